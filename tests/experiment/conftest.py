@@ -24,6 +24,10 @@ DESIGN = {"repeats": 1, "folds": 3, "n_networks": 2}
 SMALL = {**DESIGN, "recipe": "tutorial", "epochs": 4, "lr": 0.5, "baselines": [], "n_jobs": 1}
 
 
+class StopError(Exception):
+    """An exception that represents an interrupt."""
+
+
 @pytest.fixture(scope="session")
 def arrays() -> tuple[np.ndarray, np.ndarray]:
     """X [60, 3] and y [60]: zeros and ones."""

@@ -203,13 +203,11 @@ def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
     ("spec", "words"),
     [
         (Odd("fail"), "'Odd' can't be fitted: ValueError: the first line. Change it"),
-        (
-            "sklearn.neighbors.KNeighborsClassifier(n_neighbors=1000)",
-            "'KNeighborsClassifier(n_neighbors=1000)' can't be fitted: ValueError: Expected n_neighbors <= n_samples",
-        ),
+        ("sklearn.neighbors.KNeighborsClassifier(n_neighbors=1000)",
+         "'KNeighborsClassifier(n_neighbors=1000)' can't be fitted: ValueError: Expected n_neighbors <= n_samples"),
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_a_baseline_that_no_split_suits_ends_the_comparison_with_its_name(small, spec, words):
     with pytest.raises(TrainingError, match=re.escape(words)):
         small(candidates="linear:2", baselines=[spec])

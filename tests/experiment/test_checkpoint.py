@@ -18,17 +18,13 @@ from seedbed.experiment.specification_file import code_hash
 from seedbed.networks.mlp import MLP
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 
-from .conftest import compare_with
+from .conftest import StopError, compare_with
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
 MODELS = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior", {"mine": GaussianNB()}]}
 
 NET = "import torch\n\n\nclass Net(torch.nn.Sequential):\n    def __init__(self):\n        super().__init__({layers})\n"
-
-
-class StopError(Exception):
-    """An exception that represents an interrupt."""
 
 
 @pytest.fixture
@@ -121,22 +117,10 @@ def test_the_default_comparison_of_any_task_continues_to_the_same_results(table_
     assert document(tmp_path / "cut") == document(tmp_path / "whole")
 
 
-CHANGES = [
-    {"epochs": 5},
-    {"lr": 0.25},
-    {"random_state": 1},
-    {"n_networks": 3},
-    {"folds": 4},
-    {"weight_decay": 0.1},
-    {"schedule": "cosine"},
-    {"decay_biases": False, "weight_decay": 0.1},
-    {"label_smoothing": 0.1},
-    {"clip_norm": 1.0},
-    {"candidates": ["relu:3", "linear:4"]},
-    {"metric": "log_loss"},
-    {"baselines": ["prior", "logistic"]},
-    {"recipe": "default"},
-]
+CHANGES = [{"epochs": 5}, {"lr": 0.25}, {"random_state": 1}, {"n_networks": 3}, {"folds": 4}, {"weight_decay": 0.1},
+           {"schedule": "cosine"}, {"decay_biases": False, "weight_decay": 0.1}, {"label_smoothing": 0.1},
+           {"clip_norm": 1.0}, {"candidates": ["relu:3", "linear:4"]}, {"metric": "log_loss"},
+           {"baselines": ["prior", "logistic"]}, {"recipe": "default"}]  # fmt: skip
 
 
 def test_another_specification_is_refused_or_replaces_the_stored_run(cut, tmp_path):

@@ -46,14 +46,9 @@ def test_the_column_that_decides_helps_and_noise_does_not(ask: Any, model: str) 
 
 @pytest.mark.parametrize(
     "model",
-    [
-        "relu:3",
-        "leaky_relu(0.2):3",
-        "logistic",
-        pytest.param("boosted-trees", marks=pytest.mark.slow),
-        "sklearn.naive_bayes.GaussianNB",
-    ],
-)
+    ["relu:3", "leaky_relu(0.2):3", "logistic", pytest.param("boosted-trees", marks=pytest.mark.slow),
+     "sklearn.naive_bayes.GaussianNB"],
+)  # fmt: skip
 def test_a_model_without_a_column_is_the_same_whatever_it_holds(ask: Any, model: str) -> None:
     X, y = rows(120)
     one, other = (

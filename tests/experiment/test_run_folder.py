@@ -22,13 +22,11 @@ from seedbed.experiment.model_plan import opened_run
 from seedbed.experiment.run_folder import is_finished, open_folder
 from seedbed.experiment.specification_file import read_specification
 
+from .conftest import StopError
+
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
 WORDS = {"candidates": ["relu:3"], "baselines": ["prior"], "repeats": 2}
-
-
-class StopError(Exception):
-    """An exception that represents an interrupt."""
 
 
 def stop(progress):
@@ -65,10 +63,7 @@ def refusal(small, folder, *table, **options):
         ({"random_state": 1}, "splits differ; random_state was 0, is 1"),
         ({"metric": "accuracy"}, "metric was brier, is accuracy"),
         ({"candidates": ["relu:3", "tanh:3"]}, "candidates tanh:3 is new"),
-        (
-            {"candidates": ["tanh:3"]},
-            "candidates relu:3 is gone; candidates tanh:3 is new; reference was relu:3",
-        ),
+        ({"candidates": ["tanh:3"]}, "candidates relu:3 is gone; candidates tanh:3 is new; reference was relu:3"),
         ({"baselines": ["logistic"]}, "candidates prior is gone; candidates logistic is new"),
         ({"baselines": [GaussianNB()]}, "candidates prior is gone; estimators GaussianNB is new"),
     ],
@@ -196,11 +191,8 @@ def test_a_killed_writer_leaves_no_lock(planned, tmp_path):
 @pytest.mark.parametrize("place", ["a file", "a file/below"])
 def test_a_file_in_the_way_is_named(planned, tmp_path, place):
     (tmp_path / "a file").write_text("mine")
-    with (
-        pytest.raises(OptionError, match=r"can't write to .*a file.*: .* Name another folder\."),
-        open_folder(planned("relu:3", "linear:3"), tmp_path / place),
-    ):
-        pass
+    with pytest.raises(OptionError, match=r"can't write to .*a file.*: .* Name another folder\."):
+        open_folder(planned("relu:3", "linear:3"), tmp_path / place).__enter__()
 
 
 @pytest.fixture
@@ -234,20 +226,14 @@ def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_
 
 def test_a_run_does_not_start_on_a_full_disk(planned, small_disk):
     (small_disk / "large").write_bytes(bytes(94 * 1024))
-    with (
-        pytest.raises(OptionError, match=r"No space left on device\. Name another folder\."),
-        open_folder(planned("relu:3", "linear:3"), small_disk),
-    ):
-        pass
+    with pytest.raises(OptionError, match=r"No space left on device\. Name another folder\."):
+        open_folder(planned("relu:3", "linear:3"), small_disk).__enter__()
 
 
 def test_a_read_only_disk_is_reported(planned, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    with (
-        pytest.raises(OptionError, match=r"Read-only file system\. Name another folder\."),
-        open_folder(planned("relu:3", "linear:3"), small_disk / "run"),
-    ):
-        pass
+    with pytest.raises(OptionError, match=r"Read-only file system\. Name another folder\."):
+        open_folder(planned("relu:3", "linear:3"), small_disk / "run").__enter__()
 
 
 # A finished comparison in place of a table

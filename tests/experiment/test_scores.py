@@ -186,14 +186,8 @@ def two_folds():
     def make(*p):
         first, second = np.array([0, 1]), np.array([2, 3])
         splits = (Split(0, 0, second.copy(), first.copy()), Split(0, 1, first.copy(), second.copy()))
-        return Result(
-            name="a",
-            alpha=0.05,
-            target=np.array([0, 1, 0, 1]),
-            splits=splits,
-            design=protocol(60),
-            predictions=np.array([p], np.float32),
-        )
+        return Result(name="a", alpha=0.05, target=np.array([0, 1, 0, 1]), splits=splits, design=protocol(60),
+                      predictions=np.array([p], np.float32))  # fmt: skip
 
     return make
 

@@ -24,31 +24,17 @@ def document_of(plan, folder):
 
 
 def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
-    seen = []
-    small(
-        candidates="tanh:3",
-        baselines=["prior"],
-        repeats=2,
-        folder=tmp_path / "new",
-        on_progress=lambda progress: seen.append(sorted(path.name for path in (tmp_path / "new").iterdir())),
-    )
+    seen, folder = [], tmp_path / "new"
+    small(candidates="tanh:3", baselines=["prior"], repeats=2, folder=folder,
+          on_progress=lambda progress: seen.append(sorted(path.name for path in folder.iterdir())))  # fmt: skip
     assert seen[0] == [".writer", "experiment.json"]
     assert seen[-1] == [".writer", "experiment.json", "unfinished"]  # when fits are stored
-    assert (tmp_path / "new" / "comparison.json").exists()
+    assert (folder / "comparison.json").exists()
 
 
 def test_the_specification_has_every_setting(planned, tmp_path):
-    plan = planned(
-        "linear:3",
-        "tanh:4@lr=0.1,weight_decay=0.3",
-        name="default",
-        baselines=["prior"],
-        reference="prior",
-        metric="log_loss",
-        margin=0.03,
-        alpha=0.1,
-        random_state=9,
-    )
+    plan = planned("linear:3", "tanh:4@lr=0.1,weight_decay=0.3", name="default", baselines=["prior"],
+                   reference="prior", metric="log_loss", margin=0.03, alpha=0.1, random_state=9)  # fmt: skip
     document = document_of(plan, tmp_path)
     assert document["table"] | {"sha256": ""} == {
         "name": "arrays", "target": "y", "task": "binary", "features": ["x0", "x1", "x2"], "n_inputs": 3,

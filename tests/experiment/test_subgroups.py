@@ -36,13 +36,11 @@ def halves(gain=(0.0, 0.0), *, n=400, seed=0, design=CV, task="binary"):
         splits = (Split(0, 0, np.arange(n // 4), np.arange(n // 4, n)),)
     found = []
     for name, nearer in (("one", np.zeros(2)), ("two", np.array(gain))):
-        p = np.clip(
-            0.5 + (0.2 + nearer[half]) * (2 * y - 1) + 0.12 * rng.normal(size=(len(splits) // 10 or 1, 1, n)), 0, 1
-        )
+        noise = 0.12 * rng.normal(size=(len(splits) // 10 or 1, 1, n))
+        p = np.clip(0.5 + (0.2 + nearer[half]) * (2 * y - 1) + noise, 0, 1)
         target = y if task == "binary" else y.astype(np.float64)
-        found.append(
-            Result(name=name, alpha=0.05, target=target, splits=splits, design=design, predictions=p, task=task)
-        )
+        about = {"target": target, "splits": splits, "design": design, "task": task}
+        found.append(Result(name=name, alpha=0.05, predictions=p, **about))
     return found, Grouping("half", ("first", "second"), half)
 
 

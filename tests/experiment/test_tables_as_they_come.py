@@ -19,16 +19,8 @@ from seedbed.settings.recipe import recipe_named
 from .conftest import compare_with
 
 N = 120
-FAST = {
-    "repeats": 1,
-    "folds": 3,
-    "n_networks": 1,
-    "recipe": "tutorial",
-    "epochs": 5,
-    "lr": 0.1,
-    "n_jobs": 1,
-    "baselines": [],
-}
+FAST = {"repeats": 1, "folds": 3, "n_networks": 1, "recipe": "tutorial", "epochs": 5, "lr": 0.1, "n_jobs": 1,
+        "baselines": []}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -23,15 +23,9 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
         pairs = {name: (ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]}
         return {("tanh:4", name): corrected_t(fold_differences(*pair)) for name, pair in pairs.items()}
 
-    by_hand = decide_all(
-        {name: comparison[name].losses(single=True) for name in NAMES},
-        estimates("brier"),
-        metric="brier",
-        margin=comparison.experiment.margin,
-        n_rows=60,
-        n_train=40,
-        in_accuracy=estimates("accuracy"),
-    )
+    by_hand = decide_all({name: comparison[name].losses(single=True) for name in NAMES}, estimates("brier"),
+                         metric="brier", margin=comparison.experiment.margin, n_rows=60, n_train=40,
+                         in_accuracy=estimates("accuracy"))  # fmt: skip
     assert comparison.verdicts == by_hand
     assert [verdict.candidate for verdict in by_hand] == ["linear:3", "prior"]
     assert comparison.conclusion.no_verdict == ()
