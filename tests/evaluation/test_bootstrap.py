@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seedbed.evaluation.bootstrap import (
-    bootstrap_interval,
-    resample_weights,
-    row_mean_se,
-    row_score,
-    score_interval,
-)
+from seedbed.evaluation.bootstrap import bootstrap_interval, resample_weights, row_mean_se, row_score, score_interval
 from seedbed.evaluation.metrics import METRICS
 
 rng = np.random.default_rng(2)

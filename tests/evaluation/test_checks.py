@@ -109,10 +109,7 @@ def test_a_fall_in_some_folds_and_a_rise_in_others_is_unclear():
 def test_networks_that_stop_in_the_last_tenth_of_most_splits_are_under_trained():
     check = check_stopped_at_the_end("a", epochs=[400] * 4 + [900] * 6, most=1000)
     assert check.code == "under_trained"
-    assert check.message == (
-        "a was still learning when its training ended: in 6 of 10 splits the epoch with the lowest loss was among "
-        "the last tenth of 1,000."
-    )
+    assert "in 6 of 10 splits the epoch with the lowest loss was among the last tenth of 1,000." in check.message
     assert check.evidence == {"late": 6, "splits": 10, "epochs": 1000}
     assert check_stopped_at_the_end("a", epochs=[400] * 5 + [1000] * 5, most=1000) is None
     assert check_stopped_at_the_end("a", epochs=[899] * 10, most=1000) is None
@@ -124,9 +121,8 @@ def test_a_training_loss_above_the_prior_has_learnt_nothing():
     train = np.repeat(np.linspace(0.9, 0.65, 1000, dtype=np.float32)[:, None], 30, axis=1)
     check = check_under_trained("relu:5", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
     assert check.code == "under_trained"
-    assert check.message == (
-        "relu:5 has learnt nothing yet: in 1,000 epochs its training loss came down to 0.650, and predicting the "
-        "same for every row costs 0.628."
+    assert check.message.startswith(
+        "relu:5 has learnt nothing yet: in 1,000 epochs its training loss came down to 0.650"
     )
     assert check.evidence == {"training_loss": pytest.approx(0.65, abs=1e-6), "prior_loss": PRIOR, "epochs": 1000}
 
@@ -214,25 +210,19 @@ def test_many_dead_units_are_reported_and_few_are_not():
 
 def test_a_candidate_like_the_prior_differs_from_one_that_is_worse():
     assert check_no_better_than_prior("a", estimate=gain(0.1)) is None
-    assert check_no_better_than_prior("a", estimate=gain(0.0)).message == (
-        "a shows no gain over predicting the same for every row: its prediction error may be anywhere from 0.024 "
-        "higher to 0.024 lower."
-    )
-    worse = check_no_better_than_prior("a", estimate=gain(-0.1))
-    assert worse.message == (
-        "a is worse than predicting the same for every row: its prediction error is higher by 0.10 (plausibly 0.08 to "
-        "0.12)."
-    )
+    alike, worse = (check_no_better_than_prior("a", estimate=gain(mean)) for mean in (0.0, -0.1))
+    assert alike.message.startswith("a shows no gain over predicting the same for every row: ")
+    assert "from 0.024 higher to 0.024 lower." in alike.message
+    assert worse.message.startswith("a is worse than predicting the same for every row: ")
+    assert "is higher by 0.10 (plausibly 0.08 to 0.12)." in worse.message
     assert worse.evidence["low"] < worse.evidence["high"] < 0
     assert check_no_better_than_prior("a", estimate=None) is None
 
 
 def test_only_a_clear_loss_against_the_regression_is_reported():
     check = check_worse_than_logistic("a", estimate=gain(-0.1))
-    assert check.message == (
-        "a is worse than a plain logistic regression here: its prediction error is higher by 0.10 (plausibly 0.08 to "
-        "0.12)."
-    )
+    assert check.message.startswith("a is worse than a plain logistic regression here: ")
+    assert "is higher by 0.10 (plausibly 0.08 to 0.12)." in check.message
     for estimate in (gain(-0.001), gain(0.1), None):
         assert check_worse_than_logistic("a", estimate=estimate) is None
 

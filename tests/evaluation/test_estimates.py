@@ -113,10 +113,6 @@ def test_the_width_after_ten_repeats_is_forecast_from_three_whatever_the_share_o
     assert forecast == pytest.approx(true, rel=0.04)
 
 
-def test_no_rows_are_needed_for_a_settled_comparison():
-    assert rows_factor(corrected_t(np.zeros((2, 5))), n_rows=100, margin=0.01) == 0
-
-
 def test_without_degrees_of_freedom_the_interval_is_normal():
     found = inference(0.3, 0.1, df=None, alpha=0.1, comparisons=1)
     low, high = stats.norm.interval(1 - 0.1, 0.3, 0.1)

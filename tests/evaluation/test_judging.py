@@ -94,11 +94,6 @@ def test_the_share_of_seeds_needs_two_seeds_on_one_side():
     assert [v.seed_share is None for v in found] == [True, False]
 
 
-def test_a_baseline_with_one_seed_is_judged_in_the_same_table():
-    found = judged({"a": TABLE["a"], "logistic": runs(seeds=1, noise=0.0)})[0]
-    assert np.isfinite([found.low, found.high, found.opposite_share]).all()
-
-
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_difference_in_accuracy_is_at_most_one(sign):
     wrong, right = np.array([[[1.0], [0.5]]]), np.zeros((1, 2, 1))

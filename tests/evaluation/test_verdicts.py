@@ -10,16 +10,6 @@ from seedbed.evaluation.estimates import Difference
 from seedbed.evaluation.metrics import plain_number
 from seedbed.evaluation.verdicts import Verdict, decide
 
-CASES = {
-    "better_by_margin": (1.0, 3.0),
-    "no_practical_difference": (-0.5, 0.9),
-    "better": (0.1, 1.2),
-    "worse": (-3.0, -0.1),
-    "no_worse": (-0.9, 1.0),
-    "no_better": (-1.0, 0.9),
-    "cannot_tell": (-1.0, 2.0),
-}
-
 
 def verdict(low, high, margin=1.0, **changed):
     shown = {"candidate": "relu:5", "reference": "linear:5", "metric": "brier", "n_rows": 299, "n_train": 269}
@@ -30,14 +20,11 @@ def verdict(low, high, margin=1.0, **changed):
     return Verdict(**(fields | changed))
 
 
-@pytest.mark.parametrize(("rule", "interval"), CASES.items())
-def test_each_rule_gives_its_verdict(rule, interval):
-    assert decide(low=interval[0], high=interval[1], margin=1.0) == rule
-
-
 @pytest.mark.parametrize(
     ("low", "high", "rule"),
     [
+        *((1.0, 3.0, "better_by_margin"), (0.1, 1.2, "better"), (-3.0, -0.1, "worse"), (-0.9, 1.0, "no_worse")),
+        *((-0.5, 0.9, "no_practical_difference"), (-1.0, 0.9, "no_better"), (-1.0, 2.0, "cannot_tell")),
         (1.0, 1.0, "better_by_margin"),  # also L > 0
         (0.1, 0.9, "no_practical_difference"),  # also L > 0
         (-0.9, -0.1, "no_practical_difference"),  # also U < 0

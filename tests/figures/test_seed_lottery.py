@@ -61,13 +61,6 @@ def test_the_seeds_of_one_candidate_form_one_panel(compared, texts):
     assert "50% to 70%, mean 60%" in said
 
 
-def test_a_single_run_has_no_spread_and_the_text_mentions_none(compared, texts):
-    run = {"n": 1, "counts": [0, 1, 0], "lowest": 0.6, "highest": 0.6, "mean": 0.6, "quantiles": [0.6] * 5}
-    said = texts(seed_lottery(_trained(compared, **run)))
-    assert "one run" in said
-    assert "middle half" not in said
-
-
 def test_runs_outside_the_bins_are_reported(compared, texts):
     said = texts(seed_lottery(_trained(compared, lowest=-900.0)))
     assert "further off, too (relu:5)" in said

@@ -67,20 +67,11 @@ def test_a_blend_is_rebuilt_from_its_description(options):
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"members": []},
-        {"members": None},
-        {"members": [{"name": "a", "weight": 1.0}]},
-        {"members": [{"name": "a", "weight": 1.0, "network": {"kind": "module", "name": "os.system"}}]},
-        {"members": [{"name": "a", "weight": 1, "network": {}}]},
-        {"temperature": 0.0},
-        {"temperature": -1.0},
-        {"temperature": 1},
-        {"limit": -3.0},
-        {"numbers": 0},
-        {"more": 1},
-    ],
-)
+    [{"members": []}, {"members": None}, {"members": [{"name": "a", "weight": 1.0}]},
+     {"members": [{"name": "a", "weight": 1.0, "network": {"kind": "module", "name": "os.system"}}]},
+     {"members": [{"name": "a", "weight": 1, "network": {}}]}, {"temperature": 0.0}, {"temperature": -1.0},
+     {"temperature": 1}, {"limit": -3.0}, {"numbers": 0}, {"more": 1}],
+)  # fmt: skip
 def test_a_damaged_description_is_refused(change):
     values = architecture_to_values(BlendedMembers(MEMBERS, NAMES, WEIGHTS))
     with pytest.raises(CandidateError):

@@ -65,21 +65,13 @@ LAYERS = st.lists(
 )
 WORDS = st.fixed_dictionaries(
     {},
-    optional={
-        "dropout": st.floats(0.01, 0.99),
-        "layernorm": st.just(True),
-        "plr": st.integers(0, 10**6),
-        "optimizer": st.sampled_from([*OPTIMIZERS]),
-        "lr": st.floats(0, 10),
-        "schedule": st.sampled_from(["constant", "cosine"]),
-        "decay_biases": st.booleans(),
-        "label_smoothing": st.floats(0, 1, exclude_max=True),
-        "warmup": st.floats(0, 1, exclude_max=True),
-        "weight_decay": st.floats(0, 10),
-        "epochs": st.integers(1, 10**6),
-        "batch_size": st.integers(0, 10**6),
-    },
-)
+    optional={"dropout": st.floats(0.01, 0.99), "layernorm": st.just(True), "plr": st.integers(0, 10**6),
+              "optimizer": st.sampled_from([*OPTIMIZERS]), "lr": st.floats(0, 10),
+              "schedule": st.sampled_from(["constant", "cosine"]), "decay_biases": st.booleans(),
+              "label_smoothing": st.floats(0, 1, exclude_max=True), "warmup": st.floats(0, 1, exclude_max=True),
+              "weight_decay": st.floats(0, 10), "epochs": st.integers(1, 10**6),
+              "batch_size": st.integers(0, 10**6)},
+)  # fmt: skip
 
 
 @given(LAYERS, WORDS)
@@ -100,7 +92,6 @@ def test_every_candidate_is_read_back_from_its_text(layers, words):
     ("text", "message"),
     [
         *((f"{name}:5", f"no activation '{name}'. Did you mean 'relu'?") for name in ("rellu", "ReLU")),
-        ("logistik", "no activation 'logistik'. Did you mean 'logistic'?"),
         ("", "no activation ''. Known: celu, elu, "),
         ("logistic:5", "'logistic' has no hidden layer. Write logistic alone."),
         ("relu", "'relu' has no width. Write relu:5, or relu:64,64 for two layers."),
@@ -113,13 +104,11 @@ def test_every_candidate_is_read_back_from_its_text(layers, words):
         ("relu:5@lr=fast", "'lr=fast' isn't a number. Write lr=VALUE."),
         ("relu:5@epochs=1.5", "'epochs=1.5' isn't a whole number"),
         ("relu:5@layernorm=yes", "'layernorm=yes' is neither true nor false. Write layernorm alone"),
-        ("relu:5@plr", "'plr=' isn't a whole number. Write plr=VALUE."),
         ("relu:5@plr=8,plr_frequencies=0", "plr_frequencies is 0. It must be a whole number from 1 up."),
         ("relu:5@plr=8,plr_sigma=0", "plr_sigma is 0. It must be a number above 0."),
         ("relu:5@plr_sigma=0.5", "plr_sigma belongs to plr. Add plr=8."),
         *((f"relu:5@{word}=-1", f"{word} is -1. It must be a whole number from 0 up.") for word in ("plr", "ple")),
         ("relu:5@plr=8,ple=8", "plr and ple exclude each other. Leave one out."),
-        ("relu:5@clip_norm=off", "'clip_norm=off' isn't a number. Write clip_norm=VALUE."),
         ("relu:5@optimizer=adm", "unknown optimizer 'adm'. Did you mean 'adam'?"),
         ("leaky_relu(0.2,1):4", "'leaky_relu(0.2,1)' has too many arguments. It takes negative_slope."),
         ("leaky_relu(much):4", "'leaky_relu(much)' has an argument that it can't take. It takes negative_slope."),
