@@ -132,10 +132,7 @@ def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypat
     ("arguments", "message"),
     [
         (["--target", "kind"], "without a table"),
-        (
-            ["example:iris", "--time-split", "species"],
-            "--time-split decides splits, and the page splits rows at random",
-        ),
+        (["example:iris", "--time-split", "species"], "--time-split decides splits, and the page splits rows at ran"),
         (["missing.csv", "--target", "kind"], "missing.csv"),
         (["-o", "no/such/page.html"], "there is no folder no/such. Make the folder first."),
         (["-o", "."], "it is a folder. Name a file in it."),

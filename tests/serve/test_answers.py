@@ -106,12 +106,7 @@ def test_a_missing_column_is_named(app, records):
 
 @pytest.mark.parametrize(
     "cells",
-    [
-        {"size": 1e300},
-        {"size": 10**305},
-        {"size": -(10**350)},
-        {"weight": 10**398},
-    ],
+    [{"size": 1e300}, {"size": 10**305}, {"size": -(10**350)}, {"weight": 10**398}],
     ids=lambda cells: str(cells)[:30],
 )
 def test_an_invalid_cell_is_a_client_error(app, records, cells):
@@ -176,16 +171,10 @@ def test_requests_are_predicted_one_by_one_if_the_batch_fails(fitted, records, m
 def bodies_of(records):
     """Valid and invalid requests, and the request that runs beside them."""
     return [
-        records[0],
-        records[1:4],
-        spoilt(records[4], size="171.5", town="Atlantis"),
-        spoilt(records[5], weight=None, price=2.5),
-        dict.fromkeys(records[0]),
-        spoilt(records[6], size=1e300),
-        {"size": 3},
-        [],
-        [dict.fromkeys(records[0]), *records[7:12]],
-    ]
+        records[0], records[1:4], spoilt(records[4], size="171.5", town="Atlantis"),
+        spoilt(records[5], weight=None, price=2.5), dict.fromkeys(records[0]), spoilt(records[6], size=1e300),
+        {"size": 3}, [], [dict.fromkeys(records[0]), *records[7:12]],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "died"])
