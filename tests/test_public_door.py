@@ -106,12 +106,6 @@ def test_dir_lists_exactly_the_public_names():
     assert dir(seedbed) == sorted([*seedbed.__all__, "__version__"])
 
 
-def test_a_star_import_imports_exactly_the_public_names():
-    namespace: dict[str, object] = {}
-    exec("from seedbed import *", namespace)
-    assert namespace.keys() - {"__builtins__"} == set(seedbed.__all__)
-
-
 def test_a_public_name_is_the_object_of_its_package():
     for name, file in seedbed._FILES.items():
         assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{file}"), name)

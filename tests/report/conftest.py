@@ -31,31 +31,14 @@ def scores(**given):
 
 
 def network(name, **changes):
-    return {
-        **baseline(name),
-        "kind": "network",
-        "description": RECIPE,
-        "n_parameters": 1071,
-        "n_networks": 500,
-        "n_diverged": 0,
-        "epochs": {"most": 1000, "low": 900, "median": 1000, "high": 1000},
-        "train_accuracy": 0.8449,
-        "train_loss": 0.35,
-        "test_loss": 0.41174,
-        "note": "",
-        **changes,
-    }
+    return {**baseline(name), "kind": "network", "description": RECIPE, "n_parameters": 1071, "n_networks": 500,
+            "n_diverged": 0, "epochs": {"most": 1000, "low": 900, "median": 1000, "high": 1000},
+            "train_accuracy": 0.8449, "train_loss": 0.35, "test_loss": 0.41174, "note": "", **changes}  # fmt: skip
 
 
 def baseline(name, **changes):
-    return {
-        "name": name,
-        "kind": "baseline",
-        "scores": scores(),
-        "confusion": [[0.5, 0.1], [0.1, 0.3]],
-        "description": "class shares of the training rows",
-        **changes,
-    }
+    return {"name": name, "kind": "baseline", "scores": scores(), "confusion": [[0.5, 0.1], [0.1, 0.3]],
+            "description": "class shares of the training rows", **changes}  # fmt: skip
 
 
 def verdict(candidate, low, high, *, reference="linear:5", metric="brier", margin=0.01, p_better=0.6, opposite=0.3,
@@ -104,39 +87,16 @@ def document(*candidates, metric="brier", plan=(), **changes):
     """What `Comparison.to_dict` returns; the ranking is the order of the given candidates."""
     names = [one["name"] for one in candidates if one["name"] != "prior"]
     return {
-        "schema_version": 6,
-        "kind": "comparison",
-        "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
-        "table": "heart_failure",
-        "target": "DEATH_EVENT",
-        "task": "binary",
-        "n_rows": 1299,
-        "n_features": 12,
-        "labels": {"0": 882, "1": 417},
-        "majority_share": 0.679,
-        "reference": candidates[0]["name"],
-        "metric": METRICS[metric],
-        "alpha": 0.05,
-        "interval": "corrected",
-        "plan": {
-            "kind": "cross_validation",
-            "repeats": 10,
-            "folds": 10,
-            "networks": 1,
-            "n_train": 1169,
-            "n_test": 130,
-            "reason": "1299 rows: 10 x 10 folds",
-            "recipe": RECIPE,
-            **dict(plan),
-        },
-        "ranking": [one["name"] for one in candidates],
-        "more_repeats_ratio": 0.92,
-        "candidates": list(candidates),
+        "schema_version": 6, "kind": "comparison", "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
+        "table": "heart_failure", "target": "DEATH_EVENT", "task": "binary", "n_rows": 1299, "n_features": 12,
+        "labels": {"0": 882, "1": 417}, "majority_share": 0.679,
+        "reference": candidates[0]["name"], "metric": METRICS[metric], "alpha": 0.05, "interval": "corrected",
+        "plan": {"kind": "cross_validation", "repeats": 10, "folds": 10, "networks": 1, "n_train": 1169, "n_test": 130,
+                 "reason": "1299 rows: 10 x 10 folds", "recipe": RECIPE, **dict(plan)},
+        "ranking": [one["name"] for one in candidates], "more_repeats_ratio": 0.92, "candidates": list(candidates),
         "lottery": {"score": runs("accuracy", "accuracy", *names), "difference": None},
-        "specification": {},
-        "seconds": 12.5,
-        **changes,
-    }
+        "specification": {}, "seconds": 12.5, **changes,
+    }  # fmt: skip
 
 
 def notes(*messages):

@@ -74,10 +74,8 @@ TWO = {"small": "", "prior": "worse"}
 
 def test_the_expected_accuracy_a_count_of_rows_and_guessing_are_given(document, make):
     expect, guess = said(document(TWO))["Expect"], "always answering 0 gets 82.5%"
-    assert (
-        expect
-        == f"82% of new rows right (95% range: 72 to 92); 70 to 95 of the next 100 rows, which vary more; {guess}"
-    )
+    right = "82% of new rows right (95% range: 72 to 92); 70 to 95 of the next 100 rows, which vary more"
+    assert expect == f"{right}; {guess}"
     found = document({"small": "", "trees": "worse"})
     found["candidates"][0]["scores"] = make.scores(accuracy=(0.999, 0.997, 1.0))
     assert said(found)["Expect"].endswith("996 to 1,000 of the next 1,000 rows, which vary more")

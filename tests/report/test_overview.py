@@ -14,17 +14,8 @@ def column(name, kind="number", *, used=True, missing=0, n_unique=4, **changes):
 
 
 def document(*columns, **changes):
-    found = {
-        "table": "cars",
-        "n_rows": 200,
-        "columns": list(columns),
-        "n_inputs": None,
-        "target": None,
-        "group": None,
-        "time_split": None,
-        "warnings": [],
-        "notes": [],
-    }
+    found = {"table": "cars", "n_rows": 200, "columns": list(columns), "n_inputs": None, "target": None, "group": None,
+             "time_split": None, "warnings": [], "notes": []}  # fmt: skip
     return found | changes
 
 
