@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,9 +16,10 @@ from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
 
 from seedbed.experiment.comparison import carry_out
-from seedbed.experiment.fits import Fitted
+from seedbed.experiment.fits import Fitted, one_blas_thread
 from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.specification_file import read_specification
+from seedbed.model.predicting import products_on_one_thread
 from seedbed.report.glance import first_screen
 from seedbed.report.progress import notebook_progress
 from seedbed.report.stored import read_summary
@@ -206,10 +208,24 @@ def test_an_early_interrupt_loses_nothing_that_was_reused(small, tmp_path, fitte
     np.testing.assert_array_equal(found["relu:3"].predictions[:3], three["relu:3"].predictions)
 
 
-def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
-    def blas():
-        return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+def blas():
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
 
+
+def test_a_thread_that_has_predicted_lets_others_limit_blas():
+    def predict():
+        with products_on_one_thread():
+            return blas()
+
+    before = blas()
+    with ThreadPoolExecutor(1) as pool:  # its thread stays
+        assert set(pool.submit(predict).result()) == {1}
+        with one_blas_thread():
+            assert set(blas()) == {1}
+        assert blas() == before
+
+
+def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
     before, seen = blas(), []
     small(**{**MODELS, "baselines": ["boosted-trees", GaussianNB()]}, folds=2, repeats=1, n_jobs=2,
           on_progress=lambda _: seen.append(blas()))  # fmt: skip
@@ -247,7 +263,7 @@ def test_a_notebook_shows_the_answer_so_far(planned, monkeypatch):
     shown = []
     handle = SimpleNamespace(update=shown.append)
     output = SimpleNamespace(HTML=str, display=lambda *_, **__: handle)
-    shell = type("ZMQInteractiveShell", (), {})()
+    shell = SimpleNamespace(kernel=None)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     monkeypatch.setitem(sys.modules, "IPython.display", output)
     monkeypatch.setattr("seedbed.report.progress._NOTEBOOK_EVERY", 0.0)

@@ -188,6 +188,7 @@ def products_on_one_thread() -> Iterator[None]:
     """
     with _predicting:
         _limits.append(_limits[0] if _limits else _blas().limit(limits=1))
+        _let_all_threads_limit()
     try:
         yield
     finally:
@@ -195,6 +196,7 @@ def products_on_one_thread() -> Iterator[None]:
             limit = _limits.pop()
             if not _limits:
                 limit.restore_original_limits()
+                _let_all_threads_limit()
 
 
 @functools.cache
@@ -202,6 +204,12 @@ def _blas() -> Any:
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
     return ThreadpoolController().select(user_api="blas")
+
+
+def _let_all_threads_limit() -> None:
+    """Let any thread limit BLAS. From threadpoolctl 3.8 on, the first one that does is the only one until it ends."""
+    for library in _blas().lib_controllers:
+        getattr(library, "clear_controlling_thread", lambda **_: None)(force=True)
 
 
 @np.errstate(all="ignore")
