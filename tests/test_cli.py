@@ -788,7 +788,7 @@ def test_columns_prints_which_help_and_asks_nothing_that_compares_models(call, h
     assert done.lines[2] == "Helps      x2 and x1: shown to add to what linear:3 learns from the other columns"
     folder = "seedbed-out/columns-moons"
     assert names(here / folder) == FILES
-    assert (here / folder / "report.html").read_text().count("harms ← → helps") == 2
+    assert (here / folder / "report.html").read_text().count("harms ←</span> <span>→ helps") == 1
     assert call("report", folder, "--text").status == 0
     again = call("columns", "example:moons", *options, "--candidate", "linear:3")
     assert "is finished already" in again.err

@@ -138,7 +138,7 @@ def test_anomalies_are_flagged_and_refusals_are_shown(visit, address):
     page.get_by_label("smokes").select_option("")
     page.get_by_label("name").fill("stranger")
     said = predict(page)
-    assert "size: far from" in said
+    assert "size: farther out" in said
     assert "smokes: missing here" in said
     assert "name: a level that the training table didn't have" in said
     for field in page.query_selector_all("#fields input"):
@@ -174,7 +174,7 @@ def test_warnings_stand_first_and_no_name_reverses_text_or_is_lost(visit):
         said = predict(page)
         expected = model.predict({"__proto__": 0.5, "a\u202eb": 9})[0]
         assert float(page.inner_text(".big")) == pytest.approx(expected, rel=1e-3)
-        assert "a\\u202eb: far from" in said
+        assert "a\\u202eb: farther out" in said
         assert not set("\u202a\u202e") & set(page.inner_text("body"))
         page.wait_for_selector("#varied[data-column=__proto__] polyline")
 

@@ -22,7 +22,7 @@ KEYS = {
     "advice rivals contrasts optimism checks more_repeats_ratio candidates lottery subgroups columns rows "
     "effects survival notes specification seconds curves",
     "metric": "name words greater_is_better margin margin_source of_prior",
-    "plan": "kind repeats most_repeats ended folds seeds networks n_train n_test quick sample_of time_limit "
+    "plan": "kind repeats most_repeats ended folds seeds networks n_groups n_train n_test quick sample_of time_limit "
     "locked_share n_unused reason random_state recipe test_share df tried",
     "advice": "use guess others simpler",
     "verdicts": "candidate reference rule metric difference low high margin p p_adjusted p_better p_better_by_margin "

@@ -1,6 +1,8 @@
 """The native kernel: which networks it supports, how it is compiled, and independence of blocks and threads."""
 
+import copy
 import dataclasses
+import functools
 import importlib.util
 import os
 import subprocess
@@ -67,7 +69,7 @@ def test_frozen_and_shared_layers_are_trained_by_torch(two_splits):
     shared = nn.Linear(5, 5)
     twice = nn.Sequential(shared, nn.ReLU(), shared, nn.Linear(5, 1))
     for network in (frozen, twice):
-        traits = planning.traits_of(lambda network=network: network, 0, two_splits)
+        traits = planning.traits_of(functools.partial(copy.deepcopy, network), 0, two_splits)
         assert traits.network is not None
         assert traits.program is None
 
