@@ -136,7 +136,7 @@ class TrainingError(SeedbedError):
 
 @contextlib.contextmanager
 def command_line_options(are_named: bool = True) -> Iterator[None]:
-    """Let `spell` name options of the command line instead of arguments, or no longer."""
+    """Let `spell` name options of the command line, or arguments if not `are_named`."""
     global _names_options
     before, _names_options = _names_options, are_named
     try:
@@ -147,8 +147,8 @@ def command_line_options(are_named: bool = True) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(place: object, hint: str = "Name another file, or free disk space.") -> Iterator[None]:
-    """Turn errors of the file system inside into an OptionError, as on a read-only or a full disk. Of two such blocks
-    the outer one decides what it says."""
+    """Turn errors of the file system inside the block into an OptionError, as on a read-only or a full disk. The outer
+    one of two nested blocks decides the message."""
     try:
         yield
     except (OSError, OptionError) as error:

@@ -61,7 +61,7 @@ class Result:
             place of a seed; None without networks.
         kind: as in `CandidateSummary`.
         description: what it is, in a few words; empty if that isn't known.
-        failure: that it can't be fitted on some splits, and why; else empty.
+        failure: why it can't be fitted on some splits; else empty.
         durations, grid: of survival, the time under observation [row] and the times of predictions [time].
     """
 

@@ -49,10 +49,10 @@ REFUSED = {
     "no such event": (patients(), {"event": "die"}, ColumnError, "no event 'die'", "Did you mean 'died'?"),
     "no labels": (patients(died=None), {}, TargetError, "event 'died' is missing in 100 of 100 rows", "Fill these"),
     "a number": (patients(), {"numeric": "died"}, OptionError, "the event and a numeric column", "has one role"),
-    "dates": (dated(), {}, ColumnError, "'days' is dates, not numbers", 'start="COLUMN"'),
+    "dates": (dated(), {}, ColumnError, "'days' contains dates, not numbers", 'start="COLUMN"'),
     "one date": (patients(begin=dated()["begin"]), {"start": "begin"}, ColumnError, "one is dates", "leave start out"),
     "ends first": (dated(days=-2), {"start": "begin"}, TargetError, "negative in 2 rows", "Repair or remove"),
-    "units": (patients(days=UNITS), {}, ColumnError, "'days' is text, not numbers", "a number without a unit"),
+    "units": (patients(days=UNITS), {}, ColumnError, "'days' contains text, not numbers", "a number without a unit"),
     "another target": (patients(), {"target": "age"}, OptionError, "target another one", "Leave target out"),
     "a task": (patients(), {"task": "binary"}, OptionError, "event and task can't be combined", "Leave task out"),
     "a time split": (patients(), {"time_split": "age"}, OptionError, "event and time_split can't", "Leave time_split"),
@@ -126,7 +126,7 @@ def test_competing_events_are_censored_and_the_note_says_so():
 
     causes = np.where(CODES, "heart", np.where(np.arange(N) % 4, "cancer", "censored"))
     (message,) = said(causes, positive="heart")
-    assert message.startswith("of 'died', only 'heart' is the event; a row with 'cancer' counts as censored, and")
+    assert message.startswith("in 'died', only 'heart' is the event; rows with 'cancer' count as censored, and")
     assert said(np.where(CODES, "dead", np.where(np.arange(N) % 4, "lost", "alive"))) == []
     with pytest.raises(OptionError, match="no label 'hart'"):
         said(causes, positive="hart")
@@ -182,7 +182,7 @@ def test_numbers_that_are_dates_give_the_days_between_them(form):
     assert table.follow_up.words == f"days {table.follow_up.horizon:g}"
     read = [note.message for note in table.notes if "is read as dates" in note.message]
     assert [message.rpartition(" is ")[2] for message in read] == ["2020-01-02", "2020-01-01"]
-    with pytest.raises(ColumnError, match=r"'days' is dates, not numbers \(.* is 2020-01-02\)") as caught:
+    with pytest.raises(ColumnError, match=r"'days' contains dates, not numbers \(.* is 2020-01-02\)") as caught:
         sb.read_table(as_numbers(dated(), form), **OUTCOME)
     assert "start=" in caught.value.hint
 

@@ -235,7 +235,7 @@ def test_the_search_for_a_last_sigmoid_leaves_layers_that_networks_share_as_they
         (nn.Linear(3, 1), "built already"),
         (7, "can't be 7"),
         (lambda: nn.ReLU(), "no parameter to train"),
-        (MLP((3,), ple=2, numbers=(0,)), "places in an array"),
+        (MLP((3,), ple=2, numbers=(0,)), "indices of an array's inputs"),
     ],
     ids=["features", "outputs", "no module", "arguments", "built", "number", "no parameters", "places"],
 )

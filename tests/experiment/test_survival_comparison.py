@@ -289,7 +289,7 @@ def test_a_third_outside_its_range_decides_the_title_of_the_calibration(found, o
         calibration_finding(dataclasses.replace(found.conclusion, survival=dataclasses.replace(survival, groups=some)))
         for some in ((*others, off), ())
     )
-    assert f"Until days 120, {predicted:.0%} of the third at low risk survive by {survival.model}, and" in first
+    assert f"{survival.model} predicts that {predicted:.0%} of the third at low risk survive until days 120; " in first
     assert second.endswith("are as exact as these rows can show")
 
 

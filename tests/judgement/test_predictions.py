@@ -166,8 +166,8 @@ def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds
 
 def test_a_column_that_repeats_is_named(predictions):
     frame = predictions().assign(patient=lambda f: f["row"] // 4, age=lambda f: f["row"] / 8)
-    note = "column 'patient' repeats: 30 values in 120 rows; if rows of one value may be alike, give group=\"patient\"."
-    assert [one["message"] for one in sb.judge(frame).to_dict()["notes"]] == [note]
+    note = "values of column 'patient' repeat: 30 in 120 rows; if rows with the same value may be alike, give "
+    assert [one["message"] for one in sb.judge(frame).to_dict()["notes"]] == [f'{note}group="patient".']
     assert sb.judge(frame.assign(fold=frame["row"] // 4 % 5), group="patient").to_dict()["notes"] == []
 
 

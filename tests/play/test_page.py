@@ -136,7 +136,7 @@ def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypat
         (["missing.csv", "--target", "kind"], "missing.csv"),
         (["-o", "no/such/page.html"], "there is no folder no/such. Make the folder first."),
         (["-o", "."], "it is a folder. Name a file in it."),
-        (["-o", "table.csv"], "can't write the page to table.csv: it is HTML. Name a file that ends in .html."),
+        (["-o", "table.csv"], "can't write the page to table.csv: a page is HTML. Name a file that ends in .html."),
     ],
 )
 def test_the_verb_refuses_in_one_line(call, here, arguments, message):

@@ -42,7 +42,7 @@ def test_nan_and_overlong_numbers_are_refused(app, words):
 
 def test_a_key_twice_is_refused_and_quotes_in_texts_are_no_keys(app, records):
     row = json.dumps(records[0])[1:]
-    twice = "the body isn't JSON: an object has a key twice"
+    twice = "the body isn't JSON: an object has a duplicate key"
     for start in ('{"x": 1, "x": 1, ', '{"size": 1, ', '{"siz\\u0065": 1, '):
         assert refused(app, (start + row).encode()) == twice
         assert refused(app, ('{"rows": [' + start + row + "]}").encode()) == twice

@@ -103,7 +103,7 @@ def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_req
         assert time.perf_counter() - asked_at < 4.5
         for answer in answers:
             assert answer.result().startswith(b"HTTP/1.1 503 ")
-            assert b"the server is ending" in answer.result()
+            assert b"the server is stopping" in answer.result()
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def missing_in_number(text: str) -> bool:
 def missing_in_category(text: str, among_codes: bool = False, few: bool = False) -> bool:
     """Return whether a cell, ends stripped, counts as missing in a category. 'None' and '-' are levels.
 
-    `among_codes` is the result of `is_code_column` for the other levels, `few` whether these are less than two.
+    `among_codes` is the result of `is_code_column` for the other levels, `few` whether there are fewer than two.
     """
     word = text.lower()
     return word in (MISSING_LEVELS if few else MISSING_AMONG_LEVELS) or (

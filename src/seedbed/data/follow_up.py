@@ -142,15 +142,15 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
         labels, codes = ("censored", event), (present == levels.index(event)).astype(np.int64)
         if rivals := [quote(level) for level in levels if level not in {event, *says_censored}]:
             message = (
-                f"of '{name}', only {quote(event)} is the event; a row with {first_of(rivals, 3)} counts as censored"
+                f"in '{name}', only {quote(event)} is the event; rows with {first_of(rivals, 3)} count as censored"
             )
-            remarks.append(Remark(f"{message}, and survival is predicted as if none of these could come first"))
+            remarks.append(Remark(f"{message}, and survival is predicted as if no other event could come first"))
     notes = as_notes(frame, [*remarks, *missing_remarks(name, has_target)])
     return EncodedTarget(codes, labels, "survival", has_target, notes)
 
 
 def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Remark]]:
-    """Return the time under observation [row], NaN where it isn't known; its unit, days between dates; and remarks."""
+    """Return the time under observation [row], NaN if unknown; its unit, "days" if columns are dates; and remarks."""
     names = [str(roles.time), *([] if roles.start is None else [roles.start])]
     positions = [frame.names.index(name) for name in names]
     typed = type_columns(frame, positions, numeric=roles.numeric, categorical=roles.categorical)
@@ -159,7 +159,7 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
     for name, kind, (_, remarks) in zip(names, kinds, read, strict=True):
         if kind == "category" or (kind == "date" and roles.start is None):
             found = "; ".join(remark.message for remark in remarks) if kind == "date" else ""
-            what = f"is {'dates' if kind == 'date' else 'text'}, not numbers"
+            what = f"contains {'dates' if kind == 'date' else 'text'}, not numbers"
             message = f"{frame.where}: the time '{name}' {what}{found and f' ({found})'}"
             dates = f"Name the column with the date on which observation began: {spell('start', 'COLUMN')}."
             text = "Write it as a number without a unit."
@@ -175,7 +175,7 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
 
 
 def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
-    """Return a column of dates, with remarks, if its numbers are Unix times or such as 20240131; else the column."""
+    """Return a column of dates and remarks if its numbers are Unix times or like 20240131; else the column itself."""
     name, kind, cells = column.name, column.schema.kind, frame.texts(position)
     if kind == "number" and not np.isnan(column.values).all():
         low, high = np.nanmin(column.values), np.nanmax(column.values)
@@ -194,7 +194,7 @@ def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
 def refuse_late_entry(table: Table) -> None:
     """Raise OptionError if a feature looks like the time from which rows are under observation.
 
-    It is never missing or later than the time. Its name says so, or rows begin where the row above ended.
+    It is never missing or later than the time. And its name says so, or most rows begin where the row above ends.
     """
     times = table.durations
     if times is None or table.follow_up is None or table.follow_up.start:
@@ -205,7 +205,7 @@ def refuse_late_entry(table: Table) -> None:
         if (go_on or _ENTRY.search(column.name)) and never_later(begins, times, by_chance=1):
             message = (
                 f"{table.name}: the observation of a row seems to begin at '{column.name}' (late entry, or several "
-                f"rows a subject), but '{table.follow_up.time}' counts from 0, as if each row had been at risk before"
+                f"rows per subject), but '{table.follow_up.time}' counts from 0, as if rows were at risk before that"
             )
             hint = f"Count from there: {spell('start', column.name)}. Keep several rows of a subject together: "
             raise OptionError(message, f"{hint}{spell('group', 'COLUMN')}.")

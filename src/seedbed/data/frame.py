@@ -306,7 +306,7 @@ class Frame:
         places: returns where the user finds rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame.
         name: in reports.
         target: the default target; only examples have one.
-        missing: by column, the words for missing cells that the user names.
+        missing: by column, the words that stand for missing cells, as the user names them.
         most_missing: percent of the rows that may lack a target.
     """
 

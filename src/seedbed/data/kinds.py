@@ -105,8 +105,8 @@ def understand(cells: Texts) -> Draft:
 def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERCENT) -> Draft | None:
     """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None.
 
-    A unit that all have is left out. The only text among many numbers is a word for missing ones if several rows have
-    it; with digits, such as 90+, it has a meaning.
+    A unit that all cells have is left out. The only text among many numbers counts as missing if several rows have it,
+    unless it has digits, such as 90+.
     """
     filled = _find_filled(cells) if filled is None else filled
     values, unit, missing = _read(cells, filled, numeral, percent), "", tuple[str, ...]()
@@ -325,7 +325,7 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
 def find_extreme_code(name: str, values: Floats) -> list[Remark]:
     """Return a warning if several rows have the lowest or highest number, far from all others, as -999 may be.
 
-    It is farther from them than they from each other and from 0; a hundred times as far if its digits aren't nines.
+    It is farther from the others than these are from each other and from 0; a hundred times as far if not of nines.
     """
     for code in {float(values.min()), float(values.max())}:
         others, n_rows = values[values != code], int((values == code).sum())
@@ -333,7 +333,7 @@ def find_extreme_code(name: str, values: Floats) -> list[Remark]:
         if n_rows < MOST_ALIKE or not len(others) or not np.ptp(others):
             continue
         if np.abs(others - code).min() > times * max(np.ptp(others), np.abs(others).max()):
-            message = f"column '{name}' is {text} in {n_rows} rows, far from all others; if it is missing there, give "
+            message = f"column '{name}' is {text} in {n_rows} rows, far from all others; if it means missing, give "
             return [Remark(message + spell("missing", f"{name}={text}"), name, "SB109", n_rows)]
     return []
 
@@ -440,7 +440,7 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
     elif _id_name.fullmatch(name):
         reason = f"it is named so, and {n_distinct} of {n} values are different"
     elif (steps := np.diff(present)).min() < 0 < steps.max() and width > 2 * n and not _perhaps_id.fullmatch(name):
-        return []  # amounts: they have no order and leave gaps
+        return []  # amounts: they are in no order and have wide gaps
     else:
         message = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
         return [Remark(f"{message}if it is one, give {spell('drop', name)}", name, "SB107", n_distinct)]

@@ -85,7 +85,7 @@ def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOpti
     frame = read_source(source, options, as_text=as_text)
     check_survival(frame, options)
     words = dict[str, tuple[str, ...]]()
-    for option in options.missing:  # both sides may contain a sign of equality
+    for option in options.missing:  # both sides may contain an equals sign
         name = max((name for name in frame.names if option.startswith(f"{name}=")), key=len, default=None)
         if name is None:
             hint = did_you_mean(option.partition("=")[0], frame.names)

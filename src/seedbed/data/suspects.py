@@ -131,8 +131,8 @@ def _sample(identity: Ints, most: int) -> Ints:
 def _are_units(table: Table, column: Column, identity: Ints) -> bool:
     """Return whether values look like units that have several rows, as firms in years, not like a category.
 
-    In half of the other columns, rows of a unit are never equal, as years, or alike, and rows of the next one less so,
-    unlike those of a quantity. In one column, they are never or always equal, as the region of a firm.
+    In half of the other columns, rows of a unit are never equal, as years, or they are alike, and more than rows of the
+    next unit, unlike a quantity. In one column, they are never or always equal, as the region of a firm.
     """
     rows = _sample(identity, _MOST_COMPARED)
     rows = rows[np.argsort(identity[rows], kind="stable")]
@@ -165,10 +165,10 @@ def _pairs(codes: Ints) -> float:
 
 
 def _optimism(table: Table, identity: Ints) -> str:
-    """Return by how much shuffled folds are too good for a cheap fit; empty if they hardly are.
+    """Return by how much shuffled folds are too good in a quick fit; empty if they hardly are.
 
     The fit is a ridge regression plus the shrunken mean residual of the training rows with the same identifier, on at
-    most 5,000 rows. An identifier not in training has none, or that of the numbers next to it, as a quantity has.
+    most 5,000 rows. An identifier not in training has no effect, or that of the numbers next to it, as a quantity has.
     One point of accuracy or R2 matters, and two standard errors.
     """
     if table.n_features > _MOST_FEATURES:
@@ -278,7 +278,7 @@ def _is_named_after(time: str, event: str) -> bool:
 def _other_outcomes(table: Table) -> set[str]:
     """Return the features of survival that look like times of other events, or that say whether these came.
 
-    Such a time equals the row's own in over a fifth of the rows beyond chance, as in those without that event, or it is
+    Such a time equals the time of its row in over a fifth of the rows beyond chance, as without that event, or it is
     never later. A column of two values, or one with missing cells, says whether it came, or is named like death.
     """
     found, came = set[str](), []

@@ -61,9 +61,9 @@ class ColumnRoles(Settings):
     numeric: Sequence[Name] = setting((), "Columns that hold numbers; all other cells in them count as missing.")
     categorical: Sequence[Name] = setting((), "Columns that hold categories, though they may look like numbers.")
     missing: Sequence[str] = setting(
-        (), "Numbers or words that stand for missing cells of a column, as COLUMN=VALUE, such as age=-999."
+        (), "A number or word that stands for a missing cell of a column, as COLUMN=VALUE, such as age=-999."
     )
-    drop_missing_target: bool = setting(False, "Leave out all rows without a target, even if these are over a fifth.")
+    drop_missing_target: bool = setting(False, "Leave out rows without a target, even if they are over a fifth of all.")
     event: Name | None = setting(
         None,
         "For survival, in place of a target: the column that says whether the event came or the row was censored.",

@@ -23,7 +23,7 @@ MOST_LABELS = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
 LARGEST = 1e30
 """The largest number to predict: networks compute in float32, which holds numbers up to 3e38."""
-FEW_ROWS = 10  # of a class, unless an equal share were less than twice as many
+FEW_ROWS = 10  # of a class, or half of an equal share of the rows if that is fewer
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
 SAYS_NO = {
     *("no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none", "control", "normal", "healthy")
@@ -75,7 +75,7 @@ def encode_target(
         name: of the target.
         task, positive: as in `read_table`.
         decimal: 'point' or 'comma' if other columns decide how '60,667' is meant, else ''.
-        role: what errors call it, if not the target.
+        role: what errors call the column, such as "event"; "target" if empty.
 
     Raises:
         OptionError: no such task, or `positive` is none of two labels.
@@ -162,7 +162,7 @@ def _classes(
         )
         if len(labels) > len(rare) + 1:
             advice = spell("missing", *(f"{name}={label}" for label in rare[:5]))
-            message += f"; to leave them out, as rows whose answer is missing, give {advice}"
+            message += f"; to leave them out as missing answers, give {advice}"
         remarks.append(Remark(message, name, "SB214", sum(counts[label] for label in rare)))
     spellings, n_rows = near_duplicates(counts)
     if spellings:

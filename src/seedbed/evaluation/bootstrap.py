@@ -25,8 +25,8 @@ _CELLS_KEPT = 2_000_000
 
 
 def resample_weights(n_rows: int, *, n_resamples: int, groups: Ints | None = None) -> Iterable[Floats]:
-    """Return how often each row is drawn, [resample, row], in blocks that fit the cache. The last ones of a small table
-    are kept: all scores of all candidates need the same.
+    """Return how often each row is drawn, [resample, row], in blocks that fit the cache. The last weights of a small
+    table are kept: all scores of all candidates need the same.
     """
     if groups is not None:
         of_row = np.unique(groups, return_inverse=True)[1]
@@ -60,7 +60,7 @@ def bootstrap_interval(
     Args:
         score: weights [resample, row] -> values [resample], NaN where undefined; see `row_score`.
         groups: [row]; rows of one group are drawn together. None if each row stands for itself.
-        widened_by: by what factor; 1 leaves the interval as it is.
+        widened_by: factor of the interval's width; 1 leaves it as it is.
     """
     value = float(score(np.ones((1, n_rows)))[0])
     blocks = resample_weights(n_rows, n_resamples=n_resamples, groups=groups)

@@ -420,8 +420,8 @@ def plain_number(value: float, digits: int = 3) -> str:
 
 
 def signed(value: float, decimals: int | None = None) -> str:
-    """Return a number with its sign: +1.8, -0.026, +12,300; with three digits, or `decimals`, or up to three more where
-    these would show 0. 0 has no minus."""
+    """Return a number with its sign: +1.8, -0.026, +12,300. It has three digits, or `decimals`, and up to three more if
+    these would show 0. Zero has no minus."""
     if decimals is not None:
         decimals = next((more for more in range(decimals, decimals + 4) if round(value, more)), decimals)
         return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
@@ -431,12 +431,12 @@ def signed(value: float, decimals: int | None = None) -> str:
 def plus_minus(
     value: float, half: float, decimals: int | None = None, *, decided: bool = False, is_distance: bool = False
 ) -> str:
-    """Return a difference and half of its interval, as +1.8 ±0.6, with up to three more decimals where they show which
-    is larger.
+    """Return a difference and half of its interval, as +1.8 ±0.6, with up to three more decimals if they show which
+    of the two is larger.
 
     Args:
-        decided: whether it is shown not to be 0. An interval that reaches 0 then ends there: +0.015 (0 to +0.031).
-        is_distance: whether it has no sign. A small one is `under 0.001 ±0.014`.
+        decided: whether a test excludes 0. An interval that reaches 0 then ends there: +0.015 (0 to +0.031).
+        is_distance: whether it has no sign. A small distance is `under 0.001 ±0.014`.
     """
     if decimals is None:
         return f"{signed(value)} ±{signed(half).removeprefix('+')}"

@@ -25,7 +25,7 @@ from seedbed.evaluation.protocol import Protocol, designs_by_rows
 from seedbed.typing import Floats
 
 _POWER = 0.8  # the chance of deciding a difference of the margin
-_MOST = 1e9  # times as narrow as the interval of these rows: the rows for more are as good as infinite
+_MOST = 1e9  # times narrower than the interval of these rows: more than that needs practically infinite rows
 
 Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell"]
 

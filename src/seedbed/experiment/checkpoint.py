@@ -38,7 +38,7 @@ class Checkpoint:
     Attributes:
         others: the number of files of other runs.
         trouble: why a file couldn't be written; empty if all could.
-        seconds: how long the fits took that were loaded.
+        seconds: duration of the fits that were loaded.
         frozen: `experiment.json` in the folder since this process has opened it; None if it isn't opened.
     """
 
@@ -151,7 +151,7 @@ def _code(unit: Unit) -> str | None:
 
 
 def _digest(name: str, about: Any, seconds: float, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    """Return a hash of the name of a file and its contents, so that a file under another name is damaged."""
+    """Return a hash of the name of a file and its contents, so that a file under another name counts as damaged."""
     shapes = [[key, str(a.dtype), list(a.shape), hash_of(a)] for key, a in sorted(arrays.items())]
     return _hash([name, about, seconds, shapes])
 

@@ -93,7 +93,7 @@ class Fitted:
         dead: as `Member.dead`.
         epochs: as `Member.epochs`.
         note: as `Member.note`.
-        failure: why the model can't be fitted, and has no finite predictions; else empty.
+        failure: why the model can't be fitted, so that its predictions are NaN; else empty.
     """
 
     predictions: npt.NDArray[np.floating]
@@ -106,7 +106,7 @@ class Fitted:
 
     @classmethod
     def failed(cls, why: str, split: Split) -> Fitted:
-        """Return that a model can't be fitted to a split, and why. Its predictions are NaN [row]."""
+        """Return the result of a model that can't be fitted on a split: the reason, and predictions of NaN."""
         return cls(np.full(len(split.test), np.nan), failure=why)
 
 

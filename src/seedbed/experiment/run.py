@@ -166,7 +166,7 @@ class _Work:
         self._reused, self._last = [0] * len(plan.experiment.units), time.perf_counter()
         self._pace: dict[tuple[int, str], tuple[int, float]] = {
             (number, name): (0, math.inf) for number, unit in enumerate(plan.experiment.units) for name in unit.fits
-        }  # how many fits of each kind are finished, and in how many seconds
+        }  # finished fits of each kind, and their seconds
 
     def do(self, part: int, *, lenient: bool) -> None:
         """Fit everything of one part."""
@@ -216,7 +216,7 @@ class _Work:
             self.gathered[name].add(split, one)
 
     def _count(self, number: int, name: str) -> None:
-        """Count a fit of a unit, and tell how long the others take if each kind goes on at its pace."""
+        """Count a fit of a unit, and report the time left if each kind of model keeps its pace."""
         now, (n, seconds) = time.perf_counter(), self._pace[number, name]
         self._pace[number, name] = n + 1, (seconds if n else 0.0) + now - self._last
         self._last = now

@@ -80,8 +80,8 @@ def _check_room() -> None:
 
 
 def drawable(spec: Any) -> Any:
-    """Return plain values with all texts escaped. A control character would end the process that draws a chart, and one
-    of direction reorders the page."""
+    """Return plain values with all texts escaped. A control character would end the process that draws a chart, and a
+    mark of direction reorders the page."""
     if isinstance(spec, dict):
         return {drawable(key): drawable(value) for key, value in spec.items()}
     if isinstance(spec, list):
@@ -90,8 +90,8 @@ def drawable(spec: Any) -> Any:
 
 
 def groupable(text: str) -> str:
-    """Return the JSON of a chart whose texts are no names of properties that all objects of JavaScript have: Vega can't
-    group by these. They get a space."""
+    """Return the JSON of a chart with a space after texts such as `constructor`: all objects of JavaScript have a
+    property of that name, so Vega can't group by it."""
     return _PROPERTIES.sub('"\\1\u00a0"', text)
 
 

@@ -29,7 +29,7 @@ class Theme:
             (2008) without their yellow, which fades on white, then three of Paul Tol's.
         background, ink, faint_ink, rule: paper, text, quiet text, axis and grid lines.
         zone: an area in the background, for instance that of differences that don't matter.
-        risks: shades for rows by their risk, the highest first; no candidate has them.
+        risks: shades for groups of rows, the highest risk first; no candidate has these shades.
         better, worse, unsure: colours of verdicts, also distinct for the colour-blind.
     """
 

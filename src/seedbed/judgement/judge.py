@@ -206,8 +206,8 @@ def _judge(columns: Frame, name: str, question: Question, command: str) -> Judge
         message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
         raise OptionError(message, "Leave it out.")
     if target is None and question.group is not None:
-        message = f"group is about rows, and {columns.where} holds scores, which are of whole folds"
-        raise OptionError(message, "Give predictions; or score folds of whole groups, and leave it out.")
+        message = f"group is about rows, and {columns.where} contains scores of whole folds"
+        raise OptionError(message, "Give predictions of rows; or score folds of whole groups, and leave group out.")
     question = replace(question, target=target)
     conclude = _conclude_scores if target is None else conclude_predictions
     tables = factor(columns, roles["dataset"], "dataset") if "dataset" in roles else None

@@ -240,7 +240,7 @@ def conclude_tables(
     gains, relative = ours - losses, not metric.greater_is_better
     if relative:
         if (tiny := ours < 1 / LARGEST).any():
-            message = f"{name}: the error of {reference} is 0, nearly so, or less on {tables[int(tiny.argmax())].table}"
+            message = f"{name}: the error of {reference} isn't clearly above 0 on {tables[int(tiny.argmax())].table}"
             raise DataError(message, "Leave that table out.")
         gains = gains / ours
     ranks, verdicts = np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist(), list[TableVerdict]()

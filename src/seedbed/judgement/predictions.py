@@ -35,8 +35,8 @@ _OF_LABELS = ("accuracy", "balanced_accuracy", "mcc")  # scores of predicted lab
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _MOST_LABELS = 20  # whole numbers with more distinct values than this are numbers and not classes
 _FEWEST_TESTED, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 30, 10, 5
-"""Rows and groups of one test set that are enough for a paired interval; and, for probabilities, rows outside the
-largest class: with fewer the interval of a mean loss holds in 80 to 90 % of cases instead of 95 %."""
+"""Smallest numbers for a paired interval on one test set: rows, rows outside the largest class (for probabilities), and
+groups. With fewer, the interval of a mean loss covers it in 80 to 90 % of cases instead of 95 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,15 +172,15 @@ def read_predictions(
 
 
 def _repeating_columns(columns: Frame, roles: Mapping[str, int], row: Factor, target: str) -> Iterator[Note]:
-    """Yield the columns that aren't read, have one value for each row of the table, and may name groups of rows."""
+    """Yield a note on each unread column that has one value for each row of the table, and may name groups of rows."""
     for position in free_columns(columns, roles):
         name, cells, values = columns.names[position], columns.texts(position).codes, columns.numbers(position)
         of_row, n_values = np.zeros(len(row.labels), dtype=np.int64), len(np.unique(cells))
         of_row[row.codes] = cells
         varies = (np.isfinite(values) & (values % 1 != 0)).any() or (of_row[row.codes] != cells).any()
         if name != target and not varies and _FEWEST_GROUPS <= n_values < len(of_row):
-            repeats = f"column '{name}' repeats: {n_values:,} values in {len(of_row):,} rows"
-            yield Note(f"{repeats}; if rows of one value may be alike, give {spell('group', name)}.", name)
+            repeats = f"values of column '{name}' repeat: {n_values:,} in {len(of_row):,} rows"
+            yield Note(f"{repeats}; if rows with the same value may be alike, give {spell('group', name)}.", name)
 
 
 def _texts(columns: Frame, position: int) -> list[str]:

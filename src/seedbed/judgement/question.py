@@ -33,7 +33,7 @@ class Question(Settings):
         "Error level: how often a difference may be claimed although there is none, over all comparisons together.",
         at_least=1e-9,
         below=1,
-        hint="Give a share from 1e-9 to below 1: 0.05, say.",
+        hint="Give a share from 1e-9 to below 1, such as 0.05.",
         group="Verdicts",
     )
     tried: int = setting(
@@ -66,7 +66,7 @@ class Question(Settings):
     )
     row: str | None = setting(None, "The column of rows, for predictions.")
     group: str | None = setting(
-        None, "The column of groups of predicted rows, such as patients. Ranges and verdicts are then about new groups."
+        None, "A column that names the group of each row, such as the patient. Verdicts are then about new groups."
     )
     target: str | None = setting(
         None,

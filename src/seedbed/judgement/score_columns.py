@@ -49,7 +49,7 @@ _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "in
 _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
 LARGEST = 1e30
-"""The largest size of a score, a prediction or a margin; the smallest margin is 1 over it."""
+"""The largest size of a score, a prediction or a margin; the smallest margin is its reciprocal."""
 _OF_TABLES = re.compile(r"\b(query|table|skip.rows|limit)\b(?=[ =,.]|$)")  # options that scores don't have
 _NO_ROWS = "Give a row for each score."
 _PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
@@ -289,7 +289,7 @@ def numbers(columns: Frame, position: int) -> Floats:
     missing = ~np.isfinite(values)
     for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
         message = f"{columns.places([row])[row]}, column '{columns.names[position]}' holds {values[row]:.4g}"
-        hint = f"Numbers go up to {LARGEST:g}: give them in another unit, or leave the cell of a failed run empty."
+        hint = f"Numbers may be up to {LARGEST:g}: give them in another unit, or leave the cell of a failed run empty."
         raise ColumnError(f"{columns.where}: {message}", hint)
     if missing.any():
         texts = columns.texts(position)

@@ -52,8 +52,8 @@ class Ensemble:
         follow_up: of survival; the networks then predict hazards, and their last column is the interval.
         typical: mean, deviation and median of the known cells of each column of the table [column, 3]; of a column of
             levels the last one is its most frequent level, or -1 if more cells are missing.
-        warnings: what was found in the table that may make the model and its score wrong, such as a column that isn't
-            known before the outcome; sentences with their codes, see docs/tables.md.
+        warnings: sentences, with codes as in docs/tables.md, about what may make the model and its score wrong, such
+            as a column that isn't known before the outcome.
     """
 
     candidate: str
@@ -238,7 +238,7 @@ class Ensemble:
         return {**card, "sentences": score_sentences(card)}
 
     def _column(self, number: int) -> dict[str, Any]:
-        """Describe a column for somebody who fills in a row, with typical values if they are known."""
+        """Return what users need to fill in a column of a row, with typical values if they are known."""
         layout, schema = self.preprocessor.layout, self.schemas[number]
         described: dict[str, Any] = {
             "name": schema.name,

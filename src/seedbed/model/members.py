@@ -67,7 +67,7 @@ class Fit:
         recipe: of the members, whose words may override it.
         data: what they train on.
         drops: whether extra trees end early if they would get no weight in a blend.
-        failures: why members can't be fitted, by their names; None if that is to be raised.
+        failures: why members can't be fitted, by their names; None if the first such error is raised.
     """
 
     table: Table

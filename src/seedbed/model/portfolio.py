@@ -98,8 +98,8 @@ def candidates_for(specs: Sequence[Any] | Mapping[str, Any] | str, table: Table)
         line = _line(spec.strip(), table) if isinstance(spec, str) else None
         candidate = candidate_from(spec, name) if line is None else dataclasses.replace(line, name=name or line.name)
         if isinstance(candidate.architecture, MLP) and candidate.architecture.numbers is not None:
-            message = f"candidate '{candidate.name}' has numbers or categories, which are places in an array"
-            raise CandidateError(message, "Leave them out: they are found in the table, for each part of its rows.")
+            message = f"candidate '{candidate.name}' sets numbers or categories, which are indices of an array's inputs"
+            raise CandidateError(message, "Leave them out: in a table, each fit finds them in its rows.")
         candidates.append(candidate)
     return unique_names(candidates)
 

@@ -207,7 +207,7 @@ def _blas() -> Any:
 
 
 def _let_all_threads_limit() -> None:
-    """Let any thread limit BLAS. From threadpoolctl 3.8 on, the first one that does is the only one until it ends."""
+    """Let any thread limit BLAS. Since threadpoolctl 3.8, only the first thread that does so may, until it ends."""
     for library in _blas().lib_controllers:
         getattr(library, "clear_controlling_thread", lambda **_: None)(force=True)
 

@@ -26,7 +26,7 @@ from seedbed.model.predicting import Blocks, Predictions, check_threshold
 from seedbed.report.tables import table_lines
 
 _FORMATS = {".csv": "(FORMAT csv, HEADER)", ".parquet": "(FORMAT parquet)"}
-_FORMULA = r"(?s)^\s*(=|[-+@].*[(|!])"  # what a spreadsheet runs, and neither -5 nor a label such as +
+_FORMULA = r"(?s)^\s*(=|[-+@].*[(|!])"  # what a spreadsheet runs, but not -5 or a label such as +
 _ROWS_A_BLOCK = 65_536
 _MOST_SHOWN = 200  # rows on a terminal
 _MEMORY = "1GB"  # of DuckDB; the rest goes to a temporary folder
@@ -176,7 +176,7 @@ def _fill(
     ((n,),) = connection.execute(f"SELECT {counts} FROM cells").fetchall()
     if n:
         message = f"{counted(n, 'text')} that a spreadsheet would run as a formula got an apostrophe"
-        notes = (*notes, Note(f"{message}; .parquet keeps all as they are", count=n))
+        notes = (*notes, Note(f"{message}; .parquet keeps them unchanged", count=n))
     return notes
 
 

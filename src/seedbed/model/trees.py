@@ -78,8 +78,8 @@ class TreeData:
     def training(self, split: Split) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any] | None]:
         """Return inputs [row, input], target [row] and weights [row] of training rows; None if all weigh the same.
 
-        Each class that they lack, without those of weight 0, gets a row with the inputs of the first one and a weight
-        so small that the class has the probability `LEAST`.
+        Each class without a row of positive weight gets a copy of the first row's inputs, with a weight so small that
+        the class has the probability `LEAST`.
         """
         rows, counts = split.train, self.counts[split.train]
         weights = None if self.weights is None else self.weights[rows]
@@ -267,7 +267,7 @@ def fit_trees(
             the time of one, aren't fitted.
 
     Returns:
-        None if extra trees ended early, or the time doesn't suffice.
+        None if extra trees ended early, or there isn't enough time.
     """
     seeds = [derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))]
     n_least = _round_size(data) if trees.method == "boosted" and not trees.n_nodes else trees.n_trees

@@ -45,8 +45,8 @@ class MLP:
         ple: number of bins of a piecewise linear encoding that replaces each numeric input; 0 disables it. Bin edges
             are quantiles of the training rows.
         embed: number of learnt values that replace a category, if it has more inputs than that; 0 disables it.
-        numbers: indices of the numeric inputs, for `train_many` only; None means that all are numeric. In a table, they
-            are found for each part of its rows.
+        numbers: indices of the numeric inputs, for `train_many` only; None means that all are numeric. In a table, each
+            fit finds them in its rows.
         categories: the same of each category's inputs, which are 1 for its level and 0 otherwise.
 
     PLR and PLE are from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in Tabular Deep

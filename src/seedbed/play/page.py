@@ -66,7 +66,7 @@ def playground(table: Any = None, path: str | Path | None = None, *, target: str
     if written.is_dir():
         raise OptionError(f"can't write {written}: it is a folder", "Name a file in it.")
     if written.suffix.lower() not in (".html", ".htm"):  # a mistyped path must not overwrite a table
-        raise OptionError(f"can't write the page to {written}: it is HTML", "Name a file that ends in .html.")
+        raise OptionError(f"can't write the page to {written}: a page is HTML", "Name a file that ends in .html.")
     text = page_text(None if rows is None else table_document(rows))
     with writing(written):
         write_whole(written, lambda part: part.write_text(text, encoding="utf-8"))

@@ -75,9 +75,9 @@ def calibration_finding(summary: Conclusion) -> str:
         for one in () if survival is None else survival.groups:
             predicted, (low, high) = one.predicted[-1], (one.observed_low[-1], one.observed_high[-1])
             if survival is not None and not low <= predicted <= high:
-                did = f"{one.observed[-1]:.0%} (95% range: {100 * low:.0f} to {100 * high:.0f}) did"
-                said = f"{predicted:.0%} of the third at {one.name} survive by {survival.model}"
-                return f"Until {survival.words}, {said}, and {did}"
+                did = f"observed: {one.observed[-1]:.0%} (95% range: {100 * low:.0f} to {100 * high:.0f})"
+                said = f"predicts that {predicted:.0%} of the third at {one.name} survive until {survival.words}"
+                return f"{survival.model} {said}; {did}"
         until = "" if survival is None else f" of surviving until {survival.words}"
         return f"The probabilities{until} of all models are as exact as these rows can show"
     s = "" if len(names) > 1 else "s"
@@ -85,7 +85,7 @@ def calibration_finding(summary: Conclusion) -> str:
 
 
 def confusion_finding(summary: Conclusion) -> str:
-    """Return of how many of its rows the class is predicted that the recommended model misses most often."""
+    """Return how many rows the recommended model finds of the class that it misses most often."""
     name = summary.advice.use if summary.advice else summary.candidates[0].name
     cells = summary.candidate(name).confusion
     labels = list(summary.labels)

@@ -227,7 +227,7 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     if (survival := conclusion.survival) is not None and "uno_c" in conclusion.candidates[0].scores:
         if conclusion.metric.name != "uno_c":
             yield f"Uno's C (concordance): {METRICS['uno_c'].meaning}; 50% is chance."
-        unit = f"{survival.unit}, until the" if survival.unit else "in units of the"
+        unit = f"{survival.unit}; times end at the" if survival.unit else "in units of the"
         yield f"Horizon: {survival.horizon:g} {unit} column {survival.time}, an outcome and no feature."
         if any(candidate.name == "logistic" for candidate in conclusion.candidates):
             yield "logistic is like Cox's model, with odds per interval in place of hazards; Cox's isn't fitted."
@@ -295,7 +295,7 @@ _STEPS = (1, 2, 5, 10)
 _MOST_TICKS = 5
 _SQUEEZED = 1 / 8  # share of the width that the typical interval takes at least
 _AIR = 0.04
-_LOPSIDED = 3  # times as far as the other side a side reaches at most: the words above both sides meet at zero
+_LOPSIDED = 3  # the longer side reaches at most so many times as far: the words above both sides meet at zero
 _LABEL = 5  # percent of the width that half a label of the axis takes
 
 

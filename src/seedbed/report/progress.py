@@ -32,7 +32,7 @@ class Progress:
 
     Attributes:
         done, total: fits of models on splits.
-        left: about how many seconds the rest takes; infinite if unknown.
+        left: estimate of the seconds left; infinite if unknown.
         seconds: since the run began.
         repeats: finished repeats that `so_far` is about.
         so_far: the result of these repeats, without curves and lottery; None before the first.

@@ -117,8 +117,8 @@ def no_verdict_reason(conclusion: Conclusion) -> str | None:
 
 
 def slower_sentences(conclusion: Conclusion) -> Iterator[str]:
-    """Yield why models are left out, or networks trained more slowly than common ones, once for all that share the
-    reason."""
+    """Yield each reason why models are left out, or networks trained more slowly than common ones, with the models that
+    share it."""
     for note in dict.fromkeys(one.note for one in conclusion.candidates if one.note):
         yield f"{join_words([one.name for one in conclusion.candidates if one.note == note], 3)}: {note}."
 
@@ -127,7 +127,7 @@ def serious_sentences(notes: Iterable[Note], best: float = 0.0) -> list[str]:
     """Return the warnings about a table that may make a result wrong.
 
     Args:
-        best: the best score of a model. If it is very good, a column that alone predicts well does nearly all of it.
+        best: the best score of a model. If it is very good, a column that alone predicts well may explain it.
     """
     codes = (*SERIOUS, "SB212") if best > _TOO_GOOD else SERIOUS
     found = [note_sentence(note) for note in join_notes(notes) if note.code in codes]
@@ -136,7 +136,7 @@ def serious_sentences(notes: Iterable[Note], best: float = 0.0) -> list[str]:
 
 
 def doubts(warnings: Iterable[str]) -> list[str]:
-    """Return the warnings of a model as lines to be shown before anything else of it."""
+    """Return the warnings of a model as lines that are shown before anything else about it."""
     return [f"{'' if number else 'All this may be wrong. '}{warning}" for number, warning in enumerate(warnings)]
 
 
@@ -150,8 +150,8 @@ def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
 
 
 def join_notes(notes: Iterable[Note]) -> list[Note]:
-    """Return notes about a table. One stands for all that differ only in their column, and for more than three that
-    differ in an example or a count, too; it names the others."""
+    """Return notes about a table, with similar ones joined: notes that differ only in their column, and more than three
+    that also differ in an example or a count. A joined note names the columns of the others."""
     same: dict[tuple[str, str, tuple[str, ...]], list[Note]] = {}
     alike: dict[tuple[str, str], list[list[Note]]] = {}
     for note in notes:

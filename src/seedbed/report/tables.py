@@ -133,7 +133,7 @@ def decimals_of(metric: Metric, margin: float) -> int:
 def table_lines(
     columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = (), width: int = UNBROKEN
 ) -> list[str]:
-    """Return a table as lines of plain text. Columns that exceed the width follow below, beside the first again; where
+    """Return a table as lines of plain text. Columns that exceed the width follow below, beside the first again. If
     even two are too wide, each row is a name and a text.
 
     Args:
@@ -200,8 +200,7 @@ def fold_text(text: str, width: int, indent: int = 0, names: Sequence[str] = (),
 
 
 def fold_command(command: str, width: int) -> list[str]:
-    """Return a command as lines of at most this width, except for words that are longer. A shell goes on after a
-    backslash."""
+    """Return a command as lines of at most this width, except for longer words; a shell joins them by backslashes."""
     mark = " \\" if command.startswith("seedbed ") else ""
     spaced = sorted((word for word in re.findall(r"'[^']*'", command) if " " in word), key=len, reverse=True)
     *first, last = fold_text(command, width - len(mark), 0, spaced)

@@ -80,7 +80,7 @@ def interim_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
 
 
 def first_lines(text: str, command: str, width: int, names: Sequence[str]) -> list[Text]:
-    """Return what may make the results wrong, and the command that mends it."""
+    """Return what may make the results wrong, and the command that avoids it."""
     texts = [*fold_text(text, width - _LABEL, 0, names), *fold_command(command, width - _LABEL)]
     labels = ["First", *[""] * (len(texts) - 1)]
     return [Text(f"{label:{_LABEL}}{visible(line)}", "bold yellow") for label, line in zip(labels, texts, strict=True)]

@@ -32,7 +32,7 @@ def make_app(model: Model, hosts: Collection[str], token: str | None = None, lim
     predictor = Predictor(model, limits)
 
     async def predict(request: Request) -> Response:
-        # A page of another site can't send this type unasked.
+        # A page of another site can't send this type without permission.
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             hint = "Send it as a header: Content-Type: application/json."
             return _json(refusal(415, "content_type", "the content type of the body isn't JSON", hint))
@@ -43,8 +43,8 @@ def make_app(model: Model, hosts: Collection[str], token: str | None = None, lim
         except TimeoutError:
             message = f"the body didn't arrive within {limits.body_seconds:g} seconds"
             return _json(refusal(408, "timeout", message))
-        except asyncio.CancelledError:  # by uvicorn, when its time to stop is over
-            return _json(refusal(503, "busy", "the server is ending", "Try again later."))
+        except asyncio.CancelledError:  # by uvicorn, when its time to shut down is over
+            return _json(refusal(503, "busy", "the server is stopping", "Try again later."))
 
     fixed = {
         "/": form_page(token=token is not None),

@@ -14,7 +14,7 @@ from seedbed.model.model import Model
 from seedbed.model.predicting import FLAGS
 
 Problem: Any = msgspec.defstruct("Problem", [("code", str), ("message", str), ("hint", str)])
-OPEN = ("/", "/health")  # they need no token, as their answers contain nothing of the model
+OPEN = ("/", "/health")  # they need no token, as their answers say nothing about the model
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Limits:
 def request_type(model: Model, limits: Limits) -> Any:
     """Return the type of a request, with rows of the model's columns."""
     row: Any = TypedDict("Row", {schema.name: _cell(schema, limits) for schema in model.schemas})  # type: ignore[misc]
-    at = Annotated[list[float], Meta(max_length=100, description="Of survival: the times to predict.")]
+    at = Annotated[list[float], Meta(max_length=100, description="Times to predict, of a model of survival.")]
     rows = Annotated[list[row], Meta(max_length=limits.rows)]
     fields: list[Any] = [("rows", rows), ("coverage", float | None, None), ("per_class", bool, False), ("at", at, [])]
     return msgspec.defstruct("Request", fields, forbid_unknown_fields=True)
@@ -74,8 +74,8 @@ def document(model: Model, limits: Limits, *, token: bool) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for path, method, summary, schema in (
         ("/", "get", "A page with a form for one row", {"type": "string"}),
-        ("/health", "get", "Whether the server lives", {"const": {"status": "ok"}}),
-        ("/card", "get", "What the model is", {"type": "object"}),
+        ("/health", "get", "Whether the server runs", {"const": {"status": "ok"}}),
+        ("/card", "get", "The model card", {"type": "object"}),
         ("/openapi.json", "get", "This document", {"type": "object"}),
         ("/predict", "post", "Predict rows", answer),
     ):

@@ -1,4 +1,4 @@
-"""Requests in JSON become answers. Those that wait are predicted together: a row costs as much as a hundred."""
+"""Answers to requests in JSON. Requests that wait are predicted together: one row takes as long as a hundred."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Predictor:
     async def answer(self, body: bytes) -> Outcome:
         """Return the answer to the body of a request."""
         if len(self._waiting) >= self._limits.waiting:
-            return refusal(503, "busy", "too many requests wait already", "Try again later.")
+            return refusal(503, "busy", "too many requests are waiting", "Try again later.")
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((body, future))
         self._task = self._task or asyncio.create_task(self._answer_batches())
@@ -90,7 +90,7 @@ class Predictor:
         # msgspec takes the last of several equal keys. In valid JSON, each colon outside of texts follows a key.
         outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
         if outside.count(b":") != sum(map(len, rows)) + (len(given) if has_options else 0):
-            raise msgspec.DecodeError("an object has a key twice")
+            raise msgspec.DecodeError("an object has a duplicate key")
         return request, sorted(set().union(*rows).difference(self._model.feature_names_in_))
 
     def _predict(self, rows: list[dict[str, Any]]) -> Predictions:
@@ -141,9 +141,9 @@ def _refusal_of(error: Exception) -> Outcome:
     if isinstance(error, SeedbedError):
         return refusal(422, error.code, error.message, error.hint)
     if isinstance(error, msgspec.ValidationError):
-        return refusal(422, "rows", str(error), "Give each row every column of the model; null is an unknown value.")
+        return refusal(422, "rows", str(error), "Give each row every column of the model; null means unknown.")
     if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
         return refusal(400, "json", f"the body isn't JSON: {error}", 'Send {"rows": [{"COLUMN": VALUE, ...}]}.')
-    # The client mustn't see the trace, a maintainer should.
+    # The trace is for the maintainer, not for the client.
     print(visible("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     return refusal(500, "internal", "the server failed", "This is a bug in seedbed.")

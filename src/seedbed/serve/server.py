@@ -30,7 +30,7 @@ _NAME = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", re.IGNORECAS
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens, and which requests it accepts. A bad one raises OptionError.
+    """Where a server listens, and which requests it accepts. Invalid values raise OptionError.
 
     Attributes:
         host: an address of this machine, or a name of one.
@@ -50,8 +50,8 @@ class Address:
         if self.token is None and not _is_loopback(self.host):
             raise OptionError(f"{self.host} can be reached from other machines, and there is no token", "Give --token.")
         if self.token is not None and not re.fullmatch("[!-~]{16,}", self.token):
-            message = f"the token has {len(self.token)} characters, or others than ASCII letters, digits and signs"
-            raise OptionError(message, "Give at least 16, such as the output of: openssl rand -hex 16")
+            message = f"the token has {len(self.token)} characters, or some that aren't ASCII letters, digits or signs"
+            raise OptionError(message, "Give at least 16 characters, such as the output of: openssl rand -hex 16")
         if self.host in ("0.0.0.0", "::") and not self.names:
             message = f"{self.host} is every address of this machine, so the server's name must be given"
             raise OptionError(message, "Give one or several names with --allow-host.")

@@ -27,7 +27,7 @@ _MOST_LINES = 40  # of a module's repr
 def with_inputs_of(candidate: Candidate, layout: Layout) -> Candidate:
     """Return the candidate with the numeric and categorical inputs of one fit, if its architecture embeds them.
 
-    Only what fits to rows calls this: a part of a table may have other inputs, as a rare level may be missing.
+    Call this for each fit: its rows may have other inputs than the whole table, as a rare level may be missing.
     """
     mlp = candidate.architecture
     if not (isinstance(mlp, MLP) and mlp.embeds):

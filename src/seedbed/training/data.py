@@ -100,11 +100,11 @@ def scaled_weights(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return weights of rows, some above zero, so that float32 can hold them and their sum.
 
     Raises:
-        DataError: the largest is so many times the smallest that float32 can't hold both.
+        DataError: float32 can't hold both the smallest and the largest, as they differ too much.
     """
     most, least = weights.max(), weights[weights > 0].min()
     if least / most < _LEAST_SHARE:
-        raise DataError(f"sample_weight ranges from {least:.3g} to {most:.3g}", "Give weights that are more alike.")
+        raise DataError(f"sample_weight ranges from {least:.3g} to {most:.3g}", "Give weights that differ less.")
     return weights if least > _LEAST_SHARE and most < 1 / _LEAST_SHARE else weights / most
 
 

@@ -33,7 +33,7 @@ _started = threading.Event()  # whether there ever were workers
 
 
 class ProcessLock:
-    """A reentrant lock of one process. A forked child gets it open, as the thread that holds it isn't there.
+    """A reentrant lock of one process. It is open in a forked child, as the thread that held it isn't there.
 
     Args:
         after_fork: what else a child does at its start.
@@ -277,7 +277,7 @@ def train_chunks(
         chunks: the chunks.
         data: the table that they train on, or one for each chunk.
         jobs: how many run at a time.
-        failed: gets the number of a chunk that can't be trained, and why; by default, that is raised.
+        failed: called with the number of a chunk that can't be trained, and the error; by default, the error is raised.
     """
     tasks: list[tuple[Any, ...]] = list(enumerate(chunks))
     shared: tuple[TrainingData, ...] = ()

@@ -68,7 +68,7 @@ def keep_large_workers() -> None:
 def open_cached_properties() -> None:
     """Give all cached properties of this package new locks, in a forked child. Python 3.11; later ones have no locks.
 
-    Fallback: nothing changes. Gain: a child doesn't wait for a thread that was computing one, which isn't there.
+    Fallback: nothing changes. Gain: a child doesn't wait forever for a thread that it doesn't have.
     """
     modules = [vars(module) for name, module in [*sys.modules.items()] if name.startswith("seedbed.")]
     kinds = [kind for names in modules for kind in names.values() if isinstance(kind, type)]

@@ -198,7 +198,7 @@ class Loader:
 def open_duckdb(memory: str = MEMORY) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """Start DuckDB in memory. Yield the connection, and a temporary folder, which also takes what exceeds `memory`."""
     with temporary_folder() as folder, contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
-        # Where it is off, it isn't touched: in a notebook without ipywidgets DuckDB refuses any change of it.
+        # If it is off, it isn't set: in a notebook without ipywidgets, DuckDB refuses any change of it.
         if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
             connection.execute("SET enable_progress_bar = false")
         connection.execute("SET memory_limit = ?", [memory])

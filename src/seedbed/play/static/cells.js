@@ -86,7 +86,7 @@ function completed(text) {
   return `${year}-${month}-${day ?? 1}`;
 }
 
-/** The number of a month by its name; 0 if it is none. */
+/** The number of a month by its name; 0 if no month has that name. */
 function monthOf(word) {
   const name = word.slice(0, 3).toLowerCase();
   return MONTHS.indexOf(GERMAN[name] ?? name) + 1;
@@ -132,7 +132,7 @@ function settled({ texts, counts }, read) {
   return isEnough ? { readings: Object.fromEntries(kept.map((name) => [name, values.map((value) => value[name])])), sure } : null;
 }
 
-/** The only text among many numbers, if several rows have it: a word for missing ones. With digits, such as 90+, it has a meaning. */
+/** The only text among many numbers, which counts as missing if several rows have it; else empty, also if it has digits, such as 90+. */
 function loneWord({ texts, counts }) {
   const filled = [...texts.keys()].filter((i) => !isNoNumber(texts[i])), odd = filled.filter((i) => Object.values(numeral(texts[i])).every((value) => value === null));
   const rows = odd.length === 1 && filled.length > FEW_ROWS && !/\d/.test(texts[odd[0]]) ? counts[odd[0]] : 0;

@@ -93,7 +93,7 @@ function numbersFrom({ clocks = [], scaled = [], ...dressed }) {
 `).join("");
 }
 
-/** Python's code that takes out the numbers and words that the user names as missing. */
+/** Python code that replaces the numbers and words that the user names as missing. */
 function gapsFrom({ reading, columns, target }) {
   const names = [...columns.map((column) => column.source ?? column.name), target].sort((a, b) => b.length - a.length);
   return (reading?.missing ?? []).map((option) => {

@@ -118,7 +118,7 @@ def start_of_modules(
 _EQUAL_STARTS = (
     "all seeds start with the same parameters: unless that is meant, create the layers in build() instead of a copy"
 )
-_LOST = "its forward() may change {}, not registered as a buffer: trained networks that are returned have a new one"
+_LOST = "its forward() may change {}, not registered as a buffer: returned networks don't keep its trained value"
 _chains: weakref.WeakKeyDictionary[Callable[[], nn.Module], Network] = weakref.WeakKeyDictionary()
 """The chains of builders. Chunks share them: to read one and compare it takes as long as training a small network."""
 

@@ -108,7 +108,7 @@ def networks_of_model(build: Source, states: Mapping[str, Array], limit: float =
         else:
             networks.append(trained_module(build, 0, state))  # what a layer draws is overwritten
     for parameter in (parameter for network in networks for parameter in network.parameters()):
-        parameter.requires_grad_(False)  # by itself, as a compiled module has no such method
+        parameter.requires_grad_(False)  # each one, as a compiled module has no such method
     return tuple(network.eval() for network in networks)
 
 
