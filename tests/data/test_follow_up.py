@@ -179,7 +179,7 @@ def as_numbers(frame, form):
 def test_numbers_that_are_dates_give_the_days_between_them(form):
     table = sb.read_table(as_numbers(dated(), form), **OUTCOME, start="begin")
     assert table.durations.tolist() == list(range(1, N + 1))
-    assert table.follow_up.words == f"days {table.follow_up.horizon:g}"
+    assert table.follow_up.words == f"day {table.follow_up.horizon:g}"
     read = [note.message for note in table.notes if "is read as dates" in note.message]
     assert [message.rpartition(" is ")[2] for message in read] == ["2020-01-02", "2020-01-01"]
     with pytest.raises(ColumnError, match=r"'days' contains dates, not numbers \(.* is 2020-01-02\)") as caught:

@@ -134,7 +134,7 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
         described = {"labels": dict(zip(table.labels, counts.tolist(), strict=True))}
     if table.durations is not None and table.follow_up is not None:
         described |= number_overview(table.durations)
-        described |= {"time": table.follow_up.time, "horizon": table.follow_up.horizon}
+        described |= {name: getattr(table.follow_up, name) for name in ("time", "unit", "horizon")}
     document["n_inputs"] = layout_of(table).n_inputs
     document["target"] = {"name": table.target_name, "task": table.task, **described}
     if table.grouped_by:

@@ -33,7 +33,7 @@ class ColumnSchema:
         spelling: the decimal mark of numbers, "point" or "comma"; the order of a date's parts, "ymd", "dmy" or "mdy";
             empty for the other kinds.
         has_missing: whether a cell of the table is missing.
-        unit: of a number whose cells are texts such as '1167 sqft'; see `common_unit`.
+        unit: of a number whose cells are texts such as '1167 sqft'; see `split_unit`.
         missing: further texts that stand for a missing cell; numbers are compared as numbers.
     """
 
@@ -99,8 +99,8 @@ class FollowUp:
 
     @property
     def words(self) -> str:
-        """The horizon, as `days 210`."""
-        return f"{self.unit or self.time} {self.horizon:g}"
+        """The horizon, as `time 210`, or `day 210` if times are days between two dates."""
+        return f"{self.unit.removesuffix('s') or self.time} {self.horizon:g}"
 
     @property
     def grid(self) -> Floats:

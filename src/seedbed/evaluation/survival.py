@@ -94,7 +94,7 @@ def uno_c(times: Floats, events: Bools, risks: Floats, *, horizon: float, known:
     Returns:
         NaN if no pair can be compared.
     """
-    order = np.lexsort((~events, times))  # of equal times, events come first
+    order = np.lexsort((~events, times))  # at equal times, events come first
     times, events, risks = times[order], events[order], risks[order]
     rows = np.flatnonzero(events & (times < horizon))
     weights = np.ones(len(rows)) if known is None else _inverse(known.before(times[rows])) ** 2
@@ -109,7 +109,7 @@ def uno_c(times: Floats, events: Bools, risks: Floats, *, horizon: float, known:
 
 
 def _count_below(ranks: Ints, starts: Ints, limits: Ints) -> Ints:
-    """Return how many of ranks[start:] are below the limit, of each start and limit, in n log n steps: a wavelet matrix
+    """Count the ranks[start:] below the limit, for each start and limit, in n log n steps: a wavelet matrix
     (Claude, Navarro & Ordonez 2015) divides the ranks by each bit, the highest first."""
     counts, ends = np.zeros_like(starts), np.full_like(starts, len(ranks))
     for bit in reversed(range(len(ranks).bit_length())):
@@ -215,8 +215,8 @@ class SurvivalSummary:
 
     @property
     def words(self) -> str:
-        """The horizon, as `days 210`."""
-        return f"{self.unit or self.time} {self.horizon:g}"
+        """The horizon, as `time 210`, or `day 210` if times are days between two dates."""
+        return f"{self.unit.removesuffix('s') or self.time} {self.horizon:g}"
 
 
 def observed_curve(name: str, times: Floats, events: Bools, grid: Floats, predicted: Floats) -> SurvivalCurve:

@@ -58,7 +58,7 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         if "trees" in kinds:
             networks, s = f"{networks} and decision trees" if n_kinds else "decision trees", ""
     yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
-    size = f"{counted(card['n_parameters'], 'parameter')} {'in one of each' if _is_blend(card) else 'a network'}"
+    size = f"{counted(card['n_parameters'], 'parameter')} {'in one of each' if _is_blend(card) else 'per network'}"
     if kinds and not n_kinds:
         size = f"{card['n_parameters']:,} thresholds and values of leaves in a set of trees"
     size = f"{counted(card['n_inputs'], 'input')}, {size}"
@@ -222,7 +222,8 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     if target["task"] == "survival":
         low, median, high = _numbers(target["low"], target["median"], target["high"])
         about = f"the event came in {shares[1].removeprefix(_short(list(labels)[1]))[1:]} of the rows; "
-        about += f"{target['time']} from {low} to {high}, median {median}, scored up to {target['horizon']:g}"
+        about += f"{target['unit'] or target['time']} from {low} to {high}, "
+        about += f"median {median}, scored up to {target['horizon']:g}"
     yield f"Target {target['name']}, {target['task']}: {about}"
     if group := document["group"]:
         yield f"Group {group['name']}: {counted(group['n_groups'], 'group')} stay together"
