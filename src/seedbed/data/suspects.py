@@ -39,14 +39,14 @@ _PERHAPS_OUTCOME = re.compile(
     r"|fail(?:ed|ure)?)(?![a-z])"
 )
 _FOLLOW_UP = re.compile(
-    r"(?i)(?:.*[^a-z])?(?:futime|fu|follow|follow[^a-z]?up(?:[^a-z]?time)?|surv|survival|lenfol|t?stop|os|[pdre]fs"
+    r"(?is)(?:.*[^a-z])?(?:futime|fu|follow|follow[^a-z]?up(?:[^a-z]?time)?|surv|survival|lenfol|t?stop|os|[pdre]fs"
     rf"|time[^a-z]to[^a-z].*|(?-i:TimeTo[A-Z]).*|(?:surv|survival|rec|death|event|os|[pdre]fs)[^a-z]?time){_UNIT}"
 )
 _PERHAPS_FOLLOW_UP = re.compile(
     rf"(?i)(?:(?:obs|observation|exit|end|last|total)[^a-z]*)?(?:[a-z]{{0,2}}time|weeks?|days|months|durat(?:ion)?){_UNIT}"
 )
 _LAST_DATE = re.compile(
-    r"(?i)(?:.*[^a-z])?(?:death|died|dead|rec|recurrence|relapse|fu|follow|last|end|exit|cens[a-z]*|event)"
+    r"(?is)(?:.*[^a-z])?(?:death|died|dead|rec|recurrence|relapse|fu|follow|last|end|exit|cens[a-z]*|event)"
     r"(?:(?:[^a-z]|date|dt|day|up).*)?"
 )
 _CHANCE = 0.1
