@@ -98,7 +98,7 @@ def test_an_export_names_a_category_whose_numbers_have_several_spellings(tmp_pat
 def test_codes_for_missing_cells_are_missing_in_new_rows_and_in_the_file(tmp_path):
     frame = pd.DataFrame({"age": np.arange(90.0), "site": ["a", "b", "9"] * 30, "y": np.arange(90) % 4 // 2})
     frame.loc[::7, "age"] = -999
-    table = sb.read_table(frame, target="y", missing=["age=-999", "site=9"])
+    table = sb.read_table(frame, target="y", missing=["age=-999,0", "site=9"])
     path = fit_model(table, "relu:5", recipe=QUICK, **FAST).save(tmp_path / "model.safetensors")
     gaps = frame.assign(age=frame["age"].where(frame["age"] >= 0), site=frame["site"].where(frame["site"] != "9"))
     model, expected = sb.load(path), sb.load(path).predict_proba(gaps)

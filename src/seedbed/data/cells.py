@@ -85,8 +85,13 @@ def is_code_column(levels: Collection[str]) -> bool:
 
 def are_codes(texts: Collection[str], words: Collection[str]) -> Bools:
     """Return which texts are among words for missing cells [text]; numbers are compared as numbers."""
-    numbers = {number for word in words for number in numeral(word) if number == number}
+    numbers = numbers_in(words)
     return np.array([text in words or not numbers.isdisjoint(numeral(text)) for text in texts], dtype=np.bool_)
+
+
+def numbers_in(words: Collection[str]) -> set[float]:
+    """Return the numbers among words for missing cells; '-9,5' with either decimal mark."""
+    return {number for word in words for number in numeral(word) if np.isfinite(number)}
 
 
 # Patterns for Python and for DuckDB of cells that are plain numbers.

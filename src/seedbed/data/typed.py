@@ -16,8 +16,8 @@ from seedbed.data.cells import (
     missing_in_number,
     moment,
     number_text,
+    numbers_in,
     numeral,
-    parse_number,
     quote,
     split_unit,
 )
@@ -182,7 +182,7 @@ def _read_values(column: Sequence[Any], schema: ColumnSchema) -> tuple[Floats, d
 
 def _read_numbers(values: Floats, schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:
     if schema.missing:
-        values = np.where(np.isin(values, [*map(parse_number, schema.missing)]), np.nan, values)
+        values = np.where(np.isin(values, [*numbers_in(schema.missing)]), np.nan, values)
     unread = np.isinf(values)
     if schema.kind == "boolean":
         unread |= ~np.isnan(values) & (((values != 0) & (values != 1)) | is_sex(schema.levels))

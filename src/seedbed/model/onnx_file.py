@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
-from seedbed.data.cells import parse_number
+from seedbed.data.cells import numbers_in
 from seedbed.data.layout import DATE_MIDDLES
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.table import ColumnSchema
@@ -65,7 +65,7 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
             numbers.append(_add_boolean(graph, schema))
         else:
             value = schema.name
-            for code in filter(np.isfinite, map(parse_number, schema.missing)):
+            for code in sorted(numbers_in(schema.missing)):
                 is_code = graph.add("Equal", schema.name, graph.constant(code))
                 value = graph.add("Where", is_code, graph.constant(np.nan), value)
             numbers.append(value)
