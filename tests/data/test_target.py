@@ -106,8 +106,10 @@ def test_words_that_the_user_names_are_missing_in_one_column(write):
     assert (table.n_rows, table.labels, table.reading["missing"]) == (28, ("0", "1"), options["missing"])
     assert [column.schema.missing for column in table.columns] == [("-999",), ("2",)]
     assert np.isnan(table.features).sum(axis=0).tolist() == [3, 9]
-    with pytest.raises(ColumnError, match="names no column"):
-        read_table(path, target="y", missing="age=-999")
+    for option, hint in (("age=-999", "Known: a, b=c, y"), ("a", "Give COLUMN=VALUE, such as age=-999.")):
+        with pytest.raises(ColumnError, match="names no column") as caught:
+            read_table(path, target="y", missing=option)
+        assert caught.value.hint == hint
 
 
 POSITIVE = {

@@ -95,9 +95,11 @@ def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remain
     small(**WORDS, folder=tmp_path)
     assert "holds another run: candidates relu:3 epochs was 4, is 5" in refusal(small, tmp_path, epochs=5)
     assert is_finished(tmp_path)
-    with pytest.raises(StopError):
-        small(**WORDS, epochs=5, folder=tmp_path, overwrite=True, on_progress=stop)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json"]
+    for options in ({"repeats": 3}, {"epochs": 5, "overwrite": True}):  # the first one grows, so nothing is replaced
+        with pytest.raises(StopError):
+            small(**{**WORDS, **options}, folder=tmp_path, on_progress=stop)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json", "unfinished"]
+    assert {path.suffix for path in (tmp_path / "unfinished").iterdir()} == {".safetensors"}
 
 
 @pytest.mark.parametrize("options", [{}, {"recipe": "default", "lr": None}], ids=str)

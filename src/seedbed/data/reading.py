@@ -88,7 +88,8 @@ def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOpti
     for option in options.missing:  # both sides may contain an equals sign
         name = max((name for name in frame.names if option.startswith(f"{name}=")), key=len, default=None)
         if name is None:
-            hint = did_you_mean(option.partition("=")[0], frame.names)
+            column, mark, _ = option.partition("=")
+            hint = did_you_mean(column, frame.names) if mark else "Give COLUMN=VALUE, such as age=-999."
             raise ColumnError(f"{frame.where}: {spell('missing', option)} names no column", hint)
         words[name] = (*words.get(name, ()), option.removeprefix(f"{name}="))
     most = 100 if options.drop_missing_target else frame.most_missing

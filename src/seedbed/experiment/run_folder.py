@@ -125,7 +125,8 @@ def open_folder(
                 write_specification(plan.experiment, plan.specification, folder / UNFINISHED)
         elif differing or not stored or (folder / _RESULTS).exists():
             with writing(folder, "Name another folder."):
-                for name in [*_FILES, *(altered_files(folder) or ())]:  # no file of another run beside the new one
+                longer = f"{UNFINISHED}/{SPECIFICATION}"
+                for name in [*_FILES, longer, *(altered_files(folder) or ())]:  # no file of another run stays
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
         checkpoint.frozen = read_specification(folder)
