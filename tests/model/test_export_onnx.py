@@ -103,6 +103,10 @@ def test_codes_for_missing_cells_are_missing_in_new_rows_and_in_the_file(tmp_pat
     gaps = frame.assign(age=frame["age"].where(frame["age"] >= 0), site=frame["site"].where(frame["site"] != "9"))
     model, expected = sb.load(path), sb.load(path).predict_proba(gaps)
     np.testing.assert_array_equal(model.predict_proba(frame), expected)
+    in_years = frame.assign(age=frame["age"].map("{:g} years".format))
+    table = sb.read_table(in_years, target="y", missing=["age=-999", "site=9"])
+    of_years = fit_model(table, "relu:5", recipe=QUICK, **FAST)
+    np.testing.assert_array_equal(of_years.predict_proba(in_years), expected)
     model.export(tmp_path / "model.onnx")
     feed = {name: frame[[name]].to_numpy() for name in ("age", "site")}
     np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", feed)["probabilities"], expected, atol=CLOSE)

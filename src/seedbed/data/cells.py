@@ -83,10 +83,12 @@ def is_code_column(levels: Collection[str]) -> bool:
     return codes >= 3 and codes >= 0.9 * len(levels)
 
 
-def are_codes(texts: Collection[str], words: Collection[str]) -> Bools:
-    """Return which texts are among words for missing cells [text]; numbers are compared as numbers."""
+def are_codes(texts: Collection[str], words: Collection[str], unit: str = "") -> Bools:
+    """Return which texts are among words for missing cells [text]; numbers are compared as numbers, without the unit of
+    the column."""
     numbers = numbers_in(words)
-    return np.array([text in words or not numbers.isdisjoint(numeral(text)) for text in texts], dtype=np.bool_)
+    found = [text in words or not numbers.isdisjoint(numeral(without_unit(text, unit))) for text in texts]
+    return np.array(found, dtype=np.bool_)
 
 
 def numbers_in(words: Collection[str]) -> set[float]:
@@ -192,6 +194,19 @@ def split_unit(text: str) -> tuple[str, str]:
     """Return the number and the unit in a cell, ends stripped: '3' and 'day' of '3 days'; without a unit, the text."""
     match = _with_unit.fullmatch(text) if len(text) <= LONGEST else None
     return (text, "") if match is None else (match["number"], re.sub("(?<=[a-z]{2})s$", "", match["unit"].lower()))
+
+
+def without_unit(text: str, unit: str) -> str:
+    """Return a cell without the unit of its column, if it has that."""
+    number, own = split_unit(text) if unit else (text, "")
+    return number if own == unit else text
+
+
+def common_unit(texts: Collection[str]) -> str:
+    """Return the unit that all cells have, except for those without a number; empty if they have none."""
+    filled = [text for text in texts if not missing_in_number(text)]
+    unit = split_unit(filled[0])[1] if filled else ""
+    return unit if unit and all(split_unit(text)[1] == unit for text in filled) else ""
 
 
 def is_code(text: str) -> bool:

@@ -17,6 +17,7 @@ from seedbed.data.cells import (
     LEADING_ZEROS,
     WHOLE_FLOATS,
     are_codes,
+    common_unit,
     missing_in_number,
     number_text,
     parse_number,
@@ -342,7 +343,7 @@ class Frame:
         for name, own in words.items():
             position = self.names.index(name)
             column, texts = self.columns[position], self.texts(position)
-            coded = are_codes(texts.texts, own)
+            coded = are_codes(texts.texts, own, common_unit([text for text in texts.texts if text not in own]))
             rows = texts.rows_of(coded)
             if isinstance(column, Numbers) and column.dotted is None:
                 columns[position] = Numbers(np.where(coded[texts.codes], np.nan, column.floats()), point=column.point)

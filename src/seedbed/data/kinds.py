@@ -13,6 +13,7 @@ from seedbed.data.cells import (
     DAY,
     DOTTED_DATE,
     YEAR_OF_TWO_DIGITS,
+    common_unit,
     first_of,
     is_code,
     is_code_column,
@@ -25,7 +26,7 @@ from seedbed.data.cells import (
     numeral,
     parse_number,
     quote,
-    split_unit,
+    without_unit,
 )
 from seedbed.data.frame import ROWS_NAMED, Numbers, Remark, Texts, is_whole
 from seedbed.data.table import Column, ColumnSchema, Kind
@@ -114,9 +115,9 @@ def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERC
         texts = [cells.texts[place] for place in np.flatnonzero(filled).tolist()]
         words = [*itertools.islice((text for text in texts if np.isnan(numeral(text)).all()), 2)]
         n_rows = 0 if re.search("[0-9]", words[0]) else int(cells.counts[cells.texts.index(words[0])])
-        unit = split_unit(texts[0])[1]
-        if unit and all(split_unit(text)[1] == unit for text in texts):
-            values = _read(cells, filled, lambda text: numeral(split_unit(text)[0]), percent)
+        unit = common_unit(texts)
+        if unit:
+            values = _read(cells, filled, lambda text: numeral(without_unit(text, unit)), percent)
         elif len(words) == 1 and len(texts) > FEW_ROWS and 1 < n_rows < cells.counts[filled].sum() / 2:
             missing, filled = (words[0],), filled & np.array([text != words[0] for text in cells.texts])
             values = _read(cells, filled, numeral, percent)

@@ -19,7 +19,7 @@ from seedbed.data.cells import (
     numbers_in,
     numeral,
     quote,
-    split_unit,
+    without_unit,
 )
 from seedbed.data.frame import Frame, Numbers, as_notes, is_whole, text_of, trim
 from seedbed.data.kinds import (
@@ -194,7 +194,7 @@ def _read_numbers(values: Floats, schema: ColumnSchema) -> tuple[Floats, dict[in
 
 def _read_texts(texts: Sequence[str], schema: ColumnSchema) -> tuple[Floats, Bools]:
     """Return the values of texts as columns have them, and which can't be read or are unknown levels [text]."""
-    coded = are_codes(texts, schema.missing)
+    coded = are_codes(texts, schema.missing, schema.unit)
     values = np.where(coded, np.nan, np.array(_values_of(texts, schema), dtype=np.float64))
     if schema.kind == "category":
         return values, values < 0
@@ -204,8 +204,7 @@ def _read_texts(texts: Sequence[str], schema: ColumnSchema) -> tuple[Floats, Boo
 
 def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
     if schema.kind == "number":
-        if schema.unit:
-            texts = [split_unit(text)[0] if split_unit(text)[1] == schema.unit else text for text in texts]
+        texts = [without_unit(text, schema.unit) for text in texts]
         numbers = [numeral(text).comma if schema.spelling == "comma" else numeral(text).point for text in texts]
         return [number if np.isfinite(number) else np.nan for number in numbers]
     if schema.kind == "boolean":
