@@ -19,9 +19,9 @@ ROOT_INIT = "__init__.py"
 BUDGETS = {
     "*.py": 1844,
     "cli/": 1407,
-    "data/": 6862,
+    "data/": 6884,
     "evaluation/": 4351,
-    "experiment/": 4824,
+    "experiment/": 4825,
     "figures/": 1404,
     "judgement/": 1750,
     "model/": 4860,
