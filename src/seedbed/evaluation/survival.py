@@ -109,8 +109,8 @@ def uno_c(times: Floats, events: Bools, risks: Floats, *, horizon: float, known:
 
 
 def _count_below(ranks: Ints, starts: Ints, limits: Ints) -> Ints:
-    """Count the ranks[start:] below the limit, for each start and limit, in n log n steps: a wavelet matrix
-    (Claude, Navarro & Ordonez 2015) divides the ranks by each bit, the highest first."""
+    """Count the ranks[start:] below the limit, for each start and limit, in n log n steps: a wavelet matrix (see
+    Information Systems 47, 2015, p. 15) divides the ranks by each bit, the highest first."""
     counts, ends = np.zeros_like(starts), np.full_like(starts, len(ranks))
     for bit in reversed(range(len(ranks).bit_length())):
         has_bit = (ranks >> bit & 1).astype(np.bool_)
