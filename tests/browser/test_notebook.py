@@ -62,6 +62,7 @@ def shown(output: Any) -> str:
     return next(output.data[kind] for kind in ("text/html", "image/svg+xml", "text/plain") if kind in output.data)
 
 
+@pytest.mark.slow
 def test_a_notebook_without_ipywidgets_reads_files_and_shows_the_progress(tmp_path):
     assert importlib.util.find_spec("ipywidgets") is None
     frame = pd.DataFrame({"a": [0.5, 2, 1.5, 3.5] * 9, "b": ["u", "v", "w"] * 12, "y": ["no", "yes"] * 18})

@@ -207,6 +207,7 @@ def test_an_endless_chunked_body_is_cut_off(patient):
     assert status_of(answer) in ([413], [])  # the answer may be lost if the client is still writing
 
 
+@pytest.mark.slow  # the server waits for the rest of a request
 def test_a_false_content_length_does_not_bypass_the_limit(patient):
     assert status_of(exchange(patient, head_of(patient, 1 << 40) + b"\r\n")) == [413]
     assert status_of(exchange(patient, head_of(patient, 2) + b"\r\n[]" + b"[" * 500 + b"\r\n\r\n")) == [200, 400]
@@ -231,6 +232,7 @@ def test_bytes_that_are_not_http_are_refused(patient, text):
     assert status_of(exchange(patient, text)) in ([400], [421])
 
 
+@pytest.mark.slow  # the connection stays open
 def test_an_upgrade_to_a_websocket_is_refused(patient):
     head = f"GET /card HTTP/1.1\r\nHost: 127.0.0.1:{patient}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
     answer = exchange(patient, head.encode() + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YQ==\r\n\r\n")
