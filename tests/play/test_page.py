@@ -152,6 +152,7 @@ def test_options_that_contradict_are_refused_in_python(mixed):
         sb.playground(target="kind")
 
 
+@pytest.mark.slow
 def test_writing_a_page_does_not_load_torch(here):
     code = "import seedbed, sys; seedbed.playground('example:iris'); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

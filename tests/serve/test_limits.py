@@ -177,6 +177,7 @@ def test_a_connection_without_a_request_is_closed(port, first):
     assert time.perf_counter() - started < 4
 
 
+@pytest.mark.slow  # it waits
 def test_an_idle_connection_is_closed(port):
     started = time.perf_counter()
     ask_once = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
@@ -250,6 +251,7 @@ def test_the_number_of_open_connections_is_limited(port):
         assert time.monotonic() < deadline
 
 
+@pytest.mark.slow  # it waits
 def test_a_client_that_does_not_read_answers_is_cut_off(port):
     row = {"size": 170, "weight": 70, "price": 3, "smokes": "no", "day": "2024-05-05", "town": "Oslo"}
     body = json.dumps([row] * 10_000).encode()
