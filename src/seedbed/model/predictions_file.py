@@ -172,8 +172,8 @@ def _fill(
         connection.execute(f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block")
         connection.unregister("block")
     notes = blocks.notes(frame, remarks)
-    counts = " + ".join(f"count_if({cell} IS DISTINCT FROM c{place})" for place, cell in enumerate(cells_as))
-    ((n,),) = connection.execute(f"SELECT {counts} FROM cells").fetchall()
+    inert = [f"count_if({cell} IS DISTINCT FROM c{at})" for at, cell in enumerate(cells_as) if cell != f"c{at}"]
+    n = connection.execute(f"SELECT {' + '.join(inert)} FROM cells").fetchall()[0][0] if inert else 0
     if n:
         message = f"{counted(n, 'text')} that a spreadsheet would run as a formula got an apostrophe"
         notes = (*notes, Note(f"{message}; .parquet keeps them unchanged", count=n))
