@@ -17,7 +17,8 @@ from seedbed.training.candidates import source_of
 from seedbed.training.data import TrainingData, counted_rows
 from seedbed.training.native.library import kernel
 from seedbed.training.parallel import pick_jobs, train_chunk, train_chunks
-from seedbed.training.planning import Chunk, plan_chunks
+from seedbed.training.planning import plan_chunks
+from seedbed.training.stack import Chunk
 
 _CHUNKS_A_CORE = 4
 

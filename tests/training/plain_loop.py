@@ -15,7 +15,7 @@ from seedbed.networks.network import Network
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import r2
 from seedbed.training.parallel import train_chunk
-from seedbed.training.planning import Chunk
+from seedbed.training.stack import Chunk
 from seedbed.training.torch import modules
 from seedbed.training.torch.reference import PlainNetwork, Rows
 

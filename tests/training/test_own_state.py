@@ -3,13 +3,14 @@
 import importlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from seedbed.settings.recipe import Recipe
 from seedbed.training.many import train_many
-from seedbed.training.torch.module_chains import checked_chain
+from seedbed.training.torch.module_chains import changed_by_forward
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -32,11 +33,11 @@ class Counter(nn.Module):
 
 
 @pytest.mark.parametrize("kind", ["buffer", "not persistent", "attribute"])
-def test_a_module_that_forward_changes_is_no_chain_and_stays_as_it_was(kind):
-    network = Counter(kind)
-    assert checked_chain(network, 5) is None
+def test_what_forward_changes_is_found_and_the_module_stays_as_it_was(kind):
+    network, X = Counter(kind), np.ones((7, 5), "f")
+    assert changed_by_forward(network, X) == {"n" if kind == "attribute" else "_buffers"}
     assert (network.n, float(getattr(network, "count", 0))) == (0, 0)
-    assert checked_chain(network.last, 5) is not None
+    assert changed_by_forward(network.last, X) == set()
 
 
 @pytest.mark.parametrize("kind", ["buffer", "not persistent"])

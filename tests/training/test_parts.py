@@ -53,10 +53,10 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
 
 
 @pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", PLACED[2]])
-def test_chunks_are_narrow_if_embeddings_need_much_memory(task, monkeypatch, words):
+def test_torch_trains_one_network_at_a_time_if_a_step_needs_much_memory(task, monkeypatch, words):
     settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "n_jobs": 1, "dtype": "float64", "engine": "torch"}
     together = train_many(words, *task("bce").parts, **settings)
-    monkeypatch.setattr(planning, "_MOST_BYTES", 1)
+    monkeypatch.setattr(planning, "_STEP_BYTES", 1)
     sizes = []
     train = many.train_chunks
     monkeypatch.setattr(many, "train_chunks", lambda chunks, *rest: sizes.append(len(chunks)) or train(chunks, *rest))

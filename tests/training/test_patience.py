@@ -12,9 +12,10 @@ from seedbed.evaluation.calibration import mean_loss
 from seedbed.settings.recipe import Recipe
 from seedbed.training.loop import Best
 from seedbed.training.parallel import train_chunk
-from seedbed.training.planning import Chunk, plan_chunks
+from seedbed.training.planning import plan_chunks
+from seedbed.training.stack import Chunk
 
-from .plain_loop import network_in_words
+from .plain_loop import network_in_words, train_plan
 from .test_stops import KINDS, SEEDS, SPLITS
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -73,10 +74,9 @@ def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
 
 def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
     for kind in ("relu", "general"):
-        patient = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, EPOCHS)]
-        whole = [train_chunk(chunk, two_splits) for chunk in planned(kind, two_splits, None)]
+        patient, whole = (train_plan(planned(kind, two_splits, patience), two_splits) for patience in (EPOCHS, None))
         for one, other in zip(patient, whole, strict=True):
-            assert_close(one.curves, other.curves)
+            assert_close(one[0], other[0])
 
 
 def test_a_time_limit_ends_training_after_at_least_one_epoch(two_splits):

@@ -12,7 +12,7 @@ from seedbed.networks.draws import derive
 from seedbed.training import stack
 from seedbed.training.native.library import Kernel
 from seedbed.training.stack import shuffle_rows
-from seedbed.training.torch.noise import RandomStream, apply_dropout, drawn_modules, layer_noise, seeded, stateless
+from seedbed.training.torch.noise import RandomStream, apply_dropout, drawn_modules, layer_noise, seeded
 
 
 def network_keys(seeds, purpose):
@@ -121,18 +121,17 @@ def test_seeded_gives_torchs_draws_and_restores_the_callers_state():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_stateless_modules_draw_by_key_and_are_restored_afterwards():
+def test_dropout_modules_draw_by_key_step_and_use():
     network = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 4), nn.Dropout(0.2))
     assert drawn_modules(network) == {"0": 0, "2": 1}
     X, key = torch.ones(3, 4), network_keys([1], "draws")[0]
-    passes = []
+    stream, passes = RandomStream(network, key), []
     for _ in range(2):
-        draws = RandomStream(key)
-        with stateless(network, draws):
-            first, second = network(X), network(X)  # used twice in a step, so it draws
-            draws.next_step()
-            passes.append((first, second, network(X)))
+        stream.at(key, 0, None)
+        first, second = network(X), network(X)  # used twice in a step, so it draws
+        stream.at(key, 1, None)
+        passes.append((first, second, network(X)))
     assert all(torch.equal(*pair) for pair in zip(*passes, strict=True))
     assert not torch.equal(passes[0][0], passes[0][1])
     assert not torch.equal(passes[0][0], passes[0][2])
-    assert all("forward" not in vars(module) for module in network)
+    assert torch.equal(network.eval()(X), network[1](X))

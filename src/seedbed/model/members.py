@@ -28,7 +28,8 @@ from seedbed.training.candidates import n_parameters_of, plan_candidate, with_in
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult
 from seedbed.training.parallel import BackgroundWork, pick_jobs, train_chunks
-from seedbed.training.planning import Chunk, pick_device
+from seedbed.training.planning import pick_device
+from seedbed.training.stack import Chunk
 
 # How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
 # falls by little in each epoch.

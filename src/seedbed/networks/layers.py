@@ -2,14 +2,14 @@
 
 Parameters of a stack are `[..., network]`; a linear weight is stored as `[unit_in, unit_out, network]`. States are
 `[network, ...]`, by the names and shapes of torch's `state_dict`. To teach the engines a new layer, add a subclass of
-`Layer` here, and how torch computes it in `training/torch/stacked_layers.py`. An elementwise activation needs an entry
-in `activations.py` only.
+`Layer` here, and its module in `training/torch/modules.py`. An elementwise activation needs an entry in
+`activations.py` only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,11 +47,6 @@ class Layer:
     def is_looking(self) -> bool:
         """Whether its start values depend on the training rows."""
         return any(layer.is_looking for layer in self.layers)
-
-    @property
-    def explodes(self) -> bool:
-        """Whether it overflows on numbers of a usual size."""
-        return any(layer.explodes for layer in self.layers)
 
     @property
     def innermost_layers(self) -> tuple[Layer, ...]:
@@ -317,15 +312,3 @@ class Residual(Layer):
             layer.add_to(program)
         added = program.add(Kind.ADD, d_out=program.gradients(units), spare=fork.target)
         program.layers[place] = fork._replace(spare=added.d_out)
-
-
-@dataclass(frozen=True)
-class Function(Layer):
-    """A function of numbers, one by one, that a user's `forward()` calls. Two are equal if they read alike."""
-
-    text: str
-    function: Callable[[Any], Any] = field(compare=False, hash=False, repr=False)
-
-    @property
-    def explodes(self) -> bool:
-        return self.text.startswith("exp(")

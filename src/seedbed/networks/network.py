@@ -31,12 +31,11 @@ class Network(Layer):
         """The number of parameters."""
         return sum(map(math.prod, self.parameters.values()))
 
-    def stacked(self, states: Arrays, dtype: str) -> Arrays:
-        """Return states [network, ...] as a stack has them [..., network], numbers in a type. The weights of linear
-        layers are [unit_in, unit_out, network] there."""
+    def stacked(self, states: Arrays) -> Arrays:
+        """Return states [network, ...] as the kernel has them [..., network]. The weights of linear layers are
+        [unit_in, unit_out, network] there."""
         values = {name: np.moveaxis(value, 0, -1) for name, value in self._transposed(states).items()}
-        types = {name: dtype if value.dtype.kind == "f" else None for name, value in values.items()}
-        return {name: np.ascontiguousarray(value, dtype=types[name]) for name, value in values.items()}
+        return {name: np.ascontiguousarray(value) for name, value in values.items()}
 
     def unstacked(self, values: Arrays) -> Arrays:
         """Return the states of networks, by the names in a `state_dict` [network, ...], of a stack's values."""
@@ -73,7 +72,7 @@ class Network(Layer):
         program = Program(self.parameters if shapes is None else shapes, self.buffers if buffers is None else buffers)
         first, *rest = self.layers
         # A linear layer sees the table, or what embeddings make of it: they take a gradient from no other layer.
-        if self.explodes or not isinstance(rest[0] if first.embeds and rest else first, Linear):
+        if not isinstance(rest[0] if first.embeds and rest else first, Linear):
             return None
         try:
             for layer in self.layers:

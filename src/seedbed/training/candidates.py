@@ -17,7 +17,8 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing, pick_loss
 from seedbed.training.parallel import one_thread
-from seedbed.training.planning import Chunk, plan_chunks, traits_of
+from seedbed.training.planning import plan_chunks
+from seedbed.training.stack import Chunk, traits_of
 from seedbed.training.torch import require_torch
 from seedbed.training.traits import Source
 

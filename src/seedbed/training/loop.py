@@ -15,8 +15,7 @@ from seedbed.networks.layers import Array, Arrays
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import r2
 from seedbed.training.native.engine import NativeEngine
-from seedbed.training.planning import Chunk
-from seedbed.training.stack import GroupMeans, Stack
+from seedbed.training.stack import Chunk, GroupMeans, Stack
 
 _SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
 

@@ -27,7 +27,8 @@ from seedbed.training.candidates import source_of
 from seedbed.training.data import TrainingData, as_array, one_split
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
 from seedbed.training.parallel import pick_jobs, train_chunks
-from seedbed.training.planning import check_engine, pick_device, plan_chunks, traits_of
+from seedbed.training.planning import check_engine, pick_device, plan_chunks
+from seedbed.training.stack import traits_of
 from seedbed.training.torch import has_torch, require_torch
 from seedbed.training.traits import Source
 
@@ -58,8 +59,9 @@ def train_many(
 ) -> History:
     """Train one network per seed, all at once.
 
-    A network with seed `s` equals, up to rounding, the result of a plain loop under `torch.manual_seed(s)`. If
-    `forward` draws random numbers, as for dropout, only its start values do: later draws depend on seed, step and row.
+    A network with seed `s` equals, up to rounding, the result of a plain loop under `torch.manual_seed(s)`. That ends
+    where random numbers are drawn later: the order of minibatches and the masks of `nn.Dropout` depend on the seed, and
+    other draws in `forward` also on the networks that train at once. Start values are always those of the loop.
 
     >>> X, y = [[0.0], [1.0], [0.0], [1.0]], [0, 1, 0, 1]
     >>> train_many("relu:2", X, y, X, y, seeds=3, epochs=2).test_loss.shape
@@ -77,8 +79,8 @@ def train_many(
         task: `"binary"` predicts labels 0 and 1, `"multiclass"` class codes from 0, `"regression"` numbers. If left
             out, the values of `y_train` and `y_test` decide, and `History.note` says how.
         sample_weight: weight of each training row in loss and training figures [row].
-        engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all; `"auto"` uses the kernel if
-            possible.
+        engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all, by `torch.func.vmap` or else
+            one after the other; `"auto"` uses the kernel if possible.
         device: `"cpu"`, `"cuda"` or `"auto"`, which is CUDA if available.
         n_jobs: chunks of networks to train at a time; None means one per core.
         dtype: `"float32"`, or `"float64"` to study rounding.

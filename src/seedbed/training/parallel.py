@@ -23,7 +23,7 @@ from seedbed.arguments import shown
 from seedbed.errors import OptionError, SeedbedError, TrainingError, spell
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, Training
-from seedbed.training.planning import Chunk
+from seedbed.training.stack import Chunk
 from seedbed.training.undocumented import keep_freed_memory, keep_large_workers, open_cached_properties
 
 T = TypeVar("T")

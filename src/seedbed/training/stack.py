@@ -1,21 +1,79 @@
-"""The stack of a chunk: its networks before the first step, and the rows that they train on."""
+"""Chunks, which are networks that train together; and a chunk's stack: its networks before the first step, and the rows
+that they train on."""
 
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from seedbed.errors import TrainingError
 from seedbed.networks.draws import derive, network_keys
-from seedbed.networks.layers import Array, Arrays
+from seedbed.networks.layers import Array, Arrays, BatchNorm
 from seedbed.networks.network import Network
+from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData, some_rows
 from seedbed.training.losses import Loss, encode_target, pick_loss
 from seedbed.training.native.library import kernel
-from seedbed.training.planning import Chunk, traits_of
-from seedbed.training.traits import Traits
+from seedbed.training.torch import require_torch
+from seedbed.training.traits import Source, Traits
+
+
+def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
+    """Return what is known of a network for the rows that it trains on.
+
+    Raises:
+        CandidateError: the network can't be built, or doesn't suit the table.
+        OptionError: it is an own module, and PyTorch isn't installed.
+    """
+    if not isinstance(build, Network):
+        require_torch("a network of your own")
+        from seedbed.training.torch.module_chains import traits_of_module
+
+        return traits_of_module(build, seed, data)
+    has_batchnorm = any(isinstance(layer, BatchNorm) for layer in build.innermost_layers)
+    n_outputs = build.n_outputs(data.X.shape[1])
+    names = frozenset(build.parameters)
+    return Traits(build, n_outputs, build.n_parameters, build.program(), names, has_batchnorm, build.is_looking)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Networks that are trained together: one architecture and one kind of optimizer.
+
+    Attributes:
+        build: the network as data, or what builds a user's own.
+        recipe: their common settings.
+        seeds: one per network.
+        splits: the number of the split that each network trains on.
+        members: positions of the networks in the plan.
+        group_size: how many consecutive networks stop together, with patience; 0 if all do.
+        patience: if not None, training ends when the best epoch is half as many epochs ago as it took to reach it, but
+            at least the first and at most the second of these numbers. A group is `group_size` consecutive networks,
+            or all if that is 0. Its networks stop together, and networks and outputs are then those of the epoch with
+            the lowest loss on test rows: the loss of the mean prediction, see `GroupMeans`.
+        seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
+        engine: `native` is the kernel, for chains of layers that it covers; `torch` is `torch.func.vmap`, for all
+            others that it can run; `plain` takes all modules, one network after the other.
+        dtype, device: as torch names them.
+        note: tells users why training is slower than by the kernel, or is empty.
+    """
+
+    build: Source
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    splits: tuple[int, ...]
+    members: tuple[int, ...]
+    group_size: int = 0
+    patience: tuple[int, int] | None = None
+    seconds: float | None = None
+    engine: Literal["native", "torch", "plain"] = "torch"
+    dtype: str = "float32"
+    device: str = "cpu"
+    note: str = ""
 
 
 class StackRows:
@@ -39,10 +97,8 @@ class StackRows:
     def __init__(self, data: TrainingData, y: Array, chunk: Chunk) -> None:
         self._seeds, self.n_rows, splits = chunk.seeds, len(data.X), list(chunk.splits)
         self.X, self.y = data.X.astype(chunk.dtype, copy=False), y
-        self.fit, self.test = (
-            (weights / weights.sum(0)).astype(chunk.dtype, copy=False)
-            for weights in (data.train[:, splits], data.test[:, splits])
-        )
+        weights = (part[:, splits].astype(chunk.dtype) for part in (data.train, data.test))
+        self.fit, self.test = (part / part.sum(0) for part in weights)
         most = int((self.fit > 0).sum(0).max())
         self.batch_rows = min(chunk.recipe.batch_size or most, most)
         self.n_steps = -(-most // self.batch_rows)
@@ -135,9 +191,8 @@ class Stack:
         rows: the table, as the networks see it.
         keys: keys of random layers [network].
         traits: what is known of the networks.
-        network: their layers; None for the plain loop, which takes any module.
-        params, buffers: at the start [..., network]; none for the plain loop.
-        guarded: whether rows of weight zero may overflow, so that they are set to zero after the first layer.
+        states: parameters and buffers at the start, by the names in a `state_dict` [network, ...]; none for the plain
+            loop, which builds its networks one after the other.
 
     Raises:
         SeedbedError: the networks can't be stacked, or the recipe doesn't suit them.
@@ -146,23 +201,19 @@ class Stack:
     def __init__(self, chunk: Chunk, data: TrainingData) -> None:
         self.chunk, self.data, self.n = chunk, data, len(chunk.seeds)
         self.traits = traits_of(chunk.build, chunk.seeds[0], data)
-        self.network = None if chunk.engine == "plain" else self.traits.network
         n_outputs = self.traits.n_outputs
         self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
-        values = Arrays() if self.network is None else _start(chunk, data, self.traits, self.network)
-        self.params = {name: value for name, value in values.items() if name in self.traits.trained}
-        self.buffers = {name: value for name, value in values.items() if name not in self.traits.trained}
+        self.states = Arrays() if chunk.engine == "plain" else _start(chunk, data, self.traits)
         self.y = encode_target(self.loss, data.y, n_outputs, chunk.dtype)
         self.rows = StackRows(data, self.y, chunk)
         self.keys = network_keys(chunk.seeds, "draws")
-        self.guarded = self.network is not None and (self.network.explodes or data.is_huge)
         if self.rows.has_single and self.traits.has_batchnorm:
             message = "a minibatch holds a single row, and batch normalisation needs two"
             raise TrainingError(message, "Choose another batch size.")
 
 
-def _start(chunk: Chunk, data: TrainingData, traits: Traits, network: Network) -> Arrays:
-    """Return the parameters and buffers with which the networks start [..., network]."""
+def _start(chunk: Chunk, data: TrainingData, traits: Traits) -> Arrays:
+    """Return the parameters and buffers with which the networks start [network, ...]."""
     # Networks of several splits may share a seed: they begin alike, unless they look at the rows of their splits.
     seeds, rows = tuple(dict.fromkeys(chunk.seeds)), None
     if traits.is_looking:
@@ -170,16 +221,16 @@ def _start(chunk: Chunk, data: TrainingData, traits: Traits, network: Network) -
         of_split = {split: data.X[some_rows(data.train[:, split])] for split in dict.fromkeys(chunk.splits)}
         rows = [of_split[split].astype(chunk.dtype) for split in chunk.splits]
     if isinstance(chunk.build, Network):
-        states = network.start(seeds, rows)
+        states = chunk.build.start(seeds, rows)
     else:
         from seedbed.training.torch.module_chains import start_of_modules
 
-        states = start_of_modules(chunk.build, network, chunk.dtype, seeds, rows)
-    stacked = network.stacked(states, chunk.dtype)
-    if len(seeds) == len(chunk.seeds):
-        return stacked
-    places = [seeds.index(seed) for seed in chunk.seeds]
-    return {name: value[..., places] for name, value in stacked.items()}
+        states = start_of_modules(chunk.build, traits, chunk.dtype, seeds, rows)
+    places = [seeds.index(seed) for seed in chunk.seeds] if len(seeds) < len(chunk.seeds) else slice(None)
+    return {
+        name: value[places].astype(chunk.dtype if value.dtype.kind == "f" else value.dtype, copy=False)
+        for name, value in states.items()
+    }
 
 
 class GroupMeans:

@@ -18,7 +18,7 @@ class Traits:
     """What is known of a network before it trains.
 
     Attributes:
-        network: its layers; None if not all of them are known.
+        network: its layers; None for a user's module, unless the kernel covers it.
         n_outputs: outputs of a row.
         n_parameters: the number of its parameters.
         program: what the kernel runs; None if it doesn't cover the network.
@@ -26,6 +26,8 @@ class Traits:
         has_batchnorm: whether a layer needs two rows.
         is_looking: whether its start values depend on the training rows.
         note: what users should know of their own module, or empty.
+        like: an own module, with which those of other seeds are compared.
+        changed: attributes that its `forward` may change, which aren't parameters or buffers.
     """
 
     network: Network | None
@@ -36,3 +38,5 @@ class Traits:
     has_batchnorm: bool
     is_looking: bool
     note: str = ""
+    like: Any = None
+    changed: frozenset[str] = frozenset()

@@ -33,16 +33,18 @@ class NativeEngine:
     """
 
     def __init__(self, stack: Stack) -> None:
-        chunk, rows, params = stack.chunk, stack.rows, stack.params
+        chunk, rows = stack.chunk, stack.rows
         library, reason = kernel(chunk.dtype)
         if library is None:
             message = f"node {platform.node()} has no training kernel: {reason}"
             raise TrainingError(
                 message, f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
             )
-        program, network = stack.traits.program, stack.network
+        program, network = stack.traits.program, stack.traits.network
         assert program is not None
         assert network is not None
+        params = network.stacked(stack.states)
+        self._buffers = {name: value for name, value in params.items() if name not in stack.traits.trained}
         self._library, self._program, self._n, self._stack, self._network = library, program, stack.n, stack, network
         self._dtype = np.dtype(chunk.dtype)
         assert self._dtype.itemsize == library.number_bytes()
@@ -75,7 +77,7 @@ class NativeEngine:
             ),
         }
         if program.edges:
-            constants = [_constants(stack.buffers[name]) for name in program.edges]
+            constants = [_constants(params[name]) for name in program.edges]
             arrays["constants"] = self._to_lanes(np.concatenate(constants))
         n_features = rows.X.shape[1]
         units = program.n_values + program.n_gradients + (n_features if size else 0)
@@ -89,7 +91,7 @@ class NativeEngine:
             n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
             loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native, batch_size=size,
             n_batches=rows.n_steps, n_epochs=recipe.n_epochs, nesterov=int(recipe.nesterov),
-            guarded=int(stack.guarded), patient=int(bool(chunk.patience)),
+            guarded=int(stack.data.is_huge), patient=int(bool(chunk.patience)),
             same_in_training=int(not network.differs_in_training), units_in_lanes=int(program.units_in_lanes),
             momentum=recipe.momentum, smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
         )  # fmt: skip
@@ -199,8 +201,8 @@ class NativeEngine:
         flat = self._from_lanes(self._best_params)
         parts = zip(self._program.segments, self._shapes, strict=True)
         params = {one.name: flat[one.start : one.start + one.size].reshape(*shape, self._n) for one, shape in parts}
-        values = {**{name: params[name] for name in self._stack.params}, **self._stack.buffers}
-        return self._network.unstacked(values)
+        values = {**params, **self._buffers}
+        return self._network.unstacked({name: values[name] for name in self._stack.states})
 
     def _from_lanes(self, array: npt.NDArray[Any]) -> Array:
         """Return an array [block, ..., lane] as [..., network]."""

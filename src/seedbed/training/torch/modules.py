@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from seedbed.networks import embedding_layers, layers
@@ -77,7 +78,7 @@ class PeriodicEmbedding(nn.Module):
         angles = 2 * torch.pi * self.frequencies * x[:, :, None]
         waves = torch.cat([angles.sin(), angles.cos()], 2)  # [row, feature, wave]
         embedded = torch.einsum("rfk,fuk->rfu", waves, self.weight) + self.bias
-        return torch.cat([x, embedded.relu().flatten(1)], 1)
+        return torch.cat([x, F.threshold(embedded, 0, 0).flatten(1)], 1)  # no unit behind it counts as dead
 
 
 class PiecewiseLinearEncoding(nn.Module):
@@ -157,6 +158,11 @@ def activation_of(module: object) -> tuple[str, tuple[float, ...]] | None:
     return name, tuple(float(getattr(module, key)) for key, _ in ALL_ACTIVATIONS[name].arguments)
 
 
+def new_module(network: Network) -> nn.Sequential:
+    """Return the network as a module, with start values of torch's own layers."""
+    return nn.Sequential(*map(_module, network.layers))
+
+
 def module_of(network: Network, state: Mapping[str, Array], clip: float = 0.0) -> nn.Sequential:
     """Return the network as a module with this state, by names in a `state_dict`.
 
@@ -164,7 +170,7 @@ def module_of(network: Network, state: Mapping[str, Array], clip: float = 0.0) -
         clip: the limit of a `SmoothClip` that comes first; 0 for none.
     """
     with torch.device("meta"):  # takes no memory, and draws no random numbers
-        module = nn.Sequential(*(_module(layer) for layer in network.layers))
+        module = new_module(network)
     module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()}, assign=True)
     return nn.Sequential(SmoothClip(clip), module) if clip else module
 

@@ -37,13 +37,13 @@ def seeded(seed: int) -> Iterator[None]:
             generator.set_state(before)
 
 
-def reseed(key: Tensor, step: Tensor | int, *, training: bool) -> None:
+def reseed(key: int, step: int, *, training: bool) -> None:
     """Seed torch's own generators for one step of one network, given by its key.
 
     Draws of a module from torch itself, such as the dropout of `nn.MultiheadAttention`, then depend on the network and
     the step alone. Call it inside `seeded`, which restores the caller's state.
     """
-    seed = derive(int(key), int(step) if training else "evaluation")
+    seed = derive(key, step if training else "evaluation")
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(seed)
@@ -62,9 +62,7 @@ def _mixed(x: Tensor) -> Tensor:
     return x ^ ((x >> 16) & 0xFFFF)
 
 
-def layer_noise(
-    keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int, *, network_first: bool = False
-) -> Tensor:
+def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int) -> Tensor:
     """Return uniform numbers in [0, 1), float32 [row, unit, *keys.shape].
 
     They depend on key, step, layer, row and unit alone.
@@ -75,16 +73,12 @@ def layer_noise(
         layer: number of the layer.
         rows: each row's number in the table, or its place in a minibatch, int32 [row].
         n_units: units of the layer.
-        network_first: the memory layout, for keys [network]. It doesn't change the numbers.
     """
     row = rows[:, None]
     unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)
     place = _mixed(row * -1640531535 + unit * 668265263 + 374761393)
     key = _mixed(_mixed(keys + step * -2048144777) + layer * 1274126177)
-    if network_first:
-        mixed = _mixed(place ^ key[:, None, None]).permute(1, 2, 0)
-    else:
-        mixed = _mixed(place.reshape(place.shape + (1,) * keys.dim()) ^ key)
+    mixed = _mixed(place.reshape(place.shape + (1,) * keys.dim()) ^ key)
     return ((mixed >> 8) & 0xFFFFFF).to(torch.float32) * 2.0**-24
 
 
@@ -94,16 +88,24 @@ def apply_dropout(x: Tensor, noise: Tensor, share: float) -> Tensor:
 
 
 class RandomStream:
-    """The key, the step and the rows from which a stateless module draws."""
+    """What the `nn.Dropout` of a network draw from, instead of torch's state.
 
-    def __init__(self, key: Tensor, step: Tensor | int = 0, rows: Tensor | None = None) -> None:
+    Attributes:
+        key: the network's.
+        step: the number of the step.
+        rows: the number of each row, int32 [row]; their places if None.
+    """
+
+    def __init__(self, network: nn.Module, key: Tensor, rows: Tensor | None = None) -> None:
+        for name, number in drawn_modules(network).items():
+            module = network.get_submodule(name)
+            module.forward = partial(_drawn_forward, module, self, number)
+        self.at(key, 0, rows)
+
+    def at(self, key: Tensor, step: int, rows: Tensor | None) -> None:
+        """Let modules draw for a step."""
         self.key, self.step, self.rows = key, step, rows
         self._uses: dict[int, int] = {}
-
-    def next_step(self) -> None:
-        """Let modules draw for the next step."""
-        self.step = self.step + 1
-        self._uses.clear()
 
     def noise(self, module: int, x: Tensor) -> Tensor:
         """Return the noise for inputs x [row, ...] of a module, given by its number."""
@@ -119,21 +121,7 @@ def drawn_modules(network: nn.Module) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
 
-@contextlib.contextmanager
-def stateless(network: nn.Module, stream: RandomStream) -> Iterator[None]:
-    """Make each `nn.Dropout` of a network draw from a stream inside, instead of torch's state."""
-    modules = dict(network.named_modules())
-    changed = {modules[name]: number for name, number in drawn_modules(network).items()}
-    for module, number in changed.items():
-        module.forward = partial(_stateless_forward, module, stream, number)
-    try:
-        yield
-    finally:
-        for module in changed:
-            del module.forward
-
-
-def _stateless_forward(module: nn.Module, stream: RandomStream, number: int, x: Tensor) -> Tensor:
+def _drawn_forward(module: nn.Module, stream: RandomStream, number: int, x: Tensor) -> Tensor:
     if not module.training:
         return type(module).forward(module, x)  # type: ignore[no-any-return]
     return apply_dropout(x, stream.noise(number, x), module.p)  # type: ignore[arg-type]

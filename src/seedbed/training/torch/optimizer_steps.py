@@ -1,54 +1,49 @@
-"""Optimizers as pure functions of a step, and optimizers and schedules as torch has them."""
+"""Optimizers and schedules of a recipe, as torch has them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 
-from seedbed.settings.optimizers import OPTIMIZERS, Step, Tensors
+from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.settings.recipe import Recipe
 from seedbed.training.schedules import steps_of
 
 _CLIP_EPS = 1e-6
 
 
-def clip_gradients(grads: Tensors, most: Tensor) -> Tensors:
-    """Return each network's gradients, scaled down if their norm is above `most`, like
+def clip_gradients(grads: list[Tensor], most: float) -> list[Tensor]:
+    """Return each network's gradients [network, ...], scaled down if their norm is above `most`, like
     `torch.nn.utils.clip_grad_norm_` for that network alone."""
-    # `sum(())` would sum over all axes.
-    squares = [(g * g).sum(tuple(range(g.dim() - 1))) if g.dim() > 1 else g * g for g in grads.values()]
-    norm = torch.stack(squares).sum(0).sqrt()
+    norm = torch.stack([(g * g).flatten(1).sum(1) if g.dim() > 1 else g * g for g in grads]).sum(0).sqrt()
     factor = (most / (norm + _CLIP_EPS)).clamp(max=1.0)
-    return {name: g * factor for name, g in grads.items()}
+    return [g * factor.reshape(-1, *[1] * (g.dim() - 1)) for g in grads]
 
 
-def pick_optimizer(recipe: Recipe) -> Step:
-    """Return the pure step of a recipe's optimizer. Learning rate and weight decay are arguments of each step."""
-
-    def decays(stacked: Tensor) -> bool:
-        return recipe.decay_biases or stacked.dim() > 2  # of a weight; one of the axes is the network
-
-    return OPTIMIZERS[recipe.optimizer].step(recipe.momentum, recipe.nesterov, decays)
-
-
-def make_torch_optimizer(recipe: Recipe, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-    """Return the same optimizer of `torch.optim`, for the reference trainer."""
-    lr = recipe.rate
+def make_torch_optimizer(
+    recipe: Recipe, parameters: Sequence[Tensor], *, stacked: bool = False
+) -> torch.optim.Optimizer:
+    """Return a recipe's optimizer. It treats each number alone, so `stacked` parameters [network, ...] train alike."""
     groups: list[Any] = list(parameters)
     if not recipe.decay_biases:
-        weights, others = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() < 2]
+        is_weight = [p.dim() - stacked > 1 for p in parameters]
+        weights, others = (
+            [p for p, here in zip(parameters, is_weight, strict=True) if here == w] for w in (True, False)
+        )
         groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     optimizer = OPTIMIZERS[recipe.optimizer]
     more: dict[str, Any] = {"momentum": recipe.momentum, "nesterov": recipe.nesterov} if optimizer.has_momentum else {}
-    made: torch.optim.Optimizer = getattr(torch.optim, optimizer.torch)(groups, lr, weight_decay=recipe.decay, **more)
-    return made
+    more |= {"foreach": True} if stacked else {}
+    kind: type[torch.optim.Optimizer] = getattr(torch.optim, optimizer.torch)
+    return kind(groups, lr=recipe.rate, weight_decay=recipe.decay, **more)  # type: ignore[call-arg]
 
 
 def make_torch_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps_an_epoch: int) -> LRScheduler | None:
-    """Return the same schedule of torch for the reference trainer, to be stepped after each step."""
+    """Return a recipe's schedule, to be stepped after each step; None for a constant rate."""
     total, rising = steps_of(recipe, steps_an_epoch)
     lr = recipe.rate
     if recipe.schedule == "onecycle":

@@ -1,7 +1,7 @@
 """The plain loop: the tutorial's, one `nn.Module` at a time.
 
 A stack's network must equal the result of this loop for the same seed and rows. Tests compare every architecture,
-activation, optimizer and loss with it. It also trains single networks, and modules that aren't a chain of known layers.
+activation, optimizer and loss with it. It also trains single networks, and modules that `torch.func.vmap` can't run.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,15 +20,22 @@ from seedbed.evaluation.single_runs import CURVES
 from seedbed.networks.draws import network_keys
 from seedbed.networks.layers import Array, Arrays
 from seedbed.networks.network import Network
-from seedbed.settings.optimizers import Tensors
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import some_rows
 from seedbed.training.losses import Loss
 from seedbed.training.stack import Stack, shuffle_rows
 from seedbed.training.torch.modules import started_module
-from seedbed.training.torch.noise import RandomStream, reseed, seeded, stateless
+from seedbed.training.torch.noise import RandomStream, reseed, seeded
 from seedbed.training.torch.optimizer_steps import make_torch_optimizer, make_torch_schedule
-from seedbed.training.torch.states import build_network, dtype_hint, look_at, outputs_of, stack_state_dicts, state_of
+from seedbed.training.torch.states import (
+    Tensors,
+    build_network,
+    dtype_hint,
+    look_at,
+    outputs_of,
+    stack_state_dicts,
+    state_of,
+)
 from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
 
@@ -77,6 +83,7 @@ class PlainNetwork:
         loss: the loss.
         seed: decides dropout masks and the order of minibatches.
         numbers: the rows' numbers in the table, which decide the masks of a full batch; 0, 1, 2, ... if None.
+        key: of its random layers; that of the seed if None.
 
     Attributes:
         network: the network.
@@ -95,43 +102,46 @@ class PlainNetwork:
         loss: Loss,
         seed: int,
         numbers: Tensor | None = None,
+        key: int | None = None,
     ) -> None:
         look_at(network, train.X)
         self.network, self._train, self._test = network, train, test
         self._recipe, self._seed = recipe, seed
         of_torch = TORCH_LOSSES[loss.name]
-        self._measure_hits, self._criterion = of_torch.hits, of_torch.module()
-        smoothed: Any = of_torch.smoothing.module(recipe.label_smoothing) if of_torch.smoothing else None
-        self._smoothed = smoothed if recipe.label_smoothing else self._criterion
-        for module in (self._criterion, self._smoothed) if train.weights is not None else ():
-            module.reduction = "none"
+        self._of_torch, self._criterion = of_torch, of_torch.module()
+        if train.weights is not None:
+            self._criterion.reduction = "none"  # type: ignore[assignment]
         self._parameters = [p for p in network.parameters() if p.requires_grad]
         self._optimizer = make_torch_optimizer(recipe, self._parameters)
         n_batches = -(-len(train.X) // (recipe.batch_size or len(train.X)))
         self._schedule = make_torch_schedule(recipe, self._optimizer, n_batches)
-        key = torch.from_numpy(network_keys([seed], "draws")).to(train.X.device)
-        self._stream = RandomStream(key[0], rows=None if recipe.batch_size else numbers)
+        keys = network_keys([seed], "draws") if key is None else np.array([key], dtype=np.int32)
+        self._key, self._step = int(keys[0]), 0
+        self._stream = RandomStream(network, torch.from_numpy(keys).to(train.X.device)[0])
+        self._numbers = None if recipe.batch_size else numbers
 
     def train(self, start: int, end: int) -> npt.NDArray[np.float64]:
         """Train from epoch `start` to before `end`; return their curves [4, epoch], with hits as the scores."""
         figures = np.empty((len(CURVES), end - start))
-        with seeded(self._seed), stateless(self.network, self._stream):
+        with seeded(self._seed):
             for epoch in range(start, end):
                 figures[:, epoch - start] = *self._trained(epoch), *self._tested()
         return figures
 
     def _trained(self, epoch: int) -> tuple[float, float]:
         """Train for an epoch; return loss and hits before the steps."""
-        network, stream, train_loss, train_hits = self.network, self._stream, 0.0, 0.0
+        network, train_loss, train_hits = self.network, 0.0, 0.0
         network.train()
         for rows in self._batches(epoch):
-            reseed(stream.key, stream.step, training=True)
+            reseed(self._key, self._step, training=True)
+            self._stream.at(self._stream.key, self._step, self._numbers)
             z = outputs_of(network, rows.X)
             batch_loss, share = rows.mean(self._criterion(z, rows.y)), rows.total / self._train.total
             train_loss += batch_loss.item() * share
             train_hits += self._hits(z, rows) * share
-            if self._smoothed is not self._criterion:
-                batch_loss = rows.mean(self._smoothed(z, rows.y))
+            if self._recipe.label_smoothing:
+                smooth = self._of_torch.smooth(rows.y, self._recipe.label_smoothing)
+                batch_loss = rows.mean(self._criterion(z, smooth))
             self._optimizer.zero_grad()
             batch_loss.backward()
             if self._recipe.clip_norm is not None:
@@ -139,13 +149,13 @@ class PlainNetwork:
             self._optimizer.step()
             if self._schedule is not None:
                 self._schedule.step()
-            stream.next_step()
+            self._step += 1
         return train_loss, train_hits
 
     def _tested(self) -> tuple[float, float]:
         """Compute the outputs of the test rows; return loss and hits."""
         self.network.eval()
-        reseed(self._stream.key, self._stream.step, training=False)
+        reseed(self._key, self._step, training=False)
         with torch.inference_mode():
             self.outputs = outputs_of(self.network, self._test.X)
             loss = self._test.mean(self._criterion(self.outputs, self._test.y)).item()
@@ -158,9 +168,9 @@ class PlainNetwork:
         return [self._train.at(batch) for batch in torch.split(order, self._recipe.batch_size)]
 
     def _hits(self, z: Tensor, rows: Rows) -> float:
-        if self._measure_hits is None:
+        if self._of_torch.hits is None:
             return 0.0
-        hits = self._measure_hits(z, rows.y)
+        hits = self._of_torch.hits(z, rows.y)
         return float(hits.sum()) / len(hits) if rows.weights is None else float(rows.mean(hits))
 
 
@@ -193,7 +203,10 @@ class PlainEngine:
         else:
             network = build_network(chunk.build, seed)
         network = network.to(chunk.device, dtype)
-        return PlainNetwork(network, *parts, recipe=chunk.recipe, loss=stack.loss, seed=seed, numbers=numbers[0])
+        key = int(stack.keys[number])
+        return PlainNetwork(
+            network, *parts, recipe=chunk.recipe, loss=stack.loss, seed=seed, numbers=numbers[0], key=key
+        )
 
     @torch.enable_grad()
     def train(self, start: int, end: int) -> None:

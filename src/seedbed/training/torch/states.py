@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from seedbed.errors import CandidateError, OptionError, counted
-from seedbed.settings.optimizers import Tensors
 from seedbed.training.data import TrainingData, some_rows
 from seedbed.training.torch.noise import seeded
+
+Tensors = dict[str, Tensor]
 
 
 def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
@@ -25,9 +26,10 @@ def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
         network = build()
     if not isinstance(network, nn.Module):
         raise CandidateError(f"build() returned a {type(network).__name__}", "It must return a torch.nn.Module.")
-    if any(is_lazy(value) for value in (*network.parameters(), *network.buffers())):
+    parameters = [*network.parameters()]
+    if any(map(is_lazy, (*parameters, *network.buffers()))):
         raise CandidateError("the network has a lazy layer", "Give every layer its sizes, as in nn.Linear(12, 5).")
-    if not any(p.requires_grad for p in network.parameters()):
+    if not any(p.requires_grad for p in parameters):
         raise CandidateError("the network has no parameter to train", "Give it a layer, such as nn.Linear.")
     return network
 

@@ -1,182 +1,271 @@
-"""Train a stack by PyTorch: its training step as pure functions of tensors."""
+"""Train any modules by PyTorch, many at once: `torch.func.vmap` over their stacked states."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import copy
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.func import vjp
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.overrides import TorchFunctionMode
 
 from seedbed.networks.layers import Array, Arrays
-from seedbed.settings.optimizers import Tensors
-from seedbed.training.schedules import clock, rate_factors
+from seedbed.networks.network import Network
 from seedbed.training.stack import Stack
-from seedbed.training.torch.optimizer_steps import clip_gradients, pick_optimizer
-from seedbed.training.torch.stacked_layers import Pass, compute, count_dead, lies_network_first
+from seedbed.training.torch.modules import module_of
+from seedbed.training.torch.noise import RandomStream, reseed, seeded
+from seedbed.training.torch.optimizer_steps import clip_gradients, make_torch_optimizer, make_torch_schedule
+from seedbed.training.torch.reference import in_one_line
+from seedbed.training.torch.states import build_network, outputs_of
 from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
-_PLACES = 2048  # test rows that are evaluated together
-
-
-class Batch(NamedTuple):
-    """Rows for a stack.
-
-    Attributes:
-        X: inputs that all networks share [row, feature], or of each network [row, feature, network].
-        y: encoded target [row, output, 1], or [row, output, network].
-        weights: weight of each row for each network [row, network]. They sum to 1 over the rows, or to 0.
-        rows: numbers of the rows in the table, int32 [row].
-    """
-
-    X: Tensor
-    y: Tensor
-    weights: Tensor
-    rows: Tensor
-
-    def picked(self, rows: Tensor, weights: Tensor) -> Batch:
-        """Return each network's own rows of this batch, with their weights [place, network]."""
-        X, y = (part[rows].permute(0, 2, 1) for part in (self.X, self.y[:, :, 0]))
-        return Batch(X, y, weights, torch.arange(len(rows), dtype=torch.int32, device=rows.device))
+_MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
+Randomness = Literal["different", "same"]
 
 
 class TorchEngine:
-    """Trains a stack by torch. Its public methods are those of every engine, see `loop.Engine`."""
+    """Trains a stack by torch. Its public methods are those of every engine, see `loop.Engine`.
 
-    def __init__(self, stack: Stack) -> None:
-        assert stack.network is not None
-        self._stack, self._network, recipe, rows = stack, stack.network, stack.chunk.recipe, stack.rows
-        self._network_first, self._loss = lies_network_first(stack.network), TORCH_LOSSES[stack.loss.name]
-        device, dtype = torch.device(stack.chunk.device), getattr(torch, stack.chunk.dtype)
-        X, y, fit, test = (
-            torch.from_numpy(np.ascontiguousarray(part)) for part in (rows.X, rows.y, rows.fit, rows.test)
-        )
-        numbers = torch.arange(rows.n_rows, dtype=torch.int32, device=device)
-        self._fit = Batch(X.to(device), y.to(device)[:, :, None], self._stored(fit), numbers)
-        self._test = self._fit._replace(weights=self._stored(test))
-        self._tested = [torch.from_numpy(part).to(device) for part in rows.tested]
-        self._keys, n_steps = torch.from_numpy(stack.keys).to(device), recipe.n_epochs * rows.n_steps
-        self._optimizer = pick_optimizer(recipe)
-        self._params, self._buffers = (
-            {name: self._stored(torch.from_numpy(value)) for name, value in part.items()}
-            for part in (stack.params, stack.buffers)
-        )
-        self._best_values = dict[str, Tensor]()
-        self._moments = self._optimizer.init(self._params)
-        self.most_epochs = recipe.n_epochs
-        self._shown = torch.zeros(recipe.n_epochs + 1, 4, stack.n, dtype=dtype, device=device)
-        # The pass of a full batch also gives the test figures of the epoch before, as the parameters are the same.
-        self._patient = bool(stack.chunk.patience)  # then `look` gives them
-        same = not (recipe.batch_size or self._network.differs_in_training) and not stack.guarded
-        self._one_pass = same and not self._patient
-        self._clock = torch.from_numpy(clock(n_steps)).to(device, dtype)
-        factors = rate_factors(recipe, rows.n_steps)
-        self._factors = None if factors is None else torch.from_numpy(factors).to(device)
-        self._numbers = torch.arange(n_steps, dtype=torch.int32, device=device)
-        self._rates = torch.tensor(recipe.rate, dtype=torch.float64, device=device)
-        self._decay = torch.tensor(recipe.decay, dtype=dtype, device=device)
-        self._smoothing, self._clip = (
-            torch.tensor(value, dtype=dtype, device=device) if value else None
-            for value in (recipe.label_smoothing, recipe.clip_norm)
-        )
+    Networks with equally many rows take each step together.
 
-    def _stored(self, value: Tensor) -> Tensor:
-        """Return a tensor [..., network] on the device, in the memory layout of the stack."""
-        value, reverse = value.to(self._stack.chunk.device), [*reversed(range(value.dim()))]
-        return value.permute(reverse).contiguous().permute(reverse) if self._network_first else value.contiguous()
+    Args:
+        stack: the networks.
+        randomness: whether numbers that a module draws from torch itself differ between its networks.
+    """
 
-    @torch.no_grad()
-    def train(self, start: int, end: int) -> None:
-        rows, full = self._stack.rows, not self._stack.chunk.recipe.batch_size
-        device = self._shown.device
-        for epoch in range(start, end):
-            if not (self._one_pass or self._patient):
-                if full:  # all rows, as in one pass, so that it doesn't matter to the bits
-                    self._shown[epoch, 2:] = self._evaluated(self._test)[0]
-                else:
-                    self.look(epoch)
-            if full:
-                shown = self._step(epoch, self._fit, [self._test.weights] * self._one_pass)
-            else:
-                total, count = torch.zeros_like(self._shown[0, :2]), torch.zeros_like(self._shown[0, 0])
-                for number, order in enumerate(rows.orders(epoch), start=epoch * rows.n_steps):
-                    places, weights = (torch.from_numpy(part).to(device) for part in order)
-                    share = weights.sum(0)
-                    total += self._step(number, self._fit.picked(places, weights / share)) * share
-                    count += share
-                shown = total / count
-            self._shown[epoch, : len(shown)] = shown
+    def __init__(self, stack: Stack, randomness: Randomness = "different") -> None:
+        recipe, n_rows = stack.chunk.recipe, stack.rows.n_rows
+        self._stack = stack
+        self.most_epochs = max(1, _MOST_PICKED // (n_rows * stack.n)) if recipe.batch_size else recipe.n_epochs
+        shape = recipe.n_epochs + 1, 4, stack.n
+        self._shown = torch.zeros(shape, dtype=getattr(torch, stack.chunk.dtype), device=stack.chunk.device)
+        counts = np.stack([(part > 0).sum(0) for part in (stack.rows.fit, stack.rows.test)])
+        of_count = np.unique(counts, axis=1, return_inverse=True)[1].reshape(-1)
+        with in_one_line():
+            self._parts = [
+                _Part(stack, np.flatnonzero(of_count == count), self._shown, randomness)
+                for count in range(of_count.max() + 1)
+            ]
 
     @property
     def figures(self) -> Array:
         return self._shown.numpy(force=True)
 
     @torch.no_grad()
+    def train(self, start: int, end: int) -> None:
+        shows = not self._stack.chunk.patience  # else `look` shows the test figures
+        with in_one_line(), seeded(0):
+            for part in self._parts:
+                for epoch, batches in enumerate(part.batches(start, end), start):
+                    if shows and epoch:
+                        part.look(epoch)
+                    part.train(epoch, batches)
+
+    @torch.no_grad()
     def look(self, epoch: int, *, ended: bool = True) -> Array:
-        parts = zip(*(part.split(_PLACES) for part in self._tested), strict=True)
-        evaluated = [self._evaluated(self._test.picked(*part)) for part in parts]
-        self._shown[epoch, 2:] = torch.stack([figures for figures, _ in evaluated]).sum(0)
-        return torch.cat([outputs for _, outputs in evaluated]).numpy(force=True)
+        rows = self._stack.rows
+        looked = np.zeros((len(rows.tested[0]), rows.y.shape[1], self._stack.n), dtype=self._stack.chunk.dtype)
+        with in_one_line(), seeded(0):
+            for part in self._parts:
+                outputs = part.look(epoch).permute(1, 2, 0).numpy(force=True)
+                looked[: len(outputs), :, part.networks] = outputs
+        return looked
 
     def keep(self, networks: npt.NDArray[np.bool_]) -> None:
-        here, now = torch.from_numpy(networks).to(self._shown.device), {**self._params, **self._buffers}
-        self._best_values = {
-            name: torch.where(here, value, self._best_values.get(name, value)) for name, value in now.items()
-        }
+        for part in self._parts:
+            part.keep(networks[part.networks])
 
     def end(self, networks: npt.NDArray[np.bool_]) -> bool:
         return bool(networks.all())  # torch trains all of them until then
 
     @torch.no_grad()
     def dead_units(self) -> Array:
-        values = {**self._params, **self._buffers}
-        return count_dead(self._network, values, self._fit.X, self._pass(self._fit)).numpy(force=True)
+        dead = np.full(self._stack.n, np.nan, dtype=np.float32)
+        for part in self._parts:
+            with in_one_line(), seeded(0):
+                dead[part.networks] = part.dead_units().numpy(force=True)
+        return dead
 
     def states(self) -> Arrays:
-        values = self._best_values or {**self._params, **self._buffers}
-        arrays = {name: value.detach().numpy(force=True) for name, value in values.items()}
-        return self._network.unstacked(arrays)
+        order = np.argsort(np.concatenate([part.networks for part in self._parts]))
+        parts = [{name: value.numpy(force=True) for name, value in part.kept.items()} for part in self._parts]
+        return {name: np.concatenate([part[name] for part in parts])[order] for name in self._stack.states}
 
-    def _pass(self, batch: Batch, step: int | None = None) -> Pass:
-        """Return the pass of a training step, or of an evaluation."""
-        guarded, number = self._stack.guarded, self._numbers[step or 0]
-        return Pass(step is not None, batch.weights, self._keys, number, batch.rows, self._network_first, guarded)
 
-    def _step(self, step: int, batch: Batch, also: Any = ()) -> Tensor:
-        """Do one step; return loss and hits before it, by the batch's weights and by others [2 or 4, network]."""
-        loss, now = self._loss, self._pass(batch, step)
+class _Rows(NamedTuple):
+    """Rows of the networks of a part.
 
-        def outputs(params: Tensors) -> tuple[Tensor, Tensors]:
-            return compute(self._network, {**params, **self._buffers}, batch.X, now)
+    Attributes:
+        X, y: inputs and encoded targets [network, row, ...], or [row, ...] if all networks have the same split.
+        weights: weight of each row [network, row]. They sum to 1 over the rows.
+        share: of all weights of training rows [network]; None if these are all of them.
+        numbers: of the rows in the table, int32 [network, row], or [row]; None for a minibatch.
+    """
 
-        z, pull_back, changed = vjp(outputs, self._params, has_aux=True)  # type: ignore[misc]
-        y = batch.y
-        losses, slopes = loss.measure(z, y)
-        if loss.smoothing is not None and self._smoothing is not None:
-            slopes = loss.smoothing.slopes(slopes, y, self._smoothing)
-        # Networks don't interact, so one backward pass gives the gradients of all.
-        (grads,) = pull_back(slopes * batch.weights[:, None])
-        if self._clip is not None:
-            grads = clip_gradients(grads, self._clip)
-        shown = self._figures(z, losses, y, batch.weights, *also)
-        # Multiplied in double precision, like torch's schedulers.
-        lr = (self._rates if self._factors is None else self._rates * self._factors[step]).to(z.dtype)
-        now_at = self._clock[step]
-        self._params, self._moments = self._optimizer.update(
-            self._params, grads, self._moments, lr, self._decay, now_at
-        )
-        self._buffers = {name: changed.get(name, value) for name, value in self._buffers.items()}
-        return shown
+    X: Tensor
+    y: Tensor
+    weights: Tensor
+    share: Tensor | None
+    numbers: Tensor | None
 
-    def _evaluated(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return loss and hits [2, network], and outputs [row, output, network]."""
-        z, _ = compute(self._network, {**self._params, **self._buffers}, batch.X, self._pass(batch))
-        y = batch.y
-        return self._figures(z, self._loss.measure(z, y)[0], y, batch.weights), z
 
-    def _figures(self, z: Tensor, losses: Tensor, y: Tensor, *weights: Tensor) -> Tensor:
-        hits = self._loss.hits
-        right = torch.zeros_like(losses) if hits is None else hits(z, y)
-        return torch.stack([(values * weight).sum(0) for weight in weights for values in (losses, right)])
+class _Part:
+    """The networks of a stack that have equally many rows.
+
+    Args:
+        stack: the stack.
+        networks: their places in it.
+        shown: receives figures [epoch, figure, network].
+        randomness: see `TorchEngine`.
+    """
+
+    def __init__(self, stack: Stack, networks: npt.NDArray[np.int64], shown: Tensor, randomness: Randomness) -> None:
+        chunk, recipe, rows = stack.chunk, stack.chunk.recipe, stack.rows
+        self.networks, self._stack, self._recipe, self._shown = networks, stack, recipe, shown
+        self._loss, self._randomness, self._places = TORCH_LOSSES[stack.loss.name], randomness, self._tensor(networks)
+        if isinstance(chunk.build, Network):
+            module: nn.Module = module_of(chunk.build, {name: value[0] for name, value in stack.states.items()})
+        else:
+            module = build_network(chunk.build, chunk.seeds[0])
+        module = module.to(shown.device, shown.dtype).requires_grad_(False)
+        self._state = {name: self._tensor(value[networks]) for name, value in stack.states.items()}
+        self._parameters = [self._state[name].requires_grad_() for name in self._state if name in stack.traits.trained]
+        self._buffers = [name for name, _ in module.named_buffers()]
+        # Two, as to switch one to training and back takes as long as a step of a small network.
+        self._in_training, self._in_evaluation = copy.deepcopy(module).train(), module.eval()
+        self._kept: dict[str, Tensor] = {}
+        keys = stack.keys[networks]
+        self._key, self._keys = int(keys[0]), self._tensor(keys)
+        self._stream = RandomStream(self._in_training, self._keys[0])
+        self._X, self._y = self._tensor(rows.X), self._tensor(rows.y)
+        self._fit, self._test = self._rows(rows.fit), self._rows(rows.test)
+        self._weights = self._tensor(rows.fit.T[networks])
+        self._optimizer = make_torch_optimizer(recipe, self._parameters, stacked=True)
+        self._schedule = make_torch_schedule(recipe, self._optimizer, rows.n_steps)
+
+    def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self._shown.device, copy=True)
+
+    def _rows(self, weights: Array) -> _Rows:
+        """Return each network's rows with a weight [row, network of the stack]."""
+        own = weights.T[self.networks]
+        numbers = (own > 0).nonzero()[1].reshape(len(own), -1)
+        shares = self._tensor(np.take_along_axis(own, numbers, axis=1))
+        places = self._tensor(numbers[0] if len(set(self._stack.chunk.splits)) == 1 else numbers)
+        return _Rows(self._X[places], self._y[places], shares, None, places.to(torch.int32))
+
+    def batches(self, start: int, end: int) -> Iterator[list[_Rows]]:
+        """Yield the rows of the steps of each epoch from `start` to before `end`. A GPU gets their order at once."""
+        rows = self._stack.rows
+        if not self._recipe.batch_size:
+            yield from [[self._fit]] * (end - start)
+            return
+        picked = np.stack([rows.picked(epoch)[:, self.networks].T for epoch in range(start, end)])
+        used = picked[0, 0] >= 0  # the others are filling, in the same places for all these networks and epochs
+        sizes = np.add.reduceat(used, np.arange(0, len(used), rows.batch_rows)).tolist()
+        for order in self._tensor(picked[:, :, used]).to(torch.int64):
+            parts = zip(order.split(sizes, 1), self._weights.gather(1, order).split(sizes, 1), strict=True)
+            yield [
+                _Rows(self._X[some], self._y[some], weights / weights.sum(1, keepdim=True), weights.sum(1), None)
+                for some, weights in parts
+            ]
+
+    def train(self, epoch: int, batches: list[_Rows]) -> None:
+        """Train for an epoch and show the figures before its steps."""
+        shown = torch.zeros_like(self._shown[0, :2, : len(self.networks)])
+        for step, batch in enumerate(batches, start=epoch * len(batches)):
+            figures = self._step(step, batch)
+            shown += figures if batch.share is None else figures * batch.share
+        self._shown[epoch, :2].index_copy_(1, self._places, shown)
+
+    def _step(self, step: int, rows: _Rows) -> Tensor:
+        """Do one step; return loss and hits before it [2, network]."""
+        with torch.enable_grad():
+            z = self._outputs(rows, step, training=True)
+            losses = self._loss.measure(z, rows.y)
+            smooth = self._recipe.label_smoothing
+            objective = self._loss.measure(z, self._loss.smooth(rows.y, smooth)) if smooth else losses
+            # Networks don't interact, so the gradients of the sum are those of each network.
+            total = (objective * rows.weights).sum()
+            grads: tuple[Tensor | None, ...] = torch.autograd.grad(total, self._parameters, allow_unused=True)
+        used = [g for g in grads if g is not None]
+        clipped = iter(clip_gradients(used, self._recipe.clip_norm) if self._recipe.clip_norm is not None else used)
+        for parameter, g in zip(self._parameters, grads, strict=True):
+            parameter.grad = None if g is None else next(clipped)
+        self._optimizer.step()
+        if self._schedule is not None:
+            self._schedule.step()
+        return self._figures(z.detach(), losses.detach(), rows)
+
+    def look(self, epoch: int) -> Tensor:
+        """Show the test figures before an epoch and return the outputs of test rows [network, row, output]."""
+        z = self._outputs(self._test, epoch * self._stack.rows.n_steps, training=False)
+        figures = self._figures(z, self._loss.measure(z, self._test.y), self._test)
+        self._shown[epoch, 2:].index_copy_(1, self._places, figures)
+        return z
+
+    def _outputs(self, rows: _Rows, step: int, *, training: bool) -> Tensor:
+        """Return outputs [network, row, output] and keep the buffers as `forward` leaves them."""
+        reseed(self._key, step, training=training)
+        module = self._in_training if training else self._in_evaluation
+
+        def outputs(state: dict[str, Tensor], key: Tensor, X: Tensor, numbers: Tensor | None) -> Any:
+            self._stream.at(key, step, numbers)
+            z = outputs_of(lambda X: functional_call(module, state, (X,)), X)
+            return z, {name: state[name] for name in self._buffers}
+
+        per_network = None if rows.X.dim() == self._X.dim() else 0
+        dims = 0, 0, per_network, None if rows.numbers is None else per_network
+        of_each = vmap(outputs, in_dims=dims, randomness=self._randomness)
+        z, buffers = of_each(self._state, self._keys, rows.X, rows.numbers)
+        self._state.update({name: value.detach() for name, value in buffers.items()})
+        return z  # type: ignore[no-any-return]
+
+    def _figures(self, z: Tensor, losses: Tensor, rows: _Rows) -> Tensor:
+        hits = torch.zeros_like(losses) if self._loss.hits is None else self._loss.hits(z, rows.y)
+        return (torch.stack([losses, hits]) * rows.weights).sum(-1)
+
+    def dead_units(self) -> Tensor:
+        """Return the share of ReLU units that are zero for all training rows [network]; NaN without ReLU."""
+        relus = _Relus()
+
+        def dead(state: dict[str, Tensor], X: Tensor) -> Tensor:
+            with relus:
+                z = functional_call(self._in_evaluation, state, (X,))
+            share = 1 - torch.cat(relus.alive).to(z.dtype).mean() if relus.alive else torch.nan
+            return torch.where(z.isfinite().all(), share, torch.nan)
+
+        per_network = None if self._fit.X.dim() == self._X.dim() else 0
+        of_each = vmap(dead, in_dims=(0, per_network), randomness=self._randomness)
+        return of_each(self._state, self._fit.X)
+
+    @property
+    def kept(self) -> dict[str, Tensor]:
+        """The kept state, or else the present one [network, ...]."""
+        return self._kept or self._state
+
+    def keep(self, networks: npt.NDArray[np.bool_]) -> None:
+        """Keep the state of these networks [network of the part]."""
+        here = self._tensor(networks)
+        for name, value in self._state.items():
+            chosen = here.reshape(-1, *[1] * (value.dim() - 1))
+            self._kept[name] = torch.where(chosen, value.detach(), self._kept.get(name, value.detach()))
+
+
+class _Relus(TorchFunctionMode):
+    """Keeps which units of each ReLU inside are above zero for some row, in `alive`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive: list[Tensor] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        z = func(*args, **(kwargs or {}))
+        if func in (torch.relu, F.relu, Tensor.relu):
+            self.alive.append((z > 0).flatten(1).any(0))
+        return z
