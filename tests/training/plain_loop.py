@@ -15,7 +15,8 @@ from seedbed.networks.network import Network
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import r2
 from seedbed.training.parallel import train_chunk
-from seedbed.training.stack import Chunk
+from seedbed.training.planning import Chunk
+from seedbed.training.stack import shuffle_rows
 from seedbed.training.torch import modules
 from seedbed.training.torch.reference import PlainNetwork, Rows
 
@@ -56,6 +57,31 @@ def train_reference(network: nn.Module, train: Rows, test: Rows, **how: Any) -> 
         for row, rows in ((1, train), (3, test)):
             weights = None if rows.weights is None else rows.weights.numpy(force=True)
             curves[row] = r2(curves[row - 1], rows.y.numpy(force=True), weights)
+    return curves
+
+
+def users_loop(
+    network: nn.Module, parts: Sequence[np.ndarray], seed: int, *, epochs: int, lr: float, batch_size: int = 0
+) -> np.ndarray:
+    """Train a network in place by a loop as a user writes it, for a target of zeros and ones, and return its curves
+    [4, epoch]. The package decides the order of rows alone."""
+    X, y, X_test, y_test = map(torch.from_numpy, parts)
+    criterion, optimizer = nn.BCEWithLogitsLoss(), torch.optim.SGD(network.parameters(), lr=lr, momentum=0.9)
+    curves = np.zeros((4, epochs))
+    for epoch in range(epochs):
+        network.train()
+        rows = torch.from_numpy(shuffle_rows(len(X), seed, epoch)) if batch_size else torch.arange(len(X))
+        for batch in rows.split(batch_size or len(X)):
+            z = network(X[batch]).reshape(-1)
+            loss, hits = criterion(z, y[batch]), ((z > 0) == (y[batch] > 0)).sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            curves[:2, epoch] += loss.item() * len(batch) / len(X), hits.item() / len(X)
+        network.eval()
+        with torch.inference_mode():
+            z = network(X_test).reshape(-1)
+            curves[2:, epoch] = criterion(z, y_test).item(), ((z > 0) == (y_test > 0)).double().mean().item()
     return curves
 
 
