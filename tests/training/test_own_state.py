@@ -40,12 +40,6 @@ def test_what_forward_changes_is_found_and_the_module_stays_as_it_was(kind):
     assert changed_by_forward(network.last, X) == set()
 
 
-@pytest.mark.parametrize("kind", ["buffer", "not persistent"])
-def test_every_network_keeps_the_updates_of_its_buffers(task, kind):
-    history = train_many(lambda: Counter(kind), *task("bce").parts, seeds=3, epochs=7, n_jobs=1)
-    assert [float(network.count) for network in history.networks()] == [7, 7, 7]
-
-
 def test_a_counter_is_not_reported_as_a_difference_by_seed(task):
     history = train_many(lambda: Counter("attribute"), *task("bce").parts, seeds=3, epochs=2, n_jobs=1)
     assert history.recipe == Recipe.tutorial(epochs=2)

@@ -19,12 +19,11 @@ from seedbed.training.planning import plan_chunks
 from seedbed.training.torch.states import state_dict_of
 
 from .plain_loop import users_loop
-from .shapes import SHAPES
+from .shapes import DRAWING, SHAPES
 
-DRAWING = [name for name, shape in SHAPES.items() if shape.draws]
 EXACT = [name for name in SHAPES if name not in DRAWING]
 LEAST_STACKED = 6  # of all shapes: those whose networks aren't trained one after the other
-QUICK = ("squeezed", "residual_mlp", "attention", "one_expert_a_row", "functional_dropout")
+QUICK = ("squeezed", "residual", "attention", "one_expert", "functional_dropout")
 
 
 def slow_but(names, quick=QUICK):
@@ -63,7 +62,7 @@ def assert_equal_states(network, other):
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", EXACT)
 def test_each_network_equals_the_users_loop_to_rounding(name, batch_size):
-    build = SHAPES[name].build
+    build = SHAPES[name]
     history = by_engine(build, [3, 8, 5], batch_size=batch_size)
     predictions = history.predict(parts_of_table()[2])
     for place, (seed, network) in enumerate(zip(history.seeds, history.networks(), strict=True)):
@@ -78,20 +77,20 @@ def test_each_network_equals_the_users_loop_to_rounding(name, batch_size):
 @pytest.mark.parametrize("name", slow_but(EXACT))
 def test_a_network_that_is_nan_leaves_its_neighbours_exact(name):
     def poisoned(n_features, n_outputs):
-        network = SHAPES[name].build(n_features, n_outputs)
+        network = SHAPES[name](n_features, n_outputs)
         for parameter in network.parameters() if torch.initial_seed() == 8 else ():
             nn.init.constant_(parameter, torch.nan)
         return network
 
-    healthy, sick = (by_engine(build, [3, 8, 5]) for build in (SHAPES[name].build, poisoned))
+    healthy, sick = (by_engine(build, [3, 8, 5]) for build in (SHAPES[name], poisoned))
     assert sick.diverged.tolist() == [False, True, False]
     for curve in CURVES:
         np.testing.assert_array_equal(getattr(sick, curve)[:, [0, 2]], getattr(healthy, curve)[:, [0, 2]])
 
 
-@pytest.mark.parametrize("name", slow_but(DRAWING, ("dropout", "noisy", "functional_dropout")))
+@pytest.mark.parametrize("name", slow_but(DRAWING, ("dropout", "noise", "functional_dropout")))
 def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distribution(name):
-    epochs, build = 150, SHAPES[name].build
+    epochs, build = 150, SHAPES[name]
     history = by_engine(build, [3, 8, 5], epochs=epochs, lr=0.0)  # so that all epochs draw for the same parameters
     for place, (seed, network) in enumerate(zip(history.seeds, history.networks(), strict=True)):
         curves, alone = by_loop(build, seed, epochs=epochs, lr=0.0)
@@ -105,7 +104,7 @@ def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distr
 
 @pytest.mark.parametrize("name", slow_but(DRAWING))
 def test_networks_that_draw_learn_as_in_the_loop_each_with_draws_of_its_own(name):
-    build, seeds = SHAPES[name].build, range(40)
+    build, seeds = SHAPES[name], range(40)
     history = by_engine(build, seeds, epochs=12)
     losses = np.array([by_loop(build, seed, epochs=12)[0][[0, 2], -1] for seed in seeds])
     gaps = np.stack([history.train_loss[-1], history.test_loss[-1]], 1) - losses
@@ -120,14 +119,14 @@ def test_most_shapes_are_not_trained_one_network_after_the_other():
     data, recipe = one_split(parts_of_table()[:2], parts_of_table()[2:], None, "float32"), Recipe.tutorial(epochs=5)
     engines = {}
     for name, shape in SHAPES.items():
-        build = functools.partial(shape.build, 12, 1)
+        build = functools.partial(shape, 12, 1)
         engines[name] = plan_chunks(build, data, recipe, seeds=range(3), splits=[0] * 3)[0].engine
     assert sum(engine != "plain" for engine in engines.values()) >= LEAST_STACKED, engines
 
 
 @pytest.mark.parametrize("name", slow_but(SHAPES))
 def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(monkeypatch, name):
-    (X, y), build = (np.concatenate(parts_of_table()[part::2]) for part in (0, 1)), SHAPES[name].build
+    (X, y), build = (np.concatenate(parts_of_table()[part::2]) for part in (0, 1)), SHAPES[name]
 
     def predictions():
         recipe = {"epochs": 3, "optimizer": "sgd", "lr": 0.05}  # Adam divides rounding errors by their size

@@ -26,10 +26,9 @@ def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
         network = build()
     if not isinstance(network, nn.Module):
         raise CandidateError(f"build() returned a {type(network).__name__}", "It must return a torch.nn.Module.")
-    parameters = [*network.parameters()]
-    if any(map(is_lazy, (*parameters, *network.buffers()))):
-        raise CandidateError("the network has a lazy layer", "Give every layer its sizes, as in nn.Linear(12, 5).")
-    if not any(p.requires_grad for p in parameters):
+    if any(is_lazy(value) or value.is_meta for value in (*network.parameters(), *network.buffers())):
+        raise CandidateError("the network has a lazy or meta layer", "Give every layer its sizes: nn.Linear(12, 5).")
+    if not any(p.requires_grad for p in network.parameters()):
         raise CandidateError("the network has no parameter to train", "Give it a layer, such as nn.Linear.")
     return network
 
