@@ -13,7 +13,6 @@ from seedbed.errors import CandidateError
 from seedbed.experiment import fits
 from seedbed.experiment.fits import Group, fit_group
 from seedbed.model.members import Running
-from seedbed.model.model import load
 from seedbed.model.portfolio import candidates_for
 from seedbed.networks.mlp import MLP
 from seedbed.training.torch.own_modules import find_final_activation
@@ -37,15 +36,6 @@ class Fitting(nn.Sequential):
 
     def __init__(self, n_features, n_outputs):
         super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))
-
-
-class Recurrent(nn.Module):
-    def __init__(self, n_outputs, hidden=3):
-        super().__init__()
-        self.lstm, self.last = nn.LSTM(1, hidden, batch_first=True), nn.Linear(hidden, n_outputs)
-
-    def forward(self, x):
-        return self.last(self.lstm(x[:, :, None])[0][:, -1])
 
 
 def four_tanh():
@@ -129,17 +119,6 @@ def test_a_mapping_names_candidates_and_only_name_and_seed_determine_results(sma
     found = small(candidates={"plain": "linear:3", "mine": four_tanh}, reference="mine")
     assert [result.name for result in found.results] == ["plain", "mine"]
     assert found.to_dict()["reference"] == "mine"
-
-
-@pytest.mark.slow
-def test_a_recurrent_network_is_compared_and_fitted(small, arrays, tmp_path):
-    given = {"candidates": {"mine": Recurrent, "plain": "relu:3"}, "recipe": "default", "lr": [0.1, 0.5]}
-    found, again = small(**given), small(**given)
-    np.testing.assert_array_equal(found["mine@lr=0.5"].predictions, again["mine@lr=0.5"].predictions)
-    # In other processes, for which a slow machine decides, a class of a test module can't be imported.
-    model = found.model("mine@lr=0.1", n_networks=2, compute=sb.Compute(n_jobs=1))
-    loaded = load(model.save(tmp_path / "m.safetensors"), architecture=Recurrent)
-    np.testing.assert_array_equal(loaded.predict_proba(arrays[0]), model.predict_proba(arrays[0]))
 
 
 def test_a_class_in_a_file_is_loaded_in_other_processes(small, tmp_path, same):

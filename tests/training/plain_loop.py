@@ -61,28 +61,35 @@ def train_reference(network: nn.Module, train: Rows, test: Rows, **how: Any) -> 
 
 
 def users_loop(
-    network: nn.Module, parts: Sequence[np.ndarray], seed: int, *, epochs: int, lr: float, batch_size: int = 0
-) -> np.ndarray:
-    """Train a network in place by a loop as a user writes it, for a target of zeros and ones, and return its curves
-    [4, epoch]. The package decides the order of rows alone."""
-    X, y, X_test, y_test = map(torch.from_numpy, parts)
-    criterion, optimizer = nn.BCEWithLogitsLoss(), torch.optim.SGD(network.parameters(), lr=lr, momentum=0.9)
-    curves = np.zeros((4, epochs))
+    network: nn.Module, parts: Sequence[torch.Tensor], *, epochs: int, lr: float = 0.01, momentum: float = 0.0,
+    batch_size: int = 0, seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Train a network in place by a loop as a user writes it, for a target of zeros and ones.
+
+    Return the curves [4, epoch], and the numbers of logits within 1e-4 of zero in the last batch and among test rows
+    [2, epoch]. Nothing of the package is used but the order of rows under a seed.
+    """
+    X, y, X_test, y_test = parts
+    criterion, optimizer = nn.BCEWithLogitsLoss(), torch.optim.SGD(network.parameters(), lr=lr, momentum=momentum)
+    curves, near_zero = np.zeros((4, epochs)), np.zeros((2, epochs))
     for epoch in range(epochs):
         network.train()
         rows = torch.from_numpy(shuffle_rows(len(X), seed, epoch)) if batch_size else torch.arange(len(X))
         for batch in rows.split(batch_size or len(X)):
-            z = network(X[batch]).reshape(-1)
-            loss, hits = criterion(z, y[batch]), ((z > 0) == (y[batch] > 0)).sum()
+            logits = network(X[batch]).squeeze()
+            loss, share = criterion(logits, y[batch]), len(batch) / len(X)
+            accuracy = (torch.round(torch.sigmoid(logits)) == y[batch]).sum().item() / len(batch)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            curves[:2, epoch] += loss.item() * len(batch) / len(X), hits.item() / len(X)
+            curves[:2, epoch] += loss.item() * share, accuracy * share
         network.eval()
         with torch.inference_mode():
-            z = network(X_test).reshape(-1)
-            curves[2:, epoch] = criterion(z, y_test).item(), ((z > 0) == (y_test > 0)).double().mean().item()
-    return curves
+            test_logits = network(X_test).squeeze()
+            curves[2, epoch] = criterion(test_logits, y_test).item()
+            curves[3, epoch] = (torch.round(torch.sigmoid(test_logits)) == y_test).sum().item() / len(y_test)
+        near_zero[:, epoch] = [int((z.abs() < 1e-4).sum()) for z in (logits, test_logits)]
+    return curves, near_zero
 
 
 def train_plan(plan: Sequence[Chunk], data: TrainingData) -> list[tuple[np.ndarray, np.ndarray, float, Arrays]]:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.settings.optimizers import OPTIMIZERS
@@ -12,7 +11,7 @@ from seedbed.training.losses import LOSSES
 from seedbed.training.many import train_many
 from seedbed.training.torch.reference import Rows
 
-from .plain_loop import built_by_hand, train_reference
+from .plain_loop import built_by_hand, train_reference, users_loop
 from .shapes import SHAPES
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -90,34 +89,12 @@ def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(gap,
     assert found.curves < EXACT
 
 
-def tutorial_loop(network: nn.Module, X_train, y_train, X_test, y_test, *, epochs: int, lr: float = 0.01):
-    """The tutorial, line by line: curves [4, epoch], and the number of logits within 1e-4 of zero [2, epoch]."""
-    loss_fn, optimizer = nn.BCEWithLogitsLoss(), torch.optim.SGD(network.parameters(), lr=lr)
-    curves, near_zero = np.empty((4, epochs)), np.empty((2, epochs))
-    for epoch in range(epochs):
-        network.train()
-        logits = network(X_train).squeeze()
-        loss = loss_fn(logits, y_train)
-        accuracy = (torch.round(torch.sigmoid(logits)) == y_train).sum().item() / len(y_train)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        network.eval()
-        with torch.inference_mode():
-            test_logits = network(X_test).squeeze()
-            test_loss = loss_fn(test_logits, y_test)
-            test_accuracy = (torch.round(torch.sigmoid(test_logits)) == y_test).sum().item() / len(y_test)
-        curves[:, epoch] = loss.item(), accuracy, test_loss.item(), test_accuracy
-        near_zero[:, epoch] = [int((z.abs() < 1e-4).sum()) for z in (logits, test_logits)]
-    return curves, near_zero
-
-
 def test_the_reference_equals_the_tutorials_loop_bit_for_bit(task):
-    X_train, y_train, X_test, y_test = (torch.from_numpy(part).float() for part in task("bce").parts)
+    parts = X_train, y_train, X_test, y_test = [torch.from_numpy(part).float() for part in task("bce").parts]
     mine, theirs = (_network(42) for _ in range(2))
     train, test = Rows(X_train, y_train[:, None]), Rows(X_test, y_test[:, None])
     curves = train_reference(mine, train, test, recipe=Recipe.tutorial(epochs=200), loss=LOSSES["bce"], seed=42)
-    expected, _ = tutorial_loop(theirs, X_train, y_train, X_test, y_test, epochs=200)
+    expected, _ = users_loop(theirs, parts, epochs=200)
     np.testing.assert_array_equal(curves, expected)
     for value, other in zip(mine.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(value, other)
@@ -131,7 +108,7 @@ def _network(seed, words="relu:5", n_features=5):
 def test_one_seed_of_train_many_equals_the_tutorials_loop_bit_for_bit(task):
     parts = [torch.from_numpy(part).float() for part in task("bce").parts]
     history = train_many("relu:5", *parts, seeds=[42], epochs=100)
-    expected, _ = tutorial_loop(_network(42), *parts, epochs=100)
+    expected, _ = users_loop(_network(42), parts, epochs=100)
     np.testing.assert_array_equal(history.train_loss[:, 0], expected[0].astype(np.float32))
     np.testing.assert_array_equal(history.test_accuracy[:, 0], expected[3].astype(np.float32))
 
@@ -142,9 +119,8 @@ def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_f
     history = train_many(words, *heart_failure, seeds=[42, 7], epochs=1000, n_jobs=1)
     parts = [torch.from_numpy(part) for part in heart_failure]
     for index, seed in enumerate(history.seeds):
-        (train_loss, train_accuracy, test_loss, test_accuracy), near_zero = tutorial_loop(
-            _network(seed, words, 12), *parts, epochs=1000
-        )
+        curves, near_zero = users_loop(_network(seed, words, 12), parts, epochs=1000)
+        train_loss, train_accuracy, test_loss, test_accuracy = curves
         assert np.abs(history.train_loss[:, index] - train_loss).max() < 1e-4
         assert np.abs(history.test_loss[:, index] - test_loss).max() < 1e-4
         # Accuracies may differ only by rows whose logit is within 1e-4 of zero.

@@ -48,8 +48,9 @@ def by_engine(build, seeds, **recipe):
 def by_loop(build, seed, *, epochs=5, lr=0.05, batch_size=0):
     """Return the curves [4, epoch] and the network."""
     torch.manual_seed(seed)
-    network = build(12, 1).double()
-    return users_loop(network, parts_of_table(), seed, epochs=epochs, lr=lr, batch_size=batch_size), network
+    network, parts = build(12, 1).double(), [torch.from_numpy(part) for part in parts_of_table()]
+    how = {"epochs": epochs, "lr": lr, "momentum": 0.9, "batch_size": batch_size, "seed": seed}
+    return users_loop(network, parts, **how)[0], network
 
 
 def assert_equal_states(network, other):

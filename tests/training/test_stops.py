@@ -12,17 +12,11 @@ from seedbed.training.data import TrainingData
 from seedbed.training.planning import plan_chunks
 
 from .plain_loop import Residual, network_in_words, train_plan
+from .shapes import SHAPES
 
 pytestmark = pytest.mark.usefixtures("engine")
 
 SEEDS, SPLITS = [3, 8, 4, 5, 6, 7], [0, 0, 0, 1, 1, 1]
-
-
-class Unmapped(Residual):
-    """A module that reads a value, so that it trains one network at a time."""
-
-    def forward(self, x):
-        return super().forward(x if self.inner(x).sum().item() > -1e9 else -x)
 
 
 KINDS = {
@@ -30,7 +24,7 @@ KINDS = {
     "dropout and batchnorm": network_in_words("tanh:4@dropout=0.3,batchnorm"),
     "dropout": network_in_words("tanh:4@dropout=0.3"),
     "general": functools.partial(Residual, dropout=0.3),
-    "one by one": Unmapped,
+    "own draws": functools.partial(SHAPES["functional_dropout"], 5, 1),
 }
 
 
