@@ -135,6 +135,7 @@ class Training:
 
             self.engine = PlainEngine(self.stack)
 
+    @np.errstate(over="ignore")  # outputs of float64 networks that diverge
     def run(self, tell: Callable[[], None] = lambda: None) -> ChunkResult:
         """Train to the last epoch, or until all networks have ended.
 
