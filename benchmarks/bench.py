@@ -3,7 +3,7 @@
 Ratios compare each way's best round. Other programs that run beside the benchmark slow the plain loop far more than a
 chunk of networks, so ratios of medians would favour seedbed.
 
-make bench                                        everything, about ten minutes on two cores
+make bench                                        everything, about a quarter of an hour on two cores
 python benchmarks/bench.py --quick                one candidate, two rounds, no whole comparison
 python benchmarks/bench.py --only relu:5 --only native
 python benchmarks/bench.py --markdown --json bench.json
@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import ours
+import own_modules
 import plain
 import speed_peers
 from processes import StartUp, Whole, default_comparison, start_up
@@ -44,7 +45,7 @@ WAYS: dict[str, tuple[str, Prepare]] = {
     "gpu": ("seedbed, a GPU, torch", ours.on_gpu),
     "floor": ("floor: the arithmetic alone", plain.floor),
 }
-SECTIONS = ("start-up", "comparison")
+SECTIONS = ("own-modules", "start-up", "comparison")
 
 # (way, way or ways that it is compared with, words for these) to how many times as fast it should be.
 WANTED = {
@@ -66,11 +67,12 @@ def main() -> None:
     say(f"{facts['processor']}, {facts['cores']} cores, load {facts['load at start']}; {rows.source}")
     results = networks_section(options, rows)
     facts["large matmul, one thread"] = matmul_rate(results, rows)
+    own = own_modules.own_tables(2 if options.quick else 3) if wants(options, "own-modules") else []
     starts = start_up(5 if options.quick else 15) if wants(options, "start-up") else []
     whole = default_comparison(rows) if wants(options, "comparison") and not options.quick else []
     facts["load at end"] = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     tables = [machine_table(facts), *(networks_table(name, found) for name, found in results.items())]
-    tables += [table for table in (targets_table(results), start_up_table(starts), comparison_table(whole)) if table]
+    tables += [*own, *filter(None, (targets_table(results), start_up_table(starts), comparison_table(whole)))]
     print("\n\n".join(table.markdown() if options.markdown else table.text() for table in tables))
     if options.json:
         options.json.write_text(json.dumps(as_document(facts, results, starts, whole), indent=2) + "\n")

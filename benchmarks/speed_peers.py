@@ -41,12 +41,14 @@ def vmap(task: Task, *, compiled: bool, epochs: int) -> Contender:
     return Contender(run, f"{n_networks} networks, {epochs} epochs, scaled up")
 
 
-def vmap_step(network: nn.Module, data: tuple[Tensor, ...]) -> Callable[[Params], tuple[Params, Tensor]]:
+def vmap_step(
+    network: nn.Module, data: tuple[Tensor, ...], lr: float = LR
+) -> Callable[[Params], tuple[Params, Tensor]]:
     """One epoch of all networks: the new parameters, and loss and accuracy on both parts [4, network]."""
     X_train, y_train, X_test, y_test = data
 
     def loss_of(params: Params, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        z = torch.func.functional_call(network, params, (X,))
+        z = torch.func.functional_call(network, params, (X,)).reshape(len(X), -1)  # a module may return [row]
         return F.binary_cross_entropy_with_logits(z, y), ((z > 0) == (y > 0.5)).float().mean()
 
     train = torch.vmap(torch.func.grad_and_value(loss_of, has_aux=True), in_dims=(0, None, None))
@@ -54,7 +56,7 @@ def vmap_step(network: nn.Module, data: tuple[Tensor, ...]) -> Callable[[Params]
 
     def step(params: Params) -> tuple[Params, Tensor]:
         grads, (loss, accuracy) = train(params, X_train, y_train)
-        params = {name: value - LR * grads[name] for name, value in params.items()}
+        params = {name: value - lr * grads[name] for name, value in params.items()}
         return params, torch.stack([loss, accuracy, *test(params, X_test, y_test)])
 
     return step

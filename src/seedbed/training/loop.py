@@ -146,9 +146,8 @@ class Training:
         epochs = chunk.recipe.n_epochs
         best = Best(chunk) if chunk.patience else None
         means = GroupMeans(rows, best.size) if best else None
-        done, size, all_ended = 0, 1, False
+        done, size, all_ended, began = 0, 1, False, time.monotonic()
         outputs: Array | None = None
-        began = time.monotonic()
         while done < epochs and not all_ended:
             started = time.monotonic()
             to = done + 1 if best else min(done + size, epochs)
