@@ -30,7 +30,7 @@ BUDGETS = {
     "report/": 2835,
     "serve/": 529,
     "settings/": 598,
-    "training/": 4149,
+    "training/": 4166,
 }
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)

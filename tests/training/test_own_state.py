@@ -43,7 +43,7 @@ def test_what_forward_changes_is_found_and_the_module_stays_as_it_was(kind):
 def test_a_counter_is_not_reported_as_a_difference_by_seed(task):
     history = train_many(lambda: Counter("attribute"), *task("bce").parts, seeds=3, epochs=2, n_jobs=1)
     assert history.recipe == Recipe.tutorial(epochs=2)
-    assert "forward() may change n, not registered as a buffer" in history.note
+    assert "don't keep the trained value of n: register it as a buffer" in history.note
 
 
 @pytest.mark.parametrize("number", range(12))

@@ -22,7 +22,7 @@ from .plain_loop import users_loop
 from .shapes import DRAWING, SHAPES
 
 EXACT = [name for name in SHAPES if name not in DRAWING]
-LEAST_STACKED = 6  # of all shapes: those whose networks aren't trained one after the other
+LEAST_STACKED = 46  # of all shapes: those whose networks aren't trained one after the other
 QUICK = ("squeezed", "residual", "attention", "one_expert", "functional_dropout")
 
 
@@ -88,8 +88,10 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
     recipe = {"batch_size": 16, "clip_norm": 0.1, "label_smoothing": 0.1, "schedule": "cosine"}
     healthy, sick = (by_engine(build, [3, 8, 5], **recipe) for build in (SHAPES[name], poisoned))
     assert sick.diverged.tolist() == [False, value != 1e30 or sick.diverged[1], False]
+    rounding = 1e-14 if value == 1e30 else 0  # of functions that take another path for a vector with a large number
     for curve in CURVES:
-        np.testing.assert_array_equal(getattr(sick, curve)[:, [0, 2]], getattr(healthy, curve)[:, [0, 2]])
+        mine, others = (getattr(history, curve)[:, [0, 2]] for history in (sick, healthy))
+        np.testing.assert_allclose(mine, others, rtol=rounding, atol=0)
 
 
 @pytest.mark.parametrize("name", slow_but(DRAWING, ("dropout", "noise", "functional_dropout")))
@@ -115,8 +117,9 @@ def test_networks_that_draw_learn_as_in_the_loop_each_with_draws_of_its_own(name
     assert (np.abs(gaps.mean(0)) < 4 * gaps.std(0, ddof=1) / len(seeds) ** 0.5).all()
     start = build(12, 1)
     assert len(set(by_engine(lambda: copy.deepcopy(start), seeds, epochs=1).train_loss[0])) == len(seeds)
-    fewer = by_engine(build, [7, 2], epochs=12)
-    np.testing.assert_allclose(fewer.test_loss, history.test_loss[:, [7, 2]], rtol=0, atol=1e-9)
+    if name in ("dropout", "residual_dropout"):  # other draws also depend on the networks beside
+        fewer = by_engine(build, [7, 2], epochs=12)
+        np.testing.assert_allclose(fewer.test_loss, history.test_loss[:, [7, 2]], rtol=0, atol=1e-9)
 
 
 def test_most_shapes_are_not_trained_one_network_after_the_other():

@@ -71,7 +71,7 @@ class Dead(nn.Sequential):
         (lambda: nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1)), 0),
         (lambda: nn.Sequential(nn.Linear(5, 3), nn.Tanh(), nn.Linear(3, 1)), np.nan),
         (Residual, 0),
-        (Unmapped, np.nan),
+        (functools.partial(SHAPES["depth_by_values"], 5, 1), np.nan),
     ],
     ids=["dead", "functional", "alive", "no ReLU", "general", "one by one"],
 )

@@ -40,7 +40,7 @@ from seedbed.training.undocumented import has_hooks
 _EQUAL_STARTS = (
     "all seeds start with the same parameters: unless that is meant, create the layers in build() instead of a copy"
 )
-_LOST = "its forward() may change {}, not registered as a buffer: returned networks don't keep its trained value"
+_LOST = "returned networks don't keep the trained value of {}: register it as a buffer"
 _known: weakref.WeakKeyDictionary[Callable[[], nn.Module], Traits] = weakref.WeakKeyDictionary()
 """What is known of the modules of builders. To read one takes as long as training a small network."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import warnings
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -11,7 +13,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call, vjp, vmap
 from torch.overrides import TorchFunctionMode
 
 from seedbed.networks.layers import Array, Arrays
@@ -59,7 +61,7 @@ class TorchEngine:
     @torch.no_grad()
     def train(self, start: int, end: int) -> None:
         shows = not self._stack.chunk.patience  # else `look` shows the test figures
-        with in_one_line(), seeded(0):
+        with _running():
             for part in self._parts:
                 for epoch, batches in enumerate(part.batches(start, end), start):
                     if shows and epoch:
@@ -70,7 +72,7 @@ class TorchEngine:
     def look(self, epoch: int, *, ended: bool = True) -> Array:
         rows = self._stack.rows
         looked = np.zeros((len(rows.tested[0]), rows.y.shape[1], self._stack.n), dtype=self._stack.chunk.dtype)
-        with in_one_line(), seeded(0):
+        with _running():
             for part in self._parts:
                 outputs = part.look(epoch).permute(1, 2, 0).numpy(force=True)
                 looked[: len(outputs), :, part.networks] = outputs
@@ -87,7 +89,7 @@ class TorchEngine:
     def dead_units(self) -> Array:
         dead = np.full(self._stack.n, np.nan, dtype=np.float32)
         for part in self._parts:
-            with in_one_line(), seeded(0):
+            with _running():
                 dead[part.networks] = part.dead_units().numpy(force=True)
         return dead
 
@@ -95,6 +97,15 @@ class TorchEngine:
         order = np.argsort(np.concatenate([part.networks for part in self._parts]))
         parts = [{name: value.numpy(force=True) for name, value in part.kept.items()} for part in self._parts]
         return {name: np.concatenate([part[name] for part in parts])[order] for name in self._stack.states}
+
+
+@contextlib.contextmanager
+def _running() -> Iterator[None]:
+    """Run a user's code inside: errors become one line, torch has a random state of its own, and `vmap` doesn't warn of
+    functions that it runs one network after the other."""
+    with in_one_line(), seeded(0), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        yield
 
 
 class _Rows(NamedTuple):
@@ -138,6 +149,7 @@ class _Part:
         self._buffers = [name for name, _ in module.named_buffers()]
         # Two, as to switch one to training and back takes as long as a step of a small network.
         self._in_training, self._in_evaluation = copy.deepcopy(module).train(), module.eval()
+        self._is_recurrent = any(isinstance(part, nn.RNNBase) for part in module.modules())
         self._kept: dict[str, Tensor] = {}
         keys = stack.keys[networks]
         self._key, self._keys = int(keys[0]), self._tensor(keys)
@@ -216,7 +228,7 @@ class _Part:
 
         def outputs(state: dict[str, Tensor], key: Tensor, X: Tensor, numbers: Tensor | None) -> Any:
             self._stream.at(key, step, numbers)
-            z = outputs_of(lambda X: functional_call(module, state, (X,)), X)
+            z = outputs_of(lambda X: self._call(module, state, X), X)
             return z, {name: state[name] for name in self._buffers}
 
         per_network = None if rows.X.dim() == self._X.dim() else 0
@@ -225,6 +237,13 @@ class _Part:
         z, buffers = of_each(self._state, self._keys, rows.X, rows.numbers)
         self._state.update({name: value.detach() for name, value in buffers.items()})
         return z  # type: ignore[no-any-return]
+
+    def _call(self, module: nn.Module, state: dict[str, Tensor], X: Tensor) -> Tensor:
+        """Return what a module gives for one network's state. It keeps buffers that `forward` changes in the state."""
+        if not self._is_recurrent:
+            return functional_call(module, state, (X,))  # type: ignore[no-any-return]
+        # Without a derivative inside of it, `vmap` has no rule for recurrent layers.
+        return vjp(lambda parameters: functional_call(module, parameters, (X,)), state)[0]  # type: ignore[no-any-return]
 
     def _figures(self, z: Tensor, losses: Tensor, rows: _Rows) -> Tensor:
         hits = torch.zeros_like(losses) if self._loss.hits is None else self._loss.hits(z, rows.y)
@@ -236,7 +255,7 @@ class _Part:
 
         def dead(state: dict[str, Tensor], X: Tensor) -> Tensor:
             with relus:
-                z = functional_call(self._in_evaluation, state, (X,))
+                z = self._call(self._in_evaluation, state, X)
             share = 1 - torch.cat(relus.alive).to(z.dtype).mean() if relus.alive else torch.nan
             return torch.where(z.isfinite().all(), share, torch.nan)
 
