@@ -1,5 +1,7 @@
 """Inputs of `compare`: paths, examples, data frames and arrays; words, callables, classes and files."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -12,9 +14,12 @@ from seedbed.data.splits import repeated_folds
 from seedbed.errors import CandidateError
 from seedbed.experiment import fits
 from seedbed.experiment.fits import Group, fit_group
+from seedbed.model.member import is_network
 from seedbed.model.members import Running
-from seedbed.model.portfolio import candidates_for
+from seedbed.model.model import load
+from seedbed.networks.candidate import candidate_from
 from seedbed.networks.mlp import MLP
+from seedbed.training.torch.modules import started_module
 from seedbed.training.torch.own_modules import find_final_activation
 
 NAMES = ["a", "b", "c"]
@@ -36,6 +41,21 @@ class Fitting(nn.Sequential):
 
     def __init__(self, n_features, n_outputs):
         super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Linear(4, n_outputs))
+
+
+def embedded(n_features, n_outputs, numbers, categories):
+    assert sorted([*numbers, *itertools.chain(*categories)]) == [*range(n_features)]
+    words = MLP((3,), "relu", embed=2).with_inputs(tuple(numbers), tuple(map(tuple, categories)))
+    return started_module(words.network(n_features, n_outputs), torch.initial_seed())
+
+
+class Recurrent(nn.Module):
+    def __init__(self, n_outputs, hidden=3):
+        super().__init__()
+        self.lstm, self.last = nn.LSTM(1, hidden, batch_first=True), nn.Linear(hidden, n_outputs)
+
+    def forward(self, x):
+        return self.last(self.lstm(x[:, :, None])[0][:, -1])
 
 
 def four_tanh():
@@ -223,21 +243,39 @@ def test_a_candidate_that_cannot_be_trained_is_refused(small, build, message):
         small(candidates={"mine": build})
 
 
-@pytest.mark.parametrize("words", ["relu:3", "relu:3@ple=3", "relu:3@plr=2", "relu:3@embed=2"])
-def test_a_model_without_a_column_is_that_of_a_table_without_it(words):
+def predicted(frame, candidate, splits, without=(), recipe=sb.Recipe):
+    """Return the predictions of a candidate for the test rows of some splits."""
+    group, running = Group((candidate,), {candidate.name: "line"}, without), Running.on(sb.Compute(n_jobs=1))
+    options = {"recipe": recipe(epochs=3), "n_networks": 2, "random_state": 1, "running": running}
+    return [one["line"].predictions for one in fit_group(group, sb.read_table(frame, target="y"), splits, **options)]
+
+
+@pytest.fixture
+def mixed():
+    """A frame with numbers and categories, and two splits."""
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"a": rng.normal(size=60), "b": rng.choice(list("uvw"), 60), "c": rng.normal(size=60)})
+    frame = pd.DataFrame({"a": rng.normal(size=60)} | {name: rng.choice(list("uvw"), 60) for name in "bc"})
     frame["y"] = rng.integers(0, 2, 60)
-    (split, *_) = repeated_folds(frame["y"].to_numpy(), repeats=1, folds=3, random_state=0)
+    return frame, repeated_folds(frame["y"].to_numpy(), repeats=1, folds=3, random_state=0)[:2]
 
-    def predicted(frame, without):
-        table = sb.read_table(frame, target="y")
-        group = Group(candidates_for([words], table), {words: "line"}, without)
-        options = {"recipe": sb.Recipe(epochs=3), "n_networks": 2, "random_state": 1}
-        (found,) = fit_group(group, table, [split], **options, running=Running.on(sb.Compute(n_jobs=1)))
-        return found["line"].predictions
 
-    assert np.array_equal(predicted(frame, ("a",)), predicted(frame.drop(columns="a"), ()))
+@pytest.mark.parametrize("words", ["relu:3", "relu:3@ple=3", "relu:3@plr=2", "relu:3@embed=2"])
+def test_a_model_without_a_column_is_that_of_a_table_without_it(words, mixed):
+    (frame, splits), candidate = mixed, candidate_from(words)
+    fewer = predicted(frame.drop(columns="a"), candidate, splits)
+    assert np.array_equal(predicted(frame, candidate, splits, ("a",)), fewer)
+
+
+def test_words_and_modules_that_embed_are_equal_and_fit_splits_with_other_inputs_as_alone(mixed):
+    (frame, splits), words = mixed, "relu:3@embed=2"
+    for column, split in zip("bc", splits, strict=True):  # each fit lacks a level, of different columns
+        frame.loc[split.test[0], column] = "once"
+    candidates = candidate_from(words), candidate_from(embedded, words)
+    for one in candidates:
+        alone = [predicted(frame, one, [split])[0] for split in splits]
+        np.testing.assert_allclose(predicted(frame, one, splits), alone, atol=1e-5)
+    in_words, own = (predicted(frame, one, splits, recipe=sb.Recipe.tutorial) for one in candidates)
+    np.testing.assert_allclose(own, in_words, atol=1e-5)
 
 
 @pytest.mark.parametrize("question", ["classes", "numbers", "survival", "columns"])
@@ -251,13 +289,12 @@ def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(question, as
     kind = {"event": "y", "time": "z3"} if question == "survival" else {"target": "y"}
     frame["z3"] = rng.exponential(size=300)
     design, names = sb.Design(repeats=1, folds=3, n_networks=2), ["network-2-bins", "network-2-waves", "relu:3@embed=2"]
-    if question == "columns":
-        ask("columns", sb.read_table(frame, **kind), candidates=names[0], epochs=1, design=design)
-    else:
-        ask("compare", sb.read_table(frame, **kind), candidates=names, epochs=1, design=design)
+    names = names[0] if question == "columns" else [*names, embedded]
+    options = {"candidates": names, "epochs": 1, "design": design, "compute": sb.Compute(n_jobs=1)}
+    ask("columns" if question == "columns" else "compare", sb.read_table(frame, **kind), **options)
     assert len({fit.data.preprocessor.layout.number_inputs for fit in seen}) > 1
     for fit in seen:
         layout = fit.data.preprocessor.layout
-        for network in (one.architecture for one in fit.members if isinstance(one.architecture, MLP)):
-            assert network.numbers == layout.number_inputs
-            assert network.categories == (layout.category_inputs if network.embed else ())
+        for network in (one.architecture for one in fit.members if is_network(one)):
+            assert not isinstance(network, MLP) or network.numbers == layout.number_inputs
+            assert network.categories == (layout.category_inputs if getattr(network, "embed", True) else ())

@@ -386,15 +386,17 @@ def test_misaligned_tensors_and_invalid_booleans_are_refused(content, loaded):
 
 def test_a_user_defined_network_needs_its_class(table_for, frame, fitted, loaded, monkeypatch):
     class Own(torch.nn.Module):
-        def __init__(self, n_features, n_outputs):
+        def __init__(self, numbers, categories, n_outputs):
             super().__init__()
-            self.first, self.second = torch.nn.Linear(n_features, 3), torch.nn.Linear(3, n_outputs)
+            self.numbers, self.places, self.levels = numbers, categories[0], torch.nn.Embedding(len(categories[0]), 3)
+            self.first, self.second = torch.nn.Linear(len(numbers), 3), torch.nn.Linear(3, n_outputs)
             self.register_buffer("shift", torch.zeros(3), persistent=False)
 
         def forward(self, X):
             if self.training:
                 self.shift += 0.5
-            return self.second(torch.sin(self.first(X) + self.shift))
+            level = self.levels(X[:, self.places].argmax(1))
+            return self.second(torch.sin(self.first(X[:, self.numbers]) + level + self.shift))
 
     model = fit_model(table_for("ill"), Own, recipe=recipe_named("tutorial", epochs=5), **FAST)
     content = to_bytes(model)

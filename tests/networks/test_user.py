@@ -64,6 +64,14 @@ def test_a_callable_receives_the_sizes_that_its_signature_names(build):
     assert (weights[0].in_features, weights[-1].out_features) == (12, 1)
 
 
+def test_a_callable_receives_the_inputs_of_each_category_and_all_others():
+    def build(n_outputs, numbers, /, n_categories, categories=None):
+        return numbers, categories, n_categories
+
+    assert UserArchitecture(build, "mine", ((1, 2), (4,)))(6, 1) == ([0, 3, 5], [[1, 2], [4]], [2, 1])
+    assert UserArchitecture(build, "mine")(2, 1) == ([0, 1], [], [])
+
+
 class Own(nn.Linear):
     def __init__(self, in_features=12, hidden=32):
         super().__init__(in_features, hidden)
@@ -82,14 +90,17 @@ def test_a_default_is_never_overwritten(build):
         (lambda n_features, classes: None, "classes", r"mine\(n_features=n_features, classes=n_outputs\)"),
         (lambda *, width, **others: None, "width", r"mine\(width=...\)"),
         (lambda n, /: None, "n", r"mine\(...\)"),
+        (lambda cat_cardinalities: None, "cat_cardinalities", r"mine\(cat_cardinalities=n_categories\)"),
         (nn.Linear, "in_features", r"Linear\(in_features=n_features, out_features=n_outputs\)"),
     ],
 )
 def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(build, parameter, call):
     message = (
-        rf"'mine' needs a value for '{parameter}': its signature is \(.*Rename '{parameter}' to n_features or n_out"
+        rf"'mine' needs a value for '{parameter}': its signature is \(.*n_features, n_outputs, numbers, categories and "
+        rf"n_categories only, by name\. Rename '{parameter}' to one of these"
     )
-    with pytest.raises(CandidateError, match=rf"{message}.*wrap it: lambda n_features, n_outputs: {call}"):
+    more = ", n_categories" * ("n_categories" in call)
+    with pytest.raises(CandidateError, match=rf"{message}.*wrap it: lambda n_features, n_outputs{more}: {call}"):
         UserArchitecture(build, "mine")(12, 1)
 
 
@@ -113,8 +124,8 @@ class LinearModel(nn.Module):
     def forward(self, x):
         return self.layer_1(x)
 
-def sized(n_features, n_outputs):
-    return nn.Linear(n_features, n_outputs)
+def sized(n_features, n_outputs, n_categories):
+    return nn.Linear(n_features + sum(n_categories), n_outputs)
 
 VALUE = 5
 """
@@ -131,7 +142,7 @@ def test_a_class_or_function_in_a_file_builds_a_network(file):
     network = parse_candidate(f"{file}:LinearModel@lr=0.1").architecture(12, 1)
     assert type(network).__name__ == "LinearModel"
     assert network.layer_1.out_features == 5
-    assert FileArchitecture(str(file), "sized")(3, 2).out_features == 2
+    assert FileArchitecture(str(file), "sized", ((0, 1),))(3, 2).in_features == 5
     assert parse_candidate(f"{file}:LinearModel@lr=0.1").overrides == (("lr", 0.1),)
 
 

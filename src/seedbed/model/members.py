@@ -211,9 +211,8 @@ def _networks_of(fits: Sequence[Fit]) -> list[tuple[Candidate, list[int]]]:
         for member in fit.members:
             if not is_network(member):
                 continue
-            network, like = member.architecture, tuple[object, ...]((member.name,))
-            if isinstance(network, MLP):
-                like = (member.name, network.numbers, network.categories)
+            network = member.architecture
+            like = (member.name, getattr(network, "numbers", None), getattr(network, "categories", None))
             groups.setdefault(_encoding(network), {}).setdefault(like, (member, []))[1].append(number)
     return [member for group in groups.values() for member in group.values()]
 

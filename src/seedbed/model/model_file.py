@@ -17,6 +17,7 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
+from seedbed.data.layout import Layout
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.table import FollowUp
 from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
@@ -49,6 +50,7 @@ from seedbed.networks.mlp import (
     architecture_to_values,
     builder_of,
 )
+from seedbed.training.candidates import with_inputs_of
 from seedbed.training.torch import require_torch
 
 N_GOLDEN = 16
@@ -241,7 +243,7 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     if not {array.dtype for array in arrays.values()} <= {DTYPES["F64"], DTYPES["BOOL"]}:
         raise ModelFileError("the statistics of its inputs are not float64")
     preprocessor = Preprocessor.from_state(about.inputs, arrays)
-    architecture = _architecture(about.architecture, build, len(tensors))
+    architecture = _architecture(about.architecture, build, len(tensors), preprocessor.layout)
     n_outputs = len(target.labels) if target.task == "multiclass" else 1
     expected = _network_shapes(architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks)
     expected["golden.cells"] = DTYPES["F64"], (N_GOLDEN, len(preprocessor.layout.schemas))
@@ -298,7 +300,9 @@ def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> Arrays:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _architecture(values: Mapping[str, Any], build: Callable[..., Any] | None, n_tensors: int) -> Architecture:
+def _architecture(
+    values: Mapping[str, Any], build: Callable[..., Any] | None, n_tensors: int, layout: Layout
+) -> Architecture:
     try:
         architecture = architecture_from_values(values)
     except CandidateError as error:
@@ -308,7 +312,7 @@ def _architecture(values: Mapping[str, Any], build: Callable[..., Any] | None, n
             message = f"it is a model of a network of your own, {architecture}"
             name = architecture.rpartition(".")[2]
             raise CandidateError(message, f"Give its class, as in FILE.py:{name if name.isidentifier() else 'NAME'}.")
-        return candidate_from(build).architecture
+        return with_inputs_of(candidate_from(build), layout).architecture
     if isinstance(architecture, Trees):
         raise ModelFileError("trees are members of a blend")
     for member in architecture.members if isinstance(architecture, BlendedMembers) else (architecture,):

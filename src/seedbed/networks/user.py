@@ -9,23 +9,34 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from seedbed.errors import CandidateError, did_you_mean
 
-_SIZES = ("n_features", "n_outputs")
-_HINTS = {"n_outputs": "out|class|target", "n_features": "(^|_)in|feature|(^|_)dim|column"}
+_HINTS = {
+    "n_outputs": "out|class|target",
+    "n_categories": "cardinal|categor|level",
+    "n_features": "(^|_)in|feature|(^|_)dim|column",
+}
+_PASSED = ("n_features", "n_outputs", "numbers", "categories", "n_categories")
 
 
 @dataclass(frozen=True)
 class UserArchitecture:
     """A callable that builds a network.
 
-    `n_features` and `n_outputs` are passed by name if the signature has parameters of these names. All other
-    parameters keep their defaults, or the values that `functools.partial` has set.
+    If the signature has parameters of these names, they are passed by name: `n_features` and `n_outputs`; `categories`,
+    the list of inputs of each category; `n_categories`, the lengths of these lists; and `numbers`, the list of all
+    other inputs. All other parameters keep their defaults, or the values that `functools.partial` has set.
+
+    Attributes:
+        build: the callable.
+        name: its name, for errors.
+        categories: the inputs of each category in a fit. A row has 1 in the input of its level and 0 in the others, or
+            0 in all for a level that training rows lack, if none of them has a rare one.
 
     Raises (when called):
         CandidateError: another parameter has no default.
@@ -33,15 +44,20 @@ class UserArchitecture:
 
     build: Callable[..., Any]
     name: str
+    categories: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
     def __call__(self, n_features: int, n_outputs: int) -> Any:
-        sizes = dict(zip(_SIZES, (n_features, n_outputs), strict=True))
+        of_categories = {place for places in self.categories for place in places}
+        numbers = [place for place in range(n_features) if place not in of_categories]
+        categories = [list(places) for places in self.categories]
+        sizes = [len(places) for places in categories]
+        passed = dict(zip(_PASSED, (n_features, n_outputs, numbers, categories, sizes), strict=True))
         by_place, by_name = self._wanted
-        return self.build(*(sizes[name] for name in by_place), **{name: sizes[name] for name in by_name})
+        return self.build(*(passed[name] for name in by_place), **{name: passed[name] for name in by_name})
 
     @functools.cached_property
     def _wanted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the sizes passed by position, for positional-only parameters, and those passed by name.
+        """Return what is passed by position, to positional-only parameters, and what by name.
 
         The result is cached, because reading a signature takes longer than building a small network.
         """
@@ -57,7 +73,7 @@ class UserArchitecture:
         by_name: list[str] = []
         passable = True  # a positional-only parameter is passed if all those before it are
         for parameter in parameters:
-            known = parameter.name in _SIZES and parameter.name not in fixed
+            known = parameter.name in _PASSED and parameter.name not in fixed
             if not known and parameter.default is parameter.empty:
                 raise self._refused(parameter.name, signature, parameters)
             passable = passable and known
@@ -73,11 +89,12 @@ class UserArchitecture:
         names = (getattr(self.build, "__name__", ""), self.name)
         first = next((name for name in names if name.isidentifier()), "build")
         arguments = ", ".join(_example(one) for one in parameters if one.default is one.empty)
+        taken = [name for name in _PASSED if name in _PASSED[:2] or name in re.findall(r"\w+", arguments)]
         return CandidateError(
             f"'{self.name}' needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
-            "n_features and n_outputs only, by name",
-            f"Rename '{parameter}' to n_features or n_outputs, give it a default, or wrap it: "
-            f"lambda n_features, n_outputs: {first}({arguments})",
+            f"{', '.join(_PASSED[:-1])} and {_PASSED[-1]} only, by name",
+            f"Rename '{parameter}' to one of these, give it a default, or wrap it: "
+            f"lambda {', '.join(taken)}: {first}({arguments})",
         )
 
 
@@ -98,9 +115,10 @@ class FileArchitecture:
 
     path: str
     name: str
+    categories: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
     def __call__(self, n_features: int, n_outputs: int) -> Any:
-        return UserArchitecture(self._find(), self.name)(n_features, n_outputs)
+        return UserArchitecture(self._find(), self.name, self.categories)(n_features, n_outputs)
 
     def _find(self) -> Callable[..., Any]:
         module = _load(Path(self.path))

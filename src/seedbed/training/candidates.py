@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from seedbed.data.layout import Layout, layout_of
@@ -26,14 +27,16 @@ _MOST_LINES = 40  # of a module's repr
 
 
 def with_inputs_of(candidate: Candidate, layout: Layout) -> Candidate:
-    """Return the candidate with the numeric and categorical inputs of one fit, if its architecture embeds them.
+    """Return the candidate with the inputs of one fit, if it embeds them or is a user's own module.
 
     Call this for each fit: its rows may have other inputs than the whole table, as a rare level may be missing.
     """
-    mlp = candidate.architecture
-    if not (isinstance(mlp, MLP) and mlp.embeds):
-        return candidate
-    return dataclasses.replace(candidate, architecture=mlp.with_inputs(layout.number_inputs, layout.category_inputs))
+    architecture = candidate.architecture
+    if isinstance(architecture, OwnArchitecture):
+        architecture = dataclasses.replace(architecture, categories=layout.category_inputs)
+    elif isinstance(architecture, MLP) and architecture.embeds:
+        architecture = architecture.with_inputs(layout.number_inputs, layout.category_inputs)
+    return dataclasses.replace(candidate, architecture=architecture)
 
 
 @one_thread("cpu")
@@ -104,8 +107,7 @@ def own_module(candidate: Candidate, table: Table) -> str:
     from seedbed.training.torch.states import build_network
 
     name = own.name if isinstance(own, UserArchitecture) else f"{own.path}:{own.name}"
-    n_inputs = layout_of(table).n_inputs
-    build = functools.partial(own, n_inputs, table.n_outputs)
+    build, n_inputs = _builder_for(candidate, table)
     network = build_network(build, 0)
     lines = repr(network).splitlines()
     if len(lines) > _MOST_LINES:
@@ -119,16 +121,20 @@ def own_module(candidate: Candidate, table: Table) -> str:
 
 def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
     """Warn in Python of a user-defined module that seems to return probabilities. The command line prints it."""
-    architecture = candidate.architecture
-    if not isinstance(architecture, OwnArchitecture):
+    if not isinstance(candidate.architecture, OwnArchitecture):
         return
     require_torch("a network of your own")
     from seedbed.training.torch.own_modules import probabilities_warning
 
-    n_inputs = layout_of(table).n_inputs
-    build_one = functools.partial(architecture, n_inputs, table.n_outputs)
-    if warning := probabilities_warning(build_one, n_inputs, table.task):
+    if warning := probabilities_warning(*_builder_for(candidate, table), table.task):
         warn(f"candidate '{candidate.name}': {warning}")
+
+
+def _builder_for(candidate: Candidate, table: Table) -> tuple[Callable[[], Any], int]:
+    """Return what builds a user's own module for a table, and the number of its inputs."""
+    layout = layout_of(table)
+    own = builder_of(with_inputs_of(candidate, layout).architecture)
+    return functools.partial(own, layout.n_inputs, table.n_outputs), layout.n_inputs
 
 
 def _outputs_needed(table: Table) -> str:

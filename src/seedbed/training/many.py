@@ -68,9 +68,9 @@ def train_many(
     (2, 3)
 
     Args:
-        build: returns a new `nn.Module`. `n_features` and `n_outputs` are passed by name if the signature has them; no
-            other parameter may be required. Or a candidate's words such as `"relu:5"`, whose recipe overrides the
-            arguments. The module returns [row, output] or [row].
+        build: returns a new `nn.Module`. `n_features` and `n_outputs` are passed by name if the signature has them, and
+            `numbers`, the positions of all features; no other parameter may be required. Or a candidate's words such
+            as `"relu:5"`, whose recipe overrides the arguments. The module returns [row, output] or [row].
         X_train: features of the training rows [row, feature], array or tensor. They aren't standardised.
         y_train: targets of the training rows, [row] or [row, output]: zeros and ones, class codes from 0, or numbers.
         X_test: features of the test rows [row, feature].
