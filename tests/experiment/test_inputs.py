@@ -16,7 +16,6 @@ from seedbed.experiment import fits
 from seedbed.experiment.fits import Group, fit_group
 from seedbed.model.member import is_network
 from seedbed.model.members import Running
-from seedbed.model.model import load
 from seedbed.networks.candidate import candidate_from
 from seedbed.networks.mlp import MLP
 from seedbed.training.torch.modules import started_module
