@@ -21,7 +21,7 @@ from seedbed.training.traits import Source, Traits
 _BLOCK = 8  # networks come in blocks of 8 for the kernel
 # A chunk of torch's: the most networks, and the bytes that a training step of all may take. Its fixed cost is shared by
 # all networks, and more of them aren't faster, see benchmarks/LOG.md.
-_MOST, _STEP_BYTES = 64, 1 << 25
+_MOST, _STEP_BYTES = 128, 1 << 26
 _ON_GPU, _STEP_BYTES_ON_GPU = 4096, 1 << 33
 # A chunk of the kernel trains for some tenths of a second: about so many rows x epochs x parameters, where loss and
 # figures of a row count as `_ROW_PARAMETERS`. It holds between `_LEAST_NATIVE` and `_MOST_NATIVE` networks. Smaller
