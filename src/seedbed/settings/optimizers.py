@@ -19,7 +19,7 @@ class Optimizer:
         lr: the learning rate if none is given.
         weight_decay: the default of `torch.optim`.
         has_momentum: whether it has the settings `momentum` and `nesterov`.
-        native: its number in the kernel (`enum Optimizer` in native/job.h); None if only torch trains it.
+        native: its number in the kernel (`enum Optimizer` in native/job.h).
         n_moments: maps momentum to the number of values that the kernel keeps for each parameter.
     """
 
@@ -27,8 +27,8 @@ class Optimizer:
     torch: str
     lr: float = 0.004
     weight_decay: float = 0.0
+    native: int
     has_momentum: bool = False
-    native: int | None = None
     n_moments: Callable[[float], int] = lambda momentum: 2
 
 

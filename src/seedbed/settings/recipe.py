@@ -178,11 +178,6 @@ class Recipe(Settings):
         return self.patience != 0
 
     @property
-    def native(self) -> bool:
-        """Whether the kernel covers the settings."""
-        return OPTIMIZERS[self.optimizer].native is not None
-
-    @property
     def varies(self) -> bool:
         """Whether the learning rate changes from step to step."""
         return self.schedule != "constant" or self.warmup > 0

@@ -108,7 +108,7 @@ def _engine(
         return "plain", ""
     check_engine(engine)
     slower = ""
-    if engine != "torch" and whole.device == "cpu" and whole.recipe.native and traits.program:
+    if engine != "torch" and whole.device == "cpu" and traits.program:
         library, reason = kernel(whole.dtype)
         if library is not None:
             return "native", traits.note
