@@ -92,8 +92,14 @@ def start_of_modules(
     Raises:
         CandidateError: they differ in more than these.
     """
-    modules, numbers = [build_network(build, seed) for seed in seeds], getattr(torch, dtype)
-    others = [module for module in modules if not are_alike(traits.like, module)]
+    modules, others, numbers = list[nn.Module](), list[nn.Module](), getattr(torch, dtype)
+    for seed in seeds:
+        with seeded(seed):
+            module: Any = build()
+        if not (isinstance(module, nn.Module) and are_alike(traits.like, module)):
+            module = build_network(build, seed)  # which checks it
+            others.append(module)
+        modules.append(module)
     for module, X in zip(modules, rows or (), strict=rows is not None):
         look_at(module.to(numbers), torch.from_numpy(X))
     states = stack_state_dicts([state_dict_of(module) for module in modules])
