@@ -1,15 +1,19 @@
 """Law 4: any `nn.Module` is trained with the results of the reference, also a module with odd parts."""
 
 import copy
+import itertools
 import signal
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from seedbed.errors import SeedbedError, TrainingError
+from seedbed.training.data import TrainingData
 from seedbed.training.many import train_many
+from seedbed.training.stack import traits_of
 from seedbed.training.torch.module_chains import read_layer
 
 from .plain_loop import Residual
@@ -131,6 +135,38 @@ def test_a_users_module_equals_the_reference_with_a_note_on_cost(gap, task, name
     note = f"trained one after the other, as in a plain loop, because {ONE_BY_ONE.get(name)}"
     assert found.history.note.startswith("its networks are " + note if name in ONE_BY_ONE else "")
     assert bool(found.history.note) == (name in ONE_BY_ONE)
+
+
+ENDINGS = {
+    "squeeze": lambda z: z.squeeze(-1),
+    "squeeze all": torch.squeeze,
+    "view": lambda z: z.view(-1),
+    "reshape": lambda z: z.reshape(-1),
+    "flatten": lambda z: F.dropout(z, 0.0).flatten(),
+    "column": lambda z: z[:, 0],
+    "rows": lambda z: z.flatten(1),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_module_that_returns_one_number_a_row_is_a_chain(task, ending):
+    class Ending(LinearModel):
+        def forward(self, x):
+            return ENDINGS[ending](self.layer_2(F.leaky_relu(self.layer_1(x.flatten(1)), negative_slope=0.2)))
+
+    data = TrainingData(task("bce").X, task("bce").y, *[np.ones((95, 1))] * 2)
+    assert (traits_of(lambda: Ending(1), 0, data).program is None) == (ending == "flatten")  # drops in evaluation, too
+    assert ending != "column" or traits_of(lambda: Ending(2), 0, data).program is None
+
+
+def test_modules_that_vmap_trains_otherwise_train_one_after_the_other(task):
+    calls = itertools.count()
+
+    def build():
+        return Odd(1, lambda x: torch.cos(x) * (1 + next(calls) % 3))
+
+    history = train_many(build, *task("bce").parts, seeds=3, epochs=2, n_jobs=1)
+    assert "because torch.func.vmap gives other numbers" in history.note
 
 
 def test_a_note_says_that_copies_of_one_network_start_with_the_same_parameters(task):

@@ -1,10 +1,17 @@
 """Results on a GPU equal those on a CPU up to rounding. Deselected without a CUDA device."""
 
+import functools
+
 import numpy as np
 import pytest
+import torch
 
 import seedbed as sb
+from seedbed.settings.recipe import Recipe
+from seedbed.training.data import one_split
 from seedbed.training.many import train_many
+from seedbed.training.stack import Chunk, Stack
+from seedbed.training.torch.torch_engine import TorchEngine
 
 from .shapes import DRAWING, SHAPES
 
@@ -46,6 +53,21 @@ def test_a_stack_equals_that_on_a_cpu(task, words, batch_size):
 def test_every_shape_equals_that_on_a_cpu(task, name):
     there, here = (trained(task, SHAPES[name], device) for device in (DEVICE, "cpu"))
     assert_alike(there, here, task("bce").X)
+
+
+def test_an_epoch_never_waits_for_the_device(task):
+    X, y, X_test, y_test = task("bce").parts
+    data, build = one_split((X, y), (X_test, y_test), None, "float32"), functools.partial(SHAPES["swiglu"], 5, 1)
+    recipe = Recipe.tutorial(epochs=6, optimizer="adamw", schedule="cosine", clip_norm=0.5)
+    chunk = Chunk(build, recipe, (0, 1, 2), (0, 0, 0), (0, 1, 2), device=DEVICE)
+    engine = TorchEngine(Stack(chunk, data))
+    engine.train(0, 2)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        engine.train(2, 6)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert np.isfinite(engine.figures[2:6, 0]).all()
 
 
 def test_the_same_seeds_give_the_same_bits(task):

@@ -108,7 +108,7 @@ def start_of_modules(
             "the networks of one candidate differ by seed in more than their parameters and buffers",
             "Register a tensor that differs by seed with register_buffer().",
         )
-    return {name: (v.to(numbers) if v.is_floating_point() else v).numpy() for name, v in states.items()}
+    return {name: (v.to(numbers) if v.is_floating_point() else v).numpy(force=True) for name, v in states.items()}
 
 
 def checked_chain(network: nn.Module, n_features: int) -> Network | None:
@@ -243,7 +243,7 @@ def changed_by_forward(network: nn.Module, X: Array) -> set[str]:
     known and doesn't count. What can't be compared counts as changed."""
     try:
         before, after = copy.deepcopy(network), copy.deepcopy(network)
-        rows = torch.from_numpy(X).to(next(after.parameters()).dtype)
+        rows = torch.from_numpy(X).to(next(after.parameters()))
         with torch.no_grad(), seeded(0):
             for training in (True, True, False, False):
                 after.train(training)(rows)
@@ -317,7 +317,7 @@ def _same(a: object, b: object) -> bool:
 def _agrees(chain: Network, network: nn.Module, n_features: int) -> bool:
     """Return whether the chain gives the module's outputs in evaluation, on a few random rows."""
     X = torch.randn(7, n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    twin = copy.deepcopy(network).double().eval()
+    twin = copy.deepcopy(network).to("cpu", torch.float64).eval()
     states = {name: value.numpy()[None] for name, value in state_dict_of(twin).items()}
     try:
         with torch.no_grad():

@@ -90,7 +90,7 @@ def bytes_of_row(build: Source, n_inputs: int) -> int:
     """Return the memory that one row takes in a training step of one network in float32, or 4 if it can't be tried."""
     saved = [0, 0]
     with contextlib.suppress(Exception), seeded(0):  # the training will tell what is wrong
-        network = new_module(build) if isinstance(build, Network) else build()
+        network = new_module(build) if isinstance(build, Network) else build().cpu()
         for place, n_rows in enumerate((8, 16)):
 
             def pack(tensor: Tensor, place: int = place) -> Tensor:
