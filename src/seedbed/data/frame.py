@@ -148,10 +148,8 @@ class Numbers:
             of_level[place] = code_of.setdefault(number_text(level) or "", len(code_of))
         codes = of_level[places.ravel()]
         if self.words is not None:
-            words: Ints = np.array(
-                [code_of.setdefault(word, len(code_of)) for word in self.words.texts], dtype=np.int32
-            )
-            codes[np.isnan(self.values)] = words[self.words.codes]
+            words = [code_of.setdefault(word, len(code_of)) for word in self.words.texts]
+            codes[np.isnan(self.values)] = np.array(words, dtype=np.int32)[self.words.codes]
         return Texts(tuple(code_of), codes, np.bincount(codes, minlength=len(code_of)))
 
 
@@ -218,9 +216,8 @@ class Builder:
             values = [value.item() if isinstance(value, np.number) else value for value in values]
             kinds = set(map(type, values))
         if self._codes is None:
-            if kinds <= {int, float, type(None)} and not any(
-                type(value) is int and abs(value) >= WHOLE_FLOATS for value in (values if int in kinds else ())
-            ):
+            too_large = int in kinds and any(type(value) is int and abs(value) >= WHOLE_FLOATS for value in values)
+            if kinds <= {int, float, type(None)} and not too_large:
                 self._numbers.append(np.array(values, dtype=np.float64))
                 return
             earlier, self._numbers, self._codes = self._numbers, [], []
@@ -248,23 +245,12 @@ class Builder:
         """Return the column. Text that is numbers becomes numbers, unless it is to be kept."""
         if self._codes is None and self._numbers:
             return Numbers(np.concatenate(self._numbers))
-        check_characters(self._code_of, self._where)
+        try:
+            "".join(self._code_of).encode()
+        except UnicodeEncodeError as error:
+            message = f"{self._where} holds half a character ({error.reason})"
+            raise DataError(message, "Clean its text first.") from error
         return self.texts() if keep_text else from_texts(self.texts())
-
-
-def check_flat(kinds: Iterable[type], where: str) -> None:
-    """Raise DataError if a type of cells is a list or a record."""
-    for kind in kinds:
-        if issubclass(kind, Mapping | list | tuple):
-            raise DataError(f"{where} holds a {kind.__name__}", "Give a number, a text or null.")
-
-
-def check_characters(texts: Iterable[str], where: str) -> None:
-    """Raise DataError if a text holds half a character, which UTF-8 can't encode."""
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"{where} holds half a character ({error.reason})", "Clean its text first.") from error
 
 
 def trim(cell: str | None) -> str:
@@ -377,6 +363,5 @@ def as_notes(frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:
     """Return notes whose first rows are named as the user finds them, in one pass through the source."""
     wanted = {row for remark in remarks for row in remark.rows[:ROWS_NAMED]}
     places = frame.places(wanted) if wanted else {}
-    return tuple(
-        Note(**{**vars(remark), "rows": tuple(places[row] for row in remark.rows[:ROWS_NAMED])}) for remark in remarks
-    )
+    named = [tuple(places[row] for row in remark.rows[:ROWS_NAMED]) for remark in remarks]
+    return tuple(Note(**{**vars(remark), "rows": rows}) for remark, rows in zip(remarks, named, strict=True))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import WHOLE_FLOATS, quote_names
-from seedbed.data.frame import IN_MEMORY, Builder, Cells, FindPlaces, Frame, Numbers, Texts, check_flat
+from seedbed.data.frame import IN_MEMORY, Builder, Cells, FindPlaces, Frame, Numbers, Texts
 from seedbed.data.sources.loaded import Loader, open_loader
 from seedbed.data.sources.source_limits import MAX_CELL, check_names, long_cell
 from seedbed.errors import DataError, UnreadableError, error_line, nearest, spell
@@ -71,11 +71,9 @@ def read_frame(
     names = tuple(names) or tuple(str(name) for name in data_frame.columns)
     check_names(names, where)
     series = dict(enumerate(data_frame.iter_columns()))
-    columns = tuple(
-        read_series(series[i], f"{where}: column '{name}'", keep_text=name in as_text) for i, name in enumerate(names)
-    )
+    columns = [read_series(series[i], f"{where}: column '{n}'", keep_text=n in as_text) for i, n in enumerate(names)]
     categorical = {names[i] for i, column in series.items() if column.dtype in (nw.Categorical, nw.Enum)}
-    return Frame(where, names, columns, categorical=frozenset(categorical))
+    return Frame(where, names, tuple(columns), categorical=frozenset(categorical))
 
 
 class _Stream:
@@ -98,10 +96,8 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
         try:
             data_frame = data_frame.collect()
         except ImportError as error:
-            raise DataError(
-                f"a {type(value).__name__} can't be brought to memory ({error})",
-                "Give a pandas or Polars data frame made from it.",
-            ) from error
+            message = f"a {type(value).__name__} can't be brought to memory ({error})"
+            raise DataError(message, "Give a pandas or Polars data frame made from it.") from error
         except Exception as error:  # a lazy frame runs the user's own query, in any library
             raise DataError(f"the data frame can't be computed: {error_line(error)}") from error
     return data_frame if isinstance(data_frame, nw.DataFrame) else None
@@ -163,10 +159,8 @@ def frame_of_array(X: Any, where: str, names: Sequence[str] = (), as_text: Conta
         return read_frame(X, names, where=where, as_text=as_text)
     matrix = as_array(X, "X")
     if matrix.ndim != 2:
-        raise DataError(
-            f"{where}: X has shape {matrix.shape}, not [row, feature]",
-            "Give two dimensions; one feature alone is X.reshape(-1, 1).",
-        )
+        message = f"{where}: X has shape {matrix.shape}, not [row, feature]"
+        raise DataError(message, "Give two dimensions; one feature alone is X.reshape(-1, 1).")
     named = tuple(names) or tuple(f"x{i}" for i in range(matrix.shape[1]))
     texts = [name in as_text for name in named] + [False] * matrix.shape[1]
     columns = (array_column(matrix[:, i], "X", keep_text=texts[i]) for i in range(matrix.shape[1]))
@@ -187,9 +181,8 @@ def as_array(value: Any, role: str) -> NDArray[Any]:
     try:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"{role} can't be converted to an array: {error}", "Give numbers in rows of one length."
-        ) from error
+        message = f"{role} can't be converted to an array: {error}"
+        raise DataError(message, "Give numbers in rows of one length.") from error
 
 
 def array_column(array: NDArray[Any], role: str, *, keep_text: bool = False) -> Cells:
@@ -225,6 +218,8 @@ def frame_of_values(
     """
     columns = []
     for name, column in zip(names, values, strict=True):
-        check_flat(dict.fromkeys(map(type, column)), f"{where}: '{name}'")
+        for kind in dict.fromkeys(map(type, column)):
+            if issubclass(kind, Mapping | list | tuple):
+                raise DataError(f"{where}: '{name}' holds a {kind.__name__}", "Give a number, a text or null.")
         columns.append(_texts(column, f"{where}: '{name}'", keep_text=name in as_text))
     return Frame(where, tuple(names), tuple(columns))
