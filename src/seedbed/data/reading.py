@@ -64,10 +64,8 @@ def read_table(source: Any, **options: Any) -> Table:
     frame, reading = open_table(source, ReadingOptions(**options))
     if reading.target is None:
         likely = likely_target(frame.names) or "COLUMN"
-        raise TargetError(
-            f"{frame.where}: which column is to be predicted? It has {first_of(frame.names, 40)}",
-            f"Name one, such as {spell('target', likely)}.",
-        )
+        message = f"{frame.where}: which column is to be predicted? It has {first_of(frame.names, 40)}"
+        raise TargetError(message, f"Name one, such as {spell('target', likely)}.")
     table, _ = build_table(frame, reading)
     if not isinstance(source, str | Path):
         return table
@@ -146,8 +144,7 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
     totals = as_notes(frame, find_totals(table, frame, rows, columns))
     duplicates, equal_rows = find_duplicates(table)
     remarks = [dataclasses.replace(remark, rows=rows[remark.rows[:ROWS_NAMED]].tolist()) for remark in equal_rows]
-    if duplicates is not None:
-        groups = duplicates if groups is None else merge_groups(groups, duplicates)
+    groups = merge_groups(groups, duplicates)
     notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
     notes += [*as_notes(frame, remarks), *find_leaks(table), *find_codes(table, chosen), *find_rare_levels(table)]
     if roles.time_split is None and outcome is None:  # how long rows are followed depends on when they came
@@ -190,10 +187,8 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
                 f"Give every column a name in the header. If it is further down, skip rows: {spell('skip_rows', 'N')}.",
             )
         if name in seen:
-            raise UnreadableError(
-                f"{frame.where}: columns {seen[name]} and {position} are both named '{name}'",
-                "Rename one of them in the header.",
-            )
+            message = f"{frame.where}: columns {seen[name]} and {position} are both named '{name}'"
+            raise UnreadableError(message, "Rename one of them in the header.")
         seen[name] = position
 
 
@@ -252,10 +247,8 @@ def _times(frame: Frame, roles: ColumnRoles, used_rows: Ints) -> tuple[Column | 
     (column,) = typed.columns
     kind = column.schema.kind
     if kind not in ("date", "number"):
-        raise ColumnError(
-            f"{frame.where}: the time column '{name}' is a {kind}, not dates or numbers",
-            "Write its dates as 2024-03-01, or name another column.",
-        )
+        message = f"{frame.where}: the time column '{name}' is a {kind}, not dates or numbers"
+        raise ColumnError(message, "Write its dates as 2024-03-01, or name another column.")
     rows = used_rows[np.isnan(column.values[used_rows])]
     if len(rows):
         places = frame.places(rows[:ROWS_NAMED].tolist())
@@ -397,10 +390,7 @@ def coded_table(
         task=task,
         notes=tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"}),
     )
-    equal_rows = find_duplicates(table)[0]
-    if groups is not None and equal_rows is not None:
-        groups = merge_groups(groups, equal_rows)
-    return dataclasses.replace(table, groups=equal_rows if groups is None else groups)
+    return dataclasses.replace(table, groups=merge_groups(groups, find_duplicates(table)[0]))
 
 
 def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:

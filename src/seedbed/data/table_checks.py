@@ -133,8 +133,10 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 
 
-def merge_groups(named: Ints, duplicates: Ints) -> Ints:
-    """Return the finest groups [row] that keep together what either of two groupings keeps together."""
+def merge_groups(named: Ints | None, duplicates: Ints | None) -> Ints | None:
+    """Return the finest groups [row] that keep together what either of two groupings keeps together; None is none."""
+    if named is None or duplicates is None:
+        return duplicates if named is None else named
     groups, others = (np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates))
     while True:  # at least halves the groups that have to be joined
         lowest, joined = np.full(others.max() + 1, len(groups)), np.arange(groups.max() + 1)
@@ -357,7 +359,7 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
     )
     for column in (one for one in table.columns if one.name in identifiers):
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
-        if not _order(table, same if groups is None else merge_groups(groups, same))[1]:
+        if not _order(table, merge_groups(groups, same))[1]:
             message = message.rsplit(", as ", 1)[0] + f", as rows with the same '{column.name}' are"
             advice = f"Keep them in one fold with {spell('group', column.name)}"
     return (Note(f"{message}. {advice}", table.target_name, "SB209"),)
