@@ -72,9 +72,8 @@ def missing_in_category(text: str, among_codes: bool = False, few: bool = False)
     `among_codes` is the result of `is_code_column` for the other levels, `few` whether there are fewer than two.
     """
     word = text.lower()
-    return word in (MISSING_LEVELS if few else MISSING_AMONG_LEVELS) or (
-        word == NA and not (among_codes and text == "NA")
-    )
+    may_be_code = among_codes and text == "NA"
+    return word in (MISSING_LEVELS if few else MISSING_AMONG_LEVELS) or (word == NA and not may_be_code)
 
 
 def is_code_column(levels: Collection[str]) -> bool:

@@ -109,9 +109,8 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
     if not events.any():
         raise TargetError(f"{where} never came", "There is nothing to predict.")
     horizon = _horizon(frame.where, time, durations, events == 1, roles.horizon)
-    encoded = EncodedTarget(
-        events, target.labels, "survival", None if both.all() else both, (*target.notes, *as_notes(frame, remarks))
-    )
+    notes = (*target.notes, *as_notes(frame, remarks))
+    encoded = EncodedTarget(events, target.labels, "survival", None if both.all() else both, notes)
     return Outcome(encoded, durations, FollowUp(time, horizon, start=roles.start or "", unit=unit))
 
 

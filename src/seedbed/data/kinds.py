@@ -121,10 +121,10 @@ def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERC
         elif len(words) == 1 and len(texts) > FEW_ROWS and 1 < n_rows < cells.counts[filled].sum() / 2:
             missing, filled = (words[0],), filled & np.array([text != words[0] for text in cells.texts])
             values = _read(cells, filled, numeral, percent)
-    settled = (
-        None if values is None else _settle(cells, filled, {"point": values[:, 0], "comma": values[:, 1]}, percent)
-    )
-    if values is None or settled is None:
+    if values is None:
+        return None
+    settled = _settle(cells, filled, {"point": values[:, 0], "comma": values[:, 1]}, percent)
+    if settled is None:
         return None
     readings, sure = settled
     only_point = np.isnan(values[:, 1]) & ~np.isnan(values[:, 0])
@@ -310,10 +310,9 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
             message = f"column '{name}' has levels that differ only in case or spaces, and remain different: {phrase}"
             remarks.append(Remark(message, name, "SB105", n_rows))
         if len(schema.levels) > MANY_LEVELS:
-            message = (
-                f"column '{name}' has {len(schema.levels)} levels; the rare ones share inputs by a hash of their text"
-            )
-            remarks.append(Remark(message, name, "SB106", len(schema.levels)))
+            n = len(schema.levels)
+            message = f"column '{name}' has {n} levels; the rare ones share inputs by a hash of their text"
+            remarks.append(Remark(message, name, "SB106", n))
     if schema.kind == "number":
         remarks += find_extreme_code(name, present)
     if schema.kind == "date":

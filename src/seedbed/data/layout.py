@@ -38,9 +38,8 @@ def date_parts(seconds: Floats, timed: bool) -> Floats:
     months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
     weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
     hours = np.floor((filled - days * _DAY) / 3_600)
-    circling = [
-        np.where(missing, middle, part) for middle, part in zip(DATE_MIDDLES, (months, weekdays, hours), strict=True)
-    ]
+    middles = zip(DATE_MIDDLES, (months, weekdays, hours), strict=True)
+    circling = [np.where(missing, middle, part) for middle, part in middles]
     return np.column_stack([np.where(missing, np.nan, days), *circling[: 3 if timed else 2]])
 
 
@@ -241,9 +240,7 @@ def layout_of(table: Table) -> Layout:
     return Layout(
         schemas=tuple(column.schema for column in columns),
         vocabularies=tuple(_vocabulary_of(c) if c.schema.kind == "category" else None for c in columns),
-        timed=tuple(
-            c.schema.kind == "date" and bool((c.values[~np.isnan(c.values)] % _DAY != 0).any()) for c in columns
-        ),
+        timed=tuple(c.schema.kind == "date" and bool((np.nan_to_num(c.values) % _DAY).any()) for c in columns),
     )
 
 

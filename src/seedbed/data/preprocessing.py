@@ -63,10 +63,8 @@ def target_moments(target: Floats) -> tuple[float, float]:
     others = distances[distances > 0]
     usual = np.quantile(others, 0.75, method="lower") if len(others) else 0.0
     if not np.isfinite(distances).all() or distances.max() > _FARTHEST * usual:
-        raise TargetError(
-            "the target's values differ too much in size for float32",
-            "Look for a wrong cell in it, or take its logarithm.",
-        )
+        message = "the target's values differ too much in size for float32"
+        raise TargetError(message, "Look for a wrong cell in it, or take its logarithm.")
     return mean, deviation or 1.0
 
 
@@ -217,9 +215,8 @@ class Preprocessor:
             # An unseen level belongs to the bucket of its own text; so far all are in the first one.
             buckets, texts = places.buckets_of_categories[category], rows.odd[column]
             if len(buckets) > 1 and texts:
-                cells.levels[list(texts), category] = [
-                    buckets[bucket_of(text, len(buckets))] for text in texts.values()
-                ]
+                numbers = [bucket_of(text, len(buckets)) for text in texts.values()]
+                cells.levels[list(texts), category] = buckets[numbers]
         scaled = self._scaled(cells)
         straight = places.numbers[~places.circling]
         outlying = np.zeros_like(unseen)
@@ -379,8 +376,6 @@ def _as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
     fits = np.isfinite(narrow)
     if not fits.all():
         column = columns[int(np.flatnonzero(~fits.reshape(-1, fits.shape[-1]).all(axis=0))[0])]
-        raise ColumnError(
-            f"column '{column}': its cells differ too much in size for float32",
-            "Look for a wrong cell in this column, or take its logarithm.",
-        )
+        message = f"column '{column}': its cells differ too much in size for float32"
+        raise ColumnError(message, "Look for a wrong cell in this column, or take its logarithm.")
     return narrow

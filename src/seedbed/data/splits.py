@@ -316,9 +316,8 @@ def sample_rows(
     strata = target
     if target.dtype.kind == "f":
         strata = np.searchsorted(np.quantile(target, np.arange(1, _STRATA) / _STRATA), target)
-    _, first, group, size = np.unique(
-        np.arange(len(target)) if groups is None else groups, return_index=True, return_inverse=True, return_counts=True
-    )
+    groups = np.arange(len(target)) if groups is None else groups
+    _, first, group, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     of_group = strata[first]
     drawn = np.random.default_rng(random_state).permutation(len(first))
     drawn_groups = np.zeros(len(first), dtype=np.bool_)

@@ -45,9 +45,8 @@ class SourceOptions(Settings):
                     f"SQLite files take {query} and {table}, postgresql:// addresses {query}, Excel files {table}.",
                 )
         if self.skip_rows is not None and "skip_rows" not in takes:
-            raise OptionError(
-                f"{where} has no rows to skip", f"Text (CSV and the like) and Excel files take {spell('skip_rows')}."
-            )
+            hint = f"Text (CSV and the like) and Excel files take {spell('skip_rows')}."
+            raise OptionError(f"{where} has no rows to skip", hint)
         if self.table is not None and self.query is not None:
             raise OptionError(f"{where}: both a table and a query are given", "Give one of them.")
 

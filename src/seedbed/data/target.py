@@ -100,14 +100,12 @@ def encode_target(
             raise TargetError(message, "Repair or remove these rows, or use a larger unit.")
         if task == "regression" or (task is None and _are_amounts(cells, values)):
             if positive is not None:
-                raise OptionError(
-                    f"{where} holds numbers, so no label is the positive one", f"Use {spell('task', 'binary')}."
-                )
+                hint = f"Use {spell('task', 'binary')}."
+                raise OptionError(f"{where} holds numbers, so no label is the positive one", hint)
             text = next((text for text in cells.texts if text != ""), None)
             if text is not None and np.isnan(values).all():
-                raise TargetError(
-                    f"{where} holds no number, but text ({quote(text)})", f"Leave {spell('task', 'regression')} out."
-                )
+                hint = f"Leave {spell('task', 'regression')} out."
+                raise TargetError(f"{where} holds no number, but text ({quote(text)})", hint)
             return _regression(frame, where, cells, finished, explain=task is None)
     draft = as_category(cells)
     finished = finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
@@ -157,25 +155,21 @@ def _classes(
     nothing = len(codes) / 100  # rows of a word for a missing answer, such as 9
     rare = [label for label, n in counts.items() if n < (nothing if label.lower() in SAYS_NOTHING else 0) or n < fewest]
     if rare:
-        message = (
-            f"the target '{name}' has few rows of {first_of([f'{quote(one)} ({counts[one]})' for one in rare], 5)}"
-        )
+        listed = first_of([f"{quote(one)} ({counts[one]})" for one in rare], 5)
+        message = f"the target '{name}' has few rows of {listed}"
         if len(labels) > len(rare) + 1:
             advice = spell("missing", *(f"{name}={label}" for label in rare[:5]))
             message += f"; to leave them out as missing answers, give {advice}"
         remarks.append(Remark(message, name, "SB214", sum(counts[label] for label in rare)))
     spellings, n_rows = near_duplicates(counts)
     if spellings:
-        message = (
-            f"the target '{name}' has labels that differ only in case or spaces, and remain different: {spellings}"
-        )
-        remarks.append(Remark(message, name, "SB105", n_rows))
+        message = f"the target '{name}' has labels that differ only in case or spaces, and remain different: "
+        remarks.append(Remark(message + spellings, name, "SB105", n_rows))
     if task is None and len(labels) > 2 and exact_numbers(labels):
         message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
         remarks.append(Remark(f"{message}; {spell('task', 'regression')} predicts numbers", name))
-    return EncodedTarget(
-        codes, labels, "binary" if len(labels) == 2 else "multiclass", has_target, as_notes(frame, remarks)
-    )
+    found: Task = "binary" if len(labels) == 2 else "multiclass"
+    return EncodedTarget(codes, labels, found, has_target, as_notes(frame, remarks))
 
 
 def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, missing: Bools) -> Bools | None:
@@ -198,13 +192,11 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
     if len(labels) == 1:
         raise TargetError(f"{where} has one class only, {some}", "A classification needs two.")
     if task == "binary" and len(labels) > 2:
-        raise TargetError(
-            f"{where} has {len(labels)} labels ({some}); a binary task has two", f"Use {spell('task', 'multiclass')}."
-        )
+        hint = f"Use {spell('task', 'multiclass')}."
+        raise TargetError(f"{where} has {len(labels)} labels ({some}); a binary task has two", hint)
     if task == "multiclass" and len(labels) == 2:
-        raise TargetError(
-            f"{where} has two labels ({some}); a multiclass task has more", f"Use {spell('task', 'binary')}."
-        )
+        hint = f"Use {spell('task', 'binary')}."
+        raise TargetError(f"{where} has two labels ({some}); a multiclass task has more", hint)
     if len(labels) > MOST_LABELS:
         advice = "Merge rare labels; or name another target."
         if any(exact_numbers([label]) for label in labels):
@@ -230,9 +222,8 @@ def _is_positive(labels: tuple[str, ...], share: float) -> bool:
 def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[str, ...]:
     """Return the two labels, the positive one last."""
     if len(labels) != 2:
-        raise OptionError(
-            f"{where} has {len(labels)} labels, so none is 'the positive one'", f"Leave out {spell('positive')}."
-        )
+        message = f"{where} has {len(labels)} labels, so none is 'the positive one'"
+        raise OptionError(message, f"Leave out {spell('positive')}.")
     return labels if labels[1] == named_label(where, labels, positive) else labels[::-1]
 
 

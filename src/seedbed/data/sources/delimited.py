@@ -90,9 +90,8 @@ def read_delimited(loader: Loader, path: Path, named: Path, options: SourceOptio
     if not charset.plain or header.ambiguous:
         text, skipped = loader.folder / "copy.csv", header.last_line - 1
         charset.copy(path, text, skip=header.last_line)
-    loader.load_csv(
-        duckdb_path(text), n_columns=len(names), delimiter=header.delimiter, skip=header.last_line - skipped
-    )
+    above = header.last_line - skipped
+    loader.load_csv(duckdb_path(text), n_columns=len(names), delimiter=header.delimiter, skip=above)
     _refuse_rejected(loader, text, header, skipped)
     if text != path:
         text.unlink()
@@ -103,9 +102,8 @@ def read_delimited(loader: Loader, path: Path, named: Path, options: SourceOptio
         wanted, usual_limit = set(rows), csv.field_size_limit(MAX_ROW)
         try:
             with charset.open(named) as lines:
-                below = itertools.islice(
-                    _records(lines, header.delimiter, where, header.last_line), max(wanted, default=-1) + 1
-                )
+                records = _records(lines, header.delimiter, where, header.last_line)
+                below = itertools.islice(records, max(wanted, default=-1) + 1)
                 return {row: f"line {record.line}" for row, record in enumerate(below) if row in wanted}
         finally:
             csv.field_size_limit(usual_limit)
@@ -174,16 +172,14 @@ def _lines(text: TextIO, delimiter: str, where: str) -> Iterator[str]:
 
 def _unclear(where: str, line: int, reason: str) -> UnreadableError:
     message = f"{where}: the row that begins in line {line} can't be understood ({reason})"
-    return UnreadableError(
-        message, 'A cell in quotes ends with a quote, and a quote inside it is doubled: "a ""b"" c".'
-    )
+    hint = 'A cell in quotes ends with a quote, and a quote inside it is doubled: "a ""b"" c".'
+    return UnreadableError(message, hint)
 
 
 def _refuse_rejected(loader: Loader, text: Path, header: _Header, skipped: int) -> None:
     """Raise UnreadableError for the first row that DuckDB couldn't read; `skipped` lines aren't in its file."""
-    rejected = loader.ask(
-        "SELECT line_byte_position, error_type, csv_line, error_message FROM reject_errors ORDER BY 1 LIMIT 1"
-    )
+    facts = "line_byte_position, error_type, csv_line, error_message"
+    rejected = loader.ask(f"SELECT {facts} FROM reject_errors ORDER BY 1 LIMIT 1")
     if not rejected:
         return
     [(position, kind, row, reason)] = rejected
@@ -192,12 +188,9 @@ def _refuse_rejected(loader: Loader, text: Path, header: _Header, skipped: int) 
         line = 1 + skipped + sum(raw.read(min(CHUNK, position - at)).count(b"\n") for at in range(0, position, CHUNK))
     if "COLUMNS" not in kind:
         raise _unclear(loader.where, line, reason.splitlines()[0].rstrip("."))
-    n_cells, n_names = (
-        len(next(csv.reader([row], delimiter=header.delimiter, skipinitialspace=True))),
-        len(header.cells),
-    )
+    n_cells = len(next(csv.reader([row], delimiter=header.delimiter, skipinitialspace=True)))
     raise UnreadableError(
-        f"{loader.where}: line {line} has {n_cells} cell{'s' * (n_cells != 1)}, the header has {n_names}",
+        f"{loader.where}: line {line} has {n_cells} cell{'s' * (n_cells != 1)}, the header has {len(header.cells)}",
         "Is a name missing in the header, or a delimiter in a cell without quotes? If the header is further down: "
         f"{spell('skip_rows', line - 1 if line == header.last_line + 1 else 'N')}.",
     )

@@ -187,9 +187,8 @@ class Loader:
             n_text += int(sum(sizes[1::2]))
             for i, longest in zip(some, sizes[::2], strict=True):
                 if (longest or 0) > MAX_CELL:
-                    [(row,)] = self.ask(
-                        f"SELECT min(rowid) FROM cells WHERE strlen(CAST(c{i} AS VARCHAR)) > {MAX_CELL}"
-                    )
+                    too_long = f"strlen(CAST(c{i} AS VARCHAR)) > {MAX_CELL}"
+                    [(row,)] = self.ask(f"SELECT min(rowid) FROM cells WHERE {too_long}")
                     raise long_cell(self.where, places([row])[row], names[i])
         return n_text
 

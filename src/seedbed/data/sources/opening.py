@@ -173,10 +173,8 @@ def _heart_failure_path() -> Path:
     if copy is not None and copy.is_file():
         digest = hashlib.sha256(copy.read_bytes()).hexdigest()
         if digest != HEART_FAILURE_SHA256:
-            raise DataError(
-                f"{copy} isn't the heart-failure table: its sha256 is {digest}, not {HEART_FAILURE_SHA256}",
-                "Replace the file, or read it by its path instead.",
-            )
+            message = f"{copy} isn't the heart-failure table: its sha256 is {digest}, not {HEART_FAILURE_SHA256}"
+            raise DataError(message, "Replace the file, or read it by its path instead.")
         return copy
     try:
         pooch = importlib.import_module("pooch")

@@ -113,10 +113,8 @@ class SourceLimit:
 def check_width(n_columns: int, where: str) -> None:
     """Raise UnreadableError if there are too many columns."""
     if n_columns > MAX_COLUMNS:
-        raise UnreadableError(
-            f"{where} has {n_columns:,} columns; the limit is {MAX_COLUMNS:,}",
-            "Is it transposed? Otherwise leave out columns.",
-        )
+        message = f"{where} has {n_columns:,} columns; the limit is {MAX_COLUMNS:,}"
+        raise UnreadableError(message, "Is it transposed? Otherwise leave out columns.")
 
 
 def check_names(names: Sequence[str], where: str) -> None:
