@@ -175,17 +175,12 @@ def _seed_differences(
     differences, (ours,) = [], losses[reference]
     for name, (theirs,) in losses.items():
         if name != reference:
+            gain, seeds = float(ours.mean() - theirs.mean()), (len(ours), len(theirs))
+            difference = SeedDifference(candidate=name, reference=reference, difference=gain, seeds=seeds)
             over_seeds = seed_difference(ours, theirs, alpha=alpha, comparisons=comparisons)
-            differences.append(
-                SeedDifference(
-                    candidate=name,
-                    reference=reference,
-                    difference=float(ours.mean() - theirs.mean()),
-                    low=None if over_seeds is None else over_seeds.low,
-                    high=None if over_seeds is None else over_seeds.high,
-                    seeds=(len(ours), len(theirs)),
-                )
-            )
+            if over_seeds is not None:
+                difference = replace(difference, low=over_seeds.low, high=over_seeds.high)
+            differences.append(difference)
     return differences
 
 

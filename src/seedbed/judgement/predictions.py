@@ -74,14 +74,10 @@ def read_predictions(
     """
     target_name = str(question.target)
     if target_name not in columns.names:
-        raise ColumnError(
-            f"{columns.where}: there is no column '{target_name}'", did_you_mean(target_name, columns.names)
-        )
+        message = f"{columns.where}: there is no column '{target_name}'"
+        raise ColumnError(message, did_you_mean(target_name, columns.names))
+    factor(columns, columns.names.index(target_name), "target")  # refuses empty cells
     truth = _texts(columns, columns.names.index(target_name))
-    if "" in truth:
-        place = columns.places([truth.index("")])[truth.index("")]
-        message = f"{columns.where}: {place} has no target: column '{target_name}' is empty there"
-        raise ColumnError(message, "Fill it in.")
     of_class = {  # by position, the label that a column of probabilities names
         i: _WHOLE.sub(r"\1", match[2])
         for i, name in enumerate(columns.names)
@@ -306,10 +302,8 @@ def _of_rows(columns: Frame, row: Factor, values: NDArray[Any], what: str) -> ND
     of_row[row.codes] = values
     for line in np.flatnonzero(of_row[row.codes] != values)[:1].tolist():
         place = columns.places([line])[line]
-        raise DataError(
-            f"{columns.where}: row {row.labels[row.codes[line]]} has two different {what} ({place})",
-            f"The column '{row.name}' must name a row of the table, the same in all splits.",
-        )
+        message = f"{columns.where}: row {row.labels[row.codes[line]]} has two different {what} ({place})"
+        raise DataError(message, f"The column '{row.name}' must name a row of the table, the same in all splits.")
     return of_row
 
 
@@ -320,9 +314,8 @@ def _splits(rows: FileRows, row: Factor, question: Question) -> tuple[SplitPlan,
     tested = np.split(pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits)))
     folds, test_share = question.folds, question.test_share
     if n_splits == 1 and not (folds is None and test_share is None):
-        message = (
-            f"{rows.where}: {'folds' if folds else 'a test share'} is given, and no column says which rows a fold tests"
-        )
+        what = "folds" if folds else "a test share"
+        message = f"{rows.where}: {what} is given, and no column says which rows a fold tests"
         raise OptionError(message, "Add a column 'fold'.")
     if folds is None and test_share is None and not rows.repeat.labels:
         if len(pairs) == n_rows:  # each row is tested once

@@ -155,9 +155,8 @@ def target_of(columns: Frame, roles: Mapping[str, int], question: Question, *, s
         if wide and "row" in roles and not scores and question.score is None:
             message = f"{columns.where}: no column names the candidates, and none has a usual name of true values"
             accuracy = spell("score", "accuracy")
-            raise ColumnError(
-                message, f"Predictions need {spell('target', 'NAME')}, scores of candidates in columns {accuracy}."
-            )
+            hint = f"Predictions need {spell('target', 'NAME')}, scores of candidates in columns {accuracy}."
+            raise ColumnError(message, hint)
         return None
     other = likely_target([name for name in free if name != target], usual_only=True)
     if other is not None:
@@ -194,9 +193,8 @@ def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -
             "Give a row for each candidate and split, with a column such as accuracy; or name it with score: NAME.",
         )
     if not wide and len(values) > 1:
-        raise ColumnError(
-            f"{where}: {quote_names(value_names, 8)} could all be the score", f"Name one with score: {value_names[0]}."
-        )
+        message = f"{where}: {quote_names(value_names, 8)} could all be the score"
+        raise ColumnError(message, f"Name one with score: {value_names[0]}.")
     if wide and (len(values) < 2 or all(_usual_name(name) for name in value_names)):
         raise _no_candidates(where, value_names)
     check_number(where, len(values))

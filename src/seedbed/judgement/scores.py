@@ -255,9 +255,8 @@ def split_plan(rows: FileRows, *, folds: int | None, test_share: float | None, p
         seeds = len(rows.seed.labels)
         runs = f" and {seeds} seeds (column '{rows.seed.name}')" if seeds > 1 else ""
         if not predicted:
-            return SplitPlan(
-                kind="one_split", words=f"One split of the rows{runs or ' and one run of each candidate'}."
-            )
+            words = f"One split of the rows{runs or ' and one run of each candidate'}."
+            return SplitPlan(kind="one_split", words=words)
         words = f"One test set{runs}."
         if not (rows.repeat.name or rows.fold.name):
             words = f"No column names folds: read as one test set{runs}. "
@@ -272,10 +271,8 @@ def split_plan(rows: FileRows, *, folds: int | None, test_share: float | None, p
         return replace(plan, words=f"{plan.words} They aren't folds, which would test one row in {k}.")
     repeats = n // k
     if k < 2 or repeats * k != n:
-        message = f"{rows.where}: {n} splits aren't repeats of {k} folds"
-        raise OptionError(
-            message, f"Give {spell('folds', 'K')}, or {spell('test_share', 'S')} if the splits are random."
-        )
+        hint = f"Give {spell('folds', 'K')}, or {spell('test_share', 'S')} if the splits are random."
+        raise OptionError(f"{rows.where}: {n} splits aren't repeats of {k} folds", hint)
     times = f"{repeats} repeats of {k} folds" if repeats > 1 else f"{k} folds"
     words = f"Cross-validation: {times} ({_columns(rows)})."
     return SplitPlan(kind="cross_validation", repeats=repeats, folds=k, overlap=1 / (k - 1), df=k - 1, words=words)
@@ -287,9 +284,8 @@ def _folds_of(rows: FileRows, folds: int | None) -> int | None:
     sizes, n = set(per_repeat.values()), len(rows.splits)
     if folds is not None:
         if folds < 2 or (rows.repeat.labels and sizes != {folds}):
-            raise OptionError(
-                f"folds is {folds}, and the file has {max(sizes)} in a repeat", f"Leave {spell('folds')} out."
-            )
+            message = f"folds is {folds}, and the file has {max(sizes)} in a repeat"
+            raise OptionError(message, f"Leave {spell('folds')} out.")
         return folds
     if len(per_repeat) > 1:
         if len(sizes) > 1:
