@@ -52,7 +52,7 @@ def table_document(table: Table) -> dict[str, Any]:
     is_category = [schema.kind == "category" for schema in layout.schemas]
     number_of = {place: number for number, place in enumerate(places.numbers.tolist())}
     needed = dict(zip(places.levels.tolist(), places.needed.tolist(), strict=True))
-    flags, buckets = set(places.flags.tolist()), set(places.buckets.tolist())
+    of_kind = {"number": number_of, "flag": set(places.flags.tolist()), "bucket": set(places.buckets.tolist())}
     columns: list[dict[str, Any]] = []
     inputs: list[dict[str, Any]] = []
     values: list[list[Any]] = []
@@ -67,9 +67,7 @@ def table_document(table: Table) -> dict[str, Any]:
             columns.append({"name": own.name, "kind": "category", "categories": [], "source": own.name})
             values.append((cells.levels[:, n_categories] - place).tolist())
             n_categories += 1
-        kind = (
-            "number" if place in number_of else "flag" if place in flags else "bucket" if place in buckets else "level"
-        )
+        kind = next((kind for kind, inputs_of_kind in of_kind.items() if place in inputs_of_kind), "level")
         column = len(columns) - 1
         if kind == "flag":  # of a date, the first of its parts
             column = inputs[places.also[place]]["column"]

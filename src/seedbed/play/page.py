@@ -49,16 +49,11 @@ def playground(table: Any = None, path: str | Path | None = None, *, target: str
         >>> sb.playground("example:iris").name
         'play-iris.html'
     """
-    if isinstance(table, Table):
-        if target is not None:
-            raise OptionError("target was given with a table that is read already", "Give it to read_table.")
-        rows: Table | None = table
-    elif table is None:
-        if target is not None:
-            raise OptionError("target names a column of a table, and there is no table", "Give one, or no target.")
-        rows = None
-    else:
-        rows = read_table(table, target=target)
+    if target is not None and isinstance(table, Table):
+        raise OptionError("target was given with a table that is read already", "Give it to read_table.")
+    if target is not None and table is None:
+        raise OptionError("target names a column of a table, and there is no table", "Give one, or no target.")
+    rows = table if table is None or isinstance(table, Table) else read_table(table, target=target)
     name = "play" if rows is None else "play-" + re.sub(r"[^\w.-]+", "_", rows.name)
     written = Path(path or f"{name}.html")
     if not written.parent.is_dir():

@@ -101,14 +101,12 @@ def _json(outcome: Outcome, headers: Mapping[str, str] | None = None) -> Respons
 def form_page(*, token: bool) -> Response:
     """Return the page with a form for one row, the same for every model: its script requests the card, with the token
     if the server needs one, and builds the form from it."""
-    page, css, script = (
-        (files("seedbed.serve") / "page" / f"page.{end}").read_text("utf-8") for end in ("html", "css", "js")
-    )
+    folder = files("seedbed.serve") / "page"
+    page, css, script = ((folder / f"page.{end}").read_text("utf-8") for end in ("html", "css", "js"))
     style = css_themes() + css
     # Hashes allow these two and nothing else: no other script, no address but the server's own.
-    of_style, of_script = (
-        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)
-    )
+    digests = (hashlib.sha256(text.encode()).digest() for text in (style, script))
+    of_style, of_script = (base64.b64encode(digest).decode() for digest in digests)
     policy = (
         f"default-src 'none'; script-src 'sha256-{of_script}'; style-src 'sha256-{of_style}'; "
         "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -75,15 +75,13 @@ def _is_loopback(host: str) -> bool:
     return host.lower() == "localhost"
 
 
-def serve_model(
-    model: Model, address: Address, *, limits: Limits | None = None, started: Callable[[str], None] = lambda url: None
-) -> None:
+def serve_model(model: Model, address: Address, *, started: Callable[[str], None]) -> None:
     """Serve a model until the process gets SIGINT, which raises KeyboardInterrupt, or SIGTERM, which ends it.
 
     Current answers are finished first. `started` is called with the server's address when it listens. OptionError is
     raised if the address isn't available, or a package isn't installed.
     """
-    with _open_server(model, address, limits or Limits()) as (predictor, server, bound):
+    with _open_server(model, address, Limits()) as (predictor, server, bound):
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             started(address.url(bound.getsockname()[1]))
