@@ -47,23 +47,13 @@ TableOrRun = Annotated[
 
 
 def compare(
-    table: TableArgument,
-    /,
-    *,
-    options: CompareOptions = CompareOptions(),
-    overwrite: Overwrite = False,
+    table: TableArgument, /, *, options: CompareOptions = CompareOptions(), overwrite: Overwrite = False
 ) -> int:
     """Fit models on the same splits, and say which to use and how far the others are behind it."""
     return _answer("compare", table, options, overwrite=overwrite)
 
 
-def rows(
-    table: TableOrRun,
-    /,
-    *,
-    options: CompareOptions = CompareOptions(),
-    overwrite: Overwrite = False,
-) -> int:
+def rows(table: TableOrRun, /, *, options: CompareOptions = CompareOptions(), overwrite: Overwrite = False) -> int:
     """Compare, then train on halves, quarters and so on of the training rows, and say whether more rows would help.
 
     The networks of a finished comparison, whose folder is named in place of a table, aren't trained again.
@@ -165,10 +155,8 @@ def _answer(
         if name is not None and name not in experiment.names:
             raise OptionError(f"--fail-if-worse {name} isn't compared", did_you_mean(name, experiment.names))
     # On a terminal, warnings are shown while the models train, and once more with the result.
-    serious, is_seen = (
-        serious_sentences(planned.plan.experiment.table.notes),
-        sys.stdout.isatty() and sys.stderr.isatty(),
-    )
+    serious = serious_sentences(experiment.table.notes)
+    is_seen = sys.stdout.isatty() and sys.stderr.isatty()
     folder = _announce_plan(planned, options, () if is_seen and not options.as_json else serious)
     with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
         n_splits = opened.checkpoint.n_splits

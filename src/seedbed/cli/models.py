@@ -58,13 +58,7 @@ def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -
         raise ModelFileError(error.message, error.hint if called_so else otherwise or error.hint) from None
 
 
-def show(
-    model: ModelArgument,
-    /,
-    *,
-    network: OwnNetwork = None,
-    as_json: AsJson = False,
-) -> None:
+def show(model: ModelArgument, /, *, network: OwnNetwork = None, as_json: AsJson = False) -> None:
     """Show a model file: its columns, how it was trained, and the score to expect."""
     from seedbed.report.card import card_text
 
@@ -170,9 +164,7 @@ def serve(
     model: Annotated[Path, Parameter(help="A model file, .safetensors.")],
     /,
     *,
-    host: Annotated[str, Parameter(help="The address to listen on; others than 127.0.0.1 need --token.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[str, Parameter(help="The address to listen on; others than 127.0.0.1 need --token.")] = "127.0.0.1",
     port: Annotated[int, Parameter(help="The port; 0 for any that is free.")] = 8000,
     token: Annotated[
         str | None,

@@ -15,13 +15,7 @@ from seedbed.cli.options import FLAG, OUTPUT, AsJson, Quiet, TableArgument, Tabl
 from seedbed.errors import OptionError
 
 
-def inspect(
-    table: TableArgument,
-    /,
-    *,
-    as_json: AsJson = False,
-    columns: TableOptions = TableOptions(),
-) -> None:
+def inspect(table: TableArgument, /, *, as_json: AsJson = False, columns: TableOptions = TableOptions()) -> None:
     """Show how a table is read: warnings, and a line for each column."""
     from seedbed.data.inspection import inspect_table
     from seedbed.data.suspects import likely_survival
@@ -89,10 +83,10 @@ def report(
         width = text_width()
         if isinstance(summary, Conclusion):
             print((comparison_text if summary.kind == "comparison" else glance_text)(summary, width=width))
+        elif isinstance(summary, TablesConclusion):
+            print(tables_text(summary, width=width))
         else:
-            print(
-                tables_text(summary, width=width) if isinstance(summary, TablesConclusion) else training_text(summary)
-            )
+            print(training_text(summary))
         return
     paths = _draw(summary, run, output, format)
     if as_json:
@@ -143,9 +137,8 @@ def play(
     if table is None and columns != TableOptions():
         raise OptionError("an option for tables is given without a table", "Name the table first.")
     if vars(columns)["time_split"] is not None:
-        raise OptionError(
-            "--time-split decides splits, and the page splits rows at random", "Leave it out; compare has it."
-        )
+        message = "--time-split decides splits, and the page splits rows at random"
+        raise OptionError(message, "Leave it out; compare has it.")
     path = playground(None if table is None else read_table(table, **vars(columns)), output)
     print_stderr(f"wrote {path}")
     if not no_open:

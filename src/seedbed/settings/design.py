@@ -90,8 +90,7 @@ class Compute(Settings):
 
     n_jobs: int | None = setting(None, "How many cores train at once; all cores if left out.")
     engine: Engine = setting(
-        "auto",
-        "What trains: native is a kernel in C++ that comes with the package; torch trains all networks.",
+        "auto", "What trains: native is a kernel in C++ that comes with the package; torch trains all networks."
     )
     device: str = setting("auto", "auto, cpu or cuda.")
 

@@ -62,11 +62,7 @@ class Recipe(Settings):
         word=True,
     )
     warmup: float = setting(
-        0.0,
-        "Share of all steps, such as 0.05, over which the rate rises first.",
-        at_least=0,
-        below=1,
-        word=True,
+        0.0, "Share of all steps, such as 0.05, over which the rate rises first.", at_least=0, below=1, word=True
     )
     optimizer: str = setting(
         "adamw", "Optimizer, equal to that of the same name in torch.optim.", choices=tuple(OPTIMIZERS), word=True
@@ -108,7 +104,6 @@ class Recipe(Settings):
         below=1,
         word=True,
     )
-
     patience: int | None = setting(
         None,
         "Epochs without a lower loss of the rows left out after which training ends; 3 to 8 if left out. 0 trains on"
@@ -124,9 +119,8 @@ class Recipe(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.label_smoothing and self.loss == "mse":
-            raise OptionError(
-                "label_smoothing requires class targets, and mse is a loss of numbers", "Leave label_smoothing out."
-            )
+            message = "label_smoothing requires class targets, and mse is a loss of numbers"
+            raise OptionError(message, "Leave label_smoothing out.")
         if self.warmup and self.schedule == "onecycle":
             raise OptionError("onecycle has a warm-up of its own", "Leave warmup out.")
         if (self.momentum or self.nesterov) and not OPTIMIZERS[self.optimizer].has_momentum:
