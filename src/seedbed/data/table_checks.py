@@ -324,10 +324,8 @@ def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
     spread = float((centred**2).sum())
     if spread == 0:
         return 0.0
-    n, sums = (
-        np.bincount(cell, weights=weights, minlength=_FOLDS * n_bins).reshape(_FOLDS, n_bins)
-        for weights in (None, centred)
-    )
+    shape = (_FOLDS, n_bins)
+    n, sums = (np.bincount(cell, weights, math.prod(shape)).reshape(shape) for weights in (None, centred))
     others, others_sum = n.sum(axis=0) - n, sums.sum(axis=0) - sums
     means = others_sum / np.maximum(others, 1)  # of an empty bin, the mean of all, which is 0
     return 1.0 - float(((centred - means.ravel()[cell]) ** 2).sum()) / spread
@@ -397,10 +395,8 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
     fits = means[: max(1, min(_MOST_FEATURES, len(rows) // _ROWS_OF_A_FEATURE))]
     left_over = _residuals_of(target, np.hstack([np.ones((len(rows), 1)), *fits]))
     if neighbours.resemble(left_over):
-        return (
-            f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f}), as in measurements over time",
-            True,
-        )
+        likeness = f"alike in '{name}' (correlation {correlation:.2f})"
+        return f"neighbouring rows are {likeness}, as in measurements over time", True
     if neighbours.in_pairs(target) and neighbours.in_pairs(left_over):
         return f"the rows come in pairs that are alike in '{name}', as two visits of one patient", True
     return "", False

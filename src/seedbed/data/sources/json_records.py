@@ -107,18 +107,12 @@ def _load(loader: Loader, names: list[str], start: int) -> None:
     values = f"part{start}_json"
     aliases = [f"c{start + place}" for place in range(len(names))]
     columns = ", ".join(f"found[{place}] AS {alias}" for place, alias in enumerate(aliases, start=1))
-    loader.ask(
-        f"CREATE TEMP TABLE {values} AS SELECT {columns} FROM (SELECT json_extract(json, ?) AS found FROM records)",
-        paths,
-    )
-    facts = [
-        fact
-        for alias in aliases
-        for fact in (
-            f"max(abs(TRY_CAST({alias}->>'$' AS DOUBLE)))",
-            *(f"coalesce(bool_or(json_type({alias}) = '{kind}'), false)" for kind in (*KINDS, "BOOLEAN", "VARCHAR")),
-        )
-    ]
+    found = "(SELECT json_extract(json, ?) AS found FROM records)"
+    loader.ask(f"CREATE TEMP TABLE {values} AS SELECT {columns} FROM {found}", paths)
+    facts, kinds = list[str](), (*KINDS, "BOOLEAN", "VARCHAR")
+    for alias in aliases:
+        facts.append(f"max(abs(TRY_CAST({alias}->>'$' AS DOUBLE)))")
+        facts += [f"coalesce(bool_or(json_type({alias}) = '{kind}'), false)" for kind in kinds]
     [answers] = loader.ask(f"SELECT {', '.join(facts)} FROM {values}")
     wanted = []
     for place, (name, alias) in enumerate(zip(names, aliases, strict=True)):
