@@ -239,10 +239,9 @@ def _conclude_scores(
             raise DataError(message, "It is a share, from 0 to 1: divide percent by 100, or name another 'score'.")
     seeds = max(values.shape[1] for values in by_name.values())
     way = "higher" if metric.greater_is_better else "lower"
-    where = (
-        ("in columns of their own", "") if wide else (f"(column '{rows.candidate.name}')", f" (column '{names[0]}')")
-    )
-    understood = [f"{len(by_name)} candidates {where[0]}; {metric.words}{where[1]}, {way} is better.", plan.words]
+    where = "in columns of their own" if wide else f"(column '{rows.candidate.name}')"
+    what = metric.words if wide else f"{metric.words} (column '{names[0]}')"
+    understood = [f"{len(by_name)} candidates {where}; {what}, {way} is better.", plan.words]
     if seeds > 1 < len(rows.splits):
         understood.append(f"{seeds} seeds a split (column '{rows.seed.name}'), averaged within it.")
         if single := [name for name, values in by_name.items() if values.shape[1] == 1]:

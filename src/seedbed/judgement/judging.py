@@ -117,11 +117,8 @@ def conclude_scores(
         pair = usable[first], usable[second]
         return corrected_t(fold_differences(*pair), comparisons=n, seed_noise=seed_noise(*pair), **level)
 
-    evidence = Evidence(
-        runs=usable,
-        means={name: float(values.mean()) for name, values in usable.items()},
-        difference=difference,
-    )
+    mean_losses = {name: float(values.mean()) for name, values in usable.items()}
+    evidence = Evidence(runs=usable, means=mean_losses, difference=difference)
     ours = scores[reference]
     same = [name for name, values in scores.items() if name != reference and np.array_equal(values, ours)]
     return replace(
