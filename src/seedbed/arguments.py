@@ -39,7 +39,9 @@ def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> N
     """
     for name, annotation in _annotations(function).items():
         if name in given and not _fits(given[name], annotation):
-            raise OptionError(f"{name} is {shown(given[name])}", f"It must be {_described(annotation)}.")
+            *words, last = dict.fromkeys(_parts(annotation))
+            kinds = f"{', '.join(words)} or {last}" if words else last
+            raise OptionError(f"{name} is {shown(given[name])}", f"It must be {kinds}.")
 
 
 def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -82,13 +84,13 @@ def refuse_unknown(
             raise TypeError(f"{function} has no argument {name}. {did_you_mean(name, known)}")
 
 
-def shown(value: Any, longest: int = 60) -> str:
+def shown(value: Any) -> str:
     """Return a value on one short line, or its type if it doesn't fit."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - user-defined code
         text = ""
-    if text and len(text) <= longest and text.isprintable():
+    if text and len(text) <= 60 and text.isprintable():
         return text
     name = type(value).__name__
     return f"a{'n' * (name[:1].lower() in 'aeiou')} {name}"
@@ -97,9 +99,7 @@ def shown(value: Any, longest: int = 60) -> str:
 @functools.cache
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     call: Any = function
-    if inspect.isclass(function) and not dataclasses.is_dataclass(
-        function
-    ):  # fields of a dataclass may come from several files
+    if inspect.isclass(function) and not dataclasses.is_dataclass(function):  # whose fields may be of several files
         call = function.__init__
     return {name: hint for name, hint in get_type_hints(call).items() if name != "return"}
 
@@ -131,11 +131,6 @@ def _fits(value: Any, annotation: Any) -> bool:
     if origin is collections.abc.Callable:
         return callable(value)
     return annotation is Any or not inspect.isclass(annotation) or isinstance(value, annotation)
-
-
-def _described(annotation: Any) -> str:
-    words = list(dict.fromkeys(_parts(annotation)))
-    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _parts(annotation: Any) -> list[str]:

@@ -1,17 +1,5 @@
 """All errors that a user can cause.
 
-    SeedbedError
-    ├── UsageError            an option, a candidate or an argument is invalid
-    │   ├── CandidateError    a candidate isn't valid, or its network can't be built
-    │   └── OptionError       an option's value is out of range, or two options contradict each other
-    ├── DataError             the table can't be used as it is
-    │   ├── TableNotFoundError
-    │   ├── ColumnError       a column is missing, or contains something that can't be read
-    │   ├── TargetError       the target has one class, is missing, has too few rows
-    │   ├── UnreadableError   bytes, rows or a header that can't be understood
-    │   └── ModelFileError    a file is damaged, of another version, or not a model file
-    └── TrainingError         a network can't be trained as asked
-
 UsageError and DataError are ValueErrors as well, since scikit-learn's tools expect that of an estimator.
 
 A message says what was found and where; the hint says what to do. The command line prints both on one line and
