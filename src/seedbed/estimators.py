@@ -234,13 +234,8 @@ def _weighted_rows(
         raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
     if positive.all():
         return columns, target, weights, codes
-    cells = tuple(column.rows(positive) for column in columns.columns)
-    return (
-        dataclasses.replace(columns, columns=cells),
-        target[positive],
-        weights[positive],
-        codes if codes is None else codes[positive],
-    )
+    columns = dataclasses.replace(columns, columns=tuple(column.rows(positive) for column in columns.columns))
+    return columns, target[positive], weights[positive], None if codes is None else codes[positive]
 
 
 def _word_in(y: Any) -> str | None:
@@ -367,9 +362,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         try:
             by_class: Floats = compute_class_weight(self.class_weight, classes=classes, y=classes[codes])
         except (TypeError, ValueError) as error:
-            raise OptionError(
-                f"class_weight doesn't suit the labels: {error}", "Give a weight for each class."
-            ) from error
+            message = f"class_weight doesn't suit the labels: {error}"
+            raise OptionError(message, "Give a weight for each class.") from error
         if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.any()):
             raise OptionError("class_weight is negative, all zero or not finite", "Give a weight for each class.")
         return by_class

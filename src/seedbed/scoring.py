@@ -142,15 +142,16 @@ class Result:
         """
         name = metric or default_metric(self.task)
         key = (name, single and self.singles is not None)
-        if key not in self._losses and METRICS[name].concordance:
-            sets = self.singles if key[1] and self.singles is not None else self.predictions
+        if key in self._losses:
+            return self._losses[key]
+        sets = self.singles if single and self.singles is not None else self.predictions
+        if METRICS[name].concordance:
             self._losses[key] = self.followed.discordances(sets[..., -1].astype(np.float64))
-        elif key not in self._losses and METRICS[name].row_loss is None:
-            sets = self.singles if key[1] and self.singles is not None else self.predictions
+        elif METRICS[name].row_loss is None:
             tests = [[split.test for split in self.splits if split.repeat == repeat] for repeat in range(len(sets))]
             each = [fold_losses(name, self.target, p, folds) for p, folds in zip(sets, tests, strict=True)]
             self._losses[key] = np.stack(each)
-        elif key not in self._losses:
+        else:
             by_row = self.row_losses(metric, single=single)
             folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
             self._losses[key] = np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
@@ -466,9 +467,7 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
     first = results[0]
 
     def by(metric: str) -> Callable[[str, str, int], Estimate]:
-        return lambda reference, candidate, comparisons: difference(
-            usable[reference], usable[candidate], metric, comparisons=comparisons
-        )
+        return lambda ours, theirs, n: difference(usable[ours], usable[theirs], metric, comparisons=n)
 
     return Evidence(
         runs={name: result.losses(metric, single=True) for name, result in usable.items()},
@@ -493,6 +492,5 @@ def without_verdict(results: Sequence[Result], reference: str, metric: str) -> d
     if finite and not np.isfinite(finite[0].losses(metric)).all():
         lacks = "an event before the horizon" if METRICS[metric].concordance else "a class"
         return {result.name: f"a fold lacks {lacks}, so it has no {METRICS[metric].words}" for result in others}
-    return {
-        result.name: result.failure or "some of its predictions aren't finite" for result in others if not result.finite
-    }
+    not_finite = [result for result in others if not result.finite]
+    return {result.name: result.failure or "some of its predictions aren't finite" for result in not_finite}
