@@ -53,6 +53,7 @@ from seedbed.networks.mlp import (
 from seedbed.training.candidates import with_inputs_of
 from seedbed.training.torch import require_torch
 
+_WHOLE = {"feature": "I32", "left": "I32", "num_batches_tracked": "I64"}  # types by the last part of a name
 N_GOLDEN = 16
 TOLERANCE = 1e-5
 """Largest allowed difference of a probability, or of a number in units of the target's deviation; another processor
@@ -338,7 +339,8 @@ def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n
             parameters, others = shapes_of(architecture, n_inputs, n_outputs)
         except CandidateError as error:
             raise ModelFileError(f"its network can't be built: {error.message}") from None
-        needed = {name: (_dtype(name), shape) for name, shape in (parameters | others).items()}
+        types = {name: _WHOLE.get(name.rpartition(".")[2], "F32") for name in parameters | others}
+        needed = {name: (DTYPES[types[name]], shape) for name, shape in (parameters | others).items()}
     else:
         require_torch("a network of your own")
         from seedbed.training.torch.own_modules import shapes_of_own
@@ -350,12 +352,6 @@ def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n
         except Exception as error:  # noqa: BLE001 - a user's own code
             raise CandidateError(f"its network can't be built: {error_line(error)}") from None
     return {f"networks.{name}": (dtype, (n_networks, *shape)) for name, (dtype, shape) in needed.items()}
-
-
-def _dtype(name: str) -> np.dtype[Any]:
-    """Return the type of an array of networks in words, and of trees."""
-    whole = {"feature": "I32", "left": "I32", "num_batches_tracked": "I64"}
-    return DTYPES[whole.get(name.rpartition(".")[2], "F32")]
 
 
 def _check_shapes(tensors: Mapping[str, NDArray[Any]], expected: _Shapes) -> None:
