@@ -200,14 +200,7 @@ METRICS: dict[str, Metric] = {
             meaning="the share of the rarer label's rows that are predicted as such",
             weighted=recall,
         ),
-        Metric(
-            name="mcc",
-            words="Matthews correlation",
-            tasks=_CLASSES,
-            **_UP_TO_ONE,
-            low=-1.0,
-            weighted=mcc,
-        ),
+        Metric(name="mcc", words="Matthews correlation", tasks=_CLASSES, **_UP_TO_ONE, low=-1.0, weighted=mcc),
         Metric(
             name="roc_auc",
             words="ROC AUC",
@@ -226,14 +219,7 @@ METRICS: dict[str, Metric] = {
             row_loss=_brier,
             largest_loss=lambda task: 2.0 if task == "multiclass" else 1.0,
         ),
-        Metric(
-            name="brier_skill",
-            words="Brier skill",
-            tasks=_CLASSES,
-            **_UP_TO_ONE,
-            low=-np.inf,
-            skill_of="brier",
-        ),
+        Metric(name="brier_skill", words="Brier skill", tasks=_CLASSES, **_UP_TO_ONE, low=-np.inf, skill_of="brier"),
         Metric(name="log_loss", words="log loss", tasks=_CLASSES, row_loss=_log_loss),
         Metric(
             name="squared_error",
@@ -242,14 +228,7 @@ METRICS: dict[str, Metric] = {
             meaning="as a share of the target's variance, which is what predicting the mean costs",
             row_loss=_squared_error,
         ),
-        Metric(
-            name="r2",
-            words="R2",
-            tasks=("regression",),
-            **_UP_TO_ONE,
-            low=-np.inf,
-            skill_of="squared_error",
-        ),
+        Metric(name="r2", words="R2", tasks=("regression",), **_UP_TO_ONE, low=-np.inf, skill_of="squared_error"),
         Metric(
             name="mae", words="mean absolute error", tasks=("regression",), own_units=True, row_loss=_absolute_error
         ),
@@ -270,10 +249,7 @@ METRICS: dict[str, Metric] = {
             concordance=True,
         ),
         Metric(
-            name="brier_at_horizon",
-            words="Brier score at the horizon",
-            tasks=("survival",),
-            row_loss=_brier_at_horizon,
+            name="brier_at_horizon", words="Brier score at the horizon", tasks=("survival",), row_loss=_brier_at_horizon
         ),
     )
 }

@@ -73,12 +73,7 @@ class RunFolder:
 
 
 @contextlib.contextmanager
-def open_folder(
-    plan: Plan,
-    folder: str | Path,
-    *,
-    overwrite: bool = False,
-) -> Iterator[RunFolder]:
+def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Iterator[RunFolder]:
     """Lock the folder of a run, create it if it doesn't exist, and write the specification into it.
 
     Args:

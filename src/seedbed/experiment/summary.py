@@ -97,11 +97,7 @@ def answer(run: Results) -> Conclusion:
         judged = replace(judged, columns=columns, advice=None, rivals=(), optimism={})
         of_all = (check for check in checks if check.candidate == experiment.reference)
         checks = tuple(replace(check, candidate=columns.model) for check in of_all)
-    return replace(
-        judged,
-        checks=checks,
-        candidates=_candidates(run, whole=False),
-    )
+    return replace(judged, checks=checks, candidates=_candidates(run, whole=False))
 
 
 def _candidates(run: Results, *, whole: bool) -> tuple[CandidateSummary, ...]:

@@ -21,13 +21,7 @@ from seedbed.data.table import Table, refuse_survival
 from seedbed.errors import OptionError, writing
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.single_runs import lottery
-from seedbed.evaluation.summaries import (
-    Lotteries,
-    SplitSizes,
-    TrainedNetworks,
-    TrainingSummary,
-    document_of,
-)
+from seedbed.evaluation.summaries import Lotteries, SplitSizes, TrainedNetworks, TrainingSummary, document_of
 from seedbed.experiment.spec import LOSSES
 from seedbed.experiment.specification_file import hash_of, table_specification
 from seedbed.experiment.summary import json_text, table_of

@@ -61,11 +61,7 @@ def column_answers(conclusion: Conclusion, score: Metric) -> Iterator[tuple[str,
         )
     if "can't tell" in of:
         yield "Can't tell", label_words("can't tell") + ": these rows don't decide it"
-    source = {
-        "named": "as requested",
-        "default": "the default",
-        "run": "the model that the comparison recommends",
-    }
+    source = {"named": "as requested", "default": "the default", "run": "the model that the comparison recommends"}
     value = measure(score, conclusion.score(conclusion.reference, score.name).mean or 0.0)
     if (prior := conclusion.metric.of_prior) is not None:
         value += f" ({guessing_words(conclusion)} has {measure(score, score.score_of(prior))})"

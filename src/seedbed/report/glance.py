@@ -25,12 +25,7 @@ from seedbed.report.advice import (
     remedy,
     untrained_candidates,
 )
-from seedbed.report.analyses_text import (
-    column_answers,
-    column_notes,
-    column_rows,
-    effect_answers,
-)
+from seedbed.report.analyses_text import column_answers, column_notes, column_rows, effect_answers
 from seedbed.report.judgement_text import judgement_sentences
 from seedbed.report.sentences import (
     duration,
