@@ -10,21 +10,7 @@ import altair as alt
 from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
-from seedbed.figures.panels import (
-    PLAIN_AXIS,
-    WIDE,
-    along,
-    by_rank,
-    difference_axis,
-    heading,
-    join_panels,
-    row_axis,
-    row_texts,
-    span,
-    visible_records,
-    worse_layer,
-    zero_layer,
-)
+from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, by_rank, heading, join_panels, span, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, candidate_scale
 
 _ROW = 54
@@ -34,6 +20,9 @@ _PALE = 0.3
 _FEWEST_BINS = 16
 _FLOOR = _ROW / 2 - 11  # where bars stand, below the middle of the row
 _LISTS = ("from", "to", "count", "base", "side")
+_LETTERS = 40  # of a reference's name
+_NOTE_WIDTH = 130
+_NAME_HEIGHT = 18  # points of a row's height
 
 
 def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
@@ -175,7 +164,7 @@ def _scores(lottery: RunLottery, colour: alt.Color, width: int, theme: Theme) ->
     rows = visible_records("datum.panel == 'score'")
     layers = [
         *_bar_layers(rows, x, limits, colour, ".1%" if percent else ",.4~r", theme),
-        *row_texts(rows, theme, _ROW, width),
+        *_row_texts(rows, theme, width),
     ]
     return alt.LayerChart(layer=layers, width=width, height=alt.Step(_ROW), title=heading(f"{words} of single runs"))
 
@@ -184,12 +173,27 @@ def _differences(lottery: RunLottery, reference: str, colour: alt.Color, theme: 
     metric = find_metric(lottery.name)
     words = f"Improvement in {lottery.words}{', in points' * metric.percent}, run by run"
     limits = _limits(lottery.edges, metric.scale)
+    name = reference if len(reference) <= _LETTERS else f"{reference[: _LETTERS - 1]}…"
+    axis = alt.Axis(title=f"better than {name} →", titleAnchor="end", **PLAIN_AXIS)
+    x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
     rows = visible_records("datum.panel == 'difference'")
+    # The line of no difference, if it is in the picture, is broken where the names are.
+    line = rows.mark_tick(
+        orient="vertical",
+        color=theme.faint_ink,
+        thickness=1.2,
+        size=_ROW - _NAME_HEIGHT,
+        yOffset=_NAME_HEIGHT / 2,
+        opacity=1,
+        clip=True,
+    )
+    once = alt.Chart(alt.InlineData(values=[{}]))
+    worse = once.mark_text(align="left", baseline="top", color=theme.ink, fontSize=12, yOffset=27)
     layers = [
-        *_bar_layers(rows, difference_axis(reference, limits), limits, colour, "+,.4~r", theme),
-        zero_layer(rows, theme, _ROW),
-        *row_texts(rows, theme, _ROW, PANEL_WIDTH),
-        worse_layer(theme),
+        *_bar_layers(rows, x, limits, colour, "+,.4~r", theme),
+        line.encode(x=alt.XDatum(0), y=_row_axis()),
+        *_row_texts(rows, theme, PANEL_WIDTH),
+        worse.encode(x=alt.XValue(0), y=alt.YValue("height"), text=alt.TextValue("← worse")),
     ]
     return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=alt.Step(_ROW), title=heading(words))
 
@@ -214,7 +218,7 @@ def _bar_layers(
             for key in ("mean", "middle_low", "middle_high", "lowest", "highest")
         ),
     ]
-    name, y = alt.Tooltip("candidate:N"), row_axis()
+    name, y = alt.Tooltip("candidate:N"), _row_axis()
     height = f"{_TALL} * datum.count / datum.most"
     bars = rows.transform_flatten(list(_LISTS)).mark_bar(
         height=alt.expr(height), yOffset=alt.expr(f"{_FLOOR} - {_TALL} * datum.base / datum.most - ({height}) / 2")
@@ -240,4 +244,24 @@ def _bar_layers(
         in_view.mark_point(filled=True, size=50, opacity=1, **mark).encode(
             x=along(x, "mean"), y=y, tooltip=[name, *of_row]
         ),
+    ]
+
+
+def _row_axis() -> alt.Y:
+    """Return the rows, with thin lines between them. A row is its place and not its name, since Vega interprets dots
+    and brackets in names. The scale contains the rows that are shown: hiding a candidate closes its row.
+    """
+    axis = alt.Axis(title=None, labels=False, ticks=False, domain=False, grid=True, bandPosition=0)
+    return alt.Y("place:O", axis=axis, scale=alt.Scale(type="band", paddingInner=0, paddingOuter=0))
+
+
+def _row_texts(rows: alt.Chart, theme: Theme, width: int) -> list[alt.Chart]:
+    """Return above what is drawn in each row: at the left the candidate's name, so that long ones take no width, and at
+    the right the field `note`."""
+    words: dict[str, Any] = {"color": theme.ink, "fontSize": 12, "yOffset": 12 - _ROW / 2}
+    name = rows.mark_text(align="left", fontWeight="bold", limit=width - _NOTE_WIDTH, **words)
+    note = rows.mark_text(align="right", **words)
+    return [
+        name.encode(x=alt.XValue(0), y=_row_axis(), text=alt.Text("candidate:N")),
+        note.encode(x=alt.XValue("width"), y=_row_axis(), text=alt.Text("note:N")),
     ]

@@ -1,4 +1,4 @@
-"""Parts that charts of several panels share: hidden candidates, rows, difference axes, and the words above a chart.
+"""Parts that charts of several panels share: hidden candidates, and the words above a chart.
 
 Charts name channels by class, `alt.X2("to")`: for a text, Altair searches all its classes for 10 ms.
 """
@@ -19,15 +19,11 @@ Axis = TypeVar("Axis", alt.X, alt.Y)
 
 SPACING = 36
 WIDE = 2 * PANEL_WIDTH + SPACING  # a panel that is alone
-_LETTERS = 40  # of a reference's name
-_NOTE_WIDTH = 130
-NAME_HEIGHT = 18  # points of a row's height
 # Labels at the ends stay within the panel, so that they don't push the next panel aside.
 PLAIN_AXIS: dict[str, Any] = {"tickCount": 6, "domain": False, "grid": False, "labelFlush": 18, "labelSeparation": 6}
 _DATA = "rows"
 SHOWN = "indexof(hidden, datum.candidate) < 0"
 _TITLE_WIDTH, SUBTITLE_WIDTH = 115, 150  # letters that fit above the two panels
-_ONCE = alt.InlineData(values=[{}])
 
 
 def by_rank(summary: AnySummary, names: Sequence[str]) -> list[str]:
@@ -97,58 +93,3 @@ def phrase_lines(phrases: Sequence[str]) -> list[str]:
         else:
             lines += textwrap.wrap(phrase, SUBTITLE_WIDTH)
     return lines
-
-
-# ---- rows, one a candidate
-
-
-def row_axis() -> alt.Y:
-    """Return the rows, with thin lines between them. A row is its place and not its name, since Vega interprets dots
-    and brackets in names. The scale contains the rows that are shown: hiding a candidate closes its row.
-    """
-    axis = alt.Axis(title=None, labels=False, ticks=False, domain=False, grid=True, bandPosition=0)
-    return alt.Y("place:O", axis=axis, scale=alt.Scale(type="band", paddingInner=0, paddingOuter=0))
-
-
-def row_texts(rows: alt.Chart, theme: Theme, height: int, width: int) -> list[alt.Chart]:
-    """Return above what is drawn in each row: at the left the candidate's name, so that long ones take no width, and at
-    the right the field `note`."""
-    words: dict[str, Any] = {"color": theme.ink, "fontSize": 12, "yOffset": 12 - height / 2}
-    name = rows.mark_text(align="left", fontWeight="bold", limit=width - _NOTE_WIDTH, **words)
-    note = rows.mark_text(align="right", **words)
-    return [
-        name.encode(x=alt.XValue(0), y=row_axis(), text=alt.Text("candidate:N")),
-        note.encode(x=alt.XValue("width"), y=row_axis(), text=alt.Text("note:N")),
-    ]
-
-
-# ---- differences
-
-
-def difference_axis(reference: str, limits: tuple[float, float]) -> alt.X:
-    """Return an axis of differences. Its right end is better."""
-    name = reference if len(reference) <= _LETTERS else f"{reference[: _LETTERS - 1]}…"
-    axis = alt.Axis(title=f"better than {name} →", titleAnchor="end", **PLAIN_AXIS)
-    return alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
-
-
-def worse_layer(theme: Theme) -> alt.Chart:
-    """Return the words at the left end of a difference axis."""
-    mark = alt.Chart(_ONCE).mark_text(align="left", baseline="top", color=theme.ink, fontSize=12, yOffset=27)
-    layer: alt.Chart = mark.encode(x=alt.XValue(0), y=alt.YValue("height"), text=alt.TextValue("← worse"))
-    return layer
-
-
-def zero_layer(rows: alt.Chart, theme: Theme, height: int) -> alt.Chart:
-    """Return the line of no difference, if it is in the picture. It is broken where the names are."""
-    mark = rows.mark_tick(
-        orient="vertical",
-        color=theme.faint_ink,
-        thickness=1.2,
-        size=height - NAME_HEIGHT,
-        yOffset=NAME_HEIGHT / 2,
-        opacity=1,
-        clip=True,
-    )
-    layer: alt.Chart = mark.encode(x=alt.XDatum(0), y=row_axis())
-    return layer

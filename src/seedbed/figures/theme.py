@@ -125,14 +125,9 @@ def candidate_scale(names: Sequence[str], theme: Theme, everyone: Sequence[str] 
 
 def apply_theme(chart: alt.ConcatChart, theme: Theme = LIGHT) -> alt.ConcatChart:
     """Give a chart the theme in its own configuration, and return it. Altair's global theme doesn't change."""
-    chart.config = alt.Config(**_config(theme))
-    return chart
-
-
-def _config(theme: Theme) -> dict[str, Any]:
     label = {"labelColor": theme.faint_ink, "labelFontSize": 12}
     title = {"titleColor": theme.ink, "titleFontSize": 12, "titleFontWeight": "normal"}
-    return {
+    config: dict[str, Any] = {
         "font": _FONT,
         "background": "transparent" if theme is PAGE else theme.background,
         "padding": 12,
@@ -170,3 +165,5 @@ def _config(theme: Theme) -> dict[str, Any]:
         },
         "concat": {"spacing": 36},
     }
+    chart.config = alt.Config(**config)
+    return chart
