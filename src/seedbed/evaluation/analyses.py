@@ -83,25 +83,6 @@ class Subgroups:
     gaps: tuple[Gap, ...] = ()
 
 
-def gap_of(candidate: str, subgroup: str, estimate: Estimate, *, margin: float, p_adjusted: float) -> Gap:
-    """Return a gap from the estimated difference of two gains."""
-    rule: GapRule = "cannot_tell"
-    if -margin < estimate.low and estimate.high < margin:
-        rule = "no_practical_difference"
-    elif not estimate.low <= 0 <= estimate.high:
-        rule = "differs"
-    return Gap(
-        candidate=candidate,
-        subgroup=subgroup,
-        rule=rule,
-        difference=estimate.mean,
-        low=estimate.low,
-        high=estimate.high,
-        p=estimate.p,
-        p_adjusted=p_adjusted,
-    )
-
-
 TIMES = (2, 5, 10)
 """How many times as many rows are forecast."""
 

@@ -7,7 +7,7 @@ given other networks. The widening is measured on the primary score, where both 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -109,12 +109,18 @@ def score_interval(
         p: finite [prediction, row] or [prediction, row, class], one set of out-of-fold predictions for each (repeat,
             seed).
     """
-    score = METRICS[name]
-    if score.influence is not None and p.ndim == 3:
-        interval = _by_influence(score.influence, y, p, groups, alpha, widened_by)
-    else:
+    score, codes = METRICS[name], y.astype(np.intp)
+    interval: Interval | None
+    if score.influence is None or p.ndim == 2:
         level: dict[str, Any] = {"alpha": alpha, "n_resamples": n_resamples, "widened_by": widened_by}
         interval = bootstrap_interval(row_score(name, y, p), y.size, groups, **level)
+    elif (np.bincount(codes, minlength=p.shape[2]) == 0).any():  # a class has no row
+        interval = None
+    else:
+        values, influences = zip(*(score.influence(codes, shares) for shares in p), strict=True)
+        value, se = float(np.mean(values)), y.size * row_mean_se(influences, groups)
+        half = student_quantile(1 - alpha / 2, None) * se * widened_by
+        interval = Interval(mean=value, low=value - half, high=value + half)
     if interval is None:
         return None
     return replace(interval, low=max(interval.low, score.low), high=min(interval.high, score.high))
@@ -128,22 +134,3 @@ def row_score(name: str, y: NDArray[Any], p: Floats) -> RowScore:
     weighted = METRICS[name].weighted
     assert weighted is not None
     return weighted(y.astype(np.intp), p)
-
-
-def _by_influence(
-    influence: Callable[[NDArray[np.intp], Floats], tuple[float, Floats]],
-    y: NDArray[Any],
-    p: Floats,
-    groups: Ints | None,
-    alpha: float,
-    widened_by: float,
-) -> Interval | None:
-    """Return the mean over sets [prediction, row, class] with a normal interval; None if a class has no row."""
-    codes = y.astype(np.intp)
-    if (np.bincount(codes, minlength=p.shape[2]) == 0).any():
-        return None
-    influences = [influence(codes, shares) for shares in p]
-    value = float(np.mean([value_of_set for value_of_set, _ in influences]))
-    se = y.size * row_mean_se([of_rows for _, of_rows in influences], groups)
-    half = student_quantile(1 - alpha / 2, None) * se * widened_by
-    return Interval(mean=value, low=value - half, high=value + half)

@@ -85,7 +85,10 @@ def protocol(
     if why:
         folds, reason = max(2, min(folds, outside_largest or 10)), f"{why}, so only scores are shown"
         return Protocol(kind="scores_only", folds=folds, quick=quick, reason=reason)
-    if _can_lock(n_rows, outside_largest, n_groups):
+    # Rows of a group are alike, so there must be many groups, too: otherwise the error of the difference, which assumes
+    # independent rows, would be too small.
+    many = n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
+    if many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK):
         return Protocol(
             kind="held_out",
             locked_share=_LOCKED,
@@ -150,11 +153,3 @@ def too_few(
             words = f"{counted(n, kind[:-1])} {which}".strip()
             return f"{words} {'is' if n == 1 else 'are'} too few for a verdict (it needs {fewest} {kind})"
     return ""
-
-
-def _can_lock(n_rows: int, outside_largest: int | None, n_groups: int | None) -> bool:
-    """Return whether one look at locked rows is enough. Rows of a group are alike, so there must be many groups as
-    well: otherwise the error of the difference, which assumes independent rows, would be too small.
-    """
-    many = n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
-    return many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)

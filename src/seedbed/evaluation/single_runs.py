@@ -215,8 +215,8 @@ def lottery(
             narrower, so that not every other bin is empty.
         differences: whether the values are differences from a reference, so that positive ones are better.
     """
-    finite = {candidate: _finite(runs) for candidate, runs in values.items()}
-    finite = {candidate: runs for candidate, runs in finite.items() if runs.size}
+    arrays = {candidate: np.asarray(runs, dtype=np.float64) for candidate, runs in values.items()}
+    finite = {candidate: kept for candidate, runs in arrays.items() if (kept := runs[np.isfinite(runs)]).size}
     if not finite:
         return RunLottery(name=name, words=words)
     edges = _edges(*_ends(list(finite.values())), step)
@@ -238,11 +238,6 @@ def paired_runs(reference: Floats, candidate: Floats) -> Floats:
     """
     differences: Floats = reference[:, :, :, None] - candidate[:, :, None, :]
     return differences
-
-
-def _finite(values: ArrayLike) -> Floats:
-    runs = np.asarray(values, dtype=np.float64).ravel()
-    return np.asarray(runs[np.isfinite(runs)], dtype=np.float64)
 
 
 def _ends(runs: Sequence[Floats]) -> tuple[float, float]:

@@ -148,11 +148,8 @@ def count_range(share: float, low: float, high: float, *, of: int, alpha: float)
     Args:
         share: of rows, estimated. low, high: its interval at 1 - alpha.
     """
-    of_count = student_quantile(1 - alpha / 2, None) ** 2 * share * (1 - share) / of
-    least, most = (
-        share - math.hypot(share - low, math.sqrt(of_count)),
-        share + math.hypot(high - share, math.sqrt(of_count)),
-    )
+    of_count = math.sqrt(student_quantile(1 - alpha / 2, None) ** 2 * share * (1 - share) / of)
+    least, most = share - math.hypot(share - low, of_count), share + math.hypot(high - share, of_count)
     return max(0, round(of * least)), min(of, round(of * most))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.errors import OptionError, spell
-from seedbed.evaluation.analyses import Gap, Subgroup, Subgroups, gap_of
+from seedbed.evaluation.analyses import Gap, GapRule, Subgroup, Subgroups
 from seedbed.evaluation.conclusion import count_comparisons
 from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, holm, paired_hold_out
 from seedbed.evaluation.metrics import METRICS
@@ -222,8 +222,13 @@ def _gaps(judged: Mapping[str, Mapping[str, Part]], conclusion: Conclusion, n_te
     for alone in (False, True):  # the prior is a question of its own
         family = [pair for pair in estimates if (pair[0] == PRIOR) == alone]
         adjusted |= dict(zip(family, holm([estimates[pair].p for pair in family]).tolist(), strict=True))
-    margin = conclusion.metric.margin
-    return tuple(gap_of(*pair, one, margin=margin, p_adjusted=adjusted[pair]) for pair, one in estimates.items())
+    margin, gaps = conclusion.metric.margin, list[Gap]()
+    for (name, subgroup), gain in estimates.items():
+        rule: GapRule = "cannot_tell" if gain.low <= 0 <= gain.high else "differs"
+        rule = "no_practical_difference" if -margin < gain.low and gain.high < margin else rule
+        interval, p_values = (gain.mean, gain.low, gain.high), {"p": gain.p, "p_adjusted": adjusted[name, subgroup]}
+        gaps.append(Gap(*interval, candidate=name, subgroup=subgroup, rule=rule, **p_values))
+    return tuple(gaps)
 
 
 def _gap(reference: Part, candidate: Part, metric: str, *, alpha: float, comparisons: int) -> Estimate:
