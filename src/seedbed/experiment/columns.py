@@ -67,10 +67,9 @@ def specify_columns(
         base = experiment_of_run(table, command, name)
     else:
         name = _DEFAULT if model is None else model
-        design = dataclasses.replace(design, baselines=["prior"], reference=None)
         estimator = _is_estimator(name)
-        if estimator:
-            design = dataclasses.replace(design, baselines=["prior", name])
+        baselines = ["prior", name] if estimator else ["prior"]
+        design = dataclasses.replace(design, baselines=baselines, reference=None)
         base = specify(table, [AUTO if estimator else name], recipe=recipe, design=design, command=command)
     if base.estimators:
         what = base.estimators[0].name

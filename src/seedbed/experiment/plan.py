@@ -108,30 +108,24 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
             wrong.
     """
     splits = experiment.splits() if splits is None else splits
-    n_inputs = layout_of(experiment.fitted_table).n_inputs
-    running = Running.on(compute)
-    _check_networks(experiment, running)
-    return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), running)
-
-
-def _check_networks(experiment: Experiment, running: Running) -> None:
-    """Plan a network of each candidate on a few rows, so that one that can't be trained is refused now."""
-    table = experiment.fitted_table
+    running, table = Running.on(compute), experiment.fitted_table
+    # A network of each candidate on a few rows, so that one that can't be trained is refused now.
     rows = np.arange(min(table.n_rows, _FEW_ROWS))
     preprocessor = Preprocessor.fit(table, rows)
     X = preprocessor.inputs_of_values(table.features[rows])
     y = table.target[rows].astype(np.float32) if table.task == "regression" else table.target[rows]
     once = np.ones((len(rows), 1), dtype=np.float32)
     data = TrainingData(X=X, y=y, train=once, test=once)
-    for member in experiment.members:
-        if is_network(member):
-            plan_candidate(
-                with_inputs_of(member, preprocessor.layout),
-                table,
-                data,
-                experiment.recipe_of(member),
-                seeds=[0],
-                splits=[0],
-                engine=running.engine,
-                device=running.device,
-            )
+    for member in filter(is_network, experiment.members):
+        plan_candidate(
+            with_inputs_of(member, preprocessor.layout),
+            table,
+            data,
+            experiment.recipe_of(member),
+            seeds=[0],
+            splits=[0],
+            engine=running.engine,
+            device=running.device,
+        )
+    n_inputs = layout_of(table).n_inputs
+    return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), running)

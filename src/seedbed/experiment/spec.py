@@ -24,7 +24,7 @@ from seedbed.model.member import is_network
 from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, linear_name, n_networks_for
 from seedbed.networks.candidate import Candidate, unique_names
 from seedbed.networks.draws import derive
-from seedbed.networks.mlp import Prior, Regression, Trees
+from seedbed.networks.mlp import Prior, Trees
 from seedbed.networks.network import Network
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
@@ -201,15 +201,13 @@ class Experiment:
 
 def _description(candidate: Candidate, table: Table) -> str:
     """Return what a model without training epochs is, in a few words."""
-    numbers = table.task == "regression"
-    if table.task == "survival" and isinstance(candidate.architecture, Prior | Regression):
-        is_prior = isinstance(candidate.architecture, Prior)
+    architecture, numbers = candidate.architecture, table.task == "regression"
+    if isinstance(architecture, Trees):
+        return {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}[architecture.method]
+    is_prior = isinstance(architecture, Prior)
+    if table.task == "survival":
         return "Kaplan-Meier estimate of the training rows" if is_prior else "logistic regression of hazards"
-    if isinstance(candidate.architecture, Trees):
-        return {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}[
-            candidate.architecture.method
-        ]
-    if isinstance(candidate.architecture, Prior):
+    if is_prior:
         return f"predicts the {'mean' if numbers else 'class frequencies'} of the training rows"
     return "ridge regression" if numbers else "logistic regression, lightly penalised"
 
@@ -376,20 +374,16 @@ def _expand_learning_rates(candidates: tuple[Candidate, ...], lrs: Sequence[floa
     return unique_names(expanded)
 
 
-def _outside_largest(table: Table) -> int | None:
-    """Return the number of rows outside the largest class, or of events up to the horizon; None of numbers."""
-    if table.durations is not None and table.follow_up is not None:
-        return int((table.target[table.durations <= table.follow_up.horizon] == 1).sum())
-    return None if table.task == "regression" else table.n_rows - int(np.bincount(table.target).max())
-
-
 def _protocol(table: Table, design: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
     by_time = table.times is not None
+    outside = None if table.task == "regression" else table.n_rows - int(np.bincount(table.target).max())
+    if table.durations is not None and table.follow_up is not None:  # events up to the horizon
+        outside = int((table.target[table.durations <= table.follow_up.horizon] == 1).sum())
     named = table.groups if table.grouped_by else None  # equal rows that are kept together don't count as groups
     planned = protocol(
         table.n_rows,
-        _outside_largest(table),
+        outside,
         quick=design.quick,
         n_groups=None if named is None else len(np.unique(named)),
         by_time=by_time,

@@ -47,10 +47,8 @@ def estimators_from(
     names = [model.name for model in models]
     for name in names:
         if names.count(name) > 1:
-            raise OptionError(
-                f"two baselines are named '{name}'",
-                "Leave one out, or give it a name: NAME=... on the command line, a mapping in Python.",
-            )
+            hint = "Leave one out, or give it a name: NAME=... on the command line, a mapping in Python."
+            raise OptionError(f"two baselines are named '{name}'", hint)
     return models
 
 
@@ -130,11 +128,8 @@ def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
         pairs = [(None, None)]
     words = {word: value for word, value in pairs if word is not None}
     if len(words) < len(pairs):
-        raise _refuse(
-            spec,
-            f"'{arguments}' can't be read",
-            "Write each argument once, as word=value with a plain value: (C=2.0, kernel='linear').",
-        )
+        hint = "Write each argument once, as word=value with a plain value: (C=2.0, kernel='linear')."
+        raise _refuse(spec, f"'{arguments}' can't be read", hint)
     return words
 
 
