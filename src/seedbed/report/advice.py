@@ -308,12 +308,6 @@ def has_networks(conclusion: Conclusion) -> bool:
     return any(candidate.kind == "network" for candidate in conclusion.candidates)
 
 
-def leaves_out_rows(conclusion: Conclusion) -> bool:
-    """Return whether each network left out rows, by which its training ended: not by the tutorial's recipe."""
-    patience: int | None = conclusion.specification.get("recipe", {}).get("patience")
-    return patience != 0
-
-
 def untrained_candidates(conclusion: Conclusion) -> set[str]:
     """Return the candidates whose training loss stayed above that of predicting the same for every row."""
     checks = [check for check in conclusion.checks if check.code == "under_trained"]

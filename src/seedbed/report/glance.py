@@ -27,14 +27,7 @@ from seedbed.report.advice import (
 )
 from seedbed.report.analyses_text import column_answers, column_notes, column_rows, effect_answers
 from seedbed.report.judgement_text import judgement_sentences
-from seedbed.report.sentences import (
-    duration,
-    ended_sentence,
-    no_verdict_reason,
-    serious_sentences,
-    slower_sentences,
-    spread,
-)
+from seedbed.report.sentences import duration, ended_sentence, serious_sentences, slower_sentences, spread
 from seedbed.report.tables import LOOKS, FirstScreen, Help, Row, decimals_of
 
 _MOST_NAMED = 3
@@ -109,11 +102,11 @@ def best_score(conclusion: Conclusion) -> float:
 
 
 def _no_verdict(conclusion: Conclusion) -> str:
-    if conclusion.verdicts or not conclusion.no_verdict:
-        return ""
-    if (shared := no_verdict_reason(conclusion)) is not None:
-        return f"No verdict: {shared}."
-    return " ".join(f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict)
+    """Return why no candidate has a verdict: one reason that holds for all, or that of each."""
+    missing = () if conclusion.verdicts else conclusion.no_verdict
+    if len({one.reason for one in missing}) == 1 and (len(missing) > 1 or conclusion.interval is None):
+        return f"No verdict: {missing[0].reason}."
+    return " ".join(f"No verdict on {one.candidate}: {one.reason}." for one in missing)
 
 
 # ---- what was done
@@ -158,13 +151,10 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
             sign = 1 if conclusion.reference_named else -1
             gain = _gain(conclusion, metric, interval.mean, interval.half, words, sign)
+        elif conclusion.verdicts and name == conclusion.reference:
+            gain, look = "reference" if conclusion.reference_named else "recommended", "reference"
         elif conclusion.verdicts:
-            is_reference = name == conclusion.reference
-            gain, words, look = (
-                ("reference" if conclusion.reference_named else "recommended", "", "reference")
-                if is_reference
-                else ("", "none" if model.finite else f"none: {'it diverged' if name in diverged else 'left out'}", "")
-            )
+            words = "none" if model.finite else f"none: {'it diverged' if name in diverged else 'left out'}"
         is_guess = name == "prior" and model.few_words == "always the same" and len(guess) <= _FEW_LETTERS
         what = guess if is_guess else model.few_words
         yield Row(name, what, score, gain, others, words, look, name == use, interval)

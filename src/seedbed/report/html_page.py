@@ -36,27 +36,23 @@ def report_page(summary: AnySummary) -> str:
     """Return the report of a summary as one HTML page. It loads nothing and needs no network."""
     drawn = {name: spec_of(chart) for name, chart in all_charts(summary, PAGE).items()}
     # The page shows the words above a chart, which say how to read it, as text.
-    captions = {name: spec.pop("title")["subtitle"] for name, spec in drawn.items()}
+    captions = {
+        name: " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in spec.pop("title")["subtitle"])
+        for name, spec in drawn.items()
+    }
     names = [candidate.name for candidate in summary.candidates]
-    unbroken = _unbroken(names)
-    return (
-        _environment()
-        .get_template(f"{summary.kind}.html")
-        .render(
-            summary=summary,
-            document=document_of,
-            unbroken=unbroken,
-            explained=_explained(unbroken),
-            captions={
-                name: " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in lines)
-                for name, lines in captions.items()
-            },
-            colours=colours(names, PAGE),
-            drawn=groupable(script_json(drawn)),
-            library=browser_library(),
-            style=css_themes() + _text("page.css") + _text("first.css"),
-            script=_text("page.js"),
-        )
+    unbroken, template = _unbroken(names), _environment().get_template(f"{summary.kind}.html")
+    return template.render(
+        summary=summary,
+        document=document_of,
+        unbroken=unbroken,
+        explained=_explained(unbroken),
+        captions=captions,
+        colours=colours(names, PAGE),
+        drawn=groupable(script_json(drawn)),
+        library=browser_library(),
+        style=css_themes() + _text("page.css") + _text("first.css"),
+        script=_text("page.js"),
     )
 
 

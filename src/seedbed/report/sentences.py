@@ -14,7 +14,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, find_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, Note, TrainingSummary
-from seedbed.report.advice import guessing_words, has_networks, join_words, leaves_out_rows, margin_words
+from seedbed.report.advice import guessing_words, has_networks, join_words, margin_words
 from seedbed.report.tables import range_words
 
 _FEW_FOLDS, _MOST_ALIKE, _MOST_WARNINGS = 5, 3, 20
@@ -46,8 +46,9 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     if has_networks(conclusion):
         recipe = f"Recipe: {plan.recipe}; trained" if plan.recipe else "Trained"
         yield f"{recipe} on about {plan.n_train:,} rows at a time."
-        if plan.networks > 1:
-            way = "which leave out different rows" if leaves_out_rows(conclusion) else "from different random starts"
+        if plan.networks > 1:  # the tutorial's recipe leaves out no rows, by which training would end
+            leaves_out = conclusion.specification.get("recipe", {}).get("patience") != 0
+            way = "which leave out different rows" if leaves_out else "from different random starts"
             yield f"Each model averages {plan.networks} networks or sets of trees, {way}."
     if plan.n_unused:
         unused = counted(plan.n_unused, "earlier row")
@@ -107,13 +108,6 @@ def spread(conclusion: Conclusion) -> str:
     share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
     most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
     return f"{share} {most}" if conclusion.task == "binary" else f"{len(conclusion.labels)} classes, {share} {most}"
-
-
-def no_verdict_reason(conclusion: Conclusion) -> str | None:
-    """Return why no candidate has a verdict, if one reason holds for all."""
-    reasons = {missing.reason for missing in conclusion.no_verdict}
-    is_shared = len(conclusion.no_verdict) > 1 or conclusion.interval is None
-    return reasons.pop() if len(reasons) == 1 and not conclusion.verdicts and is_shared else None
 
 
 def slower_sentences(conclusion: Conclusion) -> Iterator[str]:

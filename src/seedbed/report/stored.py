@@ -46,13 +46,8 @@ def notebook_fragment(summary: AnySummary) -> str:
     from seedbed.figures.pictures import all_charts  # loads what draws
     from seedbed.report.html_page import notebook_page
 
-    pictures = [
-        svg_of(chart)
-        for chart in all_charts(
-            summary, only=("survival",) if getattr(summary, "survival", None) else ("curves",)
-        ).values()
-    ]
-    return notebook_page(summary, pictures)
+    shown = ("survival",) if getattr(summary, "survival", None) else ("curves",)
+    return notebook_page(summary, [svg_of(chart) for chart in all_charts(summary, only=shown).values()])
 
 
 def text_fragment(text: str) -> str:
