@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.analyses import Gap, RowForecast, Rows, Subgroup, Subgroups
+from seedbed.evaluation.analyses import Columns, Gap, RowForecast, Rows, Subgroup, Subgroups
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
@@ -24,10 +24,8 @@ def label_of(columns: Sequence[str]) -> str:
     return f"{columns[0]}, {columns[1]} and {len(columns) - 2} others"
 
 
-def column_answers(conclusion: Conclusion, score: Metric) -> Iterator[tuple[str, str]]:
+def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> Iterator[tuple[str, str]]:
     """Yield label and text of each answer: which columns help, which don't, and what isn't known."""
-    answer = conclusion.columns
-    assert answer is not None
     of: dict[str, list[str]] = {}
     for effect in answer.effects:
         if len(effect.columns) == 1 or not any(other.columns == effect.columns[:1] for other in answer.effects):
@@ -68,10 +66,8 @@ def column_answers(conclusion: Conclusion, score: Metric) -> Iterator[tuple[str,
     yield "Model", f"{answer.model}, {source[answer.source]}; with all columns its {score.words} is {value}"
 
 
-def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
+def column_notes(conclusion: Conclusion, answer: Columns, score: Metric) -> Iterator[str]:
     """Yield how to read the table."""
-    answer = conclusion.columns
-    assert answer is not None
     if (n_left := len(answer.effects) - _MOST_ROWS) > 0:
         yield f"{counted(n_left, 'row')} more, whose loss is smaller, {'is' if n_left == 1 else 'are'} in the JSON."
     grouped = {name for effect in answer.effects for name in effect.columns}
@@ -96,10 +92,8 @@ def column_notes(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         yield f"±: {100 * (1 - conclusion.alpha):g}% interval{simultaneous}."
 
 
-def column_rows(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
+def column_rows(conclusion: Conclusion, answer: Columns, metric: Metric) -> Iterator[Row]:
     """Yield the columns that were left out, the largest loss first."""
-    answer = conclusion.columns
-    assert answer is not None
     decimals, scale = decimals_of(metric, conclusion.metric.margin), metric.scale
     for effect in answer.effects[:_MOST_ROWS]:
         interval, loss, adds = None, "", ""
@@ -125,11 +119,9 @@ def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
     return [("Effects", f"{what}: {join_words(curves)}; they needn't be causes")]
 
 
-def row_answers(conclusion: Conclusion) -> list[tuple[str, str]]:
+def row_answers(conclusion: Conclusion, rows: Rows) -> list[tuple[str, str]]:
     """Return label and text of each answer: whether more rows would help, from how many on models differ, and how many
     would decide an open verdict."""
-    rows = conclusion.rows
-    assert rows is not None
     texts = [("More rows", "; ".join(_more_rows(conclusion, rows))), ("Differ", _differ(conclusion, rows))]
     doubtful = conclusion.advice is not None and (conclusion.advice.guess or conclusion.advice.use == "prior")
     kept = ("Use", "To be sure") if doubtful else ("To be sure",)
@@ -190,10 +182,8 @@ def _differ(conclusion: Conclusion, rows: Rows) -> str:
     return "; ".join(parts) or f"no model is shown to differ from {conclusion.reference} with all rows"
 
 
-def row_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
+def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
     """Yield the losses by the size of the training set, and the forecasts, a row for each model."""
-    rows = conclusion.rows
-    assert rows is not None
     metric = find_metric(conclusion.metric.name)
     decimals = decimals_of(metric, conclusion.metric.margin)
     names = [name for name in conclusion.ranking if name not in rows.left_out]
@@ -229,10 +219,8 @@ def _between(metric: Metric, loss: Interval, decimals: int) -> str:
     return f"{middle} ({' to '.join(ends)})"
 
 
-def row_notes(conclusion: Conclusion) -> Iterator[str]:
+def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     """Yield how to read the tables, and what has no forecast."""
-    rows = conclusion.rows
-    assert rows is not None
     metric = find_metric(conclusion.metric.name)
     way = f"{'High' if metric.greater_is_better else 'Low'} is good"
     yield f"{way}. A gain below {margin_words(conclusion.metric)} doesn't matter (the margin)."
@@ -256,12 +244,8 @@ _GAP_WORDS = {**{str(rule): words for rule, words in SHORT.items()}, "differs": 
 _FEW_NAMED = 3
 
 
-def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
-    """Return the table of the model that is shown first, a row for each subgroup, as `first_screen` has it for models;
-    None without subgroups."""
-    groups = conclusion.subgroups
-    if groups is None:
-        return None
+def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
+    """Return the table of the model that is shown first, a row for each subgroup, as `first_screen` has it."""
     metric, reference = find_metric(conclusion.metric.name), groups.reference
     compared = f"gain over {reference if len(reference) <= 24 else 'the reference'}{metric.points}"
     heading = f"By {groups.column}: {groups.model} against {reference}"
@@ -269,7 +253,7 @@ def subgroup_screen(conclusion: Conclusion) -> FirstScreen | None:
         heading=heading if groups.model != reference else f"By {groups.column}: {reference}",
         columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
         rows=tuple(_subgroup_row(conclusion, groups, group, metric) for group in groups.subgroups),
-        notes=(_finding(conclusion), *_subgroup_notes(conclusion, groups)),
+        notes=(_finding(conclusion, groups), *_subgroup_notes(conclusion, groups)),
         unit="points" if metric.percent else metric.words,
         margin=metric.scale * conclusion.metric.margin,
     )
@@ -308,11 +292,10 @@ def _amount(conclusion: Conclusion, gap: Gap) -> str:
     return f"{words}{' points' * metric.percent}"
 
 
-def _finding(conclusion: Conclusion) -> str:
+def _finding(conclusion: Conclusion, groups: Subgroups) -> str:
     """Return whether the gain of the model that is shown first differs between subgroups, with the clearest gap."""
-    groups = conclusion.subgroups
-    gaps = [] if groups is None else [gap for gap in groups.gaps if gap.candidate == groups.model]
-    if groups is None or not gaps:
+    gaps = [gap for gap in groups.gaps if gap.candidate == groups.model]
+    if not gaps:
         return "Fewer than two subgroups have a verdict, so whether a gain differs between them isn't known."
     clearest = min(gaps, key=lambda gap: gap.p)
     size = "larger" if clearest.difference > 0 else "smaller"
@@ -353,11 +336,8 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
         )
 
 
-def number_tables(conclusion: Conclusion) -> Iterator[NumberTable]:
+def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberTable]:
     """Yield, for each subgroup, score, gain and calibration of all models, and then the gaps between subgroups."""
-    groups = conclusion.subgroups
-    if groups is None:
-        return
     metric = find_metric(conclusion.metric.name)
     decimals = decimals_of(metric, conclusion.metric.margin)
     columns = ["", metric.words, f"gain over {groups.reference}{metric.points}", "verdict", "p, adjusted",

@@ -9,6 +9,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.analyses import Effects
 from seedbed.evaluation.metrics import find_metric, measure, signed
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
+from seedbed.evaluation.survival import SurvivalSummary
 from seedbed.report.advice import join_words
 from seedbed.report.tables import NumberTable
 
@@ -100,19 +101,15 @@ def confusion_finding(summary: Conclusion) -> str:
     return f"{name} finds {n_found or 'none'} of the {counted(n, 'row')} of class {labels[worst]}"
 
 
-def survival_finding(summary: Conclusion) -> str:
+def survival_finding(survival: SurvivalSummary) -> str:
     """Return how far apart the groups of the highest and the lowest risk are at the horizon."""
-    survival = summary.survival
-    assert survival is not None
     first, *_, last = survival.groups
     low, high = (f"{100 * one.observed[-1]:.0f}%" for one in (first, last))
     return f"Of the third with the highest risk {low} survive until {survival.words}, of the lowest {high}"
 
 
-def survival_table(summary: Conclusion) -> NumberTable:
+def survival_table(survival: SurvivalSummary) -> NumberTable:
     """Return predicted and observed survival of the groups at the horizon."""
-    survival = summary.survival
-    assert survival is not None
     columns = ["", "rows", "events", "predicted", "observed", "95% range"]
     rows = [
         [one.name, f"{one.n_rows:,}", f"{one.n_events:,}", f"{one.predicted[-1]:.1%}", f"{one.observed[-1]:.1%}",

@@ -74,15 +74,15 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         margin=score.scale * metric.margin,
         first=first,
     )
-    if conclusion.columns is None:
+    if (columns := conclusion.columns) is None:
         return screen
     return replace(
         screen,
-        answers=tuple(column_answers(conclusion, score)),
+        answers=tuple(column_answers(conclusion, columns, score)),
         columns=("without", f"adds{score.points}", f"loss{score.points}", "verdict"),
-        rows=tuple(column_rows(conclusion, score)),
+        rows=tuple(column_rows(conclusion, columns, score)),
         helps=(),
-        notes=(*column_notes(conclusion, score), *training),
+        notes=(*column_notes(conclusion, columns, score), *training),
         ends=("harms", "helps"),
     )
 

@@ -43,28 +43,23 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     if screen.no_verdict:
         lines += [Text(), *styled([screen.no_verdict], "bold")]
     run_facts = [Text(), *styled(screen.run_facts, "")]
-    if conclusion.rows is not None:
-        lines += [Text(), *answer_lines(row_answers(conclusion), width, names)]
-        for table in row_tables(conclusion):
+    if (rows := conclusion.rows) is not None:
+        lines += [Text(), *answer_lines(row_answers(conclusion, rows), width, names)]
+        for table in row_tables(conclusion, rows):
             numbers = table_lines(table.columns, table.rows, width=width)
             lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
-        return [*lines, Text(), *styled(row_notes(conclusion), "dim", indent=2), *run_facts]
+        return [*lines, Text(), *styled(row_notes(conclusion, rows), "dim", indent=2), *run_facts]
     first = [] if screen.first is None else first_lines(*screen.first, width, names)
     if first or screen.answers:
         lines += [Text(), *first, *answer_lines(screen.answers, width, names)]
     lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
     lines += [*styled(screen.notes, "dim", indent=2), *_help_lines(screen, width, names)]
-    return [*lines, *run_facts, *([Text()] if conclusion.subgroups else []), *_subgroup_lines(conclusion, width=width)]
-
-
-def _subgroup_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
-    """Return the lines of the verdicts within subgroups; none without subgroups."""
-    screen = subgroup_screen(conclusion)
-    if screen is None:
-        return []
-    styled = functools.partial(_styled, width=width, names=_spaced_names(conclusion), indent=2)
-    notes = [*styled(screen.notes[:1], "bold"), *styled(screen.notes[1:], "dim")]
-    return [Text(visible(screen.heading), "bold"), *_table_lines(screen, width), *notes]
+    lines += run_facts
+    if (groups := conclusion.subgroups) is not None:
+        inside = subgroup_screen(conclusion, groups)
+        lines += [Text(), Text(visible(inside.heading), "bold"), *_table_lines(inside, width)]
+        lines += [*styled(inside.notes[:1], "bold", indent=2), *styled(inside.notes[1:], "dim", indent=2)]
+    return lines
 
 
 def _styled(texts: Iterable[str], style: str, *, width: int, names: Sequence[str], indent: int = 0) -> list[Text]:
@@ -179,7 +174,7 @@ def comparison_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
     if conclusion.verdicts:
         numbers = verdict_table(conclusion)
         lines += [*table_lines(numbers.columns, numbers.rows, width=width), *fold_text(numbers.caption, width, 2)]
-    for table in number_tables(conclusion):
+    for table in () if conclusion.subgroups is None else number_tables(conclusion, conclusion.subgroups):
         lines += [table.caption, *table_lines(table.columns, table.rows, width=width)]
     for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):
         lines += fold_text(sentence, width, 0, names)
