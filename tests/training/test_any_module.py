@@ -1,8 +1,12 @@
 """Law 4: any `nn.Module` is trained with the results of the reference, also a module with odd parts."""
 
 import copy
+import functools
 import itertools
+import random
 import signal
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +18,7 @@ from seedbed.errors import SeedbedError, TrainingError
 from seedbed.training.data import TrainingData
 from seedbed.training.many import train_many
 from seedbed.training.stack import traits_of
-from seedbed.training.torch.module_chains import read_layer
+from seedbed.training.torch.module_chains import are_alike, changed_by_forward, read_layer
 
 from .plain_loop import Residual
 
@@ -157,6 +161,28 @@ def test_a_module_that_returns_one_number_a_row_is_a_chain(task, ending):
     data = TrainingData(task("bce").X, task("bce").y, *[np.ones((95, 1))] * 2)
     assert (traits_of(lambda: Ending(1), 0, data).program is None) == (ending == "flatten")  # drops in evaluation, too
     assert ending != "column" or traits_of(lambda: Ending(2), 0, data).program is None
+
+
+class Configured(LinearModel):
+    """Keeps values of several types."""
+
+    def __init__(self, n_outputs):
+        super().__init__(n_outputs)
+        self.settings, self.place = types.SimpleNamespace(scale=2.0, names={"a", "b"}), torch.device("cpu")
+        self.act, self.path = functools.partial(torch.clamp, min=-1.0), Path("weights.pt")
+
+    def forward(self, x):
+        return self.layer_2(self.act(self.layer_1(x).to(self.place)) * self.settings.scale)
+
+
+def test_modules_with_equal_settings_train_at_once_and_others_are_told_apart():
+    one, other = Configured(1), Configured(1)
+    assert are_alike(one, other)
+    assert changed_by_forward(one, np.ones((7, 5), "f")) == set()
+    other.settings.scale = 3.0
+    assert not are_alike(one, other)
+    assert not are_alike(Odd(1, lambda x: x + 1), Odd(1, lambda x: x + 2))
+    assert not are_alike(Odd(1, random.Random(0)), Odd(1, random.Random(0)))
 
 
 def test_modules_that_vmap_trains_otherwise_train_one_after_the_other(task):

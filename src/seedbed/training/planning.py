@@ -175,7 +175,8 @@ def _chunk_size(whole: Chunk, traits: Traits, data: TrainingData) -> int:
     from seedbed.training.torch.trials import bytes_of_row
 
     n_rows, n_inputs = data.X.shape
-    numbers: int = (whole.recipe.batch_size or n_rows) * (bytes_of_row(whole.build, n_inputs) // 4 + n_inputs)
+    step = (whole.recipe.batch_size or n_rows) * bytes_of_row(whole.build, n_inputs) // 4
+    numbers: int = step + n_rows * n_inputs  # each network has its own rows
     size = (numbers + 4 * traits.n_parameters) * (8 if whole.dtype == "float64" else 4)
     most, memory = (_MOST, _STEP_BYTES) if whole.device == "cpu" else (_ON_GPU, _STEP_BYTES_ON_GPU)
     return max(1, min(most, memory // size))

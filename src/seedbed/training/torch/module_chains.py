@@ -5,6 +5,7 @@ A module is read once; those of other seeds are compared with it.
 
 from __future__ import annotations
 
+import argparse
 import copy
 import dataclasses
 import functools
@@ -290,14 +291,15 @@ def _alike_or_none(one: nn.Module | None, other: nn.Module | None) -> bool:
 
 
 def _same(a: object, b: object) -> bool:
-    """Return whether two values are equal. Values of unknown types aren't, unless they are one object. Functions are,
-    if one line of code made both, and they refer to equal values."""
+    """Return whether two values are equal.
+
+    Functions are, if one line of code made both, and they refer to equal values. Objects are, if their type compares
+    values and they can't change, or if they are fields with names. Others aren't, unless they are one object.
+    """
     if a is b:
         return True
     if type(a) is not type(b):
         return False
-    if isinstance(a, int | float | complex | str | bytes | set | frozenset | torch.Size):
-        return bool(a == b)
     if isinstance(a, dict) and isinstance(b, dict):
         return list(a) == list(b) and all(_same(value, b[key]) for key, value in a.items())
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
@@ -311,7 +313,10 @@ def _same(a: object, b: object) -> bool:
         return a.__code__ is b.__code__ and a.__defaults__ == b.__defaults__ and _same(*cells)
     if isinstance(a, functools.partial) and isinstance(b, functools.partial):
         return _same((a.func, a.args, a.keywords), (b.func, b.args, b.keywords))
-    return False
+    if isinstance(a, types.SimpleNamespace | argparse.Namespace) or dataclasses.is_dataclass(a):
+        return _same(vars(a), vars(b))
+    is_value = type(a).__eq__ is not object.__eq__ and type(a).__hash__ is not None
+    return bool(a == b) if is_value or isinstance(a, set) else False
 
 
 def _agrees(chain: Network, network: nn.Module, n_features: int) -> bool:
