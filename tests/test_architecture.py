@@ -30,7 +30,7 @@ BUDGETS = {
     "report/": 2767,
     "serve/": 525,
     "settings/": 586,
-    "training/": 4184,
+    "training/": 4185,
 }
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)

@@ -175,7 +175,7 @@ class Configured(LinearModel):
         return self.layer_2(self.act(self.layer_1(x).to(self.place)) * self.settings.scale)
 
 
-def test_modules_with_equal_settings_train_at_once_and_others_are_told_apart():
+def test_modules_with_equal_settings_are_alike_and_others_are_not():
     one, other = Configured(1), Configured(1)
     assert are_alike(one, other)
     assert changed_by_forward(one, np.ones((7, 5), "f")) == set()

@@ -261,7 +261,8 @@ class _Part:
 
         per_network = None if self._fit.X.dim() == self._X.dim() else 0
         of_each = vmap(dead, in_dims=(0, per_network), randomness=self._randomness)
-        return of_each(self._state, self._fit.X)
+        state = {name: value.clone() for name, value in self._state.items()}  # as `forward` may change buffers in place
+        return of_each(state, self._fit.X)
 
     @property
     def kept(self) -> dict[str, Tensor]:
