@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from seedbed.networks.network import Network
 from seedbed.training.many import train_many
-
-from .plain_loop import Residual
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -18,20 +15,6 @@ KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
 
 def curves_of(history):
     return np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
-
-
-@pytest.mark.product
-@pytest.mark.parametrize("batch_size", [0, 16])
-@pytest.mark.parametrize("build", [*KINDS, Residual])
-def test_permuting_the_seeds_permutes_the_results(task, build, batch_size):
-    settings = {"epochs": 10, "batch_size": batch_size, "n_jobs": 1, "dtype": "float64"}
-    order = [4, 0, 3, 1, 2]
-    straight = train_many(build, *task("bce").parts, seeds=range(5), **settings)
-    permuted = train_many(build, *task("bce").parts, seeds=order, **settings)
-    np.testing.assert_allclose(curves_of(permuted), curves_of(straight)[:, :, order], rtol=0, atol=1e-12)
-    for seed, network in zip(order, permuted.networks(), strict=True):
-        twin = straight.networks()[seed].state_dict()
-        assert all(torch.allclose(value, twin[name], atol=1e-12) for name, value in network.state_dict().items())
 
 
 @pytest.fixture
@@ -76,21 +59,6 @@ def test_a_network_that_becomes_nan_does_not_change_others(train, words, recipe,
     assert np.isfinite(curves_of(healthy)).all()
     assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
     assert_others_equal(healthy, sick)
-
-
-@pytest.mark.parametrize("seeds", [[5, 6], [5]], ids=["stack", "single"])
-def test_a_custom_initialisation_is_kept_bit_for_bit(task, seeds):
-    def build():
-        network = nn.Sequential(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 1))
-        nn.init.orthogonal_(network[0].weight, gain=1.7)
-        nn.init.constant_(network[2].bias, 0.25)
-        return network
-
-    history = train_many(build, *task("bce").parts, seeds=seeds, epochs=1, lr=0.0, n_jobs=1)
-    for seed, network in zip(seeds, history.networks(), strict=True):
-        torch.manual_seed(seed)
-        expected = build().state_dict()
-        assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
 
 
 @pytest.mark.parametrize("seeds", [3, 1], ids=["stack", "single"])

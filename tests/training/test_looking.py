@@ -1,7 +1,5 @@
 """Modules that look at their training rows get those of their split and no others."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -82,11 +80,3 @@ def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
     for network in (*stacked, alone):
         assert network.shown.tolist() == [1, 20]
         assert torch.equal(network.least, X[np.linspace(0, 69, 20).astype(int)].amin(0))
-
-
-def test_rows_of_other_splits_do_not_change_the_edges(two_splits):
-    X = two_splits.X.copy()
-    X[two_splits.train[:, 0] == 0] *= 1e3
-    one, two = (networks_of(table, ENCODER) for table in (two_splits, dataclasses.replace(two_splits, X=X)))
-    assert np.array_equal(one[0]["0.edges"], two[0]["0.edges"])
-    assert not np.array_equal(one[1]["0.edges"], two[1]["0.edges"])

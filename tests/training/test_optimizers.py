@@ -10,35 +10,6 @@ from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.settings.recipe import Recipe
 from seedbed.training.torch.optimizer_steps import clip_gradients, make_torch_optimizer
 
-VARIANTS = [
-    *({"optimizer": name} for name in OPTIMIZERS),
-    {"momentum": 0.9},
-    {"momentum": 0.7, "nesterov": True},
-    *({"optimizer": name, "decay_biases": False} for name in OPTIMIZERS),
-]
-
-
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_each_network_of_a_stack_steps_as_alone(variant):
-    shapes = {"weight": (3, 4, 2), "bias": (3, 4), "number": (3,)}
-    start = {name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()}
-    steps = [{name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()} for _ in range(30)]
-    recipe = Recipe.tutorial(**variant, lr=0.1, weight_decay=0.3)
-
-    def trained(pick, *, stacked):
-        own = {name: nn.Parameter(pick(value).clone()) for name, value in start.items()}
-        optimizer = make_torch_optimizer(recipe, [*own.values()], stacked=stacked)
-        for gradients in steps:
-            for name, parameter in own.items():
-                parameter.grad = pick(gradients[name]).clone()
-            optimizer.step()
-        return own
-
-    together = trained(lambda value: value, stacked=True)
-    for network in range(3):
-        for name, parameter in trained(lambda value, place=network: value[place], stacked=False).items():
-            torch.testing.assert_close(together[name][network], parameter, rtol=0, atol=1e-13)
-
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_reference_uses_torchs_class_and_defaults(name):
