@@ -46,6 +46,19 @@ def trees_of(fitted: trees.FittedMember) -> list[DecisionTrees]:
     return DecisionTrees.stacked(fitted.architecture, fitted.states)
 
 
+def assert_left_out(fitted: trees.FittedMember, number: int, split: Split, said: np.ndarray) -> None:
+    """Assert that outputs are those of the trees for the rows that their split leaves out, and no others."""
+    np.testing.assert_allclose(fitted.outputs[split.test, :, number], said[split.test], atol=1e-6)
+    assert np.isnan(fitted.outputs[split.train, :, number]).all()
+
+
+@pytest.fixture(scope="module")
+def few(table_for):
+    """A model of two networks of extra trees."""
+    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
+    return blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)[0]
+
+
 @pytest.mark.parametrize("kind", ["two", "three", "numbers"])
 def test_extra_trees_are_those_of_scikit_learn(kind):
     data = data_of(kind)  # with weights that make no two splits equally good: rounding would choose among them
@@ -58,6 +71,7 @@ def test_extra_trees_are_those_of_scikit_learn(kind):
         peer = estimator(5, max_features=0.5, random_state=seed)
         peer.fit(data.X[split.train], data.y[split.train], sample_weight=weights[split.train])
         said = made(data.X)
+        assert_left_out(fitted, number, split, said)
         if kind == "numbers":
             np.testing.assert_allclose(said[:, 0], peer.predict(data.X), atol=1e-5)
         else:
@@ -77,19 +91,9 @@ def test_boosted_trees_are_the_first_iterations_of_scikit_learn(kind, n):
         peer = trees.booster(data.of_classes, len(data.y), seed).set_params(max_iter=n_iterations)
         peer.fit(data.X[split.train], data.y[split.train])
         said = made(data.X)
+        assert_left_out(fitted, number, split, said)
         theirs = peer.predict(data.X) if kind == "numbers" else peer.decision_function(data.X)
         np.testing.assert_allclose(said, theirs.reshape(said.shape), atol=1e-4)
-
-
-@pytest.mark.parametrize("kind", ["two", "three", "numbers"])
-@pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
-def test_outputs_are_those_of_the_trees_for_the_rows_that_their_split_leaves_out(kind, wanted):
-    data = data_of(kind)
-    fitted = fit(wanted, data)
-    for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
-        said = made(data.X[split.test])
-        np.testing.assert_allclose(fitted.outputs[split.test, :, number], said, atol=1e-6)
-        assert np.isnan(fitted.outputs[split.train, :, number]).all()
 
 
 def test_rows_left_out_decide_how_many_iterations_there_are():
@@ -285,11 +289,9 @@ def test_trees_are_no_network_in_words():
         parse_candidate("boosted-trees")
 
 
-def test_the_card_counts_the_numbers_of_trees(table_for):
-    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
-    model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
-    assert model.card()["n_parameters"] == 2 * model.architecture.members[0].n_nodes
-    assert "Model extra-trees:2: decision trees that predict" in str(model)
+def test_the_card_counts_the_numbers_of_trees(few):
+    assert few.card()["n_parameters"] == 2 * few.architecture.members[0].n_nodes
+    assert "Model extra-trees:2: decision trees that predict" in str(few)
 
 
 @pytest.mark.parametrize(
@@ -304,15 +306,13 @@ def test_the_card_counts_the_numbers_of_trees(table_for):
         ("left", "of another"),
     ],
 )
-def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, value):
-    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
-    model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
-    key = next(key for key in model.states if key.endswith(f".{name}"))
-    left = model.states[key.replace(name, "left")][0]
+def test_a_file_whose_nodes_lead_nowhere_is_refused(few, tmp_path, name, value):
+    key = next(key for key in few.states if key.endswith(f".{name}"))
+    left = few.states[key.replace(name, "left")][0]
     node = np.flatnonzero(left != np.arange(len(left)))[-1]
-    changed = model.states[key].copy()
-    changed[0, node] = model.states[key][0, 0] if value == "of another" else value
-    damaged = dataclasses.replace(model, states={**model.states, key: changed})
+    changed = few.states[key].copy()
+    changed[0, node] = few.states[key][0, 0] if value == "of another" else value
+    damaged = dataclasses.replace(few, states={**few.states, key: changed})
     path = tmp_path / "model.safetensors"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seedbed.model.model_file.values_of", lambda *_: (np.zeros(16), None))
@@ -322,15 +322,13 @@ def test_a_file_whose_nodes_lead_nowhere_is_refused(table_for, tmp_path, name, v
 
 
 @pytest.mark.parametrize("change", [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**4}, {"depth": 10**9}])
-def test_sizes_that_trees_cannot_have_are_refused(table_for, change):
-    options = {"n_networks": 2, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
-    model, _ = blend_table(table_for("ill"), portfolio=["extra-trees:2"], **options)
-    values = architecture_to_values(model.architecture)
+def test_sizes_that_trees_cannot_have_are_refused(few, change):
+    values = architecture_to_values(few.architecture)
     values["members"][0]["network"].update(change)
     with pytest.raises(ModelFileError, match="other sizes than trees can have"):
-        model_file._architecture(values, None, 10)
+        model_file._architecture(values, None, 10, few.preprocessor.layout)
     with pytest.raises(ModelFileError, match="members of a blend"):
-        model_file._architecture(values["members"][0]["network"], None, 10)
+        model_file._architecture(values["members"][0]["network"], None, 10, few.preprocessor.layout)
 
 
 def test_scikit_learn_still_keeps_what_is_read_of_boosted_trees():
