@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import torch
 
-import seedbed as sb
 from seedbed.data.reading import read_table
 from seedbed.data.splits import Split
 from seedbed.data.table import Column, ColumnSchema, Table
@@ -19,7 +18,6 @@ from seedbed.model.blending import blend_table, fit_model
 from seedbed.model.member import MemberData, splits_of_networks
 from seedbed.model.members import Fit, Running, trained_members
 from seedbed.model.portfolio import candidates_for
-from seedbed.networks.mlp import BlendedMembers
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training.parallel import train_chunks
@@ -59,18 +57,7 @@ def test_the_out_of_bag_loss_is_that_of_the_out_of_bag_predictions(blended):
         expected = -np.log(out_of_bag.values[np.arange(table.n_rows), table.target]).mean()
     assert out_of_bag.loss == pytest.approx(expected)
     assert model.training["out_of_bag_loss"] == out_of_bag.loss
-
-
-def test_a_blend_is_saved_and_loaded(blended, tmp_path):
-    table, model, _ = blended
-    found = sb.load(model.save(tmp_path / "blend.safetensors"))
-    assert isinstance(found.architecture, BlendedMembers)
-    assert found.architecture == model.architecture
-    assert found.card() == model.card()
-    assert f"{100 * max(model.architecture.weights):.0f}%" in str(found)
-    np.testing.assert_array_equal(
-        found.preprocessor.inputs_of_values(table.features), model.preprocessor.inputs_of_values(table.features)
-    )
+    assert f"{100 * max(model.architecture.weights):.0f}%" in str(model)
 
 
 def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
@@ -85,16 +72,19 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
 
 
 @pytest.mark.parametrize(
-    ("name", "engine"), [("ill", "native"), *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)]
+    ("name", "engine"),
+    [("ill", "native"), ("noise", "native"), *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)],
 )
 def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engine):
-    """The last table has fewer rows, so its networks share no stack with the others."""
-    table, recipe = table_for(name), QUICK["recipe"]
+    """Networks whose rows make different numbers of minibatches share no stack; 256 make 4 of 64, and 257 make 5."""
+    table, recipe = noise(325) if name == "noise" else table_for(name), QUICK["recipe"]
     rows = np.arange(table.n_rows)
+    parts = [rows[rows % 4 != 0], rows[rows % 4 != 1], rows[::3]] if name != "noise" else [rows[:293], rows[:290]]
     fits = [
         Fit(own, candidates_for([*SMALL[:2], *TREES], own), recipe, MemberData(own, 8, None, 0), drops=False)
-        for own in (table.of_rows(part) for part in (rows[rows % 4 != 0], rows[rows % 4 != 1], rows[::3]))
+        for own in map(table.of_rows, parts)
     ]
+    assert name != "noise" or {len(split.train) for split in fits[0].data.splits} == {256, 257}
 
     def train(some):
         trained = trained_members(some, random_state=0, running=Running(engine=engine))
@@ -250,14 +240,6 @@ def test_few_rows_are_blended_without_out_of_bag_rows():
     model, out_of_bag = blend_table(read_table(frame, target="y"), portfolio=SMALL[:2], **QUICK)
     assert np.isfinite(model.predict_proba(frame[["x"]])).all()
     assert np.isfinite(out_of_bag.loss)
-
-
-def test_the_rows_of_folds_may_make_different_numbers_of_minibatches():
-    """Here 256 and 257 rows train, which make 4 and 5 minibatches of 64."""
-    table = noise(293)
-    assert {len(split.train) for split in splits_of_networks(table, 8, 0)} == {256, 257}
-    model, _ = blend_table(table, portfolio=SMALL[:2], **QUICK)
-    assert model.n_networks == 8
 
 
 def test_with_times_all_networks_leave_the_latest_rows_out():

@@ -106,32 +106,6 @@ def test_new_rows_are_covered_as_often_as_asked_for(task, candidate):
     assert 0.86 < covered.mean() < 0.94  # 400 rows know the threshold to 1.5 points
 
 
-def test_errors_are_those_of_groups_that_networks_have_not_seen():
-    rng = np.random.default_rng(0)
-    patient = np.repeat(np.arange(50), 6)
-    X = rng.normal(size=(50, 4))[patient] + 0.01 * rng.normal(size=(300, 4))
-    rows = {"patient": patient, **{f"x{place}": X[:, place] for place in range(4)}, "y": rng.normal(size=50)[patient]}
-    recipe = recipe_named("default", lr=0.02, epochs=300)
-    half = {}
-    for group in (None, "patient"):
-        drop = [] if group else ["patient"]
-        model = fit_model(
-            sb.read_table(pd.DataFrame(rows), target="y", group=group, drop=drop), "tanh:64", recipe=recipe, **FAST
-        )
-        half[group] = model.calibration.thresholds()[0]
-    assert half["patient"] > 1.4 > 2 * half[None]
-
-
-def test_with_times_the_latest_rows_are_left_out():
-    rng = np.random.default_rng(0)
-    rows = {"x": rng.normal(size=300), "day": np.arange(300.0)}
-    rows["y"] = rows["x"] + rng.normal(size=300) * np.where(np.arange(300) < 270, 0.01, 3.0)
-    table = sb.read_table(pd.DataFrame(rows), target="y", time_split="day")
-    kept = fit_model(table, "linear:2", recipe=QUICK, **FAST).calibration
-    assert sum(kept.rows) < 30
-    assert kept.thresholds()[0] > 2
-
-
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_file_without_sets_is_read_and_says_so(fitted, frame, tmp_path, target):
     model = fitted("relu:5", target)
