@@ -32,13 +32,6 @@ def of_numbers(n_columns=4, ignored=()):
     return dataclasses.replace(model, states=states), frame
 
 
-def test_a_column_that_the_networks_ignore_has_a_flat_effect():
-    model, frame = of_numbers(ignored=[2])
-    effect = model.effect("c2", frame)
-    np.testing.assert_allclose(effect.mean, effect.mean[0], atol=1e-15)
-    assert np.ptp(model.effect("c1", frame).mean) > 0.1
-
-
 def test_an_effect_equals_scikit_learns_partial_dependence():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.integers(0, 15, 150), rng.normal(size=(150, 2))]).astype(float)
@@ -79,7 +72,7 @@ def test_many_rows_are_sampled_and_the_sample_is_the_same(fitted, frame):
     assert model.effect("size", many).mean == pytest.approx(model.effect("size", frame).mean, abs=0.05)
 
 
-def test_what_has_no_effect_is_refused(fitted, frame):
+def test_what_has_no_effect_is_refused(fitted, frame, table_for):
     model, none = fitted(), frame.head(0)
     with pytest.raises(ColumnError, match=r"no column 'Size'\. Did you mean 'size'"):
         model.effect("Size", frame)
@@ -97,6 +90,8 @@ def test_what_has_no_effect_is_refused(fitted, frame):
         fitted("relu:5", "grade").effect("size", frame)
     with pytest.raises(OptionError, match="a regression model has no classes"):
         fitted("relu:5", "cost").effect("size", frame, label="ill")
+    with pytest.raises(OptionError, match="relu:5 was fitted to another table"):
+        effects_in(fitted("relu:5", "grade"), table_for("ill"))
 
 
 def test_the_effects_in_a_table_are_those_of_its_columns(fitted, frame, table_for):
@@ -138,8 +133,3 @@ def test_a_value_of_most_rows_is_one_of_the_values_and_not_all():
     values = model.effect("c1", gains).values
     assert values[0] == 0
     assert len(values) == 1 + min(20, (gains["c1"] > 0).sum())
-
-
-def test_the_effects_in_another_table_are_refused(fitted, table_for):
-    with pytest.raises(OptionError, match="relu:5 was fitted to another table"):
-        effects_in(fitted("relu:5", "grade"), table_for("ill"))

@@ -129,10 +129,6 @@ def test_the_file_describes_itself(fitted):
 
 def test_models_that_onnx_cannot_represent_are_refused(fitted, tmp_path, monkeypatch):
     model = fitted()
-    with pytest.raises(OptionError, match=r"Name a file that ends in \.onnx"):
-        model.export(tmp_path / "model.pt")
-    with pytest.raises(OptionError, match="there is no folder"):
-        model.export(tmp_path / "none" / "model.onnx")
     monkeypatch.setattr(onnx_networks, "_LIMIT", 1_000)
     with pytest.raises(OptionError, match="over 2 GiB"):
         model.export(tmp_path / "model.onnx")

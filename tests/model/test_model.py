@@ -1,6 +1,5 @@
 """A model predicts the mean of its networks, for rows in any form."""
 
-import dataclasses
 import pickle
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 import seedbed as sb
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
-from seedbed.errors import CandidateError, ColumnError, DataError, OptionError, TargetError, TrainingError
+from seedbed.errors import CandidateError, ColumnError, DataError, OptionError, TargetError
 from seedbed.model.blending import fit_model
 from seedbed.model.predicting import Blocks, values_of
 from seedbed.networks.candidate import parse_candidate
@@ -34,9 +33,13 @@ def test_no_rows_have_predictions_of_the_right_shape(fitted, frame, target):
 @pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
-def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candidate, target):
+def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candidate, target, monkeypatch):
     model = fitted(candidate, target)
-    expected = plain_values(model, model.preprocessor.inputs_of_values(read(frame, target).features))
+    inputs = model.preprocessor.inputs_of_values(read(frame, target).features)
+    expected = plain_values(model, inputs)
+    monkeypatch.setattr("seedbed.model.stacks._MOST_ROWS", 7)  # in several pieces
+    for one, other in zip(values_of(model, inputs), values_of(model, inputs, model.made_stacks()), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
     if target == "cost":
         np.testing.assert_allclose(model.predict(frame), expected.mean(axis=0)[:, 0], rtol=1e-9)
         return
@@ -108,14 +111,6 @@ def test_blocks_of_any_size_give_the_same_predictions(fitted, frame, tmp_path, r
     assert {"SB301", "SB302", "SB303"} == {note.code for note in expected.notes}
 
 
-def test_anomalous_cells_are_flagged_row_by_row(fitted, frame):
-    model = fitted()
-    rows = frame.head(3).assign(town=["Atlantis", "Bonn", "Bonn"], size=[170, 1e6, None], weight=[None, 70, 70])
-    found = model.predictions(rows)
-    flags = found.flags(model.preprocessor.layout.schemas)
-    assert flags == {0: {"unseen": ["town"]}, 1: {"outlying": ["size"]}, 2: {"missing": ["size"]}}
-
-
 def test_the_threshold_changes_labels_but_not_probabilities(table_for, frame):
     recipe = recipe_named("tutorial", lr=0.05, epochs=5)
     low, high = (fit_model(table_for("ill"), "relu:5", recipe=recipe, threshold=t, **FAST) for t in (0.0, 1.0))
@@ -176,11 +171,6 @@ def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for,
         fit_model(table, "relu:5", recipe=recipe, sample_weight=[1, 2, 3], **FAST)
 
 
-def test_networks_that_diverge_are_left_out_or_refused(table_for):
-    with pytest.raises(TrainingError, match="every network diverged"):
-        fit_model(table_for("cost"), "relu:5", recipe=recipe_named("tutorial", lr=1e6, epochs=60), **FAST)
-
-
 def test_a_pickled_model_predicts_the_same(fitted, frame):
     model = fitted()
     model.predict(frame)
@@ -212,11 +202,6 @@ def test_wrong_rows_raise_a_clear_error(fitted, frame):
         model.predict(frame.assign(**dict.fromkeys(["size", "town", "name", "smokes", "day"], "what")))
     with pytest.raises(AttributeError, match="has no probabilities"):
         fitted("relu:5", "cost").predict_proba(frame)
-
-
-def test_a_million_rows_are_predicted_in_blocks(fitted, frame):
-    long = pd.concat([frame] * 250, ignore_index=True)
-    np.testing.assert_allclose(fitted().predict_proba(long)[-len(frame) :], fitted().predict_proba(frame), atol=1e-6)
 
 
 def test_rare_levels_are_counted_and_not_named_in_the_card():
@@ -256,16 +241,3 @@ def test_a_card_counts_only_trainable_parameters(fitted):
         inputs = model.preprocessor.layout.n_inputs + (3 * n_numbers if "ple" in words else 0)
         norm = 10 if "batchnorm" in words else 0
         assert model.card()["n_parameters"] == 5 * inputs + 5 + norm + 6
-
-
-@pytest.mark.parametrize("candidate", CANDIDATES)
-def test_networks_predict_together_what_each_predicts_alone(fitted, frame, candidate, monkeypatch):
-    model = fitted(candidate, "grade")
-    inputs = model.preprocessor.inputs_of_values(read(frame, "grade").features)[:40]
-    monkeypatch.setattr("seedbed.model.stacks._MOST_ROWS", 7)  # in several pieces
-    one_by_one = [dataclasses.replace(model, states={name: value[[number]] for name, value in model.states.items()})
-                  for number in range(model.n_networks)]  # fmt: skip
-    alone, spread = values_of(model, inputs, [one.stacks for one in one_by_one])
-    for together in (values_of(model, inputs), values_of(model, inputs, model.made_stacks())):
-        np.testing.assert_allclose(together[0], alone, rtol=1e-11)
-        np.testing.assert_allclose(together[1], spread, rtol=0, atol=1e-11)
