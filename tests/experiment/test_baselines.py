@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
@@ -61,19 +61,12 @@ def rows():
 def fitted(rows, table_of):
     """A function that returns probabilities by numbers of baseline and split."""
 
-    def fit(*specs, X=rows[0], y=rows[1], splits=rows[2]):
-        table, models = table_of(X, y), estimators_from(specs, random_state=0)
+    def fit(*specs, X=rows[0], y=rows[1], splits=rows[2], task="binary"):
+        table, models = table_of(X, y, task), estimators_from(specs, random_state=0, task=task)
         places = [(number, place) for number in range(len(models)) for place in range(len(splits))]
         return {(n, place): fit_estimator(models[n], table, splits[place]).predictions for n, place in places}
 
     return fit
-
-
-def test_a_baseline_equals_scikit_learn(fitted, rows):
-    X, y, splits = rows
-    own, split = make_pipeline(StandardScaler(), GaussianNB()), splits[4]
-    p = clone(own).fit(X[split.train], y[split.train]).predict_proba(X[split.test])[:, 1]
-    assert fitted(own, splits=[split])[0, 0].tolist() == p.astype(np.float32).tolist()
 
 
 def test_fits_do_not_depend_on_test_rows(fitted, rows):
@@ -179,6 +172,9 @@ def test_a_missing_random_state_is_set_on_a_copy():
         (LinearSVC, "baseline 'LinearSVC' has no predict_proba. Wrap it in sklearn.calibration."),
         ("sklearn.svm.SVC(C=2.0)", "has no predict_proba. Write SVC(probability=True), or wrap it in Calibrated"),
         (make_pipeline(StandardScaler(), LinearSVC()), "baseline 'Pipeline' has no predict_proba. Wrap it"),
+        ({5: GaussianNB()}, "a baseline is named 5. Give it a text"),
+        *(({name: GaussianNB()}, f"a baseline can't be named '{name}'") for name in ("prior", "auto")),
+        ([{"a": GaussianNB()}, "a=sklearn.naive_bayes.GaussianNB"], "two baselines are named 'a'"),
     ],
     ids=str,
 )  # fmt: skip
@@ -186,7 +182,7 @@ def test_invalid_baselines_are_refused_with_advice(tmp_path, monkeypatch, spec, 
     (tmp_path / "breaks_on_import.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(OptionError, match=re.escape(message)):
-        estimators_from([spec], random_state=0)
+        estimators_from(spec if isinstance(spec, list | dict) else [spec], random_state=0)
 
 
 def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
@@ -226,25 +222,11 @@ def test_a_class_without_training_rows_gets_no_probability(fitted, rows):
         assert fitted(GaussianNB(), splits=[split])[0, 0].tolist() == [code] * 10
 
 
-@pytest.fixture(scope="module")
-def numbers(rows, table_of):
-    """A function that returns predictions of y = 1e5 + 1e3 (x0 + noise), by numbers of baseline and split."""
-    X, _, splits = rows
+def test_a_user_defined_regressor_is_standardised_and_may_return_a_column(fitted, rows):
+    X, split = rows[0], rows[2][0]
     y = 1e5 + 1e3 * (X[:, 0] + 0.3 * np.random.default_rng(5).normal(size=150))
-
-    def fit(*specs, splits=splits):
-        models = estimators_from(specs, random_state=0, task="regression")
-        places = [(number, place) for number in range(len(models)) for place in range(len(splits))]
-        table = table_of(X, y, "regression")
-        return {(n, place): fit_estimator(models[n], table, splits[place]).predictions for n, place in places}
-
-    return X, y, fit
-
-
-def test_a_user_defined_regressor_is_standardised_and_may_return_a_column(numbers, rows):
-    X, y, fit = numbers
-    found = fit("sklearn.neighbors.KNeighborsRegressor(n_neighbors=3)", PLSRegression(2), splits=rows[2][:1])
-    split = rows[2][0]
+    specs = "sklearn.neighbors.KNeighborsRegressor(n_neighbors=3)", PLSRegression(2)
+    found = fitted(*specs, y=y, splits=[split], task="regression")
     by_hand = make_pipeline(StandardScaler(), KNeighborsRegressor(3)).fit(X[split.train], y[split.train])
     np.testing.assert_allclose(found[0, 0], by_hand.predict(X[split.test]))
     assert found[1, 0].shape == split.test.shape
@@ -283,18 +265,3 @@ def test_regressions_by_their_old_or_the_other_task_s_name_are_refused_with_the_
     for name in ("logistic-regression", "linear-regression", "linear" if right == "logistic" else "logistic"):
         with pytest.raises(OptionError, match=f"no baseline '{name}'. Name {right}."):
             specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[name]))
-
-
-@pytest.mark.parametrize(
-    ("specs", "message"),
-    [
-        ({5: GaussianNB()}, "a baseline is named 5. Give it a text"),
-        ({"prior": GaussianNB()}, "a baseline can't be named 'prior'"),
-        ({"auto": GaussianNB()}, "a baseline can't be named 'auto'"),
-        ([{"a": GaussianNB()}, "a=sklearn.naive_bayes.GaussianNB"], "two baselines are named 'a'"),
-    ],
-    ids=str,
-)
-def test_misleading_names_of_baselines_are_refused(specs, message):
-    with pytest.raises(OptionError, match=message):
-        estimators_from(specs, random_state=0)

@@ -7,14 +7,6 @@ from seedbed.data.reading import table_from_arrays
 from seedbed.errors import DataError
 from seedbed.model.blending import fit_model
 from seedbed.scoring import resamples_for
-from seedbed.settings.recipe import Recipe
-
-
-@pytest.mark.parametrize(("n_rows", "size"), [(60, 64), (2_000, 128), (4_000, 256), (12_000, 512), (50_000, 1024)])
-def test_more_rows_use_larger_batches_unless_they_are_given(n_rows, size):
-    assert Recipe().for_rows(n_rows).batch_size == size
-    assert Recipe(batch_size=7).for_rows(n_rows).batch_size == 7
-    assert Recipe(batch_size=0).for_rows(n_rows).batch_size == 0
 
 
 def test_a_table_that_does_not_fit_in_memory_is_refused_with_its_sizes(monkeypatch):

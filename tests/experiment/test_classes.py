@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from seedbed.errors import OptionError
 from seedbed.experiment.conclusions import guessing_like
 from seedbed.networks.draws import derive
 from seedbed.training.many import train_many
@@ -82,12 +81,3 @@ def test_the_margin_and_the_checks_use_the_loss_of_the_prior(found, rows):
     np.testing.assert_allclose(found["prior"].predictions[0, 0, found.splits[0].test][0],
                                np.bincount(rows[1][found.splits[0].train]) / 60, atol=1e-6)  # fmt: skip
     np.testing.assert_allclose(guessing_like(found["tanh:4"]).predictions, found["prior"].predictions, atol=1e-6)
-
-
-@pytest.mark.parametrize("metric", ["log_loss", "accuracy"])
-def test_other_metrics_can_be_judged_but_not_those_of_regressions(compared, table_of, rows, metric):
-    table = table_of(*rows, "multiclass")
-    found = compared(table, "linear:3", "tanh:4", metric=metric)
-    assert found.verdicts[0].metric == metric
-    with pytest.raises(OptionError, match="'squared_error' can't be tested on this target"):
-        compared(table, "linear:3", metric="squared_error")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import seedbed as sb
@@ -82,15 +83,9 @@ def test_columns_of_any_kind_that_stand_for_each_other_are_found() -> None:
     size, level = rng.normal(size=300), rng.integers(0, 5, 300)
     columns = {"size": size, "cubed": size**3, "level": [f"l{one}" for one in level], "number of level": level,
                "word": [f"w{4 - one}" for one in level], "noise": rng.normal(size=300)}  # fmt: skip
-    table = sb.read_table(_frame(columns | {"y": rng.integers(0, 2, 300)}), target="y")
+    table = sb.read_table(pd.DataFrame(columns | {"y": rng.integers(0, 2, 300)}), target="y")
     names = [[table.feature_names[place] for place in group] for group in substitutes_of(table.columns)]
     assert names == [["size", "cubed"], ["level", "number of level", "word"]]
-
-
-def _frame(columns: dict[str, Any]) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(columns)
 
 
 def test_many_columns_are_left_out_in_forty_groups() -> None:
@@ -117,7 +112,7 @@ def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
     with pytest.raises(ColumnError, match="no column 'y1'") as error:
         ask("columns", *rows(), columns=["y1"], **FAST)
     assert "x1" in error.value.hint
-    constant = _frame({"x": np.sin(np.arange(60)), "same": 1, "y": np.arange(60) % 2})
+    constant = pd.DataFrame({"x": np.sin(np.arange(60)), "same": 1, "y": np.arange(60) % 2})
     with pytest.raises(ColumnError, match="column 'same' is left out: it is 1 in every row"):
         ask("columns", constant, target="y", columns=["same"], **FAST)
     with pytest.raises(CandidateError, match="boosted-tree"):

@@ -12,11 +12,12 @@ from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
 
 
-def design_of(n_rows, rare=None, **options):
-    target = np.zeros(n_rows, dtype=int)
-    target[: n_rows // 2 if rare is None else rare] = 1
-    table = table_from_arrays(np.arange(2.0 * n_rows).reshape(-1, 2), target)
-    return specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[], **options)).design
+def spec_of(n_rows, options=None, **fields):
+    """Return an experiment on a table of two classes, unless other fields of it are given."""
+    table = table_from_arrays(np.arange(2.0 * n_rows).reshape(-1, 2), np.arange(n_rows) % 2)
+    fields["grouped_by"] = "patient" if fields.pop("named", False) else ""
+    design = Design(**{"baselines": [], **(options or {})})
+    return specify(dataclasses.replace(table, **fields), "relu:3", recipe=Recipe(), design=design)
 
 
 def counts(design):
@@ -39,32 +40,27 @@ def counts(design):
     ids=str,
 )
 def test_given_options_replace_the_defaults(n_rows, options, expected):
-    design = design_of(n_rows, **options)
+    design = spec_of(n_rows, options).design
     assert counts(design) == expected
     assert design.locked_share == (0.2 if design.kind == "held_out" else 0.0)
     assert design.quick == (options.get("quick", False) and "repeats" not in options)
 
 
 def test_a_first_look_is_one_repeat_on_at_most_5000_rows():
-    table = table_from_arrays(np.arange(12_000.0).reshape(-1, 2), np.arange(6000) % 2)
-    spec = specify(table, "relu:3", recipe=Recipe(), design=Design(quick=True))
+    spec = spec_of(6000, {"quick": True})
     assert (spec.table.n_rows, spec.whole.n_rows, len(spec.splits())) == (5000, 6000, 10)
 
 
 @pytest.mark.parametrize(("n_rows", "n_networks"), [(300, 8), (11_999, 8), (12_000, 4)])
 def test_a_model_has_eight_networks_or_four_with_many_rows(n_rows, n_networks):
-    table = table_from_arrays(np.arange(2.0 * n_rows).reshape(-1, 2), np.arange(n_rows) % 2)
-    assert specify(table, "relu:3", recipe=Recipe()).n_networks == n_networks
-    assert specify(table, "relu:3", recipe=Recipe(), design=Design(n_networks=3)).n_networks == 3
+    assert spec_of(n_rows).n_networks == n_networks
+    assert spec_of(n_rows, {"n_networks": 3}).n_networks == 3
 
 
 def test_splits_and_held_out_rows_follow_the_design():
-    rng = np.random.default_rng(0)
     designs = ((40, 10, 4), (300, 100, 30), (2500, 30, 250), (25_000, 10, 2500), (200_010, 1, 40_002))
     for n_rows, n_splits, n_test in designs:
-        table = table_from_arrays(rng.normal(size=(n_rows, 2)), np.arange(n_rows) % 2)
-        spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[]))
-        splits = spec.splits()
+        splits = spec_of(n_rows).splits()
         assert len(splits) == n_splits
         assert {len(split.test) for split in splits} == {n_test}
         assert all((np.diff(split.train) > 0).all() and (np.diff(split.test) > 0).all() for split in splits)
@@ -72,21 +68,11 @@ def test_splits_and_held_out_rows_follow_the_design():
 
 def test_impossible_designs_are_refused():
     with pytest.raises(TargetError, match="Too few rows: 1 outside the largest class"):
-        design_of(100, rare=1)
+        spec_of(100, target=(np.arange(100) == 0).astype(int))
     with pytest.raises(OptionError, match="n_networks is 0"):
-        design_of(300, n_networks=0)
+        spec_of(300, {"n_networks": 0})
     with pytest.raises(OptionError, match="repeats is 0"):
-        design_of(25_000, repeats=0)
-
-
-def spec_of(n_rows, options=None, **fields):
-    """A function that makes an experiment on a table with groups or times."""
-    rng = np.random.default_rng(0)
-    table = table_from_arrays(rng.normal(size=(n_rows, 2)), np.arange(n_rows) % 2)
-    fields["grouped_by"] = "patient" if fields.pop("named", False) else ""
-    return specify(
-        dataclasses.replace(table, **fields), "relu:3", recipe=Recipe(), design=Design(baselines=[], **(options or {}))
-    )
+        spec_of(25_000, {"repeats": 0})
 
 
 @pytest.mark.parametrize(
@@ -138,19 +124,12 @@ def test_designs_that_times_make_impossible_are_refused():
         spec_of(300, times=of_one_class).splits()
 
 
-@pytest.mark.parametrize(("n_rare", "expected"), [(1, "cross_validation"), (5, "cross_validation")])
-def test_a_tiny_class_among_several_does_not_prevent_verdicts(n_rare, expected):
-    table = table_from_arrays(np.arange(600.0).reshape(-1, 2), np.arange(300) % 2)
-    target = np.arange(300) % 2
-    target[:n_rare] = 2
-    table = dataclasses.replace(table, target=target, labels=("a", "b", "c"), task="multiclass")
-    spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[]))
-    assert spec.design.kind == expected
-    assert {len(split.test) for split in spec.splits()} == {30}
-
-
-def test_a_regression_has_no_rare_class():
-    table = table_from_arrays(np.arange(600.0).reshape(-1, 2), np.arange(300) % 2)
-    table = dataclasses.replace(table, target=np.arange(300.0) ** 2, labels=(), task="regression")
-    spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[]))
+@pytest.mark.parametrize("n_rare", [1, 5, None])
+def test_a_tiny_class_among_several_does_not_prevent_verdicts_and_a_regression_has_none(n_rare):
+    rows = np.arange(300)
+    fields = {"target": rows**2.0, "labels": (), "task": "regression"}
+    if n_rare:
+        fields = {"target": np.where(rows < n_rare, 2, rows % 2), "labels": ("a", "b", "c"), "task": "multiclass"}
+    spec = spec_of(300, **fields)
     assert counts(spec.design) == ("cross_validation", 10, 10, 9)
+    assert {len(split.test) for split in spec.splits()} == {30}

@@ -81,13 +81,19 @@ def test_networks_that_diverge_after_their_best_epoch_are_judged(small):
     assert {found.conclusion.reference, found.verdicts[0].candidate} == {"tanh:3", wild}
 
 
-def test_a_network_that_diverges_in_its_last_step_has_diverged(small):
+def test_networks_that_diverge_in_their_last_step_have_diverged_are_counted_and_saved(small, tmp_path):
     # Training losses are computed before the step, so those of one epoch are still good; its logits are infinite, not
     # NaN.
-    result = small(candidates="linear:4", lr=1e30, epochs=1)["linear:4"]
+    seen = []
+    found = small(candidates="linear:4", lr=1e30, epochs=1, on_progress=seen.append)
+    result = found["linear:4"]
     assert result.diverged.all()
     assert np.isnan(result.predictions).all()
     assert result.scores["accuracy"].mean is None
+    assert seen[-1].done == seen[-1].total == 3
+    assert all(path.stat().st_size > 100 for path in found.save(tmp_path))
+    assert json.loads((tmp_path / "comparison.json").read_text())["candidates"][0]["n_diverged"] == 6
+    assert found.conclusion.ranking == ()
 
 
 def test_if_all_networks_diverge_the_document_has_nulls(every):
@@ -97,20 +103,6 @@ def test_if_all_networks_diverge_the_document_has_nulls(every):
     assert all(value == nothing for value in one["scores"].values())
     assert {one[key] for key in ("train_accuracy", "train_loss", "test_loss")} == {None}
     assert other["scores"]["accuracy"]["mean"] > 0
-
-
-def test_a_comparison_of_diverged_networks_is_saved_with_its_picture(small, tmp_path):
-    found = small(candidates="linear:4", lr=1e30)
-    for path in found.save(tmp_path):
-        assert path.stat().st_size > 100
-    assert json.loads((tmp_path / "comparison.json").read_text())["candidates"][0]["n_diverged"] == 6
-    assert found.conclusion.ranking == ()
-
-
-def test_progress_counts_models_that_diverged(small):
-    seen = []
-    small(candidates="linear:4", lr=1e30, on_progress=seen.append)
-    assert seen[-1].done == seen[-1].total == 3
 
 
 def test_one_run_that_diverges_is_saved_with_its_picture(tmp_path):

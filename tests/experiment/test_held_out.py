@@ -4,7 +4,6 @@ import importlib
 
 import numpy as np
 import pytest
-from sklearn.model_selection import train_test_split
 
 from seedbed.evaluation.estimates import paired_hold_out, paired_shares
 
@@ -33,13 +32,6 @@ def found(small, large):
     names = ["linear:1", "tanh:3"]
     return small(*large, **WHOLE, candidates=names, epochs=3, baselines=["prior"], random_state=5,
                  reference="linear:1")  # fmt: skip
-
-
-def test_a_stratified_fifth_of_the_rows_is_held_out(found, large):
-    (split,) = found.splits
-    train, test = train_test_split(np.arange(2_500), test_size=0.2, random_state=5, stratify=large[1])
-    assert split.train.tolist() == sorted(train)
-    assert split.test.tolist() == sorted(test)
 
 
 def test_held_out_rows_change_no_prediction_of_others(small, large, found):

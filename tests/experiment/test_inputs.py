@@ -84,24 +84,20 @@ def plain(small):
 
 
 @pytest.mark.parametrize(
-    "frame_of",
+    "table_of",
     [
-        lambda X, y: pd.DataFrame(X, columns=NAMES).assign(y=y),
-        lambda X, y: pl.DataFrame({"y": y, **dict(zip(NAMES, X.T, strict=True))}),
-        lambda X, y: pl.DataFrame(X, schema=NAMES).with_columns(y=y).to_arrow(),
+        lambda X, y, path: pd.DataFrame(X, columns=NAMES).assign(y=y),
+        lambda X, y, path: pl.DataFrame({"y": y, **dict(zip(NAMES, X.T, strict=True))}),
+        lambda X, y, path: pl.DataFrame(X, schema=NAMES).with_columns(y=y).to_arrow(),
+        lambda X, y, path: str(path),
+        lambda X, y, path: path,
     ],
-    ids=["pandas", "polars", "pyarrow"],
+    ids=["pandas", "polars", "pyarrow", "str", "Path"],
 )
-def test_a_data_frame_gives_the_same_result_as_its_arrays(small, arrays, plain, same, frame_of):
-    found = small(frame_of(*arrays), target="y", candidates="tanh:4")
+def test_a_data_frame_and_a_file_give_the_same_result_as_arrays(small, arrays, csv, plain, same, table_of, request):
+    found = small(table_of(*arrays, csv), target="y", candidates="tanh:4")
     assert found.to_dict()["target"] == "y"
-    same(found["tanh:4"], plain)
-
-
-@pytest.mark.parametrize("wrap", [str, lambda path: path], ids=["str", "Path"])
-def test_a_file_gives_the_same_result_as_its_arrays(small, csv, plain, same, wrap):
-    found = small(wrap(csv), target="y", candidates="tanh:4")
-    assert found.to_dict()["table"] == "rows"
+    assert (found.to_dict()["table"] == "rows") == (request.node.callspec.id in ("str", "Path"))
     same(found["tanh:4"], plain)
 
 

@@ -9,7 +9,6 @@ import threading
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
@@ -23,6 +22,7 @@ from seedbed.experiment.run_folder import is_finished, open_folder
 from seedbed.experiment.specification_file import read_specification
 
 from .conftest import StopError
+from .test_rows import frame
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
 
@@ -244,12 +244,6 @@ ONE_REPEAT = sb.Design(repeats=1, folds=3, n_networks=2, baselines=["prior"])
 FAST = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "design": ONE_REPEAT}
 
 
-def rows_in_memory():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=400)
-    return pd.DataFrame({"x": x, "y": np.where(x + rng.normal(size=400) > 0.8, "yes", "no")})
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compared") / "run"
@@ -309,7 +303,7 @@ def test_an_interrupted_comparison_is_continued_first(ask, finished, monkeypatch
 def test_a_folder_without_its_table_or_its_models_says_what_to_do(ask, call, tmp_path):
     with pytest.raises(OptionError, match="holds no finished run"):
         ask("rows", tmp_path)
-    sb.compare(rows_in_memory(), target="y", folder=tmp_path / "frame", **FAST)
+    sb.compare(frame(400), target="y", folder=tmp_path / "frame", **FAST)
     again = "Name the table: with folder .* and the same options, its finished networks are used again"
     with pytest.raises(OptionError, match=f"was given in Python, and isn't in its folder. {again}"):
         ask("rows", tmp_path / "frame")
@@ -332,7 +326,7 @@ def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(
             raise KeyboardInterrupt
         return run(plan, folder)
 
-    sb.compare(table := rows_in_memory(), target="y", folder=tmp_path, **FAST)
+    sb.compare(table := frame(400), target="y", folder=tmp_path, **FAST)
     monkeypatch.setattr(sizes, "run", once)
     with pytest.raises(KeyboardInterrupt):
         ask("rows", table, target="y", folder=tmp_path, **FAST)

@@ -304,13 +304,3 @@ def test_a_target_with_its_follow_up_time_is_advised_to_be_survival(call, here):
     assert command.endswith("--event DEATH_EVENT --time time")
     again = call(*shlex.split(command)[1:], "--out", "again")
     assert (again.status, "predicting when DEATH_EVENT comes" in again.out) == (0, True)
-
-
-def test_in_python_the_advice_names_event_and_time_in_place_of_the_target(here):
-    patients().rename(columns={"died": "DEATH_EVENT", "days": "time"}).to_csv("heart.csv", index=False)
-    table = sb.read_table("heart.csv", target="DEATH_EVENT")
-    (note,) = [note for note in table.notes if note.code == "SB211"]
-    assert note.message.endswith('Predict when it comes with event="DEATH_EVENT", time="time"')
-    _, command = remedy(quick(table).conclusion)
-    assert "target=" not in command
-    assert 'event="DEATH_EVENT", time="time"' in command

@@ -7,7 +7,6 @@ import pytest
 from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
-from seedbed.data.reading import read_table
 from seedbed.errors import OptionError
 from seedbed.experiment.training_run import train, training_on
 from seedbed.settings.design import Compute
@@ -35,12 +34,6 @@ def test_train_equals_train_many_on_a_standardised_split(run):
     np.testing.assert_allclose(found.test_accuracy, expected.test_accuracy, atol=1e-6)
 
 
-def test_one_seed_alone_and_among_many_is_the_same_network(run):
-    alone, among = run(seeds=[7]).history, run(seeds=[6, 7, 8]).history
-    np.testing.assert_allclose(among.train_loss[:, 1], alone.train_loss[:, 0], atol=1e-5)
-    np.testing.assert_allclose(among.test_loss[:, 1], alone.test_loss[:, 0], atol=1e-5)
-
-
 def test_words_of_the_candidate_overrule_the_recipe(run):
     own = run(candidate="relu:5@epochs=3,lr=0.1").history
     assert own.train_loss.shape == (3, 1)
@@ -51,13 +44,6 @@ def test_the_whole_recipe_reaches_the_training(run):
     recipe = Recipe(epochs=6, lr=0.5, schedule="cosine", warmup=0.2, optimizer="adamw", weight_decay=0.1,
                     decay_biases=False, label_smoothing=0.1, clip_norm=2.0, batch_size=64, patience=0)  # fmt: skip
     assert run(recipe=recipe, seeds=[1, 2]).history.recipe == dataclasses.replace(recipe, loss="bce")
-
-
-def test_a_table_object_is_accepted(run):
-    table = read_table("example:moons")
-    trained = run(table)
-    assert trained.training.table is table
-    np.testing.assert_array_equal(trained.history.train_loss, run().history.train_loss)
 
 
 def test_rows_left_out_belong_to_models(run):
