@@ -19,11 +19,6 @@ def test_each_area_equals_scikit_learns_also_with_ties(seed, n_rows, n_levels):
     assert area == pytest.approx(roc_auc_score(y, p), abs=1e-12)
 
 
-@pytest.mark.parametrize("y", [[0, 0, 0], [1, 1, 1]])
-def test_a_missing_class_has_no_area(y):
-    assert np.isnan(two_class_auc(np.array(y) == 1, np.array([0.1, 0.2, 0.3]))(np.ones((1, 3)))).all()
-
-
 def classes(seed, n_rows=40, n_levels=1000):
     rng = np.random.default_rng(seed)
     y = np.r_[np.arange(4), rng.integers(0, 4, n_rows - 4)]

@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.metrics import (
-    accuracy_score,
     balanced_accuracy_score,
-    brier_score_loss,
-    log_loss,
     matthews_corrcoef,
     mean_absolute_error,
     mean_squared_error,
@@ -29,19 +26,6 @@ from seedbed.evaluation.metrics import (
 rng = np.random.default_rng(0)
 Y, P = rng.integers(2, size=80), rng.random(80)
 Y3, P3 = rng.integers(3, size=80), rng.dirichlet([1, 1, 1], size=80)
-
-
-def test_mean_binary_losses_equal_scikit_learns():
-    assert row_losses("brier", Y, P).mean() == pytest.approx(brier_score_loss(Y, P), abs=1e-10)
-    assert row_losses("log_loss", Y, P).mean() == pytest.approx(log_loss(Y, P), abs=1e-10)
-    assert row_losses("accuracy", Y, P).mean() == pytest.approx(1 - accuracy_score(Y, P > 0.5), abs=1e-10)
-
-
-def test_mean_multiclass_losses_equal_scikit_learns():
-    assert row_losses("log_loss", Y3, P3).mean() == pytest.approx(log_loss(Y3, P3), abs=1e-10)
-    assert row_losses("accuracy", Y3, P3).mean() == pytest.approx(1 - accuracy_score(Y3, P3.argmax(1)), abs=1e-10)
-    by_hand = ((P3 - np.eye(3)[Y3]) ** 2).sum(axis=1)
-    assert row_losses("brier", Y3, P3) == pytest.approx(by_hand, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -107,9 +91,12 @@ def test_the_mean_absolute_error_is_in_units_of_the_target():
 
 
 @pytest.mark.parametrize("name", ["mae", "squared_error"])
-def test_a_constant_target_has_no_margin(name):
+def test_a_constant_target_has_no_margin_and_no_squared_error(name):
     with pytest.raises(TargetError):
         default_margin(name, np.ones(5))
+    if name == "squared_error":
+        with pytest.raises(TargetError, match="constant"):
+            row_losses(name, [1.0, 1.0], [0.0, 1.0])
 
 
 @pytest.mark.parametrize("name", ["brier", "accuracy", "log_loss"])
@@ -176,8 +163,3 @@ def test_an_unknown_metric_suggests_the_nearest_name():
         row_losses("breir", Y, P)
     with pytest.raises(OptionError, match="isn't a metric with a loss"):
         row_losses("roc_auc", Y, P)
-
-
-def test_a_constant_target_has_no_squared_error():
-    with pytest.raises(TargetError, match="constant"):
-        row_losses("squared_error", [1.0, 1.0], [0.0, 1.0])

@@ -4,15 +4,11 @@ simulation."""
 import baycomp
 import numpy as np
 import pytest
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from seedbed.evaluation.estimates import corrected_t, holm
 from seedbed.evaluation.verdicts import more_repeats_ratio
-
-differences = arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(2, 8)), elements=st.floats(-1, 1, width=32))
 
 
 def draws(repeats=10, folds=10, seed=0):

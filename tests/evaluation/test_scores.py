@@ -98,12 +98,6 @@ def test_scores_of_constant_predictions_are_defined():
     assert score("brier_skill", y, p) == pytest.approx(0)
 
 
-def test_a_missing_class_leaves_the_multiclass_auc_undefined():
-    y = np.where(Y3 == 2, 0, Y3)
-    assert score("roc_auc", y, P3) is None
-    assert score("accuracy", y, P3) is not None
-
-
 @pytest.mark.parametrize("name", [name for name in METRICS if not METRICS[name].is_of_survival])
 def test_perfect_predictions_reach_the_best_end_of_the_range(name):
     metric = METRICS[name]

@@ -83,10 +83,7 @@ def test_json_is_the_whole_document(scores, csv, capsys):
 
 def test_report_and_document_are_written(scores, csv, tmp_path, capsys):
     path = csv(scores(folds=5))
-    for name, part in (
-        ("r.html", '<dl class="answers">'),
-        ("d.json", '"judgement"'),
-    ):
+    for name, part in (("r.html", '<dl class="answers">'), ("d.json", '"judgement"')):
         assert status(path, "-o", tmp_path / name) == 0
         assert part in (tmp_path / name).read_text(encoding="utf-8")
     assert "<Text>" not in capsys.readouterr().err

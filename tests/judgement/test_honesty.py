@@ -25,10 +25,6 @@ def test_equal_candidates_on_random_splits_are_seldom_called_different(judged):
     assert sum(judged.false_winner_random(number, 100, 30, 0.2) for number in range(100)) <= 7
 
 
-def test_seeds_on_one_split_never_give_a_verdict(judged):
-    assert not any(judged.called_by_seeds(number) for number in range(40))
-
-
 def test_a_loop_keeps_none_of_fifty_useless_changes(judged):
     assert not any(judged.keeps_any(number, 100) for number in range(3))
 

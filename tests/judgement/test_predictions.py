@@ -221,32 +221,6 @@ def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(
     assert list(judgement.to_dict()["labels"]) == ["0", "1"]
 
 
-WIDE_CASES = {
-    "two targets": (lambda f: f.assign(label=f["y"]), {}, "'label' and 'y' could both hold the true values"),
-    "no target": (lambda f: f.rename(columns={"y": "z"}), {}, "none has a usual name of true values"),
-    "a feature": (lambda f: f.assign(age=40), {}, "column 'age' holds neither labels of 'y' (no, yes) nor probabil"),
-    "labels and probabilities": (lambda f: f.assign(c=f["y"]), {}, "'c' holds labels, and not all others do"),
-    "another label": (
-        lambda f: f.assign(plain="yes", sharp=["oh", *f["y"][1:]]), {}, "column 'sharp' holds neither labels of 'y'"
-    ),
-    "one candidate": (lambda f: f.drop(columns="plain"), {}, "no column names the candidate"),
-    "repeats without rows": (lambda f: f.drop(columns="row"), {}, "no column names the row of the table"),
-    "a direction": (lambda f: f, {"lower_is_better": True}, "with the target 'y' a file holds predictions"),
-    "a group in two folds": (lambda f: f.assign(site=f["row"] % 30), {"group": "site"}, "some rows of site 0 and not"),
-    "a row of two groups": (lambda f: f.assign(site=f.index), {"group": "site"}, "has two different groups"),
-    "no group": (lambda f: f.assign(site=[*f["row"][1:], None]), {"group": "site"}, "has no group: column 'site'"),
-    "a group without its name": (lambda f: f.assign(site="x"), {}, "or give group=\"site\" if it names groups"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", WIDE_CASES)
-def test_invalid_columns_of_predictions_raise_one_sentence(predictions, case):
-    spoil, options, message = WIDE_CASES[case]
-    with pytest.raises(sb.SeedbedError) as caught:
-        sb.judge(spoil(wide(predictions())), **options)
-    assert message in str(caught.value)
-
-
 def test_naming_the_score_leaves_a_file_of_predictions_one(predictions):
     rows = wide(predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed")
     frame = pd.DataFrame({"y_true": rows["y"], **{n: np.where(rows[n] > 0.5, "yes", "no") for n in ("plain", "sharp")}})
@@ -273,7 +247,7 @@ def test_the_true_values_are_never_a_candidate(scores, name):
         sb.judge({"x": [0.80, 0.78, 0.83], name: [0.85, 0.84, 0.88]}, score="accuracy", folds=3)
 
 
-CASES = {
+LONG_CASES = {
     "a missing prediction": (lambda f: f.iloc[1:], "1 predictions of plain are missing, the first of them in repeat 0"),
     "a prediction given twice": (lambda f: pd.concat([f, f.iloc[:1]]), "several predictions for one row"),
     "a row with two targets": (
@@ -288,11 +262,33 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+WIDE_CASES = {
+    "two targets": (lambda f: f.assign(label=f["y"]), {}, "'label' and 'y' could both hold the true values"),
+    "no target": (lambda f: f.rename(columns={"y": "z"}), {}, "none has a usual name of true values"),
+    "a feature": (lambda f: f.assign(age=40), {}, "column 'age' holds neither labels of 'y' (no, yes) nor probabil"),
+    "labels and probabilities": (lambda f: f.assign(c=f["y"]), {}, "'c' holds labels, and not all others do"),
+    "another label": (
+        lambda f: f.assign(plain="yes", sharp=["oh", *f["y"][1:]]), {}, "column 'sharp' holds neither labels of 'y'"
+    ),
+    "one candidate": (lambda f: f.drop(columns="plain"), {}, "no column names the candidate"),
+    "repeats without rows": (lambda f: f.drop(columns="row"), {}, "no column names the row of the table"),
+    "a direction": (lambda f: f, {"lower_is_better": True}, "with the target 'y' a file holds predictions"),
+    "a group in two folds": (lambda f: f.assign(site=f["row"] % 30), {"group": "site"}, "some rows of site 0 and not"),
+    "a row of two groups": (lambda f: f.assign(site=f.index), {"group": "site"}, "has two different groups"),
+    "no group": (lambda f: f.assign(site=[*f["row"][1:], None]), {"group": "site"}, "has no group: column 'site'"),
+    "a group without its name": (lambda f: f.assign(site="x"), {}, "or give group=\"site\" if it names groups"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [*LONG_CASES, *(f"wide: {case}" for case in WIDE_CASES)])
 def test_invalid_predictions_raise_one_sentence(predictions, case):
-    spoil, message = CASES[case]
+    frame, options = predictions(), {"target": "y"}
+    if case in LONG_CASES:
+        spoil, message = LONG_CASES[case]
+    else:
+        frame, (spoil, options, message) = wide(frame), WIDE_CASES[case.removeprefix("wide: ")]
     with pytest.raises(sb.SeedbedError) as caught:
-        sb.judge(spoil(predictions()), target="y")
+        sb.judge(spoil(frame), **options)
     assert message in str(caught.value)
 
 
