@@ -51,14 +51,11 @@ def test_any_kind_of_matrix_is_read(features):
     assert table.feature_names == ("x0", "x1")
 
 
-def test_a_frame_brings_its_names():
+def test_a_frame_brings_its_names_and_arrays_are_copied():
     frame = pd.DataFrame({"height": [1, 2, 3], "y": [4.0, 5.0, 6.5]}, index=[7, 8, 9])
     table = table_from_arrays(frame, pd.Series([1, 0, 1], name="sick"))
     assert (table.feature_names, table.target_name) == (("height", "y"), "sick")
     assert table_from_arrays(frame, [1, 0, 1]).target_name not in frame.columns
-
-
-def test_the_callers_arrays_stay_writable_and_are_copied():
     mine, target = X.copy(), np.array([0, 1, 1])
     table = table_from_arrays(mine, target)
     mine[0, 0], target[0] = 99.0, 1

@@ -24,15 +24,6 @@ def test_levels_of_new_rows_are_read_as_written_by_estimators_and_models():
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_number_of_numpy_is_a_number_beside_decimal_commas(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_text("price;y\n" + "".join(f'"{n},{n}5";{n % 2}\n' for n in range(1, 40)))
-    recipe = sb.Recipe(epochs=2, lr=0.1)
-    model = sb.fit_model(read_table(path, target="y"), "linear:2", recipe=recipe, n_networks=2)
-    one, other = (model.predict_proba([{"price": kind(1.234)}]) for kind in (float, np.float64))
-    np.testing.assert_array_equal(one, other)
-
-
 @pytest.mark.parametrize("role", ["target", "group"])
 def test_long_whole_numbers_and_versions_stay_apart(tmp_path, role):
     path = tmp_path / "table.csv"

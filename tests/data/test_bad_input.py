@@ -1,6 +1,5 @@
 """Unusable input raises one clear line: what was found, where, what to do."""
 
-import pandas as pd
 import polars as pl
 import pytest
 
@@ -79,11 +78,8 @@ def test_no_target_lists_the_columns_and_suggests_the_likely_one(write):
     assert likely_target(penguins) == "species"
     assert likely_target(["PassengerId", "Survived", "Class", "Name"]) == "Survived"
     assert likely_target(["x", "y", "Price", "z"]) == "Price"
-    assert (likely_target(["a", "b"]), likely_target(["a", "b"], usual_only=True), likely_target([])) == (
-        "b",
-        None,
-        None,
-    )
+    assert likely_target(["a", "b"]) == "b"
+    assert likely_target(["a", "b"], usual_only=True) is likely_target([]) is None
 
 
 def test_duplicate_column_names_in_parquet_are_refused(tmp_path):
@@ -99,15 +95,6 @@ def test_duplicate_column_names_in_parquet_are_refused(tmp_path):
         read_table(tmp_path / "q.parquet", target="y")
 
 
-def test_bad_cells_and_names_of_a_data_frame_are_refused():
-    with pytest.raises(ColumnError, match=r"column 'a' \(1 of 2 cells, first in row 1 \(counted from 0\): 'inf'"):
-        read_table(pd.DataFrame({"a": [1.0, float("inf")], "y": [0, 1]}), target="y")
-    with pytest.raises(DataError, match="'a' 2 times"):
-        read_table(pd.DataFrame([[1, 2, 0], [3, 4, 1]], columns=["a", "a", "y"]), target="y")
-    with pytest.raises(DataError, match="can't be read from int"):
-        read_table(5, target="y")
-
-
 ROLES = {
     "target": ({"target": "outcom"}, ColumnError, "no target 'outcom'. Did you mean 'outcome'?"),
     "drop": ({"drop": ["agee"]}, ColumnError, "no column to drop 'agee'. Did you mean 'age'?"),
@@ -121,11 +108,7 @@ ROLES = {
     "two kinds": ({"numeric": "age", "categorical": "age"}, OptionError, "a numeric column and a categorical column"),
     "kind of target": ({"numeric": "outcome"}, OptionError, "both the target and a numeric column"),
     "kind of dropped": ({"numeric": "age", "drop": "age"}, OptionError, "a column to drop and a numeric column"),
-    "words for time": (
-        {"time_split": "town"},
-        ColumnError,
-        "the time column 'town' is a category, not dates or numbers",
-    ),
+    "words for time": ({"time_split": "town"}, ColumnError, "'town' is a category, not dates or numbers"),
     "time missing": ({"time_split": "age"}, ColumnError, "no number in 1 of 3 rows, first in line 4"),
     "no features": ({"drop": ["age", "town"]}, DataError, "no feature is left"),
 }

@@ -80,30 +80,31 @@ def test_a_changed_heart_failure_table_is_refused(tmp_path, monkeypatch):
         read_table("example:heart-failure")
 
 
-def test_heart_failure_is_downloaded_once_and_its_checksum_verified(real_table, tmp_path, monkeypatch):
+@pytest.fixture
+def pooch(tmp_path, monkeypatch):
+    """A function that replaces how the library for downloads retrieves a file."""
+    about = {"os_cache": lambda name: tmp_path / name, "get_logger": lambda: SimpleNamespace(setLevel=print)}
+    return lambda retrieve: monkeypatch.setitem(sys.modules, "pooch", SimpleNamespace(retrieve=retrieve, **about))
+
+
+def test_heart_failure_is_downloaded_once_and_its_checksum_verified(real_table, tmp_path, monkeypatch, pooch):
     calls = []
 
     def retrieve(url, known_hash, fname, path):
         calls.append((known_hash, fname, path))
         return str(real_table("heart_failure.csv"))
 
-    fake = SimpleNamespace(
-        retrieve=retrieve, os_cache=lambda name: tmp_path / name, get_logger=lambda: SimpleNamespace(setLevel=print)
-    )
-    monkeypatch.setitem(sys.modules, "pooch", fake)
+    pooch(retrieve)
     monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
     assert read_table("example:heart-failure").n_rows == 299
     assert calls == [(f"sha256:{HEART_FAILURE_SHA256}", "heart_failure.csv", tmp_path / "seedbed")]
 
 
-def test_without_a_network_the_error_names_the_alternative(tmp_path, monkeypatch):
+def test_without_a_network_the_error_names_the_alternative(monkeypatch, pooch):
     def retrieve(url, known_hash, fname, path):
         raise ConnectionError("no route")
 
-    fake = SimpleNamespace(
-        retrieve=retrieve, os_cache=lambda name: tmp_path / name, get_logger=lambda: SimpleNamespace(setLevel=print)
-    )
-    monkeypatch.setitem(sys.modules, "pooch", fake)
+    pooch(retrieve)
     monkeypatch.delenv("SEEDBED_DATA", raising=False)
     with pytest.raises(DataError, match=r"could not be fetched .* SEEDBED_DATA"):
         read_table("example:heart-failure")

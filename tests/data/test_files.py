@@ -188,9 +188,6 @@ def test_parquet_cells_are_converted_to_text_that_is_typed_correctly(tmp_path):
     cells = {name: columns.cells(i)[0] for i, name in enumerate(columns.names)}
     assert columns.numbers(6)[0] == 3.0
     assert cells == {**{name: cell for name, (_, cell) in PARQUET.items()}, "level": "x", "none": None}
-
-
-def test_a_parquet_column_without_a_name_may_stand_beside_any_other(tmp_path):
     pl.DataFrame({"": ["u"], "c0": [2]}).write_parquet(tmp_path / "t.parquet")
     columns = read_file(tmp_path / "t.parquet")
     assert (columns.names, columns.cells(0), columns.cells(1)) == (("", "c0"), ["u"], ["2"])

@@ -28,13 +28,10 @@ def test_a_number_is_summarised_by_its_range_and_missing_cells():
     assert sum(found["histogram"]) == 4
 
 
-def test_a_category_is_summarised_by_its_most_frequent_levels():
+def test_categories_and_booleans_are_summarised_by_their_levels():
     found = column_overview(column("category", [0, 2, 2, NAN, 1, 2], levels=("x", "y", "z")), used=True)
     assert list(found["levels"].items()) == [("z", 3), ("x", 1), ("y", 1)]
     assert (found["missing"], found["n_unique"]) == (1, 3)
-
-
-def test_a_boolean_is_summarised_by_its_original_words():
     found = column_overview(column("boolean", [0, 1, 1], levels=("no", "yes")), used=True)
     assert found["levels"] == {"yes": 2, "no": 1}
 
@@ -78,6 +75,10 @@ def test_every_column_except_the_target_is_listed_and_dropped_ones_are_marked(ta
         ("id", "number", False), ("paint", "category", True), ("width", "number", True), ("old", "boolean", True),
     ]  # fmt: skip
     assert [warning["code"] for warning in found["warnings"] if warning["column"] == "id"] == ["SB101"]
+    assert not [note for note in found["notes"] if note["code"]]
+    assert found["columns"][0]["notes"] == [one["message"] for one in found["warnings"] if one["column"] == "id"]
+    assert found["columns"][3]["missing"] == 1
+    json.dumps(found, allow_nan=False)
     assert found["n_inputs"] == 6  # two levels and "other", the width, old and its missing flag
     assert found["target"] == {"name": "sold", "task": "binary", "labels": {"no": 10, "yes": 30}}
 
@@ -86,20 +87,6 @@ def test_a_target_of_numbers_has_a_range(table):
     found = inspect_table(table, target="width")
     assert (found["target"]["task"], found["target"]["low"]) == ("regression", 0.0)
     assert sum(found["target"]["histogram"]) == 40
-
-
-def test_notes_belong_to_their_column_and_the_dict_is_valid_json(table):
-    found = inspect_table(table, target="sold", drop=["width"])
-    columns = {one["name"]: one for one in found["columns"]}
-    assert columns["old"]["missing"] == 1
-    assert columns["id"]["notes"] == [note["message"] for note in found["warnings"] if note["column"] == "id"]
-    json.dumps(found, allow_nan=False)
-
-
-def test_warnings_have_a_code_and_notes_have_none(table):
-    found = inspect_table(table, target="sold")
-    assert all(warning["code"] for warning in found["warnings"])
-    assert not [note for note in found["notes"] if note["code"]]
 
 
 def test_options_are_those_of_reading(table):

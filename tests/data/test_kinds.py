@@ -186,14 +186,11 @@ def test_constant_and_empty_columns_are_dropped_but_one_value_with_gaps_is_kept(
     assert [codes_of(typed, name) for name in "abcde"] == [["SB102"], ["SB102"], ["SB103"], [], ["SB103"]]
 
 
-def test_levels_that_differ_only_in_case_or_inner_spaces_stay_separate_with_a_warning():
+def test_over_200_levels_and_levels_that_differ_in_case_or_inner_spaces_give_a_warning():
     typed = type_columns(columns_of(a=["New York", "new  york", "Rome", "Rome "], b=["u", "v", "w", "u"]), [0, 1])
     assert typed.columns[0].schema.levels == ("New York", "Rome", "new  york")
     assert (codes_of(typed, "a"), codes_of(typed, "b")) == (["SB105"], [])
     assert "'New York' (1) and 'new␣␣york' (1)" in typed.notes[0].message  # a screen joins spaces
-
-
-def test_over_200_levels_give_a_warning_and_200_do_not():
     cells = {f"c{n}": [f"v{row % n}" for row in range(603)] for n in (200, 201)}
     typed = type_columns(columns_of(**cells), [0, 1])
     assert (codes_of(typed, "c200"), codes_of(typed, "c201")) == ([], ["SB106"])

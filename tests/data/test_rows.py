@@ -43,7 +43,7 @@ def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("price;y\n" + "".join(f'"{n},{n}5";{n % 2}\n' for n in range(1, 40)))
     fitted = Preprocessor.fit(read_table(path, target="y"))
-    together = read_new_rows([{"price": 1.234}, {"price": None}], ["price"])
+    together = read_new_rows([{"price": np.float64(1.234)}, {"price": None}], ["price"])
     both = fitted.inputs_of(fitted.read(together)[0])[0]
     alone = read_new_rows({"price": 1.234}, ["price"])
     np.testing.assert_array_equal(both[:1], fitted.inputs_of(fitted.read(alone)[0])[0])

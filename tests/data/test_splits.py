@@ -41,19 +41,30 @@ def test_each_repeat_shuffles_again_and_row_numbers_are_read_only():
         first.train[0] = 5
 
 
-@pytest.mark.parametrize("test_size", [0.0, 1.0, -0.2, 20, float("nan"), 0.001, 0.999])
-def test_a_test_size_without_test_or_training_rows_is_refused(test_size):
-    with pytest.raises(OptionError, match="test_size"):
-        holdout(TARGET, test_size=test_size)
+SIZES = [0.0, 1.0, -0.2, 20, float("nan"), 0.001, 0.999]
+WRONG = [(lambda size=size: holdout(TARGET, test_size=size), "test_size") for size in SIZES]
+WRONG += [
+    (lambda size=size: time_holdout(np.arange(10.0), test_size=size), "test_size") for size in (0.0, 1.0, SIZES[4])
+]
+WRONG += [
+    (lambda: repeated_folds(TARGET, repeats=1, folds=1, random_state=0), "folds is 1"),
+    (lambda: repeated_folds(TARGET, repeats=0, folds=5, random_state=0), "repeats is 0"),
+    (lambda: holdout(TARGET, random_state=-1), "random_state is -1"),
+    (lambda: repeated_folds(np.arange(3.0), repeats=1, folds=4, random_state=0), "3 rows can't be divided"),
+    (lambda: holdout(np.ones(1)), "leaves 0 rows to train on and 1 to test on"),
+    (lambda: repeated_folds(np.arange(40) % 2, repeats=1, folds=5, random_state=0, groups=np.arange(40) % 3),
+     r"40 rows form 3 groups, too few for 5 parts .* at most 3 folds"),
+    (lambda: holdout(np.arange(40) % 2, groups=np.zeros(40, int)), "form 1 group"),
+    (lambda: time_holdout(np.full(10, 3.0)), "all 10 rows have the same time"),
+    (lambda: time_holdout(np.arange(10.0), groups=np.arange(10) % 2),
+     "each of the 8 earlier rows is of a group with rows among the latest 2"),
+]  # fmt: skip
 
 
-def test_folds_repeats_and_seeds_out_of_range_are_refused():
-    with pytest.raises(OptionError, match="folds is 1"):
-        repeated_folds(TARGET, repeats=1, folds=1, random_state=0)
-    with pytest.raises(OptionError, match="repeats is 0"):
-        repeated_folds(TARGET, repeats=0, folds=5, random_state=0)
-    with pytest.raises(OptionError, match="random_state is -1"):
-        holdout(TARGET, random_state=-1)
+@pytest.mark.parametrize(("split", "message"), WRONG, ids=range(len(WRONG)))
+def test_options_that_leave_a_side_empty_or_are_out_of_range_are_refused(split, message):
+    with pytest.raises(OptionError, match=message):
+        split()
 
 
 def test_too_few_rows_outside_the_largest_class_are_refused_with_advice():
@@ -110,13 +121,6 @@ def test_numeric_targets_use_scikit_learns_plain_splitters():
     split = holdout(target, test_size=0.3, random_state=5)
     train, test = train_test_split(np.arange(53), test_size=0.3, random_state=5)
     assert [split.train.tolist(), split.test.tolist()] == [train.tolist(), test.tolist()]
-
-
-def test_too_few_rows_with_a_numeric_target_are_refused():
-    with pytest.raises(OptionError, match="3 rows can't be divided into 4 folds"):
-        repeated_folds(np.arange(3.0), repeats=1, folds=4, random_state=0)
-    with pytest.raises(OptionError, match="leaves 0 rows to train on and 1 to test on"):
-        holdout(np.ones(1))
 
 
 # A group is never split between both sides, and folds are as even as possible
@@ -243,14 +247,6 @@ def test_an_empty_side_gets_the_smallest_group():
     assert np.unique(groups[split.test]).tolist() == [1]
 
 
-def test_too_few_groups_are_refused():
-    target, groups = np.arange(40) % 2, np.arange(40) % 3
-    with pytest.raises(OptionError, match=r"40 rows form 3 groups, too few for 5 parts .* at most 3 folds"):
-        repeated_folds(target, repeats=1, folds=5, random_state=0, groups=groups)
-    with pytest.raises(OptionError, match="form 1 group"):
-        holdout(target, groups=groups * 0)
-
-
 def test_a_class_in_a_single_group_may_be_missing_from_training():
     target = np.array([0] * 30 + [1] * 10)
     groups = np.where(target == 1, 99, np.arange(40))
@@ -350,6 +346,7 @@ def test_windows_start_with_half_of_the_rows_and_end_with_the_last():
 def test_few_rows_give_fewer_windows_but_at_least_one(n, expected):
     windows = time_folds(np.arange(float(n)), np.arange(n), folds=5)
     assert len(windows) == expected
+    assert time_folds(np.full(n, 3.0), np.arange(n), folds=5) == ()
     assert all(len(block) >= min(10, n // 2) for _, block in windows)
 
 
@@ -373,17 +370,6 @@ def test_rows_of_tested_groups_are_excluded_from_training():
     split = time_holdout(np.arange(10.0), groups=groups)
     assert split.test.tolist() == [8, 9]
     assert split.train.tolist() == [0, 3, 4, 5, 6, 7]
-
-
-def test_rows_without_earlier_rows_are_refused():
-    with pytest.raises(OptionError, match="all 10 rows have the same time"):
-        time_holdout(np.full(10, 3.0))
-    with pytest.raises(OptionError, match="each of the 8 earlier rows is of a group with rows among the latest 2"):
-        time_holdout(np.arange(10.0), groups=np.arange(10) % 2)
-    for test_size in (0.0, 1.0, float("nan")):
-        with pytest.raises(OptionError, match="test_size"):
-            time_holdout(np.arange(10.0), test_size=test_size)
-    assert time_folds(np.full(10, 3.0), np.arange(10), folds=5) == ()
 
 
 # A sample of rows for a first look is stratified, has whole groups, covers the whole period and depends only on the

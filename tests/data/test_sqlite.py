@@ -43,13 +43,10 @@ def test_a_table_with_an_odd_name_can_be_chosen_among_several(database):
     assert (source.name, source.cells(0), source.notes) == ('odd "name', ["0.1", "-3"], ())
 
 
-def test_a_view_runs_by_a_query_alone(database, refusal):
+def test_a_view_runs_by_a_query_alone_and_a_query_is_run_unchanged(database, refusal):
     path = database("CREATE VIEW v AS SELECT 1 AS one", "view.db")
     assert "has no tables. A view needs a query" in str(refusal(path))
     assert read_source(path, SourceOptions(query="SELECT * FROM v")).cells(0) == ["1"]
-
-
-def test_a_query_is_run_unchanged(database):
     query = "WITH w AS (SELECT y, count(*) AS n FROM t GROUP BY y) SELECT y, n, n FROM w ORDER BY y -- all"
     source = read_source(database(TWO), SourceOptions(query=query))
     assert (source.name, source.names) == ("study", ("y", "n", "n"))

@@ -46,11 +46,8 @@ def test_the_cells_of_the_target_decide_the_task(case):
 
 def test_the_user_can_set_the_task():
     regression = target_of(["0", "1", "1"], task="regression")
-    assert (regression.task, regression.values.dtype, regression.values.tolist()) == (
-        "regression",
-        np.float64,
-        [0, 1, 1],
-    )
+    assert (regression.task, regression.values.dtype) == ("regression", np.float64)
+    assert regression.values.tolist() == [0, 1, 1]
     many = target_of([str(n / 4) for n in range(50)], task="multiclass")
     assert (many.task, many.labels[:3]) == ("multiclass", ("0", "0.25", "0.5"))
     assert target_of(["1", "2"], task="binary").task == "binary"
