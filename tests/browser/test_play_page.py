@@ -540,13 +540,8 @@ def longest_task(browser: Any, folder: Path, act: Callable[[], Any]) -> float:
     return max(tasks)
 
 
-@pytest.mark.slow
-def test_no_task_holds_the_page_for_long_while_it_opens(chromium: Any, play: Play, tmp_path: Path):
+def test_no_task_holds_the_page_for_long_while_it_opens_or_trains(chromium: Any, play: Play, tmp_path: Path):
     assert longest_task(chromium, tmp_path, lambda: play(link="")) < 50
-
-
-@pytest.mark.slow
-def test_no_task_holds_the_page_for_long_while_it_trains(chromium: Any, play: Play, tmp_path: Path):
     page = play(link="seeds=100&splits=50")
 
     def train() -> Any:

@@ -67,16 +67,10 @@ def test_the_verdict_counts_the_test_rows_of_groups_and_needs_twenty_groups(lab,
     assert page["low"] != pytest.approx(both(lab, tmp_path, *scores)[0]["low"], abs=1e-4)
 
 
-def test_a_constant_difference_and_a_single_split_have_no_verdict(lab, tmp_path):
-    page, seedbed = both(lab, tmp_path, [[0.5], [0.6], [0.7]], [[0.6], [0.7], [0.8]])
-    assert page["verdict"] is None
-    assert seedbed["verdicts"] == []
-    page, seedbed = both(lab, tmp_path, [[0.5]], [[0.6]])
-    assert page["verdict"] is None
-    assert seedbed["verdicts"] == []
-
-
-def test_equal_scores_are_no_practical_difference(lab, tmp_path):
+def test_a_constant_difference_and_a_single_split_have_no_verdict_and_equal_scores_one(lab, tmp_path):
+    for ours, theirs in (([[0.5], [0.6], [0.7]], [[0.6], [0.7], [0.8]]), ([[0.5]], [[0.6]])):
+        page, seedbed = both(lab, tmp_path, ours, theirs)
+        assert (page["verdict"], seedbed["verdicts"]) == (None, [])
     page, seedbed = both(lab, tmp_path, [[0.5], [0.6], [0.7]], [[0.5], [0.6], [0.7]])
     assert page["verdict"] == "no_practical_difference" == seedbed["verdicts"][0]["rule"]
 

@@ -22,6 +22,15 @@ def spoilt(record, **cells):
     return {**record, **cells}
 
 
+def at_once(app, bodies):
+    """The answers to concurrent requests."""
+
+    async def together():
+        return await asyncio.gather(*(asked(app, "POST", "/predict", body) for body in bodies))
+
+    return run(together())
+
+
 @pytest.mark.parametrize("target", ["ill", "grade"])
 def test_probabilities_equal_predict_proba(fitted, records, target):
     model = fitted(target)
@@ -67,9 +76,6 @@ def test_times_that_a_model_does_not_predict_are_refused(fitted, app, records):
 def test_rows_may_be_an_object_a_list_or_one_record(app, records):
     reported = [ask(app, "POST", "/predict", body).values for body in ({"rows": records[:1]}, records[:1], records[0])]
     assert reported[0] == reported[1] == reported[2]
-
-
-def test_no_rows_give_no_predictions(app):
     assert ask(app, "POST", "/predict", {"rows": []}).values == {"predictions": []}
 
 
@@ -140,11 +146,7 @@ def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(fram
     loud = dataclasses.replace(model, states=louder, target_deviation=1e140)
     bodies = [records[0], spoilt(records[1], size=1e38, weight=1e38), records[2]] * 10
 
-    async def together(app):
-        return await asyncio.gather(*(asked(app, "POST", "/predict", body) for body in bodies))
-
-    app = application(loud)
-    answers = run(together(app))
+    answers = at_once(application(loud), bodies)
     assert [one.status for one in answers] == [200, 422, 200] * 10
     assert "a number in it is too large" in answers[1].error["message"]
 
@@ -161,11 +163,7 @@ def test_requests_are_predicted_one_by_one_if_the_batch_fails(fitted, records, m
 
     monkeypatch.setattr(predictor, "predict_rows", fail)
 
-    async def together(app):
-        return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:40]))
-
-    app = application(fitted("ill"))
-    assert {one.status for one in run(together(app))} == {200}
+    assert {one.status for one in at_once(application(fitted("ill")), records[:40])} == {200}
 
 
 def bodies_of(records):
@@ -181,12 +179,9 @@ def bodies_of(records):
 def test_a_request_gets_the_same_answer_alone_and_in_a_batch(fitted, records, target):
     bodies = bodies_of(records) * 5
 
-    async def together(app):
-        return await asyncio.gather(*(asked(app, "POST", "/predict", body) for body in bodies))
-
     app = application(fitted(target))
     alone = [ask(app, "POST", "/predict", body) for body in bodies_of(records)] * 5
-    among = run(together(app))
+    among = at_once(app, bodies)
     assert [one.status for one in among] == [one.status for one in alone]
     assert [one.status for one in alone[:9]] == [200, 200, 200, 200, 200, 422, 422, 200, 200]
     for one, other in zip(among, alone, strict=True):
@@ -214,11 +209,7 @@ def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeyp
         predictor, "predict_rows", lambda model, rows: sizes.append(rows.n_rows) or predict(model, rows)
     )
 
-    async def together(app):
-        return await asyncio.gather(*(asked(app, "POST", "/predict", record) for record in records[:60]))
-
-    app = application(fitted("ill"))
-    assert {one.status for one in run(together(app))} == {200}
+    assert {one.status for one in at_once(application(fitted("ill")), records[:60])} == {200}
     assert max(sizes) > 1
 
 

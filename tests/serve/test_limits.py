@@ -29,6 +29,9 @@ def test_the_documented_limits_equal_those_of_the_server():
         assert words in page
 
 
+ROW = {"size": 170, "weight": 70, "price": 3, "smokes": "no", "day": "2024-05-05", "town": "Oslo"}
+
+
 def refused(app, body):
     answer = ask(app, "POST", "/predict", body)
     assert answer.status in (400, 422)
@@ -72,15 +75,21 @@ def test_a_hostile_body_is_refused_quickly(app, body):
     assert time.process_time() - started < 2
 
 
-def test_a_slow_prediction_is_refused_and_the_next_request_answered(fitted, records, monkeypatch):
+@pytest.fixture
+def gate(monkeypatch):
+    """An event that predictions wait for."""
     from seedbed.serve import predictor
 
-    wait, predict = threading.Event(), predictor.predict_rows
-    monkeypatch.setattr(predictor, "predict_rows", lambda model, rows: wait.wait(10) and predict(model, rows))
+    gate, predict = threading.Event(), predictor.predict_rows
+    monkeypatch.setattr(predictor, "predict_rows", lambda model, rows: gate.wait(10) and predict(model, rows))
+    return gate
+
+
+def test_a_slow_prediction_is_refused_and_the_next_request_answered(fitted, records, gate):
     app = application(fitted("ill"), limits=Limits(answer_seconds=0.3))
     answer = ask(app, "POST", "/predict", records[:1])
     assert (answer.status, answer.error["message"]) == (503, "there was no answer within 0.3 seconds")
-    wait.set()
+    gate.set()
     assert ask(app, "POST", "/predict", records[:1]).status == 200
 
 
@@ -117,19 +126,13 @@ def test_a_body_at_the_limit_is_read(app, records):
 
 
 def test_at_most_ten_thousand_rows_are_answered(fitted, records):
-    row = {"size": 170, "weight": 70, "price": 3, "smokes": "no", "day": "2024-05-05", "town": "Oslo"}
     app = application(fitted("ill"), limits=Limits(body=1 << 22))
-    assert len(ask(app, "POST", "/predict", [row] * 10_000).values["predictions"]) == 10_000
-    answer = ask(app, "POST", "/predict", [row] * 10_001)
+    assert len(ask(app, "POST", "/predict", [ROW] * 10_000).values["predictions"]) == 10_000
+    answer = ask(app, "POST", "/predict", [ROW] * 10_001)
     assert (answer.status, answer.error["message"]) == (422, "Expected `array` of length <= 10000 - at `$.rows`")
 
 
-def test_a_full_queue_refuses_requests_and_says_when_to_retry(fitted, records, monkeypatch):
-    from seedbed.serve import predictor
-
-    gate, predict = threading.Event(), predictor.predict_rows
-    monkeypatch.setattr(predictor, "predict_rows", lambda model, rows: gate.wait(10) and predict(model, rows))
-
+def test_a_full_queue_refuses_requests_and_says_when_to_retry(fitted, records, gate):
     async def crowd(app):
         tasks = [asyncio.ensure_future(asked(app, "POST", "/predict", records[:1])) for _ in range(100)]
         await asyncio.sleep(0.2)
@@ -253,8 +256,7 @@ def test_the_number_of_open_connections_is_limited(port):
 
 @pytest.mark.slow  # it waits
 def test_a_client_that_does_not_read_answers_is_cut_off(port):
-    row = {"size": 170, "weight": 70, "price": 3, "smokes": "no", "day": "2024-05-05", "town": "Oslo"}
-    body = json.dumps([row] * 10_000).encode()
+    body = json.dumps([ROW] * 10_000).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(5)

@@ -45,34 +45,26 @@ def test_a_row_is_described_by_the_columns_of_the_model(app, records):
         jsonschema.validate(record, row)
 
 
-@pytest.mark.parametrize("target", ["grade", *(pytest.param(one, marks=pytest.mark.slow) for one in ("cost", "died"))])
-def test_documented_requests_get_documented_answers(fitted, target):
+POSITIVE, NEGATIVE = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
+SLOW = [pytest.param(one, POSITIVE, marks=pytest.mark.slow) for one in ("cost", "died")]
+
+
+@pytest.mark.parametrize(("target", "mode"), [("grade", POSITIVE), ("ill", NEGATIVE), *SLOW])
+def test_documented_requests_get_documented_answers_and_others_are_refused(fitted, target, mode):
     app = application(fitted(target))
     schema = schemathesis.openapi.from_dict(document_of(app))
     schema.app = app
     for operation in (found.ok() for found in schema.get_all_operations()):
+        if operation.method == "post" or mode == POSITIVE:
 
-        @operation_examples(operation, EXAMPLES if operation.method == "post" else 2)
-        def check(case):
-            case.call_and_validate(headers={"Host": HOST.decode()}, checks=CHECKED)
-
-        check()
-
-
-def test_undocumented_requests_are_refused(app):
-    schema = schemathesis.openapi.from_dict(document_of(app))
-    schema.app = app
-    for operation in (found.ok() for found in schema.get_all_operations()):
-        if operation.method == "post":
-
-            @operation_examples(operation, EXAMPLES, schemathesis.GenerationMode.NEGATIVE)
+            @operation_examples(operation, EXAMPLES if operation.method == "post" else 2, mode)
             def check(case):
                 case.call_and_validate(headers={"Host": HOST.decode()}, checks=CHECKED)
 
             check()
 
 
-def operation_examples(operation, number, mode=schemathesis.GenerationMode.POSITIVE):
+def operation_examples(operation, number, mode):
     """Run a function on the given number of cases of an operation."""
     strategy = operation.as_strategy(generation_mode=mode)
     phases = [Phase.explicit, Phase.generate]
