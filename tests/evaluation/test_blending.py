@@ -63,18 +63,12 @@ def test_members_without_finite_predictions_get_equal_weights():
     np.testing.assert_allclose(blend_weights([np.full(N, np.nan)] * 2, TRUTH, ONES), 0.5)
 
 
-def test_the_temperature_undoes_a_sharpening_of_the_probabilities():
+def test_the_temperature_undoes_a_sharpening_and_is_one_without():
     sharp = apply_temperature(binary(TRUTH), 0.6)
     assert best_temperature(sharp[None], TARGET, ONES) == pytest.approx(1 / 0.6, rel=0.25)
     assert best_temperature(binary(TRUTH)[None], TARGET, ONES) == pytest.approx(1, abs=0.2)
-
-
-def test_a_temperature_of_one_changes_nothing_and_sums_stay_one():
     three = RNG.dirichlet(np.ones(3), size=(2, 5))
     np.testing.assert_allclose(apply_temperature(three, 1.0), three, rtol=1e-12)
     np.testing.assert_allclose(apply_temperature(three, 2.5).sum(axis=-1), 1)
-
-
-def test_missing_draws_are_left_out_of_the_average():
     draws = np.stack([binary(TRUTH), np.full((N, 2), np.nan)])
     assert best_temperature(draws, TARGET, ONES) == best_temperature(draws[:1], TARGET, ONES)

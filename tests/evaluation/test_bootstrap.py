@@ -73,10 +73,13 @@ def test_the_multiclass_auc_has_the_standard_error_of_a_bootstrap():
     )
 
 
-def test_the_multiclass_auc_stays_in_range_and_is_undefined_without_a_class():
+def test_scores_stay_within_their_range_and_are_undefined_without_a_class():
     sure = np.eye(3)[Y3][None] * 0.9 + 0.1 / 3
     assert score_interval("roc_auc", Y3, sure, widened_by=5.0).high == 1
     assert score_interval("roc_auc", np.minimum(Y3, 1), P3) is None
+    perfect = score_interval("roc_auc", Y, (0.2 + 0.6 * Y)[None], widened_by=3.0)
+    assert (perfect.mean, perfect.high) == (1, 1)
+    assert score_interval("balanced_accuracy", Y, P, widened_by=50.0).low == 0
 
 
 def test_widening_stretches_both_sides_around_the_value():
@@ -84,12 +87,6 @@ def test_widening_stretches_both_sides_around_the_value():
     assert wide.mean == plain.mean
     assert wide.mean - wide.low == pytest.approx(1.5 * (plain.mean - plain.low))
     assert wide.high - wide.mean == pytest.approx(1.5 * (plain.high - plain.mean))
-
-
-def test_a_share_stays_within_its_range():
-    perfect = score_interval("roc_auc", Y, (0.2 + 0.6 * Y)[None], widened_by=3.0)
-    assert (perfect.mean, perfect.high) == (1, 1)
-    assert score_interval("balanced_accuracy", Y, P, widened_by=50.0).low == 0
 
 
 def test_undefined_resamples_are_left_out_and_an_undefined_score_is_none():

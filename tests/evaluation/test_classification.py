@@ -56,28 +56,22 @@ Y, P = rng.integers(2, size=90), rng.random(90)
 Y3, P3 = rng.integers(3, size=90), rng.dirichlet([1, 1, 1], size=90)
 
 
-def test_fold_auc_is_the_mean_over_folds():
+def test_fold_auc_is_the_mean_over_folds_also_of_several_classes():
     folds = np.arange(90) % 3
     expected = np.mean([sk.roc_auc_score(Y[folds == j], P[folds == j]) for j in range(3)])
     assert fold_auc(Y, P, folds) == (pytest.approx(expected, abs=1e-10), False)
+    value, pooled = fold_auc(Y3, P3, np.arange(90) % 2)
+    halves = [sk.roc_auc_score(Y3[j::2], P3[j::2], multi_class="ovo") for j in (0, 1)]
+    assert (value, pooled) == (pytest.approx(np.mean(halves), abs=1e-10), False)
 
 
-def test_fold_auc_is_pooled_and_marked_if_a_fold_has_few_rows_of_a_class():
+def test_fold_auc_is_pooled_and_marked_if_a_fold_has_few_rows_of_a_class_or_none():
     y = np.array([0] * 20 + [1] * 9)
     folds = np.concatenate([np.arange(20) % 2, [0] * 5 + [1] * 4])
     value, pooled = fold_auc(y, P[:29], folds)
     assert (value, pooled) == (pytest.approx(sk.roc_auc_score(y, P[:29]), abs=1e-10), True)
     assert fold_auc(np.append(y, 1), P[:30], np.append(folds, 1)).pooled is False
-
-
-def test_fold_auc_of_one_class_is_none():
     assert fold_auc(np.zeros(12, int), P[:12], np.arange(12) % 2) == (None, True)
-
-
-def test_fold_auc_accepts_several_classes():
-    value, pooled = fold_auc(Y3, P3, np.arange(90) % 2)
-    halves = [sk.roc_auc_score(Y3[j::2], P3[j::2], multi_class="ovo") for j in (0, 1)]
-    assert (value, pooled) == (pytest.approx(np.mean(halves), abs=1e-10), False)
 
 
 def test_the_confusion_matrix_equals_scikit_learns_and_excludes_diverged_networks():

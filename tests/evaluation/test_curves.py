@@ -31,7 +31,7 @@ def _shown(values: Any) -> list[Any]:
     ]
 
 
-def test_diverged_networks_are_counted_and_excluded():
+def test_diverged_networks_are_counted_and_excluded_and_nothing_is_left_if_all_are():
     curves = _curves()
     healthy = {key: curve[:, [0, 2, 3, 4, 6, 7]].copy() for key, curve in curves.items()}
     curves["train_loss"][30:, 1] = np.nan
@@ -39,9 +39,6 @@ def test_diverged_networks_are_counted_and_excluded():
     summary, expected = summarized(curves), summarized(healthy)
     assert (summary["n_networks"], summary["n_diverged"]) == (8, 2)
     assert summary["curves"] == expected["curves"]
-
-
-def test_if_all_networks_diverge_the_lists_are_empty():
     curves = _curves()
     curves["test_score"][0] = np.nan
     summary = summarized(curves)

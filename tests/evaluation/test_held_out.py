@@ -75,9 +75,11 @@ def test_seeds_that_dominate_leave_few_degrees_of_freedom():
     assert paired_hold_out(noisy, rows[None]).df == pytest.approx(2, abs=0.01)
 
 
-def test_equal_models_give_a_point_mass():
+def test_equal_models_give_a_point_mass_and_a_single_group_is_refused():
     found = paired_hold_out(np.ones((1, 5)), np.ones((1, 5)))
     assert (found.low, found.high, found.p) == (0, 0, 1)
+    with pytest.raises(ValueError, match="groups"):
+        paired_hold_out(np.ones((1, 40)), np.zeros((1, 40)), groups=np.zeros(40))
 
 
 def test_groups_of_single_rows_change_nothing():
@@ -116,11 +118,6 @@ def test_groups_of_unequal_size_have_the_jackknifes_error_and_fewer_degrees_of_f
     without = np.array([d[groups != group].mean() for group in range(6)])
     assert found.variance_rows == pytest.approx(5 / 6 * ((without - d.mean()) ** 2).sum())
     assert found.df == pytest.approx(80**2 / (1 + 4 + 9 + 100 + 576 + 1600) - 1)
-
-
-def test_a_single_group_is_refused():
-    with pytest.raises(ValueError, match="groups"):
-        paired_hold_out(np.ones((1, 40)), np.zeros((1, 40)), groups=np.zeros(40))
 
 
 def winners(correlation, timed, n=60, draws=300):

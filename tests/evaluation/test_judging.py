@@ -51,10 +51,13 @@ def test_intervals_are_simultaneous_and_p_values_are_adjusted_by_holm():
     assert [v.accuracy.low for v in found] == pytest.approx([2 * t.low for t in alone])
 
 
-def test_seeds_are_averaged_within_each_fold():
+def test_seeds_are_averaged_within_each_fold_and_single_runs_are_all_pairs_of_seeds():
     once = judged({"a": TABLE["a"], "b": TABLE["b"].mean(2, keepdims=True)})[0]
     copied = judged({"a": TABLE["a"], "b": np.repeat(TABLE["b"].mean(2, keepdims=True), 20, axis=2)})[0]
     assert (copied.low, copied.high, copied.p) == pytest.approx((once.low, once.high, once.p))
+    reference, candidate = np.array([[[1.0, 3.0], [5.0, 5.0]]]), np.array([[[2.0], [0.0]]])
+    assert fold_differences(reference, candidate).tolist() == [[0.0, 5.0]]
+    assert opposite_share(reference, candidate) == 0.25
 
 
 @given(st.permutations(["b", "c", "d"]))
@@ -70,12 +73,6 @@ def test_swapping_candidate_and_reference_negates_the_difference(seed, ours, the
     assert (other.difference, other.low, other.high) == pytest.approx((-one.difference, -one.high, -one.low))
     assert other.p_better == pytest.approx(1 - one.p_better)
     assert (other.opposite_share, other.p) == pytest.approx((one.opposite_share, one.p))
-
-
-def test_the_single_runs_are_all_pairs_of_seeds():
-    reference, candidate = np.array([[[1.0, 3.0], [5.0, 5.0]]]), np.array([[[2.0], [0.0]]])
-    assert fold_differences(reference, candidate).tolist() == [[0.0, 5.0]]
-    assert opposite_share(reference, candidate) == 0.25
 
 
 def test_the_share_of_seeds_is_what_more_seeds_would_take_from_the_variance():

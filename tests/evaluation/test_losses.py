@@ -65,24 +65,17 @@ def test_two_columns_give_the_same_losses_as_one(name):
     assert row_losses(name, Y, both) == pytest.approx(row_losses(name, Y, P), abs=1e-12)
 
 
-def test_the_log_loss_of_a_certain_error_is_limited_to_sixteen():
+def test_a_certain_error_costs_sixteen_at_most_and_one_half_predicts_class_zero():
     assert row_losses("log_loss", [0, 1], [1.0, 1.0]) == pytest.approx([-np.log(1e-7), 1e-7], rel=1e-6)
-
-
-def test_a_probability_of_one_half_predicts_class_zero():
     assert row_losses("accuracy", [0, 1], [0.5, 0.5]).tolist() == [0, 1]
     assert row_losses("accuracy", [0, 1], [[0.5, 0.5], [0.5, 0.5]]).tolist() == [0, 1]
 
 
-def test_the_squared_error_is_relative_to_the_variance_of_the_target():
+def test_errors_of_regression_are_relative_to_the_variance_or_in_units_of_the_target():
     y, guess = rng.normal(3, 5, 50), rng.normal(3, 5, 50)
     assert row_losses("squared_error", y, guess).mean() == pytest.approx(mean_squared_error(y, guess) / y.var())
     assert row_losses("squared_error", y, guess, variance=4.0).mean() == pytest.approx(mean_squared_error(y, guess) / 4)
     assert prior_loss("squared_error", y) == pytest.approx(1)
-
-
-def test_the_mean_absolute_error_is_in_units_of_the_target():
-    y, guess = rng.normal(3, 5, 50), rng.normal(3, 5, 50)
     assert row_losses("mae", y, guess).mean() == pytest.approx(mean_absolute_error(y, guess))
     assert row_losses("mae", 1000 * y, 1000 * guess, variance=4.0) == pytest.approx(1000 * row_losses("mae", y, guess))
     assert prior_loss("mae", y) == pytest.approx(np.abs(y - y.mean()).mean())
@@ -134,16 +127,12 @@ def test_a_diverged_regression_has_no_loss_and_gives_no_warning(value):
     assert np.isnan(row_losses("squared_error", [0.0, 1.0], [value, 0.2])).tolist() == [True, False]
 
 
-def test_the_loss_of_the_prior_is_that_of_predicting_the_class_frequencies():
+def test_the_loss_of_the_prior_is_that_of_the_class_frequencies_and_decides_the_default_margin():
     y = np.array([0] * 7 + [1] * 3)
     assert prior_loss("brier", y) == pytest.approx(0.21)
     assert prior_loss("log_loss", y) == pytest.approx(-0.7 * np.log(0.7) - 0.3 * np.log(0.3))
     assert prior_loss("accuracy", y) == pytest.approx(0.3)
     assert prior_loss("brier", [0, 1, 2]) == pytest.approx(2 / 3)
-
-
-def test_the_default_margin_is_a_point_of_accuracy_or_two_percent_of_the_prior():
-    y = np.array([0] * 7 + [1] * 3)
     assert default_margin("accuracy", y) == 0.01
     assert default_margin("brier", y) == pytest.approx(0.0042)
     with pytest.raises(TargetError):

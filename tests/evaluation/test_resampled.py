@@ -41,12 +41,9 @@ def test_without_overlap_the_test_is_the_one_sample_t_test():
     assert (ours.low, ours.high) == pytest.approx((low, high), abs=1e-10)
 
 
-def test_equal_candidates_give_a_point_mass_at_zero():
+def test_a_constant_difference_gives_a_point_mass_despite_rounding():
     ours = corrected_t(np.zeros((10, 10)))
     assert (ours.mean, ours.se, ours.low, ours.high, ours.p, ours.t) == (0, 0, 0, 0, 1, None)
-
-
-def test_a_constant_difference_gives_a_point_mass_despite_rounding():
     ours = corrected_t(np.full((3, 10), 0.1))
     assert (ours.se, ours.p, ours.t) == (0, 0, None)
     assert ours.low == ours.high == pytest.approx(0.1)
@@ -66,15 +63,9 @@ def test_differences_of_wrong_shape_are_refused(bad):
 
 
 @pytest.mark.parametrize("p", [[0.3], [0.0, 1.0, 0.2, 0.2], [0.04, 0.01, 0.03, 0.005, 0.5, 0.9, 0.04]], ids=len)
-def test_holms_adjustment_equals_statsmodels(p):
+def test_holms_adjustment_equals_statsmodels_and_attempts_without_a_p_value_count_as_ones(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-10)
-
-
-def test_attempts_without_a_p_value_count_as_ones():
     assert holm([0.2, 0.01, 1.0], tried=2) == pytest.approx(holm([0.2, 0.01, 1.0, 1.0, 1.0])[:3])
-
-
-def test_holms_adjustment_accepts_no_values():
     assert holm([]).shape == (0,)
 
 

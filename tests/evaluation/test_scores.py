@@ -86,13 +86,10 @@ def test_the_names_of_the_two_classes_do_not_matter(name, rows):
     assert other == (one if one is None else pytest.approx(one, abs=1e-9))
 
 
-def test_with_one_class_undefined_scores_are_none():
+def test_scores_of_one_class_are_undefined_and_those_of_constant_predictions_are_not():
     classes = [name for name in METRICS if "binary" in METRICS[name].tasks]
     undefined = {name for name in classes if score(name, np.zeros(5, int), P[:5]) is None}
     assert undefined == {"balanced_accuracy", "recall", "mcc", "roc_auc", "brier_skill", "pr_auc"}
-
-
-def test_scores_of_constant_predictions_are_defined():
     y, p = np.array([0, 0, 1, 1, 1]), np.full(5, 0.6)
     assert [score(name, y, p) for name in ("roc_auc", "mcc", "balanced_accuracy")] == [0.5, 0, 0.5]
     assert score("brier_skill", y, p) == pytest.approx(0)

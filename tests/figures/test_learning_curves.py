@@ -58,13 +58,10 @@ def test_networks_are_drawn_individually_for_a_single_candidate(candidate, summa
     assert all(len(one["score"]) == len(one["epoch"]) == len(entry["ghost_epochs"]) == 50 for one in networks)
 
 
-def test_diverged_networks_are_named_above_the_chart(candidate, summary):
+def test_diverged_networks_are_named_above_the_chart_which_is_empty_if_all_diverge(candidate, summary):
     chart = learning_curves(summary(candidate("relu:5", n_diverged=3), candidate("linear:5"), candidate("tanh:5")))
     assert "mean over 9 to 12 networks" in _subtitle(chart)
     assert "diverged and left out: 3 of 12 (relu:5)" in _subtitle(chart)
-
-
-def test_if_all_networks_diverge_the_chart_is_empty_with_an_explanation(candidate, summary):
     chart = learning_curves(summary(candidate(n_diverged=12)))
     assert not _lines(chart)
     assert "diverged and left out: 12 of 12 (relu:5)" in _subtitle(chart)

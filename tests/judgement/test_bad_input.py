@@ -124,23 +124,17 @@ def test_a_file_of_several_sheets_is_refused_without_an_option_that_left(tmp_pat
         sb.judge(tmp_path / "scores.xlsx")
 
 
-def test_dropping_incomplete_splits_is_reported(scores):
+def test_incomplete_splits_may_be_dropped_until_a_single_one_is_left(scores):
     columns = {name: values[:-1] for name, values in scores(repeats=2, folds=5).items()}
     judgement = sb.judge(columns, drop_incomplete=True)
     assert "1 of 10 splits is left out" in str(judgement)
     assert "If they are missing because a candidate failed, it looks better than it is." in " ".join(
         str(judgement).split()
     )
-
-
-def test_a_single_complete_split_is_too_few_after_dropping(scores):
     columns = scores(folds=3)
     columns["accuracy"][0] = columns["accuracy"][4] = float("nan")
     with pytest.raises(sb.DataError, match="a single split has the scores of all candidates"):
         sb.judge(columns, drop_incomplete=True)
-
-
-def test_options_for_scores_are_refused_together_with_a_target(scores):
     with pytest.raises(sb.OptionError, match="drop_incomplete is about scores"):
         sb.judge(scores(), target="accuracy", drop_incomplete=True)
 

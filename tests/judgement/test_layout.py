@@ -79,15 +79,12 @@ def test_contradictory_options_are_refused(scores):
         sb.judge(scores(), test_share=2.0)
 
 
-def test_a_seed_is_read_from_its_own_column_beside_the_runs_of_a_tracker(scores):
+def test_seeds_are_read_from_their_own_column_and_may_differ_between_splits(scores):
     found = scores(folds=5, seeds=2)
     tracked = renamed(found, accuracy="metrics.test_accuracy") | {"run": list(range(20)), "params.lr": [0.1] * 20}
     assert sb.judge(tracked)["new"] == sb.judge(found)["new"]
     assert "accuracy (column 'metrics.test_accuracy')" in str(sb.judge(tracked))
     assert sb.judge(tracked | {"val_loss": [0.5] * 20}, score="accuracy")["new"] == sb.judge(found)["new"]
-
-
-def test_each_split_may_have_different_seeds(scores):
     found = scores(repeats=2, folds=5, seeds=2)
     own = found | {"seed": list(range(len(found["seed"])))}
     assert sb.judge(own)["new"] == sb.judge(found)["new"]

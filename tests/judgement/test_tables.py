@@ -46,9 +46,6 @@ def test_ties_get_their_mean_rank_and_zeros_are_dropped():
     assert signed_rank([0, 0]) == (1.0, 0.0)
     # |1| |1| |2| have ranks 1.5 1.5 3; over all signs the sums are 0 1.5 1.5 3 3 4.5 4.5 6; the negative one has 1.5.
     assert signed_rank([1, -1, 2]) == (pytest.approx(2 * 3 / 8), pytest.approx(0.5))
-
-
-def test_mean_ranks_share_ties():
     scores = {"table": ["s", "s", "t", "t"], "fold": [0, 1, 0, 1], "a": [0.9, 0.8, 0.7, 0.7], "b": [0.8, 0.7, 0.9, 0.8],
               "c": [0.8, 0.7, 0.8, 0.7]}  # fmt: skip
     assert sb.judge(scores, score="accuracy").to_dict()["ranks"]["mean"] == {"a": 2.0, "b": 1.75, "c": 2.25}

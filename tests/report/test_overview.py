@@ -48,19 +48,17 @@ def test_years_have_no_thousands_separators():
     assert "1,000 to 12,000, median 2,500" in overview_text(document(amounts))
 
 
-def test_the_groups_are_counted():
+def test_groups_are_counted_and_square_brackets_are_no_markup():
     text = overview_text(document(column("a"), target=NUMBERS, group={"name": "owner", "n_groups": 3}))
     assert "Group owner: 3 groups stay together" in text
+    assert "[red]" in overview_text(document(column("[red]")))
 
 
-def test_the_first_rows_of_a_warning_are_named():
+def test_warnings_with_their_first_rows_come_before_columns_and_plain_notes_after():
     warning = {**note("Two cells.", "SB104"), "count": 9, "rows": ["line 7", "line 62"]}
     assert "SB104: Two cells. [line 7, line 62, ...]" in overview_text(document(column("a"), warnings=[warning]))
     letters = {**note("Line 5 holds odd letters."), "rows": ["line 5"]}
     assert "Note: Line 5 holds odd letters." in overview_text(document(column("a"), notes=[letters]))
-
-
-def test_warnings_come_before_columns_and_plain_notes_after():
     text = overview_text(document(column("width"), warnings=[note("Look here.", "SB101")], notes=[note("By the way.")]))
     places = [text.index(words) for words in ("SB101: Look here.", "width", "Note: By the way.")]
     assert places == sorted(places)
@@ -70,10 +68,6 @@ def test_warnings_come_before_columns_and_plain_notes_after():
 def test_only_the_first_of_very_many_columns_are_shown(n):
     text = overview_text(document(*(column(f"c{i}") for i in range(n))))
     assert ("c199" in text, "c200" in text, "and 1 more column" in text) == (True, False, n == 201)
-
-
-def test_square_brackets_are_not_markup():
-    assert "[red]" in overview_text(document(column("[red]")))
 
 
 def test_notes_that_differ_in_their_column_or_of_many_columns_in_an_example_are_one():

@@ -44,13 +44,10 @@ def test_the_page_requests_no_external_file(usual):
     assert "default-src 'none'" in html
 
 
-def test_the_sections_are_in_reading_order(usual):
+def test_the_sections_are_in_reading_order_and_give_the_command_that_reproduces_them(usual):
     order = re.findall(r'<section[^>]* id="(\w+)"', usual)
     assert order == ["answer", "verdicts", "curves", "lottery", "confusion", "table", "specification",
                      "glossary"]  # fmt: skip
-
-
-def test_the_page_gives_the_command_that_reproduces_it(usual):
     shown = text_of(usual)
     for words in ("seedbed compare heart_failure.csv --target DEATH_EVENT", "seedbed 1.2.3", "random state 7", "ab12"):
         assert words in shown
@@ -82,13 +79,10 @@ def test_names_are_escaped(page, make):
     assert shown.count("<script") == shown.count("</script>") == 3
 
 
-def test_notes_of_the_table_are_shown_with_codes_and_rows(page):
+def test_notes_are_shown_with_codes_and_rows_and_a_quick_run_as_a_first_look(page, usual):
     note = {"message": "2 rows are copies", "column": "", "code": "SB201", "count": 9, "rows": ["line 3", "line 4"]}
     shown = text_of(page(notes=[note]))
     assert "SB201 2 rows are copies [line 3, line 4, ...]" in shown
-
-
-def test_a_quick_run_is_marked_as_a_first_look(page, usual):
     assert page(plan={"quick": True}).count("a first look with 10 ") == 1
     assert "irst look" not in usual
 

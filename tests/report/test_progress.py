@@ -57,8 +57,9 @@ def test_a_line_counts_the_fits_and_has_the_time_left_once_it_is_known(words, li
     assert line in shown(Progress(**words), kind="terminal")
 
 
-def test_without_a_terminal_plain_lines_are_printed_at_intervals(fast):
+def test_without_a_terminal_or_on_a_dumb_one_plain_lines_are_printed_at_intervals(fast):
     assert shown(*(Progress(done=n, total=200) for n in (1, 2))) == "1 of 200 fits\n2 of 200 fits\n"
+    assert shown(Progress(done=1, total=200), kind="dumb").strip() == "1 of 200 fits"
 
 
 def test_a_short_run_prints_no_plain_line():
@@ -94,10 +95,6 @@ def test_the_bar_is_erased_even_after_an_interrupt():
 @pytest.mark.parametrize("kind", ["plain", "terminal"])
 def test_quiet_shows_nothing(kind, fast):
     assert shown(Progress(done=1, total=2), kind=kind, quiet=True) == ""
-
-
-def test_a_dumb_terminal_gets_plain_lines(fast):
-    assert shown(Progress(done=1, total=200), kind="dumb").strip() == "1 of 200 fits"
 
 
 def test_markup_in_the_name_of_a_candidate_is_shown_unchanged(make):

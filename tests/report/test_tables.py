@@ -62,7 +62,7 @@ def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals
     table = score_table(msgspec.convert(make.document(one, task="regression"), Conclusion))
     assert table.columns == ["", "squared error", "R2", "mean absolute error", "training R2", "epochs", "parameters"]
     assert table.rows == [
-        ["relu:5", "0.200 (0.100 to 0.300)", "0.800 (0.700 to 0.900)", shown, "0.845", "1,000", "1,071"],
+        ["relu:5", "0.200 (0.100 to 0.300)", "0.800 (0.700 to 0.900)", shown, "0.845", "1,000", "1,071"]
     ]
 
 

@@ -116,14 +116,11 @@ def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
     assert "comes from seeds" not in unfolded(comparison_text(document))  # one seed can't show it
 
 
-def test_the_expected_score_of_the_best_is_given_where_the_choice_made_it_look_better(make):
+def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better(make):
     words = "linear:5 has the best score; corrected for this choice, expect Brier score"
     for by in (0.07, 0.0):
         text = unfolded(comparison_text(two(make, "better", **make.chosen("linear:5", by))))
         assert (words in text) == (by > 0)
-
-
-def test_a_score_that_is_not_corrected_stays_as_it_is(make):
     without = make.chosen("linear:5") | {"optimism": {}}
     is_same = of_document(lambda one: one.expected_score("linear:5", "brier") is one.score("linear:5", "brier"))
     assert is_same(two(make, "better", **without))
@@ -174,16 +171,13 @@ def test_a_name_is_never_broken(make, name, width):
     assert all(name in line for line in prose(text) if len(line) > width)
 
 
-def test_square_brackets_in_names_and_notes_are_shown_unchanged(make):
+def test_the_text_has_square_brackets_and_no_colours_or_spaces_at_line_ends(make):
     document = make.document(
         make.network("nets[red]/a.py:Net"), target="y[bold]", table="t[1]", notes=make.notes("column 'x[red]' is 1")
     )
     text = comparison_text(document)
     for words in ("t[1]: predicting y[bold]", "nets[red]/a.py:Net", "column 'x[red]' is 1"):
         assert words in text
-
-
-def test_the_text_has_no_colours_and_no_spaces_at_line_ends(make):
     text = comparison_text(two(make, "worse", checks=[make.check("relu:5", "diverged")], brackets=[[0, 1]]))
     assert "\x1b" not in text
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
