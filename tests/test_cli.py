@@ -225,7 +225,9 @@ def test_the_printed_text_is_that_of_the_written_document(call, here):
     assert call("report", "seedbed-out/compare-moons", "--text").out == details.out
 
 
-def test_compare_with_json_prints_only_the_written_document(call, here):
+def test_compare_with_json_prints_only_the_written_document_and_its_progress_on_stderr(call, here, monkeypatch):
+    for name in ("_LINE_FIRST", "_LINE_EVERY"):
+        monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)
     done = call(*SMALL, "--json")
     assert len(done.lines) == 1
     document, kept = strict(done.out), strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
@@ -234,13 +236,6 @@ def test_compare_with_json_prints_only_the_written_document(call, here):
     assert all((here / path).is_file() for path in document["files"])
     assert document["schema_version"] == 6
     assert done.err.startswith("2 models on 3 train/test splits")
-
-
-def test_progress_goes_to_stderr(call, monkeypatch):
-    for name in ("_LINE_FIRST", "_LINE_EVERY"):
-        monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)
-    done = call(*SMALL, "--json")
-    strict(done.out)
     assert [line for line in done.err.splitlines() if re.fullmatch(r"\d+ of 6 fits\b.*", line)]
 
 
@@ -307,21 +302,17 @@ RACE = (*ENGINE, "--target", "outcome", "--recipe", "tutorial", "--no-baselines"
         "--n-networks", "2", "--epochs", "60", "--quiet", "--candidate", GOOD, "--candidate", BAD)  # fmt: skip
 
 
-def test_a_worse_candidate_fails_the_run_with_the_option(call, here, table):
+def test_a_worse_candidate_fails_the_run_with_the_option_also_with_json(call, here, table):
     done = call("compare", table(n_rows=120), *RACE, "--fail-if-worse", BAD)
     assert done.status == 1
     (line,) = [line for line in done.lines if line.startswith(f"  {BAD} ") and "%" in line]
     assert line.endswith(" worse")
     assert done.err == f"seedbed: {BAD} is worse than {GOOD}\n"
     assert names(here / "seedbed-out/compare-patients") == FILES
+    again = call("compare", table(n_rows=120), *RACE, "--fail-if-worse", BAD, "--json")
+    assert (again.status, again.err.startswith("seedbed: ")) == (1, True)
+    assert [one["rule"] for one in strict(again.out)["verdicts"]] == ["worse"]
     assert call("compare", table(n_rows=120), *RACE).status == 0
-
-
-def test_a_failed_check_with_json_still_prints_the_document(call, table):
-    done = call("compare", table(n_rows=120), *RACE, "--fail-if-worse", BAD, "--json")
-    assert done.status == 1
-    assert [one["rule"] for one in strict(done.out)["verdicts"]] == ["worse"]
-    assert done.err.startswith("seedbed: ")
 
 
 def test_a_candidate_that_is_not_worse_passes(call, table):
@@ -368,18 +359,14 @@ def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call,
         assert again.err == first.err
 
 
-def test_inspect_prints_json(call, table):
+def test_inspect_needs_no_target_prints_json_and_writes_nothing(call, table, here):
+    done = call("inspect", table(CARS))
+    assert (done.status, names(here), "--target COLUMN" in done.out) == (0, [], True)
     document = json.loads(call("inspect", table(CARS), "--target", "outcome", "--json").out)
     assert {"columns", "warnings", "target"} <= set(document)
     assert {"name", "kind", "missing", "n_unique", "notes"} <= set(document["columns"][0])
     assert [warning["code"] for warning in document["warnings"]] == ["SB204", "SB213"]
     assert {"code", "column", "message"} <= set(document["warnings"][0])
-
-
-def test_inspect_needs_no_target_and_writes_nothing(call, table, here):
-    done = call("inspect", table(CARS))
-    assert (done.status, names(here)) == (0, [])
-    assert "--target COLUMN" in done.out
 
 
 @pytest.mark.parametrize(
@@ -411,14 +398,6 @@ TABLES = {
     "empty": ("", ["is empty"]),
     "a row too long": ("a,b,outcome\n1,2,0,9\n" + ROWS, ["line 2 has 4 cells"]),
 }
-OPTIONS = {
-    "candidate": (["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
-    "unknown option": (["--epoch", "3"], ["--epochs"]),
-    "task": (["--task", "ranking"], ["ranking", "binary"]),
-    "a query to a file": (["--query", "select 1"], ["query"]),
-    "value missing": (["--candidate"], ["--candidate"]),
-    "line end": (["--candidate", "relu:5\nx"], ["'5 x' isn't a width"]),
-}
 
 
 def refused(done, here: Path, *words: str) -> None:
@@ -439,15 +418,6 @@ def test_a_bad_table_is_refused_in_one_line(call, here, table, case, verb):
     refused(call(verb, path, "--target", "outcome"), here, str(path), *words)
 
 
-@pytest.mark.product
-@pytest.mark.parametrize("verb", ["train", "compare"])
-@pytest.mark.parametrize("case", OPTIONS)
-def test_a_bad_option_is_refused_in_one_line(call, here, table, case, verb):
-    options, words = OPTIONS[case]
-    target = [] if "--target" in options else ["--target", "outcome"]
-    refused(call(verb, table(), *target, *options), here, *words)
-
-
 @pytest.mark.parametrize(
     ("verb", "options", "words"),
     [
@@ -462,10 +432,16 @@ def test_a_bad_option_is_refused_in_one_line(call, here, table, case, verb):
         ("train", ["--seed", str(2**70)], ["seed is too large"]),
         ("train", ["--lr", "0.1,1"], ["lr is 0.1,1. Give one; compare takes several."]),
         ("train", ["--reference", "relu:5"], ["--reference"]),
+        ("train", ["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
+        ("compare", ["--epoch", "3"], ["--epochs"]),
+        ("train", ["--task", "ranking"], ["ranking", "binary"]),
+        ("compare", ["--query", "select 1"], ["query"]),
+        ("train", ["--candidate"], ["--candidate"]),
+        ("compare", ["--candidate", "relu:5\nx"], ["'5 x' isn't a width"]),
     ],
     ids=str,
 )  # fmt: skip
-def test_an_option_that_one_verb_refuses_is_named_in_one_line(call, here, table, verb, options, words):
+def test_a_bad_option_of_a_verb_is_refused_in_one_line(call, here, table, verb, options, words):
     refused(call(verb, table(), "--target", "outcome", *options), here, *words)
 
 
@@ -564,33 +540,39 @@ def wait_for(condition):
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-@pytest.mark.parametrize("to", ["the whole group", "the main process alone"])
-def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, to):
-    command = [sys.executable, "-m", "seedbed", "compare", "example:moons", "--candidate", "relu:64", "--n-jobs", "2",
-               "--repeats", "20", "--epochs", "100000", "--no-baselines", "--engine", "torch"]  # fmt: skip
-    process = subprocess.Popen(
-        command, cwd=here, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def interrupted(here: Path, *arguments: str, until, times: int = 1, to=os.killpg) -> subprocess.CompletedProcess:
+    """Start seedbed, wait, and interrupt its whole process group, or its main process alone."""
+    process = subprocess.Popen([sys.executable, "-m", "seedbed", *arguments], cwd=here, start_new_session=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
     try:
-        plan = process.stderr.readline()
-        assert plan.startswith("1 model on 200 train/test splits")
-        assert wait_for(lambda: len(members(process.pid)) >= 3)
-        time.sleep(1.5)
-        (os.killpg if to == "the whole group" else os.kill)(process.pid, signal.SIGINT)
+        assert wait_for(lambda: until(process.pid))
+        for _ in range(times):
+            to(process.pid, signal.SIGINT)
+            time.sleep(0.1)
         out, err = process.communicate(timeout=120)
-        assert (process.returncode, out) == (130, "")
-        *progress, last = err.splitlines()
-        assert last.startswith("seedbed: interrupted")
-        assert all(re.search(r"\b0 of 200 fits", line) for line in progress)
         assert wait_for(lambda: not members(process.pid))
-        assert [path.name for path in (here / "seedbed-out/compare-moons").rglob("*.*")] == ["experiment.json"]
     finally:
         for left in members(process.pid):
             os.kill(left, signal.SIGKILL)
-        process.stdout.close()
-        process.stderr.close()
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+IN_PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+
+
+@IN_PROC
+@pytest.mark.slow
+@pytest.mark.parametrize("to", [os.killpg, os.kill], ids=["the whole group", "the main process alone"])
+def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, to):
+    command = ("compare", "example:moons", "--candidate", "relu:64", "--n-jobs", "2",
+               "--repeats", "20", "--epochs", "100000", "--no-baselines", "--engine", "torch")  # fmt: skip
+    done = interrupted(here, *command, until=lambda pid: len(members(pid)) >= 3 and not time.sleep(1.5), to=to)
+    plan, *progress, last = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (130, "")
+    assert plan.startswith("1 model on 200 train/test splits")
+    assert last.startswith("seedbed: interrupted")
+    assert all(re.search(r"\b0 of 200 fits", line) for line in progress)
+    assert [path.name for path in (here / "seedbed-out/compare-moons").rglob("*.*")] == ["experiment.json"]
 
 
 LONG = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "tanh:2", "--candidate", "relu:2",
@@ -598,32 +580,18 @@ LONG = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "tan
         "--repeats", "2", "--epochs", "120")  # fmt: skip
 
 
-def interrupted(here: Path, *arguments: str, until, times: int = 1) -> subprocess.CompletedProcess:
-    """Start seedbed, wait, and interrupt its whole process group."""
-    process = subprocess.Popen([sys.executable, "-m", "seedbed", *arguments], cwd=here, start_new_session=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
-    with process:
-        assert wait_for(until)
-        for _ in range(times):
-            os.killpg(process.pid, signal.SIGINT)
-            time.sleep(0.1)
-        out, err = process.communicate(timeout=120)
-    assert wait_for(lambda: not members(process.pid))
-    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-
 def without_times(path: Path) -> dict:
     return {key: value for key, value in strict(path.read_text()).items() if key not in ("seconds", "command")}
 
 
+@IN_PROC
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("jobs", ["1", "2"], ids=["one job", "two jobs"])
 def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
     # Each file is one of the 20 splits; the first repeat has ten, which are trained together.
     place = here / "cut" / "unfinished"
     done = interrupted(here, *LONG, "--n-jobs", jobs, "--out", "cut", times=2,
-                       until=lambda: len(list(place.glob("*.safetensors"))) >= 10)  # fmt: skip
+                       until=lambda _: len(list(place.glob("*.safetensors"))) >= 10)  # fmt: skip
     assert done.returncode == 130
     if done.stdout:  # both interrupts came at once, after the first repeat, whose answer is shown
         assert "continues" in done.stdout
@@ -638,21 +606,6 @@ def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
     cut, whole = here / "cut", here / "whole"
     assert without_times(cut / "comparison.json") == without_times(whole / "comparison.json")
     assert (cut / "curves.safetensors").read_bytes() == (whole / "curves.safetensors").read_bytes()
-
-
-def test_stored_work_is_reported_on_interrupt_and_when_the_run_continues(call, here, monkeypatch):
-    from seedbed.experiment.comparison import Comparison
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Comparison, "save", interrupt)  # after all training and before any result
-        done = call(*SMALL, "--json")
-    message = "interrupted; 3 fitted splits kept in seedbed-out/compare-moons"
-    hint = f"To continue: seedbed {' '.join(map(str, SMALL))} --json"
-    assert done.err.splitlines()[-1] == f"seedbed: {message}. {hint}"
-    assert strict(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}
-    assert "3 fitted splits in seedbed-out/compare-moons are reused" in call(*SMALL).err
-    assert "are reused" not in call(*SMALL).err
-    assert names(here / "seedbed-out/compare-moons") == FILES
 
 
 @pytest.fixture

@@ -5,9 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -29,12 +26,15 @@ def interrupt(*arguments, **options):
 def begun(call, here, monkeypatch):
     """A function that interrupts a comparison after all training and before any result, and returns its folder."""
 
-    def begin(*arguments, folder="seedbed-out/compare-moons"):
+    def begin():
         with monkeypatch.context() as patch:
             patch.setattr(Comparison, "save", interrupt)
-            done = call(*(arguments or SMALL))
-        assert done.status == 130
-        return here / folder
+            done = call(*SMALL, "--json")
+        message = "interrupted; 3 fitted splits kept in seedbed-out/compare-moons"
+        hint = f"To continue: seedbed {' '.join(SMALL)} --json"
+        assert (done.status, done.err.splitlines()[-1]) == (130, f"seedbed: {message}. {hint}")
+        assert json.loads(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}
+        return here / "seedbed-out" / "compare-moons"
 
     return begin
 
@@ -253,25 +253,3 @@ def test_a_folder_that_disappears_during_the_run_is_an_error_that_names_the_resu
     assert done.err.splitlines()[-1] == f"seedbed: {message}. The results are in {place}."
     assert call("report", place).status == 0
     assert how != "another run" or filecmp.dircmp(folder, others).diff_files == []
-
-
-@pytest.mark.slow
-def test_a_killed_run_continues_after_its_workers_ended(here):
-    """The whole program, training in threads, is killed during training."""
-    compare = (sys.executable, "-m", "seedbed", "compare", "example:moons", "--recipe", "tutorial", "--epochs", "400",
-               "--repeats", "2", "--n-jobs", "2", "--no-baselines")  # fmt: skip
-    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    run = subprocess.Popen([*compare, "--out", "cut"], start_new_session=True, **nowhere)
-    for _ in range(3000):
-        if list(here.glob("cut/unfinished/*.safetensors")) or run.poll() is not None:
-            break
-        time.sleep(0.1)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
-    assert list(here.glob("cut/unfinished/*.safetensors"))
-    done = subprocess.run([*compare, "--out", "cut"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "are reused" in done.stderr
-    subprocess.run([*compare, "--out", "whole"], check=True, **nowhere)
-    one, other = (here / folder / "curves.safetensors" for folder in ("cut", "whole"))
-    assert one.read_bytes() == other.read_bytes()
