@@ -115,16 +115,13 @@ def test_an_unwritable_path_is_named(call, run, here, options):
     assert err.count("\n") == 1
 
 
-def test_a_password_in_an_address_is_not_stored(call, here):
+def test_a_password_in_an_address_is_neither_stored_nor_shown(call, here, monkeypatch):
     address = "postgresql://me:secret@127.0.0.1:1/none"
     assert call("compare", address, "--table", "x", "--target", "y", "--out", "run")[0] == 2
     from seedbed.cli.console import command_line, remember_tokens
 
     with remember_tokens(["compare", address, "--out", "my run"]):
         assert command_line() == "seedbed compare postgresql://me:***@127.0.0.1:1/none --out 'my run'"
-
-
-def test_a_password_in_an_address_is_not_shown(call, monkeypatch):
     moons = inspect_table("example:moons")
     monkeypatch.setattr("seedbed.data.inspection.inspect_table", lambda *table, **options: moons)
     done = call("inspect", "postgresql://me:secret@127.0.0.1:1/none", "--table", "x")

@@ -29,10 +29,7 @@ from seedbed.evaluation.verdicts import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
-BLOCK = re.compile(
-    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<source>.*?)^ *```[ ]*$",
-    re.MULTILINE | re.DOTALL,
-)
+BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<source>.*?)^ *```[ ]*$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"^ *<!-- *(.*?) *-->\s*\Z", re.MULTILINE)
 NEEDS = re.compile(r"^ *<!-- *needs: *(\S+) *-->", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
@@ -245,12 +242,8 @@ def test_a_command_has_the_same_output_on_every_page():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_links_of_a_page_point_to_files(page: Path):
+def test_the_links_of_a_page_point_to_files_and_its_pictures_name_their_origin(page: Path):
     assert broken_links(page) == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_picture_of_a_page_names_its_origin(page: Path):
     assert pictures_without_origin(page) == []
 
 
@@ -306,12 +299,11 @@ def write_page(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-def test_python_blocks_share_a_namespace(write_page: Callable[[str], Path], tmp_path: Path):
+def test_python_blocks_share_a_namespace_and_fail_at_their_line_of_the_page(
+    write_page: Callable[[str], Path], tmp_path: Path
+):
     text = "```python\nx = 1\n```\nThen:\n```python\nassert x == 1\n```\n"
     assert run_page(write_page(text), tmp_path) == 2
-
-
-def test_a_wrong_python_block_fails_at_the_line_of_the_page(write_page: Callable[[str], Path], tmp_path: Path):
     with pytest.raises(ZeroDivisionError) as failure:
         run_page(write_page("# Title\n\n```python\n1 / 0\n```\n"), tmp_path)
     assert failure.traceback[-1].lineno == 3  # counted from 0
@@ -373,12 +365,9 @@ def drawn_page(write_page: Callable[[str], Path], tmp_path: Path, monkeypatch: p
     return page
 
 
-def test_a_renewed_picture_passes(drawn_page: Path, tmp_path: Path):
+def test_a_renewed_picture_passes_and_an_unchanged_one_is_not_written_again(drawn_page: Path, tmp_path: Path):
     assert (tmp_path / "images" / "line.png").stat().st_size < (tmp_path / "curves.png").stat().st_size
     assert run_page(drawn_page, tmp_path) == 1
-
-
-def test_an_unchanged_picture_is_not_written_again(drawn_page: Path, tmp_path: Path):
     picture = tmp_path / "images" / "line.png"
     shutil.copy(tmp_path / "curves.png", picture)
     run_page(drawn_page, tmp_path, renew=True)
@@ -386,15 +375,10 @@ def test_an_unchanged_picture_is_not_written_again(drawn_page: Path, tmp_path: P
 
 
 @pytest.mark.usefixtures("drawn_page")
-def test_a_picture_of_another_drawing_is_found(write_page: Callable[[str], Path], tmp_path: Path):
-    with pytest.raises(
-        AssertionError, match=r"line 10: images/line\.png looks different: [0-9.]+% of the ink lies elsewhere"
-    ):
+def test_a_picture_of_another_drawing_or_size_is_found(write_page: Callable[[str], Path], tmp_path: Path):
+    other = r"line 10: images/line\.png looks different: [0-9.]+% of the ink lies elsewhere"
+    with pytest.raises(AssertionError, match=other):
         run_page(write_page(DRAWING.format(height=220)), tmp_path)
-
-
-@pytest.mark.usefixtures("drawn_page")
-def test_a_picture_of_another_size_is_found(write_page: Callable[[str], Path], tmp_path: Path):
     with pytest.raises(AssertionError, match="has 400 x 300 pixels, not 400 x 301"):
         run_page(write_page(DRAWING.format(height=200).replace("400, 300", "400, 301")), tmp_path)
 

@@ -71,15 +71,12 @@ def test_groups_stay_together_in_the_bags():
         SeedbedRegressor(**FAST).fit(X, X[:, 0], groups=[[1, 2], [3, 4]])
 
 
-def test_each_member_has_its_own_loss(blended):
+def test_each_member_has_its_own_loss_and_out_of_bag_predictions_are_less_certain(blended, blobs):
     assert list(blended.oob_losses_) == list(SMALL)
     assert 0 < min(blended.oob_losses_.values()) < np.log(2)
     best = min(blended.oob_losses_, key=blended.oob_losses_.get)
     assert blended.weights_[best] > 0
     assert blended.model_.training["out_of_bag_loss"] < blended.oob_losses_[best] + 1e-3
-
-
-def test_out_of_bag_predictions_are_less_certain_than_predictions_of_training_rows(blended, blobs):
     X, y = blobs
     said = blended.oob_decision_function_
     assert said.shape == (150, 2)

@@ -32,12 +32,8 @@ def printed_after(code: str) -> tuple[str, list[str]]:
     return shown, last.split()
 
 
-def test_importing_seedbed_loads_no_heavy_library():
-    assert loaded_after("import seedbed; seedbed.SeedbedError; dir(seedbed)") == []
-
-
-def test_the_command_lines_help_loads_no_heavy_library():
-    call = "from seedbed.cli.program import main"
+def test_importing_seedbed_and_the_command_lines_help_load_no_heavy_library():
+    call = "import seedbed; seedbed.SeedbedError; dir(seedbed)\nfrom seedbed.cli.program import main"
     for words in ("--help", "compare --help", "train --help", "inspect --help", "nonsense"):
         call += f"\ntry: main({words.split()})\nexcept SystemExit: pass"
     assert loaded_after(call) == []
@@ -99,16 +95,15 @@ def test_accessing_a_name_imports_what_it_needs():
     assert loaded_after("from seedbed import Recipe, Design, Compute; Recipe(), Design(), Compute()") == []
 
 
-def test_dir_lists_exactly_the_public_names():
+def test_dir_lists_exactly_the_public_names_each_the_object_of_its_package():
     assert len(seedbed.__all__) == len(set(seedbed.__all__))
     for name in seedbed.__all__:
         assert getattr(seedbed, name) is not None
     assert dir(seedbed) == sorted([*seedbed.__all__, "__version__"])
-
-
-def test_a_public_name_is_the_object_of_its_package():
     for name, file in seedbed._FILES.items():
         assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{file}"), name)
+    undocumented = [name for name in seedbed.__all__ if not (inspect.getdoc(getattr(seedbed, name)) or "").strip()]
+    assert undocumented == []
 
 
 def test_every_error_is_public_and_a_seedbed_error():
@@ -124,11 +119,6 @@ def test_an_unknown_name_is_an_attribute_error_that_names_it():
         seedbed.compair  # noqa: B018 - asking is the test
     with pytest.raises(ImportError, match="compair"):
         exec("from seedbed import compair")
-
-
-def test_every_public_name_is_documented():
-    undocumented = [name for name in seedbed.__all__ if not (inspect.getdoc(getattr(seedbed, name)) or "").strip()]
-    assert undocumented == []
 
 
 def test_the_version_equals_that_of_the_project():

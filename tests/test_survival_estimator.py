@@ -96,12 +96,9 @@ def test_an_outcome_that_cannot_be_used_is_refused(data, what):
     assert isinstance(caught.value, ValueError)
 
 
-def test_before_a_fit_it_says_so(data):
+def test_before_a_fit_it_says_so_and_scored_rows_and_outcomes_must_be_as_many(data, fitted):
     with pytest.raises(NotFittedError):
         sb.SeedbedSurvival(**QUICK).predict(data[0])
-
-
-def test_scored_rows_and_outcomes_must_be_as_many(fitted, data):
     for X, y in ((data[0][:10], data[1]), (data[0], data[1][:10])):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             fitted.score(X, y)
