@@ -23,7 +23,7 @@ from seedbed.errors import CandidateError, ModelFileError, OptionError
 from seedbed.experiment.compare import compare
 from seedbed.model import ensemble, predictions_file
 from seedbed.model.blending import fit_model
-from seedbed.model.header import KEY, canonical, fingerprint
+from seedbed.model.header import KEY, canonical
 from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes, write_checked
 from seedbed.model.stacks import Stacks
@@ -31,6 +31,7 @@ from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import recipe_named
 
 from .conftest import CANDIDATES, FAST, PARTS, TARGETS
+from .file_parts import parts_of, rewritten, with_header
 
 
 @pytest.fixture(scope="module")
@@ -98,27 +99,6 @@ def test_every_flipped_byte_is_refused_or_changes_nothing(content, loaded, frame
         survived += 1
         np.testing.assert_array_equal(model.predict_proba(frame), expected)
     assert survived <= 8  # spaces that pad the header
-
-
-def parts_of(content: bytes):
-    """The header of a file, the description in it, and the bytes of the tensors."""
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start])
-    return header, json.loads(header["__metadata__"][KEY]), content[start:]
-
-
-def with_header(text: str, tensors: bytes = b"") -> bytes:
-    return struct.pack("<Q", len(text.encode())) + text.encode() + tensors
-
-
-def rewritten(content: bytes, change, *, sealed: bool = True) -> bytes:
-    """The file with a changed description, and with a valid checksum if it is sealed."""
-    header, values, tensors = parts_of(content)
-    change(values, header)
-    if sealed:
-        values["sha256"] = fingerprint(values, tensors)
-    header.setdefault("__metadata__", {})[KEY] = canonical(values)
-    return with_header(json.dumps(header), tensors)
 
 
 HOSTILE = {

@@ -15,8 +15,8 @@ from seedbed.model.model_file import to_bytes
 from seedbed.model.predicting import network_values
 from seedbed.model.predictions_file import write_predictions
 
+from .file_parts import rewritten
 from .onnx_cells import run_onnx
-from .test_file import rewritten
 
 N = 120
 
