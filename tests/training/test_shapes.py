@@ -77,7 +77,7 @@ def test_each_network_equals_the_users_loop_to_rounding(name, batch_size):
 
 @pytest.mark.product
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", slow_but(EXACT[::3], ("squeezed", "tied", "attention")))
 def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
     def poisoned(n_features, n_outputs):
         network = SHAPES[name](n_features, n_outputs)
@@ -122,6 +122,7 @@ def test_networks_that_draw_learn_as_in_the_loop_each_with_draws_of_its_own(name
         np.testing.assert_allclose(fewer.test_loss, history.test_loss[:, [7, 2]], rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_most_shapes_are_not_trained_one_network_after_the_other():
     data, recipe = one_split(parts_of_table()[:2], parts_of_table()[2:], None, "float32"), Recipe.tutorial(epochs=5)
     engines = {}
@@ -131,7 +132,7 @@ def test_most_shapes_are_not_trained_one_network_after_the_other():
     assert sum(engine != "plain" for engine in engines.values()) >= LEAST_STACKED, engines
 
 
-@pytest.mark.parametrize("name", slow_but(SHAPES))
+@pytest.mark.parametrize("name", slow_but(SHAPES, ("squeezed", "residual")))
 def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(monkeypatch, name):
     (X, y), build = (np.concatenate(parts_of_table()[part::2]) for part in (0, 1)), SHAPES[name]
 
