@@ -1,8 +1,8 @@
 """Layers as data: their tensors, start values and outputs, and what the kernel runs for them.
 
-Parameters of a stack are `[..., network]`; a linear weight is stored as `[unit_in, unit_out, network]`. States are
-`[network, ...]`, by the names and shapes of torch's `state_dict`. To teach the engines a new layer, add a subclass of
-`Layer` here, and its module in `training/torch/modules.py`. An elementwise activation needs an entry in
+States are `[network, ...]`, by the names and shapes of torch's `state_dict`. In the kernel, parameters are
+`[..., network]`, and a linear weight is `[unit_in, unit_out, network]`. To teach the engines a new layer, add a
+subclass of `Layer` here, and its module in `training/torch/modules.py`. An elementwise activation needs an entry in
 `activations.py` only.
 """
 

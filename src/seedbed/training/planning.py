@@ -117,13 +117,14 @@ def _engine(
         require_torch(f"training without the kernel ({reason})")
         slower = f"trained by torch, which is slower: {reason}" if reason else ""
     require_torch("the engine torch" if engine == "torch" else "a network that the training kernel doesn't cover")
-    is_alone = not isinstance(whole.build, Network) and len(whole.seeds) == 1
-    if not (is_alone or isinstance(whole.build, Network)):
+    is_own = not isinstance(whole.build, Network)
+    one_by_one = is_own and len(whole.seeds) == 1
+    if is_own and not one_by_one:
         from seedbed.training.torch.trials import why_one_by_one
 
-        why = why_one_by_one(whole, traits, data)
-        is_alone, slower = bool(why), _PLAIN.format(why) if why else slower
-    return "plain" if is_alone else "torch", "; ".join(filter(None, (slower, traits.note)))
+        if why := why_one_by_one(whole, traits, data):
+            one_by_one, slower = True, _PLAIN.format(why)
+    return "plain" if one_by_one else "torch", "; ".join(filter(None, (slower, traits.note)))
 
 
 def pick_device(device: str) -> str:

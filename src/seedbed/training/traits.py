@@ -27,7 +27,7 @@ class Traits:
         is_looking: whether its start values depend on the training rows.
         note: what users should know of their own module, or empty.
         like: an own module, with which those of other seeds are compared.
-        changed: attributes that its `forward` may change, which aren't parameters or buffers.
+        changed: what its `forward` may change, by the names of attributes, other than buffers.
     """
 
     network: Network | None

@@ -26,8 +26,7 @@ def keep_freed_memory() -> None:
 
     glibc on Linux returns arrays of some megabytes to the system, and each page of the next one costs a page fault.
     Fallback: nothing changes on other systems and with other C libraries.
-    Gain: torch's engine is 1.33 times as fast with 10 networks relu:64,64 on 4,000 rows, 1.1 times with 40 networks
-    silu:16 on 600 rows.
+    Gain: a linear layer of 50 networks under `torch.func.vmap` takes 0.4 ms in place of 3.3.
     """
     if not sys.platform.startswith("linux"):
         return
