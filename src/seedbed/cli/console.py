@@ -80,23 +80,23 @@ def say(run: RunOptions, *lines: str) -> None:
 
 
 def print_stderr(*lines: str) -> None:
-    """Print lines on stderr, without passwords; the only function of the command line that does. A terminal would break
-    words at its edge, so lines are folded for it."""
-    width = Console(stderr=True).width if sys.stderr.isatty() else None
+    """Print lines on stderr, folded for a terminal, without passwords; nothing else in the command line does."""
+    width = Console(stderr=True).width if sys.stderr.isatty() else sys.maxsize
     for line in (visible(without_passwords(line)) for line in lines):
-        is_wide = width is not None and cell_len(line) > width and "\n" not in line
-        print(*(_fold_line(line, width or 0) if is_wide else [line]), sep="\n", file=sys.stderr, flush=True)
+        fits = cell_len(line) <= width or "\n" in line
+        print(*([line] if fits else _fold_line(line, width)), sep="\n", file=sys.stderr, flush=True)
 
 
 def _fold_line(line: str, width: int) -> Sequence[str]:
     """Return a sentence as lines; or a label, a command that a shell takes as it is, and a remark in parentheses."""
     from seedbed.report.tables import fold_command, fold_text  # loads NumPy
 
-    ((label, command, remark),) = re.findall(r"^(?:(.*?:) +(?=seedbed [a-z]))?(.*?)(?:   (\(.*\)))?$", line)
-    if not label:
+    label, *rest = re.split(r"(?<=:) +(?=seedbed [a-z])", line, maxsplit=1)
+    if not rest:
         return fold_text(line, width, hanging=2)
+    command, _, remark = rest[0].partition("   (")
     commands = [f"  {part}" for part in fold_command(command, width - 2)]
-    return [*fold_text(label, width, hanging=2), *commands, *(fold_text(remark, width, 2) if remark else ())]
+    return [*fold_text(label, width, hanging=2), *commands, *(fold_text(f"({remark}", width, 2) if remark else ())]
 
 
 @contextlib.contextmanager
