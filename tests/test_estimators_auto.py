@@ -108,7 +108,8 @@ def test_given_recipe_options_replace_the_automatic_ones(blobs):
     plain = SeedbedClassifier(**FAST).fit(*blobs).model_.training["recipe"]
     assert "cosine" in plain
     assert "batches of 64" in plain
-    asked = SeedbedClassifier(**FAST, schedule="constant", batch_size=20, decay_biases=True, lr=0.01).fit(*blobs)
+    options = {**FAST, "portfolio": SMALL[2:], "schedule": "constant", "batch_size": 20, "decay_biases": True}
+    asked = SeedbedClassifier(**options, lr=0.01).fit(*blobs)
     reported = asked.model_.training["recipe"]
     assert "cosine" not in reported
     assert "batches of 20" in reported

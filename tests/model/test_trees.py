@@ -2,17 +2,25 @@
 
 import dataclasses
 import functools
+import itertools
+import threading
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, HistGradientBoostingClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+from threadpoolctl import threadpool_limits
 
 from seedbed.data.reading import read_table
 from seedbed.data.splits import Split
 from seedbed.errors import CandidateError, ModelFileError, OptionError, TrainingError
-from seedbed.model import model_file, portfolio, trees
+from seedbed.model import model_file, portfolio, tree_growth, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.model import load
 from seedbed.model.portfolio import candidates_for
@@ -21,6 +29,7 @@ from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import Trees, architecture_to_values
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
+from seedbed.training.native import library
 from seedbed.training.native.library import Kernel
 
 from .plain_networks import plain_trees
@@ -60,40 +69,89 @@ def few(table_for):
 
 
 @pytest.mark.parametrize("kind", ["two", "three", "numbers"])
-def test_extra_trees_are_those_of_scikit_learn(kind):
-    data = data_of(kind)  # with weights that make no two splits equally good: rounding would choose among them
-    weights = np.random.default_rng(1).uniform(0.5, 2, size=len(data.y)).astype(np.float32)
-    data = dataclasses.replace(data, weights=weights)
+def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, monkeypatch):
+    """Of inputs with two values, where nodes try all inputs, and leaves have the 20 rows of those of person-periods."""
+    monkeypatch.setattr(trees, "_SHARE", 1.0)
+    weights = np.random.default_rng(1).uniform(0.5, 2, size=400).astype(np.float32)
+    data = dataclasses.replace(data_of(kind), X=(data_of(kind).X > 0) * np.float32(1), weights=weights, n_cases=100)
     fitted = fit(EXTRA, data)
-    estimator = ExtraTreesRegressor if kind == "numbers" else ExtraTreesClassifier
     for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
-        seed = trees.derive(0, "extra", number) % 2**32
-        peer = estimator(5, max_features=0.5, random_state=seed)
+        assert_left_out(fitted, number, split, made(data.X))
+        peer = (ExtraTreesRegressor if kind == "numbers" else ExtraTreesClassifier)(
+            1, max_features=1.0, min_samples_leaf=20
+        )
         peer.fit(data.X[split.train], data.y[split.train], sample_weight=weights[split.train])
-        said = made(data.X)
-        assert_left_out(fitted, number, split, said)
         if kind == "numbers":
-            np.testing.assert_allclose(said[:, 0], peer.predict(data.X), atol=1e-5)
+            np.testing.assert_allclose(made(data.X)[:, 0], peer.predict(data.X), atol=1e-5)
         else:
             shares = peer.predict_proba(data.X).clip(1e-4, 1 - 1e-4 if kind == "two" else 1)
             shares /= shares.sum(axis=1, keepdims=True)
-            np.testing.assert_allclose(data.predicted(said), shares, atol=1e-5)
+            np.testing.assert_allclose(data.predicted(made(data.X)), shares, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "n"), [("two", 400), ("two", 1_600), ("three", 400), ("numbers", 400)])
-def test_boosted_trees_are_the_first_iterations_of_scikit_learn(kind, n):
+def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, n, monkeypatch):
+    """Where nodes look at all inputs, which have few values."""
+    monkeypatch.setattr(trees, "_SHARE", 1.0)
     data = data_of(kind, n)
-    fitted = fit(BOOSTED, data)
-    n_iterations = fitted.architecture.n_trees // data.n_outputs
-    assert fitted.architecture.n_trees == n_iterations * data.n_outputs
+    data = dataclasses.replace(data, X=data.X.clip(-1, 1).round(1))
+    fitted, (n_leaves, rate, least) = fit(BOOSTED, data), trees.growth(n)
+    kind_of = HistGradientBoostingRegressor if kind == "numbers" else HistGradientBoostingClassifier
+    options = {"max_leaf_nodes": n_leaves, "learning_rate": rate, "min_samples_leaf": least, "l2_regularization": 1.0}
     for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
-        seed = trees.derive(0, "boosted", number) % 2**32
-        peer = trees.booster(data.of_classes, len(data.y), seed).set_params(max_iter=n_iterations)
-        peer.fit(data.X[split.train], data.y[split.train])
-        said = made(data.X)
-        assert_left_out(fitted, number, split, said)
-        theirs = peer.predict(data.X) if kind == "numbers" else peer.decision_function(data.X)
-        np.testing.assert_allclose(said, theirs.reshape(said.shape), atol=1e-4)
+        assert_left_out(fitted, number, split, made(data.X))
+        peer = kind_of(max_iter=fitted.architecture.n_trees // data.n_outputs, early_stopping=False, **options)
+        with threadpool_limits(1):
+            peer.fit(data.X[split.train], data.y[split.train])
+        theirs = peer.predict(data.X) if kind == "numbers" else peer.predict_proba(data.X)
+        np.testing.assert_allclose(data.predicted(made(data.X)), theirs, atol=1e-5)
+
+
+def strange_data(seed: int) -> TreeData:
+    """Return few rows with everything that may be in tables: equal rows and inputs, infinity, NaN, weights of 0."""
+    rng = np.random.default_rng(seed)
+    n, n_inputs = rng.integers(2, 120), rng.integers(1, 14)
+    X = rng.normal(size=(n, n_inputs)).round(rng.integers(0, 6)) * 10.0 ** rng.integers(-3, 31, size=n_inputs)
+    X[rng.random(X.shape) < 0.02] = rng.choice([np.inf, -np.inf, np.nan, 0.0])
+    X[:, rng.random(n_inputs) < 0.2] = 1.0
+    n_classes = rng.choice([0, 2, 3, 20])
+    y = rng.normal(size=n).astype(np.float32) if n_classes == 0 else rng.integers(0, n_classes, n)
+    weights = (rng.exponential(size=n) * (rng.random(n) > 0.1)).astype(np.float32) if rng.random() < 0.5 else None
+    folds = np.arange(n) % 2
+    splits = [Split(0, fold, np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(2)]
+    n_cases = int(rng.choice([n, 1_500])) if rng.random() < 0.5 else None
+    return TreeData(X.astype(np.float32), y, weights, splits, n_classes if n_classes > 2 else 1, n_classes > 0, n_cases)
+
+
+@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 200), marks=pytest.mark.slow)])
+def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(seeds, monkeypatch):
+    kernels = [Kernel(None, "")]
+    for level in library.levels():
+        monkeypatch.setattr(library, "levels", lambda level=level: (level,))
+        kernels.append(library.kernel.__wrapped__("float32"))
+    monkeypatch.setattr(trees, "MOST_ROWS", 50)
+    for seed, wanted in itertools.product(seeds, (Trees("boosted", 8), Trees("extra", 3))):
+        data, fits = strange_data(seed), []
+        if any(data.counts[split.train].sum() == 0 for split in data.splits):
+            continue
+        for one in kernels:
+            monkeypatch.setattr(tree_growth, "kernel", lambda _, one=one: one)
+            fits.append(fit(wanted, data))
+        for other in fits[1:]:
+            assert other.architecture == fits[0].architecture
+            for name, values in fits[0].states.items():
+                np.testing.assert_array_equal(values, other.states[name], err_msg=f"{seed} {wanted.method} {name}")
+
+
+@pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
+def test_trees_that_are_not_needed_any_more_end_after_a_slice(wanted, monkeypatch):
+    halted, calls, real = threading.Event(), [], trees.grow
+    monkeypatch.setattr(trees, "grow", lambda *given, **more: calls.append(halted.set()) or real(*given, **more))
+    for limit in ("_MOST_READ", "_MOST_NODES"):
+        monkeypatch.setattr(trees, limit, 1)
+    with pytest.raises(trees.HaltedError):
+        fit(wanted, data_of("two"), halted=halted)
+    assert len(calls) == 1
 
 
 def test_rows_left_out_decide_how_many_iterations_there_are():
@@ -110,8 +168,11 @@ def test_trees_that_were_fitted_before_grow_to_the_same_number():
 
 
 @pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
-def test_any_number_of_threads_gives_the_same_trees(wanted):
-    one, two = (fit_trees(wanted, data_of("three"), random_state=0, jobs=jobs) for jobs in (1, 2))
+def test_any_number_of_threads_and_any_slices_of_growth_give_the_same_trees(wanted, monkeypatch):
+    one = fit(wanted, data_of("three"))
+    for limit in ("_MOST_READ", "_MOST_NODES"):
+        monkeypatch.setattr(trees, limit, 1)
+    two = fit_trees(wanted, data_of("three"), random_state=0, jobs=2)
     assert one.architecture == two.architecture
     assert all(np.array_equal(one.states[name], two.states[name]) for name in one.states)
 
@@ -147,12 +208,12 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", ["two", "three", "numbers"])
-def test_the_kernel_finds_the_same_leaves_as_numpy(monkeypatch, dtype, kind):
+def test_the_kernel_adds_the_same_leaves_as_numpy(monkeypatch, dtype, kind):
     fitted = fit(Trees("extra", 19), data_of(kind))  # not a multiple of the trees that walk side by side
     made, X = trees_of(fitted)[0], np.random.default_rng(0).normal(size=(300, 6)).astype(dtype)
-    leaves, outputs = made.leaves(X), made(X)
+    outputs = made(X)
     monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, "there is none"))
-    np.testing.assert_array_equal(leaves, made.leaves(X))
+    np.testing.assert_array_equal(outputs, made(X))
     state = {name: value[0] for name, value in fitted.states.items()}
     np.testing.assert_allclose(outputs, plain_trees(fitted.architecture, state, X), rtol=1e-12)
 
@@ -161,11 +222,9 @@ def test_the_kernel_never_leaves_the_nodes():
     """A file that was made to harm may lead anywhere."""
     n = 5
     left, feature = np.array([4, 3, -7, 2**31 - 1, 4], np.int32), np.array([0, -9, 2**31 - 1, 0, 5], np.int32)
-    threshold, value = np.full(n, -1e30, np.float32), np.zeros((n, 1), np.float32)
+    threshold, value = np.full(n, -1e30, np.float32), np.ones((n, 1), np.float32)
     damaged = DecisionTrees(Trees("extra", 2, n, 10**6), feature, threshold, left, value)
-    leaves = damaged.leaves(np.zeros((2, 1), np.float32))
-    assert leaves.min() >= 0
-    assert leaves.max() < n
+    np.testing.assert_array_equal(damaged(np.zeros((2, 1), np.float32)), 2.0)
 
 
 def test_unused_nodes_lead_to_themselves():
@@ -183,7 +242,7 @@ def test_extra_trees_without_weight_beside_boosted_ones_end_after_the_first_spli
     X = np.hstack([data.X, rng.normal(size=(400, 60)).astype(np.float32)])  # that splits at random drown in
     noisy = dataclasses.replace(data, X=X, y=np.where(rng.random(400) < 0.3, 1 - data.y, data.y))
     calls, real = [], trees._extra
-    monkeypatch.setattr(trees, "_extra", lambda *given: calls.append(1) or real(*given))
+    monkeypatch.setattr(trees, "_extra", lambda *given, **more: calls.append(1) or real(*given, **more))
     rival = fit(BOOSTED, noisy)
     assert fit(EXTRA, noisy, rival=rival) is None
     assert len(calls) == 1
@@ -226,7 +285,7 @@ def test_small_tables_have_fewer_and_smaller_trees():
     names = ("boosted-trees", "extra-trees")
     few, many = (candidates_for(names, cycling(n)) for n in (1_499, 1_500))
     assert [[one.architecture.n_trees for one in some] for some in (few, many)] == [[150, 25], [150, 50]]
-    assert trees.booster(True, 1_499, 0).max_leaf_nodes < trees.booster(True, 1_500, 0).max_leaf_nodes
+    assert trees.growth(1_499)[0] < trees.growth(1_500)[0]
     assert not any(isinstance(one.architecture, Trees) for one in portfolio.more_members(cycling(200)))
 
 

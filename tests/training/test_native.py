@@ -269,7 +269,8 @@ def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, w
 
 @pytest.mark.slow
 def test_sanitizers_find_no_error_in_the_kernel(hook, tmp_path):
-    """Train the shapes of the oracle in a process whose kernel checks memory accesses and undefined behaviour."""
+    """Train the shapes of the oracle, and grow trees, in a process whose kernel checks memory accesses and undefined
+    behaviour."""
     checked = ["g++", *hook.FLAGS, "-O1", "-g", "-fPIC", "-march=native", "-fno-sanitize-recover=all"]
     for dtype, number in hook.NUMBERS.items():
         made = tmp_path / f"kernel-linux-here-{dtype}-checked.so"
@@ -290,6 +291,14 @@ for words in ("relu:5", "tanh:3,3@layernorm,residual,dropout=0.2", "logistic", "
         for more in ({{}}, {{"batch_size": 7, "optimizer": "adamw", "clip_norm": 0.1}}):
             more |= {{"seeds": 11, "epochs": 3, "engine": "native", "n_jobs": 1, "dtype": dtype}}
             train_many(words, X[:40], y[:40], X[40:], y[40:], **more)
+from seedbed.data.splits import Split
+from seedbed.model.trees import TreeData, fit_trees
+from seedbed.networks.mlp import Trees
+for n_classes, kind in ((0, "boosted"), (2, "boosted"), (5, "boosted"), (0, "extra"), (2, "extra"), (5, "extra")):
+    target = np.digitize(X[:, 0], np.linspace(-1, 1, n_classes - 1)) if n_classes else X[:, 0]
+    split = Split(0, 0, np.arange(50), np.arange(50, 61))
+    data = TreeData(X.astype(np.float32), target, None, [split], max(1, n_classes), n_classes > 0)
+    fit_trees(Trees(kind, 12), data, random_state=0, jobs=1)
 print("clean")
 """
     library = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)

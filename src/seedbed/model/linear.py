@@ -27,12 +27,13 @@ _CHOOSING = 2  # networks that choose C where each fit takes long
 # For standardised inputs, from almost no regularisation to coefficients of almost 0.
 _ALPHAS = np.logspace(-3, 6, 19)
 _USUAL_C, _USUAL_ALPHA = 1.0, 1.0  # without rows left out
+_LEAST = 1e-7  # probability of a class
 
 
 def fit_prior(data: TreeData) -> FittedMember:
     """Return models of the class frequencies, or of the mean, whatever the inputs are."""
-    biases = np.tile(_frequencies(data, np.arange(len(data.y))), (len(data.splits), 1))
-    outputs = [_frequencies(data, split.train) for split in data.splits]
+    biases = np.tile(data.level(np.arange(len(data.y)), _LEAST), (len(data.splits), 1))
+    outputs = [data.level(split.train, _LEAST) for split in data.splits]
     return _fitted(data, np.zeros((*biases.shape, data.X.shape[1])), biases, outputs)
 
 
@@ -58,16 +59,6 @@ def _fitted(data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[F
         outputs[split.test, :, number] = some
     states = {"0.weight": weights.astype(np.float32), "0.bias": biases.astype(np.float32)}
     return FittedMember(MLP(), states, outputs)
-
-
-def _frequencies(data: TreeData, rows: NDArray[np.int64]) -> Floats:
-    """Return the outputs [output] that mean the class frequencies, or the mean, of some rows."""
-    weights = data.counts[rows]
-    if not data.of_classes:
-        return np.array([np.average(data.y[rows], weights=weights)])
-    counts = np.bincount(data.y[rows], weights, minlength=max(2, data.n_outputs))
-    logs = np.log(np.maximum(counts / counts.sum(), 1e-7))
-    return np.asarray(logs if data.n_outputs > 1 else logs[1:] - logs[:1])
 
 
 def _ridge(data: TreeData) -> Floats:
@@ -139,7 +130,7 @@ def _path(data: TreeData, split: Split, solver: str) -> Generator[Any, float, No
     weights = None if data.weights is None else data.weights[split.train]
     present, test = np.unique(y), split.test
     coefficients = np.zeros((data.n_outputs, X.shape[1] + 1))
-    coefficients[:, -1] = _frequencies(data, split.train)
+    coefficients[:, -1] = data.level(split.train, _LEAST)
     model = LogisticRegression(solver=solver, max_iter=1000, warm_start=True)
     C: float = yield
     while True:

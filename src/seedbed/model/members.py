@@ -6,6 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import itertools
+import threading
 import time
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from seedbed.data.table import Table
 from seedbed.errors import SeedbedError, error_line
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
-from seedbed.model.trees import FEW_ROWS, FittedMember, fit_trees, pad_trees
+from seedbed.model.trees import FittedMember, fit_trees, pad_trees
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Architecture, Prior
@@ -161,23 +162,24 @@ def trained_members(
 
     are_others = any(not is_network(member) for fit in fits for member in fit.members)
     if ends is not None or running.jobs == 1 or not are_others:
-        yield from _fit_others(fits, random_state, running.jobs, ends)
+        yield from _fit_others(fits, random_state, running.jobs, ends, threading.Event())
         yield from _train_networks(fits, random_state, running, ends)
         return
-    import sklearn.ensemble  # noqa: F401 - two threads that import parts of it may find half a module
-
-    with contextlib.closing(BackgroundWork(_fit_others(fits, random_state, running.jobs, None))) as others:
-        for trained in _train_networks(fits, random_state, running, None):
-            yield from others.finished(wait=False)
-            yield trained
-        yield from others.finished(wait=True)
+    halted = threading.Event()
+    with contextlib.closing(BackgroundWork(_fit_others(fits, random_state, running.jobs, None, halted))) as others:
+        try:
+            for trained in _train_networks(fits, random_state, running, None):
+                yield from others.finished(wait=False)
+                yield trained
+            yield from others.finished(wait=True)
+        finally:
+            halted.set()
 
 
 def _fit_others(
-    fits: Sequence[Fit], random_state: int, jobs: int, ends: float | None
+    fits: Sequence[Fit], random_state: int, jobs: int, ends: float | None, halted: threading.Event
 ) -> Iterator[tuple[tuple[int, int], int, Member]]:
-    """Fit linear models, boosted trees, and then extra trees, which gain most from a second core: it is free when no
-    network trains any more. Yields as `trained_members`."""
+    """Fit linear models, boosted trees, and then extra trees. Yields as `trained_members`."""
     data, known = [fit.data.for_trees() for fit in fits], dict[tuple[int, str], FittedMember]()
     for method, (which, fit) in itertools.product(("", "boosted", "extra"), enumerate(fits)):
         for place, member in enumerate(fit.members):
@@ -186,13 +188,12 @@ def _fit_others(
                 continue
             until = None if ends is None else (time.monotonic() + ends) / 2
             rival = known.get((which, "boosted")) if fit.drops and trees and not trees.n_nodes else None
-            n_rows = fit.table.n_rows if method == "extra" else fit.table.n_cases
-            n = jobs if n_rows >= FEW_ROWS else 1  # small trees hold Python's lock, so more would gain nothing
+            options: dict[str, Any] = {"random_state": random_state, "jobs": jobs, "halted": halted}
             try:
                 if trees is None:
                     fitted = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data[which])
                 elif fit.data.splits:
-                    fitted = fit_trees(trees, data[which], random_state=random_state, jobs=n, rival=rival, until=until)
+                    fitted = fit_trees(trees, data[which], rival=rival, until=until, **options)
                 elif fit.failures is not None:
                     fit.failures[member.name] = "trees need training rows that can be divided"
             except Exception as error:  # noqa: BLE001 - whatever fails, others can be fitted

@@ -1,12 +1,13 @@
-"""Decision trees as members of a blend: scikit-learn fits them, and they become the arrays of `DecisionTrees`."""
+"""Decision trees as members of a blend: `tree_growth` grows them, and they become the arrays of `DecisionTrees`."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
+import math
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -15,11 +16,11 @@ from numpy.typing import NDArray
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.calibration import blend_weights
+from seedbed.model.tree_growth import GrownTrees, grow, sortable
 from seedbed.networks.draws import derive
 from seedbed.networks.layers import Arrays, Shapes
 from seedbed.networks.mlp import MLP, Trees
 from seedbed.training.native.library import kernel
-from seedbed.training.parallel import single_threads
 from seedbed.typing import Floats
 
 FEW_ROWS = 1_500
@@ -28,7 +29,9 @@ _FEWEST_PERIODS = 20  # in a leaf of extra trees, which would else find the last
 MOST_ROWS = 16_384
 """Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
 _SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its split; the number for extra trees
-_MOST_VALUES, _MOST_CACHED = 1 << 20, 1 << 17  # values of leaves, and inputs, at a time
+_MOST_BINS = 255
+_MOST_READ, _MOST_NODES = 1 << 22, 1 << 17  # inputs and nodes of a call of the kernel, after which trees may be halted
+_MOST_CACHED = 1 << 17  # inputs of rows that walk through trees at a time
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
 _ROUND, _SMALL_ROUND = 25, 50  # boosting iterations after which rows left out decide whether more may help
 _TIMED = 5  # trees that are fitted to know how long one takes
@@ -68,28 +71,55 @@ class TreeData:
     @functools.cached_property
     def values(self) -> list[NDArray[np.float32]]:
         """Return the values of each input, sorted."""
-        return [np.unique(column) for column in self.X.T]
+        return [(found := np.unique(column))[: np.searchsorted(found, np.nan)] for column in self.X.T]
+
+    @functools.cached_property
+    def sorted_values(self) -> NDArray[np.int64]:
+        """Return the values of all inputs, one input after the other, as whole numbers that sort so."""
+        return np.concatenate([_keys(np.array(number), values) for number, values in enumerate(self.values)])
+
+    @functools.cached_property
+    def numbers(self) -> Floats:
+        """The target as numbers [row]."""
+        return self.y.astype(np.float64)
 
     @functools.cached_property
     def counts(self) -> Floats:
         """The weight of each row [row], 1 without weights."""
         return np.ones(len(self.y)) if self.weights is None else self.weights.astype(np.float64)
 
-    def training(self, split: Split) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any] | None]:
-        """Return inputs [row, input], target [row] and weights [row] of training rows; None if all weigh the same.
+    @functools.cached_property
+    def sorted_inputs(self) -> NDArray[np.int32]:
+        """Return the inputs as whole numbers that sort alike [input, row]."""
+        return sortable(np.ascontiguousarray(self.X.T))
 
-        Each class without a row of positive weight gets a copy of the first row's inputs, with a weight so small that
-        the class has the probability `LEAST`.
+    @functools.cached_property
+    def bins(self) -> tuple[NDArray[np.uint8], list[NDArray[np.float32]]]:
+        """Return the bin of each input [row, input], and the largest number of each bin but the last [input][bin]. They
+        depend on inputs alone, with about as many rows in each, and keep a distance from the values of rows."""
+        bins, edges = np.zeros(self.X.shape, dtype=np.uint8), list[NDArray[np.float32]]()
+        for number, (column, values) in enumerate(zip(self.X.T, self.values, strict=True)):
+            above = np.arange(1, len(values))
+            if len(values) > _MOST_BINS:
+                shares = np.linspace(0, 1, _MOST_BINS + 1)[1:-1]
+                borders = np.quantile(column[np.isfinite(column)], shares, method="midpoint")
+                above = np.unique(np.searchsorted(values, borders, side="right").clip(1, len(values) - 1))
+            edges.append(((values[above - 1].astype(np.float64) + values[above]) / 2).astype(np.float32))
+            bins[:, number] = np.where(np.isnan(column), 0, np.searchsorted(edges[-1], column))
+        return bins, edges
+
+    def level(self, rows: NDArray[np.int64], least: float) -> Floats:
+        """Return the outputs [output] of the mean, or of the classes' frequencies, of some rows.
+
+        Args:
+            least: probability of a class at least.
         """
-        rows, counts = split.train, self.counts[split.train]
-        weights = None if self.weights is None else self.weights[rows]
-        n_classes = max(2, self.n_outputs) if self.of_classes else 0
-        lacking = np.setdiff1d(np.arange(n_classes), self.y[rows[counts > 0]])
-        if not len(lacking):
-            return self.X[rows], self.y[rows], weights
-        more = np.full(len(lacking), LEAST * counts.sum())
-        X = np.concatenate([self.X[rows], self.X[np.repeat(rows[:1], len(lacking))]])
-        return X, np.concatenate([self.y[rows], lacking]), np.concatenate([counts, more])
+        weights = self.counts[rows]
+        if not self.of_classes:
+            return np.array([np.average(self.numbers[rows], weights=weights)])
+        counts = np.bincount(self.y[rows], weights, minlength=max(2, self.n_outputs))
+        logs = np.log(np.maximum(counts / counts.sum(), least))
+        return np.asarray(logs if self.n_outputs > 1 else logs[1:] - logs[:1])
 
     def predicted(self, outputs: Floats) -> Floats:
         """Return probabilities [row, class], or numbers [row], of outputs [row, output]."""
@@ -102,10 +132,14 @@ class TreeData:
 
     def losses(self, outputs: Floats, rows: NDArray[np.int64]) -> Floats:
         """Return the loss of each row [row] by outputs [row, output]."""
-        predicted, target = self.predicted(outputs), self.y[rows]
+        target = self.y[rows]
         if not self.of_classes:
-            return np.asarray((predicted - target) ** 2)
-        return np.asarray(-np.log(np.maximum(predicted[np.arange(len(rows)), target], 1e-7)))
+            return np.asarray((outputs[:, 0] - target) ** 2)
+        if self.n_outputs == 1:
+            losses = np.logaddexp(0.0, np.where(target, -outputs[:, 0], outputs[:, 0]))
+        else:
+            losses = -np.log(np.maximum(self.predicted(outputs)[np.arange(len(rows)), target], 1e-7))
+        return np.asarray(np.minimum(losses, -np.log(1e-7)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -134,8 +168,21 @@ class DecisionTrees:
         names = ("feature", "threshold", "left", "value")
         return [cls(trees, *each) for each in zip(*(states[f"0.{name}"] for name in names), strict=True)]
 
-    def leaves(self, X: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Return the leaf that each row of inputs [row, input] reaches in each tree [row, tree]."""
+    def __call__(self, X: NDArray[np.floating]) -> Floats:
+        """Return the outputs [row, output] for inputs X [row, input]."""
+        total = np.zeros((len(X), self.value.shape[1]))
+        n_rows = max(1, _MOST_CACHED // X.shape[1])
+        for start in range(0, len(X), n_rows):
+            self._add_leaves(np.ascontiguousarray(X[start : start + n_rows]), total[start : start + n_rows])
+        if not self.architecture.probabilities:
+            return np.asarray(total)
+        if total.shape[1] > 1:
+            return np.asarray(np.log(np.maximum(total, LEAST)))
+        yes = np.clip(total, LEAST, 1 - LEAST)
+        return np.asarray(np.log(yes / (1 - yes)))
+
+    def _add_leaves(self, X: NDArray[np.floating], total: Floats) -> None:
+        """Add the values of the leaves that rows reach, tree by tree."""
         n_trees, depth = self.architecture.n_trees, self.architecture.depth
         library = kernel(X.dtype.name).library
         if library is None or n_trees > len(self.left):
@@ -143,34 +190,13 @@ class DecisionTrees:
             for _ in range(depth):
                 more = np.take_along_axis(X, self.feature[at], axis=1) > self.threshold[at]
                 at = self.left[at].astype(np.int64) + more
-            return at
-        # The kernel finds them in a tenth of the time.
-        X, leaves = np.ascontiguousarray(X), np.empty((len(X), n_trees), dtype=np.int64)
-        pairs = (self.feature, np.int32), (self.threshold, X.dtype), (self.left, np.int32)
-        nodes = [np.ascontiguousarray(values, dtype) for values, dtype in pairs]
-        pointers = [values.ctypes.data for values in nodes]
-        n_rows = max(1, _MOST_CACHED // X.shape[1])
-        for start in range(0, len(X), n_rows):
-            of_rows = X[start : start + n_rows], leaves[start : start + n_rows]
-            x, found = (values.ctypes.data for values in of_rows)
-            library.walk(x, *of_rows[0].shape, *pointers, len(self.left), n_trees, depth, found)
-        return leaves
-
-    def pieces(self, rows: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return rows in pieces, of which the leaves and their values take some megabytes."""
-        n = max(1, _MOST_VALUES // (self.architecture.n_trees * self.value.shape[1]))
-        return [rows[start : start + n] for start in range(0, max(len(rows), 1), n)]
-
-    def __call__(self, X: NDArray[np.floating]) -> Floats:
-        """Return the outputs [row, output] for inputs X [row, input]."""
-        sums = [self.value.take(self.leaves(x), axis=0).sum(axis=1, dtype=np.float64) for x in self.pieces(X)]
-        total = np.concatenate(sums)
-        if not self.architecture.probabilities:
-            return np.asarray(total)
-        if total.shape[1] > 1:
-            return np.asarray(np.log(np.maximum(total, LEAST)))
-        yes = np.clip(total, LEAST, 1 - LEAST)
-        return np.asarray(np.log(yes / (1 - yes)))
+            for leaves in at.T:
+                total += self.value[leaves]
+            return
+        kinds = (self.feature, np.int32), (self.threshold, X.dtype), (self.left, np.int32), (self.value, X.dtype)
+        nodes = [np.ascontiguousarray(values, dtype) for values, dtype in kinds]
+        pointers, sizes = [values.ctypes.data for values in nodes], (len(self.left), n_trees, depth, total.shape[1])
+        library.add_leaves(X.ctypes.data, *X.shape, *pointers, *sizes, total.ctypes.data)
 
 
 def tree_shapes(trees: Trees, n_outputs: int) -> Shapes:
@@ -193,58 +219,6 @@ class FittedMember(NamedTuple):
     outputs: NDArray[np.float32]
 
 
-class _Nodes(NamedTuple):
-    """The nodes of several trees [node]. A leaf has no children, which is -1."""
-
-    feature: NDArray[np.int64]
-    threshold: Floats
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    value: Floats  # [node, output]
-    roots: NDArray[np.int64]
-
-    @classmethod
-    def joined(cls, trees: Iterable[_Nodes]) -> _Nodes:
-        trees = list(trees)
-        starts = itertools.accumulate((len(tree.left) for tree in trees), initial=0)
-        numbers = ("left", "right", "roots")  # of nodes
-        trees = [
-            tree._replace(**{name: np.where((part := getattr(tree, name)) < 0, -1, part + start) for name in numbers})
-            for tree, start in zip(trees, starts, strict=False)
-        ]
-        return cls(*(np.concatenate(parts) for parts in zip(*trees, strict=True)))
-
-    def in_order(self, trees: Trees, values: Sequence[NDArray[np.float32]], *, probabilities: bool) -> DecisionTrees:
-        """Return the trees with nodes that are ordered by their depth, so that siblings are neighbours.
-
-        Args:
-            trees: of which these are some.
-            values: of each input, sorted. Thresholds keep a distance from them, as other programs and precisions
-                compute inputs with other roundings, and each row is to go the same way in all of them.
-        """
-        for number in np.unique(self.feature[self.left >= 0]):
-            at = (self.feature == number) & (self.left >= 0)
-            above = np.searchsorted(values[number], self.threshold[at], side="right").clip(1, len(values[number]) - 1)
-            low, high = (values[number][place].astype(np.float64) for place in (above - 1, above))
-            distance = np.minimum((high - low) / 2, _DISTANCE)
-            self.threshold[at] = self.threshold[at].clip(low + distance, high - distance)
-        levels = [self.roots]
-        while len(inner := levels[-1][self.left[levels[-1]] >= 0]):
-            levels.append(np.column_stack([self.left[inner], self.right[inner]]).ravel())
-        order = np.concatenate(levels)
-        place = np.empty(len(self.left), dtype=np.int64)
-        place[order] = np.arange(len(order))
-        is_leaf = self.left[order] < 0
-        most = np.finfo(np.float32).max  # no input is above it
-        return DecisionTrees(
-            Trees(trees.method, len(self.roots), len(order), len(levels) - 1, probabilities),
-            np.where(is_leaf, 0, self.feature[order]).astype(np.int32),
-            np.where(is_leaf, most, self.threshold[order]).astype(np.float32),
-            np.where(is_leaf, np.arange(len(order)), place[self.left[order]]).astype(np.int32),
-            self.value[order].astype(np.float32),
-        )
-
-
 def fit_trees(
     trees: Trees,
     data: TreeData,
@@ -253,6 +227,7 @@ def fit_trees(
     jobs: int,
     rival: FittedMember | None = None,
     until: float | None = None,
+    halted: threading.Event | None = None,
 ) -> FittedMember | None:
     """Fit trees for each network to the training rows of its split.
 
@@ -265,6 +240,7 @@ def fit_trees(
             split end there.
         until: a time of `time.monotonic` after which boosting does no more iterations. Trees that would take longer, by
             the time of one, aren't fitted.
+        halted: is set if the trees aren't needed any more; then they end soon.
 
     Returns:
         None if extra trees ended early, or there isn't enough time.
@@ -273,15 +249,20 @@ def fit_trees(
     n_least = _round_size(data) if trees.method == "boosted" and not trees.n_nodes else trees.n_trees
     if until is not None and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs > until:
         return None
+    halted = halted or threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
-        if trees.method == "boosted":
-            each = _boosted(trees, data, seeds, pool, until)
-        else:
-            fit = functools.partial(_extra, trees, data)
-            each = [fit(data.splits[0], seeds[0])]
-            if rival is not None and _is_beaten(each[0], rival, data):
-                return None
-            each += pool.map(fit, data.splits[1:], seeds[1:])
+        try:
+            if trees.method == "boosted":
+                each = _boosted(trees, data, seeds, pool, until, halted)
+            else:
+                fit = functools.partial(_extra, trees, data, halted=halted)
+                each = [pool.submit(fit, data.splits[0], seeds[0]).result()]
+                if rival is not None and _is_beaten(each[0], rival, data):
+                    return None
+                each += pool.map(fit, data.splits[1:], seeds[1:])
+        except BaseException:
+            halted.set()
+            raise
     return _stacked(each, data)
 
 
@@ -290,98 +271,167 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
     for that alone."""
     started, split = time.monotonic(), data.splits[0]
     if trees.method == "extra":
-        _extra(dataclasses.replace(trees, n_trees=_TIMED), data, split, 0)
+        _extra(dataclasses.replace(trees, n_trees=_TIMED), data, split, 0, threading.Event())
     else:
-        with single_threads("openmp"):
-            first = booster(data.of_classes, data.size, 0).set_params(max_iter=_TIMED)
-            X, y, weights = data.training(split)
-            first.fit(X, y, sample_weight=weights)
+        _Boosting(data, split, 0, threading.Event()).grow(_TIMED)
     return (time.monotonic() - started) / _TIMED
 
 
-def _extra(trees: Trees, data: TreeData, split: Split, seed: int) -> DecisionTrees:
-    """Fit extra trees. Two classes are fitted as numbers, whose squared error is half of the Gini impurity."""
-    from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
-
-    random, several = np.random.RandomState(seed), data.of_classes and data.n_outputs > 1
-    kind = ExtraTreeClassifier if several else ExtraTreeRegressor
-    X, target, weights = data.training(split)
-    share = min(_SHARE, _MOST_INPUTS / X.shape[1])
-    fewest = 1 if data.size == len(data.y) else _FEWEST_PERIODS
-    y, each = target[:, None].astype(np.float64), []
-    for tree_seed in random.randint(np.iinfo(np.int32).max, size=trees.n_trees):
-        counts = np.ones(len(X)) if weights is None else weights.astype(np.float64)
-        if len(X) > MOST_ROWS:
-            draws = np.random.RandomState(tree_seed).randint(len(X), size=MOST_ROWS)
-            counts *= np.bincount(draws, minlength=len(X))
-        # A forest checks the rows again for each tree, which takes longer than growing a small one.
-        tree = kind(max_features=share, random_state=tree_seed, min_samples_leaf=fewest)
-        nodes = tree.fit(X, y, sample_weight=counts, check_input=False).tree_
-        children, root = (nodes.children_left, nodes.children_right), np.zeros(1, dtype=np.int64)
-        value = nodes.value.reshape(nodes.node_count, -1) / trees.n_trees
-        each.append(_Nodes(nodes.feature, nodes.threshold, *children, value, root))
-    return _Nodes.joined(each).in_order(trees, data.values, probabilities=data.of_classes)
+class HaltedError(Exception):
+    """The trees aren't needed any more."""
 
 
-def booster(of_classes: bool, n_rows: int, seed: int) -> Any:
-    """Return an estimator for a table of so many rows. It isn't fitted."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+def _extra(trees: Trees, data: TreeData, split: Split, seed: int, halted: threading.Event) -> DecisionTrees:
+    """Fit extra trees. Of many rows, each tree gets some, drawn with replacement."""
+    rows, n_inputs, numbers = split.train[data.counts[split.train] > 0], data.X.shape[1], data.numbers
+    share, many, parts = min(_SHARE, _MOST_INPUTS / n_inputs), len(rows) > MOST_ROWS, list[GrownTrees]()
+    at_once = 1 if many else max(1, _MOST_NODES // (2 * len(rows)))
+    for first in range(0, trees.n_trees, at_once):
+        if halted.is_set():
+            raise HaltedError
+        some, weights = rows, data.counts[rows]
+        if many:
+            drawn = np.random.default_rng([seed, first]).integers(len(rows), size=MOST_ROWS)
+            some, times = np.unique(rows[drawn], return_counts=True)
+            weights = data.counts[some] * times
+        counts, power = _whole(weights)
+        targets, of_targets = data.y[some].astype(np.int64), power
+        if not data.of_classes:
+            targets, of_targets = _whole(weights * numbers[some])
+        elif data.n_outputs == 1:
+            targets *= counts
+        n_trees = min(at_once, trees.n_trees - first)
+        parts.append(grow(
+            n_trees * (2 * len(some) - 1), data.n_outputs, X=data.sorted_inputs, train=some.astype(np.int32), y=numbers,
+            counts=np.maximum(counts, 1), targets=targets, n_rows=len(numbers), n_train=len(some), n_inputs=n_inputs,
+            n_outputs=data.n_outputs, n_trees=n_trees, first=first, n_sampled=max(1, int(share * n_inputs)), n_leaves=0,
+            least=1 if data.size == len(data.y) else _FEWEST_PERIODS,
+            unit=2.0 ** (power - of_targets) / trees.n_trees, seed=seed,
+        ))  # fmt: skip
+    grown = GrownTrees.joined(parts)
+    inner = grown.left >= 0
+    # Other programs and precisions compute inputs with other roundings, and each row is to go the same way in all of
+    # them, so thresholds keep a distance from the values of rows.
+    values, thresholds = np.concatenate(data.values), grown.threshold[inner]
+    above = np.searchsorted(data.sorted_values, _keys(grown.feature[inner], thresholds), side="right")
+    low, high = (values[place].astype(np.float64) for place in (above - 1, above))
+    distance = np.minimum((high - low) / 2, _DISTANCE)
+    grown.threshold[inner] = thresholds.clip(low + distance, high - distance)
+    return _in_order(trees, grown, probabilities=data.of_classes)
 
-    kind: Callable[..., Any] = HistGradientBoostingClassifier if of_classes else HistGradientBoostingRegressor
-    growth = {"early_stopping": False, "warm_start": True, "max_features": _SHARE}
-    n_leaves, rate, least = (4, 0.2, 5) if n_rows < FEW_ROWS else (15, 0.1, 2)
-    leaves = {"max_leaf_nodes": n_leaves, "min_samples_leaf": least, "l2_regularization": 1.0}
-    return kind(learning_rate=rate, random_state=seed, **growth, **leaves)
+
+def _keys(numbers: NDArray[Any], values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return whole numbers that sort by the number of the input, and then by its value."""
+    return np.asarray((numbers.astype(np.int64) << 32) + sortable(values))
+
+
+def _whole(values: Floats) -> tuple[NDArray[np.int64], int]:
+    """Return values times a power of 2 as whole numbers whose sum is below 2^53, and the power."""
+    power = 52 - math.frexp(float(np.abs(values).sum()))[1]
+    return np.rint(np.ldexp(values, power)).astype(np.int64), power
+
+
+class _Boosting:
+    """Boosted trees of a split, as far as they have grown."""
+
+    def __init__(self, data: TreeData, split: Split, seed: int, halted: threading.Event) -> None:
+        self.data, self.split, self.halted = data, split, halted
+        self.n_iterations, self.parts = 0, list[GrownTrees]()
+        self.level, n_inputs = data.level(split.train, LEAST), data.X.shape[1]
+        bits, heaviest = len(split.train).bit_length(), float(data.counts[split.train].max())
+        off = 1.0 if data.of_classes else 4 * float(np.abs(data.numbers[split.train] - self.level).max())
+        # Sums of gradients and curvatures stay below 2^53, and of curvatures with the number of rows below 2^63.
+        of_slope, of_curve = min(50, 53 - bits), min(50, 53 - bits, 62 - 2 * bits)
+        n_leaves, rate, least = growth(data.size)
+        self.arguments: dict[str, Any] = {
+            "X": data.bins[0], "y": data.numbers, "weights": data.counts, "train": split.train.astype(np.int32),
+            "test": split.test.astype(np.int32), "outputs": np.tile(self.level, (len(data.y), 1)), "seed": seed,
+            "n_bins": np.array([len(each) + 1 for each in data.bins[1]], dtype=np.int32), "n_rows": len(data.y),
+            "n_train": len(split.train), "n_test": len(split.test), "n_inputs": n_inputs, "n_outputs": data.n_outputs,
+            "n_sampled": math.ceil(_SHARE * n_inputs), "least": least, "n_leaves": n_leaves, "rate": rate,
+            "penalty": 1.0, "of_classes": int(data.of_classes), "count_bits": bits, "most": 2**of_slope,
+            "slope": 2.0 ** (of_slope - math.frexp(off * heaviest)[1]),
+            "curve": 2.0 ** (of_curve - math.frexp(heaviest)[1]),
+        }  # fmt: skip
+
+    def grow(self, n_iterations: int) -> Floats:
+        """Grow trees until there are so many iterations; return the losses of rows left out after each further one."""
+        data, split, losses = self.data, self.split, list[Floats]()
+        at_once = max(1, _MOST_READ // (data.X.size * data.n_outputs))
+        while (more := min(n_iterations - self.n_iterations, at_once)) > 0:
+            if self.halted.is_set():
+                raise HaltedError
+            n_trees, first = more * data.n_outputs, self.n_iterations * data.n_outputs
+            rows, tested = np.tile(split.test, more), np.empty((more, len(split.test), data.n_outputs))
+            n_nodes, options = n_trees * (2 * growth(data.size)[0] - 1), {"n_trees": n_trees, "first": first}
+            self.parts.append(grow(n_nodes, 1, tested=tested, **options, **self.arguments))
+            self.n_iterations += more
+            each = data.losses(tested.reshape(-1, data.n_outputs), rows) * data.counts[rows]
+            losses.append(each.reshape(more, -1).sum(axis=1))
+        return np.concatenate(losses)
+
+    def trees(self, trees: Trees, n_iterations: int) -> DecisionTrees:
+        """Return the first iterations."""
+        edges, K = self.data.bins[1], self.data.n_outputs
+        grown = GrownTrees.joined(self.parts).first(n_iterations * K)
+        inner, starts = np.flatnonzero(grown.left >= 0), np.cumsum([0, *map(len, edges)])
+        places = starts[grown.feature[inner]] + grown.threshold[inner].astype(np.int64)
+        grown.threshold[inner] = np.concatenate(edges)[places]
+        tree = np.repeat(np.arange(len(grown.sizes)), grown.sizes)
+        is_own = np.arange(K) == tree[:, None] % K
+        value = np.where(is_own, grown.value + np.where(tree[:, None] < K, self.level, 0), 0).astype(np.float32)
+        return _in_order(trees, grown._replace(value=value), probabilities=False)
+
+
+def growth(n_rows: int) -> tuple[int, float, int]:
+    """Return how many leaves boosted trees have, their learning rate, and how many rows a leaf has at least."""
+    return (4, 0.2, 5) if n_rows < FEW_ROWS else (15, 0.1, 2)
 
 
 def _round_size(data: TreeData) -> int:
-    """Return the number of boosting iterations of a round, at whose start inputs are divided into bins."""
+    """Return the number of boosting iterations of a round."""
     return _ROUND if data.size >= FEW_ROWS else _SMALL_ROUND
 
 
 def _boosted(
-    trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor, until: float | None
+    trees: Trees,
+    data: TreeData,
+    seeds: Sequence[int],
+    pool: ThreadPoolExecutor,
+    until: float | None,
+    halted: threading.Event,
 ) -> list[DecisionTrees]:
-    ensembles = [booster(data.of_classes, data.size, seed) for seed in seeds]
-
-    def grow(n_iterations: int, ensemble: Any, split: Split) -> Floats:
-        """Grow more trees; return the sums of the losses of the rows left out, after each iteration."""
-        with single_threads("openmp"):
-            ensemble.set_params(max_iter=n_iterations)
-            X, y, weights = data.training(split)
-            ensemble.fit(X, y, sample_weight=weights)
-        grown, total = _of_iterations(trees, ensemble, n_iterations, data), np.zeros(n_iterations)
-        for rows in grown.pieces(split.test):
-            leaves = grown.leaves(data.X[rows]).reshape(len(rows), n_iterations, data.n_outputs)
-            steps = grown.value[leaves, np.arange(data.n_outputs)]
-            outputs = steps.cumsum(axis=1, dtype=np.float64)  # [row, iteration, output]
-            total += [
-                np.sum(data.losses(outputs[:, number], rows) * data.counts[rows]) for number in range(n_iterations)
-            ]
-        return total
-
+    data.bins  # noqa: B018 - before threads want them
+    each = [_Boosting(data, split, seed, halted) for split, seed in zip(data.splits, seeds, strict=True)]
     is_given = trees.n_nodes > 0  # the number of iterations
     most = trees.n_trees // data.n_outputs if is_given else trees.n_trees
-    n, best = 0, -1
-    while n < most and best >= n - _WAIT and (not n or until is None or time.monotonic() < until):
+    losses, best = np.zeros(0), -1
+    while (n := len(losses)) < most and best >= n - _WAIT and (not n or until is None or time.monotonic() < until):
         n = most if is_given else min(n + _round_size(data), most)
-        best = int(np.argmin(sum(pool.map(functools.partial(grow, n), ensembles, data.splits))))
-    return [_of_iterations(trees, ensemble, most if is_given else best + 1, data) for ensemble in ensembles]
+        losses = np.append(losses, sum(pool.map(lambda one, n=n: one.grow(n), each)))
+        best = int(np.argmin(losses))
+    return [one.trees(trees, most if is_given else best + 1) for one in each]
 
 
-def _of_iterations(trees: Trees, ensemble: Any, n: int, data: TreeData) -> DecisionTrees:
-    """Return the first iterations of boosted trees, whose nodes scikit-learn keeps to itself."""
-    each = []
-    for number, iteration in enumerate(ensemble._predictors[:n]):
-        for output, predictor in enumerate(iteration):
-            nodes = predictor.nodes
-            value = np.zeros((len(nodes), data.n_outputs))
-            value[:, output] = nodes["value"] + (ensemble._baseline_prediction.ravel()[output] if number == 0 else 0.0)
-            left, right = (np.where(nodes["is_leaf"], -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
-            feature = np.where(nodes["is_leaf"], -1, nodes["feature_idx"].astype(np.int64))
-            root = np.zeros(1, dtype=np.int64)
-            each.append(_Nodes(feature, nodes["num_threshold"].astype(np.float64), left, right, value, root))
-    return _Nodes.joined(each).in_order(trees, data.values, probabilities=False)
+def _in_order(trees: Trees, grown: GrownTrees, *, probabilities: bool) -> DecisionTrees:
+    """Return trees in one row of nodes, which begins with their first nodes."""
+    sizes, is_leaf, n_trees = grown.sizes, grown.left < 0, len(grown.sizes)
+    starts, before = (np.repeat(each, sizes) for each in (np.cumsum(sizes) - sizes, np.arange(n_trees)))
+    numbers = np.arange(len(starts)) - starts
+    later = n_trees + starts - before - 1  # what is added to the number of a node that isn't its tree's first
+    place, left = np.where(numbers == 0, before, later + numbers), later + grown.left
+    at, depth = starts[numbers == 0], 0
+    while len(at := at[~is_leaf[at]]):
+        at, depth = np.add.outer((0, 1), starts[at] + grown.left[at]).ravel(), depth + 1
+    nodes = np.argsort(place)
+    most = np.finfo(np.float32).max  # no input is above it
+    return DecisionTrees(
+        Trees(trees.method, n_trees, len(nodes), depth, probabilities),
+        np.where(is_leaf, 0, grown.feature)[nodes].astype(np.int32),
+        np.where(is_leaf, most, grown.threshold)[nodes].astype(np.float32),
+        np.where(is_leaf, place, left)[nodes].astype(np.int32),
+        grown.value[nodes],
+    )
 
 
 def _is_beaten(trees: DecisionTrees, rival: FittedMember, data: TreeData) -> bool:

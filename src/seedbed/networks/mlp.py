@@ -190,7 +190,7 @@ WORDS = {field.name: type(field.default) for field in fields(MLP) if isinstance(
 
 @dataclass(frozen=True)
 class Trees:
-    """An architecture: decision trees, which scikit-learn fits. They are a member of a blend, beside networks.
+    """An architecture: decision trees. They are a member of a blend, beside networks.
 
     Attributes:
         method: "boosted", each tree predicts what those before it leave over; or "extra", the mean of trees that split

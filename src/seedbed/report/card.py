@@ -78,7 +78,7 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"Trained:  on {rows} of {training['table']}" + ("; the others have no target" if left_out else "")
         recipe = f"{training['recipe']} ({training['chosen']})"
         if "trees" in kinds:
-            of_trees = "trees by scikit-learn, the number of boosted ones by the rows left out"
+            of_trees = "trees, the number of boosted ones by the rows left out"
             recipe = f"networks by {recipe}; {of_trees}" if n_kinds else of_trees
         yield f"Recipe:   {recipe}"
         if n := training.get("n_members_left_out"):

@@ -11,11 +11,15 @@
 //     lanes.h        vectors, exp, log, tanh ...       networks.h    the layout with networks in lanes
 //     products.h     sums of products in registers     units.h       the layout with units in lanes
 //     activations.h  activations and derivatives       embeddings.h  embeddings of inputs before the first layer
+//     trees.h        decision trees
 //
 // A library is compiled for float or for double.
 #include "block.h"
 #include "networks.h"
 #include "units.h"
+#ifndef NETWORKS_IN_LANES_ALONE
+#include "trees.h"
+#endif
 
 #ifndef NUMBER
 #define NUMBER float
@@ -89,11 +93,25 @@ EXPORT void shuffle(uint32_t seed, int64_t n, int64_t* order) {
   }
 }
 
-// Find the leaf that each row reaches in each tree [row, tree]: from a node, rows with more of a feature than the
+EXPORT int64_t tree_job_bytes() { return sizeof(TreeJob); }
+
+EXPORT int64_t tree_work(TreeJob* job) {
+  if (job->n_leaves) return Boosting(*job).memory.bytes;
+  return job->n_outputs > 1 ? ExtraTrees<true>(*job).memory.bytes : ExtraTrees<false>(*job).memory.bytes;
+}
+
+EXPORT void grow(TreeJob* job) {
+  if (job->n_leaves) Boosting(*job).run();
+  else if (job->n_outputs > 1) ExtraTrees<true>(*job).run();
+  else ExtraTrees<false>(*job).run();
+}
+
+// Add up the values of the leaves that each row reaches [row][output]: from a node, rows with more of a feature than the
 // threshold go to the node `left + 1`, others to `left`. A leaf leads to itself, and the trees begin at the first nodes.
 // Some trees walk side by side, so that one waits for memory while others go on.
-EXPORT void walk(const Number* x, int64_t n_rows, int64_t n_features, const int32_t* feature, const Number* threshold,
-                 const int32_t* left, int64_t n_nodes, int64_t n_trees, int64_t depth, int64_t* leaves) {
+EXPORT void add_leaves(const Number* x, int64_t n_rows, int64_t n_features, const int32_t* feature,
+                       const Number* threshold, const int32_t* left, const Number* value, int64_t n_nodes,
+                       int64_t n_trees, int64_t depth, int64_t n_outputs, double* sums) {
   constexpr int64_t group = 8;
   for (int64_t first = 0; first < n_trees; first += group) {
     int64_t n = n_trees - first < group ? n_trees - first : group;
@@ -114,7 +132,8 @@ EXPORT void walk(const Number* x, int64_t n_rows, int64_t n_features, const int3
           at[tree] = next;
         }
       }
-      for (int64_t tree = 0; tree < n; tree++) leaves[row * n_trees + first + tree] = at[tree];
+      for (int64_t tree = 0; tree < n; tree++)
+        for (int64_t k = 0; k < n_outputs; k++) sums[row * n_outputs + k] += value[at[tree] * n_outputs + k];
     }
   }
 }

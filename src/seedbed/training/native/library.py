@@ -1,7 +1,7 @@
 """Load the kernel that was compiled when the package was built (`hatch_build.py` in the project's folder).
 
-Its arguments are `struct Job` and what it points to, as native/job.h has them. The build loads this file without the
-package.
+Its arguments are `struct Job` and what it points to, as native/job.h has them, and `struct TreeJob` of native/trees.h.
+The build loads this file without the package.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import platform
 import struct
 import sys
-from ctypes import c_double, c_int32, c_int64, c_uint32, c_void_p
+from ctypes import c_double, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +62,17 @@ class Job(ctypes.Structure):
     ]
 
 
+class TreeJob(ctypes.Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in ("X", "train", "test", "y", "weights", "n_bins", "counts", "targets")),
+        *((name, c_void_p) for name in ("outputs", "tested", "sizes", "feature", "left", "threshold", "value", "work")),
+        *((name, c_int64) for name in ("n_rows", "n_train", "n_test", "n_inputs", "n_outputs", "n_trees", "first")),
+        *((name, c_int64) for name in ("n_sampled", "least", "n_leaves", "of_classes", "count_bits", "most")),
+        *((name, c_double) for name in ("rate", "penalty", "slope", "curve", "unit")),
+        ("seed", c_uint64),
+    ]
+
+
 class Kernel(NamedTuple):
     """The library, or the reason why there is none."""
 
@@ -96,17 +107,20 @@ def kernel(dtype: str) -> Kernel:
 def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
     """Return the library with the types of its functions. Raise OSError if it has another version."""
     try:
-        library.job_bytes.restype = library.layer_bytes.restype = c_int64
-        if library.job_bytes() != ctypes.sizeof(Job) or library.layer_bytes() != ctypes.sizeof(Layer):
-            raise OSError("the library is of another version")
+        for name, structure in (("job_bytes", Job), ("layer_bytes", Layer), ("tree_job_bytes", TreeJob)):
+            getattr(library, name).restype = c_int64
+            if getattr(library, name)() != ctypes.sizeof(structure):
+                raise OSError("the library is of another version")
         library.workspace.restype, library.workspace.argtypes = c_int64, [c_void_p]
         library.train.restype, library.train.argtypes = None, [c_void_p, c_int64, c_int64]
         for function in (library.look, library.live_units):
             function.restype, function.argtypes = None, [c_void_p, c_int64, c_void_p, c_void_p]
         array, size = c_void_p, c_int64
         library.shuffle.restype, library.shuffle.argtypes = None, [c_uint32, c_int64, c_void_p]
-        library.walk.restype = None
-        library.walk.argtypes = [array, size, size, array, array, array, size, size, size, array]
+        library.tree_work.restype, library.tree_work.argtypes = c_int64, [array]
+        library.grow.restype, library.grow.argtypes = None, [array]
+        library.add_leaves.restype = None
+        library.add_leaves.argtypes = [array, size, size, array, array, array, array, size, size, size, size, array]
     except AttributeError as error:
         raise OSError(str(error)) from error
     return library
