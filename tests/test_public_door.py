@@ -52,6 +52,23 @@ def test_the_version_names_what_can_train_without_loading_torch(torch):
     assert loaded == ["numpy"]
 
 
+def test_comparing_training_and_predicting_load_no_scikit_learn_and_no_statistics(tmp_path):
+    """The estimators need scikit-learn's base class, which loads SciPy's statistics, but none of its models."""
+    rng, path = np.random.default_rng(0), tmp_path / "table.csv"
+    lines = [f"{a:.3f},{b:.3f},{'xyz'[int(a > 0) + int(b > 0)]}" for a, b in rng.normal(size=(120, 2))]
+    path.write_text("\n".join(["a,b,kind", *lines]))
+    code = f"""
+import sys; import seedbed as sb
+design, compute = sb.Design(repeats=1, folds=2, n_networks=2), sb.Compute(n_jobs=2)
+comparison = sb.compare({str(path)!r}, target="kind", design=design, compute=compute, epochs=2)
+print(comparison); comparison.save({str(tmp_path / "run")!r})
+print(comparison.model("auto").predictions({str(path)!r}))
+loaded = [name for name in ("sklearn", "scipy.stats", "torch") if name in sys.modules]
+sb.SeedbedClassifier(epochs=2).fit([[1, 2], [3, 5], [4, 1], [6, 6]] * 9, ["x", "y", "x", "y"] * 9)
+print(loaded, [name for name in ("sklearn.ensemble", "sklearn.linear_model", "torch") if name in sys.modules])"""
+    assert printed_after(code)[0].splitlines()[-1] == "[] []"
+
+
 @pytest.mark.parametrize("target", ["kind", "measure"])
 def test_a_command_shows_its_plan_before_it_loads_what_fits_and_draws(tmp_path, target):
     """The table has repeated identifiers, equal rows and neighbours alike, so that all checks run."""

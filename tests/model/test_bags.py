@@ -127,6 +127,18 @@ def test_logistic_regression_in_bags_equals_scikit_learn(monkeypatch):
             np.testing.assert_allclose(states["0.bias"][number], one.intercept_, atol=2e-3)
 
 
+@pytest.mark.parametrize(("n_classes", "solver"), [(2, "newton-cholesky"), (3, "newton-cholesky"), (9, "lbfgs")])
+def test_logistic_regression_of_several_classes_equals_scikit_learn(n_classes, solver):
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(300, 34)), rng.exponential(size=300)
+    y = (X[:, :n_classes] + rng.gumbel(size=(300, n_classes))).argmax(axis=1)
+    regression, peer = linear._Regression(X, y, weights, n_classes), LogisticRegression(solver=solver, warm_start=True)
+    for C in (0.01, 1.0, 100.0):
+        peer.set_params(C=C).fit(X, y, sample_weight=weights)
+        expected = np.column_stack([peer.coef_, peer.intercept_])
+        np.testing.assert_allclose(regression.fit(C), expected, rtol=0, atol=1e-6)
+
+
 def test_linear_regression_in_bags_is_ridge_regression():
     table = waves(120, classes=False)
     data = MemberData(table, 8, None, 0)

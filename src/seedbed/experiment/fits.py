@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ from seedbed.model.members import Fit, Running, trained_members
 from seedbed.model.portfolio import AUTO
 from seedbed.networks.candidate import Candidate
 from seedbed.settings.recipe import Recipe
-from seedbed.training.parallel import single_threads
 from seedbed.typing import Floats
 
 
@@ -241,7 +241,7 @@ def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
     import joblib
 
     try:
-        with warnings.catch_warnings(), single_threads(), joblib.parallel_config(backend="sequential"):
+        with warnings.catch_warnings(), _threads().limit(limits=1), joblib.parallel_config(backend="sequential"):
             warnings.simplefilter("ignore")
             predictions = _of_estimator(model, table, split)
     except Exception as error:  # noqa: BLE001 - whatever fails, other models can be fitted
@@ -249,6 +249,16 @@ def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
     if table.task == "regression":
         return Fitted(predictions)
     return Fitted((predictions[:, 1] if table.task == "binary" else predictions).astype(np.float32))
+
+
+@functools.cache
+def _threads() -> Any:
+    """Return what limits the threads of scikit-learn. Those of HistGradientBoosting wait for each other many times
+    longer than they work while another process keeps a core busy. "sequential" of joblib is for models with n_jobs."""
+    import sklearn.ensemble  # noqa: F401 - loads the libraries that the limit must find
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
 
 
 def _of_estimator(model: Estimator, table: Table, split: Split) -> Floats:
@@ -279,7 +289,7 @@ def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
     """Return a context in which matrices are multiplied on one thread. They are small: a second thread costs time, and
     changes the last digit of some sums."""
     import scipy.special  # noqa: F401 - loads its BLAS, so that the limit finds it
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     limits: contextlib.AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
     return limits

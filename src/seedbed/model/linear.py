@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -12,17 +11,17 @@ from numpy.typing import NDArray
 from seedbed.data.splits import Split
 from seedbed.model.trees import FittedMember, TreeData
 from seedbed.networks.mlp import MLP
-from seedbed.training.parallel import single_threads
 from seedbed.typing import Floats
 
 _CS: tuple[float, ...] = tuple(np.logspace(-3, 2, 6).tolist())
 
 # Up to so many rows, all values of C and all networks are fitted in the same Newton steps, in a tenth of the time. With
-# more rows that is no quicker, as the path of scikit-learn ends early.
+# more rows that is no quicker, as a path ends early.
 _MOST_ROWS = 4_000
 _MOST_FEATURES_FOR_NEWTON = 64
-_MOST_COEFFICIENTS = 300  # of all classes, for which newton-cholesky is quicker than lbfgs
+_MOST_COEFFICIENTS = 300  # of all classes, for which Newton's method is quicker than L-BFGS
 _MOST_STEPS, _MOST_HALVINGS = 100, 30
+_FLAT = 1e-4  # slopes at most, and what a step promises, where a fit ends: scikit-learn's
 _CHOOSING = 2  # networks that choose C where each fit takes long
 # For standardised inputs, from almost no regularisation to coefficients of almost 0.
 _ALPHAS = np.logspace(-3, 6, 19)
@@ -98,15 +97,13 @@ def _logistic(data: TreeData) -> Floats:
             losses = np.minimum(newton.row_losses(fits), most).reshape(len(grid), *tests.shape)
             best = int((losses * tests).sum(axis=(1, 2)).argmin())
             return np.asarray(fits.reshape(len(grid), len(rows), 1, -1)[best])
-    few = data.n_outputs * (X.shape[1] + 1) <= _MOST_COEFFICIENTS
-    with single_threads("openmp"):
-        return _by_scikit_learn(data, "newton-cholesky" if few else "lbfgs", left_out=left_out)
+    return _by_paths(data, left_out=left_out)
 
 
-def _by_scikit_learn(data: TreeData, solver: str, *, left_out: bool) -> Floats:
+def _by_paths(data: TreeData, *, left_out: bool) -> Floats:
     """Return coefficients, the intercept last [network, output, input]. The path from strong to weak regularisation
     ends after the loss of rows left out has risen twice in a row."""
-    paths = [_path(data, split, solver) for split in data.splits]
+    paths = [_path(data, split) for split in data.splits]
     for path in paths:
         next(path)
     choosing = paths[:_CHOOSING]
@@ -122,28 +119,93 @@ def _by_scikit_learn(data: TreeData, solver: str, *, left_out: bool) -> Floats:
     return np.stack([*fits[best], *(path.send(C)[0] for path in paths[_CHOOSING:])])
 
 
-def _path(data: TreeData, split: Split, solver: str) -> Generator[Any, float, None]:
+def _path(data: TreeData, split: Split) -> Generator[Any, float, None]:
     """Receive values of C, and yield for each the coefficients [output, input], and the loss of the rows left out."""
-    from sklearn.linear_model import LogisticRegression
-
-    X, y = data.X[split.train].astype(np.float64), data.y[split.train]
-    weights = None if data.weights is None else data.weights[split.train]
-    present, test = np.unique(y), split.test
-    coefficients = np.zeros((data.n_outputs, X.shape[1] + 1))
+    rows, test = split.train[data.counts[split.train] > 0], split.test
+    present, y = np.unique(data.y[rows], return_inverse=True)
+    coefficients = np.zeros((data.n_outputs, data.X.shape[1] + 1))
     coefficients[:, -1] = data.level(split.train, _LEAST)
-    model = LogisticRegression(solver=solver, max_iter=1000, warm_start=True)
+    regression = _Regression(data.X[rows].astype(np.float64), y, data.counts[rows], len(present))
     C: float = yield
     while True:
         if len(present) > 1:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of convergence
-                model.set_params(C=C).fit(X, y, sample_weight=weights)
-            by_class = np.column_stack([model.coef_, model.intercept_])
+            by_class = regression.fit(C)
             if data.n_outputs > 1 and len(by_class) == 1:  # two of several classes
                 by_class = np.concatenate([-by_class, by_class]) / 2
             coefficients[present if data.n_outputs > 1 else slice(None)] = by_class
         outputs = data.X[test].astype(np.float64) @ coefficients[:, :-1].T + coefficients[:, -1]
         C = yield coefficients.copy(), float((data.losses(outputs, test) * data.counts[test]).sum())
+
+
+class _Regression:
+    """Logistic regression of two classes, or of more by softmax, as scikit-learn's newton-cholesky and lbfgs.
+
+    The minimised function is the weighted mean of the log losses, plus half the squared coefficients, without the
+    intercepts, divided by C times the sum of the weights. Each fit starts from the one before it.
+    """
+
+    def __init__(self, X: Floats, y: NDArray[np.int64], weights: Floats, n_classes: int) -> None:
+        self.inputs, self.weights = np.column_stack([X, np.ones(len(X))]), weights[:, None] / weights.sum()
+        self.targets = np.eye(n_classes)[y] if n_classes > 2 else y[:, None].astype(np.float64)
+        self.coefficients = np.zeros((self.targets.shape[1], X.shape[1] + 1))
+        self.penalty = np.append(np.ones(X.shape[1]), 0.0) / weights.sum()
+
+    def fit(self, C: float) -> Floats:
+        """Return the coefficients, the intercept last [output, input]."""
+        if self.coefficients.size <= _MOST_COEFFICIENTS:
+            self._take_newton_steps(C)
+            return self.coefficients
+        from scipy.optimize import minimize
+
+        def value(flat: Floats) -> tuple[float, Floats]:
+            value, slope, _ = self._value(flat.reshape(self.coefficients.shape), C)
+            return value, slope.ravel()
+
+        options = {"maxiter": 1000, "maxls": 50, "gtol": _FLAT, "ftol": 64 * np.finfo(np.float64).eps}
+        found = minimize(value, self.coefficients.ravel(), method="L-BFGS-B", jac=True, options=options)
+        self.coefficients = found.x.reshape(self.coefficients.shape)
+        return self.coefficients
+
+    def _take_newton_steps(self, C: float) -> None:
+        value, slope, p = self._value(self.coefficients, C)
+        for _ in range(_MOST_STEPS):
+            step, part = np.linalg.solve(self._curve(p, C), slope.ravel()).reshape(slope.shape), 1.0
+            promised = float((slope * step).sum())
+            for _ in range(_MOST_HALVINGS):
+                after = self._value(self.coefficients - part * step, C)
+                if after[0] <= value * (1 + 4e-15):
+                    break
+                part /= 2
+            self.coefficients, (value, slope, p) = self.coefficients - part * step, after
+            if np.abs(slope).max() <= _FLAT and promised / 2 <= _FLAT:
+                return
+
+    def _value(self, coefficients: Floats, C: float) -> tuple[float, Floats, Floats]:
+        """Return what is minimised, its slope [output, input], and the probabilities [row, output]."""
+        from scipy.special import expit, log_softmax
+
+        outputs = self.inputs @ coefficients.T
+        if outputs.shape[1] == 1:
+            losses, p = np.logaddexp(0.0, outputs) - self.targets * outputs, expit(outputs)
+        else:
+            logs = log_softmax(outputs, axis=1)
+            losses, p = -self.targets * logs, np.exp(logs)
+        shrunk = self.penalty * coefficients / C
+        slope = (self.weights * (p - self.targets)).T @ self.inputs + shrunk
+        return float((self.weights * losses).sum() + (shrunk * coefficients).sum() / 2), slope, p
+
+    def _curve(self, p: Floats, C: float) -> Floats:
+        """Return the second derivatives. Intercepts of several classes have a sum of 0."""
+        n_outputs, n_inputs = self.coefficients.shape
+        curve = np.zeros((n_outputs, n_inputs, n_outputs, n_inputs))
+        for a in range(n_outputs):
+            for b in range(a + 1):
+                weights = self.weights[:, 0] * p[:, a] * ((a == b) - p[:, b])
+                curve[a, :, b] = curve[b, :, a] = (self.inputs * weights[:, None]).T @ self.inputs
+            curve[a, :, a] += np.diag(self.penalty / C + 1e-12)
+        if n_outputs > 1:
+            curve[:, -1, :, -1] += 1.0
+        return curve.reshape(n_outputs * n_inputs, -1)
 
 
 class _Newton:

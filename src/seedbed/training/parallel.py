@@ -107,28 +107,6 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def single_threads(user_api: str | None = None) -> contextlib.AbstractContextManager[Any]:
-    """Let scikit-learn compute with one thread inside.
-
-    OpenMP has a limit for each thread, BLAS one for the process. So a fit beside others limits "openmp" only, within
-    `one_blas_thread` of the main thread: limits of two threads that overlap would leave BLAS with one thread for good.
-
-    The threads of HistGradientBoosting wait for each other many times longer than they work while another process keeps
-    a core busy. "sequential" of joblib is for classifiers that were given n_jobs.
-    """
-    threads = _threads() if user_api is None else _threads().select(user_api=user_api)
-    limited: contextlib.AbstractContextManager[Any] = threads.limit(limits=1)
-    return limited
-
-
-@functools.cache
-def _threads() -> Any:
-    import sklearn.ensemble  # noqa: F401 - loads the libraries that the limit must find
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-
-    return ThreadpoolController()
-
-
 def pick_jobs(jobs: int | None) -> int:
     """Return how many chunks run at a time. `None` and -1 mean one per core.
 
