@@ -137,6 +137,7 @@ def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(seeds,
         for one in kernels:
             monkeypatch.setattr(tree_growth, "kernel", lambda _, one=one: one)
             fits.append(fit(wanted, data))
+        assert np.isfinite(fits[0].states["0.value"]).all()
         for other in fits[1:]:
             assert other.architecture == fits[0].architecture
             for name, values in fits[0].states.items():

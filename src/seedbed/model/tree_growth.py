@@ -80,8 +80,8 @@ def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
 
 
 def sortable(X: NDArray[np.float32]) -> _Sorted:
-    """Return whole numbers that sort as these numbers do. NaN comes first: it goes to the left at every threshold."""
-    bits = np.where(np.isnan(X), np.float32(-np.inf), X + np.float32(0)).view(np.int32)
+    """Return whole numbers that sort as these numbers do."""
+    bits = (X + np.float32(0)).view(np.int32)
     return np.asarray(bits ^ ((bits >> 31) & 0x7FFFFFFF))
 
 

@@ -69,9 +69,14 @@ class TreeData:
         return len(self.y) if self.n_cases is None else self.n_cases
 
     @functools.cached_property
+    def inputs(self) -> NDArray[np.float32]:
+        """The inputs column by column [input, row]. NaN is the least number: both go to the left at every threshold."""
+        return np.ascontiguousarray(np.where(np.isnan(self.X), np.float32(-np.inf), self.X).T)
+
+    @functools.cached_property
     def values(self) -> list[NDArray[np.float32]]:
         """Return the values of each input, sorted."""
-        return [(found := np.unique(column))[: np.searchsorted(found, np.nan)] for column in self.X.T]
+        return [np.unique(column) for column in self.inputs]
 
     @functools.cached_property
     def sorted_values(self) -> NDArray[np.int64]:
@@ -91,21 +96,21 @@ class TreeData:
     @functools.cached_property
     def sorted_inputs(self) -> NDArray[np.int32]:
         """Return the inputs as whole numbers that sort alike [input, row]."""
-        return sortable(np.ascontiguousarray(self.X.T))
+        return sortable(self.inputs)
 
     @functools.cached_property
     def bins(self) -> tuple[NDArray[np.uint8], list[NDArray[np.float32]]]:
         """Return the bin of each input [row, input], and the largest number of each bin but the last [input][bin]. They
         depend on inputs alone, with about as many rows in each, and keep a distance from the values of rows."""
         bins, edges = np.zeros(self.X.shape, dtype=np.uint8), list[NDArray[np.float32]]()
-        for number, (column, values) in enumerate(zip(self.X.T, self.values, strict=True)):
+        for number, (column, values) in enumerate(zip(self.inputs, self.values, strict=True)):
             above = np.arange(1, len(values))
             if len(values) > _MOST_BINS:
                 shares = np.linspace(0, 1, _MOST_BINS + 1)[1:-1]
                 borders = np.quantile(column[np.isfinite(column)], shares, method="midpoint")
                 above = np.unique(np.searchsorted(values, borders, side="right").clip(1, len(values) - 1))
             edges.append(((values[above - 1].astype(np.float64) + values[above]) / 2).astype(np.float32))
-            bins[:, number] = np.where(np.isnan(column), 0, np.searchsorted(edges[-1], column))
+            bins[:, number] = np.searchsorted(edges[-1], column)
         return bins, edges
 
     def level(self, rows: NDArray[np.int64], least: float) -> Floats:
