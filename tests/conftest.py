@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import CodeType
 from typing import Any, NamedTuple
 
 import pytest
@@ -38,6 +39,7 @@ CORE = (
 # A file, a folder's conftest.py or a test function that imports torch is marked `torch`, and skipped without it.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 IMPORTS_TORCH = re.compile(r"^ *(?:(?:from|import) torch|from \.plain_networks)\b", re.MULTILINE)
+NAMES_OF_TORCH = {"torch", "torch.nn", "torch.nn.functional", "plain_networks"}
 # Of a product of candidates, those with words that the kernel doesn't cover need torch, too.
 WORDS_FOR_TORCH = re.compile(r"\[.*\bbatchnorm\b")
 
@@ -192,7 +194,13 @@ def needs_torch(item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function):
         return isinstance(item, Unimportable.AllTests)
     marked = item.get_closest_marker("torch") is not None or imports_torch(item.path)
-    return bool(marked or WORDS_FOR_TORCH.search(item.name) or IMPORTS_TORCH.search(inspect.getsource(item.function)))
+    return bool(marked or WORDS_FOR_TORCH.search(item.name) or loads_torch(inspect.unwrap(item.function).__code__))
+
+
+def loads_torch(code: CodeType) -> bool:
+    """Return whether a function imports torch. Its names take a hundredth of the time of its source."""
+    inner = (part for part in code.co_consts if isinstance(part, CodeType))
+    return bool(NAMES_OF_TORCH.intersection(code.co_names)) or any(map(loads_torch, inner))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
