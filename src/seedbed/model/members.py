@@ -8,9 +8,8 @@ import dataclasses
 import itertools
 import threading
 import time
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,12 +187,19 @@ def _fit_others(
                 continue
             until = None if ends is None else (time.monotonic() + ends) / 2
             rival = known.get((which, "boosted")) if fit.drops and trees and not trees.n_nodes else None
-            options: dict[str, Any] = {"random_state": random_state, "jobs": jobs, "halted": halted}
             try:
                 if trees is None:
                     fitted = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data[which])
                 elif fit.data.splits:
-                    fitted = fit_trees(trees, data[which], rival=rival, until=until, **options)
+                    fitted = fit_trees(
+                        trees,
+                        data[which],
+                        random_state=random_state,
+                        jobs=jobs,
+                        rival=rival,
+                        until=until,
+                        halted=halted,
+                    )
                 elif fit.failures is not None:
                     fit.failures[member.name] = "trees need training rows that can be divided"
             except Exception as error:  # noqa: BLE001 - whatever fails, others can be fitted
@@ -229,58 +235,46 @@ class _MemberChunk:
 
     Attributes:
         candidate: the member.
-        fits: the numbers of the fits whose rows lie one below the other.
+        fits: the fits whose rows lie one below the other, by their numbers.
         fronts: of each fit, see `MemberData.for_member`.
         data: the rows.
-        chunk: the networks, those of a fit side by side.
+        chunk: the networks, those of a fit side by side. They leave out rows if it has `patience`.
         work: about how long they train, relative to others: rows times parameters of all networks.
-        n_rows, n_networks: of each fit.
-        leaves_out: whether each network leaves out rows.
-        clipped: whether their inputs are clipped.
     """
 
     candidate: Candidate
-    fits: Sequence[int]
+    fits: Mapping[int, Fit]
     fronts: Sequence[Front | None]
     data: TrainingData
     chunk: Chunk
     work: int
-    n_rows: int
-    n_networks: int
-    leaves_out: bool
-    clipped: bool
 
 
 def _train_networks(
     fits: Sequence[Fit], random_state: int, running: Running, ends: float | None
 ) -> Iterator[tuple[tuple[int, int], int, Member]]:
     """Train the members that are networks, as `trained_members`."""
-    unfinished = dict[object, list[Any]]()
+    trained = dict[object, list[tuple[int, ChunkResult, NDArray[np.int64]]]]()
     for batch in _batches(_plan_chunks(fits, random_state, running), running, ends):
 
         def failed(number: int, error: SeedbedError, batch: list[tuple[int, _MemberChunk]] = batch) -> None:
-            for which in batch[number][1].fits:
-                fits[which].fail(batch[number][1].candidate, error)
+            for fit in batch[number][1].fits.values():
+                fit.fail(batch[number][1].candidate, error)
 
         chunks, data = [part.chunk for _, part in batch], [part.data for _, part in batch]
         for number, result in train_chunks(chunks, data, running.jobs, failed):
             place, part = batch[number]
-            if part.leaves_out:
-                starts = np.cumsum([0, *(fits[number].table.n_rows for number in part.fits)])
-                # A chunk has whole fits, those with equally many steps.
-                for group, which in enumerate(np.unique(np.asarray(part.chunk.members) // part.n_networks).tolist()):
-                    columns = np.arange(part.n_networks) + group * part.n_networks
-                    rows = slice(starts[which], starts[which + 1])
-                    if (member := _member(part, which, [(result, columns)], rows, result.best[group])) is not None:
-                        yield (0, place), part.fits[which], member
-                continue
-            done = unfinished.setdefault((part.candidate.name, part.fits[0]), [])
-            done.append((result, part.chunk.members))
-            if sum(len(members) for _, members in done) == part.n_networks:
-                done.sort(key=lambda one: one[1])
-                pieces = [(result, np.arange(len(members))) for result, members in done]
-                if (member := _member(part, 0, pieces, None)) is not None:
-                    yield (0, place), part.fits[0], member
+            for which, (name, fit) in enumerate(part.fits.items()):
+                networks = np.asarray(part.chunk.members) - which * fit.data.n_networks
+                columns = np.flatnonzero((networks >= 0) & (networks < fit.data.n_networks))
+                if not len(columns):
+                    continue
+                pieces = trained.setdefault((part.candidate.name, name), [])
+                pieces.append((int(networks[columns[0]]), result, columns))
+                if sum(len(columns) for *_, columns in pieces) == fit.data.n_networks:
+                    pieces.sort(key=lambda piece: piece[0])
+                    if (member := _member(part, which, pieces)) is not None:
+                        yield (0, place), name, member
 
 
 def _batches(
@@ -336,40 +330,36 @@ def _measure_seconds(parts: Sequence[_MemberChunk], running: Running, until: flo
 
 
 def _member(
-    part: _MemberChunk,
-    which: int,
-    pieces: Sequence[tuple[ChunkResult, NDArray[np.int64]]],
-    rows: slice | None,
-    epochs: int | None = None,
+    part: _MemberChunk, which: int, pieces: Sequence[tuple[int, ChunkResult, NDArray[np.int64]]]
 ) -> Member | None:
-    """Return a member from the results of its networks, which are columns of some results; None if one diverged.
+    """Return a member from the results of its networks; None if one diverged.
 
     Args:
         which: the place of its fit.
-        rows: of its table, among those of the result; None if no row is left out.
-        epochs: after which its networks were taken; None for all.
+        pieces: the first network, a result, and the columns of the result that are networks of the member.
     """
-    each = [{name: value[columns] for name, value in result.stacked.items()} for result, columns in pieces]
-    states = {name: np.concatenate([state[name] for state in each]) for name in each[0]}
-    curves = np.concatenate([result.curves[:, :, columns] for result, columns in pieces], axis=2)
-    finite = all(np.isfinite(value).all() for value in states.values())
-    if not finite or (rows is None and not np.isfinite(curves[:, -1]).all()):
-        return None
-    first, columns = pieces[0]
-    if rows is None:
-        outputs = np.full((part.n_rows, first.outputs.shape[1], part.n_networks), np.nan, dtype=np.float32)
-    else:
-        outputs = first.outputs[rows][:, :, columns]
-    member = Member(
-        part.candidate,
-        states,
-        outputs,
-        epochs=first.curves.shape[1] if epochs is None else epochs,
-        curves=curves,
-        dead=np.concatenate([result.dead[columns] for result, columns in pieces]),
-        note=part.chunk.note,
-        clipped=part.clipped,
+    _, first, columns = pieces[0]
+    states = {
+        name: np.concatenate([result.stacked[name][some] for _, result, some in pieces]) for name in first.stacked
+    }
+    curves = np.concatenate([result.curves[:, :, some] for _, result, some in pieces], axis=2)
+    finite, sizes = (
+        all(np.isfinite(value).all() for value in states.values()),
+        [fit.table.n_rows for fit in part.fits.values()],
     )
+    if part.chunk.patience is None:
+        finite, epochs = finite and bool(np.isfinite(curves[:, -1]).all()), curves.shape[1]
+        outputs = np.full((sizes[which], first.outputs.shape[1], curves.shape[2]), np.nan, dtype=np.float32)
+    else:
+        epochs, start = first.best[columns[0] // len(columns)], sum(sizes[:which])
+        outputs = first.outputs[start : start + sizes[which]][:, :, columns]
+    if not finite:
+        return None
+    dead, clipped = (
+        np.concatenate([result.dead[some] for _, result, some in pieces]),
+        is_clipped(part.candidate, part.chunk.recipe),
+    )
+    member = Member(part.candidate, states, outputs, epochs, curves, dead, part.chunk.note, clipped)
     front = part.fronts[which]
     return member if front is None else front.put_before(member)
 
@@ -430,18 +420,8 @@ def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> It
                     continue
                 size = len(data.X) * n_parameters_of(bare, data.X.shape[1], table.n_outputs)
                 for chunk in chunks:
-                    yield _MemberChunk(
-                        candidate=candidate,
-                        fits=same,
-                        fronts=fronts,
-                        data=data,
-                        chunk=chunk,
-                        work=size * len(chunk.seeds),
-                        n_rows=table.n_rows,
-                        n_networks=n,
-                        leaves_out=leaves_out,
-                        clipped=key[0],
-                    )
+                    of_fits = {number: fits[number] for number in same}
+                    yield _MemberChunk(candidate, of_fits, fronts, data, chunk, size * len(chunk.seeds))
 
 
 def _join_tables(parts: Sequence[TrainingData]) -> TrainingData:
