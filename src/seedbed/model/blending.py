@@ -20,7 +20,7 @@ from seedbed.data.reading import read_table
 from seedbed.data.table import Table, refuse_survival
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
-from seedbed.model.ensemble import typical_values
+from seedbed.model.ensemble import stacks_of, typical_values
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.member import LIMIT, N_FOLDS, Blending, Member, MemberData, architecture_of, is_network
 from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
@@ -28,7 +28,7 @@ from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.predicting import check_threshold, predicted_by
 from seedbed.model.sets import left_out_errors
-from seedbed.model.stacks import Stacks, smooth_clip
+from seedbed.model.stacks import smooth_clip
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
@@ -283,37 +283,10 @@ def _finished(
         facts["n_members_left_out"] = n_missing
     if np.isfinite(out_of_bag.loss):
         facts["out_of_bag_loss"] = out_of_bag.loss
-    name = AUTO if len(fit.members) > 1 else first.name
-    model = model_of(
-        table, name, weighted, data, blended, training=facts, score=score, threshold=threshold, left_out=left_out
-    )
-    return dataclasses.replace(model, typical=typical), out_of_bag
-
-
-def model_of(
-    table: Table,
-    name: str,
-    members: Sequence[Member],
-    data: MemberData,
-    blended: Blending,
-    *,
-    training: Mapping[str, Any] | None = None,
-    score: Mapping[str, Any] | None = None,
-    threshold: float = 0.5,
-    left_out: Floats | None = None,
-) -> Model:
-    """Return the model of some members.
-
-    Args:
-        members: those with weight.
-        blended: their weights and temperature.
-        left_out: predictions by networks that weren't trained on the row: probabilities [row, class], or numbers [row];
-            None if there are no prediction sets.
-    """
     mean, deviation = data.target_scale
-    architecture, states = architecture_of(members, blended, numbers=table.task == "regression")
+    architecture, states = architecture_of(weighted, blended, numbers=table.task == "regression")
     return Model(
-        candidate=name,
+        candidate=AUTO if len(fit.members) > 1 else first.name,
         architecture=architecture,
         states=states,
         preprocessor=data.preprocessor,
@@ -323,13 +296,14 @@ def model_of(
         threshold=threshold,
         target_mean=mean,
         target_deviation=deviation,
-        training=training or {},
+        training=facts,
         score=score,
-        calibration=None if left_out is None or table.follow_up is not None else left_out_errors(table, left_out),
+        calibration=left_out_errors(table, left_out) if table.follow_up is None else None,
         versions=versions(),
         follow_up=table.follow_up,
+        typical=typical,
         warnings=tuple(serious_sentences(table.notes, best=1.0)),
-    )
+    ), out_of_bag
 
 
 def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, Any]:
@@ -376,11 +350,8 @@ def blend_members(
     names = [member.candidate.name for member in trained]
     if not left_out.any():
         shares = dict.fromkeys(names, 1 / len(names))
-        return (
-            Blending(tuple(shares.values()), 1.0),
-            OutOfBag(values, np.nan, dict.fromkeys(names, np.nan), shares),
-            values,
-        )
+        none = OutOfBag(values, np.nan, dict.fromkeys(names, np.nan), shares)
+        return Blending(tuple(shares.values()), 1.0), none, values
     counts = (np.ones(table.n_rows) if data.weights is None else data.weights.astype(np.float64))[left_out]
     of_each = [draw[:, left_out] for draw in of_each]
     target = table.target[left_out]
@@ -391,10 +362,10 @@ def blend_members(
     }
     full = [member.outputs.shape[2] == data.n_networks for member in trained]
     draws, names = list(itertools.compress(of_each, full)), list(itertools.compress(names, full))
-    weights, temperature = _choose_blend(draws, target, counts)
-    values[left_out] = _blend_draws(draws, weights, temperature)
-    shares = {name: float(weight) for name, weight in zip(names, weights, strict=True) if weight}
-    blended = Blending(tuple(shares.values()), temperature)
+    blended = _choose_blend(draws, target, counts)
+    values[left_out] = np.nanmean(blended_predictions(draws, blended), axis=0)
+    shares = {name: weight for name, weight in zip(names, blended.weights, strict=True) if weight}
+    blended = Blending(tuple(shares.values()), blended.temperature)
     out_of_bag = OutOfBag(values, mean_loss(values[left_out], target, counts), losses, shares)
     if not crossed or len(draws) == 1:
         return blended, out_of_bag, values
@@ -403,7 +374,8 @@ def blend_members(
         in_fold = np.isin(np.flatnonzero(left_out), split.test)
         if in_fold.any() and not in_fold.all():
             chosen = _choose_blend([draw[:, ~in_fold] for draw in draws], target[~in_fold], counts[~in_fold])
-            crossed_values[in_fold] = _blend_draws([draw[:, in_fold] for draw in draws], *chosen)
+            in_blend = blended_predictions([draw[:, in_fold] for draw in draws], chosen)
+            crossed_values[in_fold] = np.nanmean(in_blend, axis=0)
     of_all = values.copy()
     of_all[left_out] = crossed_values
     return blended, out_of_bag, of_all
@@ -418,38 +390,27 @@ def member_predictions(table: Table, member: Member, data: MemberData, inputs: N
         inputs: of the rows, from the preprocessor of `data` [row, input].
     """
     X = smooth_clip(inputs, LIMIT) if member.clipped else inputs
-    architecture = member.candidate.architecture
-    if isinstance(architecture, MLP | Trees):
-        outputs = Stacks(architecture, member.states, X.shape[1], table.n_outputs)(X)
-    else:
-        outputs = model_of(table, "", [member], data, Blending((1.0,), 1.0)).stacks(X)
+    outputs = stacks_of(member.candidate.architecture, member.states, X.shape[1], table.n_outputs)(X)
     return predicted_by(outputs, table.task, data.target_scale)
 
 
 def blended_predictions(each: Sequence[Floats], blended: Blending) -> Floats:
     """Return the weighted mean of members' predictions [network, row] or [network, row, class]."""
-    mean = _weighted(each, np.asarray(blended.weights))
+    mean = _weighted(each, blended.weights)
     return mean if mean.ndim == 2 else apply_temperature(mean, blended.temperature)
 
 
-def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> tuple[Floats, float]:
+def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> Blending:
     """Return the weights and the temperature with the lowest loss of the members' predictions [draw, row, ...]."""
     if len(draws) == 1:
-        return np.ones(1), 1.0
-    weights = blend_weights([np.nanmean(draw, axis=0) for draw in draws], target, counts)
-    if target.dtype.kind == "f":
-        return weights, 1.0
-    return weights, best_temperature(_weighted(draws, weights), target, counts)
+        return Blending((1.0,), 1.0)
+    weights = tuple(blend_weights([np.nanmean(draw, axis=0) for draw in draws], target, counts).tolist())
+    is_number = target.dtype.kind == "f"
+    return Blending(weights, 1.0 if is_number else best_temperature(_weighted(draws, weights), target, counts))
 
 
-def _weighted(draws: Sequence[Floats], weights: Floats) -> Floats:
+def _weighted(draws: Sequence[Floats], weights: Sequence[float]) -> Floats:
     return np.asarray(sum(weight * draw for weight, draw in zip(weights, draws, strict=True)))
-
-
-def _blend_draws(draws: Sequence[Floats], weights: Floats, temperature: float) -> Floats:
-    """Return the blended predictions of members' predictions [draw, row] or [draw, row, class], averaged over draws."""
-    blended = _weighted(draws, weights)
-    return np.asarray(np.nanmean(blended if blended.ndim == 2 else apply_temperature(blended, temperature), axis=0))
 
 
 def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, float]) -> Floats:

@@ -21,8 +21,9 @@ from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.stacks import Stacks, members_of, shapes_of
 from seedbed.networks.layers import Array
-from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, architecture_to_values
+from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, Trees, architecture_to_values
 from seedbed.report.card import score_sentences
+from seedbed.training.candidates import n_parameters_of, source_of
 from seedbed.training.torch import require_torch
 from seedbed.typing import Floats
 
@@ -162,7 +163,6 @@ class Ensemble:
 
     @functools.cached_property
     def _networks(self) -> tuple[Any, ...]:
-        from seedbed.training.candidates import source_of
         from seedbed.training.torch.own_modules import networks_of_model
 
         if not isinstance(self.architecture, BlendedMembers):
@@ -190,14 +190,9 @@ class Ensemble:
 
     def _make_stacks(self, networks: slice) -> Callable[[Array], Array]:
         states = {name: value[networks] for name, value in self.states.items()}
-        if isinstance(self.architecture, MLP | BlendedMembers):
-            return Stacks(self.architecture, states, *self._sizes)
-        require_torch(f"'{self.candidate}', a network of your own,")
-        from seedbed.training.candidates import source_of
-        from seedbed.training.torch.own_modules import networks_of_model, outputs_of_modules
-
-        modules = networks_of_model(source_of(self.architecture, *self._sizes), states)
-        return lambda X: np.stack(outputs_of_modules(modules, X, in_pieces=True)).astype(np.float64)
+        if not isinstance(self.architecture, MLP | BlendedMembers):
+            require_torch(f"'{self.candidate}', a network of your own,")
+        return stacks_of(self.architecture, states, *self._sizes)
 
     @property
     def n_parameters(self) -> int:
@@ -206,8 +201,6 @@ class Ensemble:
             parameters, others = shapes_of(self.architecture, *self._sizes)
             of_trees = (shape for name, shape in others.items() if name.endswith((".threshold", ".value")))
             return sum(map(math.prod, (*parameters.values(), *of_trees)))
-        from seedbed.training.candidates import n_parameters_of
-
         return n_parameters_of(self.architecture, *self._sizes)
 
     def card(self) -> dict[str, Any]:
@@ -261,6 +254,18 @@ class Ensemble:
         # Modules can be made again, and a user's own modules may not be picklable.
         made = ("_networks", "stacks", "classes_")
         return {name: value for name, value in self.__dict__.items() if name not in made}
+
+
+def stacks_of(
+    architecture: Architecture, states: Mapping[str, NDArray[Any]], n_inputs: int, n_outputs: int
+) -> Callable[[Array], Array]:
+    """Return what computes the outputs [network, row, output] of networks for inputs [row, input]."""
+    if isinstance(architecture, MLP | Trees | BlendedMembers):
+        return Stacks(architecture, states, n_inputs, n_outputs)
+    from seedbed.training.torch.own_modules import networks_of_model, outputs_of_modules
+
+    modules = networks_of_model(source_of(architecture, n_inputs, n_outputs), states)
+    return lambda X: np.stack(outputs_of_modules(modules, X, in_pieces=True)).astype(np.float64)
 
 
 def typical_values(columns: Sequence[Column]) -> Floats:

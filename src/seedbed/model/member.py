@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -134,10 +133,6 @@ class MemberData:
         """Whether networks leave out rows: not a single one, and not if rows can't be divided."""
         return self.n_networks > 1 and bool(self.splits)
 
-    @functools.cached_property
-    def _bagged(self) -> TrainingData:
-        return self._with_target(self.inputs, self.splits, self._table.target, self.weights)
-
     def _of_all_rows(self, inputs: NDArray[np.float32]) -> TrainingData:
         """Return the data of networks that leave no row out."""
         rows, target, weights = np.arange(len(inputs)), self._table.target, self.weights
@@ -151,17 +146,7 @@ class MemberData:
             if weights is not None:
                 weights = np.concatenate([weights, np.ones(len(test), dtype=np.float32)])
         splits = [Split(number, 0, rows, test) for number in range(self.n_networks)]
-        return self._with_target(inputs, splits, target, weights)
-
-    def _with_target(
-        self,
-        inputs: NDArray[np.float32],
-        splits: Sequence[Split],
-        target: NDArray[Any],
-        weights: NDArray[np.float32] | None,
-    ) -> TrainingData:
-        train, test = counted_rows(len(inputs), splits, weights)
-        return TrainingData(X=inputs, y=self._standardised(target), train=train, test=test)
+        return TrainingData(inputs, self._standardised(target), *counted_rows(len(inputs), splits, weights))
 
     def _standardised(self, target: NDArray[Any]) -> NDArray[Any]:
         """Return the target as members learn it: class codes, or standardised numbers."""
@@ -186,14 +171,12 @@ class MemberData:
 
         Bins depend on all rows, so they are the same for all networks and all steps, and are computed once.
         """
-        network = member.architecture
-        clipped = is_clipped(member, recipe)
+        network, inputs = member.architecture, self.inputs if is_clipped(member, recipe) else self._unclipped
         if not (recipe.leaves_out and self.leaves_out):
-            return self._of_all_rows(self.inputs if clipped else self._unclipped), None
-        if not clipped:
-            return self._with_target(self._unclipped, self.splits, self._table.target, self.weights), None
-        plain = self._bagged
-        n_rows, n_inputs = plain.X.shape
+            return self._of_all_rows(inputs), None
+        n_rows, n_inputs = inputs.shape
+        target, counted = self._standardised(self._table.target), counted_rows(n_rows, self.splits, self.weights)
+        plain = TrainingData(inputs, target, *counted)
         if not isinstance(network, MLP) or not network.ple or network.embed:
             return plain, None
         if n_rows * (n_inputs if network.numbers is None else len(network.numbers)) * network.ple * 4 > _MOST_BYTES:
