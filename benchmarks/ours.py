@@ -58,7 +58,7 @@ def all_cores(task: Task) -> Contender:
     chunks = _plan(task, data, n_networks, "native")
 
     def train() -> None:
-        trained = sum(result.curves.shape[2] for _, result in train_chunks(chunks, data, cores))
+        trained = sum(result.curves.shape[2] for _, result in train_chunks([(chunk, data) for chunk in chunks], cores))
         assert trained == n_networks
 
     train()

@@ -131,7 +131,7 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
     recipe = Recipe.tutorial(epochs=30_000)
     plan = plan_chunks(network_in_words("relu:64,64"), two_splits, recipe, seeds=range(64), splits=[0] * 64)
     quick = dataclasses.replace(plan[0], recipe=Recipe.tutorial(epochs=1))
-    trained = train_chunks((quick, *plan), two_splits, 2)
+    trained = train_chunks([(chunk, two_splits) for chunk in (quick, *plan)], 2)
     assert next(trained)[0] == 0
     started = time.process_time()  # of both threads, since other programs may hold the machine
     trained.close()

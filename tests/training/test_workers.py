@@ -56,12 +56,12 @@ class OneByOne(LokyBackend):
 def test_workers_are_processes_with_any_backend_of_joblib(backend):
     register_parallel_backend("no generator", OneByOne)
     with parallel_config(backend=backend):
-        assert os.getpid() not in run_in_workers(os.getpid, [(), ()], (), jobs=2)
+        assert os.getpid() not in run_in_workers(os.getpid, [(), ()], jobs=2)
 
 
 def test_what_cannot_be_sent_to_a_worker_is_named():
     with pytest.raises(TrainingError, match=r"can't be sent to worker processes \(.*cannot pickle.*\)\. Use n_jobs=1"):
-        list(run_in_workers(print, [(threading.Lock(),), ()], (), jobs=2))
+        list(run_in_workers(print, [(threading.Lock(),), ()], jobs=2))
 
 
 @pytest.mark.slow
@@ -73,7 +73,7 @@ def test_a_growing_worker_is_kept_without_a_warning():
         return os.getpid()
 
     assert hasattr(process_executor, "_USE_PSUTIL")
-    assert len(set(run_in_workers(grow, [(number,) for number in range(6)], (), jobs=2))) == 2
+    assert len(set(run_in_workers(grow, [(number,) for number in range(6)], jobs=2))) == 2
 
 
 @pytest.mark.slow
@@ -86,7 +86,7 @@ from seedbed.training.parallel import run_in_workers
 def work(n):
     open(f"{os.getpid()}.pid", "w").close()
     time.sleep(1 + 100 * n)
-list(run_in_workers(work, [(0,), (1,)], (), jobs=2))
+list(run_in_workers(work, [(0,), (1,)], jobs=2))
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
     while len(list(tmp_path.glob("*.pid"))) < 2:
@@ -99,7 +99,7 @@ list(run_in_workers(work, [(0,), (1,)], (), jobs=2))
 @pytest.mark.slow
 def test_workers_end_immediately_even_if_busy():
     with ThreadPoolExecutor(1) as pool:
-        result = pool.submit(next, run_in_workers(time.sleep, [(30,), (30,)], (), jobs=2))
+        result = pool.submit(next, run_in_workers(time.sleep, [(30,), (30,)], jobs=2))
         time.sleep(0.5)
         started = time.monotonic()
         end_workers()

@@ -35,7 +35,6 @@ from seedbed.training.stack import Chunk
 # falls by little in each epoch.
 _PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
 _MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and the sum of their rows
-_TIMING_SHARE = 0.25  # of a time limit, in which the first epochs are timed
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,7 @@ class _MemberChunk:
         fronts: of each fit, see `MemberData.for_member`.
         data: the rows.
         chunk: the networks, those of a fit side by side. They leave out rows if it has `patience`.
-        work: about how long they train, relative to others: rows times parameters of all networks.
+        work: about how long they train, relative to others: epochs x rows x parameters of all networks.
     """
 
     candidate: Candidate
@@ -261,8 +260,8 @@ def _train_networks(
             for fit in batch[number][1].fits.values():
                 fit.fail(batch[number][1].candidate, error)
 
-        chunks, data = [part.chunk for _, part in batch], [part.data for _, part in batch]
-        for number, result in train_chunks(chunks, data, running.jobs, failed):
+        chunks = [(part.chunk, part.data) for _, part in batch]
+        for number, result in train_chunks(chunks, running.jobs, failed):
             place, part = batch[number]
             for which, (name, fit) in enumerate(part.fits.items()):
                 networks = np.asarray(part.chunk.members) - which * fit.data.n_networks
@@ -282,51 +281,31 @@ def _batches(
 ) -> Iterator[list[tuple[int, _MemberChunk]]]:
     """Yield parts that train at the same time, each with its place.
 
-    If training is to end at a time of `time.monotonic`, parts get shares of what is left in proportion to the time that
-    they need, and at least one epoch. Those that haven't started by then are left out, but never the first one.
+    If training is to end at a time of `time.monotonic`, parts get shares of what is left in proportion to their work,
+    and at least one epoch. Those that haven't started by then are left out, but never the first one.
     """
-    in_turn = running.jobs == 1
-    if ends is None:
-        if in_turn:  # not all inputs are needed at a time
-            yield from ([numbered] for numbered in enumerate(parts))
-        else:
-            yield sorted(enumerate(parts), key=lambda numbered: -numbered[1].work)  # so that all cores end together
+    numbered, in_turn = enumerate(parts), running.jobs == 1
+    if ends is None and in_turn:  # not all inputs are needed at a time
+        yield from ([one] for one in numbered)
         return
-    planned = list(parts)
-    seconds = _measure_seconds(planned, running, time.monotonic() + _TIMING_SHARE * (ends - time.monotonic()))
-    waiting = [(place, part) for place, part in enumerate(planned) if place in seconds]
+    waiting = list(numbered)
     if not in_turn:
-        waiting.sort(key=lambda numbered: -seconds[numbered[0]])
+        waiting.sort(key=lambda one: -one[1].work)  # so that all cores end together
+    if ends is None:
+        yield waiting
+        return
+    n_parts = len(waiting)
     while waiting:
         left, loads = max(ends - time.monotonic(), 0.0), [0.0] * running.jobs
-        if not left and len(waiting) < len(seconds):
+        if not left and len(waiting) < n_parts:
             return
-        for place, _ in waiting:
-            loads[loads.index(min(loads))] += seconds[place]
+        for _, part in waiting:
+            loads[loads.index(min(loads))] += part.work
         batch, waiting = (waiting[:1], waiting[1:]) if in_turn else (waiting, [])
-        shares = [left * seconds[place] / max(loads) for place, _ in batch]
+        chunks = [dataclasses.replace(part.chunk, seconds=left * part.work / max(loads)) for _, part in batch]
         yield [
-            (place, dataclasses.replace(part, chunk=dataclasses.replace(part.chunk, seconds=share)))
-            for (place, part), share in zip(batch, shares, strict=True)
+            (place, dataclasses.replace(part, chunk=chunk)) for (place, part), chunk in zip(batch, chunks, strict=True)
         ]
-
-
-def _measure_seconds(parts: Sequence[_MemberChunk], running: Running, until: float) -> dict[int, float]:
-    """Return how long all epochs of each part take one core [s], by one epoch that is trained for that alone.
-
-    Parts that aren't reached until a time of `time.monotonic` are missing, but never all of them.
-    """
-    if len(parts) == 1:
-        return {0: 1.0}
-    recipes = [dataclasses.replace(part.chunk.recipe, epochs=1) for part in parts]
-    chunks = [dataclasses.replace(part.chunk, recipe=recipe) for part, recipe in zip(parts, recipes, strict=True)]
-    seconds = dict[int, float]()
-    with contextlib.closing(train_chunks(chunks, [part.data for part in parts], running.jobs)) as results:
-        for number, result in results:
-            seconds[number] = max(result.seconds, 1e-9) * parts[number].chunk.recipe.n_epochs
-            if time.monotonic() > until:
-                break
-    return seconds
 
 
 def _member(
@@ -418,7 +397,7 @@ def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> It
                     for number in same:
                         fits[number].fail(candidate, error)
                     continue
-                size = len(data.X) * n_parameters_of(bare, data.X.shape[1], table.n_outputs)
+                size = recipe.n_epochs * len(data.X) * n_parameters_of(bare, data.X.shape[1], table.n_outputs)
                 for chunk in chunks:
                     of_fits = {number: fits[number] for number in same}
                     yield _MemberChunk(candidate, of_fits, fronts, data, chunk, size * len(chunk.seeds))

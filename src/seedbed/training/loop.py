@@ -29,7 +29,6 @@ class ChunkResult:
         outputs: float32 [row, output, network] for each network's test rows, NaN elsewhere.
         dead: share of ReLU units that are zero for all training rows after the last epoch [network]; NaN if unknown.
         stacked: the networks' states, by the names in a `state_dict` [network, ...].
-        seconds: that the training took, from the first step on.
         best: with patience, the number of epochs after which outputs and states were taken, for each group of networks.
     """
 
@@ -37,7 +36,6 @@ class ChunkResult:
     outputs: npt.NDArray[np.float32]
     dead: npt.NDArray[np.float32]
     stacked: Arrays
-    seconds: float = 0.0
     best: tuple[int, ...] = ()
 
     @property
@@ -146,7 +144,7 @@ class Training:
         epochs = chunk.recipe.n_epochs
         best = Best(chunk) if chunk.patience else None
         means = GroupMeans(rows, best.size) if best else None
-        done, size, all_ended, began = 0, 1, False, time.monotonic()
+        done, size, all_ended = 0, 1, False
         outputs: Array | None = None
         while done < epochs and not all_ended:
             started = time.monotonic()
@@ -174,7 +172,6 @@ class Training:
             outputs=rows.spread(outputs).astype(np.float32, copy=False),
             dead=dead.astype(np.float32),
             stacked=engine.states(),
-            seconds=time.monotonic() - began,
             best=tuple(best.epochs.tolist()) if best else (),
         )
 

@@ -115,7 +115,7 @@ def train_many(
                          engine="plain" if plain else engine, device=where, dtype=dtype)  # fmt: skip
     curves = np.empty((len(CURVES), settings.n_epochs, len(numbers)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
-    for number, result in train_chunks(chunks, data, n_workers):
+    for number, result in train_chunks([(chunk, data) for chunk in chunks], n_workers):
         members = chunks[number].members
         curves[:, :, list(members)] = result.curves
         states.update(zip(members, result.states, strict=True))

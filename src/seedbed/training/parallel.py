@@ -181,17 +181,17 @@ def _ignore_interrupts() -> Iterator[None]:
 
 
 def run_in_workers(
-    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], shared: tuple[Any, ...], jobs: int
+    function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], jobs: int
 ) -> Generator[Any, None, None]:
-    """Yield what `function(*task, *shared)` returns for each task, in the order in which tasks finish. Tasks run in
-    `jobs` workers of the active backend of joblib, which are processes: threads would share torch's random state.
+    """Yield what `function(*task)` returns for each task, in the order in which tasks finish. Tasks run in `jobs`
+    workers of the active backend of joblib, which are processes: threads would share torch's random state.
 
     Raises:
         TrainingError: something can't be sent to another process.
     """
     import joblib  # loads asyncio, which threads and planning don't need
 
-    delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task, *shared) for task in tasks]
+    delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task) for task in tasks]
     backend = joblib.parallel.get_active_backend()[0]
     one_by_one = backend.supports_return_generator  # else, as with Ray, results come when all tasks have finished
     parallel = joblib.Parallel(
@@ -242,34 +242,25 @@ def train_chunk(chunk: Chunk, data: TrainingData, tell: Callable[[], None] = lam
 
 
 def train_chunks(
-    chunks: Sequence[Chunk],
-    data: TrainingData | Sequence[TrainingData],
-    jobs: int,
-    failed: Callable[[int, SeedbedError], None] | None = None,
+    chunks: Sequence[tuple[Chunk, TrainingData]], jobs: int, failed: Callable[[int, SeedbedError], None] | None = None
 ) -> Generator[tuple[int, ChunkResult], None, None]:
     """Train chunks and yield (number, result) for each, in the order in which they finish.
 
     With one job, one chunk or a GPU, everything runs in this process.
 
     Args:
-        chunks: the chunks.
-        data: the table that they train on, or one for each chunk.
+        chunks: the chunks, each with the table that it trains on.
         jobs: how many run at a time.
         failed: called with the number of a chunk that can't be trained, and the error; by default, the error is raised.
     """
-    tasks: list[tuple[Any, ...]] = list(enumerate(chunks))
-    shared: tuple[TrainingData, ...] = ()
-    if isinstance(data, TrainingData):
-        shared = (data,)
-    else:
-        tasks = [(*task, part) for task, part in zip(tasks, data, strict=True)]
-    if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-        waiting = [(_train_numbered(*task, *shared) for task in tasks)]
+    tasks = [(number, *chunk) for number, chunk in enumerate(chunks)]
+    if jobs == 1 or len(chunks) <= 1 or chunks[0][0].device != "cpu":
+        waiting = [(_train_numbered(*task) for task in tasks)]
     else:
         native = [task for task in tasks if task[1].engine == "native"]
         others = [task for task in tasks if task[1].engine != "native"]
-        waiting = [_train_in_threads(native, shared, jobs)] if native else []
-        waiting += [run_in_workers(_train_numbered, others, shared, jobs)] if others else []
+        waiting = [_train_in_threads(native, jobs)] if native else []
+        waiting += [run_in_workers(_train_numbered, others, jobs)] if others else []
     for future in waiting:
         with contextlib.closing(future) as done:
             for number, result in done:
@@ -329,12 +320,12 @@ class _HaltedError(Exception):
 
 
 def _train_in_threads(
-    tasks: Sequence[tuple[Any, ...]], shared: tuple[TrainingData, ...], jobs: int
+    tasks: Sequence[tuple[Any, ...]], jobs: int
 ) -> Generator[tuple[int, ChunkResult | SeedbedError], None, None]:
     """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after their slice."""
     halted = threading.Event()
     with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
-        futures = [pool.submit(_train_numbered, *task, *shared, halted=halted) for task in tasks]
+        futures = [pool.submit(_train_numbered, *task, halted=halted) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
