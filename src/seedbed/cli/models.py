@@ -98,8 +98,7 @@ def predict(
     source: SourceArguments = SourceArguments(),
     network: OwnNetwork = None,
     as_json: Annotated[
-        bool,
-        Parameter(name="--json", help="Print one JSON document about the written file; needs -o.", negative=()),
+        bool, Parameter(name="--json", help="Print one JSON document about the written file; needs -o.", negative=())
     ] = False,
     quiet: Quiet = False,
 ) -> None:

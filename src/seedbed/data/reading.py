@@ -19,13 +19,7 @@ from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, Remark
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
-from seedbed.data.suspects import (
-    find_codes,
-    find_follow_up,
-    find_rare_levels,
-    find_repeated_identifiers,
-    find_totals,
-)
+from seedbed.data.suspects import find_codes, find_follow_up, find_rare_levels, find_repeated_identifiers, find_totals
 from seedbed.data.table import Column, Table, Task
 from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, merge_groups
 from seedbed.data.table_options import ColumnRoles, ReadingOptions

@@ -64,8 +64,7 @@ class ColumnRoles(Settings):
     )
     drop_missing_target: bool = setting(False, "Leave out rows without a target, even if they are over a fifth of all.")
     event: Name | None = setting(
-        None,
-        "For survival, in place of a target: the column that says whether the event came or the row was censored.",
+        None, "For survival, in place of a target: the column that says whether the event came or the row was censored."
     )
     time: Name | None = setting(None, "For survival: the column with the time under observation; not a feature.")
     start: Name | None = setting(

@@ -80,8 +80,7 @@ class Checkpoint:
                 self.seconds += seconds
                 return {
                     line: Fitted(
-                        arrays[f"{line}/predictions"],
-                        **{part: arrays.get(f"{line}/{part}") for part in _PARTS} | words,
+                        arrays[f"{line}/predictions"], **{part: arrays.get(f"{line}/{part}") for part in _PARTS} | words
                     )
                     for line, words in about.items()
                 }

@@ -16,15 +16,7 @@ from seedbed.model.stacks import members_of
 from seedbed.model.trees import LEAST, DecisionTrees
 from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise, bins_between
-from seedbed.networks.layers import (
-    BatchNorm,
-    Dropout,
-    Elementwise,
-    Layer,
-    LayerNorm,
-    Linear,
-    Residual,
-)
+from seedbed.networks.layers import BatchNorm, Dropout, Elementwise, Layer, LayerNorm, Linear, Residual
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees
 
 OPSETS = {"": 13, "ai.onnx.ml": 2}

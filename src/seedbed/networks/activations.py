@@ -225,12 +225,7 @@ _ENTRIES = (
         native=_plain("hardsigmoid"),
     ),
     Activation(torch="Tanh", values=np.tanh, onnx=_named("Tanh"), native=_plain("tanh")),
-    Activation(
-        torch="SiLU",
-        values=_silu,
-        onnx=_onnx_gate(_named("Sigmoid")),
-        native=_plain("silu"),
-    ),
+    Activation(torch="SiLU", values=_silu, onnx=_onnx_gate(_named("Sigmoid")), native=_plain("silu")),
     Activation(
         torch="Mish",
         values=lambda x: x * np.tanh(_softplus(x)),
@@ -278,12 +273,7 @@ _ENTRIES = (
         onnx=_named("LeakyRelu", "alpha"),
         native=_first_of("leaky"),
     ),
-    Activation(
-        torch="LogSigmoid",
-        values=lambda x: -_softplus(-x),
-        onnx=_onnx_logsigmoid,
-        native=_plain("logsigmoid"),
-    ),
+    Activation(torch="LogSigmoid", values=lambda x: -_softplus(-x), onnx=_onnx_logsigmoid, native=_plain("logsigmoid")),
     Activation(
         torch="Softplus",
         values=_softplus,

@@ -29,12 +29,7 @@ class Embeddings(nn.ModuleList):
         layers: one per entry of `inputs`, from [row, input] to [row, unit].
     """
 
-    def __init__(
-        self,
-        n_features: int,
-        inputs: list[list[int]],
-        layers: list[nn.Module],
-    ) -> None:
+    def __init__(self, n_features: int, inputs: list[list[int]], layers: list[nn.Module]) -> None:
         super().__init__(layers)
         self.n_features = n_features
         self.inputs = inputs
@@ -61,12 +56,7 @@ class PeriodicEmbedding(nn.Module):
         n_frequencies: frequencies per input.
     """
 
-    def __init__(
-        self,
-        n_features: int,
-        units: int,
-        n_frequencies: int = 16,
-    ) -> None:
+    def __init__(self, n_features: int, units: int, n_frequencies: int = 16) -> None:
         super().__init__()
         self.n_features, self.units = n_features, units
         self.n_frequencies = n_frequencies
