@@ -103,7 +103,7 @@ class MemberData:
         weights: the weight of each row [row], or None.
         random_state: decides the splits.
         tested: other rows of the same columns, and their target: networks that leave no row out show their figures
-            after each epoch. They change no network.
+            after each epoch. They change no network. None with weights.
 
     Attributes:
         splits: the split of each network; none if rows can't be divided, and all networks train on all rows.
@@ -133,21 +133,6 @@ class MemberData:
         """Whether networks leave out rows: not a single one, and not if rows can't be divided."""
         return self.n_networks > 1 and bool(self.splits)
 
-    def _of_all_rows(self, inputs: NDArray[np.float32]) -> TrainingData:
-        """Return the data of networks that leave no row out."""
-        rows, target, weights = np.arange(len(inputs)), self._table.target, self.weights
-        test = rows
-        if self._tested is not None:
-            more = self.preprocessor.inputs_of_values(self._tested.features)
-            if inputs is self.inputs:
-                more = smooth_clip(more, LIMIT)
-            inputs, target = np.concatenate([inputs, more]), np.concatenate([target, self._tested.target])
-            test = np.arange(len(rows), len(inputs))
-            if weights is not None:
-                weights = np.concatenate([weights, np.ones(len(test), dtype=np.float32)])
-        splits = [Split(number, 0, rows, test) for number in range(self.n_networks)]
-        return TrainingData(inputs, self._standardised(target), *counted_rows(len(inputs), splits, weights))
-
     def _standardised(self, target: NDArray[Any]) -> NDArray[Any]:
         """Return the target as members learn it: class codes, or standardised numbers."""
         mean, deviation = self.target_scale
@@ -171,13 +156,19 @@ class MemberData:
 
         Bins depend on all rows, so they are the same for all networks and all steps, and are computed once.
         """
-        network, inputs = member.architecture, self.inputs if is_clipped(member, recipe) else self._unclipped
-        if not (recipe.leaves_out and self.leaves_out):
-            return self._of_all_rows(inputs), None
+        network, clipped = member.architecture, is_clipped(member, recipe)
+        inputs, target, splits = self.inputs if clipped else self._unclipped, self._table.target, self.splits
         n_rows, n_inputs = inputs.shape
-        target, counted = self._standardised(self._table.target), counted_rows(n_rows, self.splits, self.weights)
-        plain = TrainingData(inputs, target, *counted)
-        if not isinstance(network, MLP) or not network.ple or network.embed:
+        if not (leaves_out := recipe.leaves_out and self.leaves_out):
+            rows = test = np.arange(n_rows)
+            if self._tested is not None:
+                more = self.preprocessor.inputs_of_values(self._tested.features)
+                inputs = np.concatenate([inputs, smooth_clip(more, LIMIT) if clipped else more])
+                target, test = np.concatenate([target, self._tested.target]), np.arange(n_rows, len(inputs))
+            splits = [Split(number, 0, rows, test) for number in range(self.n_networks)]
+        counted = counted_rows(len(inputs), splits, self.weights)
+        plain = TrainingData(inputs, self._standardised(target), *counted)
+        if not leaves_out or not isinstance(network, MLP) or not network.ple or network.embed:
             return plain, None
         if n_rows * (n_inputs if network.numbers is None else len(network.numbers)) * network.ple * 4 > _MOST_BYTES:
             return plain, None
