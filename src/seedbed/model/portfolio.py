@@ -10,22 +10,13 @@ from seedbed.data.layout import layout_of
 from seedbed.data.table import Table, Task
 from seedbed.errors import CandidateError, OptionError
 from seedbed.model.trees import FEW_ROWS
-from seedbed.networks.candidate import Candidate, candidate_from, unique_names
+from seedbed.networks.candidate import DEFAULT_MODELS, Candidate, candidate_from, unique_names
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 
 AUTO = "auto"
 """The word for a blend of the default models."""
 
-LINES = (
-    "prior",
-    "logistic",
-    "network-1",
-    "network-2",
-    "network-2-bins",
-    "network-2-waves",
-    "boosted-trees",
-    "extra-trees",
-)
+LINES = ("prior", "logistic", *DEFAULT_MODELS)
 """The names of the default models, for classes. For numbers, `linear` stands in place of `logistic`."""
 
 _TREES: Mapping[str, Literal["boosted", "extra"]] = {"boosted-trees": "boosted", "extra-trees": "extra"}
@@ -61,7 +52,6 @@ _SIZES = (
 
 
 def linear_name(task: Task) -> str:
-    """Return the name of the linear model."""
     return "linear" if task == "regression" else "logistic"
 
 

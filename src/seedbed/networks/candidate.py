@@ -28,10 +28,9 @@ from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings.fields import parse_setting, settings_of
 from seedbed.settings.recipe import Recipe
 
-_DEFAULT_MODELS = (
-    *("prior", "network-1", "network-2", "network-2-bins", "network-2-waves"),
-    *("boosted-trees", "extra-trees"),
-)
+DEFAULT_MODELS = "network-1", "network-2", "network-2-bins", "network-2-waves", "boosted-trees", "extra-trees"
+"""The default models besides `prior` and the linear one. No network in words has such a name."""
+
 _RECIPE_WORDS = tuple(name for name, about in settings_of(Recipe).items() if about.word)
 _WORDS = (*WORDS, *_RECIPE_WORDS)
 
@@ -143,7 +142,7 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
             raise _wrong(text, "'logistic' has no hidden layer", "Write logistic alone.")
         if name.endswith(".py"):
             raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
-        if name in _DEFAULT_MODELS:
+        if name == "prior" or name in DEFAULT_MODELS:
             hint = "compare, fit_model and SeedbedClassifier know it; seedbed train does with -o FILE, for a model."
             raise _wrong(text, f"{name} is a default model, and no network in words", hint)
         if name in ("logistic-regression", "linear-regression"):
