@@ -233,28 +233,21 @@ def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
     assert all(set(threads) == {1} for threads in seen)
 
 
-def test_work_beside_the_training_raises_its_error_where_its_results_are_taken():
-    def work():
-        yield 1
-        raise ValueError("no fit")
-
-    beside = BackgroundWork(work())
-    with pytest.raises(ValueError, match="no fit"):
-        list(beside.finished(wait=True))
-    assert list(beside.finished(wait=True)) == []
-
-
-def test_work_beside_the_training_begins_nothing_after_it_is_closed():
+def test_work_beside_the_training_raises_its_error_once_and_begins_nothing_after_it_is_closed():
     begun = []
 
-    def work():
-        for number in range(100):
+    def work(n):
+        for number in range(n):
             begun.append(number)
             time.sleep(0.01)
             yield number
+        raise ValueError("no fit")
 
-    beside = BackgroundWork(work())
-    beside.close()
+    one, other = BackgroundWork(work(1)), BackgroundWork(work(100))
+    other.close()
+    with pytest.raises(ValueError, match="no fit"):
+        list(one.finished(wait=True))
+    assert list(one.finished(wait=True)) == []
     time.sleep(0.1)
     assert len(begun) < 10
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 import itertools
 import threading
 import time
@@ -179,6 +180,7 @@ def _fit_others(
 ) -> Iterator[tuple[tuple[int, int], int, Member]]:
     """Fit linear models, boosted trees, and then extra trees. Yields as `trained_members`."""
     data, known = [fit.data.for_trees() for fit in fits], dict[tuple[int, str], FittedMember]()
+    grow = functools.partial(fit_trees, random_state=random_state, jobs=jobs, halted=halted)
     for method, (which, fit) in itertools.product(("", "boosted", "extra"), enumerate(fits)):
         for place, member in enumerate(fit.members):
             trees, fitted = trees_of(member), None
@@ -190,15 +192,7 @@ def _fit_others(
                 if trees is None:
                     fitted = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data[which])
                 elif fit.data.splits:
-                    fitted = fit_trees(
-                        trees,
-                        data[which],
-                        random_state=random_state,
-                        jobs=jobs,
-                        rival=rival,
-                        until=until,
-                        halted=halted,
-                    )
+                    fitted = grow(trees, data[which], rival=rival, until=until)
                 elif fit.failures is not None:
                     fit.failures[member.name] = "trees need training rows that can be divided"
             except Exception as error:  # noqa: BLE001 - whatever fails, others can be fitted

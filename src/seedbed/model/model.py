@@ -22,7 +22,7 @@ from seedbed.errors import CandidateError, OptionError, counted, spell, visible
 from seedbed.evaluation.summaries import Note
 from seedbed.model.effects import Effect, effect_of
 from seedbed.model.ensemble import Ensemble
-from seedbed.model.model_file import check_writable, read_model, save, write_checked
+from seedbed.model.model_file import check_target, check_writable, read_model, to_bytes, write_checked
 from seedbed.model.predicting import Predictions, check_threshold, predict_frame
 from seedbed.model.sets import COVERAGE
 from seedbed.networks.mlp import MLP, BlendedMembers
@@ -229,7 +229,9 @@ class Model(Ensemble):
             OptionError: the path can't be written to, or doesn't end in `.safetensors`.
             ModelFileError: the description of its columns is too long for a model file.
         """
-        return save(self, path)
+        path, content = check_target(path), to_bytes(self)
+        write_checked(path, "the model", lambda where: where.write_bytes(content))
+        return path
 
     def export(
         self, path: str | os.PathLike[str], *, coverage: float | None = None, per_class: bool = False

@@ -63,13 +63,6 @@ _BLOCK = 1 << 20  # numbers that are checked at a time
 _AGAIN = "Save it again, or fetch it again."
 
 
-def save(model: Ensemble, path: str | os.PathLike[str]) -> Path:
-    """Write a model file; see `Model.save`."""
-    path, content = check_target(path), to_bytes(model)
-    write_checked(path, "the model", lambda where: where.write_bytes(content))
-    return path
-
-
 def check_target(path: str | os.PathLike[str]) -> Path:
     """Return the path of a model file, if it can be written; called before fitting, and when it is saved."""
     path = Path(path)
@@ -333,7 +326,6 @@ def _architecture(
 
 
 def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> _Shapes:
-    """Return the tensors that the networks need."""
     if isinstance(architecture, MLP | BlendedMembers):
         try:
             parameters, others = shapes_of(architecture, n_inputs, n_outputs)

@@ -114,19 +114,14 @@ class _Columns:
             columns += list(self.model.survival(predictions, self.at).astype(np.float32).T)
         elif self.model.task != "regression":
             columns += list(predictions.probabilities.astype(np.float32).T)  # networks are trained in float32
-        if self.coverage is not None and self.model.labels:
-            sets = self._covering(predictions).tolist()
-            columns.append(np.array(["; ".join(itertools.compress(self.model.labels, one)) for one in sets], object))
-        elif self.coverage is not None:
-            columns += list(self._covering(predictions).T)
+        if self.coverage is not None:
+            sets = self.model.covering(predictions, self.coverage, per_class=self.per_class)
+            texts = ["; ".join(itertools.compress(self.model.labels, one)) for one in sets.tolist()]
+            columns += [np.array(texts, object)] if self.model.labels else list(sets.T)
         columns = [
             column.astype(object) if column.dtype.kind == "U" else np.ascontiguousarray(column) for column in columns
         ]
         return [*columns, predictions.spreads.astype(np.float32), _flags(self.model, predictions)]
-
-    def _covering(self, predictions: Predictions) -> np.ndarray[Any, Any]:
-        assert self.coverage is not None
-        return self.model.covering(predictions, self.coverage, per_class=self.per_class)
 
 
 def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int]:

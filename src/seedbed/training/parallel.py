@@ -15,9 +15,9 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from multiprocessing import resource_tracker
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError, SeedbedError, TrainingError, spell
@@ -282,37 +282,35 @@ class BackgroundWork(Generic[T]):
     """
 
     def __init__(self, work: Iterable[T]) -> None:
-        self._results = queue.SimpleQueue[tuple[T | None, BaseException | None]]()
+        self._results = queue.SimpleQueue[Future[T]]()
         self._over, self._closed = False, threading.Event()
-        threading.Thread(target=self._run, args=(work,), daemon=True).start()
+        threading.Thread(target=self._run, args=(iter(work),), daemon=True).start()
 
     def finished(self, *, wait: bool) -> Iterator[T]:
         """Yield what is finished by now; with `wait`, until everything is. An error of the work is raised here."""
         while not self._over:
             try:
-                item, error = self._results.get(block=wait)
+                result = self._results.get(block=wait)
             except queue.Empty:
                 return
-            if error is not None:
-                self._over = True
-                if not isinstance(error, StopIteration):
-                    raise error
+            self._over = result.exception() is not None
+            if isinstance(result.exception(), StopIteration):
                 return
-            yield cast(T, item)
+            yield result.result()
 
     def close(self) -> None:
         """Begin no other item."""
         self._closed.set()
 
-    def _run(self, work: Iterable[T]) -> None:
-        try:
-            for item in work:
-                self._results.put((item, None))
-                if self._closed.is_set():
-                    break
-            self._results.put((None, StopIteration()))
-        except BaseException as error:  # noqa: BLE001 - it is raised where the results are taken
-            self._results.put((None, error))
+    def _run(self, work: Iterator[T]) -> None:
+        while not self._closed.is_set():
+            result = Future[T]()
+            try:
+                result.set_result(next(work))
+            except BaseException as error:  # noqa: BLE001 - it is raised where the results are taken
+                result.set_exception(error)
+                self._closed.set()
+            self._results.put(result)
 
 
 class _HaltedError(Exception):
