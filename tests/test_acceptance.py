@@ -27,16 +27,13 @@ def test_equal_candidates_are_seldom_called_different_while_a_naive_test_errs_in
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ["a-six", "b-100"])
-def test_equal_networks_are_seldom_called_different(acceptance, row):
-    assert acceptance.rates(row, draws=12, repeats=1)[0] <= 2 / 12
+@pytest.mark.parametrize(("row", "most"), [("a-six", 2), ("b-100", 2), ("c-100", 0)])
+def test_equal_networks_are_seldom_called_different_and_none_better_than_the_prior_on_shuffled_labels(
+    acceptance, row, most
+):
+    assert acceptance.rates(row, draws=12, repeats=1)[0] <= most / 12
 
 
 @pytest.mark.slow
 def test_a_gain_of_six_points_is_found_in_most_tables(acceptance):
     assert acceptance.rates("e-300", draws=10, repeats=2)[0] >= 0.8
-
-
-@pytest.mark.slow
-def test_nothing_is_called_better_than_the_prior_on_shuffled_labels(acceptance):
-    assert acceptance.rates("c-100", draws=12, repeats=1)[0] == 0

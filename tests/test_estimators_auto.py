@@ -5,7 +5,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 
 from seedbed import SeedbedClassifier, SeedbedRegressor
@@ -104,19 +103,6 @@ def test_refitting_replaces_the_attributes_of_the_earlier_fit(blobs):
     assert list(regressor.weights_) == list(regressor.oob_losses_) == ["relu:4"]
 
 
-def test_given_recipe_options_replace_the_automatic_ones(blobs):
-    plain = SeedbedClassifier(**FAST).fit(*blobs).model_.training["recipe"]
-    assert "cosine" in plain
-    assert "batches of 64" in plain
-    options = {**FAST, "portfolio": SMALL[2:], "schedule": "constant", "batch_size": 20, "decay_biases": True}
-    asked = SeedbedClassifier(**options, lr=0.01).fit(*blobs)
-    reported = asked.model_.training["recipe"]
-    assert "cosine" not in reported
-    assert "batches of 20" in reported
-    assert "not of biases" not in reported
-    assert asked.lr_ == 0.01
-
-
 def test_a_time_limit_ends_the_fit(blobs):
     quick = SeedbedClassifier(**{**FAST, "epochs": 10_000}, time_limit=0.01).fit(*blobs)
     assert list(quick.weights_) == list(SMALL[1:2])
@@ -142,25 +128,6 @@ def test_the_rest_of_a_time_limit_is_reported_too(blobs, capsys):
     classifier = SeedbedClassifier(**options).fit(*blobs)
     times = {name: 4 if name in classifier.weights_ else 1 for name in SMALL[:2]}
     assert Counter(re.findall("(?m)^(.*): out-of-bag", capsys.readouterr().err)) == times
-
-
-def test_weights_of_rows_and_classes_change_the_blend(blobs):
-    X, y = blobs
-    plain = SeedbedClassifier(**FAST).fit(X, y).predict_proba(X)[:, 1].mean()
-    shifted = SeedbedClassifier(**FAST, class_weight={0: 1, 1: 20}).fit(X, y).predict_proba(X)[:, 1].mean()
-    assert shifted > plain + 0.1
-    weights = np.where(y == 1, 20.0, 1.0)
-    by_rows = SeedbedClassifier(**FAST).fit(X, y, sample_weight=weights).predict_proba(X)[:, 1].mean()
-    assert by_rows == pytest.approx(shifted)
-
-
-def test_clones_and_several_classes():
-    X, y = make_classification(200, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=1)
-    names = np.array(["low", "middle", "high"])[y]
-    classifier = clone(SeedbedClassifier(**FAST)).fit(X, names)
-    assert classifier.oob_decision_function_.shape == (200, 3)
-    assert set(classifier.predict(X)) == set(names)
-    assert classifier.score(X, names) > 0.6
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_all_rows_of_a_rare_class_are_checked_in_a_large_table():
     assert leaks(columns, target) == ["amount paid back"]
 
 
-def test_levels_with_a_single_row_and_unknown_ones_predict_nothing():
+def test_levels_with_a_single_row_and_unknown_ones_predict_nothing_and_missing_cells_are_one_level():
     target = np.arange(400) % 2
     names = np.random.default_rng(0).permutation(400)
     assert leaks({"name": names, "pair": names // 2 * 2 + target}, target, kind="category") == []
@@ -226,13 +226,8 @@ def test_levels_with_a_single_row_and_unknown_ones_predict_nothing():
     assert leaks({"name where known": np.where(target == 0, np.arange(400), -5)}, target, kind="category") == []
     numbers = np.random.default_rng(0).normal(size=400)
     assert leaks({"name": np.arange(400)}, numbers, "regression", kind="category") == []
-
-
-def test_missing_cells_form_one_level():
-    target = np.arange(400) % 2
-    known = np.where(target == 0, np.nan, np.arange(400) // 100)
-    assert leaks({"known": known}, target, kind="category") == ["known"]
-    assert leaks({"known": known}, target) == ["known"]
+    known = {"known": np.where(target == 0, np.nan, np.arange(400) // 100)}
+    assert leaks(known, target, kind="category") == leaks(known, target) == ["known"]
 
 
 def test_a_column_that_ranks_like_a_numeric_target_is_reported():

@@ -83,16 +83,12 @@ def test_every_column_except_the_target_is_listed_and_dropped_ones_are_marked(ta
     assert found["target"] == {"name": "sold", "task": "binary", "labels": {"no": 10, "yes": 30}}
 
 
-def test_a_target_of_numbers_has_a_range(table):
-    found = inspect_table(table, target="width")
-    assert (found["target"]["task"], found["target"]["low"]) == ("regression", 0.0)
-    assert sum(found["target"]["histogram"]) == 40
-
-
-def test_options_are_those_of_reading(table):
+def test_options_are_those_of_reading_and_a_target_of_numbers_has_a_range(table):
     found = inspect_table(table, target="sold", categorical=["width"], numeric="id", group="paint")
     kinds = {one["name"]: (one["kind"], one["used"]) for one in found["columns"]}
     assert kinds == {"id": ("number", True), "width": ("category", True), "old": ("boolean", True)}
+    target = inspect_table(table, target="width")["target"]
+    assert (target["task"], target["low"], sum(target["histogram"])) == ("regression", 0.0, 40)
 
 
 def test_only_rows_with_a_target_are_summarised(write):

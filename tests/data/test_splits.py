@@ -144,33 +144,22 @@ def sizes_and_shares(target, splits):
     return sizes, np.array([np.bincount(target[split.test], minlength=target.max() + 1) for split in splits])
 
 
-@given(grouped(), st.integers(2, 4), st.integers(0, 99))
-def test_all_rows_are_tested_once_per_repeat_and_no_group_is_split(table, folds, state):
+@given(grouped(), st.integers(2, 4), st.floats(0.1, 0.6), st.integers(0, 99))
+def test_all_rows_are_tested_once_per_repeat_and_no_group_is_split(table, folds, test_size, state):
     target, groups = table
     try:
         splits = repeated_folds(target, repeats=2, folds=folds, random_state=state, groups=groups)
+        one = holdout(target, test_size=test_size, random_state=state, groups=groups)
     except TargetError:  # the classes, not the groups
         assume(False)
     for repeat in range(2):
         own = [split for split in splits if split.repeat == repeat]
         assert sorted(np.concatenate([split.test for split in own])) == list(range(len(target)))
         assert [split.fold for split in own] == list(range(folds))
-    for split in splits:
-        assert len(split.test)
+    for split in (*splits, one):
+        assert min(len(split.train), len(split.test)) > 0
         assert sorted([*split.train, *split.test]) == list(range(len(target)))
         assert not set(groups[split.train]) & set(groups[split.test])
-
-
-@given(grouped(), st.floats(0.1, 0.6), st.integers(0, 99))
-def test_holdouts_do_not_split_groups(table, test_size, state):
-    target, groups = table
-    try:
-        split = holdout(target, test_size=test_size, random_state=state, groups=groups)
-    except TargetError:
-        assume(False)
-    assert sorted([*split.train, *split.test]) == list(range(len(target)))
-    assert min(len(split.train), len(split.test)) > 0
-    assert not set(groups[split.train]) & set(groups[split.test])
 
 
 def test_the_same_random_state_gives_the_same_splits_and_another_gives_others():
@@ -403,11 +392,8 @@ def test_numeric_targets_are_stratified_by_deciles():
     assert np.bincount(tenths).tolist() == [50] * 10
 
 
-def test_a_rare_class_keeps_enough_rows_for_the_folds():
+def test_a_rare_class_keeps_enough_rows_for_the_folds_and_a_small_table_all():
     target = np.repeat([0, 1, 2], [9900, 93, 7])
     assert np.bincount(target[sample_rows(target, 500, random_state=0)]).tolist() == [495, 20, 7]
-
-
-@pytest.mark.parametrize("n", [100, 1000])
-def test_a_small_enough_table_is_not_sampled(n):
-    np.testing.assert_array_equal(sample_rows(np.zeros(100, dtype=np.int64), n, random_state=0), np.arange(100))
+    for n in (10_000, 20_000):
+        np.testing.assert_array_equal(sample_rows(target, n, random_state=0), np.arange(10_000))

@@ -201,18 +201,14 @@ def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
         (Odd("fail"), "'Odd' can't be fitted: ValueError: the first line. Change it"),
         ("sklearn.neighbors.KNeighborsClassifier(n_neighbors=1000)",
          "'KNeighborsClassifier(n_neighbors=1000)' can't be fitted: ValueError: Expected n_neighbors <= n_samples"),
+        (Odd("nan"), "'Odd' can't be fitted: ValueError: predict_proba gave ["),
+        (Odd("one column"), "'Odd' can't be fitted: ValueError: predict_proba gave ["),
     ],
     ids=str,
 )  # fmt: skip
 def test_a_baseline_that_no_split_suits_ends_the_comparison_with_its_name(small, spec, words):
     with pytest.raises(TrainingError, match=re.escape(words)):
         small(candidates="linear:2", baselines=[spec])
-
-
-@pytest.mark.parametrize("does", ["nan", "one column"])
-def test_invalid_probabilities_are_refused(small, does):
-    with pytest.raises(TrainingError, match=r"'Odd' can't be fitted: ValueError: predict_proba gave \["):
-        small(candidates="linear:2", baselines=[Odd(does)])
 
 
 def test_a_class_without_training_rows_gets_no_probability(fitted, rows):

@@ -19,10 +19,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_equal_candidates_are_seldom_called_different_while_a_plain_t_test_errs_in_half_of_the_tables(judged):
     assert sum(judged.false_winner(number, 100, repeats=3) for number in range(20)) <= 2
     assert sum(judged.naive(number, 100) for number in range(20)) >= 8
-
-
-def test_equal_candidates_on_random_splits_are_seldom_called_different(judged):
-    assert sum(judged.false_winner_random(number, 100, 30, 0.2) for number in range(100)) <= 7
+    assert sum(judged.false_winner_random(number, 100, 30, 0.2) for number in range(100)) <= 7  # on random splits
 
 
 def test_a_loop_keeps_none_of_fifty_useless_changes(judged):

@@ -72,6 +72,7 @@ def test_the_label_follows_the_threshold_and_has_the_type_of_the_classes(table_f
     model = fit_model(sb.read_table(numbers, target="ill"), "relu:5", recipe=QUICK, **FAST)
     model.export(tmp_path / "model.onnx")
     assert run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].dtype == np.int64
+    assert (model.classes_.tolist(), model.predict(frame).dtype) == ([0, 1], np.int64)
 
 
 def test_levels_beyond_two_hundred_are_hashed_as_in_seedbed_and_new_ones_are_flagged(tmp_path):

@@ -177,13 +177,6 @@ def test_a_pickled_model_predicts_the_same(fitted, frame):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(frame), model.predict_proba(frame))
 
 
-def test_integer_labels_are_predicted_as_integers(frame):
-    table = sb.read_table(frame.assign(ill=(frame["ill"] == "ill") * 1)[["size", "ill"]], target="ill")
-    model = fit_model(table, "relu:5", recipe=recipe_named("tutorial", epochs=3), **FAST)
-    assert model.classes_.tolist() == [0, 1]
-    assert model.predict(frame).dtype == np.int64
-
-
 def test_wrong_rows_raise_a_clear_error(fitted, frame):
     model = fitted()
     with pytest.raises(ColumnError, match=r"no column 'town'\. Did you mean 'Town'"):

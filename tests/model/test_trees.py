@@ -272,11 +272,6 @@ def test_trees_are_fitted_if_one_of_them_shows_that_the_time_suffices(kind, monk
     assert fit(kind, data, until=now + n_least + 600) is not None
 
 
-def test_many_rows_are_drawn_for_each_extra_tree(monkeypatch):
-    monkeypatch.setattr(trees, "MOST_ROWS", 50)
-    assert fit(EXTRA, data_of("two")).architecture.n_nodes < 5 * 2 * 50
-
-
 def cycling(n_rows):
     frame = pd.DataFrame({"x": np.arange(n_rows) % 7.0, "y": np.arange(n_rows) % 2})
     return read_table(frame, target="y")
@@ -389,10 +384,3 @@ def test_sizes_that_trees_cannot_have_are_refused(few, change):
         model_file._architecture(values, None, 10, few.preprocessor.layout)
     with pytest.raises(ModelFileError, match="members of a blend"):
         model_file._architecture(values["members"][0]["network"], None, 10, few.preprocessor.layout)
-
-
-def test_scikit_learn_still_keeps_what_is_read_of_boosted_trees():
-    """These names are its own, so another version may change them."""
-    data = data_of("two")
-    nodes = HistGradientBoostingClassifier(max_iter=1).fit(data.X, data.y)._predictors[0][0].nodes
-    assert {"value", "left", "right", "feature_idx", "num_threshold", "is_leaf"} <= {*nodes.dtype.names}
