@@ -16,14 +16,7 @@ from seedbed.evaluation.bootstrap import row_mean_se, score_interval
 from seedbed.evaluation.calibration import CalibrationSummary, calibration_of
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.conclusion import Evidence
-from seedbed.evaluation.estimates import (
-    Estimate,
-    corrected_t,
-    paired_hold_out,
-    paired_shares,
-    share_interval,
-    wilson,
-)
+from seedbed.evaluation.estimates import Estimate, corrected_t, paired_hold_out, paired_shares, share_interval, wilson
 from seedbed.evaluation.metrics import METRICS, Metric, default_metric, fold_losses, prior_loss, row_losses
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Score
@@ -94,12 +87,10 @@ class Result:
 
     @property
     def tested_groups(self) -> npt.NDArray[np.int64] | None:
-        """The groups of the tested rows."""
         return None if self.groups is None else self.groups[self.tested]
 
     @property
     def tested_times(self) -> npt.NDArray[np.float64] | None:
-        """The times of the tested rows."""
         return None if self.times is None else self.times[self.tested]
 
     @functools.cached_property
@@ -338,7 +329,8 @@ def _of_sets(metric: Metric, result: Result) -> Score:
     if metric.value is not None:
         values = [one for one in (metric.value(y, p) for p in sets) if one is not None]
         return Score(float(np.mean(values)) if values else None)
-    widened, groups, n = _widened(result, y, sets), result.tested_groups, resamples_for(len(y))
+    n = next(n_resamples for most, n_resamples in _RESAMPLES if len(y) <= most)
+    widened, groups = _widened(result, y, sets), result.tested_groups
     interval = score_interval(
         metric.name, y, sets, groups=groups, alpha=result.alpha, n_resamples=n, widened_by=widened
     )
@@ -366,11 +358,6 @@ def _as_share(
     shares = ((end - metric.low) / span for end in (value, low, high))
     interval = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=alpha)
     return metric.low + span * interval[0], metric.low + span * interval[1]
-
-
-def resamples_for(n_rows: int) -> int:
-    """Return how many resamples a bootstrap of so many rows has."""
-    return next(n for most, n in _RESAMPLES if n_rows <= most)
 
 
 def _by_fold(by_fold: Callable[..., FoldAuc], result: Result) -> tuple[float | None, bool]:

@@ -131,7 +131,8 @@ def oracle(table: Table, rows: np.ndarray, *, scaled: bool = True) -> np.ndarray
 
 
 def natural(table: Table, rows: np.ndarray) -> np.ndarray:
-    return Preprocessor.fit(table, rows).natural(table.features)
+    fitted = Preprocessor.fit(table, rows)
+    return fitted.natural(fitted.layout.cells(table.features))
 
 
 @settings(max_examples=25)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedbed.evaluation.single_runs import lottery, paired_runs
+from seedbed.evaluation.single_runs import lottery
 
 numbers = st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf, 0.0])
 counted = functools.partial(lottery, name="accuracy", words="accuracy")
@@ -68,13 +68,3 @@ def test_equal_runs_have_one_bin(value):
 def test_without_a_finite_run_there_are_no_bins():
     found = counted({"a": [np.nan], "b": []})
     assert (found.edges, found.runs) == ((), ())
-
-
-def test_each_pair_of_seeds_in_a_fold_is_one_run():
-    rng = np.random.default_rng(0)
-    ours, theirs = rng.random((2, 3, 4)), rng.random((2, 3, 5))
-    pairs = paired_runs(ours, theirs)
-    assert pairs.shape == (2, 3, 4, 5)
-    assert pairs[1, 2, 3, 4] == ours[1, 2, 3] - theirs[1, 2, 4]
-    assert pairs.mean() == pytest.approx(ours.mean() - theirs.mean())
-    assert (paired_runs(ours, ours - 0.1)[:, :, range(4), range(4)] > 0).all()

@@ -158,7 +158,6 @@ class DesignOptions:
     "Exit with status 1 if this candidate is worse than the reference, or than the recommended model."
 
     def design(self) -> Design:
-        """Return the design."""
         design = Design(**settings_among(self, Design))
         if self.baselines and not self.baseline:
             return design

@@ -86,7 +86,6 @@ class Texts:
         return len(self.codes)
 
     def text_at(self, row: int) -> str:
-        """Return the text of a row."""
         return self.texts[int(self.codes[row])]
 
     def rows_of(self, chosen: Bools) -> Ints:

@@ -177,7 +177,6 @@ class Layout:
 
     @functools.cached_property
     def categories(self) -> tuple[int, ...]:
-        """Columns that are categories."""
         return tuple(column for column, vocabulary in enumerate(self.vocabularies) if vocabulary is not None)
 
     @functools.cached_property
@@ -189,7 +188,6 @@ class Layout:
 
     @functools.cached_property
     def category_inputs(self) -> tuple[tuple[int, ...], ...]:
-        """Inputs of each category."""
         return tuple(tuple(np.flatnonzero(self.places.sources == column).tolist()) for column in self.categories)
 
     @functools.cached_property

@@ -160,7 +160,6 @@ class Preprocessor:
 
     @property
     def feature_names_in_(self) -> tuple[str, ...]:
-        """Names of the columns."""
         return tuple(schema.name for schema in self.layout.schemas)
 
     def read(self, source: Frame, expected: Collection[str] = ()) -> tuple[NewRows, list[Remark]]:
@@ -243,13 +242,6 @@ class Preprocessor:
             raise DataError(f"{message}{free / 2**30:.0f} GiB are free", "Use a sample of the rows, or fewer columns.")
         return _as_float32(self._scaled(self.layout.cells(values)), self.layout.sources)
 
-    def natural(self, values: Floats) -> Floats:
-        """Return inputs [row, input] before standardisation of values as columns of a table have them [row, column].
-
-        Numbers are in the user's units, with medians filled in; flags and levels are 0 or 1.
-        """
-        return self._natural(self.layout.cells(values))
-
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return plain values fit for JSON, and arrays of finite numbers, from which `from_state` restores it."""
         values = {"columns": layout_to_values(self.layout), "least_known": self.least_known}
@@ -273,8 +265,8 @@ class Preprocessor:
             raise DataError("the state of a preprocessor is damaged: an array is missing or has another shape")
         return cls(layout, **arrays, least_known=least_known)
 
-    def _natural(self, cells: Cells) -> Floats:
-        """Return inputs before standardisation [row, input].
+    def natural(self, cells: Cells) -> Floats:
+        """Return inputs before standardisation [row, input]: numbers are in the user's units, with medians filled in.
 
         A column is zero throughout if training rows hold nothing, and so is a bucket or a flag that isn't used. A level
         that isn't used counts in its bucket.
@@ -293,7 +285,7 @@ class Preprocessor:
 
     def _scaled(self, cells: Cells) -> Floats:
         """Return standardised inputs [row, input]."""
-        inputs = self._natural(cells)
+        inputs = self.natural(cells)
         numbers, varies = self.layout.places.numbers, self.deviations > 0
         divisor = np.where(varies, self.deviations, 1.0)
         with np.errstate(over="ignore"):

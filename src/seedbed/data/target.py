@@ -142,8 +142,11 @@ def _classes(
     has_target = rows_with_target(frame, where, "is missing", cells, np.isnan(values))
     labels = in_order(levels)
     _check_labels(where, labels, task)
+    if positive is not None and len(labels) != 2:
+        message = f"{where} has {len(labels)} labels, so none is 'the positive one'"
+        raise OptionError(message, f"Leave out {spell('positive')}.")
     if positive is not None:
-        labels = _with_positive(where, labels, positive)
+        labels = labels if labels[1] == named_label(where, labels, positive) else labels[::-1]
     elif len(labels) == 2:
         share = float((values == levels.index(labels[1])).sum() / (~np.isnan(values)).sum())
         labels = labels if _is_positive(labels, share) else labels[::-1]
@@ -217,14 +220,6 @@ def _is_positive(labels: tuple[str, ...], share: float) -> bool:
         return True
     numbers = exact_numbers(labels)
     return share <= 1 - RARE or (bool(numbers) and min(numbers.values()) <= 0)
-
-
-def _with_positive(where: str, labels: tuple[str, ...], positive: str) -> tuple[str, ...]:
-    """Return the two labels, the positive one last."""
-    if len(labels) != 2:
-        message = f"{where} has {len(labels)} labels, so none is 'the positive one'"
-        raise OptionError(message, f"Leave out {spell('positive')}.")
-    return labels if labels[1] == named_label(where, labels, positive) else labels[::-1]
 
 
 def named_label(where: str, labels: tuple[str, ...], name: str) -> str:

@@ -89,7 +89,12 @@ def type_columns(
         for schema, column in ((column.schema, column) for column, _ in finished)
     )
     _refuse_infinite(frame, positions, columns)
-    _refuse_no_number(frame, positions, columns, numeric)
+    for position, column in zip(positions, columns, strict=True):
+        if column.name in numeric and np.isnan(column.values).all():
+            text = next((text for text in frame.texts(position).texts if not missing_in_number(text)), None)
+            if text:
+                message = f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})"
+                raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
     all_remarks = [
         remark
         for column, remarks in finished
@@ -261,17 +266,6 @@ def _habits(looks: list[Numbers | Draft]) -> dict[Kind, tuple[str, bool]]:
         "number": (decimal, comma != thousands or (point and not comma)),
         "date": (orders.pop(), True) if len(orders) == 1 else (order, False),
     }
-
-
-def _refuse_no_number(
-    frame: Frame, positions: Sequence[int], columns: Sequence[Column], numeric: Collection[str]
-) -> None:
-    for position, column in zip(positions, columns, strict=True):
-        if column.name in numeric and np.isnan(column.values).all():
-            text = next((text for text in frame.texts(position).texts if not missing_in_number(text)), None)
-            if text:
-                message = f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})"
-                raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
 
 
 def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[Column]) -> None:

@@ -145,7 +145,6 @@ class Rows:
     left_out: tuple[str, ...] = ()
 
     def forecasts_of(self, name: str) -> tuple[RowForecast, ...]:
-        """Return the forecasts of a model."""
         return tuple(one for one in self.forecasts if one.candidate == name)
 
     def differs_from(self, name: str) -> tuple[int, str] | None:

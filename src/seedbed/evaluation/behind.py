@@ -81,7 +81,9 @@ def steps_behind(
         tried: discarded attempts; each counts as one more model.
     """
     estimates = {name: difference(name, 1) for name in names}
-    order = sorted(names, key=lambda name: _distance(estimates[name]), reverse=True)
+    # By how many standard errors models are behind; 0 where the error isn't known.
+    behind = {name: -one.mean / one.se if one.se > 0 else 0.0 for name, one in estimates.items()}
+    order = sorted(names, key=behind.__getitem__, reverse=True)
     n_left, adjusted = len(names) + 1 + tried, dict[str, float]()
     for name in order:
         p = max(_p_of(estimates[name], n_left * (n_left - 1) // 2), max(adjusted.values(), default=0.0))
@@ -185,11 +187,6 @@ def optimism(choosing: Mapping[str, Floats], scored: Mapping[str, Floats], resam
         left_out = outside[usable] @ of.T / outside[usable].sum(axis=1, keepdims=True)
         gaps.append((left_out - inside)[np.arange(len(winners)), winners])
     return max(0.0, float(np.concatenate(gaps).mean()))
-
-
-def _distance(estimate: Estimate) -> float:
-    """Return by how many standard errors a model is behind; 0 where the error isn't known."""
-    return -estimate.mean / estimate.se if estimate.se > 0 else 0.0
 
 
 def _degrees(estimate: Estimate) -> float | None:

@@ -240,7 +240,9 @@ def check_over_trained(
     n_epochs, n_units = test.shape
     if not test.size or n_epochs < 2:
         return None
-    stop, units = _lowest_of_the_others(test), np.arange(n_units)
+    # The epoch at which the mean loss of all other splits is lowest [split].
+    others = test.sum(axis=1, keepdims=True) - test if n_units > 1 else test
+    stop, units = others.argmin(axis=0), np.arange(n_units)
     rise, fall = test[-1] - test[stop, units], train[stop, units] - train[-1]
     if not (fall.mean() > 0 and _matters(rise, shape, prior_loss)):
         return None
@@ -322,12 +324,6 @@ def _matters(change: Floats, shape: Shape, prior_loss: float) -> bool:
     if repeats * folds == 1:
         return corrected_t(change[None], alpha=0.1, n_test_over_n_train=0.0).low > 0
     return corrected_t(change.reshape((repeats, folds) if folds > 1 else (1, repeats)), alpha=0.1).low > 0
-
-
-def _lowest_of_the_others(losses: Floats) -> NDArray[np.intp]:
-    """Return for each split the epoch at which the mean loss of all others is lowest; [epoch, split] -> [split]."""
-    others = losses.sum(axis=1, keepdims=True) - losses if losses.shape[1] > 1 else losses
-    return np.asarray(others.argmin(axis=0), dtype=np.intp)
 
 
 def _loss(value: float, prior_loss: float) -> str:

@@ -152,11 +152,6 @@ def _squared_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats
     return np.asarray((p - y) ** 2 / scale)
 
 
-def _absolute_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
-    """Return the absolute value of p - y, in units of the target."""
-    return np.asarray(np.abs(p - y))
-
-
 def _integrated_brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
     """Return the mean over evenly spaced times, by trapezoids, of w (p - s)^2: s is 1 if a row survives the time, w its
     weight (`survival.censored_truth`: y is w, or -w of a row that doesn't survive)."""
@@ -230,7 +225,11 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(name="r2", words="R2", tasks=("regression",), **_UP_TO_ONE, low=-np.inf, skill_of="squared_error"),
         Metric(
-            name="mae", words="mean absolute error", tasks=("regression",), own_units=True, row_loss=_absolute_error
+            name="mae",
+            words="mean absolute error",
+            tasks=("regression",),
+            own_units=True,
+            row_loss=lambda y, p, variance: np.abs(p - y),
         ),
         Metric(
             name="integrated_brier",

@@ -70,7 +70,14 @@ def protocol(
         TargetError: fewer than 4 rows, or 2 outside the largest class, or 2 groups, so that not even two folds can be
             made.
     """
-    _check_divisible(n_rows, None if survival else outside_largest, n_groups)
+    for n, fewest, count in (
+        (n_rows, 4, f"{n_rows} rows"),
+        (None if survival else outside_largest, 2, f"{outside_largest} outside the largest class"),
+        (n_groups, 2, f"they form {counted(n_groups or 0, 'group')}"),
+    ):
+        if n is not None and n < fewest:
+            hint = "To be split, a table needs 4, 2 of them outside the largest class, and 2 groups if it has groups."
+            raise TargetError(f"Too few rows: {count}", hint)
     outside = "events up to the horizon" if survival else "rows outside the largest class"
     why = too_few(n_rows, outside_largest, n_groups, outside)
     if by_time:
@@ -126,17 +133,6 @@ def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protoco
     folds, df = design.folds, design.folds - 1
     larger = [(n, design if design.df is None else replace(design, folds=folds, df=df)) for n, design in larger]
     return ((0, design), *larger)
-
-
-def _check_divisible(n_rows: int, outside_largest: int | None, n_groups: int | None) -> None:
-    for n, fewest, count in (
-        (n_rows, 4, f"{n_rows} rows"),
-        (outside_largest, 2, f"{outside_largest} outside the largest class"),
-        (n_groups, 2, f"they form {counted(n_groups or 0, 'group')}"),
-    ):
-        if n is not None and n < fewest:
-            hint = "To be split, a table needs 4, 2 of them outside the largest class, and 2 groups if it has groups."
-            raise TargetError(f"Too few rows: {count}", hint)
 
 
 def too_few(

@@ -224,22 +224,6 @@ def lottery(
     return RunLottery(name=name, words=words, edges=tuple(edges.tolist()), runs=spreads)
 
 
-def paired_runs(reference: Floats, candidate: Floats) -> Floats:
-    """Return the difference in each single run: the reference's loss minus the candidate's.
-
-    A single run is one fold with one seed of each. The seeds of two candidates are unrelated, so all their pairs are
-    counted.
-
-    Args:
-        reference, candidate: [repeat, fold, seed], mean loss over the fold's test rows; numbers of seeds may differ.
-
-    Returns:
-        [repeat, fold, seed of the reference, seed of the candidate].
-    """
-    differences: Floats = reference[:, :, :, None] - candidate[:, :, None, :]
-    return differences
-
-
 def _ends(runs: Sequence[Floats]) -> tuple[float, float]:
     """Return where the bins begin and end."""
     low, high = min(float(run.min()) for run in runs), max(float(run.max()) for run in runs)

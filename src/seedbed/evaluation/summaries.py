@@ -328,7 +328,6 @@ class Conclusion(_Verdicts):
     survival: SurvivalSummary | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
-        """Return a candidate by its name."""
         return next(candidate for candidate in self.candidates if candidate.name == name)
 
     def score(self, name: str, metric: str = "") -> Score:

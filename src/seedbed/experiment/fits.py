@@ -265,7 +265,7 @@ def _of_estimator(model: Estimator, table: Table, split: Split) -> Floats:
     from sklearn.base import clone
 
     preprocessor, y = Preprocessor.fit(table, split.train), table.target
-    X = preprocessor.natural(table.features)
+    X = preprocessor.natural(preprocessor.layout.cells(table.features))
     n_classes = 0 if table.task == "regression" else len(table.labels)
     if n_classes and len(present := np.unique(y[split.train])) == 1:  # many classifiers refuse a single class
         return np.tile(np.eye(n_classes)[present[0]], (len(split.test), 1))

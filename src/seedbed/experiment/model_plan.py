@@ -57,7 +57,6 @@ class ModelPlan:
 
     @property
     def name(self) -> str:
-        """The name of the candidate."""
         return self.candidate if isinstance(self.candidate, str) else self.candidate.name
 
     def fit(self, **options: Any) -> Model:

@@ -67,11 +67,6 @@ class Plan:
             splits=tuple(split for split in self.splits if split.repeat < repeats),
         )
 
-    def splits_of(self, part: int) -> list[int]:
-        """Return the numbers of the splits of one part."""
-        first, last = (0, *self.looks)[part], self.looks[part]
-        return [number for number, split in enumerate(self.splits) if first <= split.repeat < last]
-
     @functools.cached_property
     def batch(self) -> int:
         """The number of splits whose models train together. It changes no result."""

@@ -170,7 +170,8 @@ class _Work:
 
     def do(self, part: int, *, lenient: bool) -> None:
         """Fit everything of one part."""
-        plan, splits = self.plan, self.plan.splits_of(part)
+        plan, first = self.plan, (0, *self.plan.looks)[part]
+        splits = [number for number, split in enumerate(plan.splits) if first <= split.repeat < plan.looks[part]]
         for number, unit in enumerate(plan.experiment.units):
             waiting = [split for split in splits if not self._reuse(number, split)]
             size = plan.batch if isinstance(unit, Group) else 1
@@ -229,7 +230,6 @@ class _Work:
             self._tell(Progress(done=done, total=n_splits * len(self._pace), left=left))
 
     def results(self, repeats: int, seconds: float) -> Results:
-        """Return the results of the first repeats."""
         part = self.plan.first(repeats)
         results = tuple(gathered.result(part) for gathered in self.gathered.values())
         return Results(part.experiment, part.splits, results, seconds, self.plan.specification)

@@ -122,7 +122,6 @@ class Experiment:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all models."""
         return tuple(name for unit in self.units for name in unit.names)
 
     @property

@@ -188,14 +188,13 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         return []
     if then.get("schema_version") != now["schema_version"]:
         return ["it was written by an older seedbed"]
-    # The groups name the candidates once more.
-    words = [
-        words
-        for key in now
-        if key != "groups"
-        for words in _between(key, *(_by_name(key, one.get(key)) for one in (then, now)))
-    ]
-    return words or _between("groups", then.get("groups"), now["groups"])
+    words = list[str]()
+    for key in [key for key in now if key != "groups"]:
+        values = [then.get(key), now[key]]
+        if key in ("candidates", "estimators"):
+            values = [{entry["name"]: entry for entry in value or ()} for value in values]
+        words += _between(key, *values)
+    return words or _between("groups", then.get("groups"), now["groups"])  # which name the candidates once more
 
 
 def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
@@ -225,11 +224,6 @@ def _between(place: str, then: Any, now: Any) -> list[str]:
     if isinstance(then, dict) or isinstance(now, dict) or None in (then, now):
         return [f"{place} is {'new' if then is None else 'gone'}"]
     return [f"{place} was {then}, is {now}"]
-
-
-def _by_name(key: str, value: Any) -> Any:
-    """Return a list of documents with names as a mapping."""
-    return {entry["name"]: entry for entry in value or ()} if key in ("candidates", "estimators") else value
 
 
 def check_no_part_of_a_run(table: str) -> None:

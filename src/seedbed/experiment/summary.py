@@ -17,7 +17,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.analyses import Columns, effects_of
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.metrics import METRICS, prior_loss
-from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, lottery, paired_runs, summarize_curves
+from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, lottery, summarize_curves
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
 from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predicted_curve
 from seedbed.evaluation.verdicts import more_repeats_ratio
@@ -27,6 +27,7 @@ from seedbed.experiment.contrasts import few_words
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
 from seedbed.scoring import Result
+from seedbed.typing import Floats
 
 _TYPICAL = ("very high risk", "rather high risk", "rather low risk", "very low risk")  # eighths of the rows
 
@@ -220,12 +221,12 @@ def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str
     if reference not in finite:
         return Lotteries(score=score)
     metric = experiment.metric
-    ours = finite[reference].losses(metric, single=True)
-    pairs = {
-        one: paired_runs(ours[: len(result.predictions)], result.losses(metric, single=True)[: len(ours)])
-        for one, result in shown.items()
-        if one != reference
-    }
+    ours, pairs = finite[reference].losses(metric, single=True), dict[str, Floats]()
+    for one, result in shown.items():
+        if one != reference:
+            theirs = result.losses(metric, single=True)[: len(ours)]
+            # The seeds of two models are unrelated, so all their pairs are counted.
+            pairs[one] = ours[: len(result.predictions), :, :, None] - theirs[:, :, None, :]
     difference = lottery(pairs, name=metric, words=METRICS[metric].words, differences=True)
     return Lotteries(score=score, difference=difference)
 

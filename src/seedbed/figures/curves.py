@@ -139,7 +139,6 @@ def _subtitle_lines(curves: Curves, *, n_single: int, beyond: Sequence[str]) -> 
 
 
 def _values(candidate: CandidateCurves, measure: str, *, single: bool) -> Floats:
-    """Return all values of a candidate that are drawn."""
     train, test = (candidate.curves[f"{part}_{measure}"] for part in PART_NAMES)
     return np.concatenate([train.mean, test.mean, test.low, test.high, *(test.ghosts if single else [])])
 

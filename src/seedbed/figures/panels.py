@@ -59,7 +59,6 @@ def join_panels(
 
 
 def heading(text: str) -> alt.TitleParams:
-    """Return the heading of a panel."""
     return alt.TitleParams(text, anchor="start", frame="group", fontSize=12, offset=8)
 
 

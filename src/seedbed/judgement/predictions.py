@@ -273,7 +273,6 @@ def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[in
 def _code_classes(
     truth: Sequence[str], labels: tuple[str, ...], p: Sequence[NDArray[Any]], *, hard: bool = False
 ) -> _Predicted:
-    """Return predictions of classes."""
     task: Task = "binary" if len(labels) == 2 else "multiclass"
     return _Predicted(task, labels, _codes(truth, labels), tuple(p), hard)
 

@@ -43,7 +43,6 @@ class FileRows:
     test_share: float | None
 
     def split_name(self, split: int) -> str:
-        """Return the name of a split in the file."""
         parts = zip((self.repeat, self.fold), self.splits[split], strict=True)
         return ", ".join(f"{part.name} {part.labels[code]}" for part, code in parts if part.labels) or "the split"
 

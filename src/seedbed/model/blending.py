@@ -108,7 +108,6 @@ def fit_model(
 
 
 def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.float32] | None:
-    """Return the weights [row] as float32."""
     if sample_weight is None:
         return None
     try:

@@ -28,7 +28,6 @@ class Network(Layer):
 
     @property
     def n_parameters(self) -> int:
-        """The number of parameters."""
         return sum(map(math.prod, self.parameters.values()))
 
     def stacked(self, states: Arrays) -> Arrays:

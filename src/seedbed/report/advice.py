@@ -194,7 +194,6 @@ def _by_guessing(conclusion: Conclusion, key: str) -> Iterator[str]:
 
 
 def _has_interval(score: Score) -> bool:
-    """Return whether a score has an interval."""
     return score.low is not None and score.high is not None
 
 

@@ -340,7 +340,7 @@ def forest_of(screen: FirstScreen) -> Forest | None:
         point = place(middle) if low <= middle <= high else None
         marks[name] = Mark(place(first), round(place(last) - place(first), 2), point, words, first < low, last > high)
     zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
-    ticks = [(place(value), _tick(value)) for value in _ticks(low, high)]
+    ticks = [(place(x), f"{x:+.6g}".replace("-", "−") if abs(x) > 1e-12 else "0") for x in _ticks(low, high)]
     # A label is centred on its place, so one at an end would reach beyond the plot.
     inside = tuple(tick for tick in ticks if _LABEL <= tick[0] <= 100 - _LABEL)
     return Forest(marks, place(0.0), zone, inside or tuple(ticks))
@@ -375,10 +375,6 @@ def _ticks(low: float, high: float) -> list[float]:
     power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
     step = next(power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS)
     return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
-def _tick(value: float) -> str:
-    return f"{value:+.6g}".replace("-", "−") if abs(value) > 1e-12 else "0"
 
 
 def _signed_end(value: float, decimals: int) -> str:

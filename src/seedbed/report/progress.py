@@ -69,7 +69,6 @@ class ProgressDisplay(Bar):
         self._due = time.monotonic() + _LINE_FIRST
 
     def __call__(self, progress: Progress) -> None:
-        """Show the progress."""
         if not self.disable:
             self._so_far = progress.so_far
             self.update(self._task, completed=progress.done, total=progress.total, description=progress.line())

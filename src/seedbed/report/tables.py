@@ -241,7 +241,6 @@ def score_table(conclusion: Conclusion) -> NumberTable:
 
 
 def verdict_table(conclusion: Conclusion) -> NumberTable:
-    """Return the numbers of each verdict."""
     metric = find_metric(conclusion.metric.name)
     columns = [f"gain in {conclusion.metric.words}{metric.points}", "interval", "in accuracy (points)", "interval"]
     columns += [_ALONE, "runs that show the opposite", "p, adjusted", "rows for the margin"]

@@ -59,7 +59,6 @@ class Address:
             raise OptionError(f"'{wrong[0]}' is not a host name", "Give a name or an address, perhaps with a port.")
 
     def url(self, port: int) -> str:
-        """Return the address of the page."""
         return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
 
     def accepted(self, port: int) -> frozenset[str]:

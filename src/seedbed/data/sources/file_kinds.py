@@ -16,7 +16,7 @@ from seedbed.data.sources import excel
 from seedbed.data.sources.charset import GZIP
 from seedbed.data.sources.databases import SQLITE_MAGIC, read_sqlite
 from seedbed.data.sources.delimited import duckdb_path, read_delimited
-from seedbed.data.sources.json_records import is_json, read_json
+from seedbed.data.sources.json_records import BEGINNING, read_json
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader, open_loader
 from seedbed.data.sources.source_limits import MAX_CELL, SourceLimit, check_width, long_cell
 from seedbed.data.table_options import SourceOptions
@@ -44,10 +44,7 @@ OTHER_KINDS = {
 
 
 def read_file(
-    path: Path,
-    options: SourceOptions = SourceOptions(),
-    wanted: Sequence[str] = (),
-    as_text: Container[str] = (),
+    path: Path, options: SourceOptions = SourceOptions(), wanted: Sequence[str] = (), as_text: Container[str] = ()
 ) -> Frame:
     """Return the table of a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its content decides."""
     where = str(path).encode(errors="backslashreplace").decode()
@@ -75,7 +72,7 @@ def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Fr
         options.check(where)
         return _read_parquet(loader, path)
     suffixes = {suffix.lower() for suffix in named.suffixes}
-    if suffixes & set(JSON) or is_json(path):
+    if suffixes & set(JSON) or BEGINNING.match(head):
         options.check(where)
         return read_json(loader, path)
     options.check(where, "skip_rows")
@@ -155,7 +152,7 @@ def _readable(loader: Loader, path: Path) -> Path:
 
 def _head(path: Path) -> bytes:
     with path.open("rb") as raw:
-        return raw.read(16)
+        return raw.read(4096)
 
 
 def _check_file(path: Path, where: str) -> int:

@@ -40,12 +40,6 @@ def _is_whole(path: Path) -> bool:
         return True
 
 
-def is_json(path: Path) -> bool:
-    """Return whether the text begins as records do."""
-    with path.open("rb") as raw:
-        return BEGINNING.match(raw.read(4096)) is not None
-
-
 def read_json(loader: Loader, path: Path) -> Frame:
     """Return the records' values by key. The columns are all keys, in the order in which they first occur."""
     where, charset = loader.where, find_charset(path, loader.where)

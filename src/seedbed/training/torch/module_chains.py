@@ -57,7 +57,9 @@ def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingDa
         raise CandidateError("build() returns the same module each time", "Create a new module in it.")
     notes = [_EQUAL_STARTS] if _same(dict(module.named_parameters()), parameters) else []
     changed = changed_by_forward(like, data.X[:7])
-    network = None if changed else checked_chain(like, n_features)
+    network = None if changed else read_chain(like)
+    if network is not None and not _agrees(network, like, n_features):
+        network = None
     if lost := changed - {"_parameters", "_buffers", "_modules"}:
         notes.append(_LOST.format(", ".join(sorted(lost))))
     shapes = {name: tuple(value.shape) for name, value in parameters.items() if value.requires_grad}
@@ -110,12 +112,6 @@ def start_of_modules(
             "Register a tensor that differs by seed with register_buffer().",
         )
     return {name: (v.to(numbers) if v.is_floating_point() else v).numpy(force=True) for name, v in states.items()}
-
-
-def checked_chain(network: nn.Module, n_features: int) -> Network | None:
-    """Return the network as a chain that gives its outputs, or None."""
-    chain = read_chain(network)
-    return chain if chain is not None and _agrees(chain, network, n_features) else None
 
 
 def read_chain(module: nn.Module) -> Network | None:
@@ -272,7 +268,8 @@ def are_alike(one: nn.Module, other: nn.Module) -> bool:
     for key in _HOOKS:  # numbered by a counter of the process
         if (mine[key] or theirs[key]) and not _same([*mine[key].values()], [*theirs[key].values()]):
             return False
-    return all(map(_alike_or_none, one._modules.values(), other._modules.values()))
+    pairs = zip(one._modules.values(), other._modules.values(), strict=True)
+    return all(a is b or (a is not None and b is not None and are_alike(a, b)) for a, b in pairs)
 
 
 _OF_TORCH = frozenset(vars(nn.Module()))
@@ -284,10 +281,6 @@ def _kind_of(module: nn.Module) -> tuple[object, ...]:
     is defined in a function."""
     kind = type(module)
     return kind.__module__, kind.__qualname__, getattr(kind.forward, "__code__", kind)
-
-
-def _alike_or_none(one: nn.Module | None, other: nn.Module | None) -> bool:
-    return one is other or (one is not None and other is not None and are_alike(one, other))
 
 
 def _same(a: object, b: object) -> bool:

@@ -96,11 +96,11 @@ class RandomStream:
         rows: the number of each row, int32 [row]; their places if None.
     """
 
-    def __init__(self, network: nn.Module, key: Tensor, rows: Tensor | None = None) -> None:
+    def __init__(self, network: nn.Module, key: Tensor) -> None:
         for name, number in drawn_modules(network).items():
             module = network.get_submodule(name)
             module.forward = partial(_drawn_forward, module, self, number)
-        self.at(key, 0, rows)
+        self.at(key, 0, None)
 
     def at(self, key: Tensor, step: int, rows: Tensor | None) -> None:
         """Let modules draw for a step."""

@@ -54,7 +54,6 @@ class Rows:
     weights: Tensor | None = None
 
     def at(self, places: Tensor) -> Rows:
-        """Return some of the rows."""
         return Rows(self.X[places], self.y[places], None if self.weights is None else self.weights[places])
 
     @property

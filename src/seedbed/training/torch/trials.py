@@ -53,7 +53,9 @@ def why_one_by_one(chunk: Chunk, traits: Traits, data: TrainingData) -> str:
     seeds, splits = seeds if len(seeds) > 1 else (seeds[0], seeds[0] ^ 1), (splits[0], splits[-1])
     chunk = dataclasses.replace(chunk, recipe=recipe, device="cpu", group_size=0, patience=None,
                                 seeds=seeds, splits=splits)  # fmt: skip
-    few = _few_rows(data, chunk)
+    parts = [weights[:, split].nonzero()[0] for weights in (data.train, data.test) for split in {*splits}]
+    rows = np.unique(np.concatenate([part[:_MOST_ROWS] for part in parts]))
+    few = TrainingData(data.X[rows], data.y[rows], data.train[rows], data.test[rows])
     for dtype, rounding in _ROUNDING.items():
         try:
             alone = _trained(dataclasses.replace(chunk, engine="plain", dtype=dtype), few)
@@ -68,12 +70,6 @@ def why_one_by_one(chunk: Chunk, traits: Traits, data: TrainingData) -> str:
         equal = all(np.allclose(a, b, rtol=rounding, atol=rounding, equal_nan=True) for a, b in pairs)
         return "" if equal else "torch.func.vmap gives other numbers"
     return ""
-
-
-def _few_rows(data: TrainingData, chunk: Chunk) -> TrainingData:
-    parts = [weights[:, split].nonzero()[0] for weights in (data.train, data.test) for split in {*chunk.splits}]
-    rows = np.unique(np.concatenate([part[:_MOST_ROWS] for part in parts]))
-    return TrainingData(data.X[rows], data.y[rows], data.train[rows], data.test[rows])
 
 
 def _trained(chunk: Chunk, data: TrainingData) -> list[Array]:
