@@ -73,8 +73,7 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
     """
     if len(results) < 2 or not experiment.design.has_verdict or len(results[0].tested) > _MOST_ROWS:
         return {}
-    first = results[0]
-    rows = first.tested
+    first, rows = results[0], results[0].tested
 
     def losses(metric: str) -> dict[str, npt.NDArray[np.float64]]:
         return {one.name: one.row_losses(metric)[:, :, rows].mean(axis=(0, 1)) for one in results}

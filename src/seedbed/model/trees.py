@@ -21,6 +21,7 @@ from seedbed.networks.draws import derive
 from seedbed.networks.layers import Arrays, Shapes
 from seedbed.networks.mlp import MLP, Trees
 from seedbed.training.native.library import kernel
+from seedbed.training.parallel import HaltedError
 from seedbed.typing import Floats
 
 FEW_ROWS = 1_500
@@ -280,10 +281,6 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
     else:
         _Boosting(data, split, 0, threading.Event()).grow(_TIMED)
     return (time.monotonic() - started) / _TIMED
-
-
-class HaltedError(Exception):
-    """The trees aren't needed any more."""
 
 
 def _extra(trees: Trees, data: TreeData, split: Split, seed: int, halted: threading.Event) -> DecisionTrees:

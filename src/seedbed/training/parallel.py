@@ -313,8 +313,8 @@ class BackgroundWork(Generic[T]):
             self._results.put(result)
 
 
-class _HaltedError(Exception):
-    """The caller stopped waiting for the training."""
+class HaltedError(Exception):
+    """The caller doesn't wait for the training any more."""
 
 
 def _train_in_threads(
@@ -337,7 +337,7 @@ def _train_numbered(
 ) -> tuple[int, ChunkResult | SeedbedError]:
     def tell() -> None:
         if halted is not None and halted.is_set():
-            raise _HaltedError
+            raise HaltedError
 
     try:
         return number, train_chunk(chunk, data, tell)
