@@ -36,6 +36,7 @@ from seedbed.training.stack import Chunk
 # falls by little in each epoch.
 _PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
 _MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and the sum of their rows
+_ROW_WORK = 16_000  # parameters that take as long as all that a row takes besides (benchmarks/LOG.md)
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ class _MemberChunk:
         fronts: of each fit, see `MemberData.for_member`.
         data: the rows.
         chunk: the networks, those of a fit side by side. They leave out rows if it has `patience`.
-        work: about how long they train, relative to others: epochs x rows x parameters of all networks.
+        work: about how long they train, relative to others, by epochs, rows and parameters of all networks.
     """
 
     candidate: Candidate
@@ -391,7 +392,8 @@ def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> It
                     for number in same:
                         fits[number].fail(candidate, error)
                     continue
-                size = recipe.n_epochs * len(data.X) * n_parameters_of(bare, data.X.shape[1], table.n_outputs)
+                n_parameters = n_parameters_of(bare, data.X.shape[1], table.n_outputs)
+                size = recipe.n_epochs * len(data.X) * (n_parameters + _ROW_WORK)
                 for chunk in chunks:
                     of_fits = {number: fits[number] for number in same}
                     yield _MemberChunk(candidate, of_fits, fronts, data, chunk, size * len(chunk.seeds))
