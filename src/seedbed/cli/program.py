@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 worse, 2 usage or bad input, 3 internal error, 130 interrupted."""
     # The process that cleans up after interrupted workers warns of it, but users can do nothing about it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+    # Before NumPy loads: matrices are small, so threads would wait for each other longer than they multiply.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # The verbs print this themselves, beside the module.
     warnings.filterwarnings("ignore", ".*it must return logits", UserWarning)
     codecs.register_error("seedbed", _spell_unencodable)

@@ -8,7 +8,6 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from seedbed.data.cells import first_of, number_text
 from seedbed.data.follow_up import check_survival, read_outcome, refuse_late_entry
 from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, Remark, as_notes, serious_first
 from seedbed.data.kinds import LEFT_OUT
-from seedbed.data.sources.memory import array_column, as_array, as_frame, frame_of_array, read_series
+from seedbed.data.sources.memory import array_column, as_array, as_frame, as_series, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
 from seedbed.data.suspects import find_codes, find_follow_up, find_rare_levels, find_repeated_identifiers, find_totals
 from seedbed.data.table import Column, Table, Task
@@ -272,8 +271,8 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     features = frame_of_array(X, "arrays")
     if not features.names:
         raise DataError("arrays: X has no features")
-    series: Any = nw.from_native(y, series_only=True, pass_through=True)
-    if isinstance(series, nw.Series):
+    series = as_series(y)
+    if series is not None:
         own_name: Any = series.name
         target_name = own_name if isinstance(own_name, str) and own_name else "y"
         target = read_series(series, "y")
@@ -311,7 +310,9 @@ def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = (
     if table is None:
         objects = {i: X[:, i].tolist() for i in range(X.shape[1])} if X.dtype == object else {}
     else:
-        objects = {i: table[name].to_list() for i, name in enumerate(table.columns) if table.schema[name] == nw.Object}
+        objects = {
+            i: table[name].to_list() for i, name in enumerate(table.columns) if str(table.schema[name]) == "Object"
+        }
     columns = list(frame.columns)
     for position, cells in objects.items():
         missing = [cell is None or type(cell).__name__ in MISSING_TYPES for cell in cells]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.evaluation.single_runs import spread_indices
 from seedbed.typing import Floats
 
-_CELLS_AT_ONCE = 2_000_000
+_CELLS_AT_ONCE, _CELLS_OF_CURVES = 2_000_000, 50_000
 _N_CURVES, _BINS = 300, 10
 
 
@@ -80,13 +81,11 @@ def reliability(y: ArrayLike, p: ArrayLike, weights: Floats | None = None) -> Re
     Raises:
         ValueError: the shapes don't fit, y isn't 0/1 or p isn't in [0, 1].
     """
-    from scipy.optimize import isotonic_regression
-
     truth, guess = _binary_input(y, p)
     of_row = np.ones(len(truth)) if weights is None else weights / weights.mean()
     forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
     sums = np.bincount(place, weights=of_row)
-    observed = isotonic_regression(np.bincount(place, weights=truth * of_row) / sums, weights=sums).x
+    observed = isotonic(np.bincount(place, weights=truth * of_row)[None], sums)[0]
     brier = float(np.mean(of_row * (guess - truth) ** 2))
     recalibrated = float(np.mean(of_row * (observed[place] - truth) ** 2))
     mean = float(np.mean(of_row * truth))
@@ -99,6 +98,21 @@ def reliability(y: ArrayLike, p: ArrayLike, weights: Floats | None = None) -> Re
         discrimination=uncertainty - recalibrated,
         uncertainty=uncertainty,
     )
+
+
+def isotonic(sums: NDArray[Any], weights: NDArray[Any]) -> Floats:
+    """Return the isotonic regressions [curve, point] of means, from their weighted sums [curve, point] and weights
+    [point]: neighbours that don't rise are pooled until all rise. `scipy.optimize` takes half a second to load.
+    """
+    n_points, ends = sums.shape[1], np.arange(sums.size + 1)
+    sums, weights = sums.ravel(), np.tile(weights, len(sums))
+    while True:
+        means = sums / weights
+        starts = np.flatnonzero(np.append(True, means[1:] > means[:-1]) | (ends[:-1] % n_points == 0))
+        if len(starts) == len(means):
+            return np.asarray(np.repeat(means, np.diff(ends)).reshape(-1, n_points))
+        sums, weights = np.add.reduceat(sums, starts), np.add.reduceat(weights, starts)
+        ends = np.append(ends[starts], ends[-1])
 
 
 def consistency_band(p: ArrayLike, *, points: int = 40, weights: Floats | None = None) -> Band:
@@ -116,18 +130,16 @@ def consistency_band(p: ArrayLike, *, points: int = 40, weights: Floats | None =
     Raises:
         ValueError: p isn't in [0, 1], or is empty.
     """
-    from scipy.optimize import isotonic_regression
-
     _, guess = _binary_input(np.zeros(np.shape(p)), p)
     forecast, place = np.unique(guess, return_inverse=True)
     at = spread_indices(len(forecast), points)
     rng = np.random.default_rng(0)
-    curves = np.empty((_N_CURVES, len(at)))
     of_row = np.ones(len(guess)) if weights is None else weights
     sums = np.bincount(place, weights=of_row)
-    for number in range(_N_CURVES):
-        shares = np.bincount(place, weights=of_row * (rng.random(guess.size) < guess)) / sums
-        curves[number] = isotonic_regression(shares, weights=sums).x[at]
+    block, curves = max(1, _CELLS_OF_CURVES // guess.size), list[Floats]()
+    for start in range(0, _N_CURVES, block):
+        draws = [of_row * (rng.random(guess.size) < guess) for _ in range(min(block, _N_CURVES - start))]
+        curves += list(isotonic(np.array([np.bincount(place, weights=draw) for draw in draws]), sums)[:, at])
     low, high = np.quantile(curves, ((1 - 0.9) / 2, (1 + 0.9) / 2), axis=0)
     return Band(forecast=_round_shares(forecast[at]), low=_round_shares(low), high=_round_shares(high))
 
@@ -216,7 +228,7 @@ def _round_shares(shares: ArrayLike) -> tuple[float, ...]:
 
 _ROUNDS = 50
 _LEAST = 1e-12
-_RANGE = (0.5, 2.0)
+_RANGE, _NEAR, _GOLDEN = (0.5, 2.0), 1e-4, (5**0.5 - 1) / 2
 
 
 def mean_loss(predictions: Floats, target: NDArray[np.number], weights: Floats) -> float:
@@ -261,21 +273,33 @@ def blend_weights(predictions: Sequence[Floats], target: NDArray[np.number], wei
 
 def apply_temperature(probabilities: Floats, temperature: float) -> Floats:
     """Return probabilities [..., class] after their logarithms are divided by a temperature."""
-    logs = np.log(np.maximum(probabilities, _LEAST)) / temperature
-    powers = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return _tempered(np.log(np.maximum(probabilities, _LEAST)), temperature)
+
+
+def _tempered(logs: Floats, temperature: float) -> Floats:
+    powers = np.exp((logs - logs.max(axis=-1, keepdims=True)) / temperature)
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def best_temperature(probabilities: Floats, target: NDArray[np.number], weights: Floats) -> float:
     """Return the temperature between 0.5 and 2 with the lowest log loss (Guo, Pleiss, Sun & Weinberger 2017, "On
-    Calibration of Modern Neural Networks").
+    Calibration of Modern Neural Networks"), by golden section.
 
     Args:
         probabilities: [draw, row, class]; tempered and then averaged over the draws. NaN where there is none.
     """
-    from scipy.optimize import minimize_scalar
+    logs = np.log(np.maximum(probabilities, _LEAST))
 
     def loss(temperature: float) -> float:
-        return mean_loss(np.nanmean(apply_temperature(probabilities, temperature), axis=0), target, weights)
+        return mean_loss(np.nanmean(_tempered(logs, temperature), axis=0), target, weights)
 
-    return float(minimize_scalar(loss, bounds=_RANGE, method="bounded").x)
+    low, high = _RANGE
+    inner = [(loss(at), at) for at in (high - _GOLDEN * (high - low), low + _GOLDEN * (high - low))]
+    while high - low > _NEAR:
+        if inner[0][0] < inner[1][0]:
+            high, at = inner[1][1], inner[1][1] - _GOLDEN * (inner[1][1] - low)
+            inner = [(loss(at), at), inner[0]]
+        else:
+            low, at = inner[0][1], inner[0][1] + _GOLDEN * (high - inner[0][1])
+            inner = [inner[1], (loss(at), at)]
+    return min(inner)[1]

@@ -10,8 +10,6 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from seedbed.data.frame import Frame
 from seedbed.data.sources.loaded import ROWS, Loader, open_loader
 from seedbed.data.sources.memory import frame_of_rows
@@ -73,6 +71,8 @@ def read_postgres(address: str, options: SourceOptions, as_text: Container[str])
     query = (options.query or "").strip("; \n")
     if not query:
         raise OptionError(f"{address} has no query", f"Give one, such as {spell('query', 'SELECT * FROM patients')}.")
+    import duckdb
+
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError as error:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import duckdb
-
 from seedbed.data.cells import WHOLE_FLOATS, quote
 from seedbed.data.frame import Frame, numbered
 from seedbed.data.sources.charset import find_charset
@@ -42,6 +40,8 @@ def _is_whole(path: Path) -> bool:
 
 def read_json(loader: Loader, path: Path) -> Frame:
     """Return the records' values by key. The columns are all keys, in the order in which they first occur."""
+    import duckdb
+
     where, charset = loader.where, find_charset(path, loader.where)
     text = path
     if not charset.plain:

@@ -8,9 +8,8 @@ import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import duckdb
 import numpy as np
 
 from seedbed.data.cells import CERTAIN_POINT, DOTTED, LEADING_ZEROS, NUMBER, missing_in_number
@@ -32,6 +31,9 @@ from seedbed.errors import UnreadableError
 from seedbed.evaluation.summaries import Note
 from seedbed.files import temporary_folder
 from seedbed.typing import Floats
+
+if TYPE_CHECKING:
+    import duckdb
 
 _ROWS_A_QUERY = 1 << 21  # of a column of text
 COLUMNS_A_QUERY = 200  # ten thousand columns in one statement take DuckDB far longer than in pieces
@@ -196,6 +198,8 @@ class Loader:
 @contextlib.contextmanager
 def open_duckdb(memory: str = MEMORY) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """Start DuckDB in memory. Yield the connection, and a temporary folder, which also takes what exceeds `memory`."""
+    import duckdb
+
     with temporary_folder() as folder, contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
         # If it is off, it isn't set: in a notebook without ipywidgets, DuckDB refuses any change of it.
         if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
@@ -211,6 +215,8 @@ def open_loader(
     where: str, limit: SourceLimit = UNLIMITED, as_text: Container[str] = (), wanted: Sequence[str] = ()
 ) -> Iterator[Loader]:
     """Start DuckDB for one source, which its errors name."""
+    import duckdb
+
     with open_duckdb() as (connection, folder):
         connection.execute("SET TimeZone = 'UTC'")
         if math.isfinite(limit.size):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
+import sys
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,9 @@ from seedbed.data.sources.loaded import Loader, open_loader
 from seedbed.data.sources.source_limits import MAX_CELL, check_names, long_cell
 from seedbed.errors import DataError, UnreadableError, error_line, nearest, spell
 from seedbed.evaluation.summaries import Note
+
+if TYPE_CHECKING:  # functions import it, and DuckDB, which files of CSV and arrays may not need
+    import narwhals as nw
 
 ROWS_AT_ONCE = 4096
 _MOST_DENSE = 1 << 26  # cells of a sparse matrix; half a gigabyte in float64
@@ -58,7 +60,7 @@ def read_frame(
         names: of the columns, by default those of the frame.
         as_text: names of columns whose text stays as it is, even if it is numbers.
     """
-    if isinstance(frame, duckdb.DuckDBPyRelation):
+    if is_relation(frame):
         with open_loader("DuckDB relation", as_text=as_text) as loader:
             loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
             return loader.frame(frame.columns, IN_MEMORY)
@@ -68,6 +70,8 @@ def read_frame(
             f"a table can't be read from {type(frame).__name__}",
             "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y.",
         )
+    import narwhals as nw
+
     names = tuple(names) or tuple(str(name) for name in data_frame.columns)
     check_names(names, where)
     series = dict(enumerate(data_frame.iter_columns()))
@@ -86,8 +90,18 @@ class _Stream:
         return self._source.__arrow_c_stream__(requested_schema)
 
 
+def is_relation(value: Any) -> bool:
+    """Return whether a value is a relation of DuckDB."""
+    duckdb = sys.modules.get("duckdb")
+    return duckdb is not None and isinstance(value, duckdb.DuckDBPyRelation)
+
+
 def as_frame(value: Any) -> nw.DataFrame[Any] | None:
     """Return a data frame as a frame of narwhals; None for anything else."""
+    if isinstance(value, np.ndarray | list | tuple):
+        return None
+    import narwhals as nw
+
     try:
         data_frame = nw.from_native(value, pass_through=True)
     except nw.exceptions.NarwhalsError as error:
@@ -103,8 +117,20 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
     return data_frame if isinstance(data_frame, nw.DataFrame) else None
 
 
+def as_series(value: Any) -> nw.Series[Any] | None:
+    """Return a column as a series of narwhals; None for anything else."""
+    if isinstance(value, np.ndarray | list | tuple):
+        return None
+    import narwhals as nw
+
+    series = nw.from_native(value, series_only=True, pass_through=True)
+    return series if isinstance(series, nw.Series) else None
+
+
 def native_frame(columns: Mapping[str, Sequence[Any]]) -> Any:
     """Return columns as a data frame of the first of pandas, Polars and PyArrow that is installed."""
+    import narwhals as nw
+
     for backend in ("pandas", "polars", "pyarrow"):
         if importlib.util.find_spec(backend) is not None:
             return nw.from_dict(columns, backend=backend).to_native()
@@ -113,6 +139,8 @@ def native_frame(columns: Mapping[str, Sequence[Any]]) -> Any:
 
 def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) -> Cells:
     """Return a copy: numbers as they are and all else as text, dates in ISO 8601, times in UTC."""
+    import narwhals as nw
+
     dtype = series.dtype
     whole = series.null_count() == 0
     if dtype.is_numeric():
@@ -140,6 +168,8 @@ def _texts(cells: Sequence[Any], where: str, *, keep_text: bool) -> Cells:
 
 def _moments(series: nw.Series[Any]) -> list[str | None] | None:
     """Return dates and times as text; None if there are none, or NumPy doesn't hold them."""
+    import narwhals as nw
+
     if isinstance(series.dtype, nw.Datetime) and series.dtype.time_zone is not None:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     moments = series.to_numpy()
