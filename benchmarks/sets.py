@@ -139,7 +139,7 @@ def draw(folder: Path) -> Path:
         color=alt.Color("set", scale=alt.Scale(domain=["survives", "both", "dies"], range=[*LIGHT.palette[:3]])),
         shape=alt.Shape("patient", scale=alt.Scale(domain=["survived", "died"], range=["circle", "triangle-up"])),
     )  # fmt: skip
-    return save_chart((rules + points).properties(title=title, width=640, height=300), PICTURE, scale=1.5)
+    return save_chart((rules + points).properties(title=title, width=640, height=300).to_dict(), PICTURE)
 
 
 def main() -> None:

@@ -120,13 +120,12 @@ def plain_charts() -> Iterator[None]:
 
     tests/figures, tests/browser and the documents draw the real charts.
     """
-    import altair as alt
-
     from seedbed.figures import pictures
+    from seedbed.figures.drawing import Chart
+    from seedbed.figures.grammar import ONCE
 
-    def point(summary: Mapping[str, Any], **options: Any) -> alt.ConcatChart:
-        mark = alt.Chart(alt.InlineData(values=[{}])).mark_point()
-        return alt.concat(mark, title=alt.TitleParams("a point", subtitle=["in place of a chart"]))
+    def point(summary: Mapping[str, Any], **options: Any) -> Chart:
+        return Chart(concat=[ONCE.draw("point", {})], title={"text": "a point", "subtitle": ["in place of a chart"]})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, point))

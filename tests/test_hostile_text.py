@@ -4,13 +4,13 @@ import json
 import re
 from pathlib import Path
 
-import altair as alt
 import numpy as np
 import pytest
 
 import seedbed
 from seedbed.errors import OptionError, visible
-from seedbed.figures.drawing import save_chart
+from seedbed.figures.drawing import Chart, save_chart
+from seedbed.figures.grammar import Rows, channel
 from seedbed.report.progress import Progress, ProgressDisplay
 
 EVIL = "\x1b[31m\x1b]0;owned\x07\x9b2J\x08\u202etxt\u2066\u200f\u061c"
@@ -87,7 +87,8 @@ def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(table,
 
 
 def test_a_picture_of_hostile_names_is_drawn(tmp_path):
-    chart = alt.Chart({"values": [{"x": f"a{EVIL}\0\uffff\ud800"}]}, title=EVIL).mark_point().encode(x="x:N")
+    rows = Rows({"values": [{"x": f"a{EVIL}\0\uffff\ud800"}]})
+    chart = Chart(title=EVIL, **rows.draw("point", {}, x=channel("x:N")))
     for suffix in ("png", "svg", "pdf"):
         assert save_chart(chart, tmp_path / f"chart.{suffix}").stat().st_size
     assert HOSTILE.search((tmp_path / "chart.svg").read_text(encoding="utf-8")) is None

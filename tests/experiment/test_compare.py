@@ -88,7 +88,7 @@ def test_a_candidate_with_fewer_epochs_has_shorter_curves(small):
     assert [result.curves.shape for result in found.results] == [(4, 4, 6), (4, 2, 6)]
     assert [one["epochs"]["most"] for one in found.to_dict()["candidates"]] == [4, 2]
     assert str(found)
-    assert found.plot().to_dict()
+    assert found.plot()["concat"]
 
 
 def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):

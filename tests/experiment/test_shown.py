@@ -60,7 +60,7 @@ def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(co
 
 @pytest.mark.parametrize("chart", ["curves", "lottery", "calibration"])
 def test_each_chart_can_be_drawn_by_its_name(comparison, tmp_path, chart):
-    assert comparison.plot(tmp_path / "chart.svg", chart=chart).to_dict()["concat"]
+    assert comparison.plot(tmp_path / "chart.svg", chart=chart)["concat"]
     assert (tmp_path / "chart.svg").read_text().startswith("<svg")
 
 

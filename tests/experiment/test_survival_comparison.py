@@ -16,7 +16,6 @@ from seedbed.errors import DataError, OptionError
 from seedbed.experiment.fits import Group, fit_group
 from seedbed.experiment.model_plan import model_plan_from
 from seedbed.experiment.training_run import training_on
-from seedbed.figures.drawing import spec_of
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import DARK, LIGHT
 from seedbed.model.members import Running
@@ -263,7 +262,7 @@ def test_columns_and_rows_are_asked_of_survival(found):
 
 
 def test_the_page_has_a_section_with_the_chart_of_survival(found):
-    spec = spec_of(survival_curves(found.conclusion))
+    spec = survival_curves(found.conclusion)
     assert f"survival as {found.conclusion.advice.use} predicts it" in str(spec["title"])
     records = [record for values in spec["datasets"].values() for record in values]
     assert {record["panel"] for record in records} == {"groups", "rows"}
@@ -272,7 +271,7 @@ def test_the_page_has_a_section_with_the_chart_of_survival(found):
     assert '<section id="survival">' in page
     assert "Of the third with the highest risk" in page
     for theme in (LIGHT, DARK):  # a candidate's colour never stands for a risk, and legends can be read
-        chart = survival_curves(found.conclusion, theme=theme).to_dict()
+        chart = survival_curves(found.conclusion, theme=theme)
         ranges = [panel["layer"][0]["encoding"]["color"]["scale"]["range"] for panel in chart["concat"]]
         assert [(len(one), one[0], one[-1]) for one in ranges] == [(n, theme.risks[0], theme.risks[-1]) for n in (3, 4)]
         assert not {*ranges[0], *ranges[1]} & {*theme.palette}

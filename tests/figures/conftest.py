@@ -97,7 +97,7 @@ def rows_of() -> Callable[..., list[dict[str, Any]]]:
     """A function that returns the records that a chart draws, of one panel or of all."""
 
     def rows(chart: Any, panel: str | None = None) -> list[dict[str, Any]]:
-        records = chart.to_dict()["datasets"]["rows"]
+        records = chart["datasets"]["rows"]
         return [record for record in records if panel is None or record["panel"] == panel]
 
     return rows
@@ -109,7 +109,7 @@ def texts(tmp_path: Path) -> Callable[..., str]:
 
     def drawn(chart: Any, **hidden: Any) -> str:
         if hidden:
-            chart.params[0].value = hidden["hidden"]
+            chart["params"][0]["value"] = hidden["hidden"]
         svg = save_chart(chart, tmp_path / "chart.svg").read_text(encoding="utf-8")
         # Each line of a text has its own tag.
         found = [" | ".join(re.findall(r">([^<]+)<", text)) for text in re.findall(r"<text.*?</text>", svg, re.DOTALL)]

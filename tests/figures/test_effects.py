@@ -46,7 +46,7 @@ def test_levels_are_in_the_order_of_their_predictions_and_axes_show_few_numbers_
 
 
 def test_all_charts_have_the_scale_that_the_bands_need(chart):
-    panels = chart().to_dict()["concat"]
+    panels = chart()["concat"]
     domains = {tuple(layer["encoding"]["y"]["scale"]["domain"]) for panel in panels for layer in panel["layer"]}
     assert len(domains) == 1
     low, high = domains.pop()

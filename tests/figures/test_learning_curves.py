@@ -8,17 +8,17 @@ from .conftest import learning_curves
 
 def _lines(chart):
     """Return the records of the mean lines, by candidate and part."""
-    records = [record for values in chart.to_dict()["datasets"].values() for record in values if "part" in record]
+    records = [record for values in chart["datasets"].values() for record in values if "part" in record]
     return {(record["candidate"], record["part"].split()[0]): record for record in records}
 
 
 def _subtitle(chart):
-    return " | ".join(chart.to_dict()["title"]["subtitle"])
+    return " | ".join(chart["title"]["subtitle"])
 
 
 def _encoding(chart, panel=0):
     """The encoding of the means; the cursor is drawn above them."""
-    return chart.to_dict()["concat"][panel]["layer"][-2]["encoding"]
+    return chart["concat"][panel]["layer"][-2]["encoding"]
 
 
 def _scale(chart, panel):
@@ -49,7 +49,7 @@ def test_a_single_network_has_no_band_and_the_text_mentions_none(candidate, summ
 
 def test_networks_are_drawn_individually_for_a_single_candidate(candidate, summary):
     def drawn(*entries):
-        return learning_curves(summary(*entries)).to_dict()["datasets"]["networks"]
+        return learning_curves(summary(*entries))["datasets"]["networks"]
 
     assert drawn(candidate("linear:5"), candidate("relu:5")) == drawn(candidate(n_networks=1)) == []
     entry = candidate(n_epochs=200)
@@ -102,7 +102,7 @@ def test_the_first_epochs_of_r2_do_not_set_the_axis_and_r2_is_no_percentage(cand
 
 def test_a_single_epoch_is_drawn_as_points(candidate, summary):
     chart = learning_curves(summary(candidate(n_epochs=1), candidate("linear:5", n_epochs=1)))
-    marks = [layer["mark"]["type"] for layer in chart.to_dict()["concat"][0]["layer"]]
+    marks = [layer["mark"]["type"] for layer in chart["concat"][0]["layer"]]
     assert marks[-3:-1] == ["rule", "point"]
 
 

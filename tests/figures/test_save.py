@@ -5,10 +5,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
+import vl_convert
 
 from seedbed.errors import OptionError
 from seedbed.figures import pictures
 from seedbed.figures.drawing import save_chart
+from seedbed.figures.grammar import VEGA_LITE
 from seedbed.figures.theme import LIGHT
 
 from .conftest import learning_curves
@@ -30,7 +32,12 @@ def test_the_suffix_decides_the_format_of_the_file(chart, tmp_path, suffix, star
 
 
 def test_json_contains_the_specification_of_the_chart(chart, tmp_path):
-    assert json.loads(save_chart(chart, str(tmp_path / "curves.json")).read_text("utf-8")) == chart.to_dict()
+    assert json.loads(save_chart(chart, str(tmp_path / "curves.json")).read_text("utf-8")) == chart
+
+
+def test_the_version_of_the_grammar_is_one_that_vl_convert_draws(chart):
+    assert VEGA_LITE in vl_convert.get_vegalite_versions()
+    assert chart["$schema"].startswith(f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.")
 
 
 def test_the_page_requests_no_external_file(chart, tmp_path):

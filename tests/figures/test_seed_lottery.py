@@ -50,12 +50,12 @@ def test_equal_runs_are_neither_better_nor_worse(compared, rows_of, texts):
 def test_a_difference_in_accuracy_is_in_percentage_points(compared, rows_of):
     chart = seed_lottery(compared("linear:5", "relu:5", metric="accuracy"))
     assert rows_of(chart, "difference")[0]["from"] == pytest.approx([-10, 0, 10])
-    assert "in points" in json.dumps(chart.to_dict()["concat"][1]["title"])
+    assert "in points" in json.dumps(chart["concat"][1]["title"])
 
 
 def test_the_seeds_of_one_candidate_form_one_panel(compared, texts):
     chart = seed_lottery(_trained(compared))
-    assert len(chart.concat) == 1
+    assert len(chart["concat"]) == 1
     said = texts(chart)
     assert "4 single runs (one seed)" in said
     assert "50% to 70%, mean 60%" in said

@@ -39,7 +39,7 @@ from seedbed.report.terminal import comparison_text, glance_text
 from seedbed.settings.design import Compute
 
 if TYPE_CHECKING:
-    from altair import ConcatChart
+    from seedbed.figures.drawing import Chart
 
 _OF_A_VERDICT = ("candidate", "reference", "rule", "difference", "low", "high", "margin", "p", "p_adjusted", "p_better")
 
@@ -244,8 +244,8 @@ class Comparison(Results):
         """
         return native_frame({key: [getattr(verdict, key) for verdict in self.verdicts] for key in _OF_A_VERDICT})
 
-    def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> ConcatChart:
-        """Return an Altair chart of the comparison, saved to `path` if it is given.
+    def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> Chart:
+        """Return a chart of the comparison, saved to `path` if it is given.
 
         Args:
             path: a file that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
@@ -256,7 +256,7 @@ class Comparison(Results):
             OptionError: there is no such chart, it has nothing to show, or the path can't be written to.
         """
         from seedbed.figures.drawing import save_chart
-        from seedbed.figures.pictures import chart_of  # loads Altair
+        from seedbed.figures.pictures import chart_of
 
         drawn = chart_of(self.conclusion, chart)
         if path is not None:

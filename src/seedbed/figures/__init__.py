@@ -1,1 +1,1 @@
-"""Charts: summaries in, Altair charts out, and files of them."""
+"""Charts: summaries in, charts by the grammar of Vega-Lite out, and files of them."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
 import numpy as np
 
 from seedbed.evaluation.analyses import EffectCurve, Effects
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.summaries import Conclusion
+from seedbed.figures.drawing import Chart
+from seedbed.figures.grammar import Rows, Spec, channel
 from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, heading, join_panels, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, Theme, candidate_scale, colours
 
@@ -21,7 +22,7 @@ _THOUSANDS, _FEW = 10_000, 6
 _STEEP, _TILTED = 8, 24  # levels, and letters of all levels, that fit beside each other
 
 
-def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     """Draw how the mean prediction changes with each column; None without effects. All charts have the same scale."""
     effects = summary.effects
     if effects is None or not effects.curves:
@@ -29,11 +30,9 @@ def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatCha
     records = [one for place, curve in enumerate(effects.curves) for one in _records(place, curve, effects)]
     low, high = min(one["low"] for one in records), max(one["high"] for one in records)
     air = _AIR * (high - low) or 1.0
-    y = alt.Y(
-        "mean:Q",
-        axis=alt.Axis(title=None, tickCount=4, domain=False, format="~%" if effects.label else _form([low, high])),
-        scale=alt.Scale(domain=[low - air, high + air], nice=False, zero=False),
-    )
+    form = "~%" if effects.label else _form([low, high])
+    axis = {"title": None, "tickCount": 4, "domain": False, "format": form}
+    y = channel("mean:Q", axis=axis, scale={"domain": [low - air, high + air], "nice": False, "zero": False})
     colour = colours([candidate.name for candidate in summary.candidates], theme)[effects.model]
     panels = [_panel(place, curve, effects, y, colour) for place, curve in enumerate(effects.curves)]
     phrases = [
@@ -60,34 +59,36 @@ def _records(place: int, curve: EffectCurve, effects: Effects) -> list[dict[str,
     return sorted(records, key=lambda record: record["mean"]) if curve.kind == "category" else records
 
 
-def _panel(place: int, curve: EffectCurve, effects: Effects, y: alt.Y, colour: str) -> alt.LayerChart:
+def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: str) -> Spec:
     """Return a line with its band; of levels, points with theirs."""
-    rows = alt.Chart().transform_filter(f"datum.place == {place}")
-    ends = {"y": along(y, "low"), "y2": alt.Y2("high")}
+    rows = Rows().filter(f"datum.place == {place}")
+    ends = {"y": along(y, "low"), "y2": channel("high")}
     kind = {"number": "Q", "date": "T"}.get(curve.kind, "N")
-    tooltip = [
-        alt.Tooltip("text:N", title=curve.column),
-        *(alt.Tooltip(f"{key}:Q", format=".1%" if effects.label else ".4~g") for key in ("mean", "low", "high")),
-    ]
-    point = rows.mark_point(filled=True, color=colour, size=50 if kind == "N" else 18, opacity=1)
+    form = ".1%" if effects.label else ".4~g"
+    tooltip = [channel("text:N", title=curve.column)]
+    tooltip += [channel(f"{key}:Q", format=form) for key in ("mean", "low", "high")]
     if kind == "N":
         angle = -90 if len(curve.values) > _STEEP else -40 if sum(map(len, curve.texts)) > _TILTED else 0
-        axis = alt.Axis(title=None, labelAngle=angle, labelLimit=90, labelFontSize=11, domain=False, ticks=False)
-        x = alt.X("text:N", axis=axis, sort=None, scale=alt.Scale(type="point", padding=0.5))
-        layers = [rows.mark_rule(color=colour, opacity=0.3, strokeWidth=6).encode(x=x, **ends)]
+        axis: Spec = {"title": None, "labelAngle": angle, "labelLimit": 90, "labelFontSize": 11, "domain": False}
+        axis["ticks"] = False
+        x = channel("text:N", axis=axis, sort=None, scale={"type": "point", "padding": 0.5})
+        layers = [rows.draw("rule", {"color": colour, "opacity": 0.3, "strokeWidth": 6}, x=x, **ends)]
     else:
-        axis = alt.Axis(title=None, **PLAIN_AXIS | {"tickCount": 4})
-        scale: dict[str, Any] = {"type": "utc"} if kind == "T" else {"zero": False}
+        axis = {"title": None, **PLAIN_AXIS, "tickCount": 4}
         if kind == "Q":
-            axis.format = _form(curve.values)
-            axis.values = [*curve.values] if len(curve.values) <= _FEW else alt.Undefined
-        x = alt.X(f"value:{kind}", axis=axis, scale=alt.Scale(nice=False, **scale))
-        band = rows.mark_area(color=colour, opacity=0.2).encode(x=x, **ends)
-        layers = [band, rows.mark_line(color=colour, strokeWidth=2).encode(x=x, y=y)]
-    layers.append(point.encode(x=x, y=y, tooltip=tooltip))
-    title = heading(curve.column)
-    title.limit, title.subtitle = _WIDTH, effects.words(curve)
-    return alt.LayerChart(layer=layers, width=_WIDTH, height=_HEIGHT, title=title)
+            axis["format"] = _form(curve.values)
+            if len(curve.values) <= _FEW:
+                axis["values"] = [*curve.values]
+        scale = {"type": "utc"} if kind == "T" else {"zero": False}
+        x = channel(f"value:{kind}", axis=axis, scale={"nice": False, **scale})
+        layers = [
+            rows.draw("area", {"color": colour, "opacity": 0.2}, x=x, **ends),
+            rows.draw("line", {"color": colour, "strokeWidth": 2}, x=x, y=y),
+        ]
+    point = {"filled": True, "color": colour, "size": 50 if kind == "N" else 18, "opacity": 1}
+    layers.append(rows.draw("point", point, x=x, y=y, tooltip=tooltip))
+    title = {**heading(curve.column), "limit": _WIDTH, "subtitle": effects.words(curve)}
+    return {"layer": layers, "width": _WIDTH, "height": _HEIGHT, "title": title}
 
 
 def _form(numbers: Sequence[Any]) -> str:
@@ -95,7 +96,7 @@ def _form(numbers: Sequence[Any]) -> str:
     return ".5~s" if max(map(abs, numbers)) >= _THOUSANDS else ".5~g"
 
 
-def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     """Draw the score that decides by the number of training rows; None unless smaller training sets were trained."""
     rows = summary.rows
     if rows is None:
@@ -113,24 +114,21 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart 
             records.append(record(name, "more", last.n_train, last.losses[name]))
             records += [record(name, "more", one.n_train, one.loss) for one in forecasts]
     scale = candidate_scale([candidate.name for candidate in summary.candidates], theme)
-    x = alt.X("n:Q", axis=alt.Axis(title="training rows", grid=False), scale=alt.Scale(type="log", nice=False))
-    y = alt.Y("mean:Q", axis=alt.Axis(title=metric.words), scale=alt.Scale(zero=False))
-    colour = alt.Color("candidate:N", scale=scale, legend=alt.Legend(title=None, values=list(last.losses)))
-    tooltip = [
-        alt.Tooltip("candidate:N"),
-        alt.Tooltip("n:Q", title="training rows", format=","),
-        *(alt.Tooltip(f"{key}:Q", format=".4f") for key in ("mean", "low", "high")),
-    ]
+    x = channel("n:Q", axis={"title": "training rows", "grid": False}, scale={"type": "log", "nice": False})
+    y = channel("mean:Q", axis={"title": metric.words}, scale={"zero": False})
+    colour = channel("candidate:N", scale=scale, legend={"title": None, "values": list(last.losses)})
+    tooltip = [channel("candidate:N"), channel("n:Q", title="training rows", format=",")]
+    tooltip += [channel(f"{key}:Q", format=".4f") for key in ("mean", "low", "high")]
+    ends = {"x": x, "y": channel("low:Q", title=metric.words), "y2": channel("high"), "color": colour}
     layers = []
     for part, dash in (("now", [1, 0]), ("more", [5, 4])):
         of_part = visible_records(f"datum.part == '{part}'")
-        ends = {"x": x, "y": alt.Y("low:Q", title=metric.words), "y2": alt.Y2("high"), "color": colour}
         layers += [
-            of_part.mark_area(opacity=0.07).encode(**ends),
-            of_part.mark_line(strokeWidth=2.2, strokeDash=dash).encode(x=x, y=y, color=colour),
-            of_part.mark_point(filled=True, size=32, opacity=1).encode(x=x, y=y, color=colour, tooltip=tooltip),
+            of_part.draw("area", {"opacity": 0.07}, **ends),
+            of_part.draw("line", {"strokeWidth": 2.2, "strokeDash": dash}, x=x, y=y, color=colour),
+            of_part.draw("point", {"filled": True, "size": 32, "opacity": 1}, x=x, y=y, color=colour, tooltip=tooltip),
         ]
-    panel = alt.LayerChart(layer=layers, width=WIDE, height=PANEL_HEIGHT)
+    panel = {"layer": layers, "width": WIDE, "height": PANEL_HEIGHT}
     phrases = ["solid: trained on so many rows, with the interval of each model alone"]
     phrases += ["dashed: forecast, with 90% intervals"] if rows.forecasts else []
     title = f"{summary.target} of {summary.table}: would more rows help?"

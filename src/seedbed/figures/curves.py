@@ -9,11 +9,11 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import altair as alt
 import numpy as np
 
 from seedbed.evaluation.single_runs import CandidateCurves, Curves
-from seedbed.figures.drawing import ConcatChart
+from seedbed.figures.drawing import Chart
+from seedbed.figures.grammar import ONCE, Rows, Spec, channel
 from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, phrase_lines, span, title_lines
 from seedbed.figures.theme import (
     DASHES,
@@ -23,8 +23,8 @@ from seedbed.figures.theme import (
     PANEL_WIDTH,
     PART_NAMES,
     Theme,
-    apply_theme,
     candidate_scale,
+    chart_config,
 )
 from seedbed.typing import Floats
 
@@ -36,10 +36,11 @@ _TALLEST = 8
 _R2_FLOOR = -0.5  # how far below 0, which predicting the mean has, R2 begins doesn't matter
 _AIR = 0.04
 _CHARACTER = 6.6  # points; a letter of the legend, on average
+_BELOW = {"title": None, "orient": "bottom"}
 _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
-def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[str] = ()) -> alt.ConcatChart:
+def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[str] = ()) -> Chart:
     """Draw score and loss along the epochs, on training rows (dashed) and test rows (solid).
 
     Several candidates differ by colour; a single one has a colour for each kind of rows instead, and shows its networks
@@ -60,11 +61,11 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
     last = max((candidate.epochs[-1] for candidate in candidates), default=0)
     names = [candidate.name for candidate in candidates]
     columns = max(1, min(len(names), 5, int(2 * PANEL_WIDTH / (max(map(len, names), default=1) * _CHARACTER + 50))))
-    legend = alt.Legend(title=None, orient="bottom", columns=columns) if theme is not PAGE else None
-    colour = alt.Color("candidate:N", scale=candidate_scale(names, theme, everyone), legend=legend)
+    legend = {**_BELOW, "columns": columns} if theme is not PAGE else None
+    colour = channel("candidate:N", scale=candidate_scale(names, theme, everyone), legend=legend)
     if single:
-        parts = alt.Scale(domain=list(PART_NAMES.values()), range=[theme.palette[1], theme.palette[0]])
-        colour = alt.Color("part:N", scale=parts, legend=alt.Legend(title=None, orient="bottom"))
+        parts = {"domain": list(PART_NAMES.values()), "range": [theme.palette[1], theme.palette[0]]}
+        colour = channel("part:N", scale=parts, legend=_BELOW)
     panels, beyond = [], []
     for measure in MEASURES:
         name = curves.score_name if measure == "score" else "loss"
@@ -73,14 +74,17 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
         beyond += [f"{one} ({name})" for one, of in values.items() if of.min() < low or of.max() > high]
         encoding = {"x": _epoch_axis(last), "y": _value_axis(measure, name, low, high), "color": colour}
         layers = _layers(measure, encoding, theme, n=len(finite), with_networks=bool(networks), one_epoch=not last)
-        panels.append(alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT))
+        panels.append({"layer": layers, "width": PANEL_WIDTH, "height": PANEL_HEIGHT})
     subtitle = _subtitle_lines(curves, n_single=len(networks), beyond=beyond)
-    chart = ConcatChart(concat=panels, columns=2, title=alt.TitleParams(title_lines(curves.title), subtitle=subtitle))
-    # Set without Altair, which would copy each number and check it against its schema.
-    chart.params = [alt.VariableParameter(name="hidden", value=[]), alt.VariableParameter(name="at", value=-1)]
-    chart.datasets = {"lines": _line_records(finite), "networks": networks}
-    chart.usermeta = {"score_name": curves.score_name}
-    return apply_theme(chart, theme)
+    return Chart(
+        config=chart_config(theme),
+        title={"text": title_lines(curves.title), "subtitle": subtitle},
+        columns=2,
+        concat=panels,
+        params=[{"name": "hidden", "value": []}, {"name": "at", "value": -1}],
+        datasets={"lines": _line_records(finite), "networks": networks},
+        usermeta={"score_name": curves.score_name},
+    )
 
 
 def _line_records(candidates: Sequence[CandidateCurves]) -> list[dict[str, Any]]:
@@ -163,31 +167,31 @@ def _limits(candidates: Sequence[CandidateCurves], measure: str, *, single: bool
     return low - air, high + air
 
 
-def _epoch_axis(last: int) -> alt.X:
+def _epoch_axis(last: int) -> Spec:
     # A single epoch sits in the middle, and has one tick and not those of a range.
     ticks = {"tickCount": min(6, last), "tickMinStep": 1} if last else {"values": [0]}
-    axis = alt.Axis(title="epoch", grid=False, format=",d", **ticks)
+    axis = {"title": "epoch", "grid": False, "format": ",d", **ticks}
     domain = [0, last] if last else [-1, 1]
-    return alt.X("epoch:Q", axis=axis, scale=alt.Scale(domain=domain, nice=False, zero=False))
+    return channel("epoch:Q", axis=axis, scale={"domain": domain, "nice": False, "zero": False})
 
 
-def _value_axis(measure: str, name: str, low: float, high: float) -> alt.Y:
+def _value_axis(measure: str, name: str, low: float, high: float) -> Spec:
     """Return the value axis. Its title, put above it, is the heading of the panel: a panel's own title would move
     with the topmost label.
     """
-    axis = alt.Axis(
-        title=_NAMES[name],
-        titleAlign="left",
-        titleAngle=0,
-        titleFontWeight="bold",
-        titleX=0,
-        titleY=-16,
-        tickCount=6,
-        format="%" if name == "accuracy" else alt.Undefined,
-        domain=False,
-        ticks=False,
-    )
-    return alt.Y(f"{measure}:Q", axis=axis, scale=alt.Scale(domain=[low, high], nice=False, zero=False))
+    axis = {
+        "title": _NAMES[name],
+        "titleAlign": "left",
+        "titleAngle": 0,
+        "titleFontWeight": "bold",
+        "titleX": 0,
+        "titleY": -16,
+        "tickCount": 6,
+        "domain": False,
+        "ticks": False,
+        **({"format": "%"} if name == "accuracy" else {}),
+    }
+    return channel(f"{measure}:Q", axis=axis, scale={"domain": [low, high], "nice": False, "zero": False})
 
 
 # ---- layers
@@ -195,27 +199,31 @@ def _value_axis(measure: str, name: str, low: float, high: float) -> alt.Y:
 
 def _layers(
     measure: str, encoding: Mapping[str, Any], theme: Theme, *, n: int, with_networks: bool, one_epoch: bool
-) -> list[alt.Chart]:
+) -> list[Spec]:
     """Return the layers from the back to the front: single networks, bands, means, the cursor."""
     opacity = min(0.2, 0.6 / max(1, n))  # so that many bands on top of each other stay readable
-    scale = alt.Scale(domain=list(PART_NAMES.values()), range=[DASHES[part] for part in PART_NAMES])
-    dash = alt.StrokeDash("part:N", scale=scale, legend=alt.Legend(title=None, orient="bottom"))
-    parts = [alt.Detail("candidate:N"), alt.Detail("part:N")]
+    scale = {"domain": list(PART_NAMES.values()), "range": [DASHES[part] for part in PART_NAMES]}
+    dash, candidate = channel("part:N", scale=scale, legend=_BELOW), channel("candidate:N")
     low, high = f"{measure}_low", f"{measure}_high"
-    band = {**encoding, "y": along(encoding["y"], low), "y2": alt.Y2(f"{high}:Q"), "detail": parts}
+    band = {**encoding, "y": along(encoding["y"], low), "y2": channel(high), "detail": [candidate, channel("part:N")]}
     # If a list is shorter than the others, Vega fills it with null and draws nothing. It unfolds all lists again when
     # an earlier step changes, but a filter only sees what has changed. So the filter of shown candidates comes last.
-    lines = alt.Chart(alt.NamedData("lines")).transform_flatten(["epoch", measure, low, high]).transform_filter(SHOWN)
+    lines = Rows({"name": "lines"}).flatten("epoch", measure, low, high).filter(SHOWN)
     # A line and an area through one point are invisible.
-    mean = lines.mark_point(size=70, opacity=1, strokeWidth=1.8) if one_epoch else lines.mark_line(strokeWidth=1.8)
-    area = lines.mark_rule(strokeWidth=10, opacity=opacity) if one_epoch else lines.mark_area(opacity=opacity)
-    layers = [area.encode(**band), mean.encode(**encoding, strokeDash=dash, detail=alt.Detail("candidate:N"))]
+    area = ("rule", {"strokeWidth": 10}) if one_epoch else ("area", {})
+    mean = ("point", {"size": 70, "opacity": 1}) if one_epoch else ("line", {})
+    layers = [
+        lines.draw(area[0], {"clip": True, "opacity": opacity, **area[1]}, **band),
+        lines.draw(
+            mean[0], {"clip": True, "strokeWidth": 1.8, **mean[1]}, **encoding, strokeDash=dash, detail=candidate
+        ),
+    ]
     if with_networks:
-        networks = alt.Chart(alt.NamedData("networks")).transform_flatten(["epoch", measure])
-        thin = networks.mark_line(opacity=0.18, strokeWidth=0.7, color=theme.faint_ink)
-        layers.insert(0, thin.encode(x=encoding["x"], y=encoding["y"], detail=alt.Detail("network:N")))
-    for layer in layers:
-        layer.mark.clip = True
-    cursor = alt.Chart(alt.InlineData(values=[{}])).transform_filter("at >= 0")
-    rule = cursor.transform_calculate(epoch="at").mark_rule(color=theme.faint_ink, clip=True)
-    return [*layers, rule.encode(x=encoding["x"])]
+        networks, along_epochs = (
+            Rows({"name": "networks"}).flatten("epoch", measure),
+            {"x": encoding["x"], "y": encoding["y"]},
+        )
+        thin = {"clip": True, "opacity": 0.18, "strokeWidth": 0.7, "color": theme.faint_ink}
+        layers.insert(0, networks.draw("line", thin, **along_epochs, detail=channel("network:N")))
+    cursor = ONCE.filter("at >= 0").calculate(epoch="at")
+    return [*layers, cursor.draw("rule", {"clip": True, "color": theme.faint_ink}, x=encoding["x"])]

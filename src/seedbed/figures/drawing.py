@@ -1,4 +1,4 @@
-"""A chart as a file, as SVG or as a plain dict; without a browser and without a network."""
+"""A chart, its files and its SVG; without a browser and without a network."""
 
 from __future__ import annotations
 
@@ -6,31 +6,34 @@ import functools
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import vl_convert
 
 from seedbed.errors import OptionError, visible, writing
+from seedbed.figures.grammar import VEGA_LITE
 from seedbed.files import write_whole
 
-VEGA_LITE_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _PROPERTIES = re.compile(
     r'"(__\w+__|constructor|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|to(?:Locale)?String|valueOf)"'
 )
 _ADDRESSES = 80 << 30  # bytes that the engine of JavaScript reserves, and of which it uses little
 
 
-class ConcatChart(alt.ConcatChart):
-    """A chart that a notebook shows as SVG, because Altair's own display loads a script from another host."""
+class Chart(dict[str, Any]):
+    """A chart by the grammar of Vega-Lite, a plain dict that a notebook shows as SVG. `altair.ConcatChart.from_dict`
+    takes it."""
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__({"$schema": f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.1.json", **parts})
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, str]:
         return {"image/svg+xml": svg_of(self)}
 
 
-def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str]) -> Path:
+def save_chart(chart: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     """Write the chart to a file; its suffix says the format: `.png`, `.svg`, `.pdf`, `.json` or `.html`.
 
     The HTML page is self-contained and interactive. The file appears whole or not at all.
@@ -51,20 +54,9 @@ def save_chart(chart: alt.TopLevelMixin, path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def svg_of(chart: alt.TopLevelMixin) -> str:
+def svg_of(chart: Mapping[str, Any]) -> str:
     """Return a chart as SVG for a page or a notebook."""
     return _content(chart, ".svg").decode()
-
-
-def spec_of(chart: alt.TopLevelMixin) -> dict[str, Any]:
-    """Return a chart as a plain dict. Its data are passed as they are: Altair would copy them number by number."""
-    plain: Any = chart
-    data, plain.datasets = plain.datasets, alt.Undefined
-    try:
-        spec: dict[str, Any] = plain.to_dict(validate=False)
-    finally:
-        plain.datasets = data
-    return spec | {"datasets": spec.get("datasets", {}) | (data if isinstance(data, dict) else {})}
 
 
 def _check_room() -> None:
@@ -104,9 +96,9 @@ _FORMATS: dict[str, Callable[..., str | bytes]] = {
 }
 
 
-def _content(chart: alt.TopLevelMixin, suffix: str) -> bytes:
+def _content(chart: Mapping[str, Any], suffix: str) -> bytes:
     """Return a chart as the content of a file."""
     _check_room()
-    text = json.dumps(drawable(spec_of(chart)), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    content = _FORMATS[suffix](groupable(text), vl_version=VEGA_LITE_VERSION)
+    text = json.dumps(drawable(chart), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    content = _FORMATS[suffix](groupable(text), vl_version=VEGA_LITE)
     return content.encode() if isinstance(content, str) else content

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
-
 from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
+from seedbed.figures.drawing import Chart
+from seedbed.figures.grammar import ONCE, Rows, Spec, channel
 from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, by_rank, heading, join_panels, span, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, candidate_scale
 
@@ -23,9 +23,16 @@ _LISTS = ("from", "to", "count", "base", "side")
 _LETTERS = 40  # of a reference's name
 _NOTE_WIDTH = 130
 _NAME_HEIGHT = 18  # points of a row's height
+# Rows, with thin lines between them. A row is its place and not its name, since Vega interprets dots and brackets in
+# names. The scale contains the rows that are shown: hiding a candidate closes its row.
+_ROW_AXIS = channel(
+    "place:O",
+    axis={"title": None, "labels": False, "ticks": False, "domain": False, "grid": True, "bandPosition": 0},
+    scale={"type": "band", "paddingInner": 0, "paddingOuter": 0},
+)
 
 
-def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT) -> Chart | None:
     """Draw how the single runs of each candidate (one fold, one seed) are spread, in the order of the ranking.
 
     The first panel shows their scores. The second one, if there is a reference, shows their differences from it:
@@ -45,7 +52,7 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     difference = both if both is not None and both.runs else None
     width = WIDE if difference is None else PANEL_WIDTH
     scale = candidate_scale([candidate.name for candidate in summary.candidates], theme)
-    colour = alt.Color("candidate:N", scale=scale, legend=None)
+    colour = channel("candidate:N", scale=scale, legend=None)
     records = _records(score, names, "score")
     panels = [_scores(score, colour, width, theme)]
     if difference is not None and isinstance(summary, Conclusion):
@@ -151,51 +158,44 @@ def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusi
 # ---- how it is drawn
 
 
-def _scores(lottery: RunLottery, colour: alt.Color, width: int, theme: Theme) -> alt.LayerChart:
+def _scores(lottery: RunLottery, colour: Spec, width: int, theme: Theme) -> Spec:
     percent = find_metric(lottery.name).percent
     words = "R²" if lottery.name == "r2" else f"{lottery.words[:1].upper()}{lottery.words[1:]}"
     low, high = _limits(lottery.edges)
-    axis = alt.Axis(title=None, **PLAIN_AXIS)
+    axis: Spec = {"title": None, **PLAIN_AXIS}
     if percent:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
         low, high = max(low, min(lottery.edges[0], -0.01)), min(high, max(lottery.edges[-1], 1.01))
-        axis.labelExpr = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
+        axis["labelExpr"] = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
     limits = low, high
-    x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
+    x = channel("from:Q", axis=axis, scale={"domain": list(limits), "nice": False, "zero": False})
     rows = visible_records("datum.panel == 'score'")
     layers = [
         *_bar_layers(rows, x, limits, colour, ".1%" if percent else ",.4~r", theme),
         *_row_texts(rows, theme, width),
     ]
-    return alt.LayerChart(layer=layers, width=width, height=alt.Step(_ROW), title=heading(f"{words} of single runs"))
+    title = heading(f"{words} of single runs")
+    return {"layer": layers, "width": width, "height": {"step": _ROW}, "title": title}
 
 
-def _differences(lottery: RunLottery, reference: str, colour: alt.Color, theme: Theme) -> alt.LayerChart:
+def _differences(lottery: RunLottery, reference: str, colour: Spec, theme: Theme) -> Spec:
     metric = find_metric(lottery.name)
     words = f"Improvement in {lottery.words}{', in points' * metric.percent}, run by run"
     limits = _limits(lottery.edges, metric.scale)
     name = reference if len(reference) <= _LETTERS else f"{reference[: _LETTERS - 1]}…"
-    axis = alt.Axis(title=f"better than {name} →", titleAnchor="end", **PLAIN_AXIS)
-    x = alt.X("from:Q", axis=axis, scale=alt.Scale(domain=list(limits), nice=False, zero=False))
+    axis = {"title": f"better than {name} →", "titleAnchor": "end", **PLAIN_AXIS}
+    x = channel("from:Q", axis=axis, scale={"domain": list(limits), "nice": False, "zero": False})
     rows = visible_records("datum.panel == 'difference'")
     # The line of no difference, if it is in the picture, is broken where the names are.
-    line = rows.mark_tick(
-        orient="vertical",
-        color=theme.faint_ink,
-        thickness=1.2,
-        size=_ROW - _NAME_HEIGHT,
-        yOffset=_NAME_HEIGHT / 2,
-        opacity=1,
-        clip=True,
-    )
-    once = alt.Chart(alt.InlineData(values=[{}]))
-    worse = once.mark_text(align="left", baseline="top", color=theme.ink, fontSize=12, yOffset=27)
+    line = {"orient": "vertical", "color": theme.faint_ink, "thickness": 1.2, "size": _ROW - _NAME_HEIGHT,
+            "yOffset": _NAME_HEIGHT / 2, "opacity": 1, "clip": True}  # fmt: skip
+    worse = {"align": "left", "baseline": "top", "color": theme.ink, "fontSize": 12, "yOffset": 27}
     layers = [
         *_bar_layers(rows, x, limits, colour, "+,.4~r", theme),
-        line.encode(x=alt.XDatum(0), y=_row_axis()),
+        rows.draw("tick", line, x={"datum": 0}, y=_ROW_AXIS),
         *_row_texts(rows, theme, PANEL_WIDTH),
-        worse.encode(x=alt.XValue(0), y=alt.YValue("height"), text=alt.TextValue("← worse")),
+        ONCE.draw("text", worse, x={"value": 0}, y={"value": "height"}, text={"value": "← worse"}),
     ]
-    return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=alt.Step(_ROW), title=heading(words))
+    return {"layer": layers, "width": PANEL_WIDTH, "height": {"step": _ROW}, "title": heading(words)}
 
 
 def _limits(edges: Sequence[float], scale: float = 1.0) -> tuple[float, float]:
@@ -206,62 +206,62 @@ def _limits(edges: Sequence[float], scale: float = 1.0) -> tuple[float, float]:
 
 
 def _bar_layers(
-    rows: alt.Chart, x: alt.X, limits: tuple[float, float], colour: alt.Color, number: str, theme: Theme
-) -> list[alt.Chart]:
+    rows: Rows, x: Spec, limits: tuple[float, float], colour: Spec, number: str, theme: Theme
+) -> list[Spec]:
     """Return the bars, and below them middle half and mean."""
     first, last = limits
-    bar = [*(alt.Tooltip(f"{key}:Q", format=number) for key in ("from", "to")), alt.Tooltip("count:Q", title="runs")]
+    bar = [*(channel(f"{key}:Q", format=number) for key in ("from", "to")), channel("count:Q", title="runs")]
     of_row = [
-        alt.Tooltip("n:Q", title="runs", format=","),
+        channel("n:Q", title="runs", format=","),
         *(
-            alt.Tooltip(f"{key}:Q", title=key.replace("_", " half, "), format=number)
+            channel(f"{key}:Q", title=key.replace("_", " half, "), format=number)
             for key in ("mean", "middle_low", "middle_high", "lowest", "highest")
         ),
     ]
-    name, y = alt.Tooltip("candidate:N"), _row_axis()
+    name, y = channel("candidate:N"), _ROW_AXIS
     height = f"{_TALL} * datum.count / datum.most"
-    bars = rows.transform_flatten(list(_LISTS)).mark_bar(
-        height=alt.expr(height), yOffset=alt.expr(f"{_FLOOR} - {_TALL} * datum.base / datum.most - ({height}) / 2")
-    )
-    mark: dict[str, Any] = {"color": theme.ink, "yOffset": _FLOOR + _MARKS / 2}
-    spread = rows.transform_filter("datum.n > 1")
-    in_view = spread.transform_filter(f"datum.mean >= {first!r} && datum.mean <= {last!r}")
-    middle = spread.transform_calculate(
+    y_offset = f"{_FLOOR} - {_TALL} * datum.base / datum.most - ({height}) / 2"
+    spread = rows.filter("datum.n > 1")
+    in_view = spread.filter(f"datum.mean >= {first!r} && datum.mean <= {last!r}")
+    middle = spread.calculate(
         **{key: f"clamp(datum.{key}, {first!r}, {last!r})" for key in ("middle_low", "middle_high")}
     )
+    below: Spec = {"color": theme.ink, "yOffset": _FLOOR + _MARKS / 2}
     return [
-        bars.encode(
+        rows.flatten(*_LISTS).draw(
+            "bar",
+            {"height": {"expr": height}, "yOffset": {"expr": y_offset}},
             x=x,
-            x2=alt.X2("to"),
+            x2=channel("to"),
             y=y,
-            color=alt.condition("datum.side == 'alike'", alt.value(theme.unsure), colour),
-            opacity=alt.condition("datum.side == 'worse'", alt.value(_PALE), alt.value(1)),
+            color={"condition": {"test": "datum.side == 'alike'", "value": theme.unsure}, **colour},
+            opacity={"condition": {"test": "datum.side == 'worse'", "value": _PALE}, "value": 1},
             tooltip=[name, *bar],
         ),
-        middle.mark_rule(strokeWidth=3, **mark).encode(
-            x=along(x, "middle_low"), x2=alt.X2("middle_high"), y=y, tooltip=[name, *of_row]
+        middle.draw(
+            "rule",
+            {"strokeWidth": 3, **below},
+            x=along(x, "middle_low"),
+            x2=channel("middle_high"),
+            y=y,
+            tooltip=[name, *of_row],
         ),
-        in_view.mark_point(filled=True, size=50, opacity=1, **mark).encode(
-            x=along(x, "mean"), y=y, tooltip=[name, *of_row]
+        in_view.draw(
+            "point",
+            {"filled": True, "size": 50, "opacity": 1, **below},
+            x=along(x, "mean"),
+            y=y,
+            tooltip=[name, *of_row],
         ),
     ]
 
 
-def _row_axis() -> alt.Y:
-    """Return the rows, with thin lines between them. A row is its place and not its name, since Vega interprets dots
-    and brackets in names. The scale contains the rows that are shown: hiding a candidate closes its row.
-    """
-    axis = alt.Axis(title=None, labels=False, ticks=False, domain=False, grid=True, bandPosition=0)
-    return alt.Y("place:O", axis=axis, scale=alt.Scale(type="band", paddingInner=0, paddingOuter=0))
-
-
-def _row_texts(rows: alt.Chart, theme: Theme, width: int) -> list[alt.Chart]:
+def _row_texts(rows: Rows, theme: Theme, width: int) -> list[Spec]:
     """Return above what is drawn in each row: at the left the candidate's name, so that long ones take no width, and at
     the right the field `note`."""
-    words: dict[str, Any] = {"color": theme.ink, "fontSize": 12, "yOffset": 12 - _ROW / 2}
-    name = rows.mark_text(align="left", fontWeight="bold", limit=width - _NOTE_WIDTH, **words)
-    note = rows.mark_text(align="right", **words)
+    words: Spec = {"color": theme.ink, "fontSize": 12, "yOffset": 12 - _ROW / 2}
+    name = {"align": "left", "fontWeight": "bold", "limit": width - _NOTE_WIDTH, **words}
     return [
-        name.encode(x=alt.XValue(0), y=_row_axis(), text=alt.Text("candidate:N")),
-        note.encode(x=alt.XValue("width"), y=_row_axis(), text=alt.Text("note:N")),
+        rows.draw("text", name, x={"value": 0}, y=_ROW_AXIS, text=channel("candidate:N")),
+        rows.draw("text", {"align": "right", **words}, x={"value": "width"}, y=_ROW_AXIS, text=channel("note:N")),
     ]

@@ -1,21 +1,15 @@
-"""Parts that charts of several panels share: hidden candidates, and the words above a chart.
-
-Charts name channels by class, `alt.X2("to")`: for a text, Altair searches all its classes for 10 ms.
-"""
+"""Parts that charts of several panels share: hidden candidates, and the words above a chart."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
-
-import altair as alt
+from typing import Any
 
 from seedbed.evaluation.summaries import AnySummary, Conclusion
-from seedbed.figures.drawing import ConcatChart
-from seedbed.figures.theme import PANEL_WIDTH, Theme, apply_theme
-
-Axis = TypeVar("Axis", alt.X, alt.Y)
+from seedbed.figures.drawing import Chart
+from seedbed.figures.grammar import Rows, Spec
+from seedbed.figures.theme import PANEL_WIDTH, Theme, chart_config
 
 SPACING = 36
 WIDE = 2 * PANEL_WIDTH + SPACING  # a panel that is alone
@@ -32,16 +26,13 @@ def by_rank(summary: AnySummary, names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: places.get(name, len(places)))
 
 
-def visible_records(*filters: str) -> alt.Chart:
-    """Return the records of candidates that aren't hidden and that pass all filters."""
-    chart = alt.Chart().transform_filter(SHOWN)
-    for one in filters:
-        chart = chart.transform_filter(one)
-    return chart
+def visible_records(test: str) -> Rows:
+    """Return the records of candidates that aren't hidden and that pass a test."""
+    return Rows().filter(SHOWN).filter(test)
 
 
 def join_panels(
-    panels: Sequence[alt.LayerChart],
+    panels: Sequence[Spec],
     records: Sequence[Mapping[str, Any]],
     *,
     title: str,
@@ -49,24 +40,28 @@ def join_panels(
     theme: Theme,
     columns: int = 2,
     spacing: int = SPACING,
-) -> alt.ConcatChart:
+) -> Chart:
     """Return panels side by side that draw the same records, with the words above them."""
-    chart = ConcatChart(concat=panels, columns=columns, data=alt.NamedData(name=_DATA), spacing=spacing)
-    chart.title = alt.TitleParams(title_lines(title), subtitle=phrase_lines(phrases))
-    chart.params = [alt.VariableParameter(name="hidden", value=[])]  # candidates that a page hides
-    chart.datasets = {_DATA: list(records)}
-    return apply_theme(chart, theme)
+    return Chart(
+        config=chart_config(theme),
+        data={"name": _DATA},
+        title={"text": title_lines(title), "subtitle": phrase_lines(phrases)},
+        columns=columns,
+        concat=list(panels),
+        params=[{"name": "hidden", "value": []}],  # candidates that a page hides
+        spacing=spacing,
+        datasets={_DATA: list(records)},
+    )
 
 
-def heading(text: str) -> alt.TitleParams:
-    return alt.TitleParams(text, anchor="start", frame="group", fontSize=12, offset=8)
+def heading(text: str) -> Spec:
+    """Return the heading of a panel."""
+    return {"text": text, "anchor": "start", "frame": "group", "fontSize": 12, "offset": 8}
 
 
-def along(axis: Axis, field: str) -> Axis:
+def along(axis: Spec, name: str) -> Spec:
     """Return the same axis for another field."""
-    copied_axis = axis.copy()
-    copied_axis.shorthand = f"{field}:Q"
-    return copied_axis
+    return {**axis, "field": name}
 
 
 # ---- the words above a chart

@@ -11,14 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import altair as alt
 import vl_convert
 
 from seedbed.errors import OptionError, did_you_mean
 from seedbed.evaluation.summaries import AnySummary
 from seedbed.figures.analysis_charts import effect_curves, row_curves
 from seedbed.figures.curves import learning_curves
-from seedbed.figures.drawing import VEGA_LITE_VERSION, drawable, save_chart
+from seedbed.figures.drawing import Chart, drawable, save_chart
+from seedbed.figures.grammar import VEGA_LITE
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.reliability import calibration
 from seedbed.figures.survival_curves import survival_curves
@@ -48,14 +48,14 @@ def browser_library() -> str:
     It takes over a second to make, so it is kept in the user's cache folder.
     """
     folder = private_cache("report")
-    cached = folder and folder / f"vega-{VEGA_LITE_VERSION}-{version('vl-convert-python')}.js"
+    cached = folder and folder / f"vega-{VEGA_LITE}-{version('vl-convert-python')}.js"
     try:
         if cached is not None:
             return cached.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         pass
     # vl-convert's bundle gives vegaEmbed only: vega and vegaLite are null in it.
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE_VERSION)
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
     library = bundle.replace("</script", "<\\/script")
     if cached is not None:
         with contextlib.suppress(OSError):
@@ -74,7 +74,7 @@ def csv_library() -> str:
     return f"/* d3-dsv, Copyright 2013-2021 Mike Bostock, ISC */ {{{vl_convert.javascript_bundle(snippet)}}}\n"
 
 
-def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> Chart | None:
     """Draw learning curves; None if no network has any, as when a blend is compared with baselines only."""
     curves = summary.curves
     if curves is None or not curves.candidates:
@@ -82,7 +82,7 @@ def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> alt.ConcatChart | N
     return learning_curves(curves, theme=theme, everyone=[candidate.name for candidate in summary.candidates])
 
 
-_CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
+_CHARTS: Mapping[str, Callable[..., Chart | None]] = {
     "survival": survival_curves,
     "curves": _curves,
     "lottery": seed_lottery,
@@ -92,9 +92,7 @@ _CHARTS: Mapping[str, Callable[..., alt.ConcatChart | None]] = {
 }
 
 
-def all_charts(
-    summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
-) -> dict[str, alt.ConcatChart]:
+def all_charts(summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)) -> dict[str, Chart]:
     """Return the charts of a summary that have something to show, by name; or `only` the named ones, in that order.
     Models without some columns have none."""
     possible_names = () if getattr(summary, "columns", None) is not None else _OF_KIND[summary.kind]
@@ -102,7 +100,7 @@ def all_charts(
     return {name: chart for name, chart in charts.items() if chart is not None}
 
 
-def chart_of(summary: AnySummary, name: str) -> alt.ConcatChart:
+def chart_of(summary: AnySummary, name: str) -> Chart:
     """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `rows` or `effects`.
 
     Raises:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
-
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.summaries import Conclusion
+from seedbed.figures.drawing import Chart
+from seedbed.figures.grammar import Rows, Spec, channel
 from seedbed.figures.panels import WIDE, along, by_rank, join_panels, visible_records
 from seedbed.figures.theme import LIGHT, Theme, colours
 
@@ -26,7 +26,7 @@ _AXIS: dict[str, Any] = {
 }
 
 
-def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     """Draw a reliability curve for each candidate, in the order of the ranking.
 
     The line is isotonic regression. The grey band shows where it would lie, separately at each forecast, if the
@@ -96,52 +96,47 @@ def _phrases(summary: Conclusion) -> list[str]:
     ]
 
 
-def _panel(place: int, size: int, colour: str, theme: Theme) -> alt.LayerChart:
+def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
     """Return a panel, from the back to the front: band, histogram, diagonal, line, words."""
     rows = visible_records(f"datum.place == {place}")
-    across, up = alt.Scale(domain=[0, 1], nice=False), alt.Scale(domain=[-_BELOW, 1], nice=False)
-    x = alt.X("forecast:Q", axis=alt.Axis(title="forecast", **_AXIS), scale=across)
-    y = alt.Y("observed:Q", axis=alt.Axis(title=None, **_AXIS | {"labelFlush": False}), scale=up)
-    name = alt.Tooltip("candidate:N")
-    band = rows.transform_flatten(["at", "low", "high"])
-    bars = rows.transform_flatten(["from", "to", "count", "top"]).transform_calculate(floor=f"{-_BELOW}")
-    ends = rows.transform_calculate(end="[0, 1]").transform_flatten(["end"])
-    curve = rows.transform_flatten(["forecast", "observed", "rows"])
-    shares = [alt.Tooltip(f"{key}:Q", format=".3f") for key in ("forecast", "observed")]
-    point = curve.mark_point(filled=True, color=colour, size=14, opacity=1)
-    bar = [
-        name,
-        *(alt.Tooltip(f"{key}:Q", format=".2f") for key in ("from", "to")),
-        alt.Tooltip("count:Q", title="rows"),
-    ]
+    across, up = {"domain": [0, 1], "nice": False}, {"domain": [-_BELOW, 1], "nice": False}
+    x = channel("forecast:Q", axis={"title": "forecast", **_AXIS}, scale=across)
+    y = channel("observed:Q", axis={"title": None, **_AXIS, "labelFlush": False}, scale=up)
+    name = channel("candidate:N")
+    band = rows.flatten("at", "low", "high")
+    bars = rows.flatten("from", "to", "count", "top").calculate(floor=f"{-_BELOW}")
+    diagonal = rows.calculate(end="[0, 1]").flatten("end")
+    curve = rows.flatten("forecast", "observed", "rows")
+    shares = [channel(f"{key}:Q", format=".3f") for key in ("forecast", "observed")]
+    bar = [name, *(channel(f"{key}:Q", format=".2f") for key in ("from", "to")), channel("count:Q", title="rows")]
+    between = {"x": along(x, "at"), "y": along(y, "low"), "y2": channel("high")}
+    of_bar = {"x": along(x, "from"), "x2": channel("to"), "y": along(y, "top"), "y2": channel("floor")}
+    dashed = {"color": theme.faint_ink, "strokeWidth": 1.2, "strokeDash": _DIAGONAL}
+    point = {"filled": True, "color": colour, "size": 14, "opacity": 1}
     layers = [
-        band.mark_area(color=theme.rule, opacity=1).encode(x=along(x, "at"), y=along(y, "low"), y2=alt.Y2("high")),
-        # An area through one point is invisible.
-        band.mark_rule(color=theme.rule, strokeWidth=2).encode(x=along(x, "at"), y=along(y, "low"), y2=alt.Y2("high")),
-        bars.mark_bar(color=theme.unsure).encode(
-            x=along(x, "from"), x2=alt.X2("to"), y=along(y, "top"), y2=alt.Y2("floor"), tooltip=bar
-        ),
-        ends.mark_line(color=theme.faint_ink, strokeWidth=1.2, strokeDash=_DIAGONAL).encode(
-            x=along(x, "end"), y=along(y, "end")
-        ),
-        curve.mark_line(color=colour, strokeWidth=2.2).encode(x=along(x, "forecast"), y=along(y, "observed")),
-        point.encode(x=along(x, "forecast"), y=along(y, "observed"), tooltip=[name, *shares, alt.Tooltip("rows:Q")]),
+        band.draw("area", {"color": theme.rule, "opacity": 1}, **between),
+        band.draw("rule", {"color": theme.rule, "strokeWidth": 2}, **between),  # an area through one point is invisible
+        bars.draw("bar", {"color": theme.unsure}, **of_bar, tooltip=bar),
+        diagonal.draw("line", dashed, x=along(x, "end"), y=along(y, "end")),
+        curve.draw("line", {"color": colour, "strokeWidth": 2.2}, x=x, y=y),
+        curve.draw("point", point, x=x, y=y, tooltip=[name, *shares, channel("rows:Q")]),
         *_words(rows, size, theme),
     ]
-    return alt.LayerChart(layer=layers, width=size, height=round(size * (1 + _BELOW)))
+    return {"layer": layers, "width": size, "height": round(size * (1 + _BELOW))}
 
 
-def _words(rows: alt.Chart, size: int, theme: Theme) -> list[alt.Chart]:
+def _words(rows: Rows, size: int, theme: Theme) -> list[Spec]:
     """Return name and ECE as marks. A title would stay when the candidate is hidden."""
-    mark: dict[str, Any] = {"align": "left", "fontSize": 12, "limit": size + 20, "color": theme.ink}
-    here = {"x": alt.XValue(0), "y": alt.YValue(0)}
+    mark = {"align": "left", "fontSize": 12, "limit": size + 20, "color": theme.ink}
+    here = {"x": {"value": 0}, "y": {"value": 0}}
     numbers = [
-        alt.Tooltip("candidate:N"),
-        alt.Tooltip("ece:Q", title="ECE", format=".4f"),
-        alt.Tooltip("ece_if_calibrated:Q", title="if exact, on average", format=".4f"),
-        alt.Tooltip("ece_if_calibrated_high:Q", title="if exact, 19 of 20 below", format=".4f"),
+        channel("candidate:N"),
+        channel("ece:Q", title="ECE", format=".4f"),
+        channel("ece_if_calibrated:Q", title="if exact, on average", format=".4f"),
+        channel("ece_if_calibrated_high:Q", title="if exact, 19 of 20 below", format=".4f"),
     ]
+    name = {"fontWeight": "bold", "dy": -26, **mark}
     return [
-        rows.mark_text(fontWeight="bold", dy=-26, **mark).encode(text=alt.Text("candidate:N"), tooltip=numbers, **here),
-        rows.mark_text(dy=-11, **mark).encode(text=alt.Text("note:N"), tooltip=numbers, **here),
+        rows.draw("text", name, text=channel("candidate:N"), tooltip=numbers, **here),
+        rows.draw("text", {"dy": -11, **mark}, text=channel("note:N"), tooltip=numbers, **here),
     ]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import altair as alt
-
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.survival import SurvivalCurve
+from seedbed.figures.drawing import Chart
+from seedbed.figures.grammar import Spec, channel
 from seedbed.figures.panels import PLAIN_AXIS, heading, join_panels, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, PANEL_WIDTH, Theme
 
 _PANELS = (("groups", "Thirds of the rows by predicted risk"), ("rows", "Four typical rows"))
 
 
-def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatChart | None:
+def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     """Draw the predictions of the recommended model beside the Kaplan-Meier estimate of risk groups, and those for four
     typical rows. None without such a model, and of other tasks."""
     survival = summary.survival
@@ -36,7 +36,7 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> alt.ConcatC
     ]
     title = f"{summary.target} of {summary.table}: survival as {survival.model} predicts it"
     chart = join_panels(panels, records, title=title, phrases=phrases, theme=theme)
-    chart.resolve = alt.Resolve(scale=alt.ScaleResolveMap(color="independent"))
+    chart["resolve"] = {"scale": {"color": "independent"}}
     return chart
 
 
@@ -59,23 +59,24 @@ def _records(panel: str, place: int, curve: SurvivalCurve, grid: tuple[float, ..
     ]
 
 
-def _panel(name: str, title: str, time: str, theme: Theme) -> alt.LayerChart:
+def _panel(name: str, title: str, time: str, theme: Theme) -> Spec:
     rows, of_groups = visible_records(f"datum.panel == '{name}'"), name == "groups"
-    x = alt.X("time:Q", axis=alt.Axis(title=time, **PLAIN_AXIS), scale=alt.Scale(nice=False))
-    axis = alt.Axis(title=None, format="%", tickCount=5, domain=False)
-    y = alt.Y("predicted:Q", axis=axis, scale=alt.Scale(domain=[0, 1], nice=False))
-    legend = alt.Legend(title="events of rows" if of_groups else None, orient="bottom", columns=2, labelLimit=190)
-    scale = alt.Scale(range=[theme.risks[place] for place in ((0, 2, 3) if of_groups else range(4))])
-    colour = alt.Color("candidate:N", sort=None, scale=scale, legend=legend)
-    ends = {"x": x, "y": alt.Y("low:Q", axis=axis), "y2": alt.Y2("high"), "color": colour}
-    tooltip = [alt.Tooltip("candidate:N", title=" "), alt.Tooltip("time:Q", title=time, format=",.4~g")]
-    tooltip += [alt.Tooltip(f"{key}:Q", format=".1%") for key in ("predicted", *["observed"] * of_groups)]
+    x = channel("time:Q", axis={"title": time, **PLAIN_AXIS}, scale={"nice": False})
+    axis = {"title": None, "format": "%", "tickCount": 5, "domain": False}
+    y = channel("predicted:Q", axis=axis, scale={"domain": [0, 1], "nice": False})
+    legend = {"title": "events of rows" if of_groups else None, "orient": "bottom", "columns": 2, "labelLimit": 190}
+    scale = {"range": [theme.risks[place] for place in ((0, 2, 3) if of_groups else range(4))]}
+    colour = channel("candidate:N", sort=None, scale=scale, legend=legend)
+    ends = {"x": x, "y": channel("low:Q", axis=axis), "y2": channel("high"), "color": colour}
+    tooltip = [channel("candidate:N", title=" "), channel("time:Q", title=time, format=",.4~g")]
+    tooltip += [channel(f"{key}:Q", format=".1%") for key in ("predicted", *["observed"] * of_groups)]
+    line = {"strokeWidth": 2, "strokeDash": [5, 4] if of_groups else [1, 0]}
     layers = [
-        rows.mark_area(opacity=0.13).encode(**ends),
-        rows.mark_line(strokeWidth=2, strokeDash=[5, 4] if of_groups else [1, 0]).encode(x=x, y=y, color=colour),
-        rows.mark_point(size=60, opacity=0).encode(x=x, y=y, tooltip=tooltip),
+        rows.draw("area", {"opacity": 0.13}, **ends),
+        rows.draw("line", line, x=x, y=y, color=colour),
+        rows.draw("point", {"size": 60, "opacity": 0}, x=x, y=y, tooltip=tooltip),
     ]
     if of_groups:
-        observed = alt.Y("observed:Q", axis=axis)
-        layers.insert(1, rows.mark_line(strokeWidth=1.6).encode(x=x, y=observed, color=colour))
-    return alt.LayerChart(layer=layers, width=PANEL_WIDTH, height=PANEL_HEIGHT, title=heading(title))
+        observed = channel("observed:Q", axis=axis)
+        layers.insert(1, rows.draw("line", {"strokeWidth": 1.6}, x=x, y=observed, color=colour))
+    return {"layer": layers, "width": PANEL_WIDTH, "height": PANEL_HEIGHT, "title": heading(title)}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import altair as alt
+from seedbed.figures.grammar import Spec
 
 PANEL_WIDTH = 400
 PANEL_HEIGHT = 280
@@ -117,17 +116,17 @@ def colours(names: Sequence[str], theme: Theme = LIGHT) -> dict[str, str]:
     return {name: theme.palette[number % len(theme.palette)] for number, name in enumerate(names)}
 
 
-def candidate_scale(names: Sequence[str], theme: Theme, everyone: Sequence[str] = ()) -> alt.Scale:
+def candidate_scale(names: Sequence[str], theme: Theme, everyone: Sequence[str] = ()) -> Spec:
     """Return the colours of some candidates as a scale, by their positions among `everyone`."""
     of = colours(everyone or names, theme)
-    return alt.Scale(domain=list(names), range=[of[name] for name in names])
+    return {"domain": list(names), "range": [of[name] for name in names]}
 
 
-def apply_theme(chart: alt.ConcatChart, theme: Theme = LIGHT) -> alt.ConcatChart:
-    """Give a chart the theme in its own configuration, and return it. Altair's global theme doesn't change."""
+def chart_config(theme: Theme = LIGHT) -> Spec:
+    """Return the configuration of a chart with a theme."""
     label = {"labelColor": theme.faint_ink, "labelFontSize": 12}
     title = {"titleColor": theme.ink, "titleFontSize": 12, "titleFontWeight": "normal"}
-    config: dict[str, Any] = {
+    return {
         "font": _FONT,
         "background": "transparent" if theme is PAGE else theme.background,
         "padding": 12,
@@ -165,5 +164,3 @@ def apply_theme(chart: alt.ConcatChart, theme: Theme = LIGHT) -> alt.ConcatChart
         },
         "concat": {"spacing": 36},
     }
-    chart.config = alt.Config(**config)
-    return chart

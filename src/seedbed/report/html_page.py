@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from seedbed.errors import visible
 from seedbed.evaluation.summaries import AnySummary, document_of
-from seedbed.figures.drawing import groupable, spec_of
+from seedbed.figures.drawing import groupable
 from seedbed.figures.pictures import all_charts, browser_library, script_json
 from seedbed.figures.theme import LIGHT, PAGE, colours, css_themes, css_variables
 from seedbed.report import analyses_text, chart_texts, glance, judgement_text, sentences, tables
@@ -34,7 +34,7 @@ _UNBROKEN = 32  # letters that fit on one line of a phone
 
 def report_page(summary: AnySummary) -> str:
     """Return the report of a summary as one HTML page. It loads nothing and needs no network."""
-    drawn = {name: spec_of(chart) for name, chart in all_charts(summary, PAGE).items()}
+    drawn = all_charts(summary, PAGE)
     # The page shows the words above a chart, which say how to read it, as text.
     captions = {
         name: " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in spec.pop("title")["subtitle"])

@@ -183,7 +183,7 @@ def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:
 
 
 if TYPE_CHECKING:
-    from altair import ConcatChart
+    from seedbed.figures.drawing import Chart
 
 
 Curve = npt.NDArray[np.floating]
@@ -355,8 +355,8 @@ class History:
         columns = {"candidate": [name] * len(self), "seed": list(self.seeds), self.score_name.lower(): score}
         return native_frame(columns)
 
-    def plot(self, path: str | Path | None = None, *, title: str = "") -> ConcatChart:
-        """Return an Altair chart of training and test curves: the mean, the middle half, and thin lines per network.
+    def plot(self, path: str | Path | None = None, *, title: str = "") -> Chart:
+        """Return a chart of training and test curves: the mean, the middle half, and thin lines per network.
 
         Args:
             path: also save the chart there; it ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
