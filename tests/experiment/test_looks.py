@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import itertools
 import json
+import math
 import sys
 import threading
 import time
@@ -287,10 +288,13 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000  # a model is fitted to all rows
 
 
-def test_the_time_left_is_right_from_the_first_fit_of_the_last_kind_on(planned, monkeypatch):
+@pytest.mark.parametrize(("warm_up", "many_rows", "right"), [(0.0, 2000, 3), (50.0, 2000, 12), (50.0, 1, 6)])
+def test_the_time_left_is_right_from_the_first_fit_of_the_last_kind_on(planned, monkeypatch, warm_up, many_rows, right):
+    """What the first batch alone takes, as loading libraries, is forgotten after the second one."""
     module, clock, left = sys.modules["seedbed.experiment.run"], [0.0], list[float]()
 
     def fit(group, table, splits, *, tell, **_):
+        clock[0] += 0.0 if clock[0] else warm_up
         for name, _split in itertools.product(group.fits, splits):
             clock[0] += 1.0 if name == "relu:3" else 10.0
             tell(name)
@@ -298,6 +302,8 @@ def test_the_time_left_is_right_from_the_first_fit_of_the_last_kind_on(planned, 
 
     monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     monkeypatch.setattr(module, "fit_group", fit)
+    monkeypatch.setattr("seedbed.experiment.plan._MANY_ROWS", many_rows)
     plan = planned("relu:3", "linear:3", repeats=3)
     *_, results = run_by_looks(plan, tell=lambda progress: left.append(progress.left + clock[0]))
-    assert left[3:] == pytest.approx([results.seconds] * 15)
+    assert left[right:] == pytest.approx([results.seconds] * (18 - right))
+    assert [math.isfinite(one) for one in left[:4]] == [False, False, many_rows == 1, True]

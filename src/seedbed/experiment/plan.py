@@ -27,6 +27,7 @@ STOPS = (1, 2, 3, 5, 10)
 
 _FEW_ROWS = 100
 _MOST_SPLITS, _MOST_CELLS = 10, 1 << 25  # whose models train together, and the inputs of their rows
+_FIRST_SPLITS, _MANY_ROWS = 2, 2000
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,14 @@ class Plan:
             splits=tuple(split for split in self.splits if split.repeat < repeats),
         )
 
-    @functools.cached_property
-    def batch(self) -> int:
-        """The number of splits whose models train together. It changes no result."""
+    def batch(self, *, is_first: bool) -> int:
+        """Return the number of splits whose models train together, which changes no result. Of many rows, the first are
+        few, so that the time left is known soon."""
         spec = self.experiment
         periods = spec.fitted_table.n_rows / spec.table.n_rows
         cells = periods * len(self.splits[0].train) * max(1, self.n_inputs)
-        return max(1, min(_MOST_SPLITS, int(_MOST_CELLS // cells)))
+        most = _FIRST_SPLITS if is_first and spec.table.n_rows >= _MANY_ROWS else _MOST_SPLITS
+        return max(1, min(most, int(_MOST_CELLS // cells)))
 
     def modules(self) -> Iterator[str]:
         """Yield `own_module` of each user-defined module, once if candidates share it."""

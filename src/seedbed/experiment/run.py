@@ -163,10 +163,10 @@ class _Work:
     def __init__(self, plan: Plan, tell: Tell | None, checkpoint: Checkpoint | None) -> None:
         self.plan, self.checkpoint, self._tell = plan, checkpoint, tell
         self.gathered = {line.name: Gathered(plan, line) for line in plan.experiment.lines}
-        self._reused, self._last = [0] * len(plan.experiment.units), time.perf_counter()
-        self._pace: dict[tuple[int, str], tuple[int, float]] = {
-            (number, name): (0, math.inf) for number, unit in enumerate(plan.experiment.units) for name in unit.fits
-        }  # finished fits of each kind, and their seconds
+        units, self._last = plan.experiment.units, 0.0
+        self._reused, self._batches = [0] * len(units), [0] * len(units)
+        self._done = {(number, name): 0 for number, unit in enumerate(units) for name in unit.fits}
+        self._pace = dict.fromkeys(self._done, (0, math.inf))  # timed fits of each kind, and their seconds
 
     def do(self, part: int, *, lenient: bool) -> None:
         """Fit everything of one part."""
@@ -174,9 +174,16 @@ class _Work:
         splits = [number for number, split in enumerate(plan.splits) if first <= split.repeat < plan.looks[part]]
         for number, unit in enumerate(plan.experiment.units):
             waiting = [split for split in splits if not self._reuse(number, split)]
-            size = plan.batch if isinstance(unit, Group) else 1
-            for some in (waiting[at : at + size] for at in range(0, len(waiting), size)):
-                begun, of_splits = time.perf_counter(), self._fit(number, some)
+            while waiting:
+                size = plan.batch(is_first=not self._batches[number]) if isinstance(unit, Group) else 1
+                some, waiting = waiting[:size], waiting[size:]
+                begun = self._last = time.perf_counter()
+                before, of_splits = self._pace.copy(), self._fit(number, some)
+                self._batches[number] += 1
+                if self._batches[number] == 2:  # the first one also loaded libraries and started threads
+                    for kind in ((number, name) for name in unit.fits):
+                        n, taken = (now - then for now, then in zip(self._pace[kind], before[kind], strict=True))
+                        self._pace[kind] = int(n), taken
                 seconds = (time.perf_counter() - begun) / len(some)
                 for split, fitted in zip(some, of_splits, strict=True):
                     self._add(split, fitted)
@@ -221,10 +228,11 @@ class _Work:
         now, (n, seconds) = time.perf_counter(), self._pace[number, name]
         self._pace[number, name] = n + 1, (seconds if n else 0.0) + now - self._last
         self._last = now
+        self._done[number, name] += 1
         if self._tell is not None:
             done, left, n_splits = 0, 0.0, len(self.plan.splits)
-            for (number, _), (n, seconds) in self._pace.items():
-                n_done = n + self._reused[number]
+            for kind, (n, seconds) in self._pace.items():
+                n_done = self._done[kind] + self._reused[kind[0]]
                 done += n_done
                 left += (n_splits - n_done) * seconds / max(1, n) if n_done < n_splits else 0.0
             self._tell(Progress(done=done, total=n_splits * len(self._pace), left=left))
