@@ -179,18 +179,9 @@ def _value_axis(measure: str, name: str, low: float, high: float) -> Spec:
     """Return the value axis. Its title, put above it, is the heading of the panel: a panel's own title would move
     with the topmost label.
     """
-    axis = {
-        "title": _NAMES[name],
-        "titleAlign": "left",
-        "titleAngle": 0,
-        "titleFontWeight": "bold",
-        "titleX": 0,
-        "titleY": -16,
-        "tickCount": 6,
-        "domain": False,
-        "ticks": False,
-        **({"format": "%"} if name == "accuracy" else {}),
-    }
+    title = {"titleAlign": "left", "titleAngle": 0, "titleFontWeight": "bold", "titleX": 0, "titleY": -16}
+    form = {"format": "%"} if name == "accuracy" else {}
+    axis = {"title": _NAMES[name], **title, **form, "tickCount": 6, "domain": False, "ticks": False}
     return channel(f"{measure}:Q", axis=axis, scale={"domain": [low, high], "nice": False, "zero": False})
 
 
@@ -210,20 +201,16 @@ def _layers(
     # an earlier step changes, but a filter only sees what has changed. So the filter of shown candidates comes last.
     lines = Rows({"name": "lines"}).flatten("epoch", measure, low, high).filter(SHOWN)
     # A line and an area through one point are invisible.
-    area = ("rule", {"strokeWidth": 10}) if one_epoch else ("area", {})
-    mean = ("point", {"size": 70, "opacity": 1}) if one_epoch else ("line", {})
+    area = {"strokeWidth": 10} if one_epoch else {}
+    mean = {"size": 70, "opacity": 1} if one_epoch else {}
+    shown = {**encoding, "strokeDash": dash, "detail": candidate}
     layers = [
-        lines.draw(area[0], {"clip": True, "opacity": opacity, **area[1]}, **band),
-        lines.draw(
-            mean[0], {"clip": True, "strokeWidth": 1.8, **mean[1]}, **encoding, strokeDash=dash, detail=candidate
-        ),
+        lines.draw("rule" if one_epoch else "area", {"clip": True, "opacity": opacity, **area}, **band),
+        lines.draw("point" if one_epoch else "line", {"clip": True, "strokeWidth": 1.8, **mean}, **shown),
     ]
     if with_networks:
-        networks, along_epochs = (
-            Rows({"name": "networks"}).flatten("epoch", measure),
-            {"x": encoding["x"], "y": encoding["y"]},
-        )
+        networks = Rows({"name": "networks"}).flatten("epoch", measure)
         thin = {"clip": True, "opacity": 0.18, "strokeWidth": 0.7, "color": theme.faint_ink}
-        layers.insert(0, networks.draw("line", thin, **along_epochs, detail=channel("network:N")))
+        layers.insert(0, networks.draw("line", thin, x=encoding["x"], y=encoding["y"], detail=channel("network:N")))
     cursor = ONCE.filter("at >= 0").calculate(epoch="at")
     return [*layers, cursor.draw("rule", {"clip": True, "color": theme.faint_ink}, x=encoding["x"])]

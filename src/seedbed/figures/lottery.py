@@ -20,6 +20,7 @@ _PALE = 0.3
 _FEWEST_BINS = 16
 _FLOOR = _ROW / 2 - 11  # where bars stand, below the middle of the row
 _LISTS = ("from", "to", "count", "base", "side")
+_ENDS, _SPREAD = ("from", "to"), ("mean", "middle_low", "middle_high", "lowest", "highest")
 _LETTERS = 40  # of a reference's name
 _NOTE_WIDTH = 130
 _NAME_HEIGHT = 18  # points of a row's height
@@ -210,49 +211,25 @@ def _bar_layers(
 ) -> list[Spec]:
     """Return the bars, and below them middle half and mean."""
     first, last = limits
-    bar = [*(channel(f"{key}:Q", format=number) for key in ("from", "to")), channel("count:Q", title="runs")]
-    of_row = [
-        channel("n:Q", title="runs", format=","),
-        *(
-            channel(f"{key}:Q", title=key.replace("_", " half, "), format=number)
-            for key in ("mean", "middle_low", "middle_high", "lowest", "highest")
-        ),
-    ]
-    name, y = channel("candidate:N"), _ROW_AXIS
+    name, numbers = channel("candidate:N"), {key: channel(f"{key}:Q", format=number) for key in (*_ENDS, *_SPREAD)}
+    titled = (numbers[key] | {"title": key.replace("_", " half, ")} for key in _SPREAD)
+    row = {"y": _ROW_AXIS, "tooltip": [name, channel("n:Q", title="runs", format=","), *titled]}
+    bar = {"y": _ROW_AXIS, "tooltip": [name, *(numbers[key] for key in _ENDS), channel("count:Q", title="runs")]}
+    bar["color"] = {"condition": {"test": "datum.side == 'alike'", "value": theme.unsure}, **colour}
+    bar["opacity"] = {"condition": {"test": "datum.side == 'worse'", "value": _PALE}, "value": 1}
     height = f"{_TALL} * datum.count / datum.most"
     y_offset = f"{_FLOOR} - {_TALL} * datum.base / datum.most - ({height}) / 2"
+    of_bar = {"height": {"expr": height}, "yOffset": {"expr": y_offset}}
+    below: Spec = {"color": theme.ink, "yOffset": _FLOOR + _MARKS / 2}
+    point = {"filled": True, "size": 50, "opacity": 1, **below}
     spread = rows.filter("datum.n > 1")
     in_view = spread.filter(f"datum.mean >= {first!r} && datum.mean <= {last!r}")
-    middle = spread.calculate(
-        **{key: f"clamp(datum.{key}, {first!r}, {last!r})" for key in ("middle_low", "middle_high")}
-    )
-    below: Spec = {"color": theme.ink, "yOffset": _FLOOR + _MARKS / 2}
+    low, high = _SPREAD[1:3]
+    middle = spread.calculate(**{key: f"clamp(datum.{key}, {first!r}, {last!r})" for key in (low, high)})
     return [
-        rows.flatten(*_LISTS).draw(
-            "bar",
-            {"height": {"expr": height}, "yOffset": {"expr": y_offset}},
-            x=x,
-            x2=channel("to"),
-            y=y,
-            color={"condition": {"test": "datum.side == 'alike'", "value": theme.unsure}, **colour},
-            opacity={"condition": {"test": "datum.side == 'worse'", "value": _PALE}, "value": 1},
-            tooltip=[name, *bar],
-        ),
-        middle.draw(
-            "rule",
-            {"strokeWidth": 3, **below},
-            x=along(x, "middle_low"),
-            x2=channel("middle_high"),
-            y=y,
-            tooltip=[name, *of_row],
-        ),
-        in_view.draw(
-            "point",
-            {"filled": True, "size": 50, "opacity": 1, **below},
-            x=along(x, "mean"),
-            y=y,
-            tooltip=[name, *of_row],
-        ),
+        rows.flatten(*_LISTS).draw("bar", of_bar, x=x, x2=channel("to"), **bar),
+        middle.draw("rule", {"strokeWidth": 3, **below}, x=along(x, low), x2=channel(high), **row),
+        in_view.draw("point", point, x=along(x, "mean"), **row),
     ]
 
 
