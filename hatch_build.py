@@ -7,6 +7,7 @@ Environment variables:
     SEEDBED_CXX      a compiler to use in place of ziglang, for this machine only: "g++", say
 """
 
+import ctypes
 import importlib.util
 import os
 import platform
@@ -71,7 +72,7 @@ class KernelHook(BuildHookInterface[Any]):
         if version == "editable":  # for this machine alone, which needs one level
             target = target._replace(levels=_own_levels(target))
         try:
-            compile_kernels(target)
+            compile_kernels(target, here=version == "editable" and target.system == "linux")
         except (OSError, subprocess.CalledProcessError) as error:
             details = getattr(error, "stderr", "") or error
             if "SEEDBED_TARGET" in os.environ:
@@ -82,8 +83,13 @@ class KernelHook(BuildHookInterface[Any]):
         build_data["artifacts"] += [f"/{path.relative_to(self.root)}" for path, _, _ in _libraries(target)]
 
 
-def compile_kernels(target: Target) -> None:
-    """Compile the libraries of a target that are missing. Libraries of other sources are removed."""
+def compile_kernels(target: Target, *, here: bool = False) -> None:
+    """Compile the libraries of a target that are missing. Libraries of other sources are removed.
+
+    Args:
+        here: for this Linux alone. Zig then doesn't compile a C library to link against, which takes longer than the
+            kernel: Python has all three functions of it that the kernel calls.
+    """
     for path in FOLDER.glob("kernel-*"):
         if library.digest() not in path.name:
             path.unlink()
@@ -92,7 +98,13 @@ def compile_kernels(target: Target) -> None:
         def build(task: tuple[Path, str, str]) -> None:
             path, level, dtype = task
             made, part = Path(folder) / path.name, path.with_suffix(".part")
-            compile_one([*_compiler(target, level), f"-DNUMBER={NUMBERS[dtype]}", "-o", str(made)], target, folder)
+            command = [*_compiler(target, level), f"-DNUMBER={NUMBERS[dtype]}", "-o", str(made)]
+            compile_one([*command, *(["-nostdlib"] if here else [])], target, folder)
+            if here:
+                try:
+                    ctypes.CDLL(str(made))
+                except OSError:  # a Python without these functions
+                    compile_one(command, target, folder)
             part.write_bytes(made.read_bytes())
             part.replace(path)  # another process may be reading
 

@@ -157,7 +157,7 @@ def _is_private(path: Path) -> bool:
 def private_cache(name: str) -> Path | None:
     """Return a folder for code in the user's cache folder. None if it can't be written, or if another user could
     replace its files."""
-    folder = Path(importlib.import_module("pooch").os_cache("seedbed")) / name
+    folder = Path(importlib.import_module("platformdirs").user_cache_dir("seedbed")) / name
     try:
         for each in (*reversed(folder.parents), folder):  # `parents=True` would create them with the umask's mode
             each.mkdir(exist_ok=True, mode=0o700)

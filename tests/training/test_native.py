@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -206,7 +207,7 @@ def test_the_build_needs_nothing_but_the_standard_library_of_python():
 def test_a_wheel_has_the_libraries_of_its_system_alone(hook, monkeypatch):
     for name, target in hook.TARGETS.items():
         monkeypatch.setenv("SEEDBED_TARGET", name)
-        monkeypatch.setattr(hook, "compile_kernels", lambda target: None)
+        monkeypatch.setattr(hook, "compile_kernels", lambda target, here: None)
         made = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel")
         data = {"artifacts": [], "pure_python": True}
         made.initialize("standard", data)
@@ -217,11 +218,30 @@ def test_a_wheel_has_the_libraries_of_its_system_alone(hook, monkeypatch):
 
 def test_an_editable_installation_has_the_fastest_library_of_this_machine_alone(hook, monkeypatch):
     compiled = []
-    monkeypatch.setattr(hook, "compile_kernels", compiled.append)
+    monkeypatch.setattr(hook, "compile_kernels", lambda target, here: compiled.append((target.levels, here)))
     build = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel")
     build.initialize("editable", {"artifacts": []})
     build.initialize("standard", {"artifacts": []})
-    assert [target.levels for target in compiled] == [library.levels()[:1], hook._target().levels]
+    here = hook._target().system == "linux"
+    assert compiled == [(library.levels()[:1], here), (hook._target().levels, False)]
+
+
+@pytest.mark.parametrize("error", [None, OSError])
+def test_a_library_of_this_machine_is_linked_against_a_c_library_only_if_it_needs_one(
+    hook, tmp_path, monkeypatch, error
+):
+    options, missing = [], [(tmp_path / "kernel.so", "x86_64_v3", "float32")]
+
+    def compile_one(command, target, folder):
+        options.append("-nostdlib" in command)
+        Path(command[command.index("-o") + 1]).write_bytes(b"library")
+
+    monkeypatch.setattr(hook, "FOLDER", tmp_path)
+    monkeypatch.setattr(hook, "_missing", lambda target: missing)
+    monkeypatch.setattr(hook, "compile_one", compile_one)
+    monkeypatch.setattr(hook.ctypes, "CDLL", mock.Mock(side_effect=error))
+    hook.compile_kernels(hook._target(), here=True)
+    assert (options, missing[0][0].read_bytes()) == ([True] if error is None else [True, False], b"library")
 
 
 def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(hook, tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def read_frame(
         names: of the columns, by default those of the frame.
         as_text: names of columns whose text stays as it is, even if it is numbers.
     """
-    if is_relation(frame):
+    if _is_relation(frame):
         with open_loader("DuckDB relation", as_text=as_text) as loader:
             loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
             return loader.frame(frame.columns, IN_MEMORY)
@@ -90,8 +90,12 @@ class _Stream:
         return self._source.__arrow_c_stream__(requested_schema)
 
 
-def is_relation(value: Any) -> bool:
-    """Return whether a value is a relation of DuckDB."""
+def is_table(value: Any) -> bool:
+    """Return whether a value is a data frame, or a relation of DuckDB."""
+    return _is_relation(value) or as_frame(value) is not None
+
+
+def _is_relation(value: Any) -> bool:
     duckdb = sys.modules.get("duckdb")
     return duckdb is not None and isinstance(value, duckdb.DuckDBPyRelation)
 

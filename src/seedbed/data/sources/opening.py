@@ -19,14 +19,7 @@ from numpy.typing import NDArray
 from seedbed.data.frame import Frame
 from seedbed.data.sources.databases import read_postgres
 from seedbed.data.sources.file_kinds import SUFFIXES, read_file
-from seedbed.data.sources.memory import (
-    array_column,
-    as_frame,
-    frame_of_array,
-    frame_of_records,
-    is_relation,
-    read_frame,
-)
+from seedbed.data.sources.memory import array_column, frame_of_array, frame_of_records, is_table, read_frame
 from seedbed.data.table_options import SourceOptions
 from seedbed.errors import DataError, TableNotFoundError, counted, did_you_mean
 
@@ -87,7 +80,7 @@ def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Container[str] = 
         return frame_of_records([rows], names)
     if isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
         return frame_of_records(rows, names)
-    if isinstance(rows, str | Path) or is_relation(rows) or as_frame(rows) is not None:
+    if isinstance(rows, str | Path) or is_table(rows):
         return read_source(rows, SourceOptions(**options), wanted=names, as_text=as_text)
     frame = frame_of_array(rows, "array", names, as_text)
     if len(frame.columns) != len(names):
