@@ -310,9 +310,8 @@ def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = (
     if table is None:
         objects = {i: X[:, i].tolist() for i in range(X.shape[1])} if X.dtype == object else {}
     else:
-        objects = {
-            i: table[name].to_list() for i, name in enumerate(table.columns) if str(table.schema[name]) == "Object"
-        }
+        named = enumerate(table.columns)
+        objects = {i: table[name].to_list() for i, name in named if str(table.schema[name]) == "Object"}
     columns = list(frame.columns)
     for position, cells in objects.items():
         missing = [cell is None or type(cell).__name__ in MISSING_TYPES for cell in cells]

@@ -213,8 +213,8 @@ def _bar_layers(
     first, last = limits
     name, numbers = channel("candidate:N"), {key: channel(f"{key}:Q", format=number) for key in (*_ENDS, *_SPREAD)}
     titled = (numbers[key] | {"title": key.replace("_", " half, ")} for key in _SPREAD)
-    row = {"y": _ROW_AXIS, "tooltip": [name, channel("n:Q", title="runs", format=","), *titled]}
-    bar = {"y": _ROW_AXIS, "tooltip": [name, *(numbers[key] for key in _ENDS), channel("count:Q", title="runs")]}
+    row: Spec = {"y": _ROW_AXIS, "tooltip": [name, channel("n:Q", title="runs", format=","), *titled]}
+    bar: Spec = {"y": _ROW_AXIS, "tooltip": [name, *(numbers[key] for key in _ENDS), channel("count:Q", title="runs")]}
     bar["color"] = {"condition": {"test": "datum.side == 'alike'", "value": theme.unsure}, **colour}
     bar["opacity"] = {"condition": {"test": "datum.side == 'worse'", "value": _PALE}, "value": 1}
     height = f"{_TALL} * datum.count / datum.most"
