@@ -13,6 +13,7 @@ rates: `ExtraTreeClassifier` and `HistGradientBoostingClassifier`. Both see the 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections import defaultdict
@@ -100,18 +101,21 @@ def boosted_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int
     return np.mean(means, axis=0)
 
 
-def results(path: Path, method: str, most: int) -> Iterator[dict[str, Any]]:
-    """Yield loss and processor time of both kinds in each fold."""
+def results(path: Path, method: str, most: int, seeds: int) -> Iterator[dict[str, Any]]:
+    """Yield loss and processor time of both kinds in each fold. Another seed has other trees and other inner splits."""
     target, n_rows = tables.rows_of(path)
     table = sb.read_table(str(path), target=target)
     repeats = int(np.clip(FITS // n_rows, 1, most))
     n_trees = N_ITERATIONS if method == "boosted" else 25 if n_rows * 0.8 < FEW_ROWS else 50
     peers = boosted_peers if method == "boosted" else extra_peers
-    for number, split in enumerate(repeated_folds(table.target, repeats=repeats, folds=5, random_state=0)):
+    folds = enumerate(repeated_folds(table.target, repeats=repeats, folds=5, random_state=0))
+    for (fold, split), seed in itertools.product(folds, range(seeds)):
+        number = fold + 1000 * seed
         train, test = table.of_rows(split.train), table.of_rows(split.test)
         made = MemberData(train, N_NETWORKS, None, number)
         data, X = made.for_trees(), smooth_clip(made.preprocessor.inputs_of_values(test.features), LIMIT)
-        found: dict[str, Any] = {"table": tables.stem(path), "rows": n_rows, "method": method, "fold": number}
+        found: dict[str, Any] = {"table": tables.stem(path), "rows": n_rows, "method": method, "fold": fold}
+        found["seed"] = seed
         for name, fit in (("ours", ours), ("peers", peers)):
             started = time.process_time()
             p = fit(method, n_trees, data, X, number)
@@ -130,10 +134,12 @@ def show(lines: list[dict[str, Any]]) -> None:
     print("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     changes = defaultdict(list)
     for (n_rows, table, method), some in sorted(groups.items()):
-        theirs, mine = (np.array([one[name] for one in some]) for name in ("peers", "ours"))
+        n_seeds = 1 + max(one.get("seed", 0) for one in some)
+        of_seeds = (np.reshape([one[name] for one in some], (-1, n_seeds)) for name in ("peers", "ours"))
+        theirs, mine = (values.mean(axis=0) if n_seeds > 1 else values[:, 0] for values in of_seeds)
         seconds = [float(np.mean([one[f"{name}_seconds"] for one in some])) for name in ("peers", "ours")]
         change = 100 * (mine - theirs) / theirs.mean()
-        error, times = change.std(ddof=1) / len(some) ** 0.5, seconds[0] / seconds[1]
+        error, times = change.std(ddof=1) / len(change) ** 0.5, seconds[0] / seconds[1]
         changes[method].append(change.mean())
         print(
             f"| {table} | {n_rows:,} | {method} | {len(some)} | {theirs.mean():.4f} | {mine.mean():.4f} |"
@@ -149,6 +155,7 @@ def main() -> None:
     parser.add_argument("--tables", help="names, with commas")
     parser.add_argument("--methods", default="extra,boosted")
     parser.add_argument("--most", type=int, default=MOST_REPEATS)
+    parser.add_argument("--seeds", type=int, default=1, help="on the same folds; then the error is that of the seeds")
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     known = [json.loads(line) for line in options.out.open()] if options.out and options.out.exists() else []
@@ -158,7 +165,7 @@ def main() -> None:
             done = any((line["table"], line["method"]) == (tables.stem(path), method) for line in known)
             if done or (wanted and tables.stem(path) not in wanted):
                 continue
-            some = list(results(path, method, options.most))
+            some = list(results(path, method, options.most, options.seeds))
             known += some
             if options.out:
                 with options.out.open("a") as file:

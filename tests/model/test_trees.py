@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import itertools
-import threading
 import time
 
 import numpy as np
@@ -146,11 +145,11 @@ def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(seeds,
 
 @pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
 def test_trees_that_are_not_needed_any_more_end_after_a_slice(wanted, monkeypatch):
-    halted, calls, real = threading.Event(), [], trees.grow
-    monkeypatch.setattr(trees, "grow", lambda *given, **more: calls.append(halted.set()) or real(*given, **more))
+    halted, calls, real = tree_growth.not_halted(), [], trees.grow
+    monkeypatch.setattr(trees, "grow", lambda *given, **more: calls.append(halted.fill(1)) or real(*given, **more))
     for limit in ("_MOST_READ", "_MOST_NODES"):
         monkeypatch.setattr(trees, limit, 1)
-    with pytest.raises(trees.HaltedError):
+    with pytest.raises(HaltedError):
         fit(wanted, data_of("two"), halted=halted)
     assert len(calls) == 1
 

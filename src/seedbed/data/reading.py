@@ -310,8 +310,8 @@ def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = (
     if table is None:
         objects = {i: X[:, i].tolist() for i in range(X.shape[1])} if X.dtype == object else {}
     else:
-        named = enumerate(table.columns)
-        objects = {i: table[name].to_list() for i, name in named if str(table.schema[name]) == "Object"}
+        columns_of = enumerate(table.iter_columns())
+        objects = {i: cells.to_list() for i, cells in columns_of if str(cells.dtype) == "Object"}
     columns = list(frame.columns)
     for position, cells in objects.items():
         missing = [cell is None or type(cell).__name__ in MISSING_TYPES for cell in cells]

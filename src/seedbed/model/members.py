@@ -7,7 +7,6 @@ import copy
 import dataclasses
 import functools
 import itertools
-import threading
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from seedbed.data.table import Table
 from seedbed.errors import SeedbedError, error_line
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
+from seedbed.model.tree_growth import Halted, not_halted
 from seedbed.model.trees import FittedMember, fit_trees, pad_trees
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
@@ -162,10 +162,10 @@ def trained_members(
 
     are_others = any(not is_network(member) for fit in fits for member in fit.members)
     if ends is not None or running.jobs == 1 or not are_others:
-        yield from _fit_others(fits, random_state, running.jobs, ends, threading.Event())
+        yield from _fit_others(fits, random_state, running.jobs, ends, not_halted())
         yield from _train_networks(fits, random_state, running, ends)
         return
-    halted = threading.Event()
+    halted = not_halted()
     with contextlib.closing(BackgroundWork(_fit_others(fits, random_state, running.jobs, None, halted))) as others:
         try:
             for trained in _train_networks(fits, random_state, running, None):
@@ -173,11 +173,11 @@ def trained_members(
                 yield trained
             yield from others.finished(wait=True)
         finally:
-            halted.set()
+            halted[:] = 1
 
 
 def _fit_others(
-    fits: Sequence[Fit], random_state: int, jobs: int, ends: float | None, halted: threading.Event
+    fits: Sequence[Fit], random_state: int, jobs: int, ends: float | None, halted: Halted
 ) -> Iterator[tuple[tuple[int, int], int, Member]]:
     """Fit linear models, boosted trees, and then extra trees. Yields as `trained_members`."""
     data, known = [fit.data.for_trees() for fit in fits], dict[tuple[int, str], FittedMember]()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.training.native.library import TreeJob, kernel
+from seedbed.training.parallel import HaltedError
 from seedbed.typing import Floats
 
 _LEAST_CURVE, _BINS = 1e-3, 256
@@ -23,6 +24,8 @@ _STEP, _FIRST, _SECOND = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1
 _LN2 = 6.93145751953125e-1, 1.42860682030941723212e-6  # its high and its low part
 _Words = NDArray[np.uint64]
 _Sorted = NDArray[np.int32]
+Halted = NDArray[np.int32]
+"""A single number: 1 if trees aren't needed any more."""
 
 
 class GrownTrees(NamedTuple):
@@ -59,7 +62,10 @@ def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
     Args:
         n_nodes: of all trees at most.
         n_values: outputs of a leaf.
-        arguments: as in `TreeJob`, see trees.h. `outputs` and `tested` are changed.
+        arguments: as in `TreeJob`, see trees.h. `outputs` and `tested` are changed. `halted` may be set meanwhile.
+
+    Raises:
+        HaltedError: `halted` was set.
     """
     feature, left = np.empty((2, n_nodes), dtype=np.int32)
     threshold, value = np.empty(n_nodes, dtype=np.float32), np.empty((n_nodes, n_values), dtype=np.float32)
@@ -76,7 +82,14 @@ def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
         work = np.empty(library.tree_work(ctypes.addressof(job)), dtype=np.uint8)
         job.work = work.ctypes.data
         library.grow(ctypes.addressof(job))
+    if arguments["halted"][0]:
+        raise HaltedError
     return grown.first(len(grown.sizes))
+
+
+def not_halted() -> Halted:
+    """Return a number that others may set to 1."""
+    return np.zeros(1, dtype=np.int32)
 
 
 def sortable(X: NDArray[np.float32]) -> _Sorted:
@@ -160,6 +173,8 @@ def _boost_tree(job: Any, predicted: Floats, tree: int, place: int) -> int:
 
     def search(node: int) -> tuple[float, int, int]:
         """Return what the best split of a node gains, its input, and its bin."""
+        if job.halted[0]:
+            raise HaltedError
         rows, total = nodes[node], (slope[nodes[node]].sum(), curve[nodes[node]].sum())
         least = worth(*total)
         key = _keys(job.seed, np.array([job.first + tree]), np.array([node]))
@@ -207,7 +222,7 @@ def _grow_extra(job: Any) -> None:
     tree, number, sizes = np.arange(job.n_trees), np.zeros(job.n_trees, np.int64), np.full(job.n_trees, job.n_train)
     rows, inputs, levels = np.tile(np.arange(job.n_train), job.n_trees), np.arange(job.n_inputs), []
     job.sizes[:] = 1
-    while len(sizes):
+    while len(sizes) and not job.halted[0]:
         starts, of_row, nodes = np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes), np.arange(len(sizes))
 
         def sums(values: NDArray[Any], starts: NDArray[np.int64] = starts) -> NDArray[np.int64]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +15,11 @@ from numpy.typing import NDArray
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.calibration import blend_weights
-from seedbed.model.tree_growth import GrownTrees, grow, sortable
+from seedbed.model.tree_growth import GrownTrees, Halted, grow, not_halted, sortable
 from seedbed.networks.draws import derive
 from seedbed.networks.layers import Arrays, Shapes
 from seedbed.networks.mlp import MLP, Trees
 from seedbed.training.native.library import kernel
-from seedbed.training.parallel import HaltedError
 from seedbed.typing import Floats
 
 FEW_ROWS = 1_500
@@ -233,7 +231,7 @@ def fit_trees(
     jobs: int,
     rival: FittedMember | None = None,
     until: float | None = None,
-    halted: threading.Event | None = None,
+    halted: Halted | None = None,
 ) -> FittedMember | None:
     """Fit trees for each network to the training rows of its split.
 
@@ -246,7 +244,7 @@ def fit_trees(
             split end there.
         until: a time of `time.monotonic` after which boosting does no more iterations. Trees that would take longer, by
             the time of one, aren't fitted.
-        halted: is set if the trees aren't needed any more; then they end soon.
+        halted: becomes 1 if the trees aren't needed any more; then they end soon.
 
     Returns:
         None if extra trees ended early, or there isn't enough time.
@@ -255,7 +253,7 @@ def fit_trees(
     n_least = _round_size(data) if trees.method == "boosted" and not trees.n_nodes else trees.n_trees
     if until is not None and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs > until:
         return None
-    halted = halted or threading.Event()
+    halted = not_halted() if halted is None else halted
     with ThreadPoolExecutor(jobs) as pool:
         try:
             if trees.method == "boosted":
@@ -267,7 +265,7 @@ def fit_trees(
                     return None
                 each += pool.map(fit, data.splits[1:], seeds[1:])
         except BaseException:
-            halted.set()
+            halted[:] = 1
             raise
     return _stacked(each, data)
 
@@ -277,20 +275,18 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
     for that alone."""
     started, split = time.monotonic(), data.splits[0]
     if trees.method == "extra":
-        _extra(dataclasses.replace(trees, n_trees=_TIMED), data, split, 0, threading.Event())
+        _extra(dataclasses.replace(trees, n_trees=_TIMED), data, split, 0, not_halted())
     else:
-        _Boosting(data, split, 0, threading.Event()).grow(_TIMED)
+        _Boosting(data, split, 0, not_halted()).grow(_TIMED)
     return (time.monotonic() - started) / _TIMED
 
 
-def _extra(trees: Trees, data: TreeData, split: Split, seed: int, halted: threading.Event) -> DecisionTrees:
+def _extra(trees: Trees, data: TreeData, split: Split, seed: int, halted: Halted) -> DecisionTrees:
     """Fit extra trees. Of many rows, each tree gets some, drawn with replacement."""
     rows, n_inputs, numbers = split.train[data.counts[split.train] > 0], data.X.shape[1], data.numbers
     share, many, parts = min(_SHARE, _MOST_INPUTS / n_inputs), len(rows) > MOST_ROWS, list[GrownTrees]()
     at_once = 1 if many else max(1, _MOST_NODES // (2 * len(rows)))
     for first in range(0, trees.n_trees, at_once):
-        if halted.is_set():
-            raise HaltedError
         some, weights = rows, data.counts[rows]
         if many:
             drawn = np.random.default_rng([seed, first]).integers(len(rows), size=MOST_ROWS)
@@ -307,7 +303,7 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int, halted: thread
             n_trees * (2 * len(some) - 1), data.n_outputs, X=data.sorted_inputs, train=some.astype(np.int32), y=numbers,
             counts=np.maximum(counts, 1), targets=targets, n_rows=len(numbers), n_train=len(some), n_inputs=n_inputs,
             n_outputs=data.n_outputs, n_trees=n_trees, first=first, n_sampled=max(1, int(share * n_inputs)), n_leaves=0,
-            least=1 if data.size == len(data.y) else _FEWEST_PERIODS,
+            least=1 if data.size == len(data.y) else _FEWEST_PERIODS, halted=halted,
             unit=2.0 ** (power - of_targets) / trees.n_trees, seed=seed,
         ))  # fmt: skip
     grown = GrownTrees.joined(parts)
@@ -336,8 +332,8 @@ def _whole(values: Floats) -> tuple[NDArray[np.int64], int]:
 class _Boosting:
     """Boosted trees of a split, as far as they have grown."""
 
-    def __init__(self, data: TreeData, split: Split, seed: int, halted: threading.Event) -> None:
-        self.data, self.split, self.halted = data, split, halted
+    def __init__(self, data: TreeData, split: Split, seed: int, halted: Halted) -> None:
+        self.data, self.split = data, split
         self.n_iterations, self.parts = 0, list[GrownTrees]()
         self.level, n_inputs = data.level(split.train, LEAST), data.X.shape[1]
         bits, heaviest = len(split.train).bit_length(), float(data.counts[split.train].max())
@@ -353,7 +349,7 @@ class _Boosting:
             "n_sampled": math.ceil(_SHARE * n_inputs), "least": least, "n_leaves": n_leaves, "rate": rate,
             "penalty": 1.0, "of_classes": int(data.of_classes), "count_bits": bits, "most": 2**of_slope,
             "slope": 2.0 ** (of_slope - math.frexp(off * heaviest)[1]),
-            "curve": 2.0 ** (of_curve - math.frexp(heaviest)[1]),
+            "curve": 2.0 ** (of_curve - math.frexp(heaviest)[1]), "halted": halted,
         }  # fmt: skip
 
     def grow(self, n_iterations: int) -> Floats:
@@ -361,8 +357,6 @@ class _Boosting:
         data, split, losses = self.data, self.split, list[Floats]()
         at_once = max(1, _MOST_READ // (data.X.size * data.n_outputs))
         while (more := min(n_iterations - self.n_iterations, at_once)) > 0:
-            if self.halted.is_set():
-                raise HaltedError
             n_trees, first = more * data.n_outputs, self.n_iterations * data.n_outputs
             rows, tested = np.tile(split.test, more), np.empty((more, len(split.test), data.n_outputs))
             n_nodes, options = n_trees * (2 * growth(data.size)[0] - 1), {"n_trees": n_trees, "first": first}
@@ -401,7 +395,7 @@ def _boosted(
     seeds: Sequence[int],
     pool: ThreadPoolExecutor,
     until: float | None,
-    halted: threading.Event,
+    halted: Halted,
 ) -> list[DecisionTrees]:
     data.bins  # noqa: B018 - before threads want them
     each = [_Boosting(data, split, seed, halted) for split, seed in zip(data.splits, seeds, strict=True)]

@@ -65,7 +65,7 @@ class Job(ctypes.Structure):
 class TreeJob(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("X", "train", "test", "y", "weights", "n_bins", "counts", "targets")),
-        *((name, c_void_p) for name in ("outputs", "tested", "sizes", "feature", "left", "threshold", "value", "work")),
+        *((name, c_void_p) for name in ("outputs", "tested", "sizes", "feature", "left", "threshold", "value", "work", "halted")),
         *((name, c_int64) for name in ("n_rows", "n_train", "n_test", "n_inputs", "n_outputs", "n_trees", "first")),
         *((name, c_int64) for name in ("n_sampled", "least", "n_leaves", "of_classes", "count_bits", "most")),
         *((name, c_double) for name in ("rate", "penalty", "slope", "curve", "unit")),

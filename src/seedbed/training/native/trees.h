@@ -24,6 +24,7 @@ struct TreeJob {
   float* threshold;          // [node]; boosted: the last bin that goes to the left
   float* value;              // [node][output]; boosted: [node], as a tree has one output
   void* work;                // `tree_work` bytes
+  const volatile int32_t* halted;  // not 0 if the trees aren't needed any more: they stay unfinished then
   int64_t n_rows, n_train, n_test, n_inputs, n_outputs, n_trees, first;  // first: the number of the first tree
   int64_t n_sampled, least;  // inputs that a node tries, and rows of a leaf
   int64_t n_leaves, of_classes, count_bits, most;  // boosted; n_leaves of extra trees is 0; most: of a gradient
@@ -252,7 +253,7 @@ struct Boosting {
     int64_t n_nodes = 1;
     nodes[0] = Node{0, job.n_train, find_slopes(output), 0, -1, 0, -1};
     search(nodes[0], Random(job.seed, tree, 0));
-    while (n_nodes < 2 * job.n_leaves - 1) {
+    while (n_nodes < 2 * job.n_leaves - 1 && !*job.halted) {
       int64_t best = -1;
       for (int64_t i = 0; i < n_nodes; i++)
         if (nodes[i].left < 0 && nodes[i].input >= 0 && (best < 0 || nodes[i].gain > nodes[best].gain)) best = i;
@@ -292,7 +293,7 @@ struct Boosting {
   void run() {
     const int64_t K = job.n_outputs;
     int64_t place = 0;
-    for (int64_t tree = 0; tree < job.n_trees; tree++) {
+    for (int64_t tree = 0; tree < job.n_trees && !*job.halted; tree++) {
       if (tree % K == 0) predict_shares();
       job.sizes[tree] = grow(job.first + tree, tree % K, place);
       place += job.sizes[tree];
@@ -388,7 +389,7 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
     __builtin_memcpy(targets, job.targets, job.n_train * sizeof(int64_t));
     int64_t n_nodes = 1;
     from[0] = 0, to[0] = job.n_train;
-    for (int64_t node = 0; node < n_nodes; node++) {
+    for (int64_t node = 0; node < n_nodes && !*job.halted; node++) {
       const int64_t begin = from[node], n = to[node] - begin, at = place + node;
       int32_t best = -1, chosen = 0;
       for (int64_t i = 0; i < n; i++) seen[i] = 0;
@@ -433,7 +434,7 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
   void run() {
     for (int64_t i = 1; i < job.n_train; i++) equal &= job.counts[i] == job.counts[0];
     int64_t place = 0;
-    for (int64_t tree = 0; tree < job.n_trees; tree++) {
+    for (int64_t tree = 0; tree < job.n_trees && !*job.halted; tree++) {
       job.sizes[tree] = grow(job.first + tree, place);
       place += job.sizes[tree];
     }
