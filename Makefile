@@ -41,6 +41,7 @@ dist: .venv/installed-dev
 
 bench: .venv/installed-bench
 	$(PY) benchmarks/bench.py
+	taskset -c 0 $(PY) benchmarks/trees.py --speed
 
 peers: .venv/installed-bench
 	$(PY) benchmarks/peers.py $(ARGS)

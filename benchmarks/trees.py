@@ -3,6 +3,7 @@
 SEEDBED_DATA=... taskset -c 1 python benchmarks/trees.py --out trees.jsonl    all tables; continues where it stopped
 SEEDBED_DATA=... taskset -c 1 python benchmarks/trees.py --tables breast_w    some of them
 python benchmarks/trees.py --out trees.jsonl --show                           the table of finished results
+python benchmarks/trees.py --speed                                            LightGBM and CatBoost, 300 to 500,000 rows
 
 Both kinds are fitted as members of a blend are: eight networks, each of which leaves out other rows; those decide how
 many boosting iterations there are. Five folds; the smaller a table, the more often it is divided. The loss is the log
@@ -101,6 +102,78 @@ def boosted_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int
     return np.mean(means, axis=0)
 
 
+def lightgbm_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int) -> np.ndarray:
+    """Return what trees of LightGBM predict, each network with as many iterations as its rows left out decide."""
+    import lightgbm
+
+    n_leaves, rate, least = growth(data.size)
+    means = []
+    for number, split in enumerate(data.splits):
+        settings = {
+            "num_leaves": n_leaves, "learning_rate": rate, "min_data_in_leaf": least, "lambda_l2": 1.0,
+            "feature_fraction_bynode": 0.5, "num_threads": 1, "verbose": -1, "seed": 1000 * seed + number,
+        }  # fmt: skip
+        settings |= (
+            {"objective": "multiclass", "num_class": data.n_outputs} if data.n_outputs > 1 else {"objective": "binary"}
+        )
+        rows = lightgbm.Dataset(data.X[split.train], data.y[split.train])
+        left_out, stop = (
+            rows.create_valid(data.X[split.test], data.y[split.test]),
+            lightgbm.early_stopping(WAIT, verbose=False),
+        )
+        p = lightgbm.train(settings, rows, n_trees, valid_sets=[left_out], callbacks=[stop]).predict(X)
+        means.append(np.maximum(p if data.n_outputs > 1 else np.column_stack([1 - p, p]), LEAST / 10))
+    return np.mean(means, axis=0)
+
+
+def catboost_peers(_: str, n_trees: int, data: TreeData, X: np.ndarray, seed: int) -> np.ndarray:
+    """Return what trees of CatBoost predict, which are as deep as 15 leaves need. It tries half of the inputs."""
+    import catboost
+
+    n_leaves, rate, _ = growth(data.size)
+    means = []
+    for number, split in enumerate(data.splits):
+        model = catboost.CatBoostClassifier(
+            iterations=n_trees, depth=2 if n_leaves == 4 else 4, learning_rate=rate, l2_leaf_reg=1.0, rsm=0.5,
+            thread_count=1, verbose=False, allow_writing_files=False, random_seed=1000 * seed + number,
+        )  # fmt: skip
+        left_out = data.X[split.test], data.y[split.test]
+        model.fit(data.X[split.train], data.y[split.train], eval_set=left_out, early_stopping_rounds=WAIT)
+        means.append(np.maximum(_of_all_classes(model, X, max(2, data.n_outputs)), LEAST / 10))
+    return np.mean(means, axis=0)
+
+
+PEERS = {"ours": ours, "scikit-learn": boosted_peers, "LightGBM": lightgbm_peers, "CatBoost": catboost_peers}
+SPEED = {"heart_failure": 8, "sick": 8, "adult": 8, "simulated": 2}  # tables, and networks
+
+
+def simulated(n_rows: int) -> sb.Table:
+    """Return rows of 14 numbers, half of which matter."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, 14))
+    score = X[:, 0] * X[:, 1] + np.sin(2 * X[:, 2]) + X[:, 3] + (X[:, 4] > 0.5) * X[:, 5] + abs(X[:, 6])
+    return sb.read_table(X, rng.random(n_rows) < 1 / (1 + np.exp(-2 * score)))
+
+
+def speed(n_simulated: int = 500_000) -> None:
+    """Print processor time and log loss of the first of five folds, in which all fit and predict on one core."""
+    paths = {tables.stem(path): path for path in tables.tables()}
+    print("| table, rows | networks | trees | s | log loss |\n|---|---:|---|---:|---:|")
+    for name, n_networks in SPEED.items():
+        path = paths.get(name)
+        table = sb.read_table(str(path), target=tables.rows_of(path)[0]) if path else simulated(n_simulated)
+        split = next(iter(repeated_folds(table.target, repeats=1, folds=5, random_state=0)))
+        train, test = table.of_rows(split.train), table.of_rows(split.test)
+        made = MemberData(train, n_networks, None, 0)
+        X = smooth_clip(made.preprocessor.inputs_of_values(test.features), LIMIT)
+        for kind, fit in PEERS.items():
+            started = time.process_time()
+            p = fit("boosted", N_ITERATIONS, made.for_trees(), X, 0)
+            seconds = time.process_time() - started
+            loss = -np.log(p[np.arange(len(p)), test.target] / p.sum(axis=1)).mean()
+            print(f"| {name} {table.n_rows:,} | {n_networks} | {kind} | {seconds:.3g} | {loss:.4f} |", flush=True)
+
+
 def results(path: Path, method: str, most: int, seeds: int) -> Iterator[dict[str, Any]]:
     """Yield loss and processor time of both kinds in each fold. Another seed has other trees and other inner splits."""
     target, n_rows = tables.rows_of(path)
@@ -157,7 +230,11 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=MOST_REPEATS)
     parser.add_argument("--seeds", type=int, default=1, help="on the same folds; then the error is that of the seeds")
     parser.add_argument("--show", action="store_true")
+    parser.add_argument("--speed", action="store_true")
     options = parser.parse_args()
+    if options.speed:
+        speed()
+        return
     known = [json.loads(line) for line in options.out.open()] if options.out and options.out.exists() else []
     wanted = options.tables.split(",") if options.tables else None
     for path in [] if options.show else tables.tables():

@@ -207,10 +207,14 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("kind", ["two", "three", "numbers"])
-def test_the_kernel_adds_the_same_leaves_as_numpy(monkeypatch, dtype, kind):
-    fitted = fit(Trees("extra", 19), data_of(kind))  # not a multiple of the trees that walk side by side
-    made, X = trees_of(fitted)[0], np.random.default_rng(0).normal(size=(300, 6)).astype(dtype)
+@pytest.mark.parametrize("n_rows", [15, 16, 301])  # fewer than a vector has lanes, as many, and a few more
+@pytest.mark.parametrize(("kind", "method"), [("two", "extra"), ("three", "boosted"), ("numbers", "boosted")])
+def test_the_kernel_adds_the_same_leaves_as_numpy(monkeypatch, dtype, kind, method, n_rows):
+    fitted = fit(Trees(method, 19), data_of(kind, 1_600))  # not a multiple of the trees that walk side by side
+    made, X = trees_of(fitted)[0], np.random.default_rng(0).normal(size=(n_rows, 6)).astype(dtype)
+    inner = made.left != np.arange(len(made.left))
+    X[:10, made.feature[inner][:6]] = made.threshold[inner][:6]  # neither below nor above
+    X[::7, 1] = np.nan
     outputs = made(X)
     monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, "there is none"))
     np.testing.assert_array_equal(outputs, made(X))
@@ -218,13 +222,14 @@ def test_the_kernel_adds_the_same_leaves_as_numpy(monkeypatch, dtype, kind):
     np.testing.assert_allclose(outputs, plain_trees(fitted.architecture, state, X), rtol=1e-12)
 
 
-def test_the_kernel_never_leaves_the_nodes():
+@pytest.mark.parametrize("n_rows", [2, 20])
+def test_the_kernel_never_leaves_the_nodes(n_rows):
     """A file that was made to harm may lead anywhere."""
     n = 5
     left, feature = np.array([4, 3, -7, 2**31 - 1, 4], np.int32), np.array([0, -9, 2**31 - 1, 0, 5], np.int32)
     threshold, value = np.full(n, -1e30, np.float32), np.ones((n, 1), np.float32)
     damaged = DecisionTrees(Trees("extra", 2, n, 10**6), feature, threshold, left, value)
-    np.testing.assert_array_equal(damaged(np.zeros((2, 1), np.float32)), 2.0)
+    np.testing.assert_array_equal(damaged(np.zeros((n_rows, 1), np.float32)), 2.0)
 
 
 def test_unused_nodes_lead_to_themselves():

@@ -31,6 +31,7 @@ _SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its
 _MOST_BINS = 255
 _MOST_READ, _MOST_NODES = 1 << 22, 1 << 17  # inputs and nodes of a call of the kernel, after which trees may be halted
 _MOST_CACHED = 1 << 17  # inputs of rows that walk through trees at a time
+_MOST_LANES = 16  # rows that the kernel sends through a tree at once, at most; of fewer rows each walks by itself
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
 _ROUND, _SMALL_ROUND = 25, 50  # boosting iterations after which rows left out decide whether more may help
 _TIMED = 5  # trees that are fitted to know how long one takes
@@ -188,7 +189,7 @@ class DecisionTrees:
     def _add_leaves(self, X: NDArray[np.floating], total: Floats) -> None:
         """Add the values of the leaves that rows reach, tree by tree."""
         n_trees, depth = self.architecture.n_trees, self.architecture.depth
-        library = kernel(X.dtype.name).library
+        library = kernel("float32" if X.itemsize == 4 else "float64").library
         if library is None or n_trees > len(self.left):
             at = np.tile(np.arange(n_trees), (len(X), 1))
             for _ in range(depth):
@@ -200,7 +201,9 @@ class DecisionTrees:
         kinds = (self.feature, np.int32), (self.threshold, X.dtype), (self.left, np.int32), (self.value, X.dtype)
         nodes = [np.ascontiguousarray(values, dtype) for values, dtype in kinds]
         pointers, sizes = [values.ctypes.data for values in nodes], (len(self.left), n_trees, depth, total.shape[1])
-        library.add_leaves(X.ctypes.data, *X.shape, *pointers, *sizes, total.ctypes.data)
+        columns = np.empty((len(X) + _MOST_LANES, X.shape[1]), np.float32) if len(X) >= _MOST_LANES else np.empty(0)
+        memory = columns.ctypes.data if columns.size else None
+        library.add_leaves(X.ctypes.data, *X.shape, *pointers, *sizes, total.ctypes.data, memory)
 
 
 def tree_shapes(trees: Trees, n_outputs: int) -> Shapes:

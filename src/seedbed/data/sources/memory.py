@@ -146,6 +146,8 @@ def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) 
     import narwhals as nw
 
     dtype = series.dtype
+    if dtype.is_float():
+        return Numbers(np.array(series.to_numpy(), dtype=np.float64))
     whole = series.null_count() == 0
     if dtype.is_numeric():
         if dtype.is_integer() and dtype not in (nw.Int128, nw.UInt128):

@@ -106,35 +106,11 @@ EXPORT void grow(TreeJob* job) {
   else ExtraTrees<false>(*job).run();
 }
 
-// Add up the values of the leaves that each row reaches [row][output]: from a node, rows with more of a feature than the
-// threshold go to the node `left + 1`, others to `left`. A leaf leads to itself, and the trees begin at the first nodes.
-// Some trees walk side by side, so that one waits for memory while others go on.
+// Add up the values of the leaves that each row reaches [row][output], see Leaves. The trees begin at the first nodes.
 EXPORT void add_leaves(const Number* x, int64_t n_rows, int64_t n_features, const int32_t* feature,
                        const Number* threshold, const int32_t* left, const Number* value, int64_t n_nodes,
-                       int64_t n_trees, int64_t depth, int64_t n_outputs, double* sums) {
-  constexpr int64_t group = 8;
-  for (int64_t first = 0; first < n_trees; first += group) {
-    int64_t n = n_trees - first < group ? n_trees - first : group;
-    for (int64_t row = 0; row < n_rows; row++) {
-      const Number* values = x + row * n_features;
-      int64_t at[group];
-      for (int64_t tree = 0; tree < n; tree++) at[tree] = first + tree;
-      bool moved = true;
-      for (int64_t step = 0; step < depth && moved; step++) {
-        moved = false;
-        for (int64_t tree = 0; tree < n; tree++) {
-          int64_t node = at[tree];
-          // Whatever a damaged file says, nothing else than nodes and features is read.
-          bool exists = uint64_t(feature[node]) < uint64_t(n_features);
-          int64_t next = int64_t(left[node]) + (exists && values[feature[node]] > threshold[node]);
-          next = uint64_t(next) < uint64_t(n_nodes) ? next : node;
-          moved |= next != node;
-          at[tree] = next;
-        }
-      }
-      for (int64_t tree = 0; tree < n; tree++)
-        for (int64_t k = 0; k < n_outputs; k++) sums[row * n_outputs + k] += value[at[tree] * n_outputs + k];
-    }
-  }
+                       int64_t n_trees, int64_t depth, int64_t n_outputs, double* sums, float* columns) {
+  Leaves<Number>{x, n_rows, n_features, feature, threshold, left, value, n_nodes, n_trees, depth, n_outputs, sums,
+                 columns}.add();
 }
 #endif

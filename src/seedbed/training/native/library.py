@@ -65,7 +65,8 @@ class Job(ctypes.Structure):
 class TreeJob(ctypes.Structure):
     _fields_ = [
         *((name, c_void_p) for name in ("X", "train", "test", "y", "weights", "n_bins", "counts", "targets")),
-        *((name, c_void_p) for name in ("outputs", "tested", "sizes", "feature", "left", "threshold", "value", "work", "halted")),
+        *((name, c_void_p) for name in ("outputs", "tested", "sizes", "feature", "left", "threshold", "value", "work")),
+        ("halted", c_void_p),
         *((name, c_int64) for name in ("n_rows", "n_train", "n_test", "n_inputs", "n_outputs", "n_trees", "first")),
         *((name, c_int64) for name in ("n_sampled", "least", "n_leaves", "of_classes", "count_bits", "most")),
         *((name, c_double) for name in ("rate", "penalty", "slope", "curve", "unit")),
@@ -120,7 +121,7 @@ def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
         library.tree_work.restype, library.tree_work.argtypes = c_int64, [array]
         library.grow.restype, library.grow.argtypes = None, [array]
         library.add_leaves.restype = None
-        library.add_leaves.argtypes = [array, size, size, array, array, array, array, size, size, size, size, array]
+        library.add_leaves.argtypes = [array, size, size, *[array] * 4, *[size] * 4, array, array]
     except AttributeError as error:
         raise OSError(str(error)) from error
     return library

@@ -440,3 +440,109 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
     }
   }
 };
+
+// -- What fitted trees predict. From a node, rows with more of a feature than the threshold go to the node `left + 1`,
+// others to `left`; a leaf leads to itself.
+
+template <class T> struct Leaves {
+  static constexpr int GROUP = 8, MOST = 32, L = Lanes<float>::L;  // trees side by side; leaves of a small tree
+  typedef typename Lanes<float>::U Bits;
+  // A small tree whose leaves are numbered from left to right. Of the leaves that no comparison excludes, a row reaches
+  // the first (Lucchese and others 2015, "QuickScorer").
+  struct Small { int32_t n, n_leaves, feature[MOST], leaf[MOST]; float threshold[MOST]; uint32_t low[MOST]; };
+
+  const T* x;                // [row][feature]
+  int64_t n_rows, n_features;
+  const int32_t* feature;    // [node]
+  const T* threshold;        // [node]
+  const int32_t* left;       // [node]
+  const T* value;            // [node][output]
+  int64_t n_nodes, n_trees, depth, n_outputs;
+  double* sums;              // [row][output]
+  float* columns;            // memory for [block of L rows][feature][lane], or nothing if there are few rows
+
+  void add() const {
+    for (int64_t block = 0; columns && block < n_rows; block += L)
+      for (int64_t k = 0; k < n_features; k++)
+        for (int64_t lane = 0; lane < L; lane++)
+          columns[block * n_features + k * L + lane] =
+              block + lane < n_rows ? rounded_up(x[(block + lane) * n_features + k]) : 0;
+    Small small[GROUP];
+    for (int64_t first = 0; first < n_trees; first += GROUP) {
+      const int64_t n = n_trees - first < GROUP ? n_trees - first : GROUP;
+      bool are_small = columns != nullptr;
+      for (int64_t tree = 0; tree < n && are_small; tree++) {
+        small[tree].n = small[tree].n_leaves = 0;
+        are_small = read(small[tree], first + tree, depth);
+      }
+      if (!are_small) walk(first, n);
+      for (int64_t block = 0; are_small && block < n_rows; block += L)
+        for (int64_t tree = 0; tree < n; tree++) look(small[tree], block);
+    }
+  }
+
+  // A number is above a threshold of single precision exactly if it is when it is rounded up to single precision.
+  INLINE float rounded_up(T number) {
+    float x = (float)number;
+    if (!((T)x < number)) return x;
+    int32_t bits;
+    __builtin_memcpy(&bits, &x, 4);
+    bits = x == 0 ? 1 : bits < 0 ? bits - 1 : bits + 1;
+    __builtin_memcpy(&x, &bits, 4);
+    return x;
+  }
+
+  // Return whether a tree is small enough. Whatever a damaged file says, nothing else than its nodes is read.
+  bool read(Small& small, int64_t node, int64_t steps) const {
+    const int64_t next = left[node];
+    if (!steps || next == node) {
+      if (small.n_leaves == MOST) return false;
+      small.leaf[small.n_leaves++] = node;
+      return true;
+    }
+    if (small.n == MOST || next < 0 || next + 1 >= n_nodes || uint64_t(feature[node]) >= uint64_t(n_features)) return false;
+    const int32_t at = small.n++, before = small.n_leaves;
+    small.feature[at] = feature[node], small.threshold[at] = (float)threshold[node];
+    if ((T)small.threshold[at] != threshold[node] || !read(small, next, steps - 1)) return false;
+    small.low[at] = (uint32_t)(((uint64_t)1 << small.n_leaves) - ((uint64_t)1 << before));
+    return read(small, next + 1, steps - 1);
+  }
+
+  // Add the leaves that L rows reach.
+  INLINE_MEMBER void look(const Small& small, int64_t block) const {
+    Bits open = ~Bits{};
+    for (int32_t i = 0; i < small.n; i++) {
+      Vec<float> values;
+      __builtin_memcpy(&values, columns + block * n_features + small.feature[i] * L, sizeof(values));
+      open &= ~((Bits)(values > small.threshold[i]) & small.low[i]);
+    }
+    for (int64_t lane = 0; lane < L && block + lane < n_rows; lane++) {
+      const T* leaf = value + small.leaf[__builtin_ctz(open[lane])] * n_outputs;
+      for (int64_t k = 0; k < n_outputs; k++) sums[(block + lane) * n_outputs + k] += leaf[k];
+    }
+  }
+
+  // Some trees walk side by side, so that one waits for memory while others go on.
+  void walk(int64_t first, int64_t n) const {
+    for (int64_t row = 0; row < n_rows; row++) {
+      const T* values = x + row * n_features;
+      int64_t at[GROUP];
+      for (int64_t tree = 0; tree < n; tree++) at[tree] = first + tree;
+      bool moved = true;
+      for (int64_t step = 0; step < depth && moved; step++) {
+        moved = false;
+        for (int64_t tree = 0; tree < n; tree++) {
+          int64_t node = at[tree];
+          // Whatever a damaged file says, nothing else than nodes and features is read.
+          bool exists = uint64_t(feature[node]) < uint64_t(n_features);
+          int64_t next = int64_t(left[node]) + (exists && values[feature[node]] > threshold[node]);
+          next = uint64_t(next) < uint64_t(n_nodes) ? next : node;
+          moved |= next != node;
+          at[tree] = next;
+        }
+      }
+      for (int64_t tree = 0; tree < n; tree++)
+        for (int64_t k = 0; k < n_outputs; k++) sums[row * n_outputs + k] += value[at[tree] * n_outputs + k];
+    }
+  }
+};
