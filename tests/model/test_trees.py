@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from seedbed.data.reading import read_table
 from seedbed.data.splits import Split
 from seedbed.errors import CandidateError, ModelFileError, OptionError, TrainingError
+from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
 from seedbed.model import model_file, portfolio, tree_growth, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.model import load
@@ -388,3 +389,36 @@ def test_sizes_that_trees_cannot_have_are_refused(few, change):
         model_file._architecture(values, None, 10, few.preprocessor.layout)
     with pytest.raises(ModelFileError, match="members of a blend"):
         model_file._architecture(values["members"][0]["network"], None, 10, few.preprocessor.layout)
+
+
+def test_trees_that_are_too_deep_for_a_file_are_not_saved(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_file, "_MOST_STEPS", 2 * few.architecture.members[0].depth - 1)
+    with pytest.raises(ModelFileError, match=r"2 trees with a depth of .*, more than a model file may have"):
+        few.save(tmp_path / "model.safetensors")
+
+
+BAD_INPUT = {
+    "constant inputs": lambda X, y, w: (X * 0, y, w),
+    "one class in a bag": lambda X, y, w: (X, np.arange(60) == 0, w),
+    "thirty classes": lambda X, y, w: (X, np.arange(60) % 30, w),
+    "weights of 0": lambda X, y, w: (X, y, w * (np.arange(60) < 3)),
+    "two rows": lambda X, y, w: (X[:2], np.arange(2), w[:2]),
+    "many inputs": lambda X, y, w: (np.tile(X, (1, 700)), y, w),
+    "large inputs": lambda X, y, w: (X * 1e30, y, w),
+    "one large input": lambda X, y, w: (np.where(X.max() == X, 1e30, X), y * 1.5, w),
+    "one target": lambda X, y, w: (X, y * 0.0, w),
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUT)
+@pytest.mark.parametrize("trees", ["boosted-trees:3", "extra-trees:3"])
+def test_bad_input_gives_finite_predictions_with_the_kernel_and_without(trees, name, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y, weights = BAD_INPUT[name](rng.normal(size=(60, 3)), rng.integers(0, 2, 60), np.ones(60))
+    kind, predictions = SeedbedRegressor if y.dtype == np.float64 else SeedbedClassifier, []
+    for kernel in (library.kernel, lambda _: Kernel(None, "there is none")):
+        monkeypatch.setattr(tree_growth, "kernel", kernel)
+        fitted = kind(portfolio=[trees], random_state=0).fit(X, y, sample_weight=weights)
+        predictions.append(fitted.predict(X) if y.dtype == np.float64 else fitted.predict_proba(X))
+    assert np.isfinite(predictions[0]).all()
+    np.testing.assert_array_equal(*predictions)
