@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import tables
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
@@ -152,7 +153,8 @@ def simulated(n_rows: int) -> sb.Table:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(n_rows, 14))
     score = X[:, 0] * X[:, 1] + np.sin(2 * X[:, 2]) + X[:, 3] + (X[:, 4] > 0.5) * X[:, 5] + abs(X[:, 6])
-    return sb.read_table(X, rng.random(n_rows) < 1 / (1 + np.exp(-2 * score)))
+    y = rng.random(n_rows) < 1 / (1 + np.exp(-2 * score))
+    return sb.read_table(pd.DataFrame(X, columns=[f"x{i}" for i in range(14)]).assign(y=y * 1), target="y")
 
 
 def speed(n_simulated: int = 500_000) -> None:

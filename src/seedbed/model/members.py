@@ -18,7 +18,7 @@ from seedbed.data.table import Table
 from seedbed.errors import SeedbedError, error_line
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
-from seedbed.model.tree_growth import Halted, not_halted
+from seedbed.model.tree_growth import Halted
 from seedbed.model.trees import FittedMember, fit_trees, pad_trees
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
@@ -162,10 +162,10 @@ def trained_members(
 
     are_others = any(not is_network(member) for fit in fits for member in fit.members)
     if ends is not None or running.jobs == 1 or not are_others:
-        yield from _fit_others(fits, random_state, running.jobs, ends, not_halted())
+        yield from _fit_others(fits, random_state, running.jobs, ends, np.zeros(1, dtype=np.int32))
         yield from _train_networks(fits, random_state, running, ends)
         return
-    halted = not_halted()
+    halted = np.zeros(1, dtype=np.int32)
     with contextlib.closing(BackgroundWork(_fit_others(fits, random_state, running.jobs, None, halted))) as others:
         try:
             for trained in _train_networks(fits, random_state, running, None):

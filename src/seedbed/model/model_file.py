@@ -38,7 +38,7 @@ from seedbed.model.header import (
 )
 from seedbed.model.predicting import values_of
 from seedbed.model.sets import LeftOutErrors, n_points
-from seedbed.model.stacks import members_of, shapes_of
+from seedbed.model.stacks import shapes_of
 from seedbed.networks.candidate import candidate_from
 from seedbed.networks.layers import Arrays
 from seedbed.networks.mlp import (
@@ -109,7 +109,7 @@ def to_bytes(model: Ensemble) -> bytes:
     if len(model.labels) > MOST_LABELS:
         message = f"the target has {len(model.labels):,} labels, and a model file at most {MOST_LABELS:,}"
         raise ModelFileError(message, "Merge rare labels.")
-    for trees in members_of(model.architecture).values():
+    for trees in model.architecture.members if isinstance(model.architecture, BlendedMembers) else ():
         if isinstance(trees, Trees) and trees.depth > _MOST_STEPS // trees.n_trees:
             steps = f"{trees.n_trees:,} trees with a depth of {trees.depth:,}"
             raise ModelFileError(f"the model has {steps}, more than a model file may have", "Use fewer trees.")

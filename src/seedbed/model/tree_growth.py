@@ -24,8 +24,7 @@ _STEP, _FIRST, _SECOND = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1
 _LN2 = 6.93145751953125e-1, 1.42860682030941723212e-6  # its high and its low part
 _Words = NDArray[np.uint64]
 _Sorted = NDArray[np.int32]
-Halted = NDArray[np.int32]
-"""A single number: 1 if trees aren't needed any more."""
+Halted = NDArray[np.int32]  # a single number: 1 if trees aren't needed any more
 
 
 class GrownTrees(NamedTuple):
@@ -85,11 +84,6 @@ def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
     if arguments["halted"][0]:
         raise HaltedError
     return grown.first(len(grown.sizes))
-
-
-def not_halted() -> Halted:
-    """Return a number that others may set to 1."""
-    return np.zeros(1, dtype=np.int32)
 
 
 def sortable(X: NDArray[np.float32]) -> _Sorted:

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.calibration import blend_weights
-from seedbed.model.tree_growth import GrownTrees, Halted, grow, not_halted, sortable
+from seedbed.model.tree_growth import GrownTrees, Halted, grow, sortable
 from seedbed.networks.draws import derive
 from seedbed.networks.layers import Arrays, Shapes
 from seedbed.networks.mlp import MLP, Trees
 from seedbed.training.native.library import kernel
 from seedbed.typing import Floats
 
+_Bins = tuple[NDArray[np.uint8], list[NDArray[np.float32]]]
 FEW_ROWS = 1_500
 """Rows below which boosted trees are small."""
 _FEWEST_PERIODS = 20  # in a leaf of extra trees, which would else find the last period of single rows
@@ -99,14 +100,19 @@ class TreeData:
         return sortable(self.inputs)
 
     @functools.cached_property
-    def bins(self) -> tuple[NDArray[np.uint8], list[NDArray[np.float32]]]:
+    def bins(self) -> list[_Bins]:
+        """Return two layings of bins, or one if there are few values. Networks take them in turn: the mean of trees
+        whose thresholds lie between each other's is finer."""
+        return [self._lay(shift) for shift in ((0.0, 0.5) if max(map(len, self.values)) > _MOST_BINS else (0.0,))]
+
+    def _lay(self, shift: float) -> _Bins:
         """Return the bin of each input [row, input], and the largest number of each bin but the last [input][bin]. They
         depend on inputs alone, with about as many rows in each, and keep a distance from the values of rows."""
         bins, edges = np.zeros(self.X.shape, dtype=np.uint8), list[NDArray[np.float32]]()
         for number, (column, values) in enumerate(zip(self.inputs, self.values, strict=True)):
             above = np.arange(1, len(values))
             if len(values) > _MOST_BINS:
-                shares = np.linspace(0, 1, _MOST_BINS + 1)[1:-1]
+                shares = (np.arange(1, _MOST_BINS) + shift) / _MOST_BINS
                 borders = np.quantile(column[np.isfinite(column)], shares, method="midpoint")
                 above = np.unique(np.searchsorted(values, borders, side="right").clip(1, len(values) - 1))
             edges.append(((values[above - 1].astype(np.float64) + values[above]) / 2).astype(np.float32))
@@ -256,7 +262,7 @@ def fit_trees(
     n_least = _round_size(data) if trees.method == "boosted" and not trees.n_nodes else trees.n_trees
     if until is not None and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs > until:
         return None
-    halted = not_halted() if halted is None else halted
+    halted = np.zeros(1, dtype=np.int32) if halted is None else halted
     with ThreadPoolExecutor(jobs) as pool:
         try:
             if trees.method == "boosted":
@@ -278,9 +284,9 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
     for that alone."""
     started, split = time.monotonic(), data.splits[0]
     if trees.method == "extra":
-        _extra(dataclasses.replace(trees, n_trees=_TIMED), data, split, 0, not_halted())
+        _extra(dataclasses.replace(trees, n_trees=_TIMED), data, split, 0, np.zeros(1, dtype=np.int32))
     else:
-        _Boosting(data, split, 0, not_halted()).grow(_TIMED)
+        _Boosting(data, split, 0, np.zeros(1, dtype=np.int32)).grow(_TIMED)
     return (time.monotonic() - started) / _TIMED
 
 
@@ -337,6 +343,7 @@ class _Boosting:
 
     def __init__(self, data: TreeData, split: Split, seed: int, halted: Halted) -> None:
         self.data, self.split = data, split
+        bins, self.edges = data.bins[split.fold % len(data.bins)]
         self.n_iterations, self.parts = 0, list[GrownTrees]()
         self.level, n_inputs = data.level(split.train, LEAST), data.X.shape[1]
         bits, heaviest = len(split.train).bit_length(), float(data.counts[split.train].max())
@@ -345,9 +352,9 @@ class _Boosting:
         of_slope, of_curve = min(50, 53 - bits), min(50, 53 - bits, 62 - 2 * bits)
         n_leaves, rate, least = growth(data.size)
         self.arguments: dict[str, Any] = {
-            "X": data.bins[0], "y": data.numbers, "weights": data.counts, "train": split.train.astype(np.int32),
+            "X": bins, "y": data.numbers, "weights": data.counts, "train": split.train.astype(np.int32),
             "test": split.test.astype(np.int32), "outputs": np.tile(self.level, (len(data.y), 1)), "seed": seed,
-            "n_bins": np.array([len(each) + 1 for each in data.bins[1]], dtype=np.int32), "n_rows": len(data.y),
+            "n_bins": np.array([len(each) + 1 for each in self.edges], dtype=np.int32), "n_rows": len(data.y),
             "n_train": len(split.train), "n_test": len(split.test), "n_inputs": n_inputs, "n_outputs": data.n_outputs,
             "n_sampled": math.ceil(_SHARE * n_inputs), "least": least, "n_leaves": n_leaves, "rate": rate,
             "penalty": 1.0, "of_classes": int(data.of_classes), "count_bits": bits, "most": 2**of_slope,
@@ -371,7 +378,7 @@ class _Boosting:
 
     def trees(self, trees: Trees, n_iterations: int) -> DecisionTrees:
         """Return the first iterations."""
-        edges, K = self.data.bins[1], self.data.n_outputs
+        edges, K = self.edges, self.data.n_outputs
         grown = GrownTrees.joined(self.parts).first(n_iterations * K)
         inner, starts = np.flatnonzero(grown.left >= 0), np.cumsum([0, *map(len, edges)])
         places = starts[grown.feature[inner]] + grown.threshold[inner].astype(np.int64)
