@@ -31,6 +31,7 @@ from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training.native import library
 from seedbed.training.native.library import Kernel
+from seedbed.training.parallel import HaltedError
 
 from .plain_networks import plain_trees
 
