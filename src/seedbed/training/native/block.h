@@ -72,11 +72,11 @@ template <class Layout> struct Block {
     auto take = [&](long n) { V* start = free; free += n; return start; };
     long n_weights = job.n_features * width(layers[0].n_out);
     long n_folded = folds(job) ? n_weights + width(layers[0].n_out) : 0;
-    gradients = take(layout.n_params), folded = take(n_folded), folded_gradients = take(n_folded), zeros = take(1);
+    gradients = take(layout.n_params), folded = take(n_folded), folded_gradients = take(n_folded);
     values = take(job.tile * (long)job.n_values), slopes = take(job.tile * (long)job.n_gradients);
     gathered = (T*)take(job.tile * (long)job.n_features), targets = (T*)take(job.tile * (long)job.n_outputs);
     weights = (T*)take(job.tile), outputs = take(n_judged(job)), output_slopes = take(n_judged(job));
-    logarithms = take(n_judged(job));
+    logarithms = take(n_judged(job)), zeros = take(1);
     learned = (int32_t*)free, n_learned = 0;
     for (long row = 0; N == 1 && all_rows && row < job.n_rows; row++)
       if (train[row] != T(0)) learned[n_learned++] = row;

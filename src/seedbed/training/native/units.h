@@ -30,7 +30,16 @@ template <class Number> struct UnitsInLanes {
   using Key = uint32_t;
   static constexpr int L = Lanes<T>::L, NETWORKS = 1, ROWS = L;
 
-  static long width(long units) { return (units + L - 1) / L; }
+  static constexpr long LINE = 64 / VECTOR_BYTES;  // vectors in a line of the cache
+  static long in_lines(long vectors) { return (vectors + LINE - 1) / LINE * LINE; }
+
+  // Vectors in which the units are, and those that a row takes. Rows that lie a multiple of four lines apart share few
+  // places of the first-level cache, so if they are longer than that, they take a line more.
+  static long filled(long units) { return (units + L - 1) / L; }
+  static long width(long units) {
+    long n = filled(units);
+    return n > 4 * LINE && n % (4 * LINE) == 0 ? n + LINE : n;
+  }
   static long place(long row, long unit, long units) { return row * width(units) * L + unit; }
 
   // The vector with zeros for padding.
@@ -73,7 +82,7 @@ template <class Number> struct UnitsInLanes {
     long n = 0;
     for (long s = 0; s < job.n_segments && job.segments[s].start < place; s++) {
       Matrix m = matrix(job, job.segments[s]);
-      n += m.rows * width(m.columns);
+      n += in_lines(m.rows * width(m.columns));
     }
     return n;
   }
@@ -85,7 +94,7 @@ template <class Number> struct UnitsInLanes {
     return k == 0 || layer.kind != LINEAR || is_narrow(job, k) ? 0 : layer.n_out * width(layer.n_in);
   }
 
-  static long vectors(long bytes) { return (bytes + VECTOR_BYTES - 1) / VECTOR_BYTES; }
+  static long vectors(long bytes) { return in_lines((bytes + VECTOR_BYTES - 1) / VECTOR_BYTES); }
 
   static long n_work(const Job& job) {
     long n = (1 + job.n_moments) * n_packed(job);
@@ -175,10 +184,10 @@ template <class Number> struct UnitsInLanes {
   APART void clear_padding(V* gradients) const {
     for (long s = 0; s < job.n_segments; s++) {
       Matrix m = matrix(job, job.segments[s]);
-      long last = width(m.columns) - 1;
-      V* row = gradients + segments[s].start + last;
-      if (m.columns % L)
-        for (long r = 0; r < m.rows; r++, row += last + 1) *row = real(*row, last, m.columns);
+      const long n = width(m.columns), first = m.columns / L;
+      V* row = gradients + segments[s].start;
+      for (long r = 0; first < n && r < m.rows; r++, row += n)
+        for (long v = first; v < n; v++) row[v] = real(row[v], v, m.columns);
     }
   }
 
@@ -189,16 +198,16 @@ template <class Number> struct UnitsInLanes {
     long ni = layer.n_in, no = width(layer.n_out), row = table ? ni : width(ni) * L;
     if (table || turned[&layer - layers]) {
       const T* a = table ? table : (const T*)in;
-      Product<T, true>{a, row, 1, W, no, 1, start, 0, start_unit, out, no, ni}.run(n, no);
+      Product<T, true>{a, row, 1, W, no, 1, start, 0, start_unit, out, no, ni}.run(n, filled(layer.n_out));
       return;
     }
     // Sums over lanes: of L rows at once, as a square of sums is transposed more quickly than added up.
-    const long wi = width(ni);
+    const long wi = width(ni), filled_in = filled(ni);
     for (long r = 0; r < n; r += L) {
       for (long i = r; i < n && i < r + L; i++) out[i] = *start;
       for (long o = 0; o < layer.n_out; o++) {
         V sums[L] = {};
-        for (long i = 0; i < wi; i++) {
+        for (long i = 0; i < filled_in; i++) {
           const V weight = W[o * wi + i];
           for (int k = 0; k < L; k++)
             sums[k] += real(in[(r + k < n ? r + k : r) * wi + i], i, ni) * weight;
@@ -214,10 +223,10 @@ template <class Number> struct UnitsInLanes {
     long ni = layer.n_in, no = width(layer.n_out), row = table ? ni : width(ni) * L;
     if (table || turned[&layer - layers]) {
       const T* a = table ? table : (const T*)in;
-      Product<T, true>{a, 1, row, d, no, 1, gW, no, 1, gW, no, n}.run(ni, no);
+      Product<T, true>{a, 1, row, d, no, 1, gW, no, 1, gW, no, n}.run(ni, filled(layer.n_out));
     } else {
       long wi = width(ni);
-      Product<T, true>{(const T*)d, 1, no * L, in, wi, 1, gW, wi, 1, gW, wi, n}.run(layer.n_out, wi);
+      Product<T, true>{(const T*)d, 1, no * L, in, wi, 1, gW, wi, 1, gW, wi, n}.run(layer.n_out, filled(ni));
     }
   }
 
@@ -225,6 +234,6 @@ template <class Number> struct UnitsInLanes {
     long wi = width(layer.n_in), no = width(layer.n_out);
     const V* W = turned[&layer - layers];
     if (!W) W = params + layer.weight;
-    Product<T, true>{(const T*)d, no * L, 1, W, wi, 1, zero, 0, 0, d_in, wi, layer.n_out}.run(n, wi);
+    Product<T, true>{(const T*)d, no * L, 1, W, wi, 1, zero, 0, 0, d_in, wi, layer.n_out}.run(n, filled(layer.n_in));
   }
 };
