@@ -94,7 +94,7 @@ def _logistic(data: TreeData) -> Floats:
         fits = newton.fits(np.tile(rows, (len(grid), 1)), np.repeat(grid, len(rows)))
         if fits is not None:
             most = -np.log(np.finfo(np.float64).eps)
-            losses = np.minimum(newton.row_losses(fits), most).reshape(len(grid), *tests.shape)
+            losses = np.minimum(newton.row_losses(fits)[0], most).reshape(len(grid), *tests.shape)
             best = int((losses * tests).sum(axis=(1, 2)).argmin())
             return np.asarray(fits.reshape(len(grid), len(rows), 1, -1)[best])
     return _by_paths(data, left_out=left_out)
@@ -218,7 +218,8 @@ class _Newton:
     def __init__(self, Z: NDArray[np.float64], y: NDArray[np.int64]) -> None:
         self.inputs = np.column_stack([Z, np.ones(len(Z))])
         self.signs = 2.0 * y - 1
-        self.products = (self.inputs[:, :, None] * self.inputs[:, None, :]).reshape(len(Z), -1)
+        self.upper = np.triu_indices(self.inputs.shape[1])  # a curve is symmetric
+        self.products = self.inputs[:, self.upper[0]] * self.inputs[:, self.upper[1]]
         self.penalty = np.append(np.ones(Z.shape[1]), 0.0)
 
     def fits(self, rows: NDArray[np.float64], C: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -226,35 +227,37 @@ class _Newton:
 
         None if one of them doesn't converge.
         """
-        from scipy.special import expit
-
         n_inputs = self.inputs.shape[1]
-        fits = np.zeros((len(C), n_inputs))
+        fits, curve = np.zeros((len(C), n_inputs)), np.zeros((len(C), n_inputs, n_inputs))
         active, weights = np.arange(len(C)), rows * C[:, None]
-        value = self._values(fits, weights)
+        value, wrong = self._values(fits, weights)
         for _ in range(_MOST_STEPS):
-            at, weight = fits[active], weights[active]
-            wrong = expit(-(at @ self.inputs.T) * self.signs)
+            at, weight, curve = fits[active], weights[active], curve[: len(active)]
             slope = self.penalty * at - (weight * wrong * self.signs) @ self.inputs
-            curve = ((weight * wrong * (1 - wrong)) @ self.products).reshape(-1, n_inputs, n_inputs)
+            curve[:, *self.upper] = curve[:, *self.upper[::-1]] = (weight * wrong * (1 - wrong)) @ self.products
             curve += np.diag(self.penalty + 1e-10)
             step = np.linalg.solve(curve, slope[:, :, None])[:, :, 0]
             for _ in range(_MOST_HALVINGS):
-                after = self._values(at - step, weight)
+                after, wrong = self._values(at - step, weight)
                 worse = after > value[active] * (1 + 1e-12)
                 if not worse.any():
                     break
                 step[worse] /= 2
             fits[active], value[active] = at - step, after
-            active = active[np.abs(step).max(axis=1) > 1e-7 * (1 + np.abs(at).max(axis=1))]
+            # A step squares what is left of the error.
+            moved = np.abs(step).max(axis=1) > 1e-5 * (1 + np.abs(at).max(axis=1))
+            active, wrong = active[moved], wrong[moved]
             if not len(active):
                 return fits
         return None
 
-    def _values(self, coefficients: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        half = (self.penalty * coefficients**2).sum(axis=1) / 2
-        return np.asarray(half + (weights * self.row_losses(coefficients)).sum(axis=1))
+    def _values(self, fits: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[Floats, Floats]:
+        """Return what is minimised [fit], and the probability of the other class [fit, row]."""
+        losses, wrong = self.row_losses(fits)
+        return (self.penalty * fits**2).sum(axis=1) / 2 + np.vecdot(weights, losses), wrong
 
-    def row_losses(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the log loss of each row [fit, row]."""
-        return np.asarray(np.logaddexp(0.0, -(coefficients @ self.inputs.T) * self.signs))
+    def row_losses(self, fits: NDArray[np.float64]) -> tuple[Floats, Floats]:
+        """Return the log loss of each row, and the probability of the other class [fit, row]."""
+        margins = (fits @ self.inputs.T) * self.signs
+        small = np.exp(-np.abs(margins))
+        return np.log1p(small) - np.minimum(margins, 0.0), np.where(margins < 0, 1.0, small) / (1 + small)
