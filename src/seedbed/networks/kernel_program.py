@@ -87,6 +87,7 @@ class Program:
         segments: the parameters, in order.
         n_params: parameters of one network.
         n_values, n_gradients: units of all buffers of a tile.
+        n_kept: units of these that don't make a tile smaller, as each is read once more.
         n_alive: ReLU units.
         order: the inputs in the order in which embedding layers take them; None without such layers.
         edges: names of the buffers that constants are made of, in order, see `embeddings.bins_between`.
@@ -97,7 +98,7 @@ class Program:
         self.shapes, self.buffers = shapes, buffers
         self.layers: list[KernelLayer] = []
         self.segments: list[Segment] = []
-        self.n_params = self.n_values = self.n_gradients = self.n_alive = self.n_constants = 0
+        self.n_params = self.n_values = self.n_gradients = self.n_kept = self.n_alive = self.n_constants = 0
         self.order: list[int] | None = None
         self.edges: list[str] = []
 

@@ -188,7 +188,9 @@ class Elementwise(Layer):
         target = last.target if name in _IN_PLACE and last.kind == Kind.LINEAR else program.values(last.n_out)
         alive = program.n_alive if self.is_relu else -1
         program.n_alive += last.n_out if self.is_relu else 0
-        program.add(Kind.ACTIVATION, target=target, function=FUNCTIONS.index(name), alive=alive, a=a, b=b, c=c)
+        program.n_kept += (kept := last.n_out if name == "silu" else 0)
+        spare, function = program.values(kept), FUNCTIONS.index(name)
+        program.add(Kind.ACTIVATION, target=target, function=function, spare=spare, alive=alive, a=a, b=b, c=c)
 
 
 def drawn_layer(module: int, use: int) -> int:

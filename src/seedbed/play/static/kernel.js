@@ -86,10 +86,10 @@ export class Kernel {
 function programOf(sizes, hidden) {
   const layers = [];
   let place = 0, values = 0, gradients = 0, last = -1, dLast = -1;
-  const add = (kind, nIn, nOut, weight, bias, to, dTo, fn = 0, numbers = []) => {
+  const add = (kind, nIn, nOut, weight, bias, to, dTo, fn = 0, numbers = [], spare = 0) => {
     const dIn = kind === LINEAR ? dLast : dTo;
     layers.push({
-      numbers: [kind, nIn, nOut, weight, bias, last, to, dIn, dTo, 0, fn, 0, -1, 0, 0, 0, 0, 0],
+      numbers: [kind, nIn, nOut, weight, bias, last, to, dIn, dTo, spare, fn, 0, -1, 0, 0, 0, 0, 0],
       values: [...numbers, 0, 0, 0].slice(0, 3),
     });
     last = to, dLast = dTo;
@@ -101,8 +101,8 @@ function programOf(sizes, hidden) {
     const name = hidden[k - 1]?.activation ?? "linear";
     if (name === "linear") continue;
     const [fn, inPlace, ...numbers] = FUNCTIONS[name];
-    add(ACTIVATION, nOut, nOut, -1, -1, inPlace ? last : values, dLast, fn, numbers);
-    if (!inPlace) values += nOut;
+    add(ACTIVATION, nOut, nOut, -1, -1, inPlace ? last : values, dLast, fn, numbers, values + nOut);
+    if (!inPlace) values += (name === "silu" ? 2 : 1) * nOut;  // silu keeps its sigmoids, too
   }
   return { layers, values, gradients };
 }

@@ -12,7 +12,6 @@ template <class T, int F> INLINE Vec<T> activation(Vec<T> x, T a, T b, T c) {
   if constexpr (F == GELU) return x * normal_share<T>(x);
   if constexpr (F == GELU_TANH)
     return T(0.5) * x * (T(1) + tanh<T>(T(0.79788456080286535588) * (x + T(0.044715) * x * x * x)));
-  if constexpr (F == SILU) return x * sigmoid<T>(x);
   if constexpr (F == MISH) return x * tanh<T>(softplus<T>(x));
   if constexpr (F == SOFTPLUS) return x * a > b ? x : softplus<T>(a * x) / a;
   if constexpr (F == LOGSIGMOID) return -softplus<T>(-x);
@@ -41,10 +40,6 @@ template <class T, int F> INLINE Vec<T> slope(Vec<T> d, Vec<T> x, T a, T b, T c)
     V steep = T(0.79788456080286535588) * (T(1) + T(3 * 0.044715) * x * x);
     return d * T(0.5) * (T(1) + t + x * (T(1) - t * t) * steep);
   }
-  if constexpr (F == SILU) {
-    V share = sigmoid<T>(x);
-    return d * share * (T(1) + x * (T(1) - share));
-  }
   if constexpr (F == MISH) {
     V t = tanh<T>(softplus<T>(x));
     return d * (t + x * (T(1) - t * t) * sigmoid<T>(x));
@@ -66,15 +61,23 @@ template <class T, int F> INLINE Vec<T> slope(Vec<T> d, Vec<T> x, T a, T b, T c)
   if constexpr (F == THRESHOLD) return x <= a ? V{} : d;
 }
 
-template <class T, int F> static void activate(const Layer& layer, const Vec<T>* x, Vec<T>* y, long n) {
+// `kept` receives the shares of SILU, which its derivative needs again.
+template <class T, int F>
+static void activate(const Layer& layer, const Vec<T>* x, Vec<T>* y, Vec<T>* kept, long n) {
   T a = layer.a, b = layer.b, c = layer.c;
-  for (long i = 0; i < n; i++) y[i] = activation<T, F>(x[i], a, b, c);
+  if constexpr (F == SILU)
+    for (long i = 0; i < n; i++) kept[i] = sigmoid<T>(x[i]), y[i] = x[i] * kept[i];
+  else
+    for (long i = 0; i < n; i++) y[i] = activation<T, F>(x[i], a, b, c);
 }
 
 template <class T, int F>
-static void pull_back(const Layer& layer, const Vec<T>* x, const Vec<T>* d, Vec<T>* d_in, long n) {
+static void pull_back(const Layer& layer, const Vec<T>* x, const Vec<T>* kept, const Vec<T>* d, Vec<T>* d_in, long n) {
   T a = layer.a, b = layer.b, c = layer.c;
-  for (long i = 0; i < n; i++) d_in[i] = slope<T, F>(d[i], x[i], a, b, c);
+  if constexpr (F == SILU)
+    for (long i = 0; i < n; i++) d_in[i] = d[i] * kept[i] * (T(1) + x[i] * (T(1) - kept[i]));
+  else
+    for (long i = 0; i < n; i++) d_in[i] = slope<T, F>(d[i], x[i], a, b, c);
 }
 
 #define FOR_EACH_FUNCTION(DO)                                                                                     \

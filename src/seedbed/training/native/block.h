@@ -166,7 +166,7 @@ template <class Layout> struct Block {
         case LINEAR: linear(rows, layer, layer.in < 0, in, out); break;
         case ACTIVATION:
           switch (layer.function) {
-#define DO(F) case F: activate<T, F>(layer, in, out, n); break;
+#define DO(F) case F: activate<T, F>(layer, in, out, value(layer.spare), n); break;
             FOR_EACH_FUNCTION(DO)
 #undef DO
           }
@@ -384,7 +384,7 @@ template <class Layout> struct Block {
         case ACTIVATION:
           if (layer.function <= SIGMOID) x = value(layer.out);
           switch (layer.function) {
-#define DO(F) case F: pull_back<T, F>(layer, x, d, d_in, n); break;
+#define DO(F) case F: pull_back<T, F>(layer, x, value(layer.spare), d, d_in, n); break;
             FOR_EACH_FUNCTION(DO)
 #undef DO
           }
@@ -439,7 +439,8 @@ template <class Layout> struct Block {
       const Layer& layer = layers[k];
       long n = width(layer.n_out);
       for (long r = 0; r < rows.n; r++) {
-        long n_spare = layer.kind == LAYERNORM ? n : 0;  // waves are finite
+        bool keeps = layer.kind == LAYERNORM || (layer.kind == ACTIVATION && layer.function == SILU);
+        long n_spare = keeps ? n : 0;  // waves are finite
         V *values = value(layer.out) + r * n, *spare = value(layer.spare) + r * n_spare;
         const M counts = network_values(w_train, r) != T(0);
         for (long u = 0; u < n; u++) values[u] = counts ? values[u] : V{};

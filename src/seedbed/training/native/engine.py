@@ -80,7 +80,7 @@ class NativeEngine:
             constants = [_constants(params[name]) for name in program.edges]
             arrays["constants"] = self._to_lanes(np.concatenate(constants))
         n_features = rows.X.shape[1]
-        units = program.n_values + program.n_gradients + (n_features if size else 0)
+        units = program.n_values - program.n_kept + program.n_gradients + (n_features if size else 0)
         tile = _TILE_BYTES // (units * self._lanes * self._dtype.itemsize)
         self._job = Job(
             n_layers=len(program.layers), n_segments=len(program.segments), n_rows=self._n_rows, n_features=n_features,

@@ -22,7 +22,7 @@ struct Layer {
   int32_t in, out, d_in, d_out;  // buffers, in units; the first layer's `in` is -1: the table. `d_in` is -1 where
                                  // nothing is trained before the layer
   int32_t spare;  // a further buffer. DROPOUT: its mask; LAYERNORM: normalised values and 1 / deviation;
-                  // ADD: the fork's values; FORK: the gradient that its ADD left; PERIODIC: waves
+                  // ADD: the fork's values; FORK: the gradient that its ADD left; PERIODIC: waves; SILU: shares
   int32_t function, number;  // of ACTIVATION; of DROPOUT, for its random bits
   int32_t alive;             // place among the ReLU units; -1: none
   // Layers that embed inputs, see embeddings.h: their first input and unit, and units, bins and frequencies of an input.
