@@ -91,7 +91,6 @@ class StackRows:
         n_rows: rows of the table.
         n_steps: steps of an epoch.
         batch_rows: rows of a minibatch.
-        has_single: whether a network trains on a single row in some step.
     """
 
     def __init__(self, data: TrainingData, y: Array, chunk: Chunk) -> None:
@@ -102,8 +101,6 @@ class StackRows:
         most = int((self.fit > 0).sum(0).max())
         self.batch_rows = min(chunk.recipe.batch_size or most, most)
         self.n_steps = -(-most // self.batch_rows)
-        orders = self.orders(0) if chunk.recipe.batch_size else []
-        self.has_single = any(bool(((weights > 0).sum(0) == 1).any()) for _, weights in orders)
 
     def orders(self, epoch: int) -> list[tuple[npt.NDArray[np.int64], Array]]:
         """Return the epoch's minibatches: row numbers and weights [row in batch, network].
@@ -207,7 +204,8 @@ class Stack:
         self.y = encode_target(self.loss, data.y, n_outputs, chunk.dtype)
         self.rows = StackRows(data, self.y, chunk)
         self.keys = network_keys(chunk.seeds, "draws")
-        if self.rows.has_single and self.traits.has_batchnorm:
+        orders = self.rows.orders(0) if chunk.recipe.batch_size and self.traits.has_batchnorm else []
+        if any(((weights > 0).sum(0) == 1).any() for _, weights in orders):
             message = "a minibatch holds a single row, and batch normalisation needs two"
             raise TrainingError(message, "Choose another batch size.")
 
