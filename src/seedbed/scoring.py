@@ -329,8 +329,7 @@ def _of_sets(metric: Metric, result: Result) -> Score:
     if metric.value is not None:
         values = [one for one in (metric.value(y, p) for p in sets) if one is not None]
         return Score(float(np.mean(values)) if values else None)
-    n = next(n_resamples for most, n_resamples in _RESAMPLES if len(y) <= most)
-    widened, groups = _widened(result, y, sets), result.tested_groups
+    widened, groups, n = _widened(result, y, sets), result.tested_groups, resamples_for(len(y))
     interval = score_interval(
         metric.name, y, sets, groups=groups, alpha=result.alpha, n_resamples=n, widened_by=widened
     )
@@ -358,6 +357,11 @@ def _as_share(
     shares = ((end - metric.low) / span for end in (value, low, high))
     interval = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=alpha)
     return metric.low + span * interval[0], metric.low + span * interval[1]
+
+
+def resamples_for(n_rows: int) -> int:
+    """Return how many resamples a bootstrap of so many rows has."""
+    return next(n for most, n in _RESAMPLES if n_rows <= most)
 
 
 def _by_fold(by_fold: Callable[..., FoldAuc], result: Result) -> tuple[float | None, bool]:

@@ -411,7 +411,9 @@ BAD_INPUT = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_INPUT)
+@pytest.mark.parametrize("name", [
+    *(name for name in BAD_INPUT if name != "many inputs"), pytest.param("many inputs", marks=pytest.mark.slow),
+])  # fmt: skip
 @pytest.mark.parametrize("trees", ["boosted-trees:3", "extra-trees:3"])
 def test_bad_input_gives_finite_predictions_with_the_kernel_and_without(trees, name, monkeypatch):
     rng = np.random.default_rng(0)

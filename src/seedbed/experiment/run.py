@@ -170,8 +170,7 @@ class _Work:
 
     def do(self, part: int, *, lenient: bool) -> None:
         """Fit everything of one part."""
-        plan, first = self.plan, (0, *self.plan.looks)[part]
-        splits = [number for number, split in enumerate(plan.splits) if first <= split.repeat < plan.looks[part]]
+        plan, splits = self.plan, self.plan.splits_of(part)
         for number, unit in enumerate(plan.experiment.units):
             waiting = [split for split in splits if not self._reuse(number, split)]
             while waiting:
