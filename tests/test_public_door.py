@@ -96,7 +96,7 @@ from seedbed.experiment.plan import make_plan; from seedbed.experiment.spec impo
 table, design = sb.read_table("example:breast-cancer"), sb.Design(repeats=1)
 specified = specify(table, "relu:5", recipe=sb.Recipe.tutorial(epochs=5), design=design)
 assert "4 models" in make_plan(specified, sb.Compute(n_jobs=1)).sentence()"""
-    assert loaded_after(code) == ["duckdb", "numpy"]
+    assert loaded_after(code) == ["numpy"]
 
 
 def test_a_command_ends_without_searching_its_memory_for_garbage():

@@ -124,7 +124,7 @@ def strange_data(seed: int) -> TreeData:
     return TreeData(X.astype(np.float32), y, weights, splits, n_classes if n_classes > 2 else 1, n_classes > 0, n_cases)
 
 
-@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 200), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 80), marks=pytest.mark.slow)])
 def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(seeds, monkeypatch):
     kernels = [Kernel(None, "")]
     for level in library.levels():
