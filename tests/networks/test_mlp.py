@@ -23,7 +23,7 @@ def test_the_activations_are_all_modules_of_torch_without_required_arguments():
     assert {"relu", "tanh", "elu", "gelu", "silu", "leakyrelu"} <= set(ACTIVATIONS)
     assert not {"threshold", "multiheadattention", "prelu", "softmax"} & set(ACTIVATIONS)
     for name, entry in ACTIVATIONS.items():
-        assert entry.torch.lower() == entry.name == name
+        assert entry.torch.lower() == name
         defaults = inspect.signature(getattr(nn, entry.torch)).parameters
         assert read_activation(name) == (name, tuple(defaults[key].default for key, _ in entry.arguments))
         x = torch.linspace(-3, 3, 10, dtype=torch.float64)[None]

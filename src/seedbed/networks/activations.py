@@ -42,10 +42,6 @@ class Activation:
     onnx: Callable[..., str] | None = None
 
     @property
-    def name(self) -> str:
-        return self.torch.lower()
-
-    @property
     def defaults(self) -> tuple[float, ...]:
         """Return the arguments if none are given."""
         return tuple(value for _, value in self.arguments)
@@ -98,20 +94,12 @@ def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
 # Each step replaces the one before: new memory for it would take longer than to compute it.
 
 
-def _sigmoid(x: Array) -> Array:
-    return np.divide(1, below := _below_sigmoid(x), out=below)
-
-
-def _silu(x: Array) -> Array:
-    return np.divide(x, below := _below_sigmoid(x), out=below)
-
-
-def _below_sigmoid(x: Array) -> Array:
-    """Return 1 + exp(-x)."""
+def _sigmoid(x: Array, factor: Array | int = 1) -> Array:
+    """Return a factor times the sigmoid."""
     with np.errstate(over="ignore"):  # infinity gives a sigmoid of 0
         below = np.exp(negative := np.negative(x), out=negative)
     below += 1
-    return below
+    return np.divide(factor, below, out=below)
 
 
 def _softplus(x: Array, beta: float = 1.0, threshold: float = np.inf) -> Array:
@@ -148,9 +136,12 @@ def _scalar(graph: Any, value: float) -> str:
     return str(graph.constant(value, np.float32))
 
 
-def _named(kind: str, *names: str) -> Callable[..., str]:
-    """Return an ONNX operation whose attributes are the arguments, in this order."""
-    return lambda graph, x, *values: graph.add(kind, x, **dict(zip(names, values, strict=True)))
+def _named(kind: str, *names: str, **fixed: float) -> Callable[..., str]:
+    """Return an ONNX operation whose attributes are the arguments, in this order, and then fixed ones."""
+    return lambda graph, x, *values: graph.add(kind, x, **dict(zip(names, values, strict=True)), **fixed)
+
+
+_onnx_hardsigmoid = _named("HardSigmoid", alpha=1 / 6, beta=0.5)
 
 
 def _onnx_softplus(graph: Any, x: str, beta: float, threshold: float) -> str:
@@ -162,10 +153,6 @@ def _onnx_softplus(graph: Any, x: str, beta: float, threshold: float) -> str:
 
 def _onnx_clip(graph: Any, x: str, least: float, most: float) -> str:
     return str(graph.add("Clip", x, _scalar(graph, least), _scalar(graph, most)))
-
-
-def _onnx_hardsigmoid(graph: Any, x: str) -> str:
-    return str(graph.add("HardSigmoid", x, alpha=1 / 6, beta=0.5))
 
 
 def _onnx_celu(graph: Any, x: str, alpha: float) -> str:
@@ -183,33 +170,24 @@ def _onnx_logsigmoid(graph: Any, x: str) -> str:
     return str(graph.add("Neg", graph.add("Softplus", graph.add("Neg", x))))
 
 
-def _onnx_shrink(bias: bool) -> Callable[..., str]:
-    return lambda graph, x, lambd: graph.add("Shrink", x, lambd=lambd, bias=lambd if bias else 0.0)
-
-
 def _onnx_gate(inner: Callable[[Any, str], str]) -> Callable[..., str]:
     """Return the inputs times a function of them."""
     return lambda graph, x: str(graph.add("Mul", x, inner(graph, x)))
 
 
-def _plain(name: str) -> Callable[..., Native]:
-    """Return a function of the kernel without arguments."""
-    return lambda *_: (name, 0, 0, 0)
-
-
-def _first_of(name: str) -> Callable[..., Native]:
+def _native(name: str) -> Callable[..., Native]:
     """Return a function of the kernel with all arguments in order."""
     return lambda *arguments: (name, *(*arguments, 0.0, 0.0, 0.0)[:3])
 
 
 _ENTRIES = (
-    Activation(torch="ReLU", values=lambda x: np.maximum(x, 0), onnx=_named("Relu"), native=_plain("relu")),
+    Activation(torch="ReLU", values=lambda x: np.maximum(x, 0), onnx=_named("Relu"), native=_native("relu")),
     Activation(
         torch="Hardtanh",
         values=np.clip,
         arguments=(("min_val", -1.0), ("max_val", 1.0)),
         onnx=_onnx_clip,
-        native=_first_of("hardtanh"),
+        native=_native("hardtanh"),
     ),
     Activation(
         torch="ReLU6",
@@ -217,26 +195,28 @@ _ENTRIES = (
         onnx=lambda graph, x: _onnx_clip(graph, x, 0, 6),
         native=lambda: ("hardtanh", 0, 6, 0),
     ),
-    Activation(torch="Sigmoid", values=_sigmoid, onnx=_named("Sigmoid"), native=_plain("sigmoid")),
+    Activation(torch="Sigmoid", values=_sigmoid, onnx=_named("Sigmoid"), native=_native("sigmoid")),
     Activation(
         torch="Hardsigmoid",
         values=lambda x: np.clip(x / 6 + 0.5, 0, 1),
         onnx=_onnx_hardsigmoid,
-        native=_plain("hardsigmoid"),
+        native=_native("hardsigmoid"),
     ),
-    Activation(torch="Tanh", values=np.tanh, onnx=_named("Tanh"), native=_plain("tanh")),
-    Activation(torch="SiLU", values=_silu, onnx=_onnx_gate(_named("Sigmoid")), native=_plain("silu")),
+    Activation(torch="Tanh", values=np.tanh, onnx=_named("Tanh"), native=_native("tanh")),
+    Activation(
+        torch="SiLU", values=lambda x: _sigmoid(x, x), onnx=_onnx_gate(_named("Sigmoid")), native=_native("silu")
+    ),
     Activation(
         torch="Mish",
         values=lambda x: x * np.tanh(_softplus(x)),
         onnx=_onnx_gate(lambda graph, x: graph.add("Tanh", graph.add("Softplus", x))),
-        native=_plain("mish"),
+        native=_native("mish"),
     ),
     Activation(
         torch="Hardswish",
         values=lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
         onnx=_onnx_gate(_onnx_hardsigmoid),
-        native=_plain("hardswish"),
+        native=_native("hardswish"),
     ),
     Activation(
         torch="ELU",
@@ -258,48 +238,50 @@ _ENTRIES = (
         onnx=_named("Selu"),
         native=lambda: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
     ),
-    Activation(torch="GELU", values=_gelu, onnx=_onnx_gelu, native=_plain("gelu")),
+    Activation(torch="GELU", values=_gelu, onnx=_onnx_gelu, native=_native("gelu")),
     Activation(
         torch="Hardshrink",
         values=lambda x, lambd: np.where(np.abs(x) > lambd, x, 0),
         arguments=(("lambd", 0.5),),
-        onnx=_onnx_shrink(bias=False),
-        native=_first_of("hardshrink"),
+        onnx=_named("Shrink", "lambd", bias=0.0),
+        native=_native("hardshrink"),
     ),
     Activation(
         torch="LeakyReLU",
         values=lambda x, slope: np.where(x >= 0, x, x * slope),
         arguments=(("negative_slope", 0.01),),
         onnx=_named("LeakyRelu", "alpha"),
-        native=_first_of("leaky"),
+        native=_native("leaky"),
     ),
-    Activation(torch="LogSigmoid", values=lambda x: -_softplus(-x), onnx=_onnx_logsigmoid, native=_plain("logsigmoid")),
+    Activation(
+        torch="LogSigmoid", values=lambda x: -_softplus(-x), onnx=_onnx_logsigmoid, native=_native("logsigmoid")
+    ),
     Activation(
         torch="Softplus",
         values=_softplus,
         arguments=(("beta", 1.0), ("threshold", 20.0)),
         onnx=_onnx_softplus,
-        native=_first_of("softplus"),
+        native=_native("softplus"),
     ),
     Activation(
         torch="Softshrink",
         values=lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
         arguments=(("lambd", 0.5),),
-        onnx=_onnx_shrink(bias=True),
-        native=_first_of("softshrink"),
+        onnx=lambda graph, x, lambd: graph.add("Shrink", x, lambd=lambd, bias=lambd),
+        native=_native("softshrink"),
     ),
     Activation(
-        torch="Softsign", values=lambda x: x / (1 + np.abs(x)), onnx=_named("Softsign"), native=_plain("softsign")
+        torch="Softsign", values=lambda x: x / (1 + np.abs(x)), onnx=_named("Softsign"), native=_native("softsign")
     ),
     Activation(
         torch="Tanhshrink",
         values=lambda x: x - np.tanh(x),
         onnx=lambda graph, x: graph.add("Sub", x, graph.add("Tanh", x)),
-        native=_plain("tanhshrink"),
+        native=_native("tanhshrink"),
     ),
 )
 
-ACTIVATIONS = {entry.name: entry for entry in _ENTRIES}
+ACTIVATIONS = {entry.torch.lower(): entry for entry in _ENTRIES}
 """The activations that a candidate can name."""
 
 ALL_ACTIVATIONS = ACTIVATIONS | {
@@ -307,9 +289,9 @@ ALL_ACTIVATIONS = ACTIVATIONS | {
         torch="Threshold",
         values=lambda x, threshold, value: np.asarray(np.where(x > threshold, x, value)),
         arguments=(("threshold", 0.0), ("value", 0.0)),
-        native=_first_of("threshold"),
+        native=_native("threshold"),
     ),
-    "identity": Activation(torch="Identity", values=lambda x: x, native=_plain("identity")),
-    "gelu_tanh": Activation(torch="GELU", values=_gelu_tanh, native=_plain("gelu_tanh")),
+    "identity": Activation(torch="Identity", values=lambda x: x, native=_native("identity")),
+    "gelu_tanh": Activation(torch="GELU", values=_gelu_tanh, native=_native("gelu_tanh")),
 }
 """These, and activations of user-defined networks only."""

@@ -133,21 +133,13 @@ class Program:
         return self.n_params >= _WIDE and padded <= _MOST_PADDING * self.n_params
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of a trainable parameter.
-
-        Raises:
-            NotCoveredError: there is none of this name.
-        """
+        """Return the shape of a trainable parameter; raise NotCoveredError if there is none of this name."""
         if name not in self.shapes:
             raise NotCoveredError
         return self.shapes[name]
 
     def parameter(self, name: str, *, is_weight: bool) -> int:
-        """Add a tensor of parameters and return its place.
-
-        Raises:
-            NotCoveredError: the tensor isn't trained.
-        """
+        """Add a tensor of parameters and return its place; raise NotCoveredError if it isn't trained."""
         size = math.prod(self.shape(name))
         self.segments.append(Segment(name, self.n_params, size, is_weight))
         self.n_params += size

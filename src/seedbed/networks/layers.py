@@ -8,6 +8,7 @@ subclass of `Layer` here, and its module in `training/torch/modules.py`. An elem
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.networks.activations import ALL_ACTIVATIONS, Activation
+from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.draws import Draws
 from seedbed.networks.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
 
@@ -65,7 +66,7 @@ class Layer:
 
     def n_outputs(self, n_inputs: int) -> int:
         """Return the number of outputs of a row."""
-        return n_inputs
+        return functools.reduce(lambda n, layer: layer.n_outputs(n), self.layers, n_inputs)
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
         """Return the start values of one network, by name.
@@ -92,11 +93,7 @@ class Layer:
         return x
 
     def add_to(self, program: Program) -> None:
-        """Add the layer to the kernel's program, behind the last one.
-
-        Raises:
-            NotCoveredError: the kernel doesn't have it.
-        """
+        """Add the layer to the kernel's program, behind the last one; raise NotCoveredError if it doesn't have it."""
         raise NotCoveredError
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
@@ -167,27 +164,17 @@ class Elementwise(Layer):
     activation: str
     arguments: tuple[float, ...] = ()
 
-    @property
-    def entry(self) -> Activation:
-        """What the package knows of the activation."""
-        return ALL_ACTIVATIONS[self.activation]
-
-    @property
-    def is_relu(self) -> bool:
-        """Whether it is zero for all negative numbers, so that a unit behind it can die."""
-        return self.activation == "relu"
-
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        return np.asarray(self.entry.values(x, *self.arguments))
+        return np.asarray(ALL_ACTIVATIONS[self.activation].values(x, *self.arguments))
 
     def add_to(self, program: Program) -> None:
         if self.activation == "identity":
             return
-        name, a, b, c = self.entry.native(*self.arguments)
+        name, a, b, c = ALL_ACTIVATIONS[self.activation].native(*self.arguments)
         last = program.last
         target = last.target if name in _IN_PLACE and last.kind == Kind.LINEAR else program.values(last.n_out)
-        alive = program.n_alive if self.is_relu else -1
-        program.n_alive += last.n_out if self.is_relu else 0
+        alive = program.n_alive if name == "relu" else -1  # a unit behind it can die
+        program.n_alive += last.n_out if name == "relu" else 0
         program.n_kept += (kept := last.n_out if name == "silu" else 0)
         spare, function = program.values(kept), FUNCTIONS.index(name)
         program.add(Kind.ACTIVATION, target=target, function=function, spare=spare, alive=alive, a=a, b=b, c=c)
@@ -278,9 +265,7 @@ class BatchNorm(Layer):
         return {**statistics, self.name + "num_batches_tracked": ()}
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
-        values = {name: _ones_or_zeros(name, shape) for name, shape in (self.parameters | self.buffers).items()}
-        counter = self.name + "num_batches_tracked"
-        return {**values, counter: values[counter].astype(np.int64)}
+        return {name: _ones_or_zeros(name, shape) for name, shape in (self.parameters | self.buffers).items()}
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
         mean, variance = (states[self.name + part][:, None] for part in ("running_mean", "running_var"))
@@ -292,9 +277,9 @@ class BatchNorm(Layer):
         return np.asarray(normal)
 
 
-def _ones_or_zeros(name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return what a factor or a summand of this name starts with."""
-    return (np.ones if name.endswith(("weight", "running_var")) else np.zeros)(shape, dtype=np.float32)
+def _ones_or_zeros(name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return what a factor, a summand, or a counter, which has no shape, starts with."""
+    return np.full(shape, name.endswith(("weight", "running_var")), dtype=np.float32 if shape else np.int64)
 
 
 @dataclass(frozen=True)

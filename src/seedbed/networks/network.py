@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,10 +43,6 @@ class Network(Layer):
     def _transposed(self, states: Arrays) -> Arrays:
         weights = {layer.name + "weight" for layer in self.innermost_layers if isinstance(layer, Linear)}
         return {name: value.swapaxes(1, 2) if name in weights else value for name, value in states.items()}
-
-    def n_outputs(self, n_inputs: int) -> int:
-        """Return the number of outputs of a row."""
-        return functools.reduce(lambda n, layer: layer.n_outputs(n), self.layers, n_inputs)
 
     def start(self, seeds: Sequence[int], rows: Sequence[Array] | None = None) -> Arrays:
         """Return the states with which networks start [network, ...].

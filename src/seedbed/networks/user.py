@@ -118,15 +118,12 @@ class FileArchitecture:
     categories: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
     def __call__(self, n_features: int, n_outputs: int) -> Any:
-        return UserArchitecture(self._find(), self.name, self.categories)(n_features, n_outputs)
-
-    def _find(self) -> Callable[..., Any]:
         module = _load(Path(self.path))
         build = getattr(module, self.name, None)
         if not callable(build):
             names = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
             raise CandidateError(f"no class or function '{self.name}' in {self.path}", did_you_mean(self.name, names))
-        return build  # type: ignore[no-any-return]
+        return UserArchitecture(build, self.name, self.categories)(n_features, n_outputs)
 
 
 OwnArchitecture = UserArchitecture | FileArchitecture

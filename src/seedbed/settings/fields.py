@@ -140,8 +140,7 @@ def place_of(name: str, *kinds: type[Settings]) -> str:
     """Return in which argument of a function a setting belongs, as a sentence; empty if none of the classes has it."""
     for kind in kinds:
         if name in settings_of(kind):
-            call = kind.__name__
-            return f"It is a setting of {kind.__name__}: {kind.__name__.lower()}=sb.{call}({name}=...)."
+            return f"It is a setting of {kind.__name__}: {kind.__name__.lower()}=sb.{kind.__name__}({name}=...)."
     return ""
 
 
