@@ -102,7 +102,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         durations: Floats | None = None,
         **coding: Any,
     ) -> Self:
-        """Fit the model and set the attributes of the fit; `durations` are of survival."""
+        """Fit the model and set the attributes of the fit; `durations` are of survival. Weights get a mean of 1, as
+        float32 can't hold tiny ones."""
         if durations is not None and not target.any():
             raise TargetError("y has no event", "There is nothing to predict.")
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
@@ -122,7 +123,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 portfolio=portfolio,
                 n_networks=None if self.n_networks is None else int(self.n_networks),
                 recipe=Recipe(**{name: getattr(self, name) for name in settings_of(Recipe) if hasattr(self, name)}),
-                sample_weight=weights,
+                sample_weight=None if weights is None or (weights == weights[0]).all() else weights / weights.mean(),
                 time_limit=self.time_limit,
                 random_state=self._seed(),
                 compute=Compute(engine=self.engine, device=self.device, n_jobs=self._jobs()),
@@ -181,8 +182,14 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self._names: tuple[str, ...] = columns.names
         return columns
 
-    def _cases(self, X: Any, y: Any, *, y_numeric: bool) -> tuple[Frame, NDArray[Any]]:
-        """Return features and target of the same rows."""
+    def _cases(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None, groups: ArrayLike | None, *, y_numeric: bool
+    ) -> tuple[Frame, NDArray[Any], Floats, Ints | None]:
+        """Return the rows with a weight above zero: features, and targets, weights and groups [row].
+
+        Raises:
+            DataError: weights are negative, fewer than two rows are left, or groups aren't a value for each row.
+        """
         check_arguments(type(self), self.get_params(deep=False))
         y = of_tensor(y)
         # The target first: without X, `validate_data` forgets the names of the features.
@@ -190,7 +197,34 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         columns = self._read_features(X, reset=True)
         if len(target) != columns.n_rows:
             raise DataError(f"X has {columns.n_rows} rows and y has {len(target)}: inconsistent numbers of samples")
-        return columns, target
+        if not y_numeric:
+            check_classification_targets(target)
+        codes: Ints | None = None
+        if groups is not None:
+            names = np.asarray(groups)
+            if names.ndim != 1:
+                raise DataError(
+                    f"groups has shape {names.shape}, not [row]", "Give the name of its group for each row."
+                )
+            check_consistent_length(target, names)
+            codes = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
+        weights = np.ones(len(target))
+        if sample_weight is not None:
+            weights = check_array(
+                of_tensor(sample_weight), ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+            )
+            if weights.ndim != 1:
+                raise DataError(f"sample_weight has shape {weights.shape}, not [row]", "Give one weight for each row.")
+            check_consistent_length(target, weights)
+        if (weights < 0).any() or not (weights > 0).any():
+            raise DataError("sample_weight is negative, or zero in every row", "Give weights of at least 0.")
+        weights, positive = scaled_weights(weights), weights > 0
+        if np.count_nonzero(positive) < 2:
+            raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
+        if positive.all():
+            return columns, target, weights, codes
+        columns = dataclasses.replace(columns, columns=tuple(column.rows(positive) for column in columns.columns))
+        return columns, target[positive], weights[positive], None if codes is None else codes[positive]
 
     def _predictions(self, X: Any) -> Predictions:
         check_is_fitted(self)
@@ -206,38 +240,6 @@ def _say(name: str, so_far: Callable[[], tuple[Model, OutOfBag]]) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _weighted_rows(
-    columns: Frame, target: NDArray[Any], sample_weight: ArrayLike | None, groups: ArrayLike | None
-) -> tuple[Frame, NDArray[Any], Floats, Ints | None]:
-    """Return the rows with a weight above zero, their targets, their weights and their groups [row].
-
-    Raises:
-        DataError: weights are negative, fewer than two rows are left, or groups aren't a value for each row.
-    """
-    codes: Ints | None = None
-    if groups is not None:
-        names = np.asarray(groups)
-        if names.ndim != 1:
-            raise DataError(f"groups has shape {names.shape}, not [row]", "Give the name of its group for each row.")
-        check_consistent_length(target, names)
-        codes = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
-    weights = np.ones(len(target))
-    if sample_weight is not None:
-        weights = check_array(of_tensor(sample_weight), ensure_2d=False, dtype=np.float64, input_name="sample_weight")
-        if weights.ndim != 1:
-            raise DataError(f"sample_weight has shape {weights.shape}, not [row]", "Give one weight for each row.")
-        check_consistent_length(target, weights)
-    if (weights < 0).any() or not (weights > 0).any():
-        raise DataError("sample_weight is negative, or zero in every row", "Give weights of at least 0.")
-    weights, positive = scaled_weights(weights), weights > 0
-    if np.count_nonzero(positive) < 2:
-        raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
-    if positive.all():
-        return columns, target, weights, codes
-    columns = dataclasses.replace(columns, columns=tuple(column.rows(positive) for column in columns.columns))
-    return columns, target[positive], weights[positive], None if codes is None else codes[positive]
-
-
 def _word_in(y: Any) -> str | None:
     """Return the first text of a target that isn't a number; None if there is none."""
     y = of_tensor(y)
@@ -250,11 +252,6 @@ def _word_in(y: Any) -> str | None:
             except ValueError:
                 return str(cell)
     return None
-
-
-def _unless_equal(weights: Floats) -> Floats | None:
-    """Return weights with a mean of 1, as float32 can't hold tiny ones; None if all are equal."""
-    return None if (weights == weights[0]).all() else weights / weights.mean()
 
 
 def _target_name(y: Any) -> dict[str, str]:
@@ -336,16 +333,14 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             ValueError: X, y or a parameter can't be used; errors of seedbed are also a `SeedbedError`.
             TrainingError: the networks can't be trained.
         """
-        columns, labels = self._cases(X, y, y_numeric=False)
-        check_classification_targets(labels)
-        columns, labels, weights, group = _weighted_rows(columns, labels, sample_weight, groups)
+        columns, labels, weights, group = self._cases(X, y, sample_weight, groups, y_numeric=False)
         classes, codes = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise TargetError(f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two.")
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
         task = "binary" if len(classes) == 2 else "multiclass"
         coding: dict[str, Any] = {"task": task, "groups": group, "labels": label_texts(classes), **_target_name(y)}
-        self._fit_table(columns, codes.astype(np.int64), _unless_equal(weights), **coding)
+        self._fit_table(columns, codes.astype(np.int64), weights, **coding)
         self.classes_ = classes
         return self
 
@@ -374,7 +369,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         Raises:
             ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to the model.
         """
-        probabilities = self.predict_proba(X)
+        probabilities = self.predict_proba(X)  # it says whether the estimator is fitted
         labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
         return labels
 
@@ -428,10 +423,9 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         """
         if (word := _word_in(y)) is not None:
             raise TargetError(f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier.")
-        columns, amounts = self._cases(X, y, y_numeric=True)
-        columns, amounts, weights, group = _weighted_rows(columns, amounts.astype(np.float64), sample_weight, groups)
+        columns, amounts, weights, group = self._cases(X, y, sample_weight, groups, y_numeric=True)
         coding: dict[str, Any] = {"task": "regression", "groups": group, **_target_name(y)}
-        return self._fit_table(columns, amounts, _unless_equal(weights), **coding)
+        return self._fit_table(columns, amounts.astype(np.float64), weights, **coding)
 
     def predict(self, X: Any) -> Floats:
         """Return the prediction for each row [row].

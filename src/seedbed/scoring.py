@@ -115,11 +115,8 @@ class Result:
         return 2 if self.task == "binary" else 0
 
     def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
-        """Return losses [repeat, seed, row]; by default of the task's metric.
-
-        Args:
-            single: of each single network instead, if there are any.
-        """
+        """Return losses [repeat, seed, row], by default of the task's metric; with `single`, of each single network, if
+        there are any."""
         name = metric or default_metric(self.task)
         sets = self.singles if single and self.singles is not None else self.predictions
         truths = [self.target] * len(sets) if self.grid is None else self.followed.truths
