@@ -190,9 +190,9 @@ def test_inputs_have_names_and_refer_to_their_columns():
     layout = layout_of(table)
     sex = ("sex=f", "sex=m", "sex=(other)", "sex=(missing)")
     day = ("day.days", "day.month", "day.weekday", "day.hour")
-    assert layout.names == ("age", "age missing", *sex, *day)
+    assert layout.places.names == ("age", "age missing", *sex, *day)
     assert layout.sources == ("age",) * 2 + ("sex",) * 4 + ("day",) * 4
-    assert layout.n_inputs == len(layout.names)
+    assert layout.n_inputs == len(layout.places.names)
 
 
 def test_a_date_becomes_days_month_weekday_and_hour():
@@ -203,21 +203,21 @@ def test_a_date_becomes_days_month_weekday_and_hour():
     assert inputs[1].tolist() == [-1, 12, 2, 0, 0]
     assert inputs[2].tolist() == [(11_016 - 1) / 2, 6.5, 3, 11.5, 1]
     midnights = layout_of(table_of(number("day", np.floor(days / 86_400) * 86_400, "date")))
-    assert "day.hour" not in midnights.names
+    assert "day.hour" not in midnights.places.names
 
 
 @pytest.mark.parametrize(("n_rows", "needed"), [(6, 1), (300, 2), (1000, 5), (1001, 6), (2000, 10), (50_000, 10)])
 def test_a_level_is_rare_with_under_ten_rows_and_under_half_a_percent(n_rows, needed):
     words = ["enough"] * needed + ["rare"] * (needed - 1)
     column = category("word", words + ["most"] * (n_rows - len(words)))
-    assert layout_of(table_of(column)).names == ("word=enough", "word=most", "word=(other)")
+    assert layout_of(table_of(column)).places.names == ("word=enough", "word=most", "word=(other)")
 
 
 def test_rare_levels_among_more_than_200_share_32_inputs_by_hash():
     words = [f"town {row}" for row in range(3000)] + ["York"] * 20 + ["Rome"] * 19
     table = table_of(category("town", words + ["Paris"] * (4000 - len(words))))
     layout = layout_of(table)
-    assert layout.names[:3] == ("town=Paris", "town=York", "town=(other 1)")
+    assert layout.places.names[:3] == ("town=Paris", "town=York", "town=(other 1)")
     assert layout.n_inputs == 2 + 32
     inputs = natural(table, np.arange(4000))
     assert (inputs.sum(axis=1) == 1).all()

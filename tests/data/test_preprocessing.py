@@ -108,7 +108,7 @@ def test_unseen_levels_are_encoded_like_rare_ones_and_counted(fitted):
     found = transform(fitted, some(town=["Rome", "Bonn", "Bonn", "Kyiv"]))
     assert found.unseen == {"town": 3}
     assert found.cells.unseen.tolist() == [[False] * 5] + [[False, False, False, True, False]] * 3
-    towns = [place for place, name in enumerate(fitted.layout.names) if name.startswith("town=")]
+    towns = [place for place, name in enumerate(fitted.layout.places.names) if name.startswith("town=")]
     assert not found.matrix[1:, towns].any()  # no level was rare in training, so the bucket's input is zero
     (note,) = found.notes
     assert (note.column, note.code, note.count, note.rows[0]) == ("town", "SB302", 3, "row 1 (counted from 0)")
@@ -118,7 +118,7 @@ def test_unseen_levels_are_encoded_like_rare_ones_and_counted(fitted):
 def test_unseen_levels_of_a_hashed_column_use_the_bucket_of_their_text():
     words = [f"town {row % 250}" for row in range(2000)]
     fitted = Preprocessor.fit(table_of(source({"town": words})))
-    assert len(fitted.layout.names) == 32
+    assert len(fitted.layout.places.names) == 32
     found = transform(fitted, source({"town": ["nowhere 1", "nowhere 2", " nowhere 1 ", *words[:4]]}))
     places = found.matrix.argmax(axis=1)
     assert (found.matrix.sum(axis=1) == 1).all()
@@ -144,7 +144,7 @@ def test_rare_binary_values_and_weekdays_are_not_reported_as_far():
     columns = source(cells)
     fitted = Preprocessor.fit(table_of(columns))
     found = transform(fitted, columns)
-    first = dict(zip(fitted.layout.names, found.matrix[0].tolist(), strict=True))
+    first = dict(zip(fitted.layout.places.names, found.matrix[0].tolist(), strict=True))
     assert min(first["ill"], first["seen.weekday"]) > 5
     assert found.outliers == {}
     cells["seen"][5] = "2044-04-04"
@@ -153,7 +153,7 @@ def test_rare_binary_values_and_weekdays_are_not_reported_as_far():
 
 def test_missing_cells_in_a_column_without_gaps_become_the_median_with_a_note(table, fitted):
     found = transform(fitted, some(weight=["", "heavy", "70"], age=["", "30", "30"]))
-    place = fitted.layout.names.index("weight")
+    place = fitted.layout.places.names.index("weight")
     middle = (np.median(table.features[:50, 1]) - fitted.means[1]) / fitted.deviations[1]
     np.testing.assert_allclose(found.matrix[:2, place], middle, rtol=1e-6)
     unread, missing = found.notes  # age has missing cells in training
@@ -180,7 +180,7 @@ def test_new_levels_are_not_reported_if_all_levels_are_rare():
     cells = {"cabin": [f"C{i // 5}" if i < 800 else "" for i in range(2000)], "town": ["Bonn", "Rome"] * 1000}
     fitted = Preprocessor.fit(table_of(source(cells)))
     found = transform(fitted, source({"cabin": ["X1", "C3"], "town": ["Oslo", "Bonn"]}))
-    cabin = [place for place, name in enumerate(fitted.layout.names) if name.startswith("cabin=")]
+    cabin = [place for place, name in enumerate(fitted.layout.places.names) if name.startswith("cabin=")]
     np.testing.assert_array_equal(found.matrix[0, cabin], found.matrix[1, cabin])
     assert found.unseen == {"town": 1}
 

@@ -80,7 +80,7 @@ class Places:
     """Positions among the inputs: of numbers, flags of missing numbers, levels, and buckets of other levels.
 
     Attributes:
-        names: see `Layout.names` [input].
+        names: 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month' [input].
         sources: number of the column of each input [input].
         numbers: inputs of numbers [number].
         circling: whether a number is a periodic part of a date, such as the month [number].
@@ -189,20 +189,6 @@ class Layout:
     @functools.cached_property
     def category_inputs(self) -> tuple[tuple[int, ...], ...]:
         return tuple(tuple(np.flatnonzero(self.places.sources == column).tolist()) for column in self.categories)
-
-    @functools.cached_property
-    def telling(self) -> tuple[int, ...]:
-        """Categories whose levels are distinguished. If all are rare, a level only says that the cell isn't missing."""
-        return tuple(
-            column
-            for column, vocabulary in enumerate(self.vocabularies)
-            if vocabulary is not None and (vocabulary.kept or vocabulary.n_buckets > 1)
-        )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the inputs: 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month'."""
-        return self.places.names
 
     @property
     def n_inputs(self) -> int:

@@ -207,8 +207,8 @@ class Preprocessor:
         for column, texts in enumerate(rows.odd):
             unread[list(texts), column] = True
         unseen = unread & ~measured  # of two levels; it counts as missing
-        silent = [column for column in layout.categories if column not in layout.telling]
-        unseen[:, silent] = False
+        # If all levels are rare, one only says that the cell isn't missing.
+        unseen[:, [own is not None and not own.kept and own.n_buckets == 1 for own in layout.vocabularies]] = False
         cells = layout.cells(values)
         for category, column in enumerate(layout.categories):
             # An unseen level belongs to the bucket of its own text; so far all are in the first one.
