@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedbed.data.cells import first_of, quote
-from seedbed.data.frame import ROWS_NAMED, Frame, Remark, Texts, as_notes
+from seedbed.data.frame import Frame, Remark, Texts, as_notes, remark_on_rows
 from seedbed.data.kinds import Finished, as_category, as_dates, finish
 from seedbed.data.table import Column, ColumnSchema, FollowUp, Table
 from seedbed.data.table_options import ColumnRoles
@@ -102,9 +102,9 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
         ("of time 0, counted in the first interval", ""): np.flatnonzero(both)[durations == 0],
     }
     remarks += [
-        Remark(f"{counted(n, 'row')} {words}", time, code, n, rows[:ROWS_NAMED].tolist())
+        remark_on_rows(f"{counted(len(rows), 'row')} {words}", time, code, rows)
         for (words, code), rows in found.items()
-        if (n := len(rows))
+        if len(rows)
     ]
     if not events.any():
         raise TargetError(f"{where} never came", "There is nothing to predict.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,11 @@ class Remark:
     rows: Sequence[int] = ()
 
 
+def remark_on_rows(message: str, column: str, code: str, rows: Ints) -> Remark:
+    """Return a remark with the number of some rows, and the first ones."""
+    return Remark(message, column, code, len(rows), rows[:ROWS_NAMED].tolist())
+
+
 @dataclass(frozen=True, eq=False)
 class Texts:
     """A column of text by its distinct cells, so that costly work is done once per text.
@@ -76,11 +82,15 @@ class Texts:
     @classmethod
     def of_booleans(cls, values: Bools) -> Texts:
         """Return booleans [row] as a column of text."""
-        first = bool(values[0]) if len(values) else False
+        first = bool(values[:1].any())
         codes = (values != first).astype(np.int32)
-        counts = np.bincount(codes, minlength=2)
-        n_texts = int(np.count_nonzero(counts))
-        return cls((str(first), str(not first))[:n_texts], codes, counts[:n_texts])
+        counts = np.bincount(codes)
+        return cls((str(first), str(not first))[: len(counts)], codes, counts)
+
+    @functools.cached_property
+    def filled(self) -> Bools:
+        """Whether each text isn't a word for a missing number [text]."""
+        return np.array([not missing_in_number(text) for text in self.texts], dtype=np.bool_)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -336,7 +346,7 @@ class Frame:
                 left = ["" if is_coded else text for text, is_coded in zip(texts.texts, coded, strict=True)]
                 columns[position] = from_texts(Texts.of(left[code] for code in texts.codes.tolist()))
             message = f"column '{name}': cells with {', '.join(own)} count as missing, as requested"
-            remarks.append(Remark(message, name, "", len(rows), rows[:ROWS_NAMED].tolist()))
+            remarks.append(remark_on_rows(message, name, "", rows))
         return replace(self, columns=tuple(columns), notes=(*self.notes, *as_notes(self, remarks)), missing=words)
 
     def cells(self, position: int) -> list[str | None]:

@@ -19,7 +19,6 @@ from seedbed.data.cells import (
     is_code_column,
     merge_levels,
     missing_in_category,
-    missing_in_number,
     moment,
     near_duplicates,
     number_text,
@@ -28,10 +27,10 @@ from seedbed.data.cells import (
     quote,
     without_unit,
 )
-from seedbed.data.frame import ROWS_NAMED, Numbers, Remark, Texts, is_whole
+from seedbed.data.frame import Numbers, Remark, Texts, is_whole, remark_on_rows
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.errors import spell
-from seedbed.typing import Bools, Floats, Ints
+from seedbed.typing import Bools, Floats
 
 PERCENT = 95  # of the filled cells must be numbers, or dates
 
@@ -90,27 +89,25 @@ class Draft:
 
 def understand(cells: Texts) -> Draft:
     """Decide by all cells whether a column is a number, date, boolean or category."""
-    filled = _find_filled(cells)
-    if not filled.any():
+    if not cells.filled.any():
         category = as_category(cells)
-        nothing = Draft("number", cells, filled, {"point": np.full(len(cells.texts), np.nan)})
-        return category if len(category.levels) > 1 else nothing
-    numbers = as_numbers(cells, filled)
+        return category if len(category.levels) > 1 else _nothing(cells)
+    numbers = as_numbers(cells)
     if numbers is None:
-        return _as_boolean(cells, filled) or as_dates(cells, filled) or as_category(cells)
+        return _as_boolean(cells) or as_dates(cells) or as_category(cells)
     if any(map(is_code, cells.texts)) and all(is_whole(values) for values in numbers.readings.values()):
         return as_category(cells)
     return numbers
 
 
-def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERCENT) -> Draft | None:
+def as_numbers(cells: Texts, *, percent: int = PERCENT) -> Draft | None:
     """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None.
 
     A unit that all cells have is left out. The only text among many numbers counts as missing if several rows have it,
     unless it has digits, such as 90+.
     """
-    filled = _find_filled(cells) if filled is None else filled
-    values, unit, missing = _read(cells, filled, numeral, percent), "", tuple[str, ...]()
+    filled, unit, missing = cells.filled, "", tuple[str, ...]()
+    values = _read(cells, filled, numeral, percent)
     if values is None:
         texts = [cells.texts[place] for place in np.flatnonzero(filled).tolist()]
         words = [*itertools.islice((text for text in texts if np.isnan(numeral(text)).all()), 2)]
@@ -132,9 +129,9 @@ def as_numbers(cells: Texts, filled: Bools | None = None, *, percent: int = PERC
     return Draft("number", cells, filled, readings, sure, thousands, unit=unit, missing=missing)
 
 
-def _find_filled(cells: Texts) -> Bools:
-    """Return which texts aren't words for a missing number [text]."""
-    return np.array([not missing_in_number(text) for text in cells.texts], dtype=bool)
+def _nothing(cells: Texts) -> Draft:
+    none = np.zeros(len(cells.texts), dtype=np.bool_)
+    return Draft("number", cells, none, {"point": np.full(len(cells.texts), np.nan)})
 
 
 def as_category(cells: Texts) -> Draft:
@@ -143,7 +140,7 @@ def as_category(cells: Texts) -> Draft:
     codes, few = is_code_column(words), len(words) < 2
     filled = np.array([not missing_in_category(text, codes, few) for text in cells.texts], dtype=bool)
     if not filled.any():
-        return Draft("number", cells, filled, {"point": np.full(len(cells.texts), np.nan)})
+        return _nothing(cells)
     level_of = merge_levels([text for text, is_filled in zip(cells.texts, filled.tolist(), strict=True) if is_filled])
     levels = tuple(sorted(set(level_of.values())))
     code_of = {level: code for code, level in enumerate(levels)}
@@ -166,9 +163,9 @@ def is_sex(levels: tuple[str, ...]) -> bool:
     return tuple(level.lower() for level in levels) in SEXES
 
 
-def _as_boolean(cells: Texts, filled: Bools) -> Draft | None:
+def _as_boolean(cells: Texts) -> Draft | None:
     spelled: dict[str, tuple[int, str]] = {}
-    for text, count, is_filled in zip(cells.texts, cells.counts.tolist(), filled.tolist(), strict=True):
+    for text, count, is_filled in zip(cells.texts, cells.counts.tolist(), cells.filled.tolist(), strict=True):
         if is_filled:
             spelled[text.lower()] = max(spelled.get(text.lower(), (0, "")), (count, text))
             if len(spelled) > 2:
@@ -178,13 +175,12 @@ def _as_boolean(cells: Texts, filled: Bools) -> Draft | None:
         return None
     value_of = {word: float(value) for value, word in enumerate(pair)}
     values = np.array([value_of.get(text.lower(), np.nan) for text in cells.texts])
-    return Draft("boolean", cells, filled, {"": values}, levels=tuple(spelled[word][1] for word in pair))
+    return Draft("boolean", cells, cells.filled, {"": values}, levels=tuple(spelled[word][1] for word in pair))
 
 
-def as_dates(cells: Texts, filled: Bools | None = None) -> Draft | None:
+def as_dates(cells: Texts) -> Draft | None:
     """Return a draft of dates if nearly all filled cells are dates, else None. Seasons such as 2003-04 aren't."""
-    filled = _find_filled(cells) if filled is None else filled
-    values = _read(cells, filled, moment, PERCENT)
+    filled, values = cells.filled, _read(cells, cells.filled, moment, PERCENT)
     if values is None or all(_season.fullmatch(text) for text, own in zip(cells.texts, filled, strict=True) if own):
         return None
     ymd, dmy, mdy = values.T
@@ -266,7 +262,7 @@ def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, 
         texts = [text for text, is_unread in zip(cells.texts, unread.tolist(), strict=True) if is_unread]
         what = f"{len(rows)} cell{'s that are' if len(rows) > 1 else ' that is'} no {draft.kind}"
         message = f"column '{name}': {what} ({_list(texts)}) count{'s' * (len(rows) == 1)} as missing"
-        remarks.append(_remark_on_rows(name, message, "SB104", rows))
+        remarks.append(remark_on_rows(message, name, "SB104", rows))
     if draft.kind == "number":
         remarks += _number_remarks(name, draft, spelling, is_known)
         column = _numbers(name, values, spelling, forced or bool(unread.any() or draft.unit or draft.missing))
@@ -369,7 +365,7 @@ def _number_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> l
     sign = "commas" if "," in text else "points"
     mark = "thousands" if ("," in text) == (spelling == "point") else "decimal"
     message = f"column '{name}' could be read in two ways; its {sign} are taken for {mark} marks: {example}"
-    return [_remark_on_rows(name, message, "SB108", cells.rows_of(two_ways))]
+    return [remark_on_rows(message, name, "SB108", cells.rows_of(two_ways))]
 
 
 def _date_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> list[Remark]:
@@ -390,7 +386,7 @@ def _date_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> lis
     if not draft.is_open or is_known:
         return [Remark(f"column '{name}' is read as dates{ORDERS[spelling]}: {example}", name)]
     message = f"column '{name}' could be read as dates in two ways, and is read{ORDERS[spelling]}: {example}"
-    return [_remark_on_rows(name, message, "SB108", draft.cells.rows_of(two_ways))]
+    return [remark_on_rows(message, name, "SB108", draft.cells.rows_of(two_ways))]
 
 
 def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
@@ -454,10 +450,6 @@ def _differ(draft: Draft) -> Bools:
     first, *others = draft.readings.values()
     differ: Bools = first != others[0] if others else np.zeros(len(first), dtype=bool)
     return differ
-
-
-def _remark_on_rows(name: str, message: str, code: str, rows: Ints) -> Remark:
-    return Remark(message, name, code, len(rows), rows[:ROWS_NAMED].tolist())
 
 
 def _list(words: Collection[str]) -> str:

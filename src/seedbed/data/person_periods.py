@@ -35,10 +35,13 @@ def person_periods(table: Table, clock: Clock = ()) -> Table:
     n_periods = last + (events | (_passed(durations, clock) - last >= 0.5))
     rows = np.repeat(np.arange(table.n_rows), n_periods)
     interval = np.arange(len(rows)) - np.repeat(np.cumsum(n_periods) - n_periods, n_periods)
-    whole = table.of_rows(rows)
+    whole, name = table.of_rows(rows), "interval"
+    while name in table.feature_names:
+        name += "_"
+    schema = ColumnSchema(name, "category", tuple(str(one + 1) for one in range(len(follow_up.cuts))))
     return dataclasses.replace(
         whole,
-        columns=(*whole.columns, _interval_column(table.feature_names, interval, len(follow_up.cuts))),
+        columns=(*whole.columns, Column(schema, interval.astype(np.float64))),
         target=(events[rows] & (interval == last[rows])).astype(np.int64),
         task="binary",
         groups=rows if whole.groups is None else whole.groups,
@@ -73,14 +76,6 @@ def _clock(durations: Floats, events: Bools, horizon: float) -> Clock:
 def _passed(times: Floats, clock: Clock) -> Floats:
     """Return how many intervals have passed at some times."""
     return np.asarray(np.interp(times, *np.array([(0.0, 0.0), *clock]).T))
-
-
-def _interval_column(names: tuple[str, ...], interval: Ints, n: int) -> Column:
-    """Return the column that says in which of n intervals a row is: a category of 1, 2 and so on."""
-    name = "interval"
-    while name in names:
-        name += "_"
-    return Column(ColumnSchema(name, "category", tuple(str(one + 1) for one in range(n))), interval.astype(np.float64))
 
 
 def every_interval(values: Floats, n: int) -> Floats:

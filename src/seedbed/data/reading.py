@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seedbed.arguments import checked
 from seedbed.data.cells import first_of, number_text
 from seedbed.data.follow_up import check_survival, read_outcome, refuse_late_entry
-from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, Remark, as_notes, serious_first
+from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, as_notes, remark_on_rows, serious_first
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, as_series, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
@@ -226,7 +226,7 @@ def _groups(frame: Frame, group: str | None, rows: slice | Bools) -> tuple[Ints 
     alone = np.flatnonzero(codes == cells.texts.index("")) if "" in cells.texts else np.array([], dtype=np.int64)
     codes[alone] = len(cells.texts) + np.arange(len(alone))
     message = f"column '{group}': each row without a group counts as a group of its own"
-    remarks = [Remark(message, group, "", len(alone), alone[:ROWS_NAMED].tolist())] if len(alone) else []
+    remarks = [remark_on_rows(message, group, "", alone)] if len(alone) else []
     return np.unique(codes[rows], return_inverse=True)[1].astype(np.int64), as_notes(frame, remarks)
 
 

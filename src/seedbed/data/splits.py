@@ -54,10 +54,8 @@ def holdout(
     """
     if not 0.0 < test_size < 1.0:
         raise OptionError(f"test_size is {test_size}", "Give the share of rows to test on, such as 0.2.")
-    _check_random_state(random_state)
     n_rows = len(target)
-    codes, counts = _classes(target)
-    _check_outside_largest(target, counts, at_least=2, why="a row to train on and one to test on")
+    codes, counts = _classes(target, random_state, at_least=2, why="a row to train on and one to test on")
     n_test = math.ceil(test_size * n_rows)
     fewest = min(n_test, n_rows - n_test)
     if fewest < min(len(counts), 2):
@@ -98,9 +96,7 @@ def repeated_folds(
         raise OptionError(f"folds is {folds}", "Give at least 2.")
     if repeats < 1:
         raise OptionError(f"repeats is {repeats}", "Give at least 1.")
-    _check_random_state(random_state)
-    codes, counts = _classes(target)
-    _check_outside_largest(target, counts, at_least=folds, why=f"one for each of {folds} folds")
+    codes, counts = _classes(target, random_state, at_least=folds, why=f"one for each of {folds} folds")
     if len(target) < folds:
         raise OptionError(f"{counted(len(target), 'row')} can't be divided into {folds} folds", "Use fewer folds.")
     grouped = _find_groups(codes, groups, folds=folds)
@@ -182,18 +178,18 @@ def _strata(target: NDArray[Any]) -> NDArray[Any] | None:
     return None if target.dtype.kind == "f" else target
 
 
-def _classes(target: NDArray[Any]) -> tuple[Ints, Ints]:
-    """Return class codes counted from 0 [row], and the size of each class; numbers are all of one class."""
+def _classes(target: NDArray[Any], random_state: int, *, at_least: int, why: str) -> tuple[Ints, Ints]:
+    """Return class codes counted from 0 [row], and the size of each class; numbers are all of one class.
+
+    Raises:
+        OptionError: the random state can't be one.
+        TargetError: there is one class, or fewer than `at_least` rows outside the largest.
+    """
+    if not 0 <= random_state < 2**32:
+        raise OptionError(f"random_state is {random_state}", "Give a whole number from 0 to 4294967295.")
     if _strata(target) is None:
         return np.zeros(len(target), dtype=np.int64), np.array([len(target)])
     _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
-    return codes, counts
-
-
-def _check_outside_largest(target: NDArray[Any], counts: Ints, *, at_least: int, why: str) -> None:
-    """Raise TargetError unless there are two classes, and at least so many rows outside the largest."""
-    if _strata(target) is None:
-        return
     if len(counts) < 2:
         raise TargetError(f"the target has {len(counts)} class(es)", "A classification needs two.")
     outside = len(target) - int(counts.max())
@@ -202,13 +198,14 @@ def _check_outside_largest(target: NDArray[Any], counts: Ints, *, at_least: int,
             f"{outside} of {len(target)} rows lie outside the largest class; at least {at_least} are needed ({why})",
             f"Use fewer folds (at most {outside}) or more rows." if outside > 1 else "Add rows of another class.",
         )
+    return codes, counts
 
 
 def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows | None:
     """Return the rows in groups; None if every row is a group of its own. Fewer groups than folds are an error."""
     if groups is None:
         return None
-    grouped = group_rows(codes, groups)
+    grouped = GroupedRows(codes, groups)
     if grouped.n_groups < folds:
         raise OptionError(
             f"the {len(codes)} rows form {counted(grouped.n_groups, 'group')}, too few for {folds} parts that share "
@@ -218,11 +215,6 @@ def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows
             else "Group rows by another column, or not.",
         )
     return None if grouped.n_groups == len(codes) else grouped
-
-
-def _check_random_state(random_state: int) -> None:
-    if not 0 <= random_state < 2**32:
-        raise OptionError(f"random_state is {random_state}", "Give a whole number from 0 to 4294967295.")
 
 
 _FEWEST_TO_CHOOSE_BY = 10  # rows of a window, as far as there are so many
@@ -342,33 +334,35 @@ def rows_by_class(codes: Ints, rng: np.random.Generator) -> Ints:
     return shuffled[np.argsort(place[numbers[shuffled]], kind="stable")]
 
 
-@dataclass(frozen=True, eq=False)
 class GroupedRows:
-    """Rows in groups, which can be distributed over folds repeatedly. Made by `group_rows`.
+    """Rows in groups, which can be distributed over folds repeatedly.
 
     Groups with the same number of rows of each class are of one kind and are distributed together: tens of thousands
     of groups are mostly single rows and pairs. scikit-learn's StratifiedGroupKFold loops over groups in Python and
     takes 8.7 s for 10 folds of 50,000 rows in 41,000 groups; this takes some hundredths of a second.
 
-    Attributes:
-        group: number of the row's group, counted from 0 [row].
-        sizes: rows of each group [group].
-        totals: rows of each class, then of all [class + 1].
-        counts: the same of a group of each kind [kind, class + 1].
-        members: group numbers, kind by kind [group].
-        first: index of each kind's first member [kind + 1].
+    Args:
+        codes: of the classes, counted from 0 [row]; all are equal without classes.
+        groups: of the rows [row].
     """
 
-    group: Ints
-    sizes: Ints
-    totals: Ints
-    counts: Ints
-    members: Ints
-    first: Ints
-
-    @property
-    def n_groups(self) -> int:
-        return len(self.sizes)
+    def __init__(self, codes: Ints, groups: Ints) -> None:
+        _, self._group, self._sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        order = np.argsort(self._group, kind="stable")  # rows, group by group
+        starts = np.cumsum(self._sizes) - self._sizes
+        self.n_groups, n_classes = len(starts), int(codes.max()) + 1
+        # Kinds are distinguished by a sum of random numbers of their rows' classes: a matrix [group, class] would be
+        # large and slow to sort. If two kinds have one sum by accident, folds are slightly less even.
+        marks = np.random.default_rng(0).integers(2**63, size=n_classes, dtype=np.uint64)
+        sums = np.add.reduceat(marks[codes[order]], starts)
+        _, example, kind, n_members = np.unique(sums, return_index=True, return_inverse=True, return_counts=True)
+        rows = [order[starts[one] : starts[one] + self._sizes[one]] for one in example]
+        by_class = np.stack([np.bincount(codes[some], minlength=n_classes) for some in rows])
+        # Rows of each class, then of all: in the table [class + 1], and in a group of each kind [kind, class + 1].
+        self._totals = np.append(np.bincount(codes, minlength=n_classes), len(codes))
+        self._counts = np.column_stack([by_class, by_class.sum(axis=1)])
+        # Group numbers, kind by kind [group], and the index of each kind's first one [kind + 1].
+        self._members, self._first = np.argsort(kind, kind="stable"), np.append(0, np.cumsum(n_members))
 
     def distribute(self, shares: Floats, rng: np.random.Generator) -> Ints:
         """Return the fold of each row [row]: larger groups first, each in the fold that needs its classes most.
@@ -380,49 +374,26 @@ class GroupedRows:
         Args:
             shares: of the rows [fold], adding up to 1; at most as many folds as there are groups.
         """
-        weights = 1.0 / np.maximum(self.totals, 1)
-        weights[-1] = 1e-3 / self.totals[-1] ** 2  # all rows of a table weigh less than one row of a class
-        wanted = shares[:, None] * self.totals
+        weights = 1.0 / np.maximum(self._totals, 1)
+        weights[-1] = 1e-3 / self._totals[-1] ** 2  # all rows of a table weigh less than one row of a class
+        wanted = shares[:, None] * self._totals
         have = np.zeros_like(wanted)
         fold_of_group = np.empty(self.n_groups, dtype=np.int64)
-        for kind in np.lexsort((rng.random(len(self.counts)), -self.counts[:, -1])):
-            counts = self.counts[kind]
-            members = self.members[self.first[kind] : self.first[kind + 1]]
+        for kind in np.lexsort((rng.random(len(self._counts)), -self._counts[:, -1])):
+            counts = self._counts[kind]
+            members = self._members[self._first[kind] : self._first[kind + 1]]
             level = (have - wanted) @ (weights * counts) / shares
             step = (weights * counts) @ counts / shares
             many = _fill_evenly(level, step, len(members), rng.permutation(len(shares)))
             fold_of_group[rng.permutation(members)] = np.repeat(np.arange(len(shares)), many)
             have += many[:, None] * counts
-        smallest_first = np.argsort(self.sizes, kind="stable")
+        smallest_first = np.argsort(self._sizes, kind="stable")
         for fold in range(len(shares)):
             n = np.bincount(fold_of_group, minlength=len(shares))
             if n[fold] == 0:  # a small share may be less than any group
                 spare = smallest_first[n[fold_of_group[smallest_first]] > 1]
                 fold_of_group[spare[0]] = fold
-        return fold_of_group[self.group]
-
-
-def group_rows(codes: Ints, groups: Ints) -> GroupedRows:
-    """Group rows [row], and find the kinds of groups. Class codes count from 0; all are equal without classes."""
-    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.argsort(group, kind="stable")  # rows, group by group
-    starts = np.cumsum(sizes) - sizes
-    n_classes = int(codes.max()) + 1
-    # Kinds are distinguished by a sum of random numbers of their rows' classes: a matrix [group, class] would be large
-    # and slow to sort. If two kinds have one sum by accident, folds are slightly less even.
-    marks = np.random.default_rng(0).integers(2**63, size=n_classes, dtype=np.uint64)
-    sums = np.add.reduceat(marks[codes[order]], starts)
-    _, example, kind, n_members = np.unique(sums, return_index=True, return_inverse=True, return_counts=True)
-    counts = [np.bincount(codes[order[starts[one] : starts[one] + sizes[one]]], minlength=n_classes) for one in example]
-    by_class = np.stack(counts)
-    return GroupedRows(
-        group=group,
-        sizes=sizes,
-        totals=np.append(np.bincount(codes, minlength=n_classes), len(codes)),
-        counts=np.column_stack([by_class, by_class.sum(axis=1)]),
-        members=np.argsort(kind, kind="stable"),
-        first=np.append(0, np.cumsum(n_members)),
-    )
+        return fold_of_group[self._group]
 
 
 def _fill_evenly(level: Floats, step: Floats, n: int, turn: Ints) -> Ints:

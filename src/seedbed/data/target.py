@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import MISSING_NUMBERS, exact_numbers, first_of, in_order, is_code, near_duplicates, quote
-from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole
+from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole, remark_on_rows
 from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, find_extreme_code, finish
 from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean, spell
@@ -235,6 +235,6 @@ def named_label(where: str, labels: tuple[str, ...], name: str) -> str:
 def missing_remarks(name: str, has_target: Bools | None) -> list[Remark]:
     if has_target is None:
         return []
-    rows = np.flatnonzero(~has_target).tolist()
+    rows = np.flatnonzero(~has_target)
     what = f"{len(rows)} rows without a target are" if len(rows) > 1 else "a row without a target is"
-    return [Remark(f"{what} left out", name, "SB205", len(rows), rows[:3])]
+    return [remark_on_rows(f"{what} left out", name, "SB205", rows)]

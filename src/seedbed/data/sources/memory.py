@@ -232,16 +232,16 @@ def array_column(array: NDArray[Any], role: str, *, keep_text: bool = False) -> 
     return _texts(array.tolist(), role, keep_text=keep_text)
 
 
-def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str], where: str = "records") -> Frame:
+def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Frame:
     """Return records' values by key. Every record needs every key of `names`; other keys become columns, too."""
     required = set(names)
     others = dict.fromkeys(key for record in records for key in record if key not in required)
     for number, record in enumerate(records, start=1):
         if missing := [name for name in names if name not in record]:
             hint = nearest(missing[0], map(str, others)) or "Give None for what isn't known."
-            raise DataError(f"{where}: record {number} lacks {quote_names(missing)}", hint)
+            raise DataError(f"records: record {number} lacks {quote_names(missing)}", hint)
     values = [[record.get(name) for record in records] for name in (*names, *others)]
-    return frame_of_values(values, (*names, *map(str, others)), where, as_text=names)
+    return frame_of_values(values, (*names, *map(str, others)), as_text=names)
 
 
 def frame_of_values(
