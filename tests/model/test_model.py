@@ -12,7 +12,7 @@ from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.errors import CandidateError, ColumnError, DataError, OptionError, TargetError
 from seedbed.model.blending import fit_model
-from seedbed.model.predicting import Blocks, values_of
+from seedbed.model.predicting import Blocks, network_values
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.draws import derive
 from seedbed.settings.recipe import Recipe, recipe_named
@@ -38,8 +38,8 @@ def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candida
     inputs = model.preprocessor.inputs_of_values(read(frame, target).features)
     expected = plain_values(model, inputs)
     monkeypatch.setattr("seedbed.model.stacks._MOST_ROWS", 7)  # in several pieces
-    for one, other in zip(values_of(model, inputs), values_of(model, inputs, model.made_stacks()), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11)
+    in_parts = network_values(model, inputs, model.made_stacks())
+    np.testing.assert_allclose(network_values(model, inputs), in_parts, rtol=1e-11, atol=1e-11)
     if target == "cost":
         np.testing.assert_allclose(model.predict(frame), expected.mean(axis=0)[:, 0], rtol=1e-9)
         return

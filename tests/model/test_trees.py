@@ -376,7 +376,7 @@ def test_a_file_whose_nodes_lead_nowhere_is_refused(few, tmp_path, name, value):
     damaged = dataclasses.replace(few, states={**few.states, key: changed})
     path = tmp_path / "model.safetensors"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seedbed.model.model_file.values_of", lambda *_: (np.zeros(16), None))
+        patch.setattr("seedbed.model.model_file.network_values", lambda *_: np.zeros((1, 16)))
         damaged.save(path)
     with pytest.raises(ModelFileError, match="a node of its trees has"):
         load(path)

@@ -99,12 +99,10 @@ def fit_model(
         n_networks=n_networks,
         recipe=recipe,
         sample_weight=sample_weight,
-        score=score,
-        threshold=threshold,
         random_state=random_state,
         compute=compute,
     )
-    return model
+    return dataclasses.replace(model, score=score, threshold=threshold)
 
 
 def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.float32] | None:
@@ -151,8 +149,6 @@ def blend_table(
     recipe: Recipe = RECIPES["default"],
     sample_weight: ArrayLike | None = None,
     time_limit: float | None = None,
-    score: Mapping[str, Any] | None = None,
-    threshold: float = 0.5,
     random_state: int = 0,
     compute: Compute = Compute(),
     on_member: Callable[[str, Callable[[], tuple[Model, OutOfBag]]], None] | None = None,
@@ -171,7 +167,7 @@ def blend_table(
         time_limit: seconds for the fit; None trains each member once. Time that is left trains other kinds of members,
             except with a portfolio, and then more networks of those with weight in the blend, in bags of their own
             splits. What is trained depends on the machine.
-        score, threshold, random_state, compute: as in `fit_model`.
+        random_state, compute: as in `fit_model`.
         on_member: called when a member has finished, with its name and a function that returns the result with the
             members so far, uncalibrated.
 
@@ -203,9 +199,7 @@ def blend_table(
         raise OptionError("a blend of single networks has no rows left out", "Give n_networks=2 or more.")
     fit = Fit(table, members, recipe, MemberData(table, n, weights, random_state), drops=len(members) > 1)
     bags, running = [Bag(fit)], Running.on(compute)
-    finished = functools.partial(
-        _finished, bags, random_state=random_state, score=score, threshold=threshold, typical=typical
-    )
+    finished = functools.partial(_finished, bags, random_state, typical)
 
     def train(fit: Fit, bag: Bag, seed: int, until: float | None) -> None:
         """Train members and add them to a bag."""
@@ -253,25 +247,14 @@ def members_of(portfolio: Sequence[Any] | None, table: Table, recipe: Recipe) ->
     return members
 
 
-def _finished(
-    bags: Sequence[Bag],
-    *,
-    random_state: int,
-    score: Mapping[str, Any] | None,
-    threshold: float,
-    typical: Floats,
-    calibrated: bool,
-) -> tuple[Model, OutOfBag]:
+def _finished(bags: Sequence[Bag], random_state: int, typical: Floats, *, calibrated: bool) -> tuple[Model, OutOfBag]:
     """Return the model of the bags of a table, and its predictions for rows left out."""
     trained, data = join_bags(bags)
     fit, first = bags[0].fit, bags[0].fit.members[0]
     if not trained:
-        alone = (
-            f"candidate '{first.name}': every network diverged"
-            if is_network(first)
-            else f"'{first.name}' can't be fitted"
-        )
-        message = alone if len(fit.members) == 1 else "no member of the portfolio could be fitted"
+        message = f"'{first.name}' can't be fitted"
+        message = f"candidate '{first.name}': every network diverged" if is_network(first) else message
+        message = message if len(fit.members) == 1 else "no member of the portfolio could be fitted"
         hint = "Give a lower learning rate. Trees need rows that can be divided, and time."
         raise TrainingError(message, hint)
     table = fit.table
@@ -292,11 +275,9 @@ def _finished(
         target_name=table.target_name,
         task=table.task if table.follow_up is None else "survival",
         labels=table.labels,
-        threshold=threshold,
         target_mean=mean,
         target_deviation=deviation,
         training=facts,
-        score=score,
         calibration=left_out_errors(table, left_out) if table.follow_up is None else None,
         versions=versions(),
         follow_up=table.follow_up,
@@ -316,7 +297,7 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
     leaves_out = data.leaves_out and recipe.leaves_out
     chosen = "by the rows that each network left out" if leaves_out else "all epochs, as no rows are left out"
     chosen += "; some members have other settings" * (len({one.describe() for one in recipes}) > 1)
-    facts: dict[str, Any] = {
+    return {
         **({"n_left_out": n_rows_without} if n_rows_without else {}),
         **({"identifiers": identifiers} if identifiers else {}),
         "table": table.name,
@@ -329,7 +310,6 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
         "chosen": chosen if networks else "without epochs",
         "random_state": random_state,
     }
-    return facts
 
 
 def blend_members(

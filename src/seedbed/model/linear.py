@@ -53,11 +53,8 @@ def _fitted(data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[F
     Args:
         of_test: of each network, the outputs [row, output] for the rows that it leaves out, or [output].
     """
-    outputs = np.full((len(data.y), data.n_outputs, len(data.splits)), np.nan, dtype=np.float32)
-    for number, (split, some) in enumerate(zip(data.splits, of_test, strict=True)):
-        outputs[split.test, :, number] = some
     states = {"0.weight": weights.astype(np.float32), "0.bias": biases.astype(np.float32)}
-    return FittedMember(MLP(), states, outputs)
+    return FittedMember(MLP(), states, data.left_out(of_test))
 
 
 def _ridge(data: TreeData) -> Floats:

@@ -36,6 +36,8 @@ from seedbed.training.stack import Chunk
 # falls by little in each epoch.
 _PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
 _MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and the sum of their rows
+_Trained = tuple[tuple[int, int], int, Member]  # a member's place, the number of its fit, and the member
+_Piece = tuple[int, ChunkResult, NDArray[np.int64]]  # first network, a result, its columns that are a member's networks
 _ROW_WORK = 16_000  # parameters that take as long as all that a row takes besides (benchmarks/LOG.md)
 
 
@@ -151,7 +153,7 @@ def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
 
 def trained_members(
     fits: Sequence[Fit], *, random_state: int, running: Running, ends: float | None = None
-) -> Generator[tuple[tuple[int, int], int, Member]]:
+) -> Generator[_Trained]:
     """Train the members of fits; yield a member's place, the number of its fit, and the member, as they finish.
 
     Networks of several fits share stacks. The places give members the same order whatever finishes first.
@@ -159,7 +161,6 @@ def trained_members(
     Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each tree may take
     half of the time that is left, and each network its share of the rest, see `_batches`.
     """
-
     are_others = any(not is_network(member) for fit in fits for member in fit.members)
     if ends is not None or running.jobs == 1 or not are_others:
         yield from _fit_others(fits, random_state, running.jobs, ends, np.zeros(1, dtype=np.int32))
@@ -178,7 +179,7 @@ def trained_members(
 
 def _fit_others(
     fits: Sequence[Fit], random_state: int, jobs: int, ends: float | None, halted: Halted
-) -> Iterator[tuple[tuple[int, int], int, Member]]:
+) -> Iterator[_Trained]:
     """Fit linear models, boosted trees, and then extra trees. Yields as `trained_members`."""
     data, known = [fit.data.for_trees() for fit in fits], dict[tuple[int, str], FittedMember]()
     grow = functools.partial(fit_trees, random_state=random_state, jobs=jobs, halted=halted)
@@ -244,11 +245,9 @@ class _MemberChunk:
     work: int
 
 
-def _train_networks(
-    fits: Sequence[Fit], random_state: int, running: Running, ends: float | None
-) -> Iterator[tuple[tuple[int, int], int, Member]]:
+def _train_networks(fits: Sequence[Fit], random_state: int, running: Running, ends: float | None) -> Iterator[_Trained]:
     """Train the members that are networks, as `trained_members`."""
-    trained = dict[object, list[tuple[int, ChunkResult, NDArray[np.int64]]]]()
+    trained = dict[object, list[_Piece]]()
     for batch in _batches(_plan_chunks(fits, random_state, running), running, ends):
 
         def failed(number: int, error: SeedbedError, batch: list[tuple[int, _MemberChunk]] = batch) -> None:
@@ -297,30 +296,20 @@ def _batches(
         for _, part in waiting:
             loads[loads.index(min(loads))] += part.work
         batch, waiting = (waiting[:1], waiting[1:]) if in_turn else (waiting, [])
-        chunks = [dataclasses.replace(part.chunk, seconds=left * part.work / max(loads)) for _, part in batch]
-        yield [
-            (place, dataclasses.replace(part, chunk=chunk)) for (place, part), chunk in zip(batch, chunks, strict=True)
-        ]
+        shares = [(place, part, left * part.work / max(loads)) for place, part in batch]
+        replace = dataclasses.replace
+        yield [(place, replace(part, chunk=replace(part.chunk, seconds=share))) for place, part, share in shares]
 
 
-def _member(
-    part: _MemberChunk, which: int, pieces: Sequence[tuple[int, ChunkResult, NDArray[np.int64]]]
-) -> Member | None:
-    """Return a member from the results of its networks; None if one diverged.
-
-    Args:
-        which: the place of its fit.
-        pieces: the first network, a result, and the columns of the result that are networks of the member.
-    """
+def _member(part: _MemberChunk, which: int, pieces: Sequence[_Piece]) -> Member | None:
+    """Return a member from the results of its networks; None if one diverged. `which` is the place of its fit."""
     _, first, columns = pieces[0]
     states = {
         name: np.concatenate([result.stacked[name][some] for _, result, some in pieces]) for name in first.stacked
     }
     curves = np.concatenate([result.curves[:, :, some] for _, result, some in pieces], axis=2)
-    finite, sizes = (
-        all(np.isfinite(value).all() for value in states.values()),
-        [fit.table.n_rows for fit in part.fits.values()],
-    )
+    finite = all(np.isfinite(value).all() for value in states.values())
+    sizes = [fit.table.n_rows for fit in part.fits.values()]
     if part.chunk.patience is None:
         finite, epochs = finite and bool(np.isfinite(curves[:, -1]).all()), curves.shape[1]
         outputs = np.full((sizes[which], first.outputs.shape[1], curves.shape[2]), np.nan, dtype=np.float32)
@@ -329,10 +318,8 @@ def _member(
         outputs = first.outputs[start : start + sizes[which]][:, :, columns]
     if not finite:
         return None
-    dead, clipped = (
-        np.concatenate([result.dead[some] for _, result, some in pieces]),
-        is_clipped(part.candidate, part.chunk.recipe),
-    )
+    dead = np.concatenate([result.dead[some] for _, result, some in pieces])
+    clipped = is_clipped(part.candidate, part.chunk.recipe)
     member = Member(part.candidate, states, outputs, epochs, curves, dead, part.chunk.note, clipped)
     front = part.fronts[which]
     return member if front is None else front.put_before(member)
@@ -412,9 +399,5 @@ def _join_tables(parts: Sequence[TrainingData]) -> TrainingData:
             joined[row - len(block) : row, column - block.shape[1] : column] = block
         return joined
 
-    return TrainingData(
-        X=np.concatenate([part.X for part in parts]),
-        y=np.concatenate([part.y for part in parts]),
-        train=diagonal("train"),
-        test=diagonal("test"),
-    )
+    X, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("X", "y"))
+    return TrainingData(X=X, y=y, train=diagonal("train"), test=diagonal("test"))

@@ -104,14 +104,7 @@ def _add_known(graph: Graph, value: str) -> str:
 def _add_boolean(graph: Graph, schema: ColumnSchema) -> str:
     """Return 0, 1 or NaN, float64 [n, 1]."""
     if _has_words(schema):
-        value = graph.add(
-            "LabelEncoder",
-            schema.name,
-            domain="ai.onnx.ml",
-            keys_strings=list(schema.levels),
-            values_floats=[0.0, 1.0],
-            default_float=float("nan"),
-        )
+        value = graph.encode(schema.name, schema.levels, values_floats=[0.0, 1.0], default_float=float("nan"))
         return graph.cast(value, TensorProto.DOUBLE)
     is_zero = graph.add("Equal", schema.name, graph.constant(0.0))
     is_one = graph.add("Equal", schema.name, graph.constant(1.0))
@@ -132,14 +125,8 @@ def _add_category(
     keys |= dict.fromkeys(filter(_is_valid, schema.missing), goes_to[-2])
     # Some runtimes refuse an empty list, so there is always one key.
     keys.setdefault("", goes_to[-2])
-    place = graph.add(
-        "LabelEncoder",
-        schema.name,
-        domain="ai.onnx.ml",
-        keys_strings=list(keys),
-        values_int64s=[int(place) for place in keys.values()],
-        default_int64=int(goes_to[-1]),
-    )
+    numbers = [int(place) for place in keys.values()]
+    place = graph.encode(schema.name, keys, values_int64s=numbers, default_int64=int(goes_to[-1]))
     return graph.cast(graph.add("Equal", place, graph.constant(places[None], np.int64)), TensorProto.FLOAT)
 
 

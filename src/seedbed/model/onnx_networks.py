@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,10 @@ class Graph:
         self.nodes[-1].attribute.extend(attributes)
         return sums
 
+    def encode(self, value: str, keys: Iterable[str], **values: Any) -> str:
+        """Replace each text by the value of its key, or by the default."""
+        return self.add("LabelEncoder", value, domain="ai.onnx.ml", keys_strings=list(keys), **values)
+
     def cast(self, value: str, to: int) -> str:
         """Convert a value to a member of `TensorProto.DataType`."""
         return self.add("Cast", value, to=to)
@@ -111,14 +115,8 @@ _States = Mapping[str, NDArray[Any]]
 def add_networks(
     graph: Graph, architecture: MLP | BlendedMembers, states: _States, value: str, n_inputs: int, n_outputs: int
 ) -> str:
-    """Add all networks; return the name of their outputs, float32 [network, row, output].
-
-    Args:
-        architecture: of the networks.
-        states: parameters and buffers [network, ...].
-        value: name of the inputs, float32 [row, input].
-        n_inputs, n_outputs: of one network.
-    """
+    """Add all networks, with states [network, ...], for the inputs named `value`, float32 [row, input]; return the name
+    of their outputs, float32 [network, row, output]."""
     if isinstance(architecture, BlendedMembers) and architecture.limit:
         share = graph.add("Div", value, _scalar(graph, architecture.limit))
         grown = graph.add("Add", graph.add("Mul", share, share), _scalar(graph, 1.0))
@@ -209,9 +207,7 @@ def _add_periodic(graph: Graph, layer: Periodic, states: _States, value: str) ->
     frequencies, weight, bias = (states[name] for name in layer.parameters)
     n_networks, n_inputs, n_units = bias.shape
     column = graph.add("Reshape", graph.add("Transpose", value, perm=[1, 0]), graph.constant([0, 0, 1]))
-    angles = graph.add(
-        "Mul", column, graph.constant((2 * np.pi * frequencies)[:, :, None])
-    )  # [network, input, row, ...]
+    angles = graph.add("Mul", column, graph.constant((2 * np.pi * frequencies)[:, :, None]))  # [network, input, row, _]
     waves = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=3)
     product = graph.add("MatMul", waves, graph.constant(weight.swapaxes(2, 3)))
     embedded = graph.add("Relu", graph.add("Add", product, graph.constant(bias[:, :, None])))

@@ -165,10 +165,12 @@ class Blocks:
         self._report.refuse_unknown(frame.where)
         return (*frame.notes, *as_notes(frame, [*remarks, *self._report.remarks()]))
 
+    @np.errstate(all="ignore")
     def _predicted(self, start: int) -> tuple[NewRows, Floats, Floats, Oddities]:
         block = self._rows.window(start, start + self._size)
         matrix, odd = self._model.preprocessor.inputs_of(block)
-        return block, *values_of(self._model, matrix), odd
+        values = network_values(self._model, matrix)
+        return block, values.mean(axis=0), values.std(axis=0), odd
 
     def _done(self, start: int, predicted: tuple[NewRows, Floats, Floats, Oddities]) -> Predictions:
         block, values, spread, odd = predicted
@@ -210,19 +212,6 @@ def _let_all_threads_limit() -> None:
     """Let any thread limit BLAS. Since threadpoolctl 3.8, only the first thread that does so may, until it ends."""
     for library in _blas().lib_controllers:
         getattr(library, "clear_controlling_thread", lambda **_: None)(force=True)
-
-
-@np.errstate(all="ignore")
-def values_of(
-    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Array]] | None = None
-) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation over the networks for inputs [row, input], as `Predictions` has them.
-
-    Args:
-        stacks: as in `network_values`.
-    """
-    values = network_values(model, matrix, stacks)
-    return values.mean(axis=0), values.std(axis=0)
 
 
 @np.errstate(all="ignore")  # a network may give infinite numbers

@@ -58,13 +58,7 @@ def shapes_of(architecture: MLP | Trees | BlendedMembers, n_inputs: int, n_outpu
 
 
 class Stacks:
-    """Networks of a model. Each member of a blend is one stack.
-
-    Args:
-        architecture: of the networks.
-        states: of the networks [network, ...].
-        n_inputs, n_outputs: of one of them.
-    """
+    """Networks of a model, from their states [network, ...]. Each member of a blend is one stack."""
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ _TIMED = 5  # trees that are fitted to know how long one takes
 _WAIT = 10  # iterations without a lower loss that end boosting
 LEAST = 1e-4
 """Probability at least; pure leaves would give infinite logits."""
+_ARRAYS = ("feature", "threshold", "left", "value")  # of `DecisionTrees`, in states
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
 
 
@@ -119,6 +120,14 @@ class TreeData:
             bins[:, number] = np.searchsorted(edges[-1], column)
         return bins, edges
 
+    def left_out(self, of_test: Iterable[Floats]) -> NDArray[np.float32]:
+        """Return outputs [row, output, network] from those of each network for the rows that it leaves out; NaN
+        elsewhere."""
+        outputs = np.full((len(self.y), self.n_outputs, len(self.splits)), np.nan, dtype=np.float32)
+        for number, (split, some) in enumerate(zip(self.splits, of_test, strict=True)):
+            outputs[split.test, :, number] = some
+        return outputs
+
     def level(self, rows: NDArray[np.int64], least: float) -> Floats:
         """Return the outputs [output] of the mean, or of the classes' frequencies, of some rows.
 
@@ -176,8 +185,7 @@ class DecisionTrees:
     @classmethod
     def stacked(cls, trees: Trees, states: Mapping[str, NDArray[Any]]) -> list[DecisionTrees]:
         """Return the trees of each network of states [network, ...]."""
-        names = ("feature", "threshold", "left", "value")
-        return [cls(trees, *each) for each in zip(*(states[f"0.{name}"] for name in names), strict=True)]
+        return [cls(trees, *each) for each in zip(*(states[f"0.{name}"] for name in _ARRAYS), strict=True)]
 
     def __call__(self, X: NDArray[np.floating]) -> Floats:
         """Return the outputs [row, output] for inputs X [row, input]."""
@@ -400,12 +408,7 @@ def _round_size(data: TreeData) -> int:
 
 
 def _boosted(
-    trees: Trees,
-    data: TreeData,
-    seeds: Sequence[int],
-    pool: ThreadPoolExecutor,
-    until: float | None,
-    halted: Halted,
+    trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor, until: float | None, halted: Halted
 ) -> list[DecisionTrees]:
     data.bins  # noqa: B018 - before threads want them
     each = [_Boosting(data, split, seed, halted) for split, seed in zip(data.splits, seeds, strict=True)]
@@ -452,14 +455,11 @@ def _is_beaten(trees: DecisionTrees, rival: FittedMember, data: TreeData) -> boo
 
 def _stacked(each: Sequence[DecisionTrees], data: TreeData) -> FittedMember:
     """Return the trees of the networks as a stack."""
-    outputs = np.full((len(data.y), data.n_outputs, len(each)), np.nan, dtype=np.float32)
-    for number, (trees, split) in enumerate(zip(each, data.splits, strict=True)):
-        outputs[split.test, :, number] = trees(data.X[split.test])
-    names = ("feature", "threshold", "left", "value")
-    states = [{f"0.{name}": getattr(trees, name)[None] for name in names} for trees in each]
+    outputs = data.left_out(trees(data.X[split.test]) for trees, split in zip(each, data.splits, strict=True))
+    states = [{f"0.{name}": getattr(trees, name)[None] for name in _ARRAYS} for trees in each]
     architecture, states = pad_trees([trees.architecture for trees in each], states)
-    return FittedMember(architecture, {name: np.concatenate([state[name] for state in states]) for name in states[0]},
-                        outputs)  # fmt: skip
+    stacked = {name: np.concatenate([state[name] for state in states]) for name in states[0]}
+    return FittedMember(architecture, stacked, outputs)
 
 
 def pad_trees(each: Sequence[Trees], states: Sequence[Arrays]) -> tuple[Trees, list[Arrays]]:
