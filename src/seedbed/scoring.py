@@ -114,11 +114,14 @@ class Result:
             return int(self.predictions.shape[3])
         return 2 if self.task == "binary" else 0
 
+    def sets(self, *, single: bool) -> npt.NDArray[np.floating]:
+        """Return the predictions, or those of each single network, if there are any."""
+        return self.singles if single and self.singles is not None else self.predictions
+
     def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
         """Return losses [repeat, seed, row], by default of the task's metric; with `single`, of each single network, if
         there are any."""
-        name = metric or default_metric(self.task)
-        sets = self.singles if single and self.singles is not None else self.predictions
+        name, sets = metric or default_metric(self.task), self.sets(single=single)
         truths = [self.target] * len(sets) if self.grid is None else self.followed.truths
         pairs = ((np.broadcast_to(truth, p.shape[:1] + truth.shape), p) for truth, p in zip(truths, sets, strict=True))
         return np.stack([row_losses(name, truth, p, variance=self.target_variance) for truth, p in pairs])
@@ -132,7 +135,7 @@ class Result:
         key = (name, single and self.singles is not None)
         if key in self._losses:
             return self._losses[key]
-        sets = self.singles if single and self.singles is not None else self.predictions
+        sets = self.sets(single=single)
         if METRICS[name].concordance:
             self._losses[key] = self.followed.discordances(sets[..., -1].astype(np.float64))
         elif METRICS[name].row_loss is None:

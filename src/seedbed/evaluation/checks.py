@@ -80,7 +80,7 @@ def check_confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"
     Args:
         kind: what its `forward()` seems to end with.
     """
-    symptom, logit = ("all its outputs lie between 0 and 1", "logit")
+    symptom, logit = "all its outputs lie between 0 and 1", "logit"
     if kind == "softmax":
         symptom, logit = "its outputs add up to 1 in every row", "logits"
     message = (

@@ -82,7 +82,8 @@ def conclude(
     def verdicts_of(
         estimates: Mapping[tuple[str, str], Estimate], decided: Mapping[str, tuple[Rule, float]]
     ) -> tuple[Verdict, ...]:
-        accuracy = evidence.in_accuracy
+        of_accuracy = evidence.in_accuracy
+        points = of_accuracy and {pair: of_accuracy(*pair, one.comparisons) for pair, one in estimates.items()}
         return decide_all(
             evidence.runs,
             estimates,
@@ -90,9 +91,7 @@ def conclude(
             margin=margin,
             n_rows=evidence.n_rows,
             n_train=evidence.n_train,
-            in_accuracy=None
-            if accuracy is None
-            else {pair: accuracy(*pair, one.comparisons) for pair, one in estimates.items()},
+            in_accuracy=points,
             task=question.task or "binary",
             tried=tried,
             design=evidence.design,

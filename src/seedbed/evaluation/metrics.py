@@ -164,6 +164,7 @@ def _brier_at_horizon(y: NDArray[Any], p: Floats, variance: float | None) -> Flo
 
 
 _UP_TO_ONE: dict[str, Any] = {"greater_is_better": True, "high": 1.0}
+_SHARE = {**_UP_TO_ONE, "percent": True}
 
 METRICS: dict[str, Metric] = {
     entry.name: entry
@@ -172,26 +173,19 @@ METRICS: dict[str, Metric] = {
             name="accuracy",
             words="accuracy",
             tasks=_CLASSES,
-            **_UP_TO_ONE,
-            percent=True,
+            **_SHARE,
             row_loss=_zero_one,
-            largest_loss=lambda task: 1.0,
             margin=0.01,
+            largest_loss=lambda task: 1.0,
         ),
         Metric(
-            name="balanced_accuracy",
-            words="balanced accuracy",
-            tasks=_CLASSES,
-            **_UP_TO_ONE,
-            percent=True,
-            weighted=balanced_accuracy,
+            name="balanced_accuracy", words="balanced accuracy", tasks=_CLASSES, **_SHARE, weighted=balanced_accuracy
         ),
         Metric(
             name="recall",
             words="recall",
             tasks=("binary",),
-            **_UP_TO_ONE,
-            percent=True,
+            **_SHARE,
             meaning="the share of the rarer label's rows that are predicted as such",
             weighted=recall,
         ),
@@ -242,8 +236,7 @@ METRICS: dict[str, Metric] = {
             name="uno_c",
             words="Uno's C",
             tasks=("survival",),
-            **_UP_TO_ONE,
-            percent=True,
+            **_SHARE,
             meaning="the share of pairs of rows in which the one with the higher risk has its event first",
             concordance=True,
         ),

@@ -16,7 +16,7 @@ from seedbed.evaluation.analyses import Columns, Effects, Rows, Subgroups
 from seedbed.evaluation.behind import Contrast
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
-from seedbed.evaluation.metrics import METRICS
+from seedbed.evaluation.metrics import METRICS, Margin, Metric
 from seedbed.evaluation.single_runs import Curves, RunLottery
 from seedbed.evaluation.survival import SurvivalSummary
 from seedbed.evaluation.verdicts import Rule, Verdict
@@ -87,6 +87,12 @@ class DecidingScore:
     margin: float
     margin_source: str
     of_prior: float | None = None
+
+    @classmethod
+    def of(cls, metric: Metric, margin: Margin, of_prior: float | None = None) -> DecidingScore:
+        """Return a score as the one that decides."""
+        about: dict[str, Any] = {key: getattr(metric, key) for key in ("name", "words", "greater_is_better")}
+        return cls(**about, margin=margin.value, margin_source=margin.source, of_prior=of_prior)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.table import Column, Table
@@ -107,9 +106,7 @@ def _without_each(
     """Return the experiment of one model with all columns and without each, on the splits of another experiment."""
     unit = next(unit for unit in base.units if name in unit.names)
     if isinstance(unit, Group):
-        members = (
-            unit.members if name == AUTO else tuple(one for one in unit.members if unit.lines.get(one.name) == name)
-        )
+        members = tuple(one for one in unit.members if name == AUTO or unit.lines.get(one.name) == name)
         unit = dataclasses.replace(unit, members=members, lines={AUTO if name == AUTO else members[0].name: name})
     about = Columns(model=name, source=source, n_columns=base.table.n_features, effects=())
     groups, estimators = list[Group](), list[Estimator]()
@@ -259,7 +256,7 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
     for repeat in range(n):
         p, p0 = (
             np.asarray(sets[repeat], dtype=np.float64).reshape(sets.shape[1], len(y), -1)
-            for sets in (_sets(larger), _sets(smaller))
+            for sets in (one.sets(single=True) for one in (larger, smaller))
         )
         mean, mean0, seeds = p.mean(axis=0), p0.mean(axis=0), len(p0)
         squares = p0 * (seeds * mean0 - p0) / (seeds - 1) if seeds > 1 else p0**2  # without the square of one seed
@@ -279,8 +276,3 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
     ]
     shaped = [values.reshape(n, -1, values.shape[1]) for values in folds]
     return corrected_t(shaped[1].mean(axis=2), seed_noise=seed_noise(*shaped), **level)
-
-
-def _sets(result: Result) -> npt.NDArray[np.floating]:
-    """Return the predictions of single networks, or of the model if it has none."""
-    return result.predictions if result.singles is None else result.singles

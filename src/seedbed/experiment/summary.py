@@ -55,16 +55,11 @@ def answer(run: Results) -> Conclusion:
     question = Conclusion(
         kind="comparison",
         command=experiment.command,
-        **table_of(experiment.table, experiment.command),
+        **table_of(experiment.table),
         reference=experiment.reference,
         reference_named=experiment.reference_named,
-        metric=DecidingScore(
-            name=experiment.metric,
-            words=METRICS[experiment.metric].words,
-            greater_is_better=METRICS[experiment.metric].greater_is_better,
-            margin=margin.value,
-            margin_source=margin.source,
-            of_prior=prior_loss(experiment.metric, experiment.table.truth),
+        metric=DecidingScore.of(
+            METRICS[experiment.metric], margin, prior_loss(experiment.metric, experiment.table.truth)
         ),
         alpha=experiment.alpha,
         interval={"cross_validation": "corrected", "held_out": "held_out"}.get(design.kind),
@@ -121,7 +116,7 @@ def _with_effects(columns: Columns, experiment: Experiment, judged: Conclusion, 
     )
 
 
-def table_of(table: Table, command: str) -> dict[str, Any]:
+def table_of(table: Table) -> dict[str, Any]:
     """Return the fields of a summary on the table, its target and its notes: rows of each label, or mean and
     deviation."""
     about = {
@@ -170,7 +165,7 @@ def _survival(table: Table, judged: Conclusion | None = None, results: Sequence[
     order = np.argsort(of_rows[:, -1], kind="stable")
     parts = zip(("high risk", "middle risk", "low risk"), np.array_split(order, 3), strict=True)
     typical = order[((np.arange(4) + 0.5) / 4 * len(order)).astype(np.intp)]
-    single = result.predictions if result.singles is None else result.singles
+    single = result.sets(single=True)
     bands = [np.pad(single[:, :, rows[row]].reshape(-1, len(grid) - 1), alive, constant_values=1.0) for row in typical]
     return replace(
         summary,

@@ -57,11 +57,7 @@ class TrainingSpec:
     random_state: int
 
     def specification(self, n_inputs: int) -> dict[str, Any]:
-        """Return everything but the seeds that decides the result, as JSON gives it back.
-
-        Args:
-            n_inputs: number of inputs of a network.
-        """
+        """Return everything but the seeds that decides the result, as JSON gives it back."""
         decided = {
             "table": table_specification(self.table, n_inputs),
             "candidate": {
@@ -112,7 +108,7 @@ class TrainingRun:
         return TrainingSummary(
             kind="training",
             command=self.command,
-            **table_of(table, self.command),
+            **table_of(table),
             split=training.split_sizes(),
             seeds=tuple(history.seeds),
             candidates=(
@@ -194,11 +190,6 @@ def train(training: TrainingSpec, *, compute: Compute = Compute(), command: str 
 
     Features are standardised by the mean and the population deviation of the training rows, as float32, and each
     network is built under `torch.manual_seed(seed)`: plain PyTorch gives the same figures.
-
-    Args:
-        training: what is trained, from `training_on`.
-        compute: what trains, and where.
-        command: the command that repeats the run.
 
     Raises:
         SeedbedError: the networks can't be trained.

@@ -57,13 +57,7 @@ def open_conclusion(
         **about,
         specification={"versions": {"seedbed": _version()}},
         reference=reference,
-        metric=DecidingScore(
-            name=metric.name,
-            words=metric.words,
-            greater_is_better=metric.greater_is_better,
-            margin=margin.value,
-            margin_source=margin.source,
-        ),
+        metric=DecidingScore.of(metric, margin),
         alpha=question.alpha,
         interval={"one_split": None, "held_out": "held_out"}.get(plan.kind, "corrected"),
         plan=PlanSummary(

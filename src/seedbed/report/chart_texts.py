@@ -49,10 +49,8 @@ def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
     if difference is not None and difference.runs and isinstance(summary, Conclusion):
         better, run = min(((one.better or 0.0, one) for one in difference.runs), key=lambda two: abs(two[0] - 0.5))
         of = 100 if run.n >= _FEW else run.n
-        return (
-            f"A single run can mislead: {run.name} does better than {summary.reference} in "
-            f"{of * better:.0f} of {of} runs"
-        )
+        does = f"{run.name} does better than {summary.reference}"
+        return f"A single run can mislead: {does} in {of * better:.0f} of {of} runs"
     run = max(score.runs, key=lambda one: one.highest - one.lowest)
     form = "{:.0%}" if find_metric(score.name).percent else "{:.2f}"
     low, high = (form.format(end) for end in (run.lowest, run.highest))
@@ -88,12 +86,9 @@ def calibration_finding(summary: Conclusion) -> str:
 def confusion_finding(summary: Conclusion) -> str:
     """Return how many rows the recommended model finds of the class that it misses most often."""
     name = summary.advice.use if summary.advice else summary.candidates[0].name
-    cells = summary.candidate(name).confusion
-    labels = list(summary.labels)
-    if cells is None or len(labels) != len(cells):
-        return "Confusion"
+    cells, labels = summary.candidate(name).confusion or (), list(summary.labels)
     places = [place for place, row in enumerate(cells) if sum(row)]
-    if not places:
+    if not places or len(labels) != len(cells):
         return "Confusion"
     worst = min(places, key=lambda place: cells[place][place] / sum(cells[place]))
     tested = (summary.plan.n_test if summary.plan.kind == "held_out" else summary.n_rows) or 0
