@@ -31,10 +31,6 @@ class Checkpoint:
 
     Damaged files are ignored. If a file can't be written, for instance on a full disk, the run continues without it.
 
-    Args:
-        plan: the plan of the run.
-        folder: the folder of the run.
-
     Attributes:
         others: the number of files of other runs.
         trouble: why a file couldn't be written; empty if all could.

@@ -80,9 +80,7 @@ def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment)
     """Return how a model of a comparison is fitted to all rows.
 
     Args:
-        conclusion: of the comparison.
         name: the model; the one that the comparison recommends if left out.
-        experiment: the specification of the comparison.
 
     Raises:
         CandidateError: there is no such model, or it is a scikit-learn estimator.
@@ -100,7 +98,6 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     The table is read again from its source, and must be the same.
 
     Args:
-        folder: the folder of the comparison.
         name: the model; the one that the comparison recommends if left out.
 
     Raises:

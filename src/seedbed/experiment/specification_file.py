@@ -57,11 +57,7 @@ _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_na
 
 
 def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> dict[str, Any]:
-    """Return everything that decides the result, as JSON gives it back; table and splits by their SHA-256.
-
-    Args:
-        n_inputs: number of inputs of a network.
-    """
+    """Return everything that decides the result, as JSON gives it back; table and splits by their SHA-256."""
     whole = spec.whole
     sample = None if whole is None else {"of": whole.n_rows, "sha256": _cells_hash(whole)}
     decided = {
@@ -106,11 +102,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
 
 
 def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
-    """Return what identifies a table, with its cells as a SHA-256.
-
-    Args:
-        n_inputs: number of inputs of a network.
-    """
+    """Return what identifies a table, with its cells as a SHA-256."""
     return {
         "name": table.name,
         "target": table.target_name,
