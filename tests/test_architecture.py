@@ -17,20 +17,20 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1819,
+    "*.py": 1804,
     "cli/": 1380,
-    "data/": 6812,
-    "evaluation/": 4282,
-    "experiment/": 4797,
-    "figures/": 1362,
-    "judgement/": 1728,
-    "model/": 4860,
-    "networks/": 1904,
+    "data/": 6769,
+    "evaluation/": 4278,
+    "experiment/": 4770,
+    "figures/": 1357,
+    "judgement/": 1720,
+    "model/": 4767,
+    "networks/": 1846,
     "play/": 257,
-    "report/": 2767,
-    "serve/": 525,
-    "settings/": 586,
-    "training/": 4185,
+    "report/": 2755,
+    "serve/": 524,
+    "settings/": 585,
+    "training/": 4404,
 }
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)

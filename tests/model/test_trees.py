@@ -20,7 +20,7 @@ from seedbed.data.reading import read_table
 from seedbed.data.splits import Split
 from seedbed.errors import CandidateError, ModelFileError, OptionError, TrainingError
 from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
-from seedbed.model import model_file, portfolio, tree_growth, trees
+from seedbed.model import model_file, portfolio, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.model import load
 from seedbed.model.portfolio import candidates_for
@@ -29,6 +29,7 @@ from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import Trees, architecture_to_values
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
+from seedbed.training import tree_growth
 from seedbed.training.native import library
 from seedbed.training.native.library import Kernel
 from seedbed.training.parallel import HaltedError

@@ -18,7 +18,6 @@ from seedbed.data.table import Table
 from seedbed.errors import SeedbedError, error_line
 from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
-from seedbed.model.tree_growth import Halted
 from seedbed.model.trees import FittedMember, fit_trees, pad_trees
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
@@ -31,6 +30,7 @@ from seedbed.training.loop import ChunkResult
 from seedbed.training.parallel import BackgroundWork, pick_jobs, train_chunks
 from seedbed.training.planning import pick_device
 from seedbed.training.stack import Chunk
+from seedbed.training.tree_growth import Halted
 
 # How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
 # falls by little in each epoch.

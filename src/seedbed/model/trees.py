@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.calibration import blend_weights
-from seedbed.model.tree_growth import GrownTrees, Halted, grow, sortable
 from seedbed.networks.draws import derive
 from seedbed.networks.layers import Arrays, Shapes
 from seedbed.networks.mlp import MLP, Trees
 from seedbed.training.native.library import kernel
+from seedbed.training.tree_growth import GrownTrees, Halted, grow, sortable
 from seedbed.typing import Floats
 
 _Bins = tuple[NDArray[np.uint8], list[NDArray[np.float32]]]
@@ -102,11 +102,11 @@ class TreeData:
 
     @functools.cached_property
     def bins(self) -> list[_Bins]:
-        """Return two layings of bins, or one if there are few values. Networks take them in turn: the mean of trees
+        """Return two sets of bins, or one if there are few values. Networks take them in turn: the mean of trees
         whose thresholds lie between each other's is finer."""
-        return [self._lay(shift) for shift in ((0.0, 0.5) if max(map(len, self.values)) > _MOST_BINS else (0.0,))]
+        return [self._bins_at(shift) for shift in ((0.0, 0.5) if max(map(len, self.values)) > _MOST_BINS else (0.0,))]
 
-    def _lay(self, shift: float) -> _Bins:
+    def _bins_at(self, shift: float) -> _Bins:
         """Return the bin of each input [row, input], and the largest number of each bin but the last [input][bin]. They
         depend on inputs alone, with about as many rows in each, and keep a distance from the values of rows."""
         bins, edges = np.zeros(self.X.shape, dtype=np.uint8), list[NDArray[np.float32]]()
