@@ -148,16 +148,16 @@ def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) 
     dtype = series.dtype
     if dtype.is_float():
         return Numbers(np.array(series.to_numpy(), dtype=np.float64))
-    whole = series.null_count() == 0
     if dtype.is_numeric():
         if dtype.is_integer() and dtype not in (nw.Int128, nw.UInt128):
-            if whole:
-                return Numbers(np.array(series.to_numpy()))
+            values = np.array(series.to_numpy())
+            if values.dtype.kind in "iu":  # none is missing; to count them takes longer
+                return Numbers(values)
             present = series.drop_nulls()
             if len(present) and max(abs(int(present.max())), abs(int(present.min()))) > WHOLE_FLOATS:
                 return _texts(series.to_list(), where, keep_text=keep_text)
         return Numbers(np.array(series.cast(nw.Float64).to_numpy()))  # decimals would come as objects
-    if dtype == nw.Boolean and whole:
+    if dtype == nw.Boolean and series.null_count() == 0:
         return Texts.of_booleans(np.asarray(series.to_numpy(), dtype=np.bool_))
     if dtype in (nw.Date, nw.Datetime) and (moments := _moments(series)) is not None:
         return _texts(moments, where, keep_text=True)
