@@ -29,11 +29,12 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def refusal() -> Callable[..., SeedbedError]:
-    """A function that returns the error with which a source is refused."""
+    """A function that returns the error, of one line, with which a source is refused."""
 
     def refused(source: object, **options: str) -> SeedbedError:
         with pytest.raises(SeedbedError) as caught:
             read_source(source, SourceOptions(**options))
+        assert "\n" not in str(caught.value)
         return caught.value
 
     return refused

@@ -20,13 +20,16 @@ from seedbed.data.table_checks import duplicate_groups, find_duplicates, find_le
 # Equal rows stay in one fold, unless they are equal by chance or too many
 
 
-def table_of(features, target, task=None):
-    columns = tuple(
-        Column(ColumnSchema(f"x{i}", "number", spelling="point"), np.array(values, dtype=np.float64))
-        for i, values in enumerate(np.asarray(features, dtype=np.float64).T)
+def table_with(columns, target, task=None, kind="number"):
+    features = tuple(
+        Column(ColumnSchema(name, kind), np.array(values, dtype=np.float64)) for name, values in columns.items()
     )
     target = np.array(target)
-    return Table("t", columns, "y", target, (), task or ("binary" if target.max() < 2 else "multiclass"))
+    return Table("t", features, "y", target, (), task or ("binary" if target.max() < 2 else "multiclass"))
+
+
+def table_of(features, target, task=None):
+    return table_with({f"x{i}": values for i, values in enumerate(np.transpose(features))}, target, task)
 
 
 def codes_of(notes):
@@ -150,14 +153,6 @@ def test_merged_groups_are_the_finest_that_split_neither_grouping(pairs):
 
 
 # A column that contains the outcome is reported; a merely good one isn't
-
-
-def table_with(columns, target, task=None, kind="number"):
-    features = tuple(
-        Column(ColumnSchema(name, kind), np.array(values, dtype=np.float64)) for name, values in columns.items()
-    )
-    target = np.array(target)
-    return Table("t", features, "y", target, (), task or ("binary" if target.max() < 2 else "multiclass"))
 
 
 def leaks(*arguments, **options):

@@ -131,7 +131,6 @@ def test_json_that_is_not_a_table_is_refused_with_its_place(write, refusal, case
     error = refusal(write(text, "t.json"))
     assert isinstance(error, UnreadableError)
     assert words in error.message
-    assert "\n" not in str(error)
 
 
 def test_infinite_numbers_are_read_as_such(write):

@@ -226,13 +226,10 @@ def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_a_run_does_not_start_on_a_full_disk(planned, small_disk):
+def test_a_run_does_not_start_on_a_full_or_read_only_disk(planned, small_disk):
     (small_disk / "large").write_bytes(bytes(94 * 1024))
     with pytest.raises(OptionError, match=r"No space left on device\. Name another folder\."):
         open_folder(planned("relu:3", "linear:3"), small_disk).__enter__()
-
-
-def test_a_read_only_disk_is_reported(planned, small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with pytest.raises(OptionError, match=r"Read-only file system\. Name another folder\."):
         open_folder(planned("relu:3", "linear:3"), small_disk / "run").__enter__()

@@ -243,6 +243,9 @@ def test_a_forward_that_fails_after_some_epochs_ends_the_training(task, error, e
         (lambda: Named(5, 1), "returned a dict.*tensor"),
         (lambda: nn.Linear(5, 1, device="meta"), "lazy or meta layer"),
         (lambda: 5, "must return a torch.nn.Module"),
+        (nn.Linear(5, 1), "a Linear that is built already. Give what builds it"),
+        (5, "build is 5. It must be a function, a Candidate, an MLP or a text"),
+        (lambda a, b, c: None, "needs a value for 'a'"),
         (lambda network=nn.Linear(5, 1): network, "returns the same module each time"),  # noqa: B008
     ],
 )

@@ -5,30 +5,19 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.planning import plan_chunks
 
 from .plain_loop import Residual, network_in_words, train_plan
+from .test_any_module import Odd
 
 pytestmark = pytest.mark.usefixtures("engine")
 
 KINDS = ["relu:4", "tanh:4,3@dropout=0.3", "relu:4@batchnorm", "silu:4@layernorm", "relu:64,64", "residual", "exp"]
 KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
 FOREIGN = np.r_[0:20, 60:95]  # rows that split 0 doesn't train on; those from 60 on are its test rows
-
-
-class Exp(nn.Module):
-    """A module that overflows for inputs of a few hundred."""
-
-    def __init__(self, n_outputs):
-        super().__init__()
-        self.inner, self.last = nn.Linear(5, 4), nn.Linear(4, n_outputs)
-
-    def forward(self, x):
-        return self.last(torch.exp(self.inner(x)))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +37,10 @@ def table(task):
 def trained(kind, data, recipe):
     """Curves, outputs and state of the networks of split 0, which share their stack with networks of split 1."""
     n_outputs = 3 if recipe.loss == "cross_entropy" else 1
-    own = {"residual": lambda: Residual(n_outputs, dropout=0.0), "exp": lambda: Exp(n_outputs)}
+    own = {
+        "residual": lambda: Residual(n_outputs, dropout=0.0),
+        "exp": lambda: Odd(n_outputs, torch.exp),
+    }  # overflows for inputs of a few hundred
     build = own[kind] if kind in own else network_in_words(kind, 5, n_outputs)
     plan = plan_chunks(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1])
     return [(curves, outputs, state) for curves, outputs, _, state in train_plan(plan, data)[::2]]

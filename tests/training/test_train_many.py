@@ -74,19 +74,6 @@ def test_arrays_that_do_not_fit_are_refused_with_their_shape(task, change, messa
         train_many(**given, **QUICK)
 
 
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (nn.Linear(5, 1), "a Linear that is built already. Give what builds it"),
-        (5, "build is 5. It must be a function, a Candidate, an MLP or a text"),
-        (lambda a, b, c: None, "needs a value for 'a'"),
-    ],
-)
-def test_a_build_function_without_a_module_is_refused(task, build, message):
-    with pytest.raises(SeedbedError, match=message):
-        train_many(build, *task("bce").parts, **QUICK)
-
-
 def test_lists_arrays_and_tensors_of_any_dtype_give_the_same_result(task):
     expected = train_many("relu:3", *task("bce").parts, **QUICK)
     X_train, y_train, X_test, y_test = task("bce").parts
