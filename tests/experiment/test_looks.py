@@ -271,13 +271,9 @@ def test_a_notebook_shows_the_answer_so_far(planned, monkeypatch):
 # A first look
 
 
-def arrays_of(n_rows):
-    X = np.random.default_rng(1).normal(size=(n_rows, 2))
-    return X, (X[:, 0] > 0).astype(np.int64)
-
-
 def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
-    found = small(*arrays_of(7000), **{**MODELS, "epochs": 1, "repeats": None}, quick=True, folder=tmp_path)
+    X, options = np.random.default_rng(1).normal(size=(7000, 2)), {**MODELS, "epochs": 1, "repeats": None}
+    found = small(X, (X[:, 0] > 0).astype(np.int64), **options, quick=True, folder=tmp_path)
     assert (found.experiment.table.n_rows, found.conclusion.plan.repeats) == (5000, 1)
     assert read_specification(tmp_path)["table"]["sample"]["of"] == 7000
     assert json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"] == 7000

@@ -48,14 +48,8 @@ def said(found, grouping):
     """What is said of the subgroups."""
     metric = "brier" if found[0].task == "binary" else "squared_error"
     score = DecidingScore(name=metric, words=metric, greater_is_better=False, margin=0.01, margin_source="given")
-    about = {
-        "kind": "comparison",
-        "table": "",
-        "task": found[0].task,
-        "specification": {},
-        "plan": PlanSummary(kind=""),
-    }
-    asked = Conclusion(**about, reference="one", metric=score, alpha=0.05, interval="corrected")
+    about = {"kind": "comparison", "table": "", "task": found[0].task, "specification": {}, "interval": "corrected"}
+    asked = Conclusion(**about, plan=PlanSummary(kind=""), reference="one", metric=score, alpha=0.05)
     return subgroups_of(found, grouping, conclude(asked, evidence_of(found, metric)))
 
 

@@ -9,13 +9,10 @@ import pytest
 
 from seedbed.data.reading import read_table
 from seedbed.model.blending import fit_model
+from seedbed.serve import predictor
 from seedbed.settings.recipe import recipe_named
 
 from .conftest import TARGETS, application, ask, asked, run
-
-
-def schemas_of(app, *names):
-    return [ask(app, "GET", "/openapi.json").values["components"]["schemas"][name] for name in names]
 
 
 def spoilt(record, **cells):
@@ -48,7 +45,8 @@ def test_answers_equal_the_predictions_of_the_model(fitted, records, target):
 def test_survival_is_that_of_the_model_at_any_times(fitted, records):
     surviving = fitted("died")
     app = application(surviving)
-    assert [schema["required"][:2] for schema in schemas_of(app, "Prediction")] == [["median", "survival"]]
+    schemas = ask(app, "GET", "/openapi.json").values["components"]["schemas"]
+    assert schemas["Prediction"]["required"][:2] == ["median", "survival"]
     for at in ([], [40, 7.5]):
         body = {"rows": records, "at": at} if at else records
         found = ask(app, "POST", "/predict", body).values["predictions"]
@@ -147,8 +145,6 @@ def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(fram
 
 
 def test_requests_are_predicted_one_by_one_if_the_batch_fails(fitted, records, monkeypatch):
-    from seedbed.serve import predictor
-
     predict_rows = predictor.predict_rows
 
     def fail(model, rows):
@@ -172,11 +168,9 @@ def bodies_of(records):
 
 @pytest.mark.parametrize("target", [*TARGETS, "died"])
 def test_a_request_gets_the_same_answer_alone_and_in_a_batch(fitted, records, target):
-    bodies = bodies_of(records) * 5
-
     app = application(fitted(target))
     alone = [ask(app, "POST", "/predict", body) for body in bodies_of(records)] * 5
-    among = at_once(app, bodies)
+    among = at_once(app, bodies_of(records) * 5)
     assert [one.status for one in among] == [one.status for one in alone]
     assert [one.status for one in alone[:9]] == [200, 200, 200, 200, 200, 422, 422, 200, 200]
     for one, other in zip(among, alone, strict=True):
@@ -196,10 +190,7 @@ def words_in(values):
 
 
 def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeypatch):
-    from seedbed.serve import predictor
-
-    sizes = []
-    predict = predictor.predict_rows
+    sizes, predict = [], predictor.predict_rows
     monkeypatch.setattr(
         predictor, "predict_rows", lambda model, rows: sizes.append(rows.n_rows) or predict(model, rows)
     )

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from seedbed.errors import OptionError
+from seedbed.serve import predictor
 from seedbed.serve.forms import OPEN
 from seedbed.serve.server import Address
 
@@ -136,8 +137,6 @@ def test_every_answer_has_security_headers(fitted):
 
 
 def test_an_internal_error_is_answered_without_its_traceback(app, records, monkeypatch, capsys):
-    from seedbed.serve import predictor
-
     def fail(model, rows):
         raise ZeroDivisionError("secret path /home")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from seedbed.serve import predictor
 from seedbed.serve.forms import Limits
 
 from .conftest import application, ask, asked, exchange, head_of, run, running
@@ -78,8 +79,6 @@ def test_a_hostile_body_is_refused_quickly(app, body):
 @pytest.fixture
 def gate(monkeypatch):
     """An event that predictions wait for."""
-    from seedbed.serve import predictor
-
     gate, predict = threading.Event(), predictor.predict_rows
     monkeypatch.setattr(predictor, "predict_rows", lambda model, rows: gate.wait(10) and predict(model, rows))
     return gate
