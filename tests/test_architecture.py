@@ -24,7 +24,7 @@ BUDGETS = {
     "experiment/": 4770,
     "figures/": 1357,
     "judgement/": 1720,
-    "model/": 4767,
+    "model/": 4772,
     "networks/": 1846,
     "play/": 257,
     "report/": 2755,

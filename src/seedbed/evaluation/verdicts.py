@@ -180,8 +180,8 @@ def seed_noise(*losses: Floats) -> tuple[float, ...]:
 def opposite_share(reference: Floats, candidate: Floats) -> float:
     """Return the share of single runs whose difference has the opposite sign of the overall one; 0 if that is 0.
 
-    A single run is one fold with one seed of each; all pairs of seeds are counted, by sorting and
-    not one by one. [repeat, fold, seed] as in `fold_differences`.
+    A single run is one fold with one seed of each; all pairs of seeds are counted, by sorting and not one by one.
+    [repeat, fold, seed] as in `fold_differences`.
     """
     overall = fold_differences(reference, candidate).mean()
     if overall == 0:

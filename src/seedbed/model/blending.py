@@ -252,9 +252,10 @@ def _finished(bags: Sequence[Bag], random_state: int, typical: Floats, *, calibr
     trained, data = join_bags(bags)
     fit, first = bags[0].fit, bags[0].fit.members[0]
     if not trained:
-        message = f"'{first.name}' can't be fitted"
-        message = f"candidate '{first.name}': every network diverged" if is_network(first) else message
-        message = message if len(fit.members) == 1 else "no member of the portfolio could be fitted"
+        message = "no member of the portfolio could be fitted"
+        if len(fit.members) == 1:
+            diverged = f"candidate '{first.name}': every network diverged"
+            message = diverged if is_network(first) else f"'{first.name}' can't be fitted"
         hint = "Give a lower learning rate. Trees need rows that can be divided, and time."
         raise TrainingError(message, hint)
     table = fit.table

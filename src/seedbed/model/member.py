@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -133,6 +134,11 @@ class MemberData:
         """Whether networks leave out rows: not a single one, and not if rows can't be divided."""
         return self.n_networks > 1 and bool(self.splits)
 
+    @functools.cached_property
+    def _counted(self) -> list[NDArray[np.float32]]:
+        """See `counted_rows`: members share them, and trees need none."""
+        return counted_rows(len(self.inputs), self.splits, self.weights)
+
     def _standardised(self, target: NDArray[Any]) -> NDArray[Any]:
         """Return the target as members learn it: class codes, or standardised numbers."""
         mean, deviation = self.target_scale
@@ -166,7 +172,7 @@ class MemberData:
                 inputs = np.concatenate([inputs, smooth_clip(more, LIMIT) if clipped else more])
                 target, test = np.concatenate([target, self._tested.target]), np.arange(n_rows, len(inputs))
             splits = [Split(number, 0, rows, test) for number in range(self.n_networks)]
-        counted = counted_rows(len(inputs), splits, self.weights)
+        counted = self._counted if leaves_out else counted_rows(len(inputs), splits, self.weights)
         plain = TrainingData(inputs, self._standardised(target), *counted)
         if not leaves_out or not isinstance(network, MLP) or not network.ple or network.embed:
             return plain, None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import dataclasses
 import functools
 import itertools
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +94,7 @@ class Fit:
         """Return the recipe of a member, with its own settings and those that suit the number of rows."""
         recipe = member.recipe(self.recipe).for_rows(self.table.n_rows)
         is_number = self.table.task == "regression" and recipe.loss == "auto"
-        return dataclasses.replace(recipe, loss="mse") if is_number else recipe
+        return replace(recipe, loss="mse") if is_number else recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +107,7 @@ class Bag:
     """
 
     fit: Fit
-    members: dict[tuple[int, ...], Member] = dataclasses.field(default_factory=dict)
+    members: dict[tuple[int, ...], Member] = field(default_factory=dict)
 
     def fit_on_other_splits(self, names: Collection[str], random_state: int) -> Fit:
         """Return the fit of some of the members on other splits. It grows as many trees."""
@@ -118,7 +117,7 @@ class Bag:
             trees.get(one.name, one) for one in self.fit.members if one.name in trained and one.name in names
         )
         data = MemberData(self.fit.table, self.fit.data.n_networks, self.fit.data.weights, random_state)
-        return dataclasses.replace(self.fit, members=members, data=data)
+        return replace(self.fit, members=members, data=data)
 
 
 def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
@@ -138,7 +137,7 @@ def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
         candidate, states = member.candidate, [one.states for one in same]
         if trees := trees_of(candidate):
             trees, states = pad_trees([trees_of(one.candidate) or trees for one in same], states)
-            candidate = dataclasses.replace(candidate, architecture=trees)
+            candidate = replace(candidate, architecture=trees)
         members[number] = Member(
             candidate,
             {name: np.concatenate([state[name] for state in states]) for name in member.states},
@@ -161,12 +160,11 @@ def trained_members(
     Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each tree may take
     half of the time that is left, and each network its share of the rest, see `_batches`.
     """
-    are_others = any(not is_network(member) for fit in fits for member in fit.members)
+    halted, are_others = np.zeros(1, dtype=np.int32), any(not is_network(one) for fit in fits for one in fit.members)
     if ends is not None or running.jobs == 1 or not are_others:
-        yield from _fit_others(fits, random_state, running.jobs, ends, np.zeros(1, dtype=np.int32))
+        yield from _fit_others(fits, random_state, running.jobs, ends, halted)
         yield from _train_networks(fits, random_state, running, ends)
         return
-    halted = np.zeros(1, dtype=np.int32)
     with contextlib.closing(BackgroundWork(_fit_others(fits, random_state, running.jobs, None, halted))) as others:
         try:
             for trained in _train_networks(fits, random_state, running, None):
@@ -201,7 +199,7 @@ def _fit_others(
                 fit.fail(member, error)
             if fitted is not None:
                 known[which, method] = fitted
-                member = dataclasses.replace(member, architecture=fitted.architecture)
+                member = replace(member, architecture=fitted.architecture)
                 yield (-1, place), which, Member(member, fitted.states, fitted.outputs)
 
 
@@ -297,7 +295,6 @@ def _batches(
             loads[loads.index(min(loads))] += part.work
         batch, waiting = (waiting[:1], waiting[1:]) if in_turn else (waiting, [])
         shares = [(place, part, left * part.work / max(loads)) for place, part in batch]
-        replace = dataclasses.replace
         yield [(place, replace(part, chunk=replace(part.chunk, seconds=share))) for place, part, share in shares]
 
 
@@ -361,10 +358,10 @@ def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> It
                     patience = (recipe.patience,) * 2 if recipe.patience else usual
                 if fronts[0] is not None:
                     assert isinstance(network, MLP)
-                    bare = dataclasses.replace(network, ple=0, numbers=None)
+                    bare = replace(network, ple=0, numbers=None)
                 try:
                     chunks = plan_candidate(
-                        dataclasses.replace(candidate, architecture=bare),
+                        replace(candidate, architecture=bare),
                         table,
                         data,
                         recipe,

@@ -102,6 +102,7 @@ def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
         raise OptionError(message, "Name another file, or free disk space.") from None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of numbers that aren't finite
 def to_bytes(model: Ensemble) -> bytes:
     """Return the content of a model's file, if it can be loaded again; equal models have equal files."""
     from safetensors.numpy import save as serialized
