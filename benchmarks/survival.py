@@ -52,6 +52,7 @@ from seedbed.data.splits import Split, repeated_folds
 from seedbed.evaluation.estimates import Estimate, corrected_t
 from seedbed.evaluation.metrics import p_words, row_losses
 from seedbed.evaluation.survival import Steps, censored_truth, kaplan_meier, uno_c
+from seedbed.outcomes.hazards import last_seen
 
 FOLDS, ALPHA, RIDGE = 10, 0.05, 0.1
 TRUTH_ROWS, TRUTH_TABLES, UNSEEN = (300, 1000, 3000), 5, 2000
@@ -159,7 +160,7 @@ def load(name: str) -> Rows:
     X = frame.drop(columns=["event", "time"])
     table = sb.read_table(X.assign(event=events.astype(np.int64), time=times), event="event", time="time")
     assert table.follow_up is not None
-    return Rows(name, X, events, times, table.follow_up.horizon, table.scored_times)
+    return Rows(name, X, events, times, table.follow_up.horizon, last_seen(times, table.follow_up.grid))
 
 
 def with_preprocessing(model: Any, *, drop_first: bool = False) -> Pipeline:

@@ -17,20 +17,21 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1804,
+    "*.py": 1810,
     "cli/": 1380,
-    "data/": 6769,
-    "evaluation/": 4278,
-    "experiment/": 4770,
+    "data/": 6646,
+    "evaluation/": 4273,
+    "experiment/": 4702,
     "figures/": 1357,
     "judgement/": 1720,
-    "model/": 4772,
+    "model/": 4691,
+    "outcomes/": 747,
     "networks/": 1846,
     "play/": 257,
     "report/": 2755,
-    "serve/": 524,
+    "serve/": 518,
     "settings/": 585,
-    "training/": 4404,
+    "training/": 4397,
 }
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)

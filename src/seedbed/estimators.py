@@ -25,7 +25,6 @@ from seedbed.data.follow_up import longest_horizon
 from seedbed.data.frame import Frame
 from seedbed.data.reading import coded_table, label_texts, read_features
 from seedbed.data.sources.memory import as_frame
-from seedbed.data.table import FollowUp
 from seedbed.data.typed import as_text
 from seedbed.errors import DataError, OptionError, TargetError, visible
 from seedbed.model.blending import OutOfBag, blend_table
@@ -35,6 +34,7 @@ from seedbed.model.predicting import Predictions, predict_frame
 from seedbed.model.sets import COVERAGE
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import MLP
+from seedbed.outcomes.hazards import FollowUp
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe, Schedule

@@ -11,17 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.data.splits import Split
-from seedbed.data.table import Task
 from seedbed.evaluation.bootstrap import row_mean_se, score_interval
 from seedbed.evaluation.calibration import CalibrationSummary, calibration_of
 from seedbed.evaluation.classification import FoldAuc, confusion_matrix
 from seedbed.evaluation.conclusion import Evidence
 from seedbed.evaluation.estimates import Estimate, corrected_t, paired_hold_out, paired_shares, share_interval, wilson
-from seedbed.evaluation.metrics import METRICS, Metric, default_metric, fold_losses, prior_loss, row_losses
+from seedbed.evaluation.metrics import METRICS, Metric, fold_losses, prior_loss, row_losses
 from seedbed.evaluation.protocol import Protocol
-from seedbed.evaluation.summaries import CandidateSummary, Score
+from seedbed.evaluation.summaries import CandidateSummary, Score, Task
 from seedbed.evaluation.survival import FollowedFolds
 from seedbed.evaluation.verdicts import fold_differences, seed_noise
+from seedbed.outcomes.hazards import FollowUp
+from seedbed.outcomes.outcome import Outcome
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.typing import Floats
 
 SCORES: dict[Task, tuple[str, ...]] = {
@@ -47,7 +49,7 @@ class Result:
         predictions: NaN where there is no finite one. The probability of class 1, float32 [repeat, seed, row], of each
             of several classes, float32 [repeat, seed, row, class], numbers in the target's own units, float64
             [repeat, seed, row], or the probability of survival until each time, float32 [repeat, seed, row, time].
-        task: which of the four.
+        task: what is predicted.
         groups: int64 [row]; rows of one group may be alike. None if each row stands for itself.
         times: [row] of rows that are split by time, as neighbours may be alike; else None.
         singles: the predictions of the single networks of each model, in the shape of `predictions` with a network in
@@ -55,7 +57,7 @@ class Result:
         kind: as in `CandidateSummary`.
         description: what it is, in a few words; empty if that isn't known.
         failure: why it can't be fitted on some splits; else empty.
-        durations, grid: of survival, the time under observation [row] and the times of predictions [time].
+        durations, follow_up: of survival, the time under observation [row] and the horizon.
     """
 
     name: str
@@ -72,7 +74,7 @@ class Result:
     description: str = ""
     failure: str = ""
     durations: npt.NDArray[np.float64] | None = None
-    grid: npt.NDArray[np.float64] | None = None
+    follow_up: FollowUp | None = None
     _losses: dict[tuple[str, bool], Floats] = field(default_factory=dict, init=False)
 
     @functools.cached_property
@@ -100,7 +102,7 @@ class Result:
         It is the denominator of R2. It comes from the tested rows: with the variance of other rows, a constant could
         seem to explain something. None if the tested rows are constant, and for classes.
         """
-        if self.task != "regression":
+        if not self.outcome.is_number:
             return None
         folds = [self.target[split.test] for split in self.splits]
         mean = np.mean([fold.mean() for fold in folds])
@@ -109,10 +111,14 @@ class Result:
 
     @property
     def n_classes(self) -> int:
-        """The number of classes, two or more; 0 if numbers are predicted."""
-        if self.task == "multiclass":
-            return int(self.predictions.shape[3])
-        return 2 if self.task == "binary" else 0
+        """The number of classes, two or more; 0 if none are predicted."""
+        if not self.outcome.has_classes:
+            return 0
+        return 2 if self.predictions.ndim == 3 else int(self.predictions.shape[3])
+
+    @property
+    def outcome(self) -> Outcome:
+        return outcome_of(self.task)
 
     def sets(self, *, single: bool) -> npt.NDArray[np.floating]:
         """Return the predictions, or those of each single network, if there are any."""
@@ -121,8 +127,8 @@ class Result:
     def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
         """Return losses [repeat, seed, row], by default of the task's metric; with `single`, of each single network, if
         there are any."""
-        name, sets = metric or default_metric(self.task), self.sets(single=single)
-        truths = [self.target] * len(sets) if self.grid is None else self.followed.truths
+        name, sets = metric or self.outcome.metric, self.sets(single=single)
+        truths = [self.target] * len(sets) if self.followed is None else self.followed.truths
         pairs = ((np.broadcast_to(truth, p.shape[:1] + truth.shape), p) for truth, p in zip(truths, sets, strict=True))
         return np.stack([row_losses(name, truth, p, variance=self.target_variance) for truth, p in pairs])
 
@@ -131,12 +137,12 @@ class Result:
 
         Of a score that rows don't have, it is 1 - the score of the test rows.
         """
-        name = metric or default_metric(self.task)
+        name = metric or self.outcome.metric
         key = (name, single and self.singles is not None)
         if key in self._losses:
             return self._losses[key]
         sets = self.sets(single=single)
-        if METRICS[name].concordance:
+        if METRICS[name].concordance and self.followed is not None:
             self._losses[key] = self.followed.discordances(sets[..., -1].astype(np.float64))
         elif METRICS[name].row_loss is None:
             tests = [[split.test for split in self.splits if split.repeat == repeat] for repeat in range(len(sets))]
@@ -149,12 +155,12 @@ class Result:
         return self._losses[key]
 
     @functools.cached_property
-    def followed(self) -> FollowedFolds:
-        """The outcome of survival, by the training rows of each split."""
-        assert self.durations is not None
-        assert self.grid is not None
+    def followed(self) -> FollowedFolds | None:
+        """The outcome of survival, by the training rows of each split; None of other tasks."""
+        if self.durations is None or self.follow_up is None:
+            return None
         rows = [(split.repeat, split.train, split.test) for split in self.splits]
-        return FollowedFolds(self.durations, self.target == 1, self.grid, rows)
+        return FollowedFolds(self.durations, self.target == 1, self.follow_up.grid, rows)
 
     def complete(self) -> tuple[npt.NDArray[Any], Floats]:
         """Return the target of the tested rows [row], and the prediction sets that are finite for all of them: [set,
@@ -171,7 +177,7 @@ class Result:
 
     def confusion(self) -> tuple[tuple[float, ...], ...] | None:
         """Return the share of rows [true class, predicted class] over all out-of-fold predictions; None for numbers."""
-        if self.task in ("regression", "survival"):
+        if not self.outcome.has_classes:
             return None
         p = self.predictions[:, :, self.tested]
         truth = np.broadcast_to(self.target[self.tested], p.shape[:3]).reshape(-1)
@@ -187,12 +193,12 @@ class Result:
         (top-label calibration, Guo et al. 2017). The Brier score is then that of being right.
         """
         forecasts = self.forecasts()
-        if self.task == "regression" or forecasts is None:
+        if self.outcome.is_number or forecasts is None:
             return None
-        if self.task == "survival":  # of rows that are censored before the horizon, nothing is known
-            (truth, p), known = forecasts, forecasts[0] != 0
-            return calibration_of(truth[known] > 0, p[known], np.abs(truth[known])) if known.any() else None
-        return calibration_of(*forecasts)
+        if self.followed is None:
+            return calibration_of(*forecasts)
+        (truth, p), known = forecasts, forecasts[0] != 0  # of rows that are censored before the horizon, it isn't known
+        return calibration_of(truth[known] > 0, p[known], np.abs(truth[known])) if known.any() else None
 
     def forecasts(self) -> tuple[npt.NDArray[Any], Floats] | None:
         """Return what was observed and what was predicted, averaged over repeats and seeds, of the tested rows [row];
@@ -202,9 +208,9 @@ class Result:
         if not len(sets):
             return None
         p = sets.mean(axis=0)
-        if self.grid is not None:
+        if self.followed is not None:
             return np.mean(self.followed.truths, axis=0)[self.tested, -1], np.minimum(p[:, -1], 1.0)
-        if self.task == "multiclass":
+        if p.ndim > 1:
             # A mean of float32 shares may pass 1 by rounding.
             y, p = p.argmax(axis=1) == y, np.minimum(p.max(axis=1), 1.0)
         return y, p
@@ -269,7 +275,7 @@ def score(name: str, result: Result) -> Score:
 
 
 def _skill(of: str, result: Result) -> Score:
-    if result.task == "regression":
+    if result.outcome.is_number:
         prior = 0.0 if result.target_variance is None else 1.0
     else:
         prior = prior_loss(of, result.target[result.tested], n_classes=result.n_classes)
@@ -278,7 +284,7 @@ def _skill(of: str, result: Result) -> Score:
     error = score(of, result)
     mean, low, high = (None if value is None else 1 - value / prior for value in (error.mean, error.high, error.low))
     # The prior of classes differs from fold to fold, so a fold has no skill of its own.
-    spread = (error.fold_sd, error.seed_sd) if result.task == "regression" else (None, None)
+    spread = (error.fold_sd, error.seed_sd) if result.outcome.is_number else (None, None)
     return Score(mean, low, high, *spread)
 
 
@@ -401,7 +407,7 @@ def of_one_model(result: Result, metric: str) -> Estimate:
     """
     losses = result.losses(metric)
     between = 0.0
-    if result.task != "regression" and METRICS[metric].row_loss is not None:
+    if not result.outcome.is_number and METRICS[metric].row_loss is not None:
         by_row = result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1))
         y = result.target[result.tested]
         counts = np.bincount(y)
@@ -464,7 +470,7 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
         runs={name: result.losses(metric, single=True) for name, result in usable.items()},
         means={name: float(result.losses(metric).mean()) for name, result in usable.items()},
         difference=by(metric),
-        in_accuracy=None if first.task in ("regression", "survival") else by("accuracy"),
+        in_accuracy=by("accuracy") if first.outcome.has_classes else None,
         n_rows=len(first.target),
         n_train=round(float(np.mean([len(split.train) for split in first.splits]))),
         design=first.design,

@@ -13,6 +13,7 @@ from seedbed.model.blending import blend_table, fit_model
 from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes
 from seedbed.model.sets import LeftOutErrors, left_out_errors, n_points
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.settings.recipe import Recipe, recipe_named
 
 from .conftest import FAST, TARGETS
@@ -25,9 +26,8 @@ def calibrated(errors, codes=None, n_classes=1):
     """The calibration of errors [row], of numbers or of the labels with these codes."""
     target = np.zeros(len(errors)) if codes is None else np.asarray(codes)
     labels = [str(number) for number in range(n_classes)] if codes is not None else []
-    table = SimpleNamespace(
-        task="regression" if codes is None else "multiclass", target=target, n_rows=len(errors), labels=labels
-    )
+    task = "regression" if codes is None else "multiclass"
+    table = SimpleNamespace(task=task, outcome=outcome_of(task), target=target, n_rows=len(errors), labels=labels)
     predicted = np.asarray(errors, dtype=float)
     if codes is not None:
         predicted = np.full((len(errors), n_classes), np.nan)

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.data.person_periods import survival_at
 from seedbed.data.sources.memory import read_frame
 from seedbed.errors import ModelFileError, OptionError
 from seedbed.model.model import load
 from seedbed.model.model_file import to_bytes
 from seedbed.model.predicting import network_values
 from seedbed.model.predictions_file import write_predictions
+from seedbed.outcomes.hazards import survival_at
 
 from .file_parts import rewritten
 from .onnx_cells import run_onnx

@@ -11,7 +11,7 @@ import numpy as np
 from seedbed.data.cells import first_of, quote
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, remark_on_rows
 from seedbed.data.kinds import Finished, as_category, as_dates, finish
-from seedbed.data.table import Column, ColumnSchema, FollowUp, Table
+from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.data.table_options import ColumnRoles
 from seedbed.data.target import (
     SAYS_NO,
@@ -24,6 +24,7 @@ from seedbed.data.target import (
 )
 from seedbed.data.typed import type_columns
 from seedbed.errors import ColumnError, OptionError, TargetError, counted, spell
+from seedbed.outcomes.hazards import FollowUp
 from seedbed.typing import Bools, Floats
 
 _SAYS_EVENT = {*SAYS_YES, "1", "event", "dead", "died", "death", "deceased", "failed", "failure", "relapse", "relapsed"}

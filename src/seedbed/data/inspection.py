@@ -127,7 +127,7 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
     }
     if table is None:
         return document
-    if table.task == "regression":
+    if table.outcome.is_number:
         described = number_overview(table.target)
     else:
         counts = np.bincount(table.target, minlength=len(table.labels))

@@ -19,13 +19,13 @@ from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, as_series, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
 from seedbed.data.suspects import find_codes, find_follow_up, find_rare_levels, find_repeated_identifiers, find_totals
-from seedbed.data.table import Column, Table, Task
+from seedbed.data.table import Column, Table
 from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, merge_groups
 from seedbed.data.table_options import ColumnRoles, ReadingOptions
 from seedbed.data.target import LARGEST, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean, spell
-from seedbed.evaluation.summaries import Note
+from seedbed.evaluation.summaries import Note, Task
 from seedbed.settings.fields import taking
 from seedbed.typing import Bools, Ints
 

@@ -174,7 +174,7 @@ def _optimism(table: Table, identity: Ints) -> str:
     if table.n_features > _MOST_FEATURES:
         return ""
     rng, sample = np.random.default_rng(0), _sample(identity, _MOST_FITTED)
-    target, numeric = table.target[sample], table.task == "regression"
+    target, numeric = table.target[sample], table.outcome.is_number
     identity = np.unique(identity[sample], return_inverse=True)[1]
     n = int(identity.max()) + 1
     columns = [one.values[sample] for one in table.columns]
@@ -223,7 +223,7 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     as `status` and `time`, the times must be distributed differently in the classes, too (Kolmogorov-Smirnov, p < .1).
     """
     name = table.target_name
-    if table.task == "regression":
+    if table.outcome.is_number:
         return {}
     others = _other_outcomes(table)
     certain = any(_OUTCOME.search(word) for word in (name, *table.labels))
@@ -363,7 +363,7 @@ def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column])
 
 
 def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
-    if table.task != "regression" or table.n_rows < _FEWEST_ROWS:
+    if not table.outcome.is_number or table.n_rows < _FEWEST_ROWS:
         return []
     target = table.target / np.abs(table.target).max()  # squares mustn't overflow
     squares = (target - target.mean()) ** 2
@@ -399,7 +399,7 @@ def _is_label(text: str) -> bool:
 def _find_summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
     """Find the last row if its numbers are the sums of those above."""
     is_sum = {column.name: _is_sum(column.values) for column in typed if column.schema.kind == "number"}
-    if table.task == "regression":
+    if table.outcome.is_number:
         is_sum[table.target_name] = _is_sum(table.target)
     sums = [name for name, last_is_sum in is_sum.items() if last_is_sum]
     tested = [last_is_sum for last_is_sum in is_sum.values() if last_is_sum is not None]

@@ -5,21 +5,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.errors import OptionError, counted, visible
-from seedbed.evaluation.summaries import Note
-from seedbed.evaluation.survival import censored_truth
+from seedbed.errors import counted, visible
+from seedbed.evaluation.summaries import Note, Task
+from seedbed.outcomes.hazards import FollowUp
+from seedbed.outcomes.outcome import Outcome
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.typing import Floats, Ints
 
 Kind = Literal["number", "boolean", "date", "category"]
-_SCORED = 24  # times
-
-Task = Literal["binary", "multiclass", "regression", "survival"]
 
 
 @dataclass(frozen=True)
@@ -68,52 +67,6 @@ class Column:
         return self.schema.name
 
 
-Clock = tuple[tuple[float, float], ...]
-"""Times of survival, and at each how many intervals have passed, whole and in part."""
-
-
-@dataclass(frozen=True)
-class FollowUp:
-    """How rows are followed, until an event or until they are censored.
-
-    Attributes:
-        time: the column with the time under observation.
-        horizon: the time up to which survival is predicted and scored.
-        clock: of the intervals that hazards are of, see `person_periods`; empty before these are made.
-        start: the column with the date on which observation began; empty if `time` is a duration.
-        n_rows: the rows that person-periods are of.
-        unit: of the times, "days" between two dates; empty if it isn't known.
-    """
-
-    time: str
-    horizon: float
-    clock: Clock = ()
-    start: str = ""
-    n_rows: int = field(default=0, compare=False)
-    unit: str = ""
-
-    @functools.cached_property
-    def cuts(self) -> tuple[float, ...]:
-        """The ends of the intervals that hazards are of; the last one is the horizon."""
-        return tuple({passed: time for time, passed in self.clock if passed == int(passed)}.values())
-
-    @property
-    def words(self) -> str:
-        """The horizon, as `time 210`, or `day 210` if times are days between two dates."""
-        return f"{self.unit.removesuffix('s') or self.time} {self.horizon:g}"
-
-    @property
-    def grid(self) -> Floats:
-        """The times at which predicted survival is scored, evenly spaced up to the horizon [time]."""
-        return self.horizon * np.arange(1, _SCORED + 1) / _SCORED
-
-
-def refuse_survival(table: Table, what: str, hint: str = "Leave it out.") -> None:
-    """Raise OptionError if a table is of survival; `what` can't be combined with it."""
-    if table.follow_up is not None:
-        raise OptionError(f"{what} can't be combined with survival", hint)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Table:
     """Typed columns and an encoded target.
@@ -132,10 +85,11 @@ class Table:
         time_kind: "date" or "number".
         durations: [row]; the time under observation, of survival. The codes of `target` then say whether it ended with
             the event.
-        follow_up: of survival; also of person-periods, whose task is binary.
+        follow_up: of survival.
         notes: decisions and warnings.
         reading: the arguments of `read_table` that read it again, fit for JSON: `source` and other given options. None
             if it came from a data frame or arrays.
+        expanded_from: the number of rows that these rows are of, see `expanded`; 0 if each row is one of its own.
     """
 
     name: str
@@ -152,6 +106,7 @@ class Table:
     follow_up: FollowUp | None = None
     notes: tuple[Note, ...] = ()
     reading: Mapping[str, Any] | None = None
+    expanded_from: int = 0
 
     def __post_init__(self) -> None:
         for array in (self.target, self.groups, self.times, self.durations):
@@ -177,26 +132,49 @@ class Table:
             durations=None if self.durations is None else self.durations[rows],
         )
 
-    @functools.cached_property
-    def truth(self) -> NDArray[Any]:
-        """What scores compare predictions with: the target [row], or `censored_truth` [row, time] of survival."""
-        if self.durations is None or self.follow_up is None:
-            return self.target
-        return censored_truth(self.durations, self.target == 1, self.follow_up.grid)
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the task; of expanded rows that of what networks learn."""
+        of_task = outcome_of(self.task)
+        return outcome_of(of_task.learns) if self.expanded_from else of_task
+
+    def training_rows(self, rows: Ints) -> Table:
+        """Return the table of some rows as models are fitted to it: with the classes that these rows have."""
+        part = self.of_rows(rows)
+        return dataclasses.replace(part, **self.outcome.present(part.target, part.labels)).expanded()
+
+    def expanded(self, like: Table | None = None) -> Table:
+        """Return the rows that networks train on: of survival a row for each interval in which a row was under
+        observation, with the interval as the last column; else the table itself. The rows of a row are a group.
+
+        Args:
+            like: a table that was expanded before; rows are expanded as its rows were.
+        """
+        made = self.outcome.expanded(self, None if like is None else like.follow_up)
+        if made is None:
+            return self
+        rows, name = self.of_rows(made.rows), made.name
+        while name in self.feature_names:
+            name += "_"
+        column = Column(ColumnSchema(name, "category", made.levels), made.codes.astype(np.float64))
+        return dataclasses.replace(
+            rows,
+            columns=(*rows.columns, column),
+            target=made.target,
+            groups=made.rows if rows.groups is None else rows.groups,
+            follow_up=made.follow_up,
+            expanded_from=self.n_rows,
+        )
 
     @functools.cached_property
-    def scored_times(self) -> Floats:
-        """Of each time of `follow_up.grid`, the last one until it at which a row was last seen [time]: the truth is the
-        same, and a model isn't blamed for what it says about times at which nothing can come to light."""
-        assert self.durations is not None
-        assert self.follow_up is not None
-        times = np.unique(self.durations)
-        return np.concatenate([[0.0], times])[np.searchsorted(times, self.follow_up.grid, side="right")]
+    def truth(self) -> NDArray[Any]:
+        """What scores compare predictions with [row, ...], see `Outcome.truth`."""
+        return self.outcome.truth(self)
 
     @property
     def n_cases(self) -> int:
-        """Number of rows; of person-periods, of the rows that they are of."""
-        return self.n_rows if self.follow_up is None else self.follow_up.n_rows or self.n_rows
+        """Number of rows; of expanded rows, of those that they are of."""
+        return self.expanded_from or self.n_rows
 
     @property
     def n_groups(self) -> int:
@@ -204,13 +182,18 @@ class Table:
         return self.n_rows if self.groups is None else len(np.unique(self.groups))
 
     @property
+    def n_classes(self) -> int:
+        """Number of labels; 0 if numbers are predicted."""
+        return len(self.labels)
+
+    @property
     def n_features(self) -> int:
         return len(self.columns)
 
     @property
     def n_outputs(self) -> int:
-        """Outputs of a network: the logit of the second of two labels, a logit per class, or a number."""
-        return len(self.labels) if self.task == "multiclass" else 1
+        """Outputs of a network, see `Outcome.n_outputs`."""
+        return self.outcome.n_outputs(self.labels)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
         remark("SB201", f"{words}; rows with equal features stay in one fold", copies)
     n_targets = np.bincount(patterns[np.unique(same, return_index=True)[1]])
     disagreeing = np.flatnonzero(n_targets[patterns] > 1)
-    if table.task != "regression" and len(disagreeing):
+    if not table.outcome.is_number and len(disagreeing):
         words = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
         remark("SB202", f"{words}; rows with equal features stay in one fold", disagreeing)
     for pattern in np.flatnonzero(common):
@@ -167,7 +167,7 @@ def _pairs_by_chance(table: Table, *, at_least: float) -> float:
 def _too_few(table: Table, groups: Ints) -> bool:
     """Return whether the groups, or those with rows outside the largest class, are too few for folds."""
     required = [(groups, _FEWEST)]
-    if table.task != "regression":
+    if not table.outcome.is_number:
         required.append((groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE))
     return any(len(np.unique(rows)) < max(2, min(fewest, len(rows) // 2)) for rows, fewest in required)
 
@@ -200,7 +200,7 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
     classes of at least 10 rows. With fewer than two such classes, nothing is found.
     """
     rng = np.random.default_rng(0)
-    if table.task == "regression":
+    if table.outcome.is_number:
         if table.n_rows < 2 * _FEWEST_OF_A_CLASS:
             return ()
         rows = rng.permutation(table.n_rows)[:_MOST_ROWS]
@@ -369,7 +369,7 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
     starts = np.linspace(0, n_rows - _WINDOW, _MOST_WINDOWS).astype(np.int64)
     few = n_rows <= _WINDOW * _MOST_WINDOWS
     rows = np.arange(n_rows) if few else (starts[:, None] + np.arange(_WINDOW)).ravel()
-    numeric, neighbours = table.task == "regression", _Neighbours(rows, None if groups is None else groups[rows])
+    numeric, neighbours = table.outcome.is_number, _Neighbours(rows, None if groups is None else groups[rows])
     if numeric:
         target = _ranks(table.target[rows])
     else:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from seedbed.data.cells import MISSING_NUMBERS, exact_numbers, first_of, in_order, is_code, near_duplicates, quote
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole, remark_on_rows
 from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, find_extreme_code, finish
-from seedbed.data.table import Task
 from seedbed.errors import OptionError, TargetError, did_you_mean, spell
-from seedbed.evaluation.summaries import Note
+from seedbed.evaluation.summaries import Note, Task
 from seedbed.typing import Bools, Floats
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")

@@ -117,11 +117,6 @@ class Metric:
         return 1 - loss if self.greater_is_better else loss
 
 
-def default_metric(task: str) -> str:
-    """Return the default metric of a task: a proper score, which finds most differences."""
-    return {"regression": "squared_error", "survival": "integrated_brier"}.get(task, "brier")
-
-
 # Losses of rows
 
 

@@ -53,18 +53,18 @@ def protocol(
     quick: bool = False,
     n_groups: int | None = None,
     by_time: bool = False,
-    survival: bool = False,
+    events: bool = False,
 ) -> Protocol:
     """Return the design for a table, by the table "What is run" in docs/methods.md.
 
     Args:
         n_rows: rows of the table, after dropping those without a target.
         outside_largest: rows outside the largest class; of two classes, those of the smaller one. None for regression.
-            Of survival times, the events up to the horizon; a single one is enough for scores.
+            Of survival, the events up to the horizon; a single one is enough for scores.
         quick: a first look: 1 x k folds, unless there can be no verdict or rows are locked away.
         n_groups: groups of the group column; None without one.
         by_time: whether rows are split by time: the latest fifth is locked away, however many rows there are.
-        survival: whether the target is a time until an event.
+        events: whether `outside_largest` counts events, of survival.
 
     Raises:
         TargetError: fewer than 4 rows, or 2 outside the largest class, or 2 groups, so that not even two folds can be
@@ -72,13 +72,13 @@ def protocol(
     """
     for n, fewest, count in (
         (n_rows, 4, f"{n_rows} rows"),
-        (None if survival else outside_largest, 2, f"{outside_largest} outside the largest class"),
+        (None if events else outside_largest, 2, f"{outside_largest} outside the largest class"),
         (n_groups, 2, f"they form {counted(n_groups or 0, 'group')}"),
     ):
         if n is not None and n < fewest:
             hint = "To be split, a table needs 4, 2 of them outside the largest class, and 2 groups if it has groups."
             raise TargetError(f"Too few rows: {count}", hint)
-    outside = "events up to the horizon" if survival else "rows outside the largest class"
+    outside = "events up to the horizon" if events else "rows outside the largest class"
     why = too_few(n_rows, outside_largest, n_groups, outside)
     if by_time:
         locked = "the latest fifth is locked away and looked at once, since rows are split by time"

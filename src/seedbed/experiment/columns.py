@@ -250,7 +250,7 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
         return None
     level: dict[str, Any] = {"alpha": larger.alpha, "comparisons": comparisons}
     n, y = min(len(larger.predictions), len(smaller.predictions)), larger.target[:, None]
-    if larger.task == "multiclass":
+    if larger.n_classes > 2:
         y = np.eye(larger.n_classes)[larger.target]
     by_larger, by_smaller = [], []  # [row, seed], jackknifed over the seeds of either model
     for repeat in range(n):

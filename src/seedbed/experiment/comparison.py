@@ -210,11 +210,7 @@ class Comparison(Results):
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
         table = self.experiment.table
-        several = table.task in ("multiclass", "survival")
-        labels = table.labels if several else table.labels[1:]
-        answers = [f"probability_{label}" for label in labels] or ["prediction"]
-        if table.follow_up is not None:
-            answers = [f"survival_at_{time:.9g}" for time in table.follow_up.grid]
+        answers = table.outcome.answers(table.labels, table.follow_up)
         parts: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", "row", *answers, "y")}
         for result in self.results:
             for split in result.splits:
@@ -227,10 +223,9 @@ class Comparison(Results):
                 parts["row"].append(np.tile(split.test, n_seeds))
                 parts["y"].append(np.tile(result.target[split.test], n_seeds))
                 for number, column in enumerate(answers):
-                    values = block[..., number] if several else block
-                    parts[column].append(values.ravel())
+                    parts[column].append(block.reshape(n_seeds * n_rows, -1)[:, number])
         columns = {key: np.concatenate(blocks) for key, blocks in parts.items()}
-        if table.task != "regression":
+        if table.labels:
             columns["y"] = np.array(table.labels, dtype=object)[columns["y"]]
         if table.durations is not None:
             columns["time"] = table.durations[columns["row"]]

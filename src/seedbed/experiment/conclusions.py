@@ -25,15 +25,13 @@ from seedbed.evaluation.checks import (
 from seedbed.evaluation.conclusion import conclude, count_comparisons
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.evaluation.survival import kaplan_meier
 from seedbed.evaluation.verdicts import decide
 from seedbed.experiment.contrasts import questions_of
 from seedbed.experiment.run import NetworkResult
 from seedbed.experiment.spec import Experiment
-from seedbed.model.portfolio import linear_name
+from seedbed.model.portfolio import PRIOR
 from seedbed.scoring import Result, difference, evidence_of, without_verdict
 
-PRIOR = "prior"
 _RESAMPLES, _MOST_ROWS = 1000, 20_000
 
 
@@ -56,7 +54,7 @@ def judge(experiment: Experiment, results: Sequence[Result], question: Conclusio
         evidence_of(results, experiment.metric),
         without=without_verdict(results, experiment.reference if experiment.reference_named else "", experiment.metric),
         separate_question=PRIOR,
-        sizes={PRIOR: -2.0, linear_name(experiment.table.task): -1.0} | networks,
+        sizes={PRIOR: -2.0, experiment.table.outcome.linear: -1.0} | networks,
         contrasts=() if experiment.columns is not None else questions_of(experiment.lines),
         gains=gains,
     )
@@ -79,7 +77,7 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
         return {one.name: one.row_losses(metric)[:, :, rows].mean(axis=(0, 1)) for one in results}
 
     choosing = losses(experiment.metric)
-    in_words = {"regression": "mae", "survival": experiment.metric}.get(first.task, "accuracy")
+    in_words = first.outcome.in_words or experiment.metric
     groups, resamples = first.tested_groups, _RESAMPLES
     return {
         metric: optimism(choosing, losses(metric), resample_weights(len(rows), n_resamples=resamples, groups=groups))
@@ -100,14 +98,7 @@ def guessing_like(like: Result) -> Result:
     """Return the predictions of the training rows' class frequencies or mean, on the splits of another result."""
     predictions = np.full_like(like.predictions[:, :1], np.nan)
     for split in like.splits:
-        target = like.target[split.train]
-        if like.durations is not None and like.grid is not None:
-            steps = kaplan_meier(like.durations[split.train], target == 1)
-            predictions[split.repeat, 0, split.test] = steps.at(like.grid)
-        elif like.task == "multiclass":
-            predictions[split.repeat, 0, split.test] = np.bincount(target, minlength=like.n_classes) / len(target)
-        else:
-            predictions[split.repeat, 0, split.test] = target.mean()
+        predictions[split.repeat, 0, split.test] = like.outcome.prior(like, split.train)
     shared = {one.name: getattr(like, one.name) for one in fields(Result) if one.init}
     return Result(**{**shared, "name": PRIOR, "predictions": predictions, "singles": None})
 
@@ -132,7 +123,7 @@ def _checks(
         return
     train, test = result.curves[0], result.curves[2]
     # Networks learn the standardised target, for which predicting the mean has a loss of 1.
-    numeric = experiment.table.task == "regression"
+    numeric = experiment.table.outcome.is_number
     if result.recipe.leaves_out and experiment.n_networks > 1:
         yield check_stopped_at_the_end(name, epochs=result.epochs, most=result.recipe.n_epochs)
     else:
@@ -151,7 +142,7 @@ def _checks(
         return
 
     yield check_no_better_than_prior(name, estimate=difference(guessing_like(result), result, experiment.metric))
-    kind = linear_name(experiment.table.task)
+    kind = experiment.table.outcome.linear
     if kind in others and conclusion.reference != kind:
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
         n = count_comparisons(list(others), reference=experiment.reference, separate_question=PRIOR)

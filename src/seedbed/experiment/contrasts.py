@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from seedbed.data.table import Task
+from seedbed.evaluation.summaries import Task
 from seedbed.experiment.spec import Line
 from seedbed.model.portfolio import AUTO, LINES
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
+from seedbed.outcomes.tasks import outcome_of
 
 Question = tuple[str, str, tuple[str, ...]]
 """The thing, the model with it, and those without."""
@@ -55,11 +56,9 @@ def few_words(line: Line, task: Task) -> str:
     architecture = line.candidate.architecture
     if isinstance(architecture, Trees):
         return {"boosted": "small decision trees", "extra": "random trees"}[architecture.method]
-    if task == "survival" and isinstance(architecture, Prior | Regression):
-        return "Kaplan-Meier" if isinstance(architecture, Prior) else "linear, like Cox"
-    if isinstance(architecture, Prior):
-        return "always the same"
-    if isinstance(architecture, Regression) or not architecture.widths:
+    if isinstance(architecture, Prior | Regression):
+        return outcome_of(task).few_words[isinstance(architecture, Regression)]
+    if not architecture.widths:
         return "no hidden layer"
     layers = len(architecture.widths)
     inputs = ", ranges" * bool(architecture.ple) + ", waves" * bool(architecture.plr)

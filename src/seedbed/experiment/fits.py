@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.data.person_periods import every_interval, person_periods, survival_at
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.splits import Split
-from seedbed.data.table import Table, Task
+from seedbed.data.table import Table
 from seedbed.errors import error_line
-from seedbed.evaluation.survival import kaplan_meier
-from seedbed.model.blending import blend_members, blended_predictions, member_predictions
-from seedbed.model.member import Member, MemberData
+from seedbed.model.blending import blend_members, make_model
+from seedbed.model.member import Blending, Member, MemberData
 from seedbed.model.members import Fit, Running, trained_members
-from seedbed.model.portfolio import AUTO
+from seedbed.model.portfolio import AUTO, PRIOR
+from seedbed.model.predicting import network_values
 from seedbed.networks.candidate import Candidate
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.settings.recipe import Recipe
 from seedbed.typing import Floats
+
+_ABOUT = ("curves", "dead", "epochs", "note")  # of a member
 
 
 @dataclass(frozen=True)
@@ -132,21 +134,12 @@ def fit_group(
         visible_columns = tuple(column for column in table.columns if column.name not in group.without)
         nothing = dataclasses.replace(table.columns[0], values=np.zeros(table.n_rows))
         table = dataclasses.replace(table, columns=visible_columns or (nothing,))
-    parts = [_part(table, split) for split in splits]
     recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
-    fits = list[Fit]()
-    for part, present in parts:
-        tested = None
-        if table.task == "regression" or len(present) == len(table.labels):
-            tested = table.of_rows(splits[len(fits)].test)
-            if part.follow_up is not None:
-                tested = person_periods(tested, part.follow_up.clock)
-        data = MemberData(part, n_networks, None, random_state, tested)
-        fits.append(Fit(part, group.members, recipe, data, drops=False, failures={}))
+    fits = [_fit(group, table, split, recipe, n_networks, random_state) for split in splits]
     trained: list[dict[tuple[int, int], Member]] = [{} for _ in splits]
-    usable = [place for place, (part, present) in enumerate(parts) if table.task == "regression" or len(present) > 1]
+    usable = [number for number, fit in enumerate(fits) if _can_be_learnt(fit.table)]
     with contextlib.closing(
-        trained_members([fits[place] for place in usable], random_state=random_state, running=running)
+        trained_members([fits[number] for number in usable], random_state=random_state, running=running)
     ) as training:
         for place, which, member in training:
             trained[usable[which]][place] = member
@@ -154,85 +147,69 @@ def fit_group(
     for members in trained:
         for name in {*group.fits} - {member.candidate.name for member in members.values()}:
             tell(name)
-    fitted = []
-    for split, fit, (part, present), members in zip(splits, fits, parts, trained, strict=True):
-        by_name = {member.candidate.name: member for member in members.values()}
-        if not members and len(present) == 1 and table.task != "regression":  # the training rows have one class
-            if table.follow_up is not None:
-                fitted.append(dict.fromkeys(group.names, _kaplan_meier(table, split, n_networks)))
-                continue
-            shares = np.tile(np.eye(len(table.labels), dtype=np.float32)[present[0]], (len(split.test), 1))
-            fitted.append(dict.fromkeys(group.names, Fitted(shares[:, 1] if table.task == "binary" else shares)))
+    return [_of_split(group, table, *one) for one in zip(splits, fits, trained, strict=True)]
+
+
+def _fit(group: Group, table: Table, split: Split, recipe: Recipe, n_networks: int, random_state: int) -> Fit:
+    """Return the training rows of a split, to which the members of a group are fitted. Networks that leave no row out
+    show their figures on the test rows."""
+    part, tested = table.training_rows(split.train), None
+    if part.labels == table.labels and _can_be_learnt(part):
+        tested = table.of_rows(split.test).expanded(part)
+    data = MemberData(part, n_networks, None, random_state, tested)
+    return Fit(part, group.members, recipe, data, drops=False, failures={})
+
+
+def _can_be_learnt(part: Table) -> bool:
+    return part.outcome.is_number or len(np.unique(part.target)) > 1
+
+
+def _of_split(
+    group: Group, table: Table, split: Split, fit: Fit, members: Mapping[tuple[int, int], Member]
+) -> dict[str, Fitted]:
+    """Return what the lines of a group predict for the test rows of a split, each by the model of its members."""
+    data, tested, outcome = fit.data, table.of_rows(split.test), outcome_of(table.task)
+    if not _can_be_learnt(fit.table):
+        return dict.fromkeys(group.names, _prior(table, split, data.n_networks))
+    by_name = {member.candidate.name: member for member in members.values()}
+    fitted, lines = dict[str, Fitted](), group.lines
+    features = np.pad(tested.features, ((0, 0), (0, len(fit.table.columns) - len(table.columns))))
+    inputs = data.preprocessor.inputs_of_values(features)
+
+    def predicted(name: str, members: Sequence[Member], blended: Blending) -> tuple[Floats, Floats]:
+        """Return what a model predicts as scores take it, and each of its networks."""
+        model = make_model(name, fit.table, members, blended, data)
+        values = network_values(model, inputs).astype(np.float64 if outcome.is_number else np.float32)
+        mean = values.mean(axis=0, dtype=np.float64)
+        return outcome.scored(mean, model, table), outcome.scored(values, model, table)
+
+    for name, member in by_name.items():
+        try:
+            both = predicted(name, [member], Blending((1.0,), 1.0))
+        except Exception as error:  # noqa: BLE001 - a network of the user's that can't take these rows
+            fit.fail(member.candidate, error)
             continue
-        features, of_split = table.features[split.test], dict[str, Fitted]()
-        if part.follow_up is not None:
-            features = every_interval(features, len(part.follow_up.cuts))
-        inputs, known = fit.data.preprocessor.inputs_of_values(features), dict[str, Floats]()
-        for name, member in by_name.items():
-            try:
-                known[name] = member_predictions(part, member, fit.data, inputs)
-            except Exception as error:  # noqa: BLE001 - a network of the user's that can't take these rows
-                fit.fail(member.candidate, error)
-        for name, line in group.lines.items():
-            if name == "prior" and table.durations is not None:
-                of_split[line] = _kaplan_meier(table, split, n_networks)
-            elif name in known:
-                of_split[line] = _make_fitted(table, part, present, known[name], by_name[name])
-            elif fit.failures and name in fit.failures:
-                of_split[line] = Fitted.failed(fit.failures[name], split)
-        blended_names = [one.name for one in group.members if one.name in known and one.name != "prior"]
-        if AUTO in group.lines and blended_names:
-            in_order = [by_name[name] for name in blended_names]
-            blended, out_of_bag, _ = blend_members(part, in_order, fit.data, crossed=False)
-            values = blended_predictions([known[name] for name in out_of_bag.weights], blended)
-            of_split[group.lines[AUTO]] = _make_fitted(table, part, present, values)
-        fitted.append(of_split)
-    return fitted
+        if name in lines:
+            about = {} if member.curves is None else {one: getattr(member, one) for one in _ABOUT}
+            fitted[lines[name]] = Fitted(*both, **about)
+    failures = fit.failures or {}
+    fitted |= {lines[name]: Fitted.failed(why, split) for name, why in failures.items() if name in lines}
+    if PRIOR in lines and outcome.is_expanded:
+        fitted[lines[PRIOR]] = _prior(table, split, data.n_networks)
+    blended = [by_name[one.name] for one in group.members if one.name in by_name and one.name != PRIOR]
+    blended = [member for member in blended if member.candidate.name not in failures]
+    if AUTO in lines and blended:
+        blending, out_of_bag, _ = blend_members(fit.table, blended, data, crossed=False)
+        weighted = [member for member in blended if member.candidate.name in out_of_bag.weights]
+        fitted[lines[AUTO]] = Fitted(*predicted(AUTO, weighted, blending))
+    return {line: fitted[line] for line in lines.values() if line in fitted}
 
 
-def _part(table: Table, split: Split) -> tuple[Table, npt.NDArray[np.int64]]:
-    """Return the training rows of a split as a table, and the classes that they have."""
-    part = table.of_rows(split.train)
-    if table.task == "regression":
-        return part, np.arange(0)
-    if table.durations is not None:
-        part = person_periods(part)
-        return part, np.unique(part.target)
-    present, codes = np.unique(part.target, return_inverse=True)
-    labels = tuple(table.labels[code] for code in present)
-    task: Task = "binary" if len(labels) == 2 else "multiclass"
-    return dataclasses.replace(part, target=codes.astype(np.int64), labels=labels, task=task), present
-
-
-def _kaplan_meier(table: Table, split: Split, n_networks: int) -> Fitted:
-    """Return the Kaplan-Meier estimate of the training rows as the prediction for each test row."""
-    assert table.durations is not None
-    assert table.follow_up is not None
-    steps = kaplan_meier(table.durations[split.train], table.target[split.train] == 1)
-    survival = np.tile(steps.at(table.follow_up.grid).astype(np.float32), (len(split.test), 1))
-    return Fitted(survival, np.tile(survival, (n_networks, 1, 1)))
-
-
-def _make_fitted(
-    table: Table, part: Table, present: npt.NDArray[np.int64], values: Floats, member: Member | None = None
-) -> Fitted:
-    """Return a model from what its networks predict [network, row] or [network, row, class]; without a member, it is a
-    blend."""
-    if part.follow_up is not None:
-        hazards = values[..., 1].reshape(len(values), -1, len(part.follow_up.cuts))
-        mean, values = (
-            survival_at(table.scored_times, some, part.follow_up.clock) for some in (hazards.mean(axis=0), hazards)
-        )
-    else:
-        if table.task != "regression":
-            if len(present) < len(table.labels):  # a class without training rows keeps 0
-                known, values = values, np.zeros((*values.shape[:2], len(table.labels)))
-                values[..., present] = known
-            values = (values[..., 1] if table.task == "binary" else values).astype(np.float32)
-        mean = values.mean(axis=0, dtype=np.float64).astype(values.dtype)
-    if member is None or member.curves is None:
-        return Fitted(mean, values)
-    return Fitted(mean, values, member.curves, member.dead, member.epochs, member.note)
+def _prior(table: Table, split: Split, n_networks: int) -> Fitted:
+    """Return the prediction for each test row that knows the target of the training rows alone."""
+    one = table.outcome.prior(table, split.train).astype(np.float32)
+    rows = np.tile(one, (len(split.test), *[1] * one.ndim))
+    return Fitted(rows, np.tile(rows, (n_networks, *[1] * rows.ndim)))
 
 
 def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
@@ -246,9 +223,7 @@ def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
             predictions = _of_estimator(model, table, split)
     except Exception as error:  # noqa: BLE001 - whatever fails, other models can be fitted
         return Fitted.failed(error_line(error), split)
-    if table.task == "regression":
-        return Fitted(predictions)
-    return Fitted((predictions[:, 1] if table.task == "binary" else predictions).astype(np.float32))
+    return Fitted(predictions)
 
 
 @functools.cache
@@ -261,28 +236,17 @@ def _threads() -> Any:
     return ThreadpoolController()
 
 
-def _of_estimator(model: Estimator, table: Table, split: Split) -> Floats:
+def _of_estimator(model: Estimator, table: Table, split: Split) -> npt.NDArray[np.floating]:
     from sklearn.base import clone
 
+    if not _can_be_learnt(table.of_rows(split.train)):  # many classifiers refuse a single class
+        return _prior(table, split, 1).predictions
     preprocessor, y = Preprocessor.fit(table, split.train), table.target
     X = preprocessor.natural(preprocessor.layout.cells(table.features))
-    n_classes = 0 if table.task == "regression" else len(table.labels)
-    if n_classes and len(present := np.unique(y[split.train])) == 1:  # many classifiers refuse a single class
-        return np.tile(np.eye(n_classes)[present[0]], (len(split.test), 1))
     if model.without:  # constant and not removed, so that there is a column in any case
         X = np.where(np.isin(preprocessor.layout.sources, model.without), 0.0, X)
-    fitted, X_test = clone(model.estimator).fit(X[split.train], y[split.train]), X[split.test]
-    if not n_classes:
-        numbers = np.asarray(fitted.predict(X_test), dtype=np.float64)
-        if numbers.size != len(X_test) or not np.isfinite(numbers).all():
-            raise ValueError(f"predict gave {list(numbers.shape)} numbers, or some that aren't finite")
-        return numbers.reshape(len(X_test))  # some regressors return [row, 1]
-    classes, outputs = np.asarray(fitted.classes_, dtype=np.intp), np.asarray(fitted.predict_proba(X_test))
-    if outputs.shape != (len(X_test), len(classes)) or not np.isfinite(outputs).all():
-        raise ValueError(f"predict_proba gave {list(outputs.shape)} numbers, or some that aren't finite")
-    probabilities = np.zeros((len(X_test), n_classes))  # a class without training rows keeps 0
-    probabilities[:, classes] = outputs
-    return probabilities
+    fitted = clone(model.estimator).fit(X[split.train], y[split.train])
+    return table.outcome.of_estimator(fitted, X[split.test], table.labels)
 
 
 def one_blas_thread() -> contextlib.AbstractContextManager[Any]:

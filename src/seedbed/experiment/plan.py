@@ -115,7 +115,7 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
     rows = np.arange(min(table.n_rows, _FEW_ROWS))
     preprocessor = Preprocessor.fit(table, rows)
     X = preprocessor.inputs_of_values(table.features[rows])
-    y = table.target[rows].astype(np.float32) if table.task == "regression" else table.target[rows]
+    y = table.target[rows].astype(np.float32) if table.outcome.is_number else table.target[rows]
     once = np.ones((len(rows), 1), dtype=np.float32)
     data = TrainingData(X=X, y=y, train=once, test=once)
     for member in filter(is_network, experiment.members):

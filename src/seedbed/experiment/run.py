@@ -23,6 +23,7 @@ from seedbed.experiment.fits import Fitted, Group, fit_estimator, fit_group, one
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import Experiment, Line
 from seedbed.networks.user import OwnArchitecture
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.progress import Progress
 from seedbed.scoring import Result
 from seedbed.settings.recipe import Recipe
@@ -77,7 +78,7 @@ class NetworkResult(Result):
 
     def summary(self, *, whole: bool = True) -> CandidateSummary:
         low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
-        numeric, known = self.task == "regression", ~self.diverged
+        outcome, known = outcome_of(self.task), ~self.diverged
         train, train_loss, test_loss = (
             float(self.used(curve)[known].mean(dtype=np.float64)) if known.any() else None for curve in (1, 0, 2)
         )
@@ -87,8 +88,8 @@ class NetworkResult(Result):
             n_networks=self.curves.shape[2],
             n_diverged=int((~known).sum()),
             epochs=Epochs(most=self.recipe.n_epochs, low=low, median=median, high=high),
-            train_accuracy=None if self.task in ("regression", "survival") else train,
-            train_r2=train if numeric else None,
+            train_accuracy=train if outcome.has_classes else None,
+            train_r2=train if outcome.is_number else None,
             train_loss=train_loss,
             test_loss=test_loss,
             note="; ".join(filter(None, (self.failure, self.note))),
@@ -248,12 +249,10 @@ class Gathered:
     def __init__(self, plan: Plan, line: Line) -> None:
         spec = plan.experiment
         self._plan, self._line, self._n = plan, line, spec.n_networks
-        self._n_repeats, kind = 1 + max(split.repeat for split in plan.splits), spec.table.task
-        row = (spec.table.n_rows, spec.table.n_outputs) if kind == "multiclass" else (spec.table.n_rows,)
-        if spec.table.follow_up is not None:
-            row = (spec.table.n_rows, len(spec.table.follow_up.grid))
+        self._n_repeats = 1 + max(split.repeat for split in plan.splits)
+        row = (spec.table.n_rows, *spec.table.outcome.prior(spec.table, np.arange(1)).shape)
         # Targets such as years or prices may have more digits than float32.
-        dtype = np.float64 if kind == "regression" else np.float32
+        dtype = np.float64 if spec.table.outcome.is_number else np.float32
         self._predictions: Floats = np.full((self._n_repeats, 1, *row), np.nan, dtype=dtype)
         self._networks: Floats | None = None
         if line.candidate is not None or line.is_blend:
@@ -316,7 +315,7 @@ class Gathered:
             "groups": spec.table.groups,
             "times": spec.table.times,
             "durations": spec.table.durations,
-            "grid": None if spec.table.follow_up is None else spec.table.follow_up.grid,
+            "follow_up": spec.table.follow_up,
             "design": spec.design,
             "alpha": spec.alpha,
             "predictions": self._predictions[: spec.design.repeats],

@@ -52,7 +52,7 @@ def _smaller(table: Table, split: Split, halvings: int, random_state: int) -> Sp
         return dataclasses.replace(split, train=np.sort(train[latest]))
     state = derive(random_state, "rows", split.repeat, split.fold) % 2**32
     groups = None if table.groups is None else table.groups[train]
-    strata = np.zeros(len(train), dtype=np.int64) if table.task == "regression" else table.target[train]
+    strata = np.zeros(len(train), dtype=np.int64) if table.outcome.is_number else table.target[train]
     rows = sample_rows(strata, n_rows, random_state=state, groups=groups, fewest=1)
     return dataclasses.replace(split, train=train[rows])
 
@@ -61,7 +61,7 @@ def _enough(table: Table, split: Split) -> float:
     """Return how many times the fewest rows, rows outside the largest class, and groups a training set has."""
     n_rows = len(split.train)
     times = [n_rows / _FEWEST_ROWS]
-    if table.task != "regression":
+    if not table.outcome.is_number:
         times.append((n_rows - int(np.bincount(table.target[split.train]).max())) / _FEWEST_OUTSIDE)
     if table.groups is not None:
         times.append(len(np.unique(table.groups[split.train])) / _FEWEST_GROUPS)
@@ -72,7 +72,7 @@ def check_sizes(experiment: Experiment) -> None:
     """Raise DataError if half of the training rows is too few to learn from."""
     table, splits = experiment.table, experiment.splits()
     if not smaller_splits(table, splits, experiment.random_state):
-        outside = "" if table.task == "regression" else f", {_FEWEST_OUTSIDE} of them outside the largest class"
+        outside = "" if table.outcome.is_number else f", {_FEWEST_OUTSIDE} of them outside the largest class"
         groups = "" if table.groups is None else f", in {_FEWEST_GROUPS} groups"
         message = f"{table.name} has {counted(len(splits[0].train), 'row')} to train on, and half of them is too few"
         raise DataError(message, f"A training set needs {_FEWEST_ROWS} rows{outside}{groups}; add rows.")

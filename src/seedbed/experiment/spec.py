@@ -11,21 +11,22 @@ from typing import Any, Literal
 import numpy as np
 
 from seedbed.data.layout import layout_of
-from seedbed.data.person_periods import person_periods
 from seedbed.data.splits import Split, check_training, holdout, repeated_folds, sample_rows, time_holdout
-from seedbed.data.table import Table, Task, refuse_survival
+from seedbed.data.table import Table
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean, spell
 from seedbed.evaluation.analyses import Columns
-from seedbed.evaluation.metrics import METRICS, default_margin, default_metric
+from seedbed.evaluation.metrics import METRICS, default_margin
 from seedbed.evaluation.protocol import Protocol, protocol
+from seedbed.evaluation.summaries import Task
 from seedbed.experiment.fits import Estimator, Group, Unit
 from seedbed.experiment.user_estimators import estimators_from
 from seedbed.model.member import is_network
-from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, linear_name, n_networks_for
+from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, n_networks_for
 from seedbed.networks.candidate import Candidate, unique_names
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import Prior, Trees
 from seedbed.networks.network import Network
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import n_parameters_of, source_of, with_inputs_of
@@ -38,9 +39,6 @@ TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
 DESIGN = Design()
 
 _QUICK_ROWS = 5_000
-
-LOSSES: dict[Task, str] = {"binary": "bce", "multiclass": "cross_entropy", "regression": "mse", "survival": "bce"}
-"""The loss that networks of each task minimise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +143,8 @@ class Experiment:
 
     @functools.cached_property
     def fitted_table(self) -> Table:
-        """The rows that models are fitted to: those of the table, or their person-periods."""
-        return self.table if self.table.durations is None else person_periods(self.table)
+        """The rows that models are fitted to, see `Table.expanded`."""
+        return self.table.expanded()
 
     def _line(self, name: str, candidate: Candidate | None) -> Line:
         if candidate is None:
@@ -161,7 +159,7 @@ class Experiment:
             require_torch("a network of your own")
             from seedbed.training.torch.own_modules import find_final_activation
 
-            confined = find_final_activation(source, n_inputs, self.fitted_table.task)
+            confined = "" if self.table.outcome.is_number else find_final_activation(source, n_inputs)
         n_parameters = n_parameters_of(architecture, n_inputs, self.table.n_outputs)
         return Line(name, candidate, False, recipe.describe(), recipe, n_parameters, confined)
 
@@ -190,25 +188,16 @@ class Experiment:
         if design.kind == "held_out":
             split = holdout(table.target, test_size=design.locked_share, **common)
             return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
-        target = table.target
-        if table.durations is not None and table.follow_up is not None:
-            target = target * (table.durations <= table.follow_up.horizon)
-            if np.bincount(target, minlength=2).min() < design.folds:
-                target = np.zeros(table.n_rows)  # too few rows of a class to stratify by it
-        return repeated_folds(target, repeats=design.repeats, folds=design.folds, **common)
+        strata = table.outcome.strata(table, design.folds)
+        return repeated_folds(strata, repeats=design.repeats, folds=design.folds, **common)
 
 
 def _description(candidate: Candidate, table: Table) -> str:
     """Return what a model without training epochs is, in a few words."""
-    architecture, numbers = candidate.architecture, table.task == "regression"
+    architecture = candidate.architecture
     if isinstance(architecture, Trees):
         return {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}[architecture.method]
-    is_prior = isinstance(architecture, Prior)
-    if table.task == "survival":
-        return "Kaplan-Meier estimate of the training rows" if is_prior else "logistic regression of hazards"
-    if is_prior:
-        return f"predicts the {'mean' if numbers else 'class frequencies'} of the training rows"
-    return "ridge regression" if numbers else "logistic regression, lightly penalised"
+    return table.outcome.prior_words if isinstance(architecture, Prior) else table.outcome.linear_words
 
 
 def specify(
@@ -236,7 +225,7 @@ def specify(
     whole = table if design.quick and table.n_rows > _QUICK_ROWS else None
     table = table if whole is None else whole.of_rows(sampled_rows(whole, _QUICK_ROWS, random_state))
     # It also decides how outputs become predictions.
-    loss = LOSSES[table.task]
+    loss = table.outcome.loss
     if recipe.loss not in ("auto", loss):
         raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}.")
     recipe = dataclasses.replace(recipe, loss=loss)
@@ -254,7 +243,7 @@ def specify(
     more = {name: word for name, word in {**dict(zip(lines, lines, strict=True)), **known}.items() if name not in names}
     members = unique_names([*expanded, *(candidates_for(more, table) if more else ())])
     if unknown:
-        refuse_survival(table, "a scikit-learn model")
+        table.outcome.refuse("a scikit-learn model")
     estimators = estimators_from(unknown, random_state=random_state, task=table.task)
     n_networks = n_networks_for(table.n_rows) if design.n_networks is None else int(design.n_networks)
     groups = _groups(members, set(lines), has_auto=has_auto)
@@ -262,9 +251,9 @@ def specify(
         raise OptionError(
             "auto needs rows that networks leave out", f"Leave it out, or give {spell('n_networks', 2)} or more."
         )
-    first = linear_name(table.task) if is_default or not expanded else expanded[0].name
+    first = table.outcome.linear if is_default or not expanded else expanded[0].name
     metrics = [one.name for one in METRICS.values() if one.is_testable and table.task in one.tasks]
-    metric = default_metric(table.task) if design.metric is None else design.metric
+    metric = table.outcome.metric if design.metric is None else design.metric
     if metric not in metrics:
         raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
     judging = _protocol(table, design)
@@ -341,7 +330,7 @@ def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]
             elif word in (*anchors(task), "extra-trees"):
                 known[name or word] = word
             elif word in ("logistic-regression", "linear-regression", "logistic", "linear"):
-                raise OptionError(f"no baseline '{word}'", f"Name {linear_name(task)}.")
+                raise OptionError(f"no baseline '{word}'", f"Name {outcome_of(task).linear}.")
             else:
                 others.append(one if name is None else {name: one})
     return known, others
@@ -376,17 +365,14 @@ def _expand_learning_rates(candidates: tuple[Candidate, ...], lrs: Sequence[floa
 def _protocol(table: Table, design: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
     by_time = table.times is not None
-    outside = None if table.task == "regression" else table.n_rows - int(np.bincount(table.target).max())
-    if table.durations is not None and table.follow_up is not None:  # events up to the horizon
-        outside = int((table.target[table.durations <= table.follow_up.horizon] == 1).sum())
     named = table.groups if table.grouped_by else None  # equal rows that are kept together don't count as groups
     planned = protocol(
         table.n_rows,
-        outside,
+        table.outcome.n_outside(table),
         quick=design.quick,
         n_groups=None if named is None else len(np.unique(named)),
         by_time=by_time,
-        survival=table.durations is not None,
+        events=table.outcome.is_expanded,
     )
     if table.times is not None and table.groups is not None:
         split = time_holdout(table.times, test_size=planned.locked_share, groups=table.groups)

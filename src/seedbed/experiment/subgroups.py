@@ -17,7 +17,7 @@ from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import too_few
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import Verdict, decide_all, fold_differences, seed_noise
-from seedbed.experiment.conclusions import PRIOR
+from seedbed.model.portfolio import PRIOR
 from seedbed.scoring import Result, difference, score
 from seedbed.typing import Bools, Floats, Ints
 
@@ -146,10 +146,11 @@ def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conc
 
 def _too_few(result: Result, rows: Ints) -> str:
     """Return why there can be no verdict on some tested rows; empty if there can be one."""
-    outside = (
-        None if result.task == "regression" else len(rows) - int(np.bincount(result.target[rows], minlength=1).max())
+    return too_few(
+        len(rows),
+        result.outcome.n_outside(result, rows),
+        None if result.groups is None else len(np.unique(result.groups[rows])),
     )
-    return too_few(len(rows), outside, None if result.groups is None else len(np.unique(result.groups[rows])))
 
 
 def _part(result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floats]) -> Part:

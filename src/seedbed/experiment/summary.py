@@ -22,10 +22,11 @@ from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingS
 from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predicted_curve
 from seedbed.evaluation.verdicts import more_repeats_ratio
 from seedbed.experiment.columns import added
-from seedbed.experiment.conclusions import PRIOR, diagnose, judge, margin_of
+from seedbed.experiment.conclusions import diagnose, judge, margin_of
 from seedbed.experiment.contrasts import few_words
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
+from seedbed.model.portfolio import PRIOR
 from seedbed.scoring import Result
 from seedbed.typing import Floats
 
@@ -127,7 +128,7 @@ def table_of(table: Table) -> dict[str, Any]:
         "n_features": table.n_features,
         "notes": table.notes,
     }
-    if table.task == "regression":
+    if table.outcome.is_number:
         return about | {"target_mean": float(table.target.mean()), "target_sd": float(table.target.std())}
     counts = np.bincount(table.target, minlength=len(table.labels))
     return about | {
@@ -184,14 +185,14 @@ def _curves(results: Results) -> Curves:
     """Return training and test curves of every candidate: means, bands, some single networks."""
     experiment, splits, networks = results.experiment, results.splits, results.networks
     size = f"{counted(len(splits), 'split')} x {counted(experiment.n_networks, 'network')}"
-    if experiment.table.task == "survival":
+    if experiment.table.outcome.is_expanded:
         size += "; of the intervals of rows"
     if any(len(set(one.epochs.tolist())) > 1 for one in networks):
         size += ", at their last values once they stop"
     of_most = ", of most" * (len({one.description for one in networks}) > 1)
     n_single = 0 if len(networks) > 1 else MOST_GHOSTS  # those of several candidates aren't drawn
     return Curves(
-        score_name="R2" if experiment.table.task == "regression" else "accuracy",
+        score_name="R2" if experiment.table.outcome.is_number else "accuracy",
         title=f"{experiment.table.target_name} of {experiment.table.name}",
         subtitle=f"{experiment.usual_recipe}{of_most}; {size}",
         candidates=tuple(
@@ -205,13 +206,13 @@ def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str
 
     Models with predictions that aren't finite are left out, and so is predicting the class frequencies.
     """
-    task = experiment.table.task
     finite = {result.name: result for result in results if result.finite}
     shown = {name: result for name, result in finite.items() if name != "prior"}
-    name, loss = {"regression": ("r2", "squared_error"), "survival": ("uno_c", "uno_c")}.get(task, ("accuracy",) * 2)
+    outcome = experiment.table.outcome
+    name, loss = outcome.of_single_runs
     scores = {model: 1 - result.losses(loss, single=True) for model, result in shown.items()}
     sizes = [len(split.test) for result in results[:1] for split in result.splits]
-    step = 0.0 if task in ("regression", "survival") else 1 / float(np.median(sizes))
+    step = 1 / float(np.median(sizes)) if outcome.has_classes else 0.0
     score = lottery(scores, name=name, words=METRICS[name].words, step=step)
     if reference not in finite:
         return Lotteries(score=score)

@@ -17,12 +17,11 @@ from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.reading import read_table
 from seedbed.data.sources.loaded import open_duckdb
 from seedbed.data.splits import Split, holdout, time_holdout
-from seedbed.data.table import Table, refuse_survival
+from seedbed.data.table import Table
 from seedbed.errors import OptionError, writing
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.single_runs import lottery
 from seedbed.evaluation.summaries import Lotteries, SplitSizes, TrainedNetworks, TrainingSummary, document_of
-from seedbed.experiment.spec import LOSSES
 from seedbed.experiment.specification_file import hash_of, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.files import DIGESTS, altered_files, write_digests, write_whole
@@ -102,7 +101,7 @@ class TrainingRun:
         explains them."""
         history, training = self.history, self.training
         name, recipe, table = training.candidate.name, history.recipe, training.table
-        numeric = table.task == "regression"
+        numeric = table.outcome.is_number
         metric, step = METRICS["r2" if numeric else "accuracy"], 0.0 if numeric else 1 / len(training.split.test)
         scores = {name: history.test_score[-1, ~history.diverged]}  # on the test rows, after the last epoch
         return TrainingSummary(
@@ -171,7 +170,7 @@ def training_on(
         SeedbedError: the table, the candidate or an option can't be used.
     """
     table = table if isinstance(table, Table) else read_table(table)
-    refuse_survival(table, "training on one split", "Add -o for a model, or compare models.")
+    table.outcome.refuse("training on one split", "Add -o for a model, or compare models.")
     parsed = candidate_from(candidate)
     settings = parsed.recipe(recipe or Recipe.tutorial()).for_rows(table.n_rows)
     if settings.leaves_out:
@@ -180,7 +179,7 @@ def training_on(
         split = time_holdout(table.times, test_size=test_size, groups=table.groups)
     else:
         split = holdout(table.target, test_size=test_size, random_state=random_state, groups=table.groups)
-    settings = dataclasses.replace(settings, loss=LOSSES[table.task])
+    settings = dataclasses.replace(settings, loss=table.outcome.loss)
     return TrainingSpec(table=table, candidate=parsed, recipe=settings, split=split, seeds=tuple(seeds),
                     random_state=random_state)  # fmt: skip
 
@@ -199,7 +198,7 @@ def train(training: TrainingSpec, *, compute: Compute = Compute(), command: str 
     preprocessor = Preprocessor.fit(table, split.train)
     candidate = with_inputs_of(training.candidate, preprocessor.layout)
     X, y = preprocessor.inputs_of_values(table.features), table.target
-    if table.task == "regression":  # networks learn numbers that are standardised by the training rows
+    if table.outcome.is_number:  # networks learn numbers that are standardised by the training rows
         mean, deviation = target_moments(table.target[split.train])
         y = ((table.target - mean) / deviation).astype(np.float32)
     history = train_many(

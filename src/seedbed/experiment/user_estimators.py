@@ -17,14 +17,15 @@ import inspect
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from seedbed.arguments import shown, spelled
-from seedbed.data.table import Task
 from seedbed.errors import OptionError, did_you_mean, error_line
+from seedbed.evaluation.summaries import Task
 from seedbed.experiment.fits import Estimator
 from seedbed.model.portfolio import AUTO, LINES, anchors
 from seedbed.networks.draws import derive
+from seedbed.outcomes.tasks import outcome_of
 
 _TAKEN = (*LINES, "linear", AUTO)
 
@@ -108,9 +109,9 @@ def _from_path(spec: str, task: Task) -> Estimator:
         raise _refuse(spec, message, "Check that it is installed in this environment.") from error
     made = getattr(imported, name, None)
     if not inspect.isclass(made):
-        gives = "predict" if task == "regression" else "predict_proba"
+        gives = outcome_of(task).method
         models = [key for key, value in vars(imported).items() if hasattr(value, gives)]
-        hint = did_you_mean(name, models) or f"Give a {_wanted_kind(task)}, such as {_example(task)}."
+        hint = did_you_mean(name, models) or f"Give a {outcome_of(task).estimator}, such as {_example(task)}."
         raise _refuse(spec, f"no class '{name}' in {module}", hint)
     values = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
     estimator = _construct(made, values, spec, task)
@@ -151,7 +152,7 @@ def _check(baseline: Estimator, task: Task) -> None:
     """Raise OptionError unless it is a regressor, or a classifier with probabilities."""
     from sklearn.base import is_classifier, is_regressor
 
-    name, estimator, kind = baseline.name, baseline.estimator, _wanted_kind(task)
+    name, estimator, kind = baseline.name, baseline.estimator, outcome_of(task).estimator
     is_wanted = _is_estimator(estimator)
     if is_wanted:
         with warnings.catch_warnings():
@@ -162,19 +163,15 @@ def _check(baseline: Estimator, task: Task) -> None:
                 is_wanted = getattr(estimator, "_estimator_type", None) == kind
     if not is_wanted:
         raise _no_model(name, task)
-    if task != "regression" and not hasattr(estimator, "predict_proba"):
+    if not hasattr(estimator, outcome_of(task).method):
         hint = "Wrap it in sklearn.calibration.CalibratedClassifierCV."
         if "probability" in estimator.get_params():
             hint = f"Write {type(estimator).__name__}(probability=True), or wrap it in CalibratedClassifierCV."
-        raise OptionError(f"baseline '{name}' has no predict_proba", hint)
-
-
-def _wanted_kind(task: Task) -> Literal["classifier", "regressor"]:
-    return "regressor" if task == "regression" else "classifier"
+        raise OptionError(f"baseline '{name}' has no {outcome_of(task).method}", hint)
 
 
 def _example(task: Task) -> str:
-    return f"sklearn.ensemble.RandomForest{_wanted_kind(task).capitalize()}"
+    return f"sklearn.ensemble.RandomForest{outcome_of(task).estimator.capitalize()}"
 
 
 def _is_estimator(thing: Any) -> bool:
@@ -202,6 +199,6 @@ def _refuse(spec: str, message: str, hint: str) -> OptionError:
 
 
 def _no_model(name: str, task: Task) -> OptionError:
-    holds = "numbers" if task == "regression" else "classes"
+    holds = "numbers" if outcome_of(task).is_number else "classes"
     hint = f"Give one, such as {_example(task)}, as the target holds {holds}."
-    return OptionError(f"baseline '{name}' isn't a scikit-learn {_wanted_kind(task)}", hint)
+    return OptionError(f"baseline '{name}' isn't a scikit-learn {outcome_of(task).estimator}", hint)

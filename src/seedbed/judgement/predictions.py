@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame
 from seedbed.data.splits import Split
-from seedbed.data.table import Task
 from seedbed.errors import ColumnError, DataError, OptionError, counted, did_you_mean, spell
 from seedbed.evaluation.conclusion import conclude
-from seedbed.evaluation.metrics import METRICS, Margin, default_margin, default_metric, margin_beside
+from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_beside
 from seedbed.evaluation.protocol import Protocol, too_few
-from seedbed.evaluation.summaries import Conclusion, Note
+from seedbed.evaluation.summaries import Conclusion, Note, Task
 from seedbed.judgement.judging import conclude_scores, open_conclusion
 from seedbed.judgement.question import Question
 from seedbed.judgement.score_columns import Factor, check_number, factor, free_columns, numbers, plain, reference_among
 from seedbed.judgement.scores import FileRows, SplitPlan, read_rows, seed_places, split_plan
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.scoring import Result, evidence_of, without_verdict
 from seedbed.typing import Floats, Ints
 
@@ -125,7 +125,7 @@ def read_predictions(
                 "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
             )
     repeat = np.array([split.repeat for split in splits])[rows.split]
-    dtype = np.float64 if predicted.task == "regression" else np.float32
+    dtype = np.float64 if outcome_of(predicted.task).is_number else np.float32
     results = []
     for number, each in enumerate(rows.candidate.labels):
         lines = np.flatnonzero(rows.candidate.codes == number)
@@ -337,7 +337,7 @@ def _splits(rows: FileRows, row: Factor, question: Question) -> tuple[SplitPlan,
 def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted) -> Protocol:
     """Return the design of a comparison with these splits. Too few rows or groups have no verdict."""
     n, n_groups, outside, why = len(target), plan.n_groups, None, ""
-    if predicted.task != "regression":
+    if not outcome_of(predicted.task).is_number:
         outside = n - int(np.bincount(target).max())
     held_out = plan.kind == "held_out"
     if held_out and n < _FEWEST_TESTED:
@@ -374,7 +374,7 @@ def conclude_predictions(
     testable_scores = [name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks]
     if hard:
         testable_scores = ["accuracy"]
-    name = question.score or ("accuracy" if hard else default_metric(task))
+    name = question.score or ("accuracy" if hard else outcome_of(task).metric)
     if name not in testable_scores:
         message = f"'{name}' can't be tested on these predictions (true values: column '{question.target}')"
         raise OptionError(message, did_you_mean(name, testable_scores))

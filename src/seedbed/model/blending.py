@@ -15,20 +15,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seedbed.arguments import checked, shown
-from seedbed.data.person_periods import person_periods
 from seedbed.data.reading import read_table
-from seedbed.data.table import Table, refuse_survival
+from seedbed.data.table import Table
 from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
-from seedbed.model.ensemble import stacks_of, typical_values
+from seedbed.model.ensemble import typical_values
 from seedbed.model.header import MOST_NETWORKS
-from seedbed.model.member import LIMIT, N_FOLDS, Blending, Member, MemberData, architecture_of, is_network
+from seedbed.model.member import N_FOLDS, Blending, Member, MemberData, architecture_of, is_network
 from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
-from seedbed.model.predicting import check_threshold, predicted_by
 from seedbed.model.sets import left_out_errors
-from seedbed.model.stacks import smooth_clip
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
@@ -91,7 +88,7 @@ def fit_model(
         table = read_table(table, target=target)
     elif target is not None:
         raise OptionError("a target was given with a table that is read already", "Give it to read_table.")
-    check_threshold(table.task, None if threshold == 0.5 else threshold)
+    table.outcome.check_threshold(None if threshold == 0.5 else threshold)
     is_auto = isinstance(candidate, str) and candidate.strip() == AUTO
     model, _ = blend_table(
         table,
@@ -183,15 +180,14 @@ def blend_table(
     started = time.monotonic()
     ends = None if time_limit is None else started + time_limit
     if sample_weight is not None:
-        refuse_survival(table, "sample_weight")
+        table.outcome.refuse("sample_weight")
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
-    typical = typical_values(table.columns)
-    if table.durations is not None:
-        table = person_periods(table)  # with the interval as one more column
-        typical = np.concatenate([typical, typical_values(table.columns[-1:])])
+    whole, typical = table, typical_values(table.columns)
+    table = table.expanded()
+    typical = np.concatenate([typical, typical_values(table.columns[len(typical) :])])
     weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
     if any(isinstance(member.architecture, Prior) for member in members):
-        refuse_survival(table, "training the prior", "It is the Kaplan-Meier curve, the same for all rows.")
+        whole.outcome.refuse("training the prior", "It is the Kaplan-Meier curve, the same for all rows.")
     warn_of_probabilities(members[0], table)
     if not 1 <= n <= MOST_NETWORKS:
         raise OptionError(f"n_networks is {shown(n)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
@@ -266,25 +262,33 @@ def _finished(bags: Sequence[Bag], random_state: int, typical: Floats, *, calibr
         facts["n_members_left_out"] = n_missing
     if np.isfinite(out_of_bag.loss):
         facts["out_of_bag_loss"] = out_of_bag.loss
+    model = dataclasses.replace(
+        make_model(AUTO if len(fit.members) > 1 else first.name, table, weighted, blended, data),
+        training=facts,
+        calibration=left_out_errors(table, left_out),
+        versions=versions(),
+        typical=typical,
+        warnings=tuple(serious_sentences(table.notes, best=1.0)),
+    )
+    return model, out_of_bag
+
+
+def make_model(name: str, table: Table, members: Sequence[Member], blended: Blending, data: MemberData) -> Model:
+    """Return the model of members that are fitted to a table, without a word on how it was made."""
+    architecture, states = architecture_of(members, blended, numbers=table.outcome.is_number)
     mean, deviation = data.target_scale
-    architecture, states = architecture_of(weighted, blended, numbers=table.task == "regression")
     return Model(
-        candidate=AUTO if len(fit.members) > 1 else first.name,
+        candidate=name,
         architecture=architecture,
         states=states,
         preprocessor=data.preprocessor,
         target_name=table.target_name,
-        task=table.task if table.follow_up is None else "survival",
+        task=table.task,
         labels=table.labels,
         target_mean=mean,
         target_deviation=deviation,
-        training=facts,
-        calibration=left_out_errors(table, left_out) if table.follow_up is None else None,
-        versions=versions(),
         follow_up=table.follow_up,
-        typical=typical,
-        warnings=tuple(serious_sentences(table.notes, best=1.0)),
-    ), out_of_bag
+    )
 
 
 def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, Any]:
@@ -335,7 +339,7 @@ def blend_members(
     counts = (np.ones(table.n_rows) if data.weights is None else data.weights.astype(np.float64))[left_out]
     of_each = [draw[:, left_out] for draw in of_each]
     target = table.target[left_out]
-    if table.task == "regression":
+    if table.outcome.is_number:
         target = target.astype(np.float64)
     losses = {
         name: mean_loss(np.nanmean(draw, axis=0), target, counts) for name, draw in zip(names, of_each, strict=True)
@@ -343,7 +347,7 @@ def blend_members(
     full = [member.outputs.shape[2] == data.n_networks for member in trained]
     draws, names = list(itertools.compress(of_each, full)), list(itertools.compress(names, full))
     blended = _choose_blend(draws, target, counts)
-    values[left_out] = np.nanmean(blended_predictions(draws, blended), axis=0)
+    values[left_out] = np.nanmean(_blended(draws, blended), axis=0)
     shares = {name: weight for name, weight in zip(names, blended.weights, strict=True) if weight}
     blended = Blending(tuple(shares.values()), blended.temperature)
     out_of_bag = OutOfBag(values, mean_loss(values[left_out], target, counts), losses, shares)
@@ -354,27 +358,14 @@ def blend_members(
         in_fold = np.isin(np.flatnonzero(left_out), split.test)
         if in_fold.any() and not in_fold.all():
             chosen = _choose_blend([draw[:, ~in_fold] for draw in draws], target[~in_fold], counts[~in_fold])
-            in_blend = blended_predictions([draw[:, in_fold] for draw in draws], chosen)
+            in_blend = _blended([draw[:, in_fold] for draw in draws], chosen)
             crossed_values[in_fold] = np.nanmean(in_blend, axis=0)
     of_all = values.copy()
     of_all[left_out] = crossed_values
     return blended, out_of_bag, of_all
 
 
-def member_predictions(table: Table, member: Member, data: MemberData, inputs: NDArray[np.float32]) -> Floats:
-    """Return what each network of a member predicts for new rows [network, ...]: probabilities [row, class], or numbers
-    [row].
-
-    Args:
-        table: that it was fitted to.
-        inputs: of the rows, from the preprocessor of `data` [row, input].
-    """
-    X = smooth_clip(inputs, LIMIT) if member.clipped else inputs
-    outputs = stacks_of(member.candidate.architecture, member.states, X.shape[1], table.n_outputs)(X)
-    return predicted_by(outputs, table.task, data.target_scale)
-
-
-def blended_predictions(each: Sequence[Floats], blended: Blending) -> Floats:
+def _blended(each: Sequence[Floats], blended: Blending) -> Floats:
     """Return the weighted mean of members' predictions [network, row] or [network, row, class]."""
     mean = _weighted(each, blended.weights)
     return mean if mean.ndim == 2 else apply_temperature(mean, blended.temperature)
@@ -408,4 +399,4 @@ def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, flo
     by_draw = np.full((n_draws, len(outputs), outputs.shape[1]), np.nan)
     row, network = np.nonzero(there)
     by_draw[place[row, network], row] = outputs[row, :, network]
-    return predicted_by(by_draw, table.task, scale)
+    return table.outcome.predicted(by_draw, scale)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.arguments import shown
-from seedbed.data.person_periods import survival_at
 from seedbed.data.preprocessing import OddityReport
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.table import Table
@@ -70,11 +69,12 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
     """
     if model.target_name != table.target_name or model.schemas != tuple(column.schema for column in table.columns):
         raise OptionError(f"the model {model.candidate} was fitted to another table", "Fit it to this one.")
-    code = int(np.bincount(table.target).argmax()) if model.task == "multiclass" else _code_of(model, None)
+    code = model.outcome.code_of(model.labels)
+    code = int(np.bincount(table.target).argmax()) if code is None else code
     if table.n_rows > _MOST_ROWS:
         table = table.of_rows(_sample(table.n_rows))
     cells = tuple(column.values for column in table.columns)
-    if model.follow_up is not None:
+    if model.n_levels:
         cells = (*cells, np.ones(table.n_rows))
     rows = NewRows(table.n_rows, cells, ({},) * len(cells))
     inputs, _ = model.preprocessor.inputs_of(rows)
@@ -88,7 +88,7 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
     return Effects(
         model=model.candidate,
         networks=model.n_networks,
-        label="" if model.task == "regression" else model.labels[code],
+        label=model.labels[code] if model.labels else "",
         n_rows=table.n_rows,
         n_columns=len(model.schemas),
         until="" if model.follow_up is None else model.follow_up.words,
@@ -137,13 +137,7 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
     def mean(value: NDArray[np.float32]) -> Floats:
         same = inputs.copy()
         same[:, of_column] = value
-        values = network_values(model, same)  # [network, row], of several classes [network, row, class]
-        if model.task == "multiclass":
-            values = values[..., code]
-        if model.follow_up is not None:
-            horizon = np.array([model.follow_up.horizon])
-            values = survival_at(horizon, values, model.follow_up.clock)[..., 0]
-        return np.asarray((1 - values if model.task == "binary" and not code else values).mean(axis=1))
+        return np.asarray(model.outcome.effect(network_values(model, same), model, code).mean(axis=1))
 
     with one_thread("cpu"), products_on_one_thread(), ThreadPoolExecutor(pick_jobs(None)) as pool:
         return np.array([*pool.map(mean, changed[:, of_column])])
@@ -152,14 +146,14 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
 def _code_of(model: Ensemble, label: Any) -> int:
     """Return the number of the class whose probability is meant; 0 for numbers."""
     if label is not None:
-        if model.task in ("regression", "survival"):
+        if not model.outcome.has_classes:
             raise OptionError(f"a {model.task} model has no classes", "Leave label out.")
         if str(label) not in model.labels:
             raise OptionError(f"the model has no label {shown(label)}", did_you_mean(str(label), model.labels))
         return model.labels.index(str(label))
-    if model.task == "multiclass":
+    if (code := model.outcome.code_of(model.labels)) is None:
         raise OptionError(f"the model has {len(model.labels)} labels", f"Choose one: label={model.labels[0]!r}.")
-    return len(model.labels) // 2
+    return code
 
 
 def _read(model: Ensemble, rows: Any) -> tuple[NewRows, NDArray[np.float32]]:

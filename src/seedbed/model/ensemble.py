@@ -14,14 +14,18 @@ from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame, Numbers, Remark
 from seedbed.data.preprocessing import Preprocessor, medians_of, moments
-from seedbed.data.table import Column, ColumnSchema, FollowUp, Task
+from seedbed.data.table import Column, ColumnSchema
 from seedbed.data.typed import NewRows
 from seedbed.errors import CandidateError, OptionError
+from seedbed.evaluation.summaries import Task
 from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.stacks import Stacks, members_of, shapes_of
 from seedbed.networks.layers import Array
 from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, Trees, architecture_to_values
+from seedbed.outcomes.hazards import FollowUp
+from seedbed.outcomes.outcome import Outcome
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.card import score_sentences
 from seedbed.training.candidates import n_parameters_of, source_of
 from seedbed.training.torch import require_torch
@@ -82,13 +86,22 @@ class Ensemble:
     @property
     def n_outputs(self) -> int:
         """Outputs of one network."""
-        return len(self.labels) if self.task == "multiclass" else 1
+        return self.outcome.n_outputs(self.labels)
+
+    @property
+    def outcome(self) -> Outcome:
+        return outcome_of(self.task)
+
+    @property
+    def n_levels(self) -> int:
+        """The levels of the last column of the networks, if rows are expanded; else 0."""
+        return self.outcome.n_levels(self.labels, self.follow_up)
 
     @property
     def schemas(self) -> tuple[ColumnSchema, ...]:
         """Descriptions of the columns that the model needs."""
         schemas = self.preprocessor.layout.schemas
-        return schemas if self.follow_up is None else schemas[:-1]
+        return schemas[:-1] if self.n_levels else schemas
 
     def read(self, frame: Frame) -> tuple[NewRows, list[Remark]]:
         """Return new rows as the columns' schemas read them, and remarks on other columns.
@@ -96,14 +109,13 @@ class Ensemble:
         Raises:
             ColumnError: a column is missing, or there twice.
         """
-        expected = [self.target_name, *self.identifiers]
-        if self.follow_up is not None:
+        expected = [self.target_name, *self.identifiers, *self.outcome.columns(self)]
+        if self.n_levels:
             name = self.preprocessor.feature_names_in_[-1]
             others = [place for place, other in enumerate(frame.names) if other != name]
             names = *(frame.names[place] for place in others), name
             columns = *(frame.columns[place] for place in others), Numbers(np.ones(frame.n_rows))
             frame = replace(frame, names=names, columns=columns)
-            expected += [self.follow_up.time, self.follow_up.start]
         return self.preprocessor.read(frame, expected)
 
     @property
@@ -137,10 +149,7 @@ class Ensemble:
         """
         if per_class and coverage is None:
             raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
-        if per_class and self.task == "regression":
-            raise OptionError("a regression model has no classes", "Leave per_class out.")
-        if self.follow_up is not None:
-            raise OptionError("a model of survival has no prediction sets", "Leave the coverage out.")
+        self.outcome.check_sets(per_class=per_class)
         if self.calibration is None:
             message = "this model has no prediction sets: an earlier seedbed fitted it, or its rows couldn't be divided"
             raise OptionError(message, "Fit it again, on rows of several groups or times.")
@@ -218,7 +227,7 @@ class Ensemble:
                 "name": self.target_name,
                 "task": self.task,
                 "labels": list(self.labels),
-                "threshold": self.threshold if self.task == "binary" else None,
+                "threshold": self.threshold if self.outcome.has_threshold else None,
                 "follow_up": None if self.follow_up is None else asdict(self.follow_up),
             },
             "columns": [self._column(number) for number in range(len(self.schemas))],

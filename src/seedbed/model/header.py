@@ -31,8 +31,9 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from seedbed.data.table import Task
 from seedbed.errors import ModelFileError, error_line
+from seedbed.evaluation.summaries import Task
+from seedbed.outcomes.tasks import outcome_of
 
 FORMAT = 1
 """Version of the files that this seedbed writes and reads."""
@@ -97,8 +98,8 @@ class Target(_Strict):
 
     def __post_init__(self) -> None:
         n = len(set(self.labels))
-        fits = {"binary": n == 2, "multiclass": n > 2, "regression": n == 0, "survival": n == 2}[self.task]
-        if not fits or n < len(self.labels) or (self.task == "survival") != (self.follow_up is not UNSET):
+        fits = outcome_of(self.task).fits(self.labels, None if self.follow_up is UNSET else self.follow_up)
+        if not fits or n < len(self.labels):
             raise ValueError(f"the labels don't fit a {self.task} target")
 
 

@@ -122,7 +122,7 @@ class MemberData:
         tested: Table | None = None,
     ) -> None:
         self.preprocessor = Preprocessor.fit(table)
-        self.target_scale = target_moments(table.target) if table.task == "regression" else (0.0, 1.0)
+        self.target_scale = target_moments(table.target) if table.outcome.is_number else (0.0, 1.0)
         self.n_networks, self.weights = n_networks, weights
         self.splits = splits_of_networks(table, n_networks, random_state)
         self._table, self._tested = table, tested
@@ -142,12 +142,12 @@ class MemberData:
     def _standardised(self, target: NDArray[Any]) -> NDArray[Any]:
         """Return the target as members learn it: class codes, or standardised numbers."""
         mean, deviation = self.target_scale
-        return ((target - mean) / deviation).astype(np.float32) if self._table.task == "regression" else target
+        return ((target - mean) / deviation).astype(np.float32) if self._table.outcome.is_number else target
 
     def for_trees(self) -> TreeData:
         """Return the data that trees and linear models are fitted to. They leave out rows whenever these can be
         divided."""
-        weights, splits, task = self.weights, self.splits, self._table.task
+        weights, splits = self.weights, self.splits
         target = self._standardised(self._table.target)
         if not splits:
             splits = [Split(0, 0, np.arange(len(target)), np.arange(0))] * self.n_networks
@@ -155,7 +155,7 @@ class MemberData:
             weights = (weights / weights[weights > 0].mean(dtype=np.float64)).astype(np.float32)
             splits = [dataclasses.replace(split, test=split.test[weights[split.test] > 0]) for split in splits]
         n_outputs, n_cases = self._table.n_outputs, self._table.n_cases
-        return TreeData(self.inputs, target, weights, splits, n_outputs, task != "regression", n_cases)
+        return TreeData(self.inputs, target, weights, splits, n_outputs, not self._table.outcome.is_number, n_cases)
 
     def for_member(self, member: Candidate, recipe: Recipe) -> tuple[TrainingData, Front | None]:
         """Return the data that a network trains on, and the layer that computes its inputs, if that layer is separate.

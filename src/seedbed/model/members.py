@@ -93,8 +93,7 @@ class Fit:
     def recipe_of(self, member: Candidate) -> Recipe:
         """Return the recipe of a member, with its own settings and those that suit the number of rows."""
         recipe = member.recipe(self.recipe).for_rows(self.table.n_rows)
-        is_number = self.table.task == "regression" and recipe.loss == "auto"
-        return replace(recipe, loss="mse") if is_number else recipe
+        return replace(recipe, loss="mse") if self.table.outcome.is_number and recipe.loss == "auto" else recipe
 
 
 @dataclass(frozen=True, eq=False)

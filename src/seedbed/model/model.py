@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.person_periods import median_survival, survival_at
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.typed import as_text
-from seedbed.errors import CandidateError, OptionError, counted, spell, visible
+from seedbed.errors import CandidateError, OptionError, counted, visible
 from seedbed.evaluation.summaries import Note
 from seedbed.model.effects import Effect, effect_of
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.model_file import check_target, check_writable, read_model, to_bytes, write_checked
-from seedbed.model.predicting import Predictions, check_threshold, predict_frame
+from seedbed.model.predicting import Predictions, predict_frame
 from seedbed.model.sets import COVERAGE
 from seedbed.networks.mlp import MLP, BlendedMembers
 from seedbed.report.card import card_text
@@ -66,7 +65,7 @@ class Model(Ensemble):
             DataError: the rows can't be read, lack a column, or mostly hold values that training never saw.
             OptionError: the threshold isn't a probability, or the model doesn't have two labels.
         """
-        check_threshold(self.task, threshold)
+        self.outcome.check_threshold(threshold)
         return self.labelled(self.predictions(rows), threshold)
 
     def predict_proba(self, rows: Any) -> Floats:
@@ -76,9 +75,7 @@ class Model(Ensemble):
             DataError: as `predict`.
             AttributeError: the model predicts numbers.
         """
-        if self.task in ("regression", "survival"):
-            instead = "predict" if self.task == "regression" else "predict_survival"
-            raise AttributeError(f"a {self.task} model has no probabilities of classes; use {instead}")
+        self.outcome.check_method("predict_proba")
         return self.predictions(rows).probabilities
 
     def predict_survival(self, rows: Any, *, at: Sequence[float] | float | None = None) -> Floats:
@@ -100,8 +97,7 @@ class Model(Ensemble):
             >>> model.predict_survival(rows[:5], at=[10, 30]).shape
             (5, 2)
         """
-        if self.follow_up is None:
-            raise AttributeError("only models of survival predict survival")
+        self.outcome.check_method("predict_survival")
         return self.survival(self.predictions(rows), at)
 
     def survival(self, predictions: Predictions, at: Sequence[float] | float | None = None) -> Floats:
@@ -111,22 +107,9 @@ class Model(Ensemble):
             predictions: from `predictions`.
             at: as in `predict_survival`.
         """
-        assert self.follow_up is not None
-        times = np.atleast_1d(np.asarray(self.follow_up.cuts if at is None else at, dtype=np.float64))
-        self.check_times(times)
-        return survival_at(times, predictions.values, self.follow_up.clock)
-
-    def check_times(self, times: Iterable[float]) -> None:
-        """Raise OptionError for a time that the model doesn't predict, or if it isn't of survival."""
-        for time in times:
-            if self.follow_up is None:
-                raise OptionError(f"{spell('at')} is for models of survival", "Leave it out.")
-            if not 0 <= time <= self.follow_up.horizon:
-                message = f"{spell('at')} is {time:g}, and the model predicts up to {self.follow_up.words}"
-                longer = f"Train with a longer one: {spell('horizon', f'{time:g}')}."
-                raise OptionError(
-                    message, longer if 0 < time < math.inf else f"Give one from 0 to {self.follow_up.horizon:g}."
-                )
+        times = () if at is None else np.atleast_1d(np.asarray(at, dtype=np.float64)).tolist()
+        self.outcome.check_times(times, self)
+        return self.outcome.parts_of(predictions.values, self, times)
 
     def predict_set(self, rows: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
         """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.
@@ -141,8 +124,7 @@ class Model(Ensemble):
             OptionError: the coverage isn't between 0 and 1, there were too few rows for it, or the model has no sets.
             AttributeError: the model predicts numbers.
         """
-        if self.task == "regression":
-            raise AttributeError("a regression model has no sets of labels; use predict_interval")
+        self.outcome.check_method("predict_set")
         return self.covering(self.predictions(rows), coverage, per_class=per_class)
 
     def predict_interval(self, rows: Any, *, coverage: float = COVERAGE) -> Floats:
@@ -157,9 +139,7 @@ class Model(Ensemble):
             OptionError: as `predict_set`.
             AttributeError: the model predicts labels.
         """
-        if self.task != "regression":
-            instead = "predict_set" if self.follow_up is None else "predict_survival"
-            raise AttributeError(f"only a model of numbers has intervals; use {instead}")
+        self.outcome.check_method("predict_interval")
         return self.covering(self.predictions(rows), coverage)
 
     def covering(
@@ -174,10 +154,8 @@ class Model(Ensemble):
         Raises:
             OptionError: as `predict_set`, or `per_class` is given for numbers.
         """
-        limits, predicted = self.thresholds_of_sets(coverage, per_class=per_class), predictions.predicted
-        if self.task == "regression":
-            return np.asarray(predicted[:, None] + limits[0] * np.array([-1.0, 1.0]))
-        return np.asarray(1 - predicted <= limits)
+        limits = self.thresholds_of_sets(coverage, per_class=per_class)
+        return self.outcome.covering(predictions.probabilities, limits)
 
     def predictions(self, rows: Any) -> Predictions:
         """Return the predictions, their spread over the networks, and the unusual cells of each row.
@@ -210,17 +188,7 @@ class Model(Ensemble):
             predictions: from `predictions`.
             threshold: for two labels, replaces the model's own threshold.
         """
-        if self.task == "regression":
-            return predictions.values
-        if self.follow_up is not None:
-            return median_survival(predictions.values, self.follow_up.clock)
-        if self.task == "binary":
-            limit = self.threshold if threshold is None else threshold
-            codes = (predictions.values > limit).astype(np.int64)
-        else:
-            codes = predictions.values.argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[codes]
-        return labels
+        return self.outcome.labelled(predictions.values, self, threshold)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model as one `.safetensors` file, completely or not at all; return its path.

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from seedbed.data.layout import Layout
 from seedbed.data.preprocessing import Preprocessor
-from seedbed.data.table import FollowUp
 from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
 from seedbed.files import remove_parts, write_whole
 from seedbed.model.ensemble import Ensemble
@@ -50,6 +49,8 @@ from seedbed.networks.mlp import (
     architecture_to_values,
     builder_of,
 )
+from seedbed.outcomes.hazards import FollowUp
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.training.candidates import with_inputs_of
 from seedbed.training.torch import require_torch
 
@@ -242,17 +243,17 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         raise ModelFileError("the statistics of its inputs are not float64")
     preprocessor = Preprocessor.from_state(about.inputs, arrays)
     architecture = _architecture(about.architecture, build, len(tensors), preprocessor.layout)
-    n_outputs = len(target.labels) if target.task == "multiclass" else 1
+    outcome, follow_up = outcome_of(target.task), None
+    n_outputs = outcome.n_outputs(target.labels)
     expected = _network_shapes(architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks)
     expected["golden.cells"] = DTYPES["F64"], (N_GOLDEN, len(preprocessor.layout.schemas))
-    follow_up, of_row = None, (n_outputs,) if target.task == "multiclass" else ()
     if target.follow_up is not UNSET:
         time = target.follow_up
         follow_up = FollowUp(time.time, time.horizon, tuple(time.clock), time.start, unit=time.unit)
-        of_row = (len(follow_up.cuts),)
-        if len(preprocessor.layout.schemas[-1].levels) != len(follow_up.cuts):
-            raise ModelFileError("its last column isn't the interval")
-    expected["golden.values"] = DTYPES["F64"], (N_GOLDEN, *of_row)
+    n_levels = outcome.n_levels(target.labels, follow_up)
+    if n_levels and len(preprocessor.layout.schemas[-1].levels) != n_levels:
+        raise ModelFileError("its last column isn't the interval")
+    expected["golden.values"] = DTYPES["F64"], (N_GOLDEN, *outcome.shape(target.labels, n_levels))
     calibrated = None if about.calibration is UNSET else tuple(about.calibration.rows)
     if calibrated is not None:
         if len(calibrated) != max(1, len(target.labels)) or not any(calibrated):

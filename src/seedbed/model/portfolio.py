@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from seedbed.data.layout import layout_of
-from seedbed.data.table import Table, Task
+from seedbed.data.table import Table
 from seedbed.errors import CandidateError, OptionError
+from seedbed.evaluation.summaries import Task
 from seedbed.model.trees import FEW_ROWS
 from seedbed.networks.candidate import DEFAULT_MODELS, Candidate, candidate_from, unique_names
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
+from seedbed.outcomes.tasks import outcome_of
 
-AUTO = "auto"
+PRIOR, AUTO = "prior", "auto"
 """The word for a blend of the default models."""
 
 LINES = ("prior", "logistic", *DEFAULT_MODELS)
@@ -51,13 +53,9 @@ _SIZES = (
 )
 
 
-def linear_name(task: Task) -> str:
-    return "linear" if task == "regression" else "logistic"
-
-
 def anchors(task: Task) -> tuple[str, ...]:
     """Return the names of the models that named candidates are compared with."""
-    return "prior", linear_name(task), "boosted-trees"
+    return "prior", outcome_of(task).linear, "boosted-trees"
 
 
 def default_models(table: Table) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -70,7 +68,7 @@ def default_models(table: Table) -> tuple[tuple[str, ...], dict[str, str]]:
         missing |= dict.fromkeys(_TREES, f"there are more than {_MOST_CLASSES} classes")
     elif layout.n_inputs > _MOST_INPUTS:
         missing |= dict.fromkeys(_TREES, f"there are more than {_MOST_INPUTS:,} inputs")
-    lines = (linear_name(table.task) if name == "logistic" else name for name in LINES)
+    lines = (table.outcome.linear if name == "logistic" else name for name in LINES)
     return tuple(name for name in lines if name not in missing), missing
 
 
@@ -99,7 +97,7 @@ def _line(word: str, table: Table) -> Candidate | None:
     size = _size(table.n_rows)
     if word == "prior":
         return Candidate(word, Prior())
-    if word == linear_name(table.task):
+    if word == table.outcome.linear:
         return Candidate(word, Regression())
     name, colon, number = word.partition(":")
     if name in _TREES:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,15 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame, Remark, as_notes
-from seedbed.data.person_periods import every_interval
 from seedbed.data.preprocessing import Oddities, OddityReport
-from seedbed.data.table import ColumnSchema, Task
+from seedbed.data.table import ColumnSchema
 from seedbed.data.typed import NewRows
-from seedbed.errors import OptionError
-from seedbed.evaluation.summaries import Note
+from seedbed.evaluation.summaries import Note, Task
 from seedbed.model.ensemble import Ensemble
-from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.layers import Array
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.training.parallel import ProcessLock, one_thread, pick_jobs
 from seedbed.typing import Floats
 
@@ -56,24 +53,14 @@ class Predictions:
 
     @property
     def probabilities(self) -> Floats:
-        """Probability of each class [row, class]."""
-        return np.column_stack([1 - self.values, self.values]) if self.task == "binary" else self.values
-
-    @property
-    def predicted(self) -> Floats:
         """Probability of each class [row, class], or the number [row]."""
-        return self.values if self.task == "regression" else self.probabilities
+        return outcome_of(self.task).probabilities(self.values)
 
     @property
     def spreads(self) -> Floats:
         """Standard deviation over the networks [row]: of the probability of the positive or the most probable class, of
         the number, or the largest one of the hazards."""
-        if self.task == "survival":
-            return np.asarray(self.spread.max(axis=1))
-        if self.task != "multiclass":
-            return self.spread
-        best = self.values.argmax(axis=1)[:, None]
-        return np.take_along_axis(self.spread, best, axis=1)[:, 0]
+        return outcome_of(self.task).spreads(self.values, self.spread)
 
     def flags(self, schemas: Sequence[ColumnSchema]) -> dict[int, dict[str, list[str]]]:
         """Return the names of unusual columns by kind (see `FLAGS`), for each row that has any.
@@ -90,14 +77,6 @@ class Predictions:
             for row, column in zip(*(places.tolist() for places in np.nonzero(cells)), strict=True):
                 names.setdefault(row, {}).setdefault(kind, []).append(schemas[column].name)
         return names
-
-
-def check_threshold(task: Task, threshold: float | None) -> None:
-    """Raise OptionError for a threshold that isn't a probability, or if there aren't two labels."""
-    if threshold is not None and task != "binary":
-        raise OptionError("a threshold is for two labels", "Leave it out.")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise OptionError(f"threshold is {threshold}", "It must be a probability, 0 to 1.")
 
 
 def predict_frame(model: Ensemble, frame: Frame) -> Predictions:
@@ -225,37 +204,20 @@ def network_values(
     """
     # No reference to a part may be kept while the next one is made.
     parts = [model.stacks] if stacks is None else stacks
-    if model.follow_up is not None:
-        logits = np.concatenate([*map(functools.partial(_of_intervals, model, matrix), parts)])
-        return np.asarray(ACTIVATIONS["sigmoid"].values(logits))
-    made = map(operator.call, parts, itertools.repeat(matrix))
-    values = predicted_by(np.concatenate([*made]), model.task, (model.target_mean, model.target_deviation))
-    return values[:, :, 1] if model.task == "binary" else values
+    outputs = np.concatenate([*map(functools.partial(_outputs, model, matrix), parts)])
+    return model.outcome.values(outputs, (model.target_mean, model.target_deviation))
 
 
-def _of_intervals(model: Ensemble, matrix: NDArray[np.float32], networks: Callable[[Array], Array]) -> Array:
-    """Return the outputs of networks for the inputs [row, input] of each interval in turn [network, row, interval]."""
-    assert model.follow_up is not None
+def _outputs(model: Ensemble, matrix: NDArray[np.float32], networks: Callable[[Array], Array]) -> Array:
+    """Return the outputs of networks for inputs [row, input]; of expanded rows for each level of their last column in
+    turn [network, row, level]."""
+    if not model.n_levels:
+        return networks(matrix)
     layout, outputs = model.preprocessor.layout, list[Array]()
-    of_interval, matrix = layout.places.sources == len(layout.schemas) - 1, matrix.copy()
-    cells = every_interval(np.zeros((1, len(layout.schemas) - 1)), len(model.follow_up.cuts))
-    for inputs in model.preprocessor.inputs_of_values(cells)[:, of_interval]:
-        matrix[:, of_interval] = inputs
+    of_level, matrix = layout.places.sources == len(layout.schemas) - 1, matrix.copy()
+    cells = np.zeros((model.n_levels, len(layout.schemas)))
+    cells[:, -1] = np.arange(model.n_levels)
+    for inputs in model.preprocessor.inputs_of_values(cells)[:, of_level]:
+        matrix[:, of_level] = inputs
         outputs.append(networks(matrix))
     return np.concatenate(outputs, axis=2)
-
-
-def predicted_by(outputs: Array, task: Task, scale: tuple[float, float]) -> Floats:
-    """Return probabilities [..., class] or numbers [...] of outputs [..., output].
-
-    Args:
-        scale: mean and deviation of a numeric target, if outputs are standardised.
-    """
-    if task == "regression":
-        mean, deviation = scale
-        return np.asarray(outputs[..., 0] * deviation + mean)
-    if task in ("binary", "survival"):
-        return np.asarray(ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1)))
-    from scipy.special import softmax
-
-    return np.asarray(softmax(outputs, axis=-1))

@@ -22,7 +22,7 @@ from seedbed.evaluation.metrics import plain_number
 from seedbed.evaluation.summaries import Note
 from seedbed.model.model import Model
 from seedbed.model.model_file import write_checked
-from seedbed.model.predicting import Blocks, Predictions, check_threshold
+from seedbed.model.predicting import Blocks, Predictions
 from seedbed.report.tables import table_lines
 
 _FORMATS = {".csv": "(FORMAT csv, HEADER)", ".parquet": "(FORMAT parquet)"}
@@ -66,12 +66,11 @@ def write_predictions(
     """
     if path is not None and path.suffix.lower() not in _FORMATS:
         raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
-    check_threshold(model.task, threshold)
+    model.outcome.check_threshold(threshold)
     if coverage is not None or per_class:  # refused now if there are no such sets
         model.thresholds_of_sets(coverage, per_class=per_class)
-    times = tuple(dict.fromkeys(at)) if at or model.follow_up is None else model.follow_up.cuts
-    model.check_times(times)  # refused now if one is out of range
-    columns = _Columns(model, threshold, coverage, per_class, times)
+    model.outcome.check_times(at, model)  # refused now if one is out of range
+    columns = _Columns(model, threshold, coverage, per_class, tuple(dict.fromkeys(at)))
     copied = _columns_to_copy(columns, frame, keep)
     with open_duckdb(_MEMORY) as (connection, folder):
         notes = _fill(connection, columns, frame, copied, path)
@@ -95,14 +94,14 @@ class _Columns:
 
     @property
     def names(self) -> list[str]:
-        if self.model.task == "survival":
-            return ["prediction", *(f"survival_at_{time:.9g}" for time in self.at), "spread", "flags"]
+        outcome = self.model.outcome
+        parts = [outcome.prefix + key for key in outcome.keys(self.model, self.at)]
         added = [] if self.coverage is None else ["set"] if self.model.labels else ["low", "high"]
-        return ["prediction", *(f"probability_{label}" for label in self.model.labels), *added, "spread", "flags"]
+        return ["prediction", *parts, *added, "spread", "flags"]
 
     @property
     def types(self) -> list[str]:
-        labels = "f" if self.model.task == "survival" else self.model.classes_.dtype.kind
+        labels = self.model.classes_.dtype.kind if self.model.outcome.has_classes else "f"
         kind = {"i": "BIGINT", "U": "VARCHAR", "f": "DOUBLE"}[labels]
         added = {"set": "VARCHAR", "flags": "VARCHAR", "low": "DOUBLE", "high": "DOUBLE"}
         return [kind, *(added.get(name, "FLOAT") for name in self.names[1:])]
@@ -110,10 +109,8 @@ class _Columns:
     def of(self, predictions: Predictions) -> list[np.ndarray[Any, Any]]:
         """Return the columns of a block."""
         columns = [self.model.labelled(predictions, self.threshold)]
-        if self.model.task == "survival":
-            columns += list(self.model.survival(predictions, self.at).astype(np.float32).T)
-        elif self.model.task != "regression":
-            columns += list(predictions.probabilities.astype(np.float32).T)  # networks are trained in float32
+        parts = self.model.outcome.parts_of(predictions.values, self.model, self.at)
+        columns += list(parts.astype(np.float32).T)  # networks are trained in float32
         if self.coverage is not None:
             sets = self.model.covering(predictions, self.coverage, per_class=self.per_class)
             texts = ["; ".join(itertools.compress(self.model.labels, one)) for one in sets.tolist()]
@@ -197,7 +194,7 @@ def _print(connection: duckdb.DuckDBPyConnection, columns: _Columns, n_rows: int
     """Print CSV with all digits, or on a terminal a table of the first rows, numbered, with the digits that matter."""
     if sys.stdout.isatty():
         names = [name for name, *_ in connection.execute("DESCRIBE predictions").fetchall()]
-        is_share = [columns.model.task != "regression" and name != "prediction" for name in names]
+        is_share = [not columns.model.outcome.is_number and name != "prediction" for name in names]
         rows = [
             [str(number), *(_cell_words(*pair) for pair in zip(row, is_share, strict=True))]
             for number, row in enumerate(connection.execute("FROM predictions").fetchmany(_MOST_SHOWN), 1)

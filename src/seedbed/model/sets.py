@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from seedbed.arguments import shown
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, counted
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.typing import Floats
 
 COVERAGE = 0.9
@@ -99,11 +100,9 @@ def left_out_errors(table: Table, predicted: Floats) -> LeftOutErrors | None:
     Args:
         predicted: probabilities [row, class], or numbers [row]; NaN for rows without a prediction.
     """
-    if table.task == "regression":
-        errors, codes, n_classes = np.abs(predicted - table.target), np.zeros(table.n_rows, dtype=np.int64), 1
-    else:
-        codes, n_classes = table.target, len(table.labels)
-        errors = 1 - predicted[np.arange(table.n_rows), codes]
+    if not outcome_of(table.task).has_sets:
+        return None
+    (errors, codes), n_classes = table.outcome.errors(table.target, predicted), max(1, len(table.labels))
     known = np.isfinite(errors)
     if not known.any():
         return None

@@ -54,7 +54,7 @@ class TreeData:
         splits: of each network.
         n_outputs: outputs of a row.
         of_classes: whether the target is classes.
-        n_cases: of person-periods, the number of rows that they are of.
+        n_cases: of expanded rows, the number of rows that they are of.
     """
 
     X: NDArray[np.float32]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seedbed.data.cells import in_order
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.splits import holdout
-from seedbed.data.table import Table, refuse_survival
+from seedbed.data.table import Table
 from seedbed.errors import DataError
 from seedbed.report.sentences import doubts, note_sentence, serious_sentences
 
@@ -40,7 +40,7 @@ def table_document(table: Table) -> dict[str, Any]:
         OptionError: all rows are of one group.
         ColumnError: the cells of a column differ too much in size for float32.
     """
-    refuse_survival(table, "the playground", "Name a target in place of the event.")
+    table.outcome.refuse("the playground", "Name a target in place of the event.")
     _check_size(table, "rows", table.n_rows)
     preprocessor = Preprocessor.fit(table, holdout(table.target).train)
     layout = preprocessor.layout

@@ -95,8 +95,8 @@ class Predictor:
 
     def _predict(self, rows: list[dict[str, Any]]) -> Predictions:
         columns = [[row[name] for row in rows] for name in self._model.feature_names_in_]
-        if self._model.follow_up is not None:
-            columns.append(["1"] * len(rows))  # an interval; the model predicts all of them
+        if self._model.n_levels:
+            columns.append(["1"] * len(rows))  # of expanded rows; the model predicts all levels
         predictions = predict_rows(self._model, read_values(columns, self._model.preprocessor.layout.schemas))
         # A spread overflows before its number, as it is squared.
         if not (np.isfinite(predictions.values).all() and np.isfinite(predictions.spread).all()):
@@ -108,18 +108,12 @@ class Predictor:
         parts = {name: getattr(predictions, name)[block] for name in ("values", "spread", "doubtful")}
         predictions = dataclasses.replace(predictions, odd=predictions.odd.of(block), **parts)
         model, fields = self._model, dict[str, Any]()
-        model.check_times(request.at)
-        if model.follow_up is not None:
-            times = request.at or model.follow_up.cuts
-            names, survival = [f"{time:.9g}" for time in times], model.survival(predictions, times).tolist()
-            fields["median"] = model.labelled(predictions).tolist()
-            fields["survival"] = [dict(zip(names, row, strict=True)) for row in survival]
-        elif model.labels:
-            fields["label"] = [str(label) for label in model.labelled(predictions).tolist()]
-            rows = predictions.probabilities.tolist()
-            fields["probabilities"] = [dict(zip(model.labels, row, strict=True)) for row in rows]
-        else:
-            fields["value"] = predictions.values.tolist()
+        outcome, labels = model.outcome, model.labelled(predictions).tolist()
+        outcome.check_times(request.at, model)
+        fields[outcome.answer] = [*map(str, labels)] if outcome.has_classes else labels
+        if outcome.parts:
+            keys, rows = outcome.keys(model, request.at), outcome.parts_of(predictions.values, model, request.at)
+            fields[outcome.parts] = [dict(zip(keys, row, strict=True)) for row in rows.tolist()]
         if request.coverage is not None or request.per_class:
             covering = model.covering(predictions, request.coverage, per_class=request.per_class)
             if model.labels:

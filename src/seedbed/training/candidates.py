@@ -114,19 +114,19 @@ def own_module(candidate: Candidate, table: Table) -> str:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
     size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
-    if warning := probabilities_warning(build, n_inputs, table.task):
+    if not table.outcome.is_number and (warning := probabilities_warning(build, n_inputs)):
         lines.append(f"Warning: {warning}.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
 
 
 def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
     """Warn in Python of a user-defined module that seems to return probabilities. The command line prints it."""
-    if not isinstance(candidate.architecture, OwnArchitecture):
+    if not isinstance(candidate.architecture, OwnArchitecture) or table.outcome.is_number:
         return
     require_torch("a network of your own")
     from seedbed.training.torch.own_modules import probabilities_warning
 
-    if warning := probabilities_warning(*_builder_for(candidate, table), table.task):
+    if warning := probabilities_warning(*_builder_for(candidate, table)):
         warn(f"candidate '{candidate.name}': {warning}")
 
 
@@ -138,7 +138,7 @@ def _builder_for(candidate: Candidate, table: Table) -> tuple[Callable[[], Any],
 
 
 def _outputs_needed(table: Table) -> str:
-    if table.task == "regression":
+    if table.outcome.is_number:
         return "A number to predict takes one."
     if table.n_outputs == 1:
         return "Two labels take one, the logit of the second."

@@ -106,8 +106,7 @@ def train_many(
     if not isinstance(make, Network) and loss.of_classes:
         from seedbed.training.torch.own_modules import probabilities_warning
 
-        kind: _Task = "multiclass" if loss.name == "cross_entropy" else "binary"
-        if warning := probabilities_warning(make, data.X.shape[1], kind):
+        if warning := probabilities_warning(make, data.X.shape[1]):
             warn(warning)
     # The digits of a single network are exactly those of the tutorial's loop.
     plain = len(numbers) == 1 and sample_weight is None and has_torch()

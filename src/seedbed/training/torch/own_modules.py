@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from seedbed.data.table import Task
 from seedbed.networks.layers import Array
 from seedbed.networks.network import Network
 from seedbed.training.torch.modules import module_of
@@ -24,15 +23,13 @@ _ROUNDING = 1e-6
 _UNITS_AT_A_TIME = 1 << 16  # rows x units of a layer, which stay in the cache
 
 
-def probabilities_warning(build: Callable[[], nn.Module], n_features: int, task: Task) -> str:
+def probabilities_warning(build: Callable[[], nn.Module], n_features: int) -> str:
     """Return a warning if `forward()` seems to end with a sigmoid or softmax; else an empty text."""
-    kind = find_final_activation(build, n_features, task)
+    kind = find_final_activation(build, n_features)
     return f"forward() seems to end with a {kind}; it must return logits" if kind else ""
 
 
-def find_final_activation(
-    build: Callable[[], nn.Module], n_features: int, task: Task
-) -> Literal["", "sigmoid", "softmax"]:
+def find_final_activation(build: Callable[[], nn.Module], n_features: int) -> Literal["", "sigmoid", "softmax"]:
     """Return the activation with which `forward()` seems to end, or an empty text.
 
     Outputs of one network may lie between 0 and 1 by chance. So networks are built under several seeds, with their
@@ -41,10 +38,7 @@ def find_final_activation(
     Args:
         build: builds one network.
         n_features: features of a row.
-        task: the task.
     """
-    if task == "regression":
-        return ""
     outputs: list[npt.NDArray[np.floating]] = []
     for seed in range(_TRIALS):
         try:
@@ -54,14 +48,14 @@ def find_final_activation(
         except Exception:  # noqa: BLE001 - the user's code may not expect these numbers
             return ""
         for z in (z[np.isfinite(z).all(axis=1)] for z in outputs[-2:]):
-            is_sum = task == "binary" or (np.abs(z.sum(axis=1) - 1) < 1e-4).all()
+            is_sum = z.shape[1] == 1 or (np.abs(z.sum(axis=1) - 1) < 1e-4).all()
             if ((z < -_ROUNDING) | (z > 1 + _ROUNDING)).any() or not is_sum:
                 return ""
     known = np.concatenate(outputs)
     known = known[np.isfinite(known)]
     if not known.size or known.max() - known.min() <= _ROUNDING:
         return ""
-    return "softmax" if task == "multiclass" else "sigmoid"
+    return "softmax" if outputs[0].shape[1] > 1 else "sigmoid"
 
 
 def _try_network(network: nn.Module, n_features: int, scale: float, seed: int) -> npt.NDArray[np.floating]:

@@ -1,4 +1,6 @@
-"""Person-periods: intervals, their rows, labels and groups; and survival from hazards."""
+"""Rows expanded to intervals: their labels and groups; and survival from hazards."""
+
+import dataclasses
 
 import numpy as np
 import pandas as pd
@@ -7,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seedbed as sb
-from seedbed.data.person_periods import every_interval, median_survival, person_periods, survival_at
 from seedbed.evaluation.survival import kaplan_meier
+from seedbed.outcomes.hazards import last_seen, median_survival, survival_at
 
 CLOCK = ((2.0, 1.0), (4.0, 2.0), (5.0, 3.0))
 FRAME = pd.DataFrame({"x": [10, 20, 30, 40, 50, 60], "days": [0, 2, 2, 3, 4.5, 5], "died": [1, 1, 0, 1, 0, 1]})
@@ -27,15 +29,21 @@ def steady(cuts):
     return tuple((cut, place + 1.0) for place, cut in enumerate(cuts))
 
 
+def expanded(table, clock):
+    """Return the rows of a table for the intervals of a clock."""
+    follow_up = dataclasses.replace(table.follow_up, clock=clock)
+    return table.expanded(dataclasses.replace(table, follow_up=follow_up))
+
+
 def test_a_row_counts_in_each_interval_until_the_one_that_its_time_is_in():
-    found = person_periods(sb.read_table(FRAME, **ROLES, horizon=4.8), ((2, 1), (4, 2), (4.8, 3)))
+    found = expanded(sb.read_table(FRAME, **ROLES, horizon=4.8), ((2, 1), (4, 2), (4.8, 3)))
     # The end of an interval belongs to it: a time of 2 is in the first one. After the horizon no event counts. The
     # fifth row was censored in the second half of the last interval.
     rows = [(10, 0, 1), (20, 0, 1), (30, 0, 0), (40, 0, 0), (40, 1, 1), (50, 0, 0), (50, 1, 0), (50, 2, 0),
             (60, 0, 0), (60, 1, 0), (60, 2, 0)]  # fmt: skip
     assert [tuple(row) for row in np.column_stack([found.features, found.target]).tolist()] == rows
     assert found.groups.tolist() == [0, 1, 2, 3, 3, 4, 4, 4, 5, 5, 5]
-    assert (found.task, found.labels, found.durations) == ("binary", ("0", "1"), None)
+    assert (found.task, found.outcome.task, found.labels) == ("survival", "binary", ("0", "1"))
     assert (found.follow_up.cuts, found.follow_up.time, found.follow_up.horizon) == ((2, 4, 4.8), "days", 4.8)
     assert (found.n_cases, found.n_rows, found.feature_names) == (6, 11, ("x", "interval"))
     assert found.columns[-1].schema.levels == ("1", "2", "3")
@@ -44,25 +52,23 @@ def test_a_row_counts_in_each_interval_until_the_one_that_its_time_is_in():
 def test_an_interval_in_whose_first_half_by_the_clock_a_row_was_censored_does_not_count():
     table = sb.read_table(FRAME.assign(days=[1, 1, 3, 3, 3, 5], died=[1, 0, 0, 0, 0, 1]), **ROLES, horizon=3.9)
     for passed, counted in ((1.4, 0), (1.5, 1), (1.9, 1)):
-        found = person_periods(table, ((1, 0.4), (2, 1), (3, passed), (3.9, 2)))
+        found = expanded(table, ((1, 0.4), (2, 1), (3, passed), (3.9, 2)))
         assert np.bincount(found.groups).tolist() == [1, 0, *[1 + counted] * 3, 2]
         assert (found.n_cases, found.n_rows) == (6, 6 + 3 * counted)
 
 
 def test_groups_of_the_table_and_a_column_called_interval_are_kept():
     grouped = FRAME.assign(interval=np.arange(6) % 2 + 0.5, who=["a", "b", "a", "b", "a", "c"])
-    found = person_periods(sb.read_table(grouped, **ROLES, horizon=4, group="who"), CLOCK)
+    found = expanded(sb.read_table(grouped, **ROLES, horizon=4, group="who"), CLOCK)
     assert found.feature_names == ("x", "interval", "interval_")
     assert found.columns[1].values[:4].tolist() == [0.5, 1.5, 0.5, 1.5]
     assert found.columns[2].values.tolist() == [0, 0, 0, 0, 1, 0, 1, 2, 0, 1, 2]
     assert found.groups.tolist() == [0, 1, 0, 1, 1, 0, 0, 0, 2, 2, 2]
-    each = every_interval(np.array([[7.0], [9.0]]), 2)
-    assert each.tolist() == [[7, 0], [7, 1], [9, 0], [9, 1]]
 
 
 def test_by_default_about_as_many_events_until_the_horizon_are_in_each_of_eight_intervals():
     table = many(20)
-    found, horizon = person_periods(table), table.follow_up.horizon
+    found, horizon = table.expanded(), table.follow_up.horizon
     assert len(found.follow_up.cuts) == 8
     assert found.follow_up.cuts[-1] == horizon < table.durations.max()
     counts = np.bincount(found.columns[-1].values.astype(int), weights=found.target)
@@ -72,7 +78,7 @@ def test_by_default_about_as_many_events_until_the_horizon_are_in_each_of_eight_
 
     def clock_of(days, died, horizon):
         frame = pd.DataFrame({"x": [10, 20, 40, 80, 90, 91] * 5, "days": days * 5, "died": died * 5})
-        return person_periods(sb.read_table(frame, **ROLES, horizon=horizon)).follow_up.clock
+        return sb.read_table(frame, **ROLES, horizon=horizon).expanded().follow_up.clock
 
     assert clock_of([1, 1, 3, 3, 4, 6], [1, 1, 0, 1, 0, 1], 3) == ((1, 1), (3, 2))
     assert clock_of([1, 2, 2, 5, 6, 7], [1, 1, 1, 0, 0, 0], 5) == ((1, 1), (2, 2), (5, 3))
@@ -126,7 +132,7 @@ def test_shares_of_events_give_nearly_the_kaplan_meier_estimate_until_the_horizo
     if unit:
         frame = {"x": table.columns[0].values, "days": np.ceil(table.durations / unit) * unit, "died": table.target}
         table = sb.read_table(pd.DataFrame(frame), **ROLES)
-    found = person_periods(table)
+    found = table.expanded()
     interval, clock = found.columns[-1].values.astype(int), found.follow_up.clock
     rates = np.bincount(interval, weights=found.target) / np.bincount(interval)
     steps = kaplan_meier(table.durations, table.target == 1)
@@ -137,6 +143,6 @@ def test_shares_of_events_give_nearly_the_kaplan_meier_estimate_until_the_horizo
 
 def test_the_times_that_are_scored_are_times_at_which_rows_were_last_seen():
     table = sb.read_table(FRAME.assign(days=[3, 3, 6, 6, 9, 12]), **ROLES, horizon=10)
-    grid, scored = table.follow_up.grid, table.scored_times
+    grid, scored = table.follow_up.grid, last_seen(table.durations, table.follow_up.grid)
     assert (len(grid), grid[-1], set(scored)) == (24, 10, {0, 3, 6, 9})
     assert ((scored <= grid) & (grid < scored + 3)).all()

@@ -1,0 +1,270 @@
+"""What an outcome decides: the interface that tables, models and comparisons use in place of conditions on the task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.errors import OptionError, spell
+from seedbed.evaluation.summaries import Task
+from seedbed.outcomes.hazards import FollowUp
+from seedbed.typing import Floats, Ints
+
+
+class Observed(Protocol):
+    """The outcome of some rows: a table, or a result.
+
+    Attributes:
+        target: codes of classes or numbers [row].
+        n_classes: 0 for numbers.
+        durations, follow_up: of survival, the time under observation [row] and the horizon.
+    """
+
+    @property
+    def target(self) -> NDArray[Any]: ...
+    @property
+    def n_classes(self) -> int: ...
+    @property
+    def durations(self) -> Floats | None: ...
+    @property
+    def follow_up(self) -> FollowUp | None: ...
+
+
+class Fitted(Protocol):
+    """What an outcome needs of a model; `Ensemble` explains the attributes."""
+
+    @property
+    def task(self) -> Task: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def classes_(self) -> NDArray[Any]: ...
+    @property
+    def threshold(self) -> float: ...
+    @property
+    def follow_up(self) -> FollowUp | None: ...
+
+
+class Expansion(NamedTuple):
+    """Rows for training in place of the table's: several rows of each, which differ in one more column.
+
+    Attributes:
+        rows: the table's row of each one [row].
+        name, levels, codes: of the column; its levels, and the level of each row [row].
+        target: 0 or 1 [row].
+        follow_up: with its clock.
+    """
+
+    rows: Ints
+    name: str
+    levels: tuple[str, ...]
+    codes: Ints
+    target: Ints
+    follow_up: FollowUp | None
+
+
+class Outcome:
+    """The outcome of one task. Subclasses replace what differs; there is one instance of each, see `outcome_of`.
+
+    Attributes:
+        task: its name.
+        learns: the task of the rows that networks train on; another one if rows are expanded.
+        loss: what networks minimise.
+        metric: the score of verdicts by default.
+        in_words: the score in which the expected performance is also said; empty for that of verdicts.
+        of_single_runs: the score of single runs, and the score whose loss is known for each of them.
+        linear: the name of the linear model.
+        has_classes: whether labels are predicted; `has_threshold`, by a threshold.
+        is_number: whether networks give numbers, standardised, and no probabilities.
+        has_sets: whether labels or numbers have prediction sets.
+        estimator, method: the kind of scikit-learn's estimators that predict it, and their method.
+        prior_words, linear_words: what the prior and the linear model are; `few_words`, of both.
+        answer, parts, prefix: what a server calls the predicted label, number or time, and the probabilities beside it;
+            what begins the names of their columns.
+        refuses: methods of a model that aren't for this outcome, with what the error says.
+    """
+
+    task: ClassVar[Task]
+    learns: ClassVar[Task]
+    loss: ClassVar[str]
+    metric: ClassVar[str]
+    in_words: ClassVar[str]
+    of_single_runs: ClassVar[tuple[str, str]] = ("accuracy", "accuracy")
+    linear: ClassVar[str] = "logistic"
+    has_classes: ClassVar[bool] = False
+    has_threshold: ClassVar[bool] = False
+    is_number: ClassVar[bool] = False
+    has_sets: ClassVar[bool] = True
+    prior_words: ClassVar[str] = "predicts the class frequencies of the training rows"
+    few_words: ClassVar[tuple[str, str]] = "always the same", "no hidden layer"
+    linear_words: ClassVar[str] = "logistic regression, lightly penalised"
+    estimator: ClassVar[str] = "classifier"
+    method: ClassVar[str] = "predict_proba"
+    answer: ClassVar[str] = "label"
+    parts: ClassVar[str] = "probabilities"
+    prefix: ClassVar[str] = "probability_"
+    refuses: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def is_expanded(self) -> bool:
+        """Whether networks train on other rows than the table's, see `expanded`."""
+        return self.learns != self.task
+
+    # Rows
+
+    def n_outputs(self, labels: Sequence[str]) -> int:
+        """Return the outputs of a network: a logit of the second of two labels, a logit per class, or a number."""
+        return 1
+
+    def fits(self, labels: Sequence[str], follow_up: object) -> bool:
+        """Return whether a model of this task can have such labels, and a follow-up or None."""
+        raise NotImplementedError
+
+    def present(self, target: NDArray[Any], labels: Sequence[str]) -> dict[str, Any]:
+        """Return the fields of a table of training rows that differ from the whole table's, as some classes may be
+        missing."""
+        return {}
+
+    def expanded(self, rows: Observed, like: FollowUp | None) -> Expansion | None:
+        """Return the rows that networks train on; None if these are the rows themselves.
+
+        Args:
+            like: the follow-up of rows that were expanded before.
+        """
+        return None
+
+    def n_levels(self, labels: Sequence[str], follow_up: FollowUp | None) -> int:
+        """Return how many levels the column of expanded rows has; 0 if rows aren't expanded."""
+        return 0
+
+    def truth(self, rows: Observed) -> NDArray[Any]:
+        """Return what scores compare predictions with [row, ...]."""
+        return rows.target
+
+    def strata(self, rows: Observed, folds: int) -> NDArray[Any]:
+        """Return the codes of which each fold gets an equal share [row]."""
+        return rows.target
+
+    def n_outside(self, rows: Observed, some: Ints | slice = slice(None)) -> int | None:
+        """Return how many of some rows are outside the largest class, or have the event; None for numbers."""
+        counts = np.bincount(rows.target[some], minlength=1)
+        return int(counts.sum() - counts.max())
+
+    def prior(self, rows: Observed, some: Ints) -> NDArray[Any]:
+        """Return the prediction for any new row that knows the target of some rows alone, in the `shape` of one that is
+        scored."""
+        return np.asarray(rows.target[some].mean())
+
+    def columns(self, fitted: Fitted) -> list[str]:
+        """Return columns of the table, beside the target, that a model doesn't need."""
+        return []
+
+    def shape(self, labels: Sequence[str], n_times: int) -> tuple[int, ...]:
+        """Return the shape of one prediction.
+
+        Args:
+            n_times: of survival, the intervals of hazards, or the times at which it is scored.
+        """
+        return ()
+
+    # Outputs
+
+    def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+        """Return probabilities [..., class] or numbers [...] of outputs [..., output].
+
+        Args:
+            scale: mean and deviation of a numeric target, if outputs are standardised.
+        """
+        raise NotImplementedError
+
+    def values(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+        """Return predictions in the shape that `Predictions.values` has, of outputs [..., output]."""
+        return self.predicted(outputs, scale)
+
+    def probabilities(self, values: Floats) -> Floats:
+        """Return the probability of each class [..., class], or numbers [...], of `Predictions.values`."""
+        return values
+
+    def spreads(self, values: Floats, spread: Floats) -> Floats:
+        """Return one standard deviation over the networks for each row [row], of `Predictions.values` and `.spread`."""
+        return spread
+
+    def scored(self, values: NDArray[Any], fitted: Fitted, table: Any) -> NDArray[Any]:
+        """Return predictions as scores of a table take them, of a model's `Predictions.values` [..., row, ...]."""
+        return values.astype(np.float32)
+
+    def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
+        """Return the predicted label, number, or median survival, of each row [row]."""
+        raise NotImplementedError
+
+    def keys(self, fitted: Fitted, at: Sequence[float] = ()) -> Sequence[str]:
+        """Return what the probabilities beside a prediction are of: labels, or times of survival."""
+        return fitted.labels
+
+    def parts_of(self, values: Floats, fitted: Fitted, at: Sequence[float] = ()) -> Floats:
+        """Return the probabilities beside each prediction [row, key], see `keys`."""
+        return self.probabilities(values)
+
+    def errors(self, target: NDArray[Any], predicted: Floats) -> tuple[Floats, Ints]:
+        """Return the error of each row that prediction sets are made by [row], and the class that it counts for [row].
+
+        Args:
+            predicted: as `predicted` [row, ...].
+        """
+        return 1 - predicted[np.arange(len(target)), target], target
+
+    def covering(self, predicted: Floats, limits: Floats) -> NDArray[Any]:
+        """Return the set of each row as booleans [row, class], or the ends of each interval [row, 2].
+
+        Args:
+            limits: the largest error that is admitted [class].
+        """
+        return np.asarray(1 - predicted <= limits)
+
+    def effect(self, values: Floats, fitted: Fitted, code: int) -> Floats:
+        """Return the number of each prediction [network, row] whose mean effects show."""
+        return values
+
+    def code_of(self, labels: Sequence[str]) -> int | None:
+        """Return the class whose probability effects show if none is named; None if one must be named."""
+        return len(labels) // 2
+
+    def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
+        """Return what a fitted scikit-learn estimator predicts for rows [row, column], as `scored`.
+
+        Raises:
+            ValueError: of another shape, or not finite.
+        """
+        raise NotImplementedError
+
+    # Options
+
+    def refuse(self, what: str, hint: str = "Leave it out.") -> None:
+        """Raise OptionError for what can't be combined with this outcome; it is for classes and numbers."""
+
+    def check_method(self, name: str) -> None:
+        """Raise AttributeError for a method of a model that isn't for this outcome."""
+        if name in self.refuses:
+            raise AttributeError(self.refuses[name])
+
+    def check_threshold(self, threshold: float | None) -> None:
+        """Raise OptionError for a threshold: only two labels have one."""
+        if threshold is not None:
+            raise OptionError("a threshold is for two labels", "Leave it out.")
+
+    def check_times(self, at: Sequence[float], fitted: Fitted) -> None:
+        """Raise OptionError for times that a model doesn't predict: only those of survival predict some."""
+        if len(at):
+            raise OptionError(f"{spell('at')} is for models of survival", "Leave it out.")
+
+    def check_sets(self, *, per_class: bool) -> None:
+        """Raise OptionError if there are no prediction sets, or no classes for `per_class`."""
+
+    # Words
+
+    def answers(self, labels: Sequence[str], follow_up: FollowUp | None) -> list[str]:
+        """Return the columns of out-of-fold predictions."""
+        return [f"probability_{label}" for label in labels]

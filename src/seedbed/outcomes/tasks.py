@@ -1,0 +1,16 @@
+"""The outcome of each task. A new one is added here."""
+
+from __future__ import annotations
+
+from seedbed.evaluation.summaries import Task
+from seedbed.outcomes.classes import BINARY, Multiclass
+from seedbed.outcomes.numbers import Number
+from seedbed.outcomes.outcome import Outcome
+from seedbed.outcomes.time_to_event import Survival
+
+OUTCOMES: dict[Task, Outcome] = {one.task: one for one in (BINARY, Multiclass(), Number(), Survival())}
+
+
+def outcome_of(task: Task) -> Outcome:
+    """Return the outcome of a task."""
+    return OUTCOMES[task]

@@ -1,0 +1,144 @@
+"""Survival: an event, the time under observation, and probabilities of no event up to a horizon."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seedbed.errors import OptionError, spell
+from seedbed.evaluation.survival import censored_truth, kaplan_meier
+from seedbed.networks.activations import ACTIVATIONS
+from seedbed.outcomes.hazards import FollowUp, clock_of, interval_of, last_seen, median_survival, passed_at, survival_at
+from seedbed.outcomes.outcome import Expansion, Fitted, Observed, Outcome
+from seedbed.typing import Bools, Floats, Ints
+
+
+class Survival(Outcome):
+    """An event or censoring. Rows are expanded to the intervals in which they were under observation, and networks give
+    the hazard of each: the logit of the event."""
+
+    task = "survival"
+    learns = "binary"
+    loss = "bce"
+    metric = "integrated_brier"
+    in_words = ""
+    of_single_runs = "uno_c", "uno_c"
+    has_sets = False
+    prior_words = "Kaplan-Meier estimate of the training rows"
+    few_words = "Kaplan-Meier", "linear, like Cox"
+    linear_words = "logistic regression of hazards"
+    answer = "median"
+    parts = "survival"
+    prefix = "survival_at_"
+    refuses: ClassVar[Mapping[str, str]] = {
+        "predict_proba": "a survival model has no probabilities of classes; use predict_survival",
+        "predict_interval": "only a model of numbers has intervals; use predict_survival",
+    }
+
+    def fits(self, labels: Sequence[str], follow_up: object) -> bool:
+        return len(labels) == 2 and follow_up is not None
+
+    def expanded(self, rows: Observed, like: FollowUp | None) -> Expansion:
+        """Return a row for each interval up to the horizon in which a row was under observation. Its label is the
+        event's if it came in this interval; an interval in whose first half a row was censored doesn't count. By
+        default there are at most eight intervals, which end at quantiles of the times of events."""
+        durations, follow_up, events = _followed(rows)
+        clock = clock_of(durations, events, follow_up.horizon) if like is None else like.clock
+        follow_up = FollowUp(follow_up.time, follow_up.horizon, clock, follow_up.start, follow_up.unit)
+        last = interval_of(durations, follow_up.cuts)
+        n_intervals = last + (events | (passed_at(durations, clock) - last >= 0.5))
+        of_row = np.repeat(np.arange(len(durations)), n_intervals)
+        interval = np.arange(len(of_row)) - np.repeat(np.cumsum(n_intervals) - n_intervals, n_intervals)
+        target = (events[of_row] & (interval == last[of_row])).astype(np.int64)
+        levels = tuple(str(number + 1) for number in range(len(follow_up.cuts)))
+        return Expansion(of_row, "interval", levels, interval, target, follow_up)
+
+    def n_levels(self, labels: Sequence[str], follow_up: FollowUp | None) -> int:
+        return 0 if follow_up is None else len(follow_up.cuts)
+
+    def shape(self, labels: Sequence[str], n_times: int) -> tuple[int, ...]:
+        return (n_times,)
+
+    def columns(self, fitted: Fitted) -> list[str]:
+        return [_of(fitted).time, _of(fitted).start]
+
+    def truth(self, rows: Observed) -> NDArray[Any]:
+        """Return `censored_truth` [row, time]."""
+        durations, follow_up, _ = _followed(rows)
+        return censored_truth(durations, rows.target == 1, follow_up.grid)
+
+    def strata(self, rows: Observed, folds: int) -> NDArray[Any]:
+        events = _followed(rows)[2].astype(np.int64)
+        few = np.bincount(events, minlength=2).min() < folds  # too few rows of a class to stratify by it
+        return np.zeros(len(events)) if few else events
+
+    def n_outside(self, rows: Observed, some: Ints | slice = slice(None)) -> int:
+        return int(_followed(rows)[2][some].sum())
+
+    def prior(self, rows: Observed, some: Ints) -> NDArray[Any]:
+        """Return the Kaplan-Meier estimate [time]."""
+        durations, follow_up, _ = _followed(rows)
+        return kaplan_meier(durations[some], rows.target[some] == 1).at(follow_up.grid)
+
+    def values(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
+        """Return the hazard of each interval, of outputs [network, row, interval]."""
+        return np.asarray(ACTIVATIONS["sigmoid"].values(outputs))
+
+    def spreads(self, values: Floats, spread: Floats) -> Floats:
+        """Return the largest deviation of the hazards [row]."""
+        return np.asarray(spread.max(axis=1))
+
+    def scored(self, values: NDArray[Any], fitted: Fitted, table: Any) -> NDArray[Any]:
+        """Return survival at the times at which it is scored [..., time], of hazards [..., interval]."""
+        durations, follow_up, _ = _followed(table)
+        return survival_at(last_seen(durations, follow_up.grid), values, _of(fitted).clock)
+
+    def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
+        """Return the median survival; NaN if it is later than the horizon."""
+        return median_survival(values, _of(fitted).clock)
+
+    def keys(self, fitted: Fitted, at: Sequence[float] = ()) -> Sequence[str]:
+        return [f"{time:.9g}" for time in at or _of(fitted).cuts]
+
+    def parts_of(self, values: Floats, fitted: Fitted, at: Sequence[float] = ()) -> Floats:
+        """Return the probability of survival [row, time]; by default at the ends of the intervals."""
+        return survival_at(np.asarray(at or _of(fitted).cuts, dtype=np.float64), values, _of(fitted).clock)
+
+    def effect(self, values: Floats, fitted: Fitted, code: int) -> Floats:
+        """Return survival until the horizon."""
+        follow_up = _of(fitted)
+        return survival_at(np.array([follow_up.horizon]), values, follow_up.clock)[..., 0]
+
+    def refuse(self, what: str, hint: str = "Leave it out.") -> None:
+        raise OptionError(f"{what} can't be combined with survival", hint)
+
+    def check_times(self, at: Sequence[float], fitted: Fitted) -> None:
+        follow_up = _of(fitted)
+        for time in at:
+            if not 0 <= time <= follow_up.horizon:
+                message = f"{spell('at')} is {time:g}, and the model predicts up to {follow_up.words}"
+                longer = f"Train with a longer one: {spell('horizon', f'{time:g}')}."
+                hint = longer if 0 < time < math.inf else f"Give one from 0 to {follow_up.horizon:g}."
+                raise OptionError(message, hint)
+
+    def check_sets(self, *, per_class: bool) -> None:
+        raise OptionError("a model of survival has no prediction sets", "Leave the coverage out.")
+
+    def answers(self, labels: Sequence[str], follow_up: FollowUp | None) -> list[str]:
+        return [] if follow_up is None else [f"survival_at_{time:.9g}" for time in follow_up.grid]
+
+
+def _of(fitted: Fitted) -> FollowUp:
+    assert fitted.follow_up is not None
+    return fitted.follow_up
+
+
+def _followed(rows: Observed) -> tuple[Floats, FollowUp, Bools]:
+    """Return the times, the follow-up, and which rows have their event up to the horizon."""
+    assert rows.durations is not None
+    assert rows.follow_up is not None
+    return rows.durations, rows.follow_up, (rows.target == 1) & (rows.durations <= rows.follow_up.horizon)
