@@ -328,8 +328,8 @@ def blend_members(
         crossed: whether the last part of the result is computed, which takes a tenth of a fit: predictions like those
             out of bag, but by weights and a temperature that were chosen without the row's fold; otherwise NaN.
     """
-    values = np.full((table.n_rows, len(table.labels)) if table.labels else table.n_rows, np.nan)
     of_each = [_by_draw(member.outputs, table, data.target_scale) for member in trained]
+    values = np.full(of_each[0].shape[1:], np.nan)
     left_out = np.isfinite(of_each[0].reshape(len(of_each[0]), table.n_rows, -1)).all(axis=2).any(axis=0)
     names = [member.candidate.name for member in trained]
     if not left_out.any():
