@@ -253,7 +253,8 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     n_levels = outcome.n_levels(target.labels, follow_up)
     if n_levels and len(preprocessor.layout.schemas[-1].levels) != n_levels:
         raise ModelFileError("its last column isn't the interval")
-    expected["golden.values"] = DTYPES["F64"], (N_GOLDEN, *outcome.shape(target.labels, n_levels))
+    of_row = outcome.values(np.zeros((1, 1, n_levels or n_outputs))).shape[2:]
+    expected["golden.values"] = DTYPES["F64"], (N_GOLDEN, *of_row)
     calibrated = None if about.calibration is UNSET else tuple(about.calibration.rows)
     if calibrated is not None:
         if len(calibrated) != max(1, len(target.labels)) or not any(calibrated):

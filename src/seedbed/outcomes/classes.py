@@ -88,9 +88,6 @@ class Multiclass(_Classes):
     def fits(self, labels: Sequence[str], follow_up: object) -> bool:
         return len(labels) > 2 and follow_up is None
 
-    def shape(self, labels: Sequence[str], n_times: int) -> tuple[int, ...]:
-        return (len(labels),)
-
     def prior(self, rows: Observed, some: Ints) -> NDArray[Any]:
         return np.asarray(np.bincount(rows.target[some], minlength=rows.n_classes) / len(some))
 

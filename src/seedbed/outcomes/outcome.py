@@ -154,21 +154,13 @@ class Outcome:
         return int(counts.sum() - counts.max())
 
     def prior(self, rows: Observed, some: Ints) -> NDArray[Any]:
-        """Return the prediction for any new row that knows the target of some rows alone, in the `shape` of one that is
-        scored."""
+        """Return the prediction for any new row that knows the target of some rows alone, as
+        `scored`."""
         return np.asarray(rows.target[some].mean())
 
     def columns(self, fitted: Fitted) -> list[str]:
         """Return columns of the table, beside the target, that a model doesn't need."""
         return []
-
-    def shape(self, labels: Sequence[str], n_times: int) -> tuple[int, ...]:
-        """Return the shape of one prediction.
-
-        Args:
-            n_times: of survival, the intervals of hazards, or the times at which it is scored.
-        """
-        return ()
 
     # Outputs
 

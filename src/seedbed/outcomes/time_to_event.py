@@ -60,9 +60,6 @@ class Survival(Outcome):
     def n_levels(self, labels: Sequence[str], follow_up: FollowUp | None) -> int:
         return 0 if follow_up is None else len(follow_up.cuts)
 
-    def shape(self, labels: Sequence[str], n_times: int) -> tuple[int, ...]:
-        return (n_times,)
-
     def columns(self, fitted: Fitted) -> list[str]:
         return [_of(fitted).time, _of(fitted).start]
 
