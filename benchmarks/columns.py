@@ -39,7 +39,7 @@ from seedbed.evaluation.estimates import wilson
 from seedbed.experiment.columns import specify_columns
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
-from seedbed.experiment.summary import answer
+from seedbed.experiment.summary import conclude_results
 
 Floats = NDArray[np.float64]
 MODEL = "network-1"
@@ -110,7 +110,7 @@ def ask(world: World, key: Sequence[int]) -> Said:
     table = table_from_arrays(*draw(world, key))
     started = time.process_time()
     experiment = specify_columns(table, MODEL, recipe=sb.Recipe(), design=sb.Design(repeats=3))
-    conclusion = answer(run(make_plan(experiment, sb.Compute(n_jobs=1))))
+    conclusion = conclude_results(run(make_plan(experiment, sb.Compute(n_jobs=1))))
     assert conclusion.columns is not None
     verdicts, by_loss = {}, set()
     for effect in conclusion.columns.effects:

@@ -31,7 +31,7 @@ from seedbed.evaluation.estimates import wilson
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.subgroups import Grouping, subgroups_of
-from seedbed.experiment.summary import answer
+from seedbed.experiment.summary import conclude_results
 
 REPEATS = 3
 BOUND = 0.073
@@ -79,7 +79,7 @@ def judged(setting: Setting, kinds: tuple[str, ...], number: int) -> dict[str, t
     rows = setting.world.draw(setting.n_rows, TABLES, number)
     design = {} if setting.in_time else {"repeats": REPEATS}
     results = run(make_plan(setting.experiment(rows, number, **design), sb.Compute(n_jobs=1)))
-    conclusion, models = answer(results), results.results
+    conclusion, models = conclude_results(results), results.results
     found = {}
     for kind in kinds:
         grouping = grouping_of(kind, rows[0], setting.world.group_size)

@@ -22,7 +22,7 @@ from seedbed.evaluation.conclusion import outlook
 from seedbed.evaluation.verdicts import fold_differences
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run, run_by_looks
-from seedbed.experiment.summary import answer
+from seedbed.experiment.summary import conclude_results
 from seedbed.scoring import Result, score
 
 FRESH_ROWS = 4000
@@ -85,7 +85,7 @@ def judged(setting: Setting, task: Task) -> Record:
         return {"looks": [{"repeats": 1, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}]}
     looks = list[Record]()
     for results in run_by_looks(make_plan(spec, _COMPUTE)):
-        conclusion, repeats = answer(results), results.experiment.design.repeats
+        conclusion, repeats = conclude_results(results), results.experiment.design.repeats
         if not conclusion.verdicts:  # too few events
             return {"looks": [{"repeats": repeats, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}]}
         first = conclusion.verdicts[0]

@@ -116,7 +116,7 @@ def test_the_result_so_far_has_names_without_control_characters():
         stream = StringIO()
         console = Console(file=stream, force_terminal=terminal, color_system=None, width=200)
         display = ProgressDisplay(console)
-        display(Progress(done=1, total=2, repeats=1, so_far=so_far))
+        display(Progress(done=1, total=2, so_far=so_far))
         display._so_far = so_far
         console.print(display.get_renderable())
         assert "owned" in stream.getvalue()

@@ -11,7 +11,7 @@ import pytest
 from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.experiment.compare import answer_request, compare
-from seedbed.experiment.comparison import Comparison, conclude
+from seedbed.experiment.comparison import Comparison, comparison_of
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.request import Request
 from seedbed.experiment.run import run
@@ -88,7 +88,7 @@ def compared() -> Callable[..., Comparison]:
         words = {"epochs": 4, "lr": 0.1, **(recipe or {})}
         options = {**DESIGN, "baselines": [], **options}
         spec = specify(table, candidates, recipe=recipe_named(name, **words), design=Design(**options))
-        return conclude(run(make_plan(spec, Compute(n_jobs=1))))
+        return comparison_of(run(make_plan(spec, Compute(n_jobs=1))))
 
     return run_it
 

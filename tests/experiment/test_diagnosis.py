@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from seedbed.evaluation.checks import CODES
-from seedbed.experiment.comparison import conclude
+from seedbed.experiment.comparison import comparison_of
 from seedbed.experiment.run import Results
 
 
@@ -45,7 +45,7 @@ def test_an_untrained_network_is_no_better_than_the_prior_and_worse_than_logisti
 def test_the_prior_is_computed_without_being_a_baseline(found, small):
     spec = found.experiment
     results = tuple(one for one in found.results if one.name != "prior")
-    alone = conclude(Results(spec, found.splits, results, 1.0))
+    alone = comparison_of(Results(spec, found.splits, results, 1.0))
     assert [(check.candidate, check.code) for check in alone.checks] == [
         (check.candidate, check.code) for check in found.checks
     ]
@@ -59,7 +59,7 @@ def test_the_prior_is_computed_without_being_a_baseline(found, small):
 )
 def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(found, reference, code):
     spec = dataclasses.replace(found.experiment, reference=reference)
-    against = conclude(Results(spec, found.splits, found.results, 1.0))
+    against = comparison_of(Results(spec, found.splits, found.results, 1.0))
     verdicts = {verdict.candidate: verdict for verdict in against.verdicts}
     numbers = {check.candidate: check.evidence for check in found.checks if check.code == code}
     assert "still" in numbers
@@ -78,7 +78,7 @@ def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(fou
 def test_no_check_says_worse_within_the_margin(found):
     assert [check.candidate for check in found.checks if check.code == "worse_than_logistic"]
     spec = dataclasses.replace(found.experiment, margin=10.0, margin_given=True)
-    lenient = conclude(Results(spec, found.splits, found.results, 1.0))
+    lenient = comparison_of(Results(spec, found.splits, found.results, 1.0))
     assert "worse_than_logistic" not in {check.code for check in lenient.checks}
 
 

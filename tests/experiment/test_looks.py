@@ -20,6 +20,7 @@ from seedbed.experiment.comparison import carry_out
 from seedbed.experiment.fits import Fitted, one_blas_thread
 from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.specification_file import read_specification
+from seedbed.experiment.summary import add_details, conclude_results
 from seedbed.model.predicting import products_on_one_thread
 from seedbed.report.glance import first_screen
 from seedbed.report.progress import notebook_progress
@@ -49,6 +50,18 @@ def stopping(planned):
     plan = planned("relu:3", "linear:3", name="default", repeats=6, baselines=["prior"])
     design = dataclasses.replace(plan.experiment.design, stops=True)
     return dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, design=design))
+
+
+def test_the_verdicts_of_each_look_are_computed_once_also_where_the_run_stops(stopping, outlooks, monkeypatch):
+    outlooks(2)
+    judged = []
+    monkeypatch.setattr(
+        "seedbed.experiment.comparison.conclude_results", lambda one: judged.append(conclude_results(one)) or judged[-1]
+    )
+    found = carry_out(stopping)
+    assert [one.plan.repeats for one in judged] == [1, 2]
+    assert found.conclusion.verdicts is judged[1].verdicts
+    assert found.conclusion == add_details(conclude_results(found), found)
 
 
 def test_looks_change_no_result(planned, same, monkeypatch):
@@ -89,7 +102,7 @@ def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stoppin
     assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2]
     why = {"decided": "It stopped early: every model in the table has a", "rows": "More splits would hardly narrow the"}
     assert why[reason] in str(found).replace("\n  ", " ")
-    assert {(one.so_far.plan.repeats, one.so_far.curves) for one in seen if one.repeats == 1} == {(1, None)}
+    assert {one.so_far.curves for one in seen if one.repeats == 1} == {None}
     whole = run(stopping)
     np.testing.assert_array_equal(found["relu:3"].predictions, whole["relu:3"].predictions[:2])
     assert len(found.splits) == 6
@@ -194,13 +207,15 @@ def test_a_killed_run_still_has_what_it_reuses_and_its_result(small, tmp_path, f
 
 def test_an_early_interrupt_loses_nothing_that_was_reused(small, tmp_path, fitted, monkeypatch):
     options = {**MODELS, "folder": tmp_path}
-    three = small(**options, repeats=3)
+    three, interrupts = small(**options, repeats=3), [KeyboardInterrupt]
 
     def interrupt(results):
-        raise KeyboardInterrupt
+        if interrupts:
+            raise interrupts.pop()
+        return conclude_results(results)
 
     with monkeypatch.context() as patch:
-        patch.setattr("seedbed.experiment.comparison.answer", interrupt)
+        patch.setattr("seedbed.experiment.comparison.conclude_results", interrupt)
         cut = small(**options, repeats=4)
     assert (cut.conclusion.plan.repeats, cut.ended) == (1, "interrupted")
     fitted.clear()

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from seedbed.experiment.comparison import conclude
+from seedbed.experiment.comparison import comparison_of
 from seedbed.experiment.run import Results
 
 
@@ -10,7 +10,7 @@ def test_the_ranking_is_by_loss_and_does_not_depend_on_order_or_reference(compar
     losses = {result.name: result.losses().mean() for result in comparison.results}
     assert list(comparison.conclusion.ranking) == sorted(losses, key=losses.get)
     turned = dataclasses.replace(comparison.experiment, reference="prior")
-    again = conclude(Results(turned, comparison.splits, tuple(reversed(comparison.results)), 1.0))
+    again = comparison_of(Results(turned, comparison.splits, tuple(reversed(comparison.results)), 1.0))
     assert again.conclusion.ranking == comparison.conclusion.ranking
     assert again.conclusion.optimism == comparison.conclusion.optimism
 

@@ -10,7 +10,7 @@ from seedbed.errors import OptionError
 from seedbed.evaluation.summaries import document_of
 from seedbed.experiment.compare import compare
 from seedbed.experiment.run import Results
-from seedbed.experiment.summary import answer, json_text
+from seedbed.experiment.summary import conclude_results, json_text
 from seedbed.experiment.training_run import train, training_on
 from seedbed.report.stored import read_summary
 from seedbed.report.terminal import glance_text
@@ -52,7 +52,7 @@ def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(co
         comparison.experiment, comparison.splits, tuple(results), comparison.seconds, comparison.specification
     )
     monkeypatch.setattr("seedbed.scoring.score_interval", lambda *_, **__: pytest.fail("resampled"))
-    alone, whole = answer(found), comparison.conclusion
+    alone, whole = conclude_results(found), comparison.conclusion
     assert glance_text(alone) == glance_text(whole)
     assert (alone.checks, alone.curves, alone.lottery) == (whole.checks, None, None)
     assert list(alone.candidates[0].scores) == list(whole.candidates[0].scores)

@@ -64,7 +64,7 @@ def test_without_a_terminal_or_on_a_dumb_one_plain_lines_are_printed_at_interval
 
 def test_a_short_run_prints_nothing_but_the_result_so_far_as_one_plain_line_after_each_repeat(so_far):
     assert shown(*(Progress(done=n, total=200) for n in range(200))) == ""
-    states = (Progress(done=n, total=60, repeats=1, so_far=so_far) for n in (6, 7))
+    states = (Progress(done=n, total=60, so_far=so_far) for n in (6, 7))
     line, end = shown(*states).split("\n")
     assert line.startswith("So far, after 1 of up to 10 repeats:")
     assert end == ""
@@ -73,7 +73,7 @@ def test_a_short_run_prints_nothing_but_the_result_so_far_as_one_plain_line_afte
 def test_a_terminal_shows_a_bar_below_the_result_so_far_and_erases_both(so_far):
     where = console("terminal")
     with ProgressDisplay(where, warnings=["SB211: all this may be wrong"]) as display:
-        display(Progress(done=6, total=60, repeats=1, so_far=so_far))
+        display(Progress(done=6, total=60, so_far=so_far))
         display.refresh()
         drawn = where.file.getvalue()
     for words in ("SB211: all this may be wrong", "So far, after 1 of up to 10 repeats:", "relu:5", "6 of 60 fits"):
@@ -98,6 +98,6 @@ def test_markup_in_the_name_of_a_candidate_is_shown_unchanged(make):
     models = make.network("nets/[bold]x.py:Net"), make.network("relu:5")
     where, found = console("terminal"), msgspec.convert(make.document(*models), Conclusion)
     with ProgressDisplay(where) as display:
-        display(Progress(done=1, total=2, repeats=1, so_far=found))
+        display(Progress(done=1, total=2, so_far=found))
         display.refresh()
     assert "nets/[bold]x.py:Net" in where.file.getvalue()

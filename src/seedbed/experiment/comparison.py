@@ -29,7 +29,7 @@ from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.spec import sampled_rows
 from seedbed.experiment.specification_file import SPECIFICATION, UNFINISHED, differences, read_specification
 from seedbed.experiment.subgroups import Grouping, subgroups_of
-from seedbed.experiment.summary import answer, json_text, summarize
+from seedbed.experiment.summary import add_details, conclude_results, json_text
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model.effects import effects_in
 from seedbed.model.model import Model
@@ -371,20 +371,20 @@ def carry_out(
     started = time.perf_counter() if started is None else started
     results: Results | None = None
     ended: Ended = ""
-    seen: tuple[int, Conclusion | None] = 0, None
+    so_far: Conclusion | None = None
     before = 0.0
 
     def report_progress(progress: Progress) -> None:
         if tell is not None:
-            tell(replace(progress, seconds=time.perf_counter() - started, repeats=seen[0], so_far=seen[1]))
+            tell(replace(progress, seconds=time.perf_counter() - started, so_far=so_far))
 
     looks = run_by_looks(plan, tell=report_progress, checkpoint=checkpoint)
     try:
         for results in looks:
-            if (repeats := results.experiment.design.repeats) < plan.experiment.design.repeats:
+            so_far = None
+            if results.experiment.design.repeats < plan.experiment.design.repeats:
                 with one_blas_thread():
-                    so_far = answer(results)
-                seen = repeats, so_far
+                    so_far = conclude_results(results)
                 if ended := _why_end(plan, results, so_far, results.seconds - before, time.perf_counter() - started):
                     break
                 before = results.seconds
@@ -398,7 +398,7 @@ def carry_out(
     finally:
         looks.close()
     assert results is not None
-    return conclude(replace(results, ended=ended))
+    return comparison_of(replace(results, ended=ended), so_far)
 
 
 def _why_end(plan: Plan, results: Results, so_far: Conclusion, last: float, passed: float) -> Ended:
@@ -410,7 +410,8 @@ def _why_end(plan: Plan, results: Results, so_far: Conclusion, last: float, pass
     return "time" if design.time_limit is not None and passed + last > design.time_limit else ""
 
 
-def conclude(results: Results) -> Comparison:
-    """Return what follows from the results of a run."""
+def comparison_of(results: Results, so_far: Conclusion | None = None) -> Comparison:
+    """Return the results of a run with what follows from them, of which `so_far` may be known."""
     with one_blas_thread():
-        return Comparison(**vars(results), conclusion=summarize(results))
+        conclusion = add_details(so_far or conclude_results(results), results)
+    return Comparison(**vars(results), conclusion=conclusion)

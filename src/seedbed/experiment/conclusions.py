@@ -35,12 +35,8 @@ from seedbed.scoring import Result, difference, evidence_of, without_verdict
 _RESAMPLES, _MOST_ROWS = 1000, 20_000
 
 
-def judge(experiment: Experiment, results: Sequence[Result], question: Conclusion) -> Conclusion:
-    """Return the conclusion with the verdicts, the ranking and the advice that the results support.
-
-    Args:
-        question: without verdicts, see `evaluation.conclude`.
-    """
+def add_verdicts(opened: Conclusion, experiment: Experiment, results: Sequence[Result]) -> Conclusion:
+    """Return a conclusion with the verdicts, the ranking and the advice that the results support."""
     usable = {result.name: result for result in results if result.finite}
     networks = {result.name: float(result.n_parameters) for result in results if isinstance(result, NetworkResult)}
 
@@ -50,7 +46,7 @@ def judge(experiment: Experiment, results: Sequence[Result], question: Conclusio
         return check_no_better_than_prior(name, estimate=estimate) is None
 
     conclusion = conclude(
-        question,
+        opened,
         evidence_of(results, experiment.metric),
         without=without_verdict(results, experiment.reference if experiment.reference_named else "", experiment.metric),
         separate_question=PRIOR,
@@ -103,7 +99,7 @@ def guessing_like(like: Result) -> Result:
     return Result(**{**shared, "name": PRIOR, "predictions": predictions, "singles": None})
 
 
-def diagnose(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:
+def check_training(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:
     """Return the checks that fire, candidate by candidate, without those that `drop_contradictions` removes."""
     finite = {result.name: result for result in results if result.finite}
     diagnosed: list[Check] = []

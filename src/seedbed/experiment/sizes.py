@@ -19,7 +19,7 @@ from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import Results, run
 from seedbed.experiment.spec import Experiment
-from seedbed.experiment.summary import answer
+from seedbed.experiment.summary import conclude_results
 from seedbed.networks.draws import derive
 from seedbed.scoring import Result, of_one_model
 from seedbed.settings.design import Compute
@@ -119,7 +119,7 @@ def add_sizes(
         part = run(plan, folder)
         by_size.insert(0, {result.name: result for result in part.results})
         with one_blas_thread():
-            verdicts.insert(0, answer(part).verdicts)
+            verdicts.insert(0, conclude_results(part).verdicts)
     sizes = tuple(
         TrainingSize(
             n_train=_rows_of(by_name[names[0]].splits),

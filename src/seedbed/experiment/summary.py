@@ -22,7 +22,7 @@ from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingS
 from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predicted_curve
 from seedbed.evaluation.verdicts import more_repeats_ratio
 from seedbed.experiment.columns import added
-from seedbed.experiment.conclusions import diagnose, judge, margin_of
+from seedbed.experiment.conclusions import add_verdicts, check_training, margin_of
 from seedbed.experiment.contrasts import few_words
 from seedbed.experiment.run import Results
 from seedbed.experiment.spec import Experiment
@@ -33,11 +33,11 @@ from seedbed.typing import Floats
 _TYPICAL = ("very high risk", "rather high risk", "rather low risk", "very low risk")  # eighths of the rows
 
 
-def summarize(results: Results) -> Conclusion:
-    """Return what the results of a run came to."""
-    conclusion = answer(results)
+def add_details(conclusion: Conclusion, results: Results) -> Conclusion:
+    """Return the conclusion from the results of a run with all scores, curves, the lottery and predicted survival."""
     return replace(
         conclusion,
+        plan=replace(conclusion.plan, ended=results.ended),
         candidates=_candidates(results, whole=True),
         lottery=_lotteries(results.experiment, results.results, conclusion.reference),
         curves=_curves(results),
@@ -45,15 +45,15 @@ def summarize(results: Results) -> Conclusion:
     )
 
 
-def answer(run: Results) -> Conclusion:
-    """Return what the first screen shows of the results of a run, in a fraction of the time of `summarize`: verdicts,
+def conclude_results(run: Results) -> Conclusion:
+    """Return what the first screen shows of the results of a run, in a fraction of the time of `add_details`: verdicts,
     ranking, advice and checks.
 
     There are no curves, no lottery, no confusion and no calibration, and a score is computed when it is read.
     """
     experiment, splits, results = run.experiment, run.splits, run.results
     design, margin = experiment.design, margin_of(experiment, results)
-    question = Conclusion(
+    opened = Conclusion(
         kind="comparison",
         command=experiment.command,
         **table_of(experiment.table),
@@ -69,7 +69,6 @@ def answer(run: Results) -> Conclusion:
             locked_share=design.locked_share,
             repeats=design.repeats,
             most_repeats=run.specification.get("design", {}).get("repeats", design.repeats),
-            ended=run.ended,
             folds=design.folds,
             networks=experiment.n_networks,
             n_train=round(float(np.mean([len(split.train) for split in splits]))),
@@ -87,8 +86,8 @@ def answer(run: Results) -> Conclusion:
         seconds=round(run.seconds, 2),
         survival=_survival(experiment.table),
     )
-    judged = judge(experiment, results, question)
-    checks = diagnose(experiment, results, judged)
+    judged = add_verdicts(opened, experiment, results)
+    checks = check_training(experiment, results, judged)
     if experiment.columns is not None:
         columns = _with_effects(experiment.columns, experiment, judged, results)
         judged = replace(judged, columns=columns, advice=None, rivals=(), optimism={})

@@ -34,16 +34,19 @@ class Progress:
         done, total: fits of models on splits.
         left: estimate of the seconds left; infinite if unknown.
         seconds: since the run began.
-        repeats: finished repeats that `so_far` is about.
-        so_far: the result of these repeats, without curves and lottery; None before the first.
+        so_far: the result of the finished repeats, without curves and lottery; None before the first.
     """
 
     done: int
     total: int
     left: float = math.inf
     seconds: float = 0.0
-    repeats: int = 0
     so_far: Conclusion | None = None
+
+    @property
+    def repeats(self) -> int:
+        """The number of finished repeats."""
+        return 0 if self.so_far is None else self.so_far.plan.repeats
 
     def line(self) -> str:
         """Return the progress as one line. The run may stop early."""
@@ -61,7 +64,7 @@ class ProgressDisplay(Bar):
     """
 
     def __init__(self, console: Console, *, quiet: bool = False, warnings: Sequence[str] = ()) -> None:
-        self._quiet, self._repeats, self._warnings = quiet, 0, warnings
+        self._quiet, self._warnings = quiet, warnings
         self._so_far: Conclusion | None = None
         columns, disable = (BarColumn(), TextColumn("{task.description}")), quiet or not console.is_interactive
         super().__init__(*columns, console=console, transient=True, disable=disable, refresh_per_second=4)
@@ -69,14 +72,13 @@ class ProgressDisplay(Bar):
         self._due = time.monotonic() + _LINE_FIRST
 
     def __call__(self, progress: Progress) -> None:
+        is_new, self._so_far = progress.so_far is not self._so_far, progress.so_far
         if not self.disable:
-            self._so_far = progress.so_far
             self.update(self._task, completed=progress.done, total=progress.total, description=progress.line())
             return
         if self._quiet:
             return
-        if progress.so_far is not None and progress.repeats > self._repeats:
-            self._repeats = progress.repeats
+        if progress.so_far is not None and is_new:
             lines = [line.plain for line in interim_lines(progress.so_far, width=_ONE_LINE)]
             # The heading, and the first result if there is one.
             self._print(" ".join(" ".join(lines[:2]).split()))
