@@ -79,7 +79,7 @@ def judged(losses: NDArray[np.float64]) -> dict[int, str]:
 
     others = [str(k) for k in range(losses.shape[2]) if k != best]
     steps = steps_behind(others, difference, margin=1e-6, alpha=ALPHA)  # so that "worse" is never withheld
-    return {int(name): step.rule for name, step in steps.items()}
+    return {int(name): rule for name, _, rule, _ in steps}
 
 
 def draw(world: World, seed: int) -> tuple[bool, float, bool]:

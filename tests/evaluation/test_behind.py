@@ -1,5 +1,7 @@
 """How far models are behind the recommended one, what helps, and the optimism of a choice."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.stats import t as student
@@ -25,6 +27,10 @@ def steps_of(losses, margin=0.005, alpha=0.05):
 
     names = [str(i) for i in range(losses.shape[2]) if i != best]
     return steps_behind(names, difference, margin=margin, alpha=alpha)
+
+
+def by_name(steps):
+    return {name: SimpleNamespace(estimate=estimate, rule=rule, p_adjusted=p) for name, estimate, rule, p in steps}
 
 
 def plainly(losses, margin=0.005, alpha=0.05):
@@ -67,7 +73,7 @@ def plainly(losses, margin=0.005, alpha=0.05):
 def test_steps_and_intervals_equal_those_written_out(repeats, gaps):
     for seed in range(10):
         losses = table_of(seed, repeats, gaps)
-        found = steps_of(losses)
+        found = by_name(steps_of(losses))
         for name, (mean, low, high, rule) in plainly(losses).items():
             step = found[name].estimate
             assert (-step.mean, -step.high, -step.low) == pytest.approx((mean, low, high), abs=1e-12)
@@ -78,21 +84,21 @@ def test_steps_and_intervals_equal_those_written_out(repeats, gaps):
 
 def test_two_models_are_compared_by_a_plain_corrected_t_test():
     losses = table_of(0, 3, [0, 0.02])
-    (step,) = steps_of(losses).values()
+    ((_, step, _, p_adjusted),) = steps_of(losses)
     alone = corrected_t(losses[..., 0] - losses[..., 1])
-    assert (step.estimate.low, step.p_adjusted) == (pytest.approx(alone.low), pytest.approx(alone.p))
+    assert (step.low, p_adjusted) == (pytest.approx(alone.low), pytest.approx(alone.p))
 
 
 def test_more_models_or_discarded_attempts_never_make_a_verdict_surer():
     losses = table_of(3, 3, [0, 0.012])
-    few = steps_of(losses)["1"]
-    many = steps_of(np.concatenate([losses, table_of(4, 3, [0.0005] * 6)], axis=2))["1"]
+    few = by_name(steps_of(losses))["1"]
+    many = by_name(steps_of(np.concatenate([losses, table_of(4, 3, [0.0005] * 6)], axis=2)))["1"]
     assert many.p_adjusted > few.p_adjusted
 
     def difference(name, pairs):
         return corrected_t(losses[..., 0] - losses[..., 1], comparisons=pairs)
 
-    tried = steps_behind(["1"], difference, margin=0.005, alpha=0.05, tried=6)["1"]
+    tried = by_name(steps_behind(["1"], difference, margin=0.005, alpha=0.05, tried=6))["1"]
     assert tried.p_adjusted > few.p_adjusted
     assert tried.estimate.low < few.estimate.low
 
@@ -101,7 +107,7 @@ def test_a_model_whose_error_is_not_known_gets_no_step_and_an_equal_one_makes_no
     losses = table_of(0, 1, [0, 0, 0.03])
     losses[..., 1] = losses[..., 0]
     losses = np.concatenate([losses, losses[..., [0]] + 0.01], axis=2)
-    found = steps_of(losses)
+    found = by_name(steps_of(losses))
     assert sorted(found) == ["1", "2"]
     assert found["1"].rule == "no_practical_difference"
 
@@ -115,7 +121,7 @@ def test_locked_rows_and_counts_take_the_same_steps():
         locked = paired_hold_out(ours, theirs, comparisons=pairs)
         return locked if name == "1" else paired_shares(locked, (ours - theirs)[0])
 
-    found = steps_behind(["1", "2"], difference, margin=0.01, alpha=0.05)
+    found = by_name(steps_behind(["1", "2"], difference, margin=0.01, alpha=0.05))
     assert [found[name].rule for name in ("1", "2")] == ["cannot_tell", "worse"]
     assert found["2"].estimate.high < 0
 
@@ -128,9 +134,10 @@ def test_a_difference_is_small_if_the_margin_lies_outside_its_one_sided_interval
 
 
 def contrasts(losses, questions, margin=0.001):
-    return contrasts_of(
-        questions, lambda one, other: corrected_t(losses[one] - losses[other]), margin=margin, alpha=0.05
-    )
+    def difference(one, other, comparisons):
+        return corrected_t(losses[one] - losses[other], comparisons=comparisons)
+
+    return contrasts_of(questions, difference, [*losses], margin=margin, alpha=0.05)
 
 
 def test_what_helps_is_adjusted_for_the_number_of_questions():

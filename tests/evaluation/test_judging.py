@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedbed.evaluation.conclusion import Evidence, decide_all
 from seedbed.evaluation.estimates import corrected_t, holm, paired_hold_out
-from seedbed.evaluation.verdicts import decide_all, fold_differences, opposite_share, seed_noise
+from seedbed.evaluation.metrics import METRICS, Margin
+from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary
+from seedbed.evaluation.verdicts import fold_differences, opposite_share, seed_noise
 
 
 def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):
@@ -29,10 +32,15 @@ def estimate(ours, theirs, comparisons=1):
     return corrected_t(fold_differences(ours, theirs), comparisons=comparisons, seed_noise=seed_noise(ours, theirs))
 
 
-def judged(losses=TABLE, reference="a", errors=None, **changed):
-    in_accuracy = None if errors is None else estimates(errors, reference)
-    found = {"metric": "brier", "margin": 0.005, "n_rows": 300, "in_accuracy": in_accuracy}
-    return decide_all(losses, estimates(losses, reference), **(found | changed))
+def judged(losses=TABLE, reference="a", errors=None, known=None, tried=0, metric="brier", margin=0.005, **changed):
+    asked = {"kind": "comparison", "table": "made", "specification": {}, "alpha": 0.05, "reference": reference}
+    deciding = DecidingScore.of(METRICS[metric], Margin(margin, "given"))
+    asked |= {"metric": deciding, "plan": PlanSummary(kind="cross_validation", tried=tried)}
+    asked |= {"task": changed.pop("task", "binary")}
+    in_accuracy = errors and (lambda ours, theirs, n: estimate(errors[ours], errors[theirs], n))
+    evidence = Evidence(**{"runs": losses, "means": {}, "difference": None, "in_accuracy": in_accuracy, "n_rows": 300}
+                        | changed)  # fmt: skip
+    return decide_all(Conclusion(**asked), evidence, known or estimates(losses, reference, tried))
 
 
 def test_every_candidate_is_judged_against_the_reference_in_order():
@@ -117,7 +125,7 @@ def test_another_interval_can_replace_the_corrected_t():
     a, b = rng.normal(0.2, 0.1, (3, 500)), rng.normal(0.1, 0.1, (3, 500))
     one_look = paired_hold_out(a, b)
     losses = {"a": a.mean(1)[None, None], "b": b.mean(1)[None, None]}
-    (found,) = decide_all(losses, {("a", "b"): one_look}, metric="brier", margin=0.005, n_rows=500, n_train=2000)
+    (found,) = judged(losses, known={("a", "b"): one_look}, n_rows=500, n_train=2000)
     assert (found.low, found.high, found.p, found.n_train) == (one_look.low, one_look.high, one_look.p, 2000)
     assert (found.held_out, found.seed_share) == (True, one_look.variance_seeds / one_look.se**2)
 
@@ -131,8 +139,7 @@ def test_the_rows_needed_are_half_to_double_of_the_factor_and_unknown_of_unknown
 
 
 def test_discarded_attempts_count_as_comparisons():
-    pair = {name: TABLE[name] for name in "ad"}
-    (found,) = decide_all(pair, estimates(pair, tried=2), metric="brier", margin=0.005, n_rows=300, tried=2)
+    (found,) = judged({name: TABLE[name] for name in "ad"}, tried=2)
     assert found.comparisons == 3
     assert found.p_adjusted == min(1, 3 * found.p)
 

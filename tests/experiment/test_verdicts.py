@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from torch import nn
 
+from seedbed.evaluation.conclusion import Evidence, decide_all
 from seedbed.evaluation.estimates import corrected_t, holm
-from seedbed.evaluation.verdicts import decide_all, fold_differences
+from seedbed.evaluation.verdicts import fold_differences
 
 NAMES = ("linear:3", "tanh:4", "prior")
 
@@ -23,9 +24,10 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
         pairs = {name: (ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]}
         return {("tanh:4", name): corrected_t(fold_differences(*pair)) for name, pair in pairs.items()}
 
-    by_hand = decide_all({name: comparison[name].losses(single=True) for name in NAMES}, estimates("brier"),
-                         metric="brier", margin=comparison.experiment.margin, n_rows=60, n_train=40,
-                         in_accuracy=estimates("accuracy"))  # fmt: skip
+    losses, errors = {name: comparison[name].losses(single=True) for name in NAMES}, estimates("accuracy")
+    evidence = Evidence(runs=losses, means={}, difference=None, n_rows=60, n_train=40,
+                        in_accuracy=lambda ours, theirs, n: errors[ours, theirs])  # fmt: skip
+    by_hand = decide_all(comparison.conclusion, evidence, estimates("brier"))
     assert comparison.verdicts == by_hand
     assert [verdict.candidate for verdict in by_hand] == ["linear:3", "prior"]
     assert comparison.conclusion.no_verdict == ()

@@ -8,7 +8,7 @@ for separate variances. docs/verdicts.md and benchmarks/behind.py have its error
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,23 +23,6 @@ from seedbed.typing import Floats
 _DEGREES = {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
 
 ContrastVerdict = Literal["helps", "hurts", "no difference that matters", "can't tell"]
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """A model against the recommended one.
-
-    Attributes:
-        estimate: the loss of the recommended model minus that of this one, at most 0 if both have the same repeats.
-            Its interval holds for all models together, the choice included; an end lies at 0 where the interval and
-            the steps disagree, and at the margin where a test of its own has shown that the difference is below it.
-        rule: worse, no_practical_difference or cannot_tell.
-        p_adjusted: below alpha where `rule` would be worse without a margin.
-    """
-
-    estimate: Estimate
-    rule: Rule
-    p_adjusted: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +47,14 @@ class Contrast(Difference):
 
 def steps_behind(
     names: Sequence[str], difference: Callable[[str, int], Estimate], *, margin: float, alpha: float, tried: int = 0
-) -> dict[str, Step]:
-    """Return how the other models stand to the recommended one.
+) -> Iterator[tuple[str, Estimate, Rule, float]]:
+    """Yield how each other model stands to the recommended one: its name, the difference, rule and adjusted p-value.
+
+    The difference is the loss of the recommended model minus that of the other one, at most 0 if both have the same
+    repeats. Its interval holds for all models together, the choice included; an end lies at 0 where the interval and
+    the steps disagree, and at the margin where a test of its own has shown that the difference is below it. The rule is
+    worse, no_practical_difference or cannot_tell, and the p-value is below alpha where it would be worse without a
+    margin.
 
     With p models left, itself included, the one with the largest t is worse if that exceeds the quantile for
     p (p - 1) / 2 pairs; the first that doesn't ends the steps. Intervals have the quantile for all pairs that contain
@@ -75,7 +64,7 @@ def steps_behind(
     Args:
         names: of the other models.
         difference: of a name and a number of pairs, the estimate at this level. Models whose error isn't known are
-            counted, and left out of the result.
+            counted, and left out.
         margin: the difference that matters, in units of the loss.
         alpha: error level of all pairs together.
         tried: discarded attempts; each counts as one more model.
@@ -94,18 +83,15 @@ def steps_behind(
     worse = {name for name, p in adjusted.items() if p < alpha}
     last = max(adjusted.values(), default=1.0)
     pairs = max(1, n_left * (2 * (len(names) + tried) + 1 - n_left) // 2)
-    steps = {}
-    for name in names:
-        if estimates[name].error_unknown:
+    for name, single in estimates.items():
+        if single.error_unknown:
             continue
-        single = estimates[name]
         estimate = difference(name, pairs) if single.t is None else _widen(single, pairs)
         low, high = estimate.low, min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
         rule: Rule = "worse" if name in worse else "cannot_tell"
         if is_small(single, margin, alpha):
             rule, low, high = "no_practical_difference", max(low, -margin), min(high, margin)
-        steps[name] = Step(replace(estimate, low=low, high=high), rule, adjusted.get(name, max(last, alpha)))
-    return steps
+        yield name, replace(estimate, low=low, high=high), rule, adjusted.get(name, max(last, alpha))
 
 
 def is_small(estimate: Estimate, margin: float, alpha: float) -> bool:
@@ -118,7 +104,8 @@ def is_small(estimate: Estimate, margin: float, alpha: float) -> bool:
 
 def contrasts_of(
     questions: Sequence[tuple[str, str, Sequence[str]]],
-    difference: Callable[[str, str], Estimate],
+    difference: Callable[[str, str, int], Estimate],
+    names: Sequence[str],
     *,
     margin: float,
     alpha: float,
@@ -130,11 +117,12 @@ def contrasts_of(
 
     Args:
         questions: the thing, the candidate with it, and those without.
-        difference: of a reference and a candidate. Contrasts whose error isn't known are left out.
+        difference: of a reference, a candidate, and 1. Contrasts whose error isn't known are left out.
+        names: of the models that can be judged.
     """
     rows = []
     for question, candidate, references in questions:
-        estimates = {one: difference(one, candidate) for one in references}
+        estimates = {one: difference(one, candidate, 1) for one in references if {one, candidate} <= {*names}}
         if not estimates or any(one.error_unknown for one in estimates.values()):
             continue
         nearest = min(estimates, key=lambda one: estimates[one].mean)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from seedbed.evaluation.behind import contrasts_of, steps_behind
-from seedbed.evaluation.estimates import Estimate
+from seedbed.evaluation.estimates import Difference, Estimate, holm, p_better
+from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict
-from seedbed.evaluation.verdicts import Rule, Verdict, decide_all
+from seedbed.evaluation.verdicts import Rule, Verdict, decide, opposite_share, rows_factor
 from seedbed.typing import Floats
 
 _OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell")
@@ -48,7 +50,7 @@ def count_comparisons(names: Sequence[str], *, reference: str = "", separate_que
 
 
 def conclude(
-    question: Conclusion,
+    opened: Conclusion,
     evidence: Evidence,
     *,
     without: Mapping[str, str] | None = None,
@@ -60,7 +62,7 @@ def conclude(
     """Return a conclusion with the verdicts, the ranking and the advice that losses support.
 
     Args:
-        question: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due. Unless the
+        opened: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due. Unless the
             reference was named, the recommended model takes its place.
         evidence: of the candidates that can be judged.
         without: candidates that can't be judged, and why. If a named reference is one, no candidate gets a verdict.
@@ -70,74 +72,106 @@ def conclude(
         contrasts: what may help: the thing, the model with it, and those without.
         gains: whether a model is shown to be better than `prior`, if that isn't among the candidates.
     """
-    names, margin = list(evidence.runs), question.metric.margin
+    names, margin = list(evidence.runs), opened.metric.margin
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     use = ranking[0] if ranking else ""
-    reference = question.reference if question.reference_named or not use else use
-    judged = question.interval is not None and any(name not in (without or {}) for name in names if name != reference)
-    has_verdicts = judged and reference in names
-    tried = question.plan.tried
-    n_comparisons = count_comparisons(names, reference=reference, separate_question=separate_question) + tried
-
-    def verdicts_of(
-        estimates: Mapping[tuple[str, str], Estimate], decided: Mapping[str, tuple[Rule, float]]
-    ) -> tuple[Verdict, ...]:
-        of_accuracy = evidence.in_accuracy
-        points = of_accuracy and {pair: of_accuracy(*pair, one.comparisons) for pair, one in estimates.items()}
-        return decide_all(
-            evidence.runs,
-            estimates,
-            metric=question.metric.name,
-            margin=margin,
-            n_rows=evidence.n_rows,
-            n_train=evidence.n_train,
-            in_accuracy=points,
-            task=question.task or "binary",
-            tried=tried,
-            design=evidence.design,
-            decided=decided,
-        )
-
+    reference = opened.reference if opened.reference_named or not use else use
+    judged = opened.interval is not None and any(name not in (without or {}) for name in names if name != reference)
     verdicts: tuple[Verdict, ...] = ()
-    if has_verdicts and question.reference_named:
-        pairs = [(reference, name) for name in names if name != reference]
-        level = {pair: 1 if set(pair) == {separate_question, reference} else n_comparisons for pair in pairs}
-        estimates = {pair: evidence.difference(*pair, level[pair]) for pair in pairs}
-        verdicts = verdicts_of({pair: one for pair, one in estimates.items() if not one.error_unknown}, {})
+    if judged and reference in names and opened.reference_named:
+        together = count_comparisons(names, reference=reference, separate_question=separate_question)
+        pairs = {(reference, name): together + opened.plan.tried for name in names if name != reference}
+        pairs |= {pair: 1 for pair in pairs if set(pair) == {separate_question, reference}}
+        estimates = {pair: evidence.difference(*pair, n) for pair, n in pairs.items()}
+        verdicts = decide_all(opened, evidence, {pair: one for pair, one in estimates.items() if not one.error_unknown})
     behind: tuple[Verdict, ...] = ()
     if judged:
-        steps = steps_behind(
-            [name for name in names if name != use],
-            lambda name, pairs: evidence.difference(use, name, pairs),
-            margin=margin,
-            alpha=question.alpha,
-            tried=tried,
+        others = [name for name in names if name != use]
+        level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "tried": opened.plan.tried}
+        steps = list(steps_behind(others, functools.partial(evidence.difference, use), **level))
+        behind = decide_all(
+            opened,
+            evidence,
+            {(use, name): estimate for name, estimate, *_ in steps},
+            {(use, name): (rule, p) for name, _, rule, p in steps},
         )
-        behind = verdicts_of(
-            {(use, name): step.estimate for name, step in steps.items()},
-            {name: (step.rule, step.p_adjusted) for name, step in steps.items()},
-        )
-        contrasts = [
-            (thing, candidate, [one for one in references if one in names])
-            for thing, candidate, references in contrasts
-            if candidate in names
-        ]
     return replace(
-        question,
+        opened,
         reference=reference,
-        verdicts=verdicts if question.reference_named else behind,
-        rivals=behind if question.reference_named else (),
+        verdicts=verdicts if opened.reference_named else behind,
+        rivals=behind if opened.reference_named else (),
         no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items() if name != reference),
         ranking=ranking,
         advice=advise(ranking, behind, sizes or {}, gains=gains)
-        if behind and (verdicts or not question.reference_named)
+        if behind and (verdicts or not opened.reference_named)
         else None,
-        contrasts=contrasts_of(
-            contrasts, lambda one, other: evidence.difference(one, other, 1), margin=margin, alpha=question.alpha
-        )
+        contrasts=contrasts_of(contrasts, evidence.difference, names, margin=margin, alpha=opened.alpha)
         if behind
         else (),
     )
+
+
+def decide_all(
+    opened: Conclusion,
+    evidence: Evidence,
+    estimates: Mapping[tuple[str, str], Estimate],
+    decided: Mapping[tuple[str, str], tuple[Rule, float]] | None = None,
+) -> tuple[Verdict, ...]:
+    """Return the verdict on each pair of candidates that has an estimate.
+
+    The rules follow the intervals, which hold together at the level of the estimates. P-values are adjusted after Holm
+    (1979). The two may disagree at the edge. An estimate that is a comparison of its own is left out of both.
+
+    Args:
+        opened: the metric, its margin, the task, and how many attempts were discarded.
+        evidence: with finite losses. Of two candidates, the repeats that both have are compared.
+        estimates: (reference, candidate) -> the difference of their losses.
+        decided: rule and adjusted p-value of each pair, where other steps than `decide` and Holm's have found them.
+    """
+    metric, margin, n_rows = opened.metric.name, opened.metric.margin, evidence.n_rows
+    largest = METRICS[metric].largest_loss(opened.task or "binary") if metric in METRICS else math.inf
+    simultaneous = [pair for pair, estimate in estimates.items() if estimate.comparisons > 1]
+    p_values = holm([estimates[pair].p for pair in simultaneous], tried=opened.plan.tried).tolist()
+    adjusted = {pair: one.p for pair, one in estimates.items()} | dict(zip(simultaneous, p_values, strict=True))
+    verdicts = []
+    for pair, gain in estimates.items():
+        n_shared = min(len(evidence.runs[name]) for name in pair)  # repeats
+        accuracy = None
+        if evidence.in_accuracy is not None:
+            points = evidence.in_accuracy(*pair, gain.comparisons)
+            accuracy = Difference(points.mean, max(-1.0, points.low), min(1.0, points.high))
+        low, high = max(-largest, gain.low), min(largest, gain.high)
+        factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=evidence.design)
+        rows = None if n_rows is None or gain.se == 0 else n_rows * factor
+        rule, p = (decided or {}).get(pair) or (decide(low=low, high=high, margin=margin), adjusted[pair])
+        verdicts.append(
+            Verdict(
+                candidate=pair[1],
+                reference=pair[0],
+                rule=rule,
+                metric=metric,
+                difference=gain.mean,
+                low=low,
+                high=high,
+                margin=margin,
+                p=gain.p,
+                p_adjusted=p,
+                p_better=p_better(gain),
+                p_better_by_margin=p_better(gain, margin),
+                opposite_share=opposite_share(*(evidence.runs[name][:n_shared] for name in pair)),
+                accuracy=accuracy,
+                rows_needed=None if rows is None else (math.ceil(rows / 2), math.ceil(rows * 2)),
+                rows_factor=factor,
+                seed_share=gain.variance_seeds / gain.se**2 if gain.variance_seeds else None,
+                n_rows=n_rows,
+                n_train=evidence.n_train,
+                comparisons=gain.comparisons,
+                held_out=gain.variance_rows is not None,
+                independent_rows=gain.independent_rows,
+                spread=gain.spread,
+            )
+        )
+    return tuple(verdicts)
 
 
 def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | None:

@@ -4,23 +4,14 @@ them."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from seedbed.errors import visible
-from seedbed.evaluation.estimates import (
-    Difference,
-    Estimate,
-    Spread,
-    holm,
-    p_better,
-    simultaneous_quantile,
-    student_quantile,
-)
-from seedbed.evaluation.metrics import METRICS, find_metric
+from seedbed.evaluation.estimates import Difference, Estimate, Spread, simultaneous_quantile, student_quantile
+from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.protocol import Protocol, designs_by_rows
 from seedbed.typing import Floats
 
@@ -193,87 +184,6 @@ def opposite_share(reference: Floats, candidate: Floats) -> float:
     is_lower = order >= upper.shape[1]
     opposite = np.cumsum(is_lower, axis=1)[~is_lower].sum()
     return float(opposite / (lower.size * upper.shape[1]))
-
-
-def decide_all(
-    losses: Mapping[str, Floats],
-    estimates: Mapping[tuple[str, str], Estimate],
-    *,
-    metric: str,
-    margin: float,
-    n_rows: int | None,
-    n_train: int | None = None,
-    in_accuracy: Mapping[tuple[str, str], Estimate] | None = None,
-    task: str = "binary",
-    tried: int = 0,
-    design: Protocol | None = None,
-    decided: Mapping[str, tuple[Rule, float]] | None = None,
-) -> tuple[Verdict, ...]:
-    """Return the verdict on each pair of candidates that has an estimate.
-
-    The rules follow the intervals, which hold together at the level of the estimates. P-values are adjusted after Holm
-    (1979). The two may disagree at the edge. An estimate that is a comparison of its own is left out of both.
-
-    Args:
-        losses: name -> [repeat, fold, seed], mean primary loss over the fold's test rows, finite. Of two, the repeats
-            that both have are compared.
-        estimates: (reference, candidate) -> the difference of their losses.
-        margin: the difference that matters, in units of the loss.
-        n_rows: rows of the table; None if that isn't known.
-        n_train: rows of each training; None if that isn't known.
-        in_accuracy: the same differences by zero-one loss; None if there are no classes.
-        task: binary, multiclass or regression; it bounds what two losses can be apart.
-        tried: discarded attempts; each counts as one more comparison.
-        design: of the comparison, as in `rows_factor`.
-        decided: candidate -> rule and adjusted p-value, where other steps than `decide` and Holm's have found them.
-    """
-    largest = METRICS[metric].largest_loss(task) if metric in METRICS else np.inf
-    simultaneous = [pair for pair, estimate in estimates.items() if estimate.comparisons > 1]
-    of_pair = dict(
-        zip(simultaneous, holm([estimates[pair].p for pair in simultaneous], tried=tried).tolist(), strict=True)
-    )
-    verdicts = []
-    for pair, gain in estimates.items():
-        n_shared = min(len(losses[name]) for name in pair)  # repeats
-        ours, theirs = (losses[name][:n_shared] for name in pair)
-        accuracy, seeds = None, None
-        if in_accuracy is not None:
-            points = in_accuracy[pair]
-            accuracy = Difference(points.mean, max(-1.0, points.low), min(1.0, points.high))
-        if gain.variance_seeds:
-            seeds = gain.variance_seeds / gain.se**2
-        low, high = max(-largest, gain.low), min(largest, gain.high)
-        factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=design)
-        rows = None if n_rows is None else n_rows * factor
-        rule, p = (decided or {}).get(pair[1], (None, of_pair.get(pair, gain.p)))
-        verdicts.append(
-            Verdict(
-                candidate=pair[1],
-                reference=pair[0],
-                rule=decide(low=low, high=high, margin=margin) if rule is None else rule,
-                metric=metric,
-                difference=gain.mean,
-                low=low,
-                high=high,
-                margin=margin,
-                p=gain.p,
-                p_adjusted=p,
-                p_better=p_better(gain),
-                p_better_by_margin=p_better(gain, margin),
-                opposite_share=opposite_share(ours, theirs),
-                accuracy=accuracy,
-                rows_needed=None if rows is None or gain.se == 0 else (math.ceil(rows / 2), math.ceil(rows * 2)),
-                rows_factor=factor,
-                seed_share=seeds,
-                n_rows=n_rows,
-                n_train=n_train,
-                comparisons=gain.comparisons,
-                held_out=gain.variance_rows is not None,
-                independent_rows=gain.independent_rows,
-                spread=gain.spread,
-            )
-        )
-    return tuple(verdicts)
 
 
 def rows_factor(

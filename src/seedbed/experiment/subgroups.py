@@ -11,14 +11,14 @@ import numpy as np
 
 from seedbed.errors import OptionError, spell
 from seedbed.evaluation.analyses import Gap, GapRule, Subgroup, Subgroups
-from seedbed.evaluation.conclusion import count_comparisons
+from seedbed.evaluation.conclusion import count_comparisons, decide_all
 from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, holm, paired_hold_out
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import too_few
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.evaluation.verdicts import Verdict, decide_all, fold_differences, seed_noise
+from seedbed.evaluation.verdicts import Verdict, fold_differences, seed_noise
 from seedbed.model.portfolio import PRIOR
-from seedbed.scoring import Result, difference, score
+from seedbed.scoring import Result, evidence_of, score
 from seedbed.typing import Bools, Floats, Ints
 
 
@@ -181,19 +181,15 @@ def _comparisons(names: Sequence[str], reference: str, name: str) -> int:
 def _verdicts(parts: Mapping[str, Part], conclusion: Conclusion, n_subgroups: int) -> tuple[Verdict, ...]:
     """Return the verdicts on all models in one of several subgroups."""
     reference, metric = conclusion.reference, conclusion.metric.name
-    ours = replace(parts[reference], alpha=conclusion.alpha / n_subgroups)
+    parts = {**parts, reference: replace(parts[reference], alpha=conclusion.alpha / n_subgroups)}
+    evidence = replace(evidence_of([*parts.values()], metric), in_accuracy=None, n_rows=None, n_train=None)
     estimates = {
-        (reference, name): difference(ours, part, metric, comparisons=_comparisons(list(parts), reference, name))
-        for name, part in parts.items()
+        (reference, name): evidence.difference(reference, name, _comparisons(list(parts), reference, name))
+        for name in parts
         if name != reference
     }
     verdicts = decide_all(
-        {name: part.losses(metric, single=True) for name, part in parts.items()},
-        {pair: one for pair, one in estimates.items() if one.low < one.high or one.mean == 0},
-        metric=metric,
-        margin=conclusion.metric.margin,
-        n_rows=None,
-        task=conclusion.task or "binary",
+        conclusion, evidence, {pair: one for pair, one in estimates.items() if one.low < one.high or one.mean == 0}
     )
     return tuple(
         replace(one, comparisons=n_subgroups * one.comparisons, p_adjusted=min(1.0, n_subgroups * one.p_adjusted))
