@@ -12,13 +12,13 @@ from cyclopts import Parameter
 from seedbed.cli.console import command_line, print_stderr
 from seedbed.cli.options import GROUPS, OUTPUT, AsJson, options_of, settings_among
 from seedbed.errors import OptionError
-from seedbed.judgement.question import Question
+from seedbed.judgement.judge_options import JudgeOptions
 
 
 @Parameter(name="*", group=GROUPS["Columns"])
 @dataclass(frozen=True, kw_only=True)
-@options_of(Question)
-class QuestionOptions:
+@options_of(JudgeOptions)
+class VerdictOptions:
     """The meaning of the columns, how the splits were made, and the verdicts."""
 
     fail_unless_better: Annotated[str | None, Parameter(group=GROUPS["Verdicts"])] = None
@@ -38,7 +38,7 @@ def judge(
     *,
     output: Annotated[Path | None, OUTPUT, Parameter(help="Also write report.html or verdicts.json.")] = None,
     as_json: AsJson = False,
-    question: QuestionOptions = QuestionOptions(),
+    options: VerdictOptions = VerdictOptions(),
 ) -> int:
     """Say which candidates are better, from your own scores of any library. Nothing is trained."""
     from seedbed.judgement.judge import judge_file
@@ -46,8 +46,8 @@ def judge(
     if output is not None and output.suffix.lower() not in (".html", ".htm", ".json"):
         hint = "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python."
         raise OptionError(f"can't write {output}: a report is HTML or JSON", hint)
-    judgement = judge_file(scores, Question(**settings_among(question, Question)), command=command_line())
-    better, worse = question.fail_unless_better, question.fail_if_worse
+    judgement = judge_file(scores, JudgeOptions(**settings_among(options, JudgeOptions)), command=command_line())
+    better, worse = options.fail_unless_better, options.fail_if_worse
     fails = better is not None and not judgement.is_better(better)
     fails = fails or (worse is not None and judgement.is_worse(worse))
     print(json.dumps(judgement.to_dict()) if as_json else judgement)

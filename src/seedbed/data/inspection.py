@@ -21,7 +21,7 @@ from seedbed.typing import Floats
 
 N_BARS = 12
 MOST_LEVELS = 20
-SCHEMA_VERSION = 1
+INSPECTION_VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -111,7 +111,7 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
     for note in notes:
         by_column[note.column].append(note)
     document: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": INSPECTION_VERSION,
         "table": frame.name,
         "n_rows": n_rows,
         "columns": [

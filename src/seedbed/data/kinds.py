@@ -40,7 +40,7 @@ SEXES = (("f", "m"), ("female", "male"))
 LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a feature
 
 ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first"}
-FEW_ROWS = 20  # too few to recognise an identifier
+FEWEST_IDENTIFIED = 20  # too few to recognise an identifier
 MANY_LEVELS = 200
 MOST_ALIKE = 3  # with fewer rows, an extreme number isn't repeated
 MOST_SEARCHED = 10_000  # distinct dates, for the ways in which they are written
@@ -115,7 +115,7 @@ def as_numbers(cells: Texts, *, percent: int = PERCENT) -> Draft | None:
         unit = common_unit(texts)
         if unit:
             values = _read(cells, filled, lambda text: numeral(without_unit(text, unit)), percent)
-        elif len(words) == 1 and len(texts) > FEW_ROWS and 1 < n_rows < cells.counts[filled].sum() / 2:
+        elif len(words) == 1 and len(texts) > FEWEST_IDENTIFIED and 1 < n_rows < cells.counts[filled].sum() / 2:
             missing, filled = (words[0],), filled & np.array([text != words[0] for text in cells.texts])
             values = _read(cells, filled, numeral, percent)
     if values is None:
@@ -416,7 +416,7 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
 
 def _identifier(column: Column, present: Floats) -> list[Remark]:
     kind, name, n = column.schema.kind, column.name, len(present)
-    if n < FEW_ROWS or kind not in ("category", "number"):
+    if n < FEWEST_IDENTIFIED or kind not in ("category", "number"):
         return []
     # Numbers: without a sort, as few values fit between the ends of most columns, or some aren't whole.
     width = float(present.max()) - float(present.min()) + 1

@@ -79,9 +79,9 @@ class Difference:
     low: float
     high: float
 
-    @property
-    def interval(self) -> Interval:
-        return Interval(mean=self.difference, low=self.low, high=self.high)
+    def times(self, scale: float) -> Interval:
+        """Return it in another unit."""
+        return Interval(mean=scale * self.difference, low=scale * self.low, high=scale * self.high)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from seedbed.evaluation.verdicts import Rule, Verdict
 Ended = Literal["", "decided", "rows", "time", "interrupted"]
 """Why a run ended before its last repeat, see `PlanSummary`."""
 
-SCHEMA_VERSION = 6
+SUMMARY_VERSION = 6
 """Schema version of the summaries that this version of seedbed writes and reads."""
 
 Task = Literal["binary", "multiclass", "regression", "survival"]
@@ -249,7 +249,7 @@ class Summary:
         curves: see docs/summary.md; None of a judgement.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = SUMMARY_VERSION
     kind: str
     command: str = ""
     table: str

@@ -13,9 +13,6 @@ from seedbed.model.portfolio import AUTO, LINES
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 from seedbed.outcomes.tasks import outcome_of
 
-Question = tuple[str, str, tuple[str, ...]]
-"""The thing, the model with it, and those without."""
-
 _OF_DEFAULT_MODELS: tuple[tuple[str, str, str], ...] = (
     ("a hidden layer", "network-1", "logistic"),
     ("deeper: a second layer", "network-2", "network-1"),
@@ -28,13 +25,14 @@ _ORDINALS = {2: "deeper: a second layer", 3: "deeper: a third layer"}
 _NOT_WORDS = ("widths", "activations", "numbers", "categories", "plr_frequencies", "plr_sigma")
 
 
-def questions_of(lines: Sequence[Line]) -> tuple[Question, ...]:
-    """Return what may help among the models of a comparison: those of the default comparison, then neighbours among
-    named candidates, then blending."""
+def questions_of(lines: Sequence[Line]) -> list[tuple[str, str, Sequence[str]]]:
+    """Return what may help among the models of a comparison, as `evaluation.contrasts_of` takes it: the thing, the
+    model with it, and those without. Those of the default comparison come first, then neighbours among named
+    candidates, then blending."""
     names = [line.name for line in lines]
     linear = next((line.name for line in lines if _is(line, Regression)), "logistic")
     usual = [(thing, one, linear if other == "logistic" else other) for thing, one, other in _OF_DEFAULT_MODELS]
-    questions: list[Question] = [
+    questions: list[tuple[str, str, Sequence[str]]] = [
         (thing, one, (other,)) for thing, one, other in usual if one in names and other in names
     ]
     mine = [line for line in lines if line.name not in LINES and _is(line, MLP)]
@@ -44,7 +42,7 @@ def questions_of(lines: Sequence[Line]) -> tuple[Question, ...]:
     if AUTO in names:
         singles = tuple(name for name in names if name not in (AUTO, "prior"))
         questions.append(("mixing all models", AUTO, singles))
-    return tuple(questions)
+    return questions
 
 
 def few_words(line: Line, task: Task) -> str:

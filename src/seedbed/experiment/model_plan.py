@@ -16,8 +16,8 @@ from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.experiment.specification_file import (
-    SCHEMA_VERSION,
     SPECIFICATION,
+    SPECIFICATION_VERSION,
     differences,
     read_specification,
     table_specification,
@@ -129,7 +129,7 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
         raise OptionError(message, "Name the folder that seedbed compare has made, or a table.")
     if conclusion.columns is not None:
         raise OptionError(f"{folder} compares columns and not models", "Name the folder that seedbed compare has made.")
-    if stored.get("schema_version") != SCHEMA_VERSION:
+    if stored.get("schema_version") != SPECIFICATION_VERSION:
         raise OptionError(f"the run in {folder} was written by an older seedbed", command_hint(folder))
     if differing := differences(stored, conclusion.specification):
         message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"

@@ -32,7 +32,7 @@ from seedbed.networks.mlp import architecture_to_values
 from seedbed.networks.user import FileArchitecture
 from seedbed.training.environment import versions
 
-SCHEMA_VERSION = 4
+SPECIFICATION_VERSION = 4
 """Of `experiment.json`."""
 
 SPECIFICATION = "experiment.json"
@@ -61,7 +61,7 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
     whole = spec.whole
     sample = None if whole is None else {"of": whole.n_rows, "sha256": _cells_hash(whole)}
     decided = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": SPECIFICATION_VERSION,
         "table": {**table_specification(spec.table, n_inputs), "sample": sample},
         "candidates": [
             {

@@ -17,9 +17,9 @@ from seedbed.data.sources.memory import native_frame
 from seedbed.errors import DataError, OptionError, did_you_mean, spell, visible, writing
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import temporary_folder, write_whole
+from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.judging import conclude_scores, conclude_tables
 from seedbed.judgement.predictions import conclude_predictions
-from seedbed.judgement.question import Question
 from seedbed.judgement.score_columns import (
     factor,
     read_scores,
@@ -152,8 +152,8 @@ class Judgement:
 
 
 @checked()
-@taking(Question(), documents=True)
-def judge(scores: Any, *, command: str = "", **question: Any) -> Judgement:
+@taking(JudgeOptions(), documents=True)
+def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
     """Judge which candidates are better than the reference, from your own scores or predictions.
 
     Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split never give a verdict;
@@ -169,7 +169,7 @@ def judge(scores: Any, *, command: str = "", **question: Any) -> Judgement:
     Args:
         scores: a path, a data frame or a mapping from names to columns.
         command: the command line, for the document.
-        question: the columns, the splits and the reference, by name.
+        options: the columns, the splits and the reference, by name.
 
     Raises:
         ColumnError: a column is missing, or several could be meant.
@@ -182,57 +182,57 @@ def judge(scores: Any, *, command: str = "", **question: Any) -> Judgement:
         >>> sb.judge(table, score="accuracy").is_better("new")
         True
     """
-    return judge_file(scores, Question(**question), command=command)
+    return judge_file(scores, JudgeOptions(**options), command=command)
 
 
-def judge_file(scores: Any, question: Question, *, command: str = "") -> Judgement:
+def judge_file(scores: Any, options: JudgeOptions, *, command: str = "") -> Judgement:
     """Return the verdicts on scores or predictions; see `judge`."""
     if not isinstance(scores, str) or scores != "/dev/stdin":
         name = Path(scores).name if isinstance(scores, str | Path) else "scores"
-        return _judge(read_scores(scores), name, question, command)
+        return _judge(read_scores(scores), name, options, command)
     with temporary_folder() as folder:  # until the end, as errors look up lines of the file
         if (path := folder / "stdin").write_bytes(sys.stdin.buffer.read(_MOST_STDIN + 1)) > _MOST_STDIN:
             raise DataError(f"stdin: over {_MOST_STDIN >> 20} MiB", "Save the table as a file and give its path.")
-        return _judge(replace(read_scores(path), where="stdin"), "stdin", question, command)
+        return _judge(replace(read_scores(path), where="stdin"), "stdin", options, command)
 
 
-def _judge(columns: Frame, name: str, question: Question, command: str) -> Judgement:
+def _judge(columns: Frame, name: str, options: JudgeOptions, command: str) -> Judgement:
     """Return the verdicts on the columns of a file; `name` is the file's."""
-    about_scores = "lower_is_better" if question.lower_is_better is not None else ""
-    about_scores = "drop_incomplete" if question.drop_incomplete else about_scores
-    roles = roles_of(columns, question)
-    target = target_of(columns, roles, question, scores=question.score is not None or bool(about_scores))
+    about_scores = "lower_is_better" if options.lower_is_better is not None else ""
+    about_scores = "drop_incomplete" if options.drop_incomplete else about_scores
+    roles = roles_of(columns, options)
+    target = target_of(columns, roles, options, scores=options.score is not None or bool(about_scores))
     if target is not None and about_scores:
         message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
         raise OptionError(message, "Leave it out.")
-    if target is None and question.group is not None:
+    if target is None and options.group is not None:
         message = f"group is about rows, and {columns.where} contains scores of whole folds"
         raise OptionError(message, "Give predictions of rows; or score folds of whole groups, and leave group out.")
-    question = replace(question, target=target)
+    options = replace(options, target=target)
     conclude = _conclude_scores if target is None else conclude_predictions
     tables = factor(columns, roles["dataset"], "dataset") if "dataset" in roles else None
     if tables is None or len(tables.labels) == 1:
-        return Judgement(conclude(columns, roles, question, {"table": name, "command": command}))
+        return Judgement(conclude(columns, roles, options, {"table": name, "command": command}))
     order, conclusions = np.argsort(tables.codes, kind="stable"), []
     for label, rows in zip(tables.labels, np.split(order, np.cumsum(np.bincount(tables.codes))[:-1]), strict=True):
         part = columns.rows(rows, f"{columns.where}, table {label}")
-        conclusions.append(conclude(part, roles, question, {"table": label}))
-    return Judgement(conclude_tables(conclusions, question, column=tables.name, name=name, command=command))
+        conclusions.append(conclude(part, roles, options, {"table": label}))
+    return Judgement(conclude_tables(conclusions, options, column=tables.name, name=name, command=command))
 
 
 def _conclude_scores(
-    columns: Frame, roles: Mapping[str, int], question: Question, about: Mapping[str, Any]
+    columns: Frame, roles: Mapping[str, int], options: JudgeOptions, about: Mapping[str, Any]
 ) -> Conclusion:
     """Return the conclusion from a file of scores."""
     refuse_means(columns, roles)
-    values = score_columns(columns, roles, question.score)
+    values = score_columns(columns, roles, options.score)
     names, wide = [columns.names[i] for i in values], "candidate" not in roles
-    metric = score_kind((question.score or "") if wide else names[0], lower_is_better=question.lower_is_better)
-    in_order = question.folds is not None or question.test_share is not None
+    metric = score_kind((options.score or "") if wide else names[0], lower_is_better=options.lower_is_better)
+    in_order = options.folds is not None or options.test_share is not None
     rows = read_rows(columns, roles, names if wide else (), in_order=in_order)
     scores = scores_by_candidate(columns, values, rows)
-    plan = split_plan(rows, folds=question.folds, test_share=question.test_share)
-    by_name, dropped = align(scores, rows, drop_incomplete=question.drop_incomplete)
+    plan = split_plan(rows, folds=options.folds, test_share=options.test_share)
+    by_name, dropped = align(scores, rows, drop_incomplete=options.drop_incomplete)
     for name, each in by_name.items():
         if metric.percent and not ((each >= 0) & (each <= 1)).all():
             message = f"{columns.where}: {metric.words} of {name} goes from {each.min():.4g} to {each.max():.4g}"
@@ -247,4 +247,4 @@ def _conclude_scores(
         if single := [name for name, values in by_name.items() if values.shape[1] == 1]:
             understood.append(f"One seed of {', '.join(single)}, which doesn't show how much seeds matter.")
     understood += [dropped] if dropped else []
-    return conclude_scores(by_name, metric, plan, question, {**about, "understood": tuple(understood)})
+    return conclude_scores(by_name, metric, plan, options, {**about, "understood": tuple(understood)})

@@ -30,7 +30,7 @@ from seedbed.evaluation.summaries import (
     TableVerdict,
 )
 from seedbed.evaluation.verdicts import SHORT, fold_differences, more_repeats_ratio, seed_noise
-from seedbed.judgement.question import Question
+from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import LARGEST, reference_among
 from seedbed.judgement.scores import SplitPlan
 from seedbed.typing import Floats
@@ -42,7 +42,7 @@ _version = functools.cache(functools.partial(version, "seedbed"))  # it reads fi
 
 
 def open_conclusion(
-    question: Question,
+    options: JudgeOptions,
     metric: Metric,
     plan: SplitPlan,
     *,
@@ -58,7 +58,7 @@ def open_conclusion(
         specification={"versions": {"seedbed": _version()}},
         reference=reference,
         metric=DecidingScore.of(metric, margin),
-        alpha=question.alpha,
+        alpha=options.alpha,
         interval={"one_split": None, "held_out": "held_out"}.get(plan.kind, "corrected"),
         plan=PlanSummary(
             kind=plan.kind,
@@ -67,7 +67,7 @@ def open_conclusion(
             seeds=seeds,
             test_share=None if plan.df is None else plan.overlap / (1 + plan.overlap),
             df=plan.df,
-            tried=question.tried,
+            tried=options.tried,
             n_groups=plan.n_groups,
             reason=plan.words,
         ),
@@ -79,7 +79,7 @@ def conclude_scores(
     scores: Mapping[str, Floats],
     metric: Metric,
     plan: SplitPlan,
-    question: Question,
+    options: JudgeOptions,
     about: Mapping[str, Any],
     margin: Margin | None = None,
 ) -> Conclusion:
@@ -93,10 +93,10 @@ def conclude_scores(
     Raises:
         OptionError: fewer than two candidates, or a reference that isn't there.
     """
-    reference, alpha = reference_among(list(scores), question), question.alpha
-    margin = margin or _margin_of(scores[reference], metric, question)
+    reference, alpha = reference_among(list(scores), options), options.alpha
+    margin = margin or _margin_of(scores[reference], metric, options)
     seeds = max(values.shape[1] for values in scores.values())
-    conclusion = open_conclusion(question, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
+    conclusion = open_conclusion(options, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
     losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
     means = {name: values.mean(axis=1) for name, values in losses.items()}
     fixed, on_these_rows = _find_constant(means, reference), list[SeedDifference]()
@@ -104,7 +104,7 @@ def conclude_scores(
     if plan.df is None:
         reason = "its scores are all of one split, so they say nothing about other rows"
         fixed = {name: reason for name in scores if name != reference}
-        on_these_rows = _seed_differences(losses, reference, alpha, count_comparisons(list(losses)) + question.tried)
+        on_these_rows = _seed_differences(losses, reference, alpha, count_comparisons(list(losses)) + options.tried)
     level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
 
     def difference(first: str, second: str, n: int) -> Estimate:
@@ -129,10 +129,10 @@ def conclude_scores(
     )
 
 
-def _margin_of(reference: Floats, metric: Metric, question: Question) -> Margin:
+def _margin_of(reference: Floats, metric: Metric, options: JudgeOptions) -> Margin:
     """Return the margin: one point of a share, 0.01 of a score up to 1, or 2 % of the reference's score."""
-    if question.margin is not None:
-        return Margin(question.margin, "given")
+    if options.margin is not None:
+        return Margin(options.margin, "given")
     if metric.greater_is_better and (np.abs(reference).max() <= 1 or metric.high <= 1):
         return Margin(0.01, "default")
     size = abs(float(reference.mean()))
@@ -196,7 +196,7 @@ _FEWEST = 5
 
 
 def conclude_tables(
-    tables: Sequence[Conclusion], question: Question, *, column: str, name: str, command: str
+    tables: Sequence[Conclusion], options: JudgeOptions, *, column: str, name: str, command: str
 ) -> TablesConclusion:
     """Return the conclusion from several tables, which a `column` of the file `name` distinguishes.
 
@@ -233,10 +233,10 @@ def conclude_tables(
     if enough:
         by_name = {other: gains[:, names.index(other)] for other in others}
         tests = {other: signed_rank(gain) for other, gain in by_name.items()}
-        adjusted = holm([p for p, _ in tests.values()], tried=question.tried).tolist()
+        adjusted = holm([p for p, _ in tests.values()], tried=options.tried).tolist()
         for (other, (p, balance)), p_adjusted in zip(tests.items(), adjusted, strict=True):
             rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
-            if p_adjusted < question.alpha:
+            if p_adjusted < options.alpha:
                 rule = "better" if balance > 0 else "worse"
             verdicts.append(
                 TableVerdict(
@@ -253,11 +253,11 @@ def conclude_tables(
                     p_adjusted=p_adjusted,
                 )
             )
-    comparisons, notes = len(others) + question.tried, []
-    if enough and 2.0 ** (1 - n) * comparisons > question.alpha:
+    comparisons, notes = len(others) + options.tried, []
+    if enough and 2.0 ** (1 - n) * comparisons > options.alpha:
         notes.append(
             f"With {n} tables and {counted(comparisons, 'comparison')} no signed-rank test can reach p = "
-            f"{question.alpha:g}, however clear the difference: more tables are needed."
+            f"{options.alpha:g}, however clear the difference: more tables are needed."
         )
     reason = f"{n} tables are too few for a verdict over tables, which needs {_FEWEST}"
     return TablesConclusion(
@@ -268,7 +268,7 @@ def conclude_tables(
         reference=reference,
         metric=metric,
         alpha=first.alpha,
-        plan=PlanSummary(kind="tables", tried=question.tried),
+        plan=PlanSummary(kind="tables", tried=options.tried),
         understood=(f"{n} tables (column '{column}').", *first.understood),
         relative=relative,
         verdicts=tuple(verdicts),

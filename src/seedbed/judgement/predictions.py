@@ -18,8 +18,8 @@ from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_beside
 from seedbed.evaluation.protocol import Protocol, too_few
 from seedbed.evaluation.summaries import Conclusion, Note, Task
+from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.judging import conclude_scores, open_conclusion
-from seedbed.judgement.question import Question
 from seedbed.judgement.score_columns import Factor, check_number, factor, free_columns, numbers, plain, reference_among
 from seedbed.judgement.scores import FileRows, SplitPlan, read_rows, seed_places, split_plan
 from seedbed.outcomes.tasks import outcome_of
@@ -62,7 +62,7 @@ class _Predicted:
 
 
 def read_predictions(
-    columns: Frame, roles: Mapping[str, int], question: Question
+    columns: Frame, roles: Mapping[str, int], options: JudgeOptions
 ) -> tuple[_Predicted, SplitPlan, tuple[Result, ...]]:
     """Return the predictions of a file that has a line for each candidate, split, seed and row; or a line for each
     split, seed and row, with a column for each candidate. Results are in order of appearance.
@@ -72,7 +72,7 @@ def read_predictions(
         DataError: predictions are missing, given twice, or of a row with two targets.
         OptionError: how the splits were made isn't clear.
     """
-    target_name = str(question.target)
+    target_name = str(options.target)
     if target_name not in columns.names:
         message = f"{columns.where}: there is no column '{target_name}'"
         raise ColumnError(message, did_you_mean(target_name, columns.names))
@@ -102,11 +102,11 @@ def read_predictions(
     names = tuple(columns.names[i] for i in wide) or rows.candidate.labels
     check_number(columns.where, len(names), _MOST_CANDIDATES)
     if wide:
-        predicted = _of_predictions(columns, truth, wide, question)
+        predicted = _of_predictions(columns, truth, wide, options)
     else:
-        predicted = _of_columns(columns, roles, truth, of_class, question)
+        predicted = _of_columns(columns, roles, truth, of_class, options)
     target = _of_rows(columns, row, predicted.y, "targets")
-    plan, tested = _splits(rows, row, question)
+    plan, tested = _splits(rows, row, options)
     group = factor(columns, roles["group"], "group") if "group" in roles else Factor("", row.codes, row.labels)
     groups = _of_rows(columns, row, group.codes, "groups")
     if group.name:
@@ -154,7 +154,7 @@ def read_predictions(
             results.append(
                 Result(
                     name=name,
-                    alpha=question.alpha,
+                    alpha=options.alpha,
                     target=target,
                     splits=tuple(split for split in splits if split.repeat < n_repeats),
                     design=design,
@@ -187,10 +187,10 @@ def _texts(columns: Frame, position: int) -> list[str]:
 
 
 def _of_columns(
-    columns: Frame, roles: Mapping[str, int], truth: Sequence[str], of_class: Mapping[int, str], question: Question
+    columns: Frame, roles: Mapping[str, int], truth: Sequence[str], of_class: Mapping[int, str], options: JudgeOptions
 ) -> _Predicted:
     """Return what the columns of a file with a column of candidates predict."""
-    target, positive = str(question.target), question.positive
+    target, positive = str(options.target), options.positive
     used = {*roles.values(), columns.names.index(target)}
     names = {plain(name): i for i, name in enumerate(columns.names) if i not in used}
     by_label = {label: i for i, label in of_class.items()}
@@ -222,18 +222,20 @@ def _of_columns(
             f"{columns.where}: there is no column of predictions among {', '.join(columns.names[:20])}",
             "Give 'probability' (of the larger label), 'probability_LABEL' for each label, or 'prediction'.",
         )
-    return _of_predictions(columns, truth, [predicted], question)
+    return _of_predictions(columns, truth, [predicted], options)
 
 
 def _leaves_0_to_1(p: Floats) -> bool:
     return bool(((p < 0) | (p > 1)).any())
 
 
-def _of_predictions(columns: Frame, truth: Sequence[str], predicted: Sequence[int], question: Question) -> _Predicted:
+def _of_predictions(
+    columns: Frame, truth: Sequence[str], predicted: Sequence[int], options: JudgeOptions
+) -> _Predicted:
     """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns also probabilities
     of the larger of two labels.
     """
-    target, positive = question.target, question.positive
+    target, positive = options.target, options.positive
     labels, names = set(truth), [columns.names[i] for i in predicted]
     cells = [_texts(columns, i) for i in predicted]
     strange = [next((cell for cell in column if cell not in labels), None) for column in cells]
@@ -306,12 +308,12 @@ def _of_rows(columns: Frame, row: Factor, values: NDArray[Any], what: str) -> ND
     return of_row
 
 
-def _splits(rows: FileRows, row: Factor, question: Question) -> tuple[SplitPlan, list[Ints]]:
+def _splits(rows: FileRows, row: Factor, options: JudgeOptions) -> tuple[SplitPlan, list[Ints]]:
     """Return how the splits were made, by the columns or else by the rows, and the tested rows of each split."""
     n_rows, n_splits = len(row.labels), len(rows.splits)
     pairs = np.unique(rows.split * n_rows + row.codes)
     tested = np.split(pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits)))
-    folds, test_share = question.folds, question.test_share
+    folds, test_share = options.folds, options.test_share
     if n_splits == 1 and not (folds is None and test_share is None):
         what = "folds" if folds else "a test share"
         message = f"{rows.where}: {what} is given, and no column says which rows a fold tests"
@@ -360,7 +362,7 @@ def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted) -> Pro
 
 
 def conclude_predictions(
-    columns: Frame, roles: Mapping[str, int], question: Question, about: Mapping[str, Any]
+    columns: Frame, roles: Mapping[str, int], options: JudgeOptions, about: Mapping[str, Any]
 ) -> Conclusion:
     """Return the conclusion from a file of predictions.
 
@@ -369,24 +371,24 @@ def conclude_predictions(
         OptionError: the score can't be tested on these predictions, there are fewer than two candidates, the reference
             isn't there, or how the splits were made isn't clear.
     """
-    predicted, plan, results = read_predictions(columns, roles, question)
+    predicted, plan, results = read_predictions(columns, roles, options)
     task, labels, hard = predicted.task, predicted.labels, predicted.hard
     testable_scores = [name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks]
     if hard:
         testable_scores = ["accuracy"]
-    name = question.score or ("accuracy" if hard else outcome_of(task).metric)
+    name = options.score or ("accuracy" if hard else outcome_of(task).metric)
     if name not in testable_scores:
-        message = f"'{name}' can't be tested on these predictions (true values: column '{question.target}')"
+        message = f"'{name}' can't be tested on these predictions (true values: column '{options.target}')"
         raise OptionError(message, did_you_mean(name, testable_scores))
     metric, target = METRICS[name], results[0].target
     seeds = max(result.predictions.shape[1] for result in results)
-    about = {**about, "target": question.target, "task": task, "n_rows": len(target), "notes": predicted.notes}
-    what = f"numbers, {question.target}"
+    about = {**about, "target": options.target, "task": task, "n_rows": len(target), "notes": predicted.notes}
+    what = f"numbers, {options.target}"
     if labels:
         counts = np.bincount(target, minlength=len(labels))
         about["labels"] = dict(zip(labels, counts.tolist(), strict=True))
         about["majority_share"] = float(counts.max() / counts.sum())
-        what = f"{len(labels)} labels of {question.target}" if labels[2:] else f"{question.target} = {labels[-1]}"
+        what = f"{len(labels)} labels of {options.target}" if labels[2:] else f"{options.target} = {labels[-1]}"
     predictions = "predicted labels" if hard else "predictions"
     about["understood"] = (
         f"{predictions} of {len(results)} candidates for {len(target):,} rows: {what}.",
@@ -394,9 +396,9 @@ def conclude_predictions(
         *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and plan.kind != "held_out" else []),
     )
     by_name = {result.name: result for result in results}
-    reference = reference_among(list(by_name), question)
-    if question.margin is not None:
-        margin = Margin(question.margin, "given")
+    reference = reference_among(list(by_name), options)
+    if options.margin is not None:
+        margin = Margin(options.margin, "given")
     else:  # by the rule of a comparison
         default = default_margin(name, target)
         margin = margin_beside(name, default, float(by_name[reference].losses(name).mean()))
@@ -406,8 +408,8 @@ def conclude_predictions(
             message = f"{columns.where}: some predictions of {missing[0]} aren't finite numbers"
             raise DataError(message, "Leave the candidate out, or predict all rows.")
         scores = {each: metric.score_of(values) for each, values in losses.items()}
-        return conclude_scores(scores, metric, plan, question, about, margin)
-    conclusion = open_conclusion(question, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
+        return conclude_scores(scores, metric, plan, options, about, margin)
+    conclusion = open_conclusion(options, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
     if not results[0].design.has_verdict:
         conclusion = replace(conclusion, interval=None)
     evidence = evidence_of(results, name)

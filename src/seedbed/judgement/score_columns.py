@@ -18,7 +18,7 @@ from seedbed.data.sources.source_limits import EveryName
 from seedbed.data.target import likely_target
 from seedbed.errors import ColumnError, DataError, OptionError, SeedbedError, did_you_mean, spell
 from seedbed.evaluation.metrics import METRICS, Metric, find_metric
-from seedbed.judgement.question import Question
+from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.typing import Floats
 
 CONVENTIONS: Mapping[str, tuple[str, ...]] = {
@@ -110,12 +110,12 @@ def read_scores(source: Any) -> Frame:
     return frame
 
 
-def roles_of(columns: Frame, question: Question) -> dict[str, int]:
+def roles_of(columns: Frame, options: JudgeOptions) -> dict[str, int]:
     """Return positions of columns by the keys of `CONVENTIONS`. Raises ColumnError."""
     roles, names = dict[str, int](), columns.names
-    named = {getattr(question, role, None) for role in (*CONVENTIONS, "target", "score")}
+    named = {getattr(options, role, None) for role in (*CONVENTIONS, "target", "score")}
     for role, usual in CONVENTIONS.items():
-        name = getattr(question, role, None)
+        name = getattr(options, role, None)
         if name is not None and name not in names:
             raise ColumnError(f"{columns.where}: there is no column '{name}'", did_you_mean(name, names))
         positions = [i for i, other in enumerate(names) if plain(other) in usual and other not in named]
@@ -132,7 +132,7 @@ def roles_of(columns: Frame, question: Question) -> dict[str, int]:
     return roles
 
 
-def target_of(columns: Frame, roles: Mapping[str, int], question: Question, *, scores: bool) -> str | None:
+def target_of(columns: Frame, roles: Mapping[str, int], options: JudgeOptions, *, scores: bool) -> str | None:
     """Return the column of true values if the file holds predictions, else None.
 
     If the user names none, it is a column with a usual name, provided that another one has a usual name of predictions,
@@ -144,15 +144,15 @@ def target_of(columns: Frame, roles: Mapping[str, int], question: Question, *, s
     Raises:
         ColumnError: several columns could be it, or rows are named and no column has a usual name.
     """
-    if question.target is not None:
-        return question.target
-    free = [name for i, name in enumerate(columns.names) if i not in roles.values() and name != question.score]
+    if options.target is not None:
+        return options.target
+    free = [name for i, name in enumerate(columns.names) if i not in roles.values() and name != options.score]
     wide = "candidate" not in roles
     if not wide and not any(plain(name).startswith(_PREDICTIONS) for name in free):
         return None
     target = likely_target(free, usual_only=True)
     if target is None:
-        if wide and "row" in roles and not scores and question.score is None:
+        if wide and "row" in roles and not scores and options.score is None:
             message = f"{columns.where}: no column names the candidates, and none has a usual name of true values"
             accuracy = spell("score", "accuracy")
             hint = f"Predictions need {spell('target', 'NAME')}, scores of candidates in columns {accuracy}."
@@ -217,7 +217,7 @@ def refuse_means(columns: Frame, roles: Mapping[str, int]) -> None:
         raise OptionError(message, f"{why} Give a row for each candidate and fold.")
 
 
-def reference_among(names: Sequence[str], question: Question) -> str:
+def reference_among(names: Sequence[str], options: JudgeOptions) -> str:
     """Return the reference.
 
     Raises:
@@ -229,10 +229,10 @@ def reference_among(names: Sequence[str], question: Question) -> str:
         raise OptionError(f"a candidate is named '{true[0]}', which is a usual name of the true values", hint)
     if len(names) < 2:
         raise OptionError(f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more.")
-    if question.reference is not None and question.reference not in names:
-        message = f"the reference '{question.reference}' is not among the candidates"
-        raise OptionError(message, did_you_mean(question.reference, names))
-    return question.reference or names[0]
+    if options.reference is not None and options.reference not in names:
+        message = f"the reference '{options.reference}' is not among the candidates"
+        raise OptionError(message, did_you_mean(options.reference, names))
+    return options.reference or names[0]
 
 
 def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:

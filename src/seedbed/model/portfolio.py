@@ -10,7 +10,7 @@ from seedbed.data.layout import layout_of
 from seedbed.data.table import Table
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.summaries import Task
-from seedbed.model.trees import FEW_ROWS
+from seedbed.model.trees import SMALL_TABLE
 from seedbed.networks.candidate import DEFAULT_MODELS, Candidate, candidate_from, unique_names
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 from seedbed.outcomes.tasks import outcome_of
@@ -48,7 +48,7 @@ _SIZES = (
     _Size(50_000, width=192, bins=16, epochs=15),
     _Size(12_000, width=128, bins=16, epochs=15),
     _Size(4_000, width=128, bins=16, epochs=30),
-    _Size(FEW_ROWS, width=64, bins=8, epochs=30),
+    _Size(SMALL_TABLE, width=64, bins=8, epochs=30),
     _Size(0, width=64, bins=8, epochs=60, extra_trees=25),
 )
 

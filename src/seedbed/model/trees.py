@@ -23,7 +23,7 @@ from seedbed.training.tree_growth import GrownTrees, Halted, grow, sortable
 from seedbed.typing import Floats
 
 _Bins = tuple[NDArray[np.uint8], list[NDArray[np.float32]]]
-FEW_ROWS = 1_500
+SMALL_TABLE = 1_500
 """Rows below which boosted trees are small."""
 _FEWEST_PERIODS = 20  # in a leaf of extra trees, which would else find the last period of single rows
 MOST_ROWS = 16_384
@@ -399,12 +399,12 @@ class _Boosting:
 
 def growth(n_rows: int) -> tuple[int, float, int]:
     """Return how many leaves boosted trees have, their learning rate, and how many rows a leaf has at least."""
-    return (4, 0.2, 5) if n_rows < FEW_ROWS else (15, 0.1, 2)
+    return (4, 0.2, 5) if n_rows < SMALL_TABLE else (15, 0.1, 2)
 
 
 def _round_size(data: TreeData) -> int:
     """Return the number of boosting iterations of a round."""
-    return _ROUND if data.size >= FEW_ROWS else _SMALL_ROUND
+    return _ROUND if data.size >= SMALL_TABLE else _SMALL_ROUND
 
 
 def _boosted(

@@ -106,7 +106,8 @@ def column_rows(conclusion: Conclusion, answer: Columns, metric: Metric) -> Iter
         verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
         if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
             verdict = "helps, but by less than matters"
-        yield Row(label_of(effect.columns), "", adds, loss, (), verdict, look, False, interval)
+        name = label_of(effect.columns)
+        yield Row(name=name, score=adds, gain=loss, verdict=verdict, look=look, interval=interval)
 
 
 def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
@@ -263,7 +264,7 @@ def _subgroup_row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, me
     decimals = decimals_of(metric, conclusion.metric.margin)
     verdict, score = group.verdict(groups.model), group.scores.get(groups.model)
     few = "too few rows" if "too few" in group.reason else "no verdict" if group.reason else ""
-    interval = None if verdict is None else verdict.interval.times(metric.scale)
+    interval = None if verdict is None else verdict.times(metric.scale)
     calibration = group.calibration.get(groups.model)
     return Row(
         name=group.name,
@@ -273,7 +274,6 @@ def _subgroup_row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, me
         other_scores=("" if calibration is None else _calibration(conclusion, calibration),),
         verdict=few if verdict is None else SHORT[verdict.rule],
         look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
-        recommended=False,
         interval=interval,
     )
 
@@ -287,7 +287,7 @@ def _calibration(conclusion: Conclusion, value: Interval) -> str:
 
 def _amount(conclusion: Conclusion, gap: Gap) -> str:
     metric = find_metric(conclusion.metric.name)
-    size = gap.interval.times(metric.scale)
+    size = gap.times(metric.scale)
     words = plus_minus(size.mean, size.half, decimals_of(metric, conclusion.metric.margin))
     return f"{words}{' points' * metric.percent}"
 
@@ -347,7 +347,7 @@ def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberT
         for name, score in group.scores.items():
             one, cells = group.verdict(name), ["", "", ""]
             if one is not None:
-                gain = one.interval.times(metric.scale)
+                gain = one.times(metric.scale)
                 cells = [plus_minus(gain.mean, gain.half, decimals), one.short, p_words(one.p_adjusted)]
             ends = " to ".join(measure(metric, end, score.mean) for end in (score.low, score.high))
             calibration = _calibration(conclusion, group.calibration[name])

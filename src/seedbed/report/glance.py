@@ -28,7 +28,7 @@ from seedbed.report.advice import (
 from seedbed.report.analyses_text import column_answers, column_notes, column_rows, effect_answers
 from seedbed.report.judgement_text import judgement_sentences
 from seedbed.report.sentences import duration, ended_sentence, serious_sentences, slower_sentences, spread
-from seedbed.report.tables import LOOKS, FirstScreen, Help, Row, decimals_of
+from seedbed.report.tables import LOOKS, FirstScreen, Row, decimals_of
 
 _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
@@ -147,7 +147,7 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
         others = tuple(_score(other, model) if model.finite else "-" for other in other_scores)
         verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""
         if verdict is not None:
-            interval = verdict.interval.times(metric.scale)
+            interval = verdict.times(metric.scale)
             words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
             sign = 1 if conclusion.reference_named else -1
             gain = _gain(conclusion, metric, interval.mean, interval.half, words, sign)
@@ -157,19 +157,30 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
             words = "none" if model.finite else f"none: {'it diverged' if name in diverged else 'left out'}"
         is_guess = name == "prior" and model.few_words == "always the same" and len(guess) <= _FEW_LETTERS
         what = guess if is_guess else model.few_words
-        yield Row(name, what, score, gain, others, words, look, name == use, interval)
+        yield Row(
+            name=name,
+            what=what,
+            score=score,
+            gain=gain,
+            other_scores=others,
+            verdict=words,
+            look=look,
+            recommended=name == use,
+            interval=interval,
+        )
 
 
-def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Help]:
+def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
     """Yield what helps, in the order of the questions. A pair that the table says the same of has the table's range."""
     looks = {"helps": "better", "hurts": "worse", "can't tell": "unsure"}
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
         pair = {one.candidate, one.reference}
-        rows = (row.interval for row in conclusion.verdicts
+        rows = (row for row in conclusion.verdicts
                 if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict)  # fmt: skip
-        half = metric.scale * next(rows, one.interval).half
+        half = next(rows, one).times(metric.scale).half
         gain = _gain(conclusion, metric, metric.scale * one.difference, half, one.verdict)
-        yield Help(one.question, f"{one.candidate} over {one.reference}", gain, one.verdict, looks.get(one.verdict, ""))
+        look, models = looks.get(one.verdict, ""), f"{one.candidate} over {one.reference}"
+        yield Row(name=one.question, what=models, gain=gain, verdict=one.verdict, look=look)
 
 
 def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str, sign: int = 1) -> str:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from seedbed.errors import OptionError, UnreadableError, spell, writing
-from seedbed.evaluation.summaries import SCHEMA_VERSION, AnySummary, summary_from
+from seedbed.evaluation.summaries import SUMMARY_VERSION, AnySummary, summary_from
 from seedbed.files import altered_files, read_document, write_digests, write_whole
 
 _FILES = ("comparison.json", "training.json")
@@ -123,7 +123,7 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
     if not isinstance(summary, dict) or not summary.keys() >= {"schema_version", "kind"}:
         raise UnreadableError(f"{path} isn't the summary of a run", "Name the folder of a run.")
     version = summary["schema_version"]
-    if version != SCHEMA_VERSION:
-        age = "an older" if isinstance(version, int) and version < SCHEMA_VERSION else "a newer"
+    if version != SUMMARY_VERSION:
+        age = "an older" if isinstance(version, int) and version < SUMMARY_VERSION else "a newer"
         raise UnreadableError(f"{path} was written by {age} seedbed", command_hint(path.parent))
     return summary_from(summary, str(path))

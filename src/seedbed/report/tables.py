@@ -41,13 +41,13 @@ class NumberTable:
 LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One model of the table.
+    """One model of the table, or one line of what helps.
 
     Attributes:
-        name: of the candidate or baseline.
-        what: what it is, in a few words; may be empty.
+        name: of the candidate or baseline, or the thing that may help.
+        what: what it is, in a few words, or the two models; may be empty.
         score: the score that decides.
         gain: how much better it is than the reference, `+0.003 ±0.017`, or how far it is behind the recommended model,
             `0.003 ±0.017`; see `plus_minus`. `reference` or `recommended` at that model, and empty where there is
@@ -61,30 +61,19 @@ class Row:
     """
 
     name: str
-    what: str
-    score: str
+    what: str = ""
+    score: str = ""
     gain: str
-    other_scores: tuple[str, ...]
+    other_scores: tuple[str, ...] = ()
     verdict: str
     look: str
-    recommended: bool
-    interval: Interval | None
+    recommended: bool = False
+    interval: Interval | None = None
 
     @property
     def label(self) -> str:
         """The name with what it is."""
         return f"{self.name} ({self.what})" if self.what else self.name
-
-
-@dataclass(frozen=True)
-class Help:
-    """One line of what helps: the thing, the two models, the gain with its ±, whether it helps, and its look."""
-
-    thing: str
-    models: str
-    gain: str
-    verdict: str
-    look: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +102,7 @@ class FirstScreen:
     no_verdict: str = ""
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    helps: tuple[Help, ...] = ()
+    helps: tuple[Row, ...] = ()
     notes: tuple[str, ...]
     run_facts: tuple[str, ...] = ()
     unit: str

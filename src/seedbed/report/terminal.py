@@ -95,7 +95,7 @@ def _help_lines(screen: FirstScreen, width: int, names: Sequence[str]) -> list[T
     """Return the lines of what helps; none without contrasts."""
     if not screen.helps:
         return []
-    rows = [(visible(one.thing), visible(one.models), one.gain, one.verdict) for one in screen.helps]
+    rows = [(visible(one.name), visible(one.what), one.gain, one.verdict) for one in screen.helps]
     widths = [max(cell_len(row[place]) for row in rows) for place in range(3)]
     lines = [Text(), Text(HELPS, "dim")]
     narrow = 8 + sum(widths) + max(cell_len(row[3]) for row in rows) > width

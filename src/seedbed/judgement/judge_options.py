@@ -1,4 +1,4 @@
-"""What is asked about a file of scores or predictions."""
+"""The options of `judge`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from seedbed.settings.fields import Settings, documented, setting
 
 @documented
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Question(Settings):
-    """What is asked about a file of scores or predictions: the options of `judge`.
+class JudgeOptions(Settings):
+    """What is asked about a file of scores or predictions.
 
     Raises:
         OptionError: a value is out of range.
