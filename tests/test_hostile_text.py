@@ -10,7 +10,7 @@ import pytest
 import seedbed
 from seedbed.errors import OptionError, visible
 from seedbed.figures.drawing import Chart, save_chart
-from seedbed.figures.grammar import Rows, channel
+from seedbed.figures.grammar import Records, channel
 from seedbed.report.progress import Progress, ProgressDisplay
 
 EVIL = "\x1b[31m\x1b]0;owned\x07\x9b2J\x08\u202etxt\u2066\u200f\u061c"
@@ -87,7 +87,7 @@ def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(table,
 
 
 def test_a_picture_of_hostile_names_is_drawn(tmp_path):
-    rows = Rows({"values": [{"x": f"a{EVIL}\0\uffff\ud800"}]})
+    rows = Records({"values": [{"x": f"a{EVIL}\0\uffff\ud800"}]})
     chart = Chart(title=EVIL, **rows.draw("point", {}, x=channel("x:N")))
     for suffix in ("png", "svg", "pdf"):
         assert save_chart(chart, tmp_path / f"chart.{suffix}").stat().st_size

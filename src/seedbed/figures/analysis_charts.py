@@ -12,7 +12,7 @@ from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import Rows, Spec, channel
+from seedbed.figures.grammar import Records, Spec, channel
 from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, heading, join_panels, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, Theme, candidate_scale, colours
 
@@ -27,7 +27,19 @@ def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     effects = summary.effects
     if effects is None or not effects.curves:
         return None
-    records = [one for place, curve in enumerate(effects.curves) for one in _records(place, curve, effects)]
+    least, most = (0.0, 1.0) if effects.label else (-np.inf, np.inf)
+    records: list[dict[str, Any]] = []
+    for place, curve in enumerate(effects.curves):
+        values: Sequence[Any] = curve.values
+        if curve.kind == "date":
+            values = np.array(values, dtype="datetime64[ms]").astype(np.int64).tolist()
+        of_curve = [
+            {"place": place, "value": value, "text": text, "mean": mean, "low": max(least, mean - spread),
+             "high": min(most, mean + spread)}
+            for value, text, mean, spread in zip(values, curve.texts, curve.mean, curve.spread, strict=True)
+        ]  # fmt: skip
+        is_category = curve.kind == "category"  # levels are sorted by their predictions
+        records += sorted(of_curve, key=lambda record: record["mean"]) if is_category else of_curve
     low, high = min(one["low"] for one in records), max(one["high"] for one in records)
     air = _AIR * (high - low) or 1.0
     form = "~%" if effects.label else _form([low, high])
@@ -45,23 +57,9 @@ def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     return join_panels(panels, records, title=title, phrases=phrases, theme=theme, columns=_COLUMNS, spacing=24)
 
 
-def _records(place: int, curve: EffectCurve, effects: Effects) -> list[dict[str, Any]]:
-    """Return a record for each value; levels of a category by their predictions."""
-    values: Sequence[Any] = curve.values
-    if curve.kind == "date":
-        values = np.array(values, dtype="datetime64[ms]").astype(np.int64).tolist()
-    least, most = (0.0, 1.0) if effects.label else (-np.inf, np.inf)
-    records = [
-        {"place": place, "value": value, "text": text, "mean": mean, "low": max(least, mean - spread),
-         "high": min(most, mean + spread)}
-        for value, text, mean, spread in zip(values, curve.texts, curve.mean, curve.spread, strict=True)
-    ]  # fmt: skip
-    return sorted(records, key=lambda record: record["mean"]) if curve.kind == "category" else records
-
-
 def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: str) -> Spec:
     """Return a line with its band; of levels, points with theirs."""
-    rows = Rows().filter(f"datum.place == {place}")
+    rows = Records().filter(f"datum.place == {place}")
     ends = {"y": along(y, "low"), "y2": channel("high")}
     kind = {"number": "Q", "date": "T"}.get(curve.kind, "N")
     form = ".1%" if effects.label else ".4~g"

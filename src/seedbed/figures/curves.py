@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.evaluation.single_runs import CandidateCurves, Curves
+from seedbed.evaluation.single_runs import Curves
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import ONCE, Rows, Spec, channel
+from seedbed.figures.grammar import ONCE, Records, Spec, channel
 from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, phrase_lines, span, title_lines
 from seedbed.figures.theme import (
     DASHES,
@@ -57,7 +57,19 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
     """
     candidates, single = curves.candidates, len(curves.candidates) == 1
     finite = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]
-    networks = _network_records(finite[0]) if single and finite else []
+    networks = []  # on test rows; those on training rows would hide the means
+    if single and finite and len(finite[0].curves["test_score"].ghosts) > 1:
+        both = zip(*(finite[0].curves[f"test_{measure}"].ghosts for measure in MEASURES), strict=True)
+        networks = [
+            {
+                "candidate": finite[0].name,
+                "network": number,
+                "epoch": finite[0].ghost_epochs,
+                "score": score,
+                "loss": loss,
+            }
+            for number, (score, loss) in enumerate(both)
+        ]
     last = max((candidate.epochs[-1] for candidate in candidates), default=0)
     names = [candidate.name for candidate in candidates]
     columns = max(1, min(len(names), 5, int(2 * PANEL_WIDTH / (max(map(len, names), default=1) * _CHARACTER + 50))))
@@ -66,96 +78,70 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
     if single:
         parts = {"domain": list(PART_NAMES.values()), "range": [theme.palette[1], theme.palette[0]]}
         colour = channel("part:N", scale=parts, legend=_BELOW)
+    # A single epoch sits in the middle, and has one tick and not those of a range.
+    ticks = {"tickCount": min(6, last), "tickMinStep": 1} if last else {"values": [0]}
+    axis = {"title": "epoch", "grid": False, "format": ",d", **ticks}
+    domain = [0, last] if last else [-1, 1]
+    x = channel("epoch:Q", axis=axis, scale={"domain": domain, "nice": False, "zero": False})
     panels, beyond = [], []
     for measure in MEASURES:
-        name = curves.score_name if measure == "score" else "loss"
-        low, high = _limits(finite, measure, single=single)
-        values = {one.name: _values(one, measure, single=single) for one in finite}
+        name, values = curves.score_name if measure == "score" else "loss", dict[str, Floats]()
+        for one in finite:
+            train, test = (one.curves[f"{part}_{measure}"] for part in PART_NAMES)
+            ghosts = test.ghosts if single else []
+            values[one.name] = np.concatenate([train.mean, test.mean, test.low, test.high, *ghosts])
+        low, high = _limits([*values.values()], measure)
         beyond += [f"{one} ({name})" for one, of in values.items() if of.min() < low or of.max() > high]
-        encoding = {"x": _epoch_axis(last), "y": _value_axis(measure, name, low, high), "color": colour}
+        # The title of the axis, put above it, is the heading: a panel's own title would move with the topmost label.
+        title = {"titleAlign": "left", "titleAngle": 0, "titleFontWeight": "bold", "titleX": 0, "titleY": -16}
+        form = {"format": "%"} if name == "accuracy" else {}
+        axis = {"title": _NAMES[name], **title, **form, "tickCount": 6, "domain": False, "ticks": False}
+        y = channel(f"{measure}:Q", axis=axis, scale={"domain": [low, high], "nice": False, "zero": False})
+        encoding = {"x": x, "y": y, "color": colour}
         layers = _layers(measure, encoding, theme, n=len(finite), with_networks=bool(networks), one_epoch=not last)
         panels.append({"layer": layers, "width": PANEL_WIDTH, "height": PANEL_HEIGHT})
-    subtitle = _subtitle_lines(curves, n_single=len(networks), beyond=beyond)
+    lines = []  # training rows first, so that the lines that matter are drawn over the others
+    for part, part_name in PART_NAMES.items():
+        for one in finite:
+            record: dict[str, Any] = {"candidate": one.name, "part": part_name, "epoch": one.epochs}
+            # One network has no middle half. A band on training rows as well would hide more than it shows.
+            banded = part == "test" and one.n_networks - one.n_diverged > 1
+            for measure in MEASURES:
+                line = one.curves[f"{part}_{measure}"]
+                record[measure] = line.mean
+                record[f"{measure}_low"], record[f"{measure}_high"] = (line.low, line.high) if banded else ([], [])
+            lines.append(record)
+    counts = [one.n_networks - one.n_diverged for one in candidates if one.n_networks > one.n_diverged]
+    phrases = []
+    if max(counts, default=0) > 1:
+        phrases += [f"line: mean over {span(counts)} networks", "band: middle half on test rows"]
+    if networks:
+        phrases.append(f"faint: {len(networks)} single networks on test rows")
+    if lost := [f"{one.n_diverged:,} of {one.n_networks:,} ({one.name})" for one in candidates if one.n_diverged]:
+        phrases.append(f"diverged and left out: {', '.join(lost)}")
+    if beyond:
+        phrases.append(f"beyond the axis: {', '.join(beyond)}")
+    phrases.append("curves are for understanding, not for judging")
+    subtitle = [*textwrap.wrap(curves.subtitle, SUBTITLE_WIDTH), *phrase_lines(phrases)]
     return Chart(
         config=chart_config(theme),
         title={"text": title_lines(curves.title), "subtitle": subtitle},
         columns=2,
         concat=panels,
         params=[{"name": "hidden", "value": []}, {"name": "at", "value": -1}],
-        datasets={"lines": _line_records(finite), "networks": networks},
+        datasets={"lines": lines, "networks": networks},
         usermeta={"score_name": curves.score_name},
     )
 
 
-def _line_records(candidates: Sequence[CandidateCurves]) -> list[dict[str, Any]]:
-    """Return the means, and the bands around them on test rows.
-
-    Training rows come first, so that the lines that matter are drawn over the others.
-    """
-    records = []
-    for part, part_name in PART_NAMES.items():
-        for candidate in candidates:
-            record: dict[str, Any] = {"candidate": candidate.name, "part": part_name, "epoch": candidate.epochs}
-            # One network has no middle half. A band on training rows as well would hide more than it shows.
-            banded = part == "test" and candidate.n_networks - candidate.n_diverged > 1
-            for measure in MEASURES:
-                lines = candidate.curves[f"{part}_{measure}"]
-                record[measure] = lines.mean
-                record[f"{measure}_low"], record[f"{measure}_high"] = (lines.low, lines.high) if banded else ([], [])
-            records.append(record)
-    return records
-
-
-def _network_records(candidate: CandidateCurves) -> list[dict[str, Any]]:
-    """Return the single networks on test rows; none of one network. Those on training rows would hide the means."""
-    scores, losses = (candidate.curves[f"test_{measure}"].ghosts for measure in MEASURES)
-    return [
-        {"candidate": candidate.name, "network": number, "epoch": candidate.ghost_epochs, "score": score, "loss": loss}
-        for number, (score, loss) in enumerate(zip(scores, losses, strict=True))
-        if len(scores) > 1
-    ]
-
-
-def _subtitle_lines(curves: Curves, *, n_single: int, beyond: Sequence[str]) -> list[str]:
-    """Return the summary's own subtitle, then what lines and bands mean, and what is not shown.
-
-    Args:
-        curves: as `learning_curves` takes them.
-        n_single: how many single networks are drawn.
-        beyond: which curves leave the picture.
-    """
-    counts = [one.n_networks - one.n_diverged for one in curves.candidates if one.n_networks > one.n_diverged]
-    phrases = []
-    if max(counts, default=0) > 1:
-        phrases += [f"line: mean over {span(counts)} networks", "band: middle half on test rows"]
-    if n_single:
-        phrases.append(f"faint: {n_single} single networks on test rows")
-    lost = [f"{one.n_diverged:,} of {one.n_networks:,} ({one.name})" for one in curves.candidates if one.n_diverged]
-    if lost:
-        phrases.append(f"diverged and left out: {', '.join(lost)}")
-    if beyond:
-        phrases.append(f"beyond the axis: {', '.join(beyond)}")
-    phrases.append("curves are for understanding, not for judging")
-    return [*textwrap.wrap(curves.subtitle, SUBTITLE_WIDTH), *phrase_lines(phrases)]
-
-
-# ---- axes
-
-
-def _values(candidate: CandidateCurves, measure: str, *, single: bool) -> Floats:
-    train, test = (candidate.curves[f"{part}_{measure}"] for part in PART_NAMES)
-    return np.concatenate([train.mean, test.mean, test.low, test.high, *(test.ghosts if single else [])])
-
-
-def _limits(candidates: Sequence[CandidateCurves], measure: str, *, single: bool) -> tuple[float, float]:
+def _limits(values: Sequence[Floats], measure: str) -> tuple[float, float]:
     """Return the ends of a value axis, with some space beyond the curves.
 
     A loss ends where it leaves the typical candidate enough of the height: that of others may grow without bound, and a
     curve may have spikes.
     """
-    if not candidates:
+    if not values:
         return 0.0, 1.0
-    values = [_values(candidate, measure, single=single) for candidate in candidates]
     low, high = float(min(one.min() for one in values)), float(max(one.max() for one in values))
     if measure == "loss":
         tops = sorted(float(np.quantile(one, 0.95)) for one in values)
@@ -165,27 +151,6 @@ def _limits(candidates: Sequence[CandidateCurves], measure: str, *, single: bool
         low = max(low, _R2_FLOOR)
     air = (high - low) * _AIR or abs(high) * 0.1 or 0.1
     return low - air, high + air
-
-
-def _epoch_axis(last: int) -> Spec:
-    # A single epoch sits in the middle, and has one tick and not those of a range.
-    ticks = {"tickCount": min(6, last), "tickMinStep": 1} if last else {"values": [0]}
-    axis = {"title": "epoch", "grid": False, "format": ",d", **ticks}
-    domain = [0, last] if last else [-1, 1]
-    return channel("epoch:Q", axis=axis, scale={"domain": domain, "nice": False, "zero": False})
-
-
-def _value_axis(measure: str, name: str, low: float, high: float) -> Spec:
-    """Return the value axis. Its title, put above it, is the heading of the panel: a panel's own title would move
-    with the topmost label.
-    """
-    title = {"titleAlign": "left", "titleAngle": 0, "titleFontWeight": "bold", "titleX": 0, "titleY": -16}
-    form = {"format": "%"} if name == "accuracy" else {}
-    axis = {"title": _NAMES[name], **title, **form, "tickCount": 6, "domain": False, "ticks": False}
-    return channel(f"{measure}:Q", axis=axis, scale={"domain": [low, high], "nice": False, "zero": False})
-
-
-# ---- layers
 
 
 def _layers(
@@ -199,7 +164,7 @@ def _layers(
     band = {**encoding, "y": along(encoding["y"], low), "y2": channel(high), "detail": [candidate, channel("part:N")]}
     # If a list is shorter than the others, Vega fills it with null and draws nothing. It unfolds all lists again when
     # an earlier step changes, but a filter only sees what has changed. So the filter of shown candidates comes last.
-    lines = Rows({"name": "lines"}).flatten("epoch", measure, low, high).filter(SHOWN)
+    lines = Records({"name": "lines"}).flatten("epoch", measure, low, high).filter(SHOWN)
     # A line and an area through one point are invisible.
     area = {"strokeWidth": 10} if one_epoch else {}
     mean = {"size": 70, "opacity": 1} if one_epoch else {}
@@ -209,7 +174,7 @@ def _layers(
         lines.draw("point" if one_epoch else "line", {"clip": True, "strokeWidth": 1.8, **mean}, **shown),
     ]
     if with_networks:
-        networks = Rows({"name": "networks"}).flatten("epoch", measure)
+        networks = Records({"name": "networks"}).flatten("epoch", measure)
         thin = {"clip": True, "opacity": 0.18, "strokeWidth": 0.7, "color": theme.faint_ink}
         layers.insert(0, networks.draw("line", thin, x=encoding["x"], y=encoding["y"], detail=channel("network:N")))
     cursor = ONCE.filter("at >= 0").calculate(epoch="at")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -59,18 +60,6 @@ def svg_of(chart: Mapping[str, Any]) -> str:
     return _content(chart, ".svg").decode()
 
 
-def _check_room() -> None:
-    """Raise OptionError if the limit of address space is too low: drawing would end the process."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if 0 <= limit < _ADDRESSES:  # below 0 is none
-        message = f"pictures can't be drawn: the limit of address space is {limit >> 20:,} MiB"
-        raise OptionError(message, f"Raise it to {_ADDRESSES >> 20:,} MiB or more (ulimit -v), or lift it.")
-
-
 def drawable(spec: Any) -> Any:
     """Return plain values with all texts escaped. A control character would end the process that draws a chart, and a
     mark of direction reorders the page."""
@@ -97,8 +86,18 @@ _FORMATS: dict[str, Callable[..., str | bytes]] = {
 
 
 def _content(chart: Mapping[str, Any], suffix: str) -> bytes:
-    """Return a chart as the content of a file."""
-    _check_room()
+    """Return a chart as the content of a file.
+
+    Raises:
+        OptionError: the limit of address space is too low. Drawing would end the process.
+    """
+    with contextlib.suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if 0 <= limit < _ADDRESSES:  # below 0 is none
+            message = f"pictures can't be drawn: the limit of address space is {limit >> 20:,} MiB"
+            raise OptionError(message, f"Raise it to {_ADDRESSES >> 20:,} MiB or more (ulimit -v), or lift it.")
     text = json.dumps(drawable(chart), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     content = _FORMATS[suffix](groupable(text), vl_version=VEGA_LITE)
     return content.encode() if isinstance(content, str) else content

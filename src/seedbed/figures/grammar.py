@@ -19,21 +19,21 @@ def channel(name: str, **options: Any) -> Spec:
 
 
 @dataclass(frozen=True)
-class Rows:
+class Records:
     """The records that a layer draws: those of the whole chart, or its own `data`, after some steps."""
 
     data: Spec = field(default_factory=dict)
     steps: tuple[Spec, ...] = ()
 
-    def filter(self, test: str) -> Rows:
+    def filter(self, test: str) -> Records:
         """Return the records that pass a test."""
         return replace(self, steps=(*self.steps, {"filter": test}))
 
-    def flatten(self, *names: str) -> Rows:
+    def flatten(self, *names: str) -> Records:
         """Return a record for each place of lists."""
         return replace(self, steps=(*self.steps, {"flatten": list(names)}))
 
-    def calculate(self, **expressions: str) -> Rows:
+    def calculate(self, **expressions: str) -> Records:
         """Return the records with further fields."""
         added = [{"calculate": expression, "as": name} for name, expression in expressions.items()]
         return replace(self, steps=(*self.steps, *added))
@@ -45,5 +45,5 @@ class Rows:
         return {**source, **steps, "mark": {"type": mark, **options}, "encoding": encoding}
 
 
-ONCE = Rows({"values": [{}]})
+ONCE = Records({"values": [{}]})
 """One record without fields."""

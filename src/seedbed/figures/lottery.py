@@ -9,8 +9,8 @@ from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import ONCE, Rows, Spec, channel
-from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, by_rank, heading, join_panels, span, visible_records
+from seedbed.figures.grammar import ONCE, Records, Spec, channel
+from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, heading, join_panels, span, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, candidate_scale
 
 _ROW = 54
@@ -24,7 +24,7 @@ _ENDS, _SPREAD = ("from", "to"), ("mean", "middle_low", "middle_high", "lowest",
 _LETTERS = 40  # of a reference's name
 _NOTE_WIDTH = 130
 _NAME_HEIGHT = 18  # points of a row's height
-# Rows, with thin lines between them. A row is its place and not its name, since Vega interprets dots and brackets in
+# Records, with thin lines between them. A row is its place and not its name, since Vega interprets dots and brackets in
 # names. The scale contains the rows that are shown: hiding a candidate closes its row.
 _ROW_AXIS = channel(
     "place:O",
@@ -49,7 +49,8 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     if summary.lottery is None or not summary.lottery.score.runs:
         return None
     score, both = summary.lottery.score, summary.lottery.difference
-    names = by_rank(summary, [run.name for run in score.runs])
+    ranked = summary.in_order() if isinstance(summary, Conclusion) else summary.candidates
+    names = [one.name for one in ranked if any(run.name == one.name for run in score.runs)]
     difference = both if both is not None and both.runs else None
     width = WIDE if difference is None else PANEL_WIDTH
     scale = candidate_scale([candidate.name for candidate in summary.candidates], theme)
@@ -72,34 +73,38 @@ _Bar = tuple[float, float, int, int, str]
 def _records(
     lottery: RunLottery, names: Sequence[str], panel: str, reference: str | None = None
 ) -> list[dict[str, Any]]:
-    """Return one record per row, with its bars as lists. Differences of shares are in points."""
+    """Return one record per row, with its bars as lists, without empty ones. Differences of shares are in points."""
     runs = {run.name: run for run in lottery.runs}
-    scale = find_metric(lottery.name).scale if panel == "difference" else 1.0
+    metric = find_metric(lottery.name)
+    scale = metric.scale if panel == "difference" else 1.0
+
+    def words(value: float) -> str:
+        if metric.percent:
+            return f"{100 * value:.0f}%"
+        return f"{value:,.{0 if abs(value) >= 100 else 2}f}".replace("-", "−")
+
     records: list[dict[str, Any]] = []
     for place, name in enumerate(names):
-        record = {"panel": panel, "candidate": name, "place": place}
+        record: dict[str, Any] = {"panel": panel, "candidate": name, "place": place}
         if name in runs:
             run = runs[name]
-            low, mean, high = (_number(value, lottery.name) for value in (run.lowest, run.mean, run.highest))
-            note = f"{low} to {high}, mean {mean}" if run.n > 1 else mean
+            note = words(run.mean)
+            if run.n > 1:
+                note = f"{words(run.lowest)} to {words(run.highest)}, mean {note}"
             if panel == "difference":  # 0% and 100% mean none and all
                 share = run.better or 0.0
-                words = "under 1%" if 0 < share < 0.01 else "over 99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
-                note = f"{words} say better"
-            records.append(record | {"note": note} | _spread(run, lottery.edges, scale))
+                percent = "under 1%" if 0 < share < 0.01 else "over 99%" if 0.99 < share < 1 else f"{100 * share:.0f}%"
+                note = f"{percent} say better"
+            ends = {"mean": run.mean, "lowest": run.lowest, "highest": run.highest}
+            ends |= {"middle_low": run.quantiles[1], "middle_high": run.quantiles[3]}
+            record |= {"note": note, "n": run.n, "most": max(run.counts)}
+            record |= {key: scale * value for key, value in ends.items()}
+            bars = zip(*(bar for bar in _bars(run, lottery.edges) if bar[2]), strict=True)
+            record |= {key: list(values) for key, values in zip(_LISTS, bars, strict=True)}
+            records.append(record | {key: [scale * value for value in record[key]] for key in ("from", "to")})
         elif name == reference:
             records.append(record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS})
     return records
-
-
-def _spread(run: RunSpread, edges: Sequence[float], scale: float) -> dict[str, Any]:
-    """Return the numbers and bars of a candidate, without empty bars."""
-    bars = [bar for bar in _bars(run, edges) if bar[2]]
-    numbers = {"mean": scale * run.mean, "lowest": scale * run.lowest, "highest": scale * run.highest}
-    numbers |= {"middle_low": scale * run.quantiles[1], "middle_high": scale * run.quantiles[3]}
-    lists = {key: list(values) for key, values in zip(_LISTS, zip(*bars, strict=True), strict=True)}
-    ends = {key: [scale * value for value in lists[key]] for key in ("from", "to")}
-    return {"n": run.n, "most": max(run.counts)} | numbers | lists | ends
 
 
 def _bars(run: RunSpread, edges: Sequence[float]) -> list[_Bar]:
@@ -121,15 +126,6 @@ def _count_equal(run: RunSpread, edges: Sequence[float]) -> int:
     """
     right: int = sum(n for low, n in zip(edges[:-1], run.counts, strict=True) if low >= 0)
     return max(0, right - round((run.better or 0.0) * run.n))
-
-
-# ---- words
-
-
-def _number(value: float, name: str) -> str:
-    if find_metric(name).percent:
-        return f"{100 * value:.0f}%"
-    return f"{value:,.{0 if abs(value) >= 100 else 2}f}".replace("-", "−")
 
 
 def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusion | TrainingSummary) -> list[str]:
@@ -207,7 +203,7 @@ def _limits(edges: Sequence[float], scale: float = 1.0) -> tuple[float, float]:
 
 
 def _bar_layers(
-    rows: Rows, x: Spec, limits: tuple[float, float], colour: Spec, number: str, theme: Theme
+    rows: Records, x: Spec, limits: tuple[float, float], colour: Spec, number: str, theme: Theme
 ) -> list[Spec]:
     """Return the bars, and below them middle half and mean."""
     first, last = limits
@@ -233,7 +229,7 @@ def _bar_layers(
     ]
 
 
-def _row_texts(rows: Rows, theme: Theme, width: int) -> list[Spec]:
+def _row_texts(rows: Records, theme: Theme, width: int) -> list[Spec]:
     """Return above what is drawn in each row: at the left the candidate's name, so that long ones take no width, and at
     the right the field `note`."""
     words: Spec = {"color": theme.ink, "fontSize": 12, "yOffset": 12 - _ROW / 2}

@@ -6,9 +6,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seedbed.evaluation.summaries import AnySummary, Conclusion
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import Rows, Spec
+from seedbed.figures.grammar import Records, Spec
 from seedbed.figures.theme import PANEL_WIDTH, Theme, chart_config
 
 SPACING = 36
@@ -20,15 +19,9 @@ SHOWN = "indexof(hidden, datum.candidate) < 0"
 _TITLE_WIDTH, SUBTITLE_WIDTH = 115, 150  # letters that fit above the two panels
 
 
-def by_rank(summary: AnySummary, names: Sequence[str]) -> list[str]:
-    """Return names in the order of the ranking. Names that aren't ranked come last."""
-    places = {name: place for place, name in enumerate(summary.ranking if isinstance(summary, Conclusion) else ())}
-    return sorted(names, key=lambda name: places.get(name, len(places)))
-
-
-def visible_records(test: str) -> Rows:
+def visible_records(test: str) -> Records:
     """Return the records of candidates that aren't hidden and that pass a test."""
-    return Rows().filter(SHOWN).filter(test)
+    return Records().filter(SHOWN).filter(test)
 
 
 def join_panels(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import Rows, Spec, channel
-from seedbed.figures.panels import WIDE, along, by_rank, join_panels, visible_records
+from seedbed.figures.grammar import Spec, channel
+from seedbed.figures.panels import WIDE, along, join_panels, visible_records
 from seedbed.figures.theme import LIGHT, Theme, colours
 
 _LARGEST = 240
@@ -39,61 +38,51 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     Returns:
         None if no candidate has probabilities, as in regression.
     """
-    calibrations = {
-        one.name: one.calibration for one in summary.candidates if one.name != "prior" and one.calibration is not None
-    }
-    names = by_rank(summary, list(calibrations))
+    models = [one for one in summary.in_order() if one.name != "prior"]
+    calibrations = {one.name: one.calibration for one in models if one.calibration is not None}
+    names = list(calibrations)
     if not names:
         return None
     colour = colours([candidate.name for candidate in summary.candidates], theme)
     columns = min(len(names), 3 if len(names) in (3, 5, 6, 9) else 4)  # whichever leaves fewer gaps
     size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
-    records = [_record(place, name, calibrations[name]) for place, name in enumerate(names)]
-    title = f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
-    return join_panels(
-        panels, records, title=title, phrases=_phrases(summary), theme=theme, columns=columns, spacing=_SPACING
-    )
-
-
-def _record(place: int, name: str, summary: CalibrationSummary) -> dict[str, Any]:
-    """Return the numbers of a candidate. Each layer unfolds the lists that it needs."""
-    most, bins = max([1, *summary.counts]), len(summary.counts)
-    places = [number for number, count in enumerate(summary.counts) if count]
-    return {
-        "candidate": name,
-        "place": place,
-        "note": f"ECE {_share(summary.ece)} ({_share(summary.ece_if_calibrated)} if exact)",
-        **{key: getattr(summary, key) for key in ("ece", "ece_if_calibrated", "ece_if_calibrated_high")},
-        **vars(summary.curve),
-        "at": summary.band.forecast,
-        "low": summary.band.low,
-        "high": summary.band.high,
-        "from": [number / bins for number in places],
-        "to": [(number + 1) / bins for number in places],
-        "count": [summary.counts[number] for number in places],
-        "top": [(summary.counts[number] / most * 0.8 - 1) * _BELOW for number in places],
-    }
-
-
-def _share(value: float) -> str:
-    """Return a share as `.05`, or `1.00`."""
-    return f"{value:.2f}".removeprefix("0")
-
-
-def _phrases(summary: Conclusion) -> list[str]:
+    records = []
+    for place, name in enumerate(names):
+        one = calibrations[name]
+        most, bins = max([1, *one.counts]), len(one.counts)
+        filled = [number for number, count in enumerate(one.counts) if count]
+        ece, exact = (f"{share:.2f}".removeprefix("0") for share in (one.ece, one.ece_if_calibrated))
+        records.append(
+            {
+                "candidate": name,
+                "place": place,
+                "note": f"ECE {ece} ({exact} if exact)",
+                **{key: getattr(one, key) for key in ("ece", "ece_if_calibrated", "ece_if_calibrated_high")},
+                **vars(one.curve),
+                "at": one.band.forecast,
+                "low": one.band.low,
+                "high": one.band.high,
+                "from": [number / bins for number in filled],
+                "to": [(number + 1) / bins for number in filled],
+                "count": [one.counts[number] for number in filled],
+                "top": [(one.counts[number] / most * 0.8 - 1) * _BELOW for number in filled],
+            }
+        )
     across = "probability of the class that was predicted"
     if summary.survival is not None:
         across = f"forecast probability of surviving until {summary.survival.words}"
     elif summary.task == "binary":
         across = f"forecast probability of {list(summary.labels)[1]}"
-    return [
+    phrases = [
         f"across: {across}; up: how often it came true",
         "line: of these rows; dashed: exactly right",
         "grey: where 9 of 10 lines of exact probabilities would lie",
         "beneath: how many rows",
         "ECE: mean distance, with what exact probabilities would show",
     ]
+    title = f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
+    return join_panels(panels, records, title=title, phrases=phrases, theme=theme, columns=columns, spacing=_SPACING)
 
 
 def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
@@ -113,6 +102,15 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
     of_bar = {"x": along(x, "from"), "x2": channel("to"), "y": along(y, "top"), "y2": channel("floor")}
     dashed = {"color": theme.faint_ink, "strokeWidth": 1.2, "strokeDash": _DIAGONAL}
     point = {"filled": True, "color": colour, "size": 14, "opacity": 1}
+    # Name and ECE are marks, as a title would stay when the candidate is hidden.
+    words = {"align": "left", "fontSize": 12, "limit": size + 20, "color": theme.ink}
+    here = {"x": {"value": 0}, "y": {"value": 0}}
+    titles = {
+        "ece": "ECE",
+        "ece_if_calibrated": "if exact, on average",
+        "ece_if_calibrated_high": "if exact, 19 of 20 below",
+    }
+    numbers = [name, *(channel(f"{key}:Q", title=title, format=".4f") for key, title in titles.items())]
     layers = [
         band.draw("area", {"color": theme.rule, "opacity": 1}, **between),
         band.draw("rule", {"color": theme.rule, "strokeWidth": 2}, **between),  # an area through one point is invisible
@@ -120,23 +118,7 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
         diagonal.draw("line", dashed, x=along(x, "end"), y=along(y, "end")),
         curve.draw("line", {"color": colour, "strokeWidth": 2.2}, x=x, y=y),
         curve.draw("point", point, x=x, y=y, tooltip=[name, *shares, channel("rows:Q")]),
-        *_words(rows, size, theme),
+        rows.draw("text", {"fontWeight": "bold", "dy": -26, **words}, text=name, tooltip=numbers, **here),
+        rows.draw("text", {"dy": -11, **words}, text=channel("note:N"), tooltip=numbers, **here),
     ]
     return {"layer": layers, "width": size, "height": round(size * (1 + _BELOW))}
-
-
-def _words(rows: Rows, size: int, theme: Theme) -> list[Spec]:
-    """Return name and ECE as marks. A title would stay when the candidate is hidden."""
-    mark = {"align": "left", "fontSize": 12, "limit": size + 20, "color": theme.ink}
-    here = {"x": {"value": 0}, "y": {"value": 0}}
-    numbers = [
-        channel("candidate:N"),
-        channel("ece:Q", title="ECE", format=".4f"),
-        channel("ece_if_calibrated:Q", title="if exact, on average", format=".4f"),
-        channel("ece_if_calibrated_high:Q", title="if exact, 19 of 20 below", format=".4f"),
-    ]
-    name = {"fontWeight": "bold", "dy": -26, **mark}
-    return [
-        rows.draw("text", name, text=channel("candidate:N"), tooltip=numbers, **here),
-        rows.draw("text", {"dy": -11, **mark}, text=channel("note:N"), tooltip=numbers, **here),
-    ]

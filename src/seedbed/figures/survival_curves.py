@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.evaluation.survival import SurvivalCurve
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Spec, channel
 from seedbed.figures.panels import PLAIN_AXIS, heading, join_panels, visible_records
@@ -20,12 +17,24 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | Non
     survival = summary.survival
     if survival is None or not survival.groups:
         return None
-    records = [
-        record
-        for panel, _ in _PANELS
-        for place, curve in enumerate(getattr(survival, panel))
-        for record in _records(panel, place, curve, survival.grid)
-    ]
+    records = []
+    for panel, curves in (("groups", survival.groups), ("rows", survival.rows)):
+        for place, curve in enumerate(curves):
+            name = f"{curve.name} ({curve.n_events} of {curve.n_rows})" if curve.n_rows else curve.name
+            lows, highs = (curve.observed_low or curve.low, curve.observed_high or curve.high)
+            records += [
+                {
+                    "candidate": name,
+                    "panel": panel,
+                    "place": place,
+                    "time": time,
+                    "predicted": curve.predicted[at],
+                    "observed": curve.observed[at] if curve.observed else None,
+                    "low": lows[at],
+                    "high": highs[at],
+                }
+                for at, time in enumerate(survival.grid)
+            ]
     unit = survival.unit or survival.time
     panels = [_panel(name, title, unit, theme) for name, title in _PANELS]
     phrases = [
@@ -38,25 +47,6 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | Non
     chart = join_panels(panels, records, title=title, phrases=phrases, theme=theme)
     chart["resolve"] = {"scale": {"color": "independent"}}
     return chart
-
-
-def _records(panel: str, place: int, curve: SurvivalCurve, grid: tuple[float, ...]) -> list[dict[str, Any]]:
-    """Return a record for each time."""
-    name = f"{curve.name} ({curve.n_events} of {curve.n_rows})" if curve.n_rows else curve.name
-    lows, highs = (curve.observed_low or curve.low, curve.observed_high or curve.high)
-    return [
-        {
-            "candidate": name,
-            "panel": panel,
-            "place": place,
-            "time": time,
-            "predicted": curve.predicted[at],
-            "observed": curve.observed[at] if curve.observed else None,
-            "low": lows[at],
-            "high": highs[at],
-        }
-        for at, time in enumerate(grid)
-    ]
 
 
 def _panel(name: str, title: str, time: str, theme: Theme) -> Spec:
