@@ -19,7 +19,7 @@ from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, document_of, summary_from
 from seedbed.experiment.by_column import _bands, _levels, grouping_of
 from seedbed.experiment.subgroups import Grouping, _gap, _part, subgroups_of
-from seedbed.report.stored import notebook_fragment
+from seedbed.report.html_page import notebook_page
 from seedbed.report.terminal import glance_text
 from seedbed.scoring import Result, difference, evidence_of
 
@@ -238,7 +238,7 @@ def test_other_scores_have_subgroups_and_words(visits, small):
     assert [group.name for group in found.subgroups.subgroups] == ["north", "south"]
     heading = "By site: relu:2 against linear:2"
     assert heading in glance_text(found)
-    assert heading in notebook_fragment(found)
+    assert heading in notebook_page(found)
     assert document_of(found)["subgroups"]["subgroups"][0]["verdicts"][0]["short"]
 
 

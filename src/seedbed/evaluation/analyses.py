@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from seedbed.errors import counted
 from seedbed.evaluation.estimates import Difference, Estimate, Interval
 from seedbed.evaluation.metrics import percent, plain_number
-from seedbed.evaluation.verdicts import Rule, Verdict
+from seedbed.evaluation.verdicts import LOOKS, Rule, Verdict
 from seedbed.typing import Floats
 
 GapRule = Literal["differs", "no_practical_difference", "cannot_tell"]
@@ -86,7 +86,6 @@ class Subgroups:
 TIMES = (2, 5, 10)
 """How many times as many rows are forecast."""
 
-_BETTER, _WORSE = ("better_by_margin", "better"), ("worse",)
 _FEWEST_SIZES, _LEARNT = 4, 0.99  # share of the loss of the prior
 _POWERS = np.linspace(0.2, 1.5, 27)  # -c in a + b n^-c
 _DRAWS, _LEVEL = 1000, 0.9
@@ -154,7 +153,7 @@ class Rows:
         first: tuple[int, str] | None = None
         for size in reversed(self.sizes):
             rule = next((one.rule for one in size.verdicts if one.candidate == name), "")
-            word = "better" if rule in _BETTER else "worse" if rule in _WORSE else ""
+            word = LOOKS.get(rule, "")
             if not word or (first is not None and first[1] != word):
                 break
             first = size.n_train, word
@@ -205,36 +204,24 @@ def forecast_rows(
     def draw_curves(n_sizes: int) -> Floats:
         """Return curves [draw, size] with the errors of the losses, and what the law leaves unexplained of some."""
         law = _fit_law(sizes[:n_sizes], mean[None, :n_sizes], weights[:n_sizes])
-        residuals = mean[:n_sizes] - np.concatenate([law.at(n) for n in sizes[:n_sizes]])
+        residuals = mean[:n_sizes] - np.concatenate([law(n) for n in sizes[:n_sizes]])
         deviation = np.sqrt((residuals**2).sum() / max(1, n_sizes - 3))
         return np.asarray(mean + noise + rng.normal(scale=deviation, size=noise.shape))
 
     held_back = draw_curves(len(sizes) - 1)
-    gap = _interval(_fit_law(sizes[:-1], held_back[:, :-1], weights[:-1]).at(sizes[-1]) - held_back[:, -1])
+    gap = _interval(_fit_law(sizes[:-1], held_back[:, :-1], weights[:-1])(sizes[-1]) - held_back[:, -1])
     if not gap.low <= 0 <= gap.high:
         return {}, "the curve of the smaller training sets doesn't forecast the largest one"
     laws, common = _fit_law(sizes, draw_curves(len(sizes)), weights), rng.normal(scale=np.sqrt(offset), size=_DRAWS)
-    now, later = laws.at(sizes[-1]), {times: laws.at(times * sizes[-1]) for times in TIMES}
+    now, later = laws(sizes[-1]), {times: laws(times * sizes[-1]) for times in TIMES}
     return {
         times: (_interval(np.maximum(loss + common, 0.0)), _interval(now - loss)) for times, loss in later.items()
     }, ""
 
 
-@dataclass(frozen=True)
-class _Law:
-    """a + b (n / unit)^-c of each draw."""
-
-    a: Floats
-    b: Floats
-    c: Floats
-    unit: float
-
-    def at(self, n: float) -> Floats:
-        return np.asarray(self.a + self.b * (n / self.unit) ** -self.c)
-
-
-def _fit_law(sizes: Floats, losses: Floats, weights: Floats) -> _Law:
-    """Fit the law to each row of losses [draw, size]: for each power a line, and the power of the smallest error."""
+def _fit_law(sizes: Floats, losses: Floats, weights: Floats) -> Callable[[float], Floats]:
+    """Fit a + b (n / largest size)^-c to each row of losses [draw, size]: for each power a line, and the power of the
+    smallest error. Return the loss of each draw by n."""
     unit, total = float(sizes[-1]), float(weights.sum())
     best, law = np.full(len(losses), np.inf), np.zeros((3, len(losses)))
     for power in _POWERS:
@@ -249,7 +236,7 @@ def _fit_law(sizes: Floats, losses: Floats, weights: Floats) -> _Law:
         better = error < best
         best = np.where(better, error, best)
         law[:, better] = np.stack([a, b, np.full(len(a), power)])[:, better]
-    return _Law(law[0], law[1], law[2], unit)
+    return lambda n: np.asarray(law[0] + law[1] * (n / unit) ** -law[2])
 
 
 def _interval(values: Floats) -> Interval:

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -30,6 +31,9 @@ SHORT: dict[Rule, str] = {
     "cannot_tell": "can't tell",
 }
 """Each rule in a few words, in the order in which verdicts are listed."""
+
+LOOKS: Mapping[str, str] = {"better_by_margin": "better", "better": "better", "worse": "worse"}
+"""The rules by which two models differ, and which way."""
 
 
 def decide(*, low: float, high: float, margin: float) -> Rule:

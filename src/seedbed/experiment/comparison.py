@@ -34,7 +34,7 @@ from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model.effects import effects_in
 from seedbed.model.model import Model
 from seedbed.report.progress import Progress
-from seedbed.report.stored import notebook_fragment, write_report
+from seedbed.report.stored import write_report
 from seedbed.report.terminal import comparison_text, glance_text
 from seedbed.settings.design import Compute
 
@@ -296,7 +296,9 @@ class Comparison(Results):
         return planned.fit(n_networks=n_networks, threshold=threshold, compute=compute)
 
     def _repr_html_(self) -> str:
-        return notebook_fragment(self.conclusion)
+        from seedbed.report.html_page import notebook_page  # loads what draws
+
+        return notebook_page(self.conclusion)
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write the files of the comparison into a folder, and return their paths.

@@ -32,13 +32,17 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
 
     A label without an answer is left out. Without verdicts no model is recommended.
     """
-    advice, ranking = conclusion.advice, conclusion.ranking
+    advice, ranking, more = conclusion.advice, conclusion.ranking, list[str]()
+    if conclusion.kind == "comparison" and conclusion.rows is None and conclusion.columns is None:
+        is_command = conclusion.command.startswith("seedbed compare ")
+        command = _again(conclusion, "rows", "quick") if is_command else ".rows()"
+        more = [f"see whether they would make a model better: {command}"]
     if advice is not None:
         pairs = [
             ("Use", _use(conclusion, advice)),
             ("Expect", _expect(conclusion, advice.use)),
             ("To be sure", _more_rows(conclusion, advice)),
-            ("More rows", _better_model(conclusion)),
+            ("More rows", more),
             ("Note", _limits(conclusion)),
         ]
     else:
@@ -247,14 +251,6 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         yield f"{_rows(n, verdict.rows_factor)} if just enough to matter"
     else:
         yield f"{_rows(n, verdict.rows_factor)}{in_all} {to_tell}, if they differ just enough to matter"
-
-
-def _better_model(conclusion: Conclusion) -> Iterator[str]:
-    """Yield how to see whether more rows make a model better."""
-    if conclusion.kind != "comparison" or conclusion.rows is not None or conclusion.columns is not None:
-        return
-    command = _again(conclusion, "rows", "quick") if conclusion.command.startswith("seedbed compare ") else ".rows()"
-    yield f"see whether they would make a model better: {command}"
 
 
 def _again(conclusion: Conclusion, verb: str, *without: str) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.analyses import Columns, Gap, RowForecast, Rows, Subgroup, Subgroups
+from seedbed.evaluation.analyses import Columns, Gap, RowForecast, Rows, Subgroups
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.evaluation.verdicts import SHORT
+from seedbed.evaluation.verdicts import LOOKS, SHORT
 from seedbed.report.advice import answers, count_words, guessing_words, join_words, margin_words
-from seedbed.report.tables import LOOKS, FirstScreen, NumberTable, Row, decimals_of
+from seedbed.report.tables import FirstScreen, NumberTable, Row, decimals_of
 
 _MOST_ROWS, _MOST_NAMED = 20, 4
 _MOST_TOGETHER = 3  # names of a group that fit into a row
@@ -188,36 +188,29 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
     metric = find_metric(conclusion.metric.name)
     decimals = decimals_of(metric, conclusion.metric.margin)
     names = [name for name in conclusion.ranking if name not in rows.left_out]
+
+    def words(loss: float) -> str:
+        return measure(metric, metric.score_of(loss)) if metric.greater_is_better else f"{loss:,.{decimals}f}"
+
     cells = []
     for name in names:
-        of_sizes = [size.losses.get(name) for size in rows.sizes]
-        cells.append([name, *("-" if one is None else _plus_minus(metric, one, decimals) for one in of_sizes)])
+        cells.append([name])
+        for size in rows.sizes:
+            one = size.losses.get(name)
+            half = 0.0 if one is None else metric.scale * one.half
+            more = f" ±{half:,.{decimals}f}" if half > 0 else ""
+            cells[-1].append("-" if one is None else f"{words(one.mean)}{more}")
     caption = f"{metric.words[:1].upper()}{metric.words[1:]} by training rows"
     yield NumberTable(["", *(f"{size.n_train:,}" for size in rows.sizes)], cells, caption)
     if not rows.forecasts:
         return
-    columns = {one.times: f"{one.times}x: {one.n_train:,}" for one in rows.forecasts}
-    cells = [
-        [name, *(_between(metric, one.loss, decimals) for one in rows.forecasts_of(name))]
-        for name in names
-        if rows.forecasts_of(name)
-    ]
+    columns, cells = {one.times: f"{one.times}x: {one.n_train:,}" for one in rows.forecasts}, []
+    for name in names:
+        losses = [one.loss for one in rows.forecasts_of(name)]
+        ends = [(one.high, one.low) if metric.greater_is_better else (one.low, one.high) for one in losses]
+        texts = [f"{words(one.mean)} ({' to '.join(map(words, two))})" for one, two in zip(losses, ends, strict=True)]
+        cells += [[name, *texts]] if losses else []
     yield NumberTable(["", *columns.values()], cells, "Forecast for more training rows, with 90% intervals")
-
-
-def _loss_words(metric: Metric, loss: float, decimals: int) -> str:
-    return measure(metric, metric.score_of(loss)) if metric.greater_is_better else f"{loss:,.{decimals}f}"
-
-
-def _plus_minus(metric: Metric, loss: Interval, decimals: int) -> str:
-    half = metric.scale * loss.half
-    return f"{_loss_words(metric, loss.mean, decimals)}" + (f" ±{half:,.{decimals}f}" if half > 0 else "")
-
-
-def _between(metric: Metric, loss: Interval, decimals: int) -> str:
-    low, high = (loss.high, loss.low) if metric.greater_is_better else (loss.low, loss.high)
-    middle, *ends = (_loss_words(metric, value, decimals) for value in (loss.mean, low, high))
-    return f"{middle} ({' to '.join(ends)})"
 
 
 def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
@@ -248,33 +241,33 @@ _FEW_NAMED = 3
 def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
     """Return the table of the model that is shown first, a row for each subgroup, as `first_screen` has it."""
     metric, reference = find_metric(conclusion.metric.name), groups.reference
+    decimals, rows = decimals_of(metric, conclusion.metric.margin), []
+    for group in groups.subgroups:
+        verdict, score = group.verdict(groups.model), group.scores.get(groups.model)
+        few = "too few rows" if "too few" in group.reason else "no verdict" if group.reason else ""
+        interval = None if verdict is None else verdict.times(metric.scale)
+        calibration = group.calibration.get(groups.model)
+        rows.append(
+            Row(
+                name=group.name,
+                what=counted(group.n_rows, "row"),
+                score="-" if score is None else measure(metric, score.mean),
+                gain="" if interval is None else plus_minus(interval.mean, interval.half, decimals),
+                other_scores=("" if calibration is None else _calibration(conclusion, calibration),),
+                verdict=few if verdict is None else SHORT[verdict.rule],
+                look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
+                interval=interval,
+            )
+        )
     compared = f"gain over {reference if len(reference) <= 24 else 'the reference'}{metric.points}"
     heading = f"By {groups.column}: {groups.model} against {reference}"
     return FirstScreen(
         heading=heading if groups.model != reference else f"By {groups.column}: {reference}",
         columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
-        rows=tuple(_subgroup_row(conclusion, groups, group, metric) for group in groups.subgroups),
-        notes=(_finding(conclusion, groups), *_subgroup_notes(conclusion, groups)),
+        rows=tuple(rows),
+        notes=tuple(_subgroup_notes(conclusion, groups)),
         unit="points" if metric.percent else metric.words,
         margin=metric.scale * conclusion.metric.margin,
-    )
-
-
-def _subgroup_row(conclusion: Conclusion, groups: Subgroups, group: Subgroup, metric: Metric) -> Row:
-    decimals = decimals_of(metric, conclusion.metric.margin)
-    verdict, score = group.verdict(groups.model), group.scores.get(groups.model)
-    few = "too few rows" if "too few" in group.reason else "no verdict" if group.reason else ""
-    interval = None if verdict is None else verdict.times(metric.scale)
-    calibration = group.calibration.get(groups.model)
-    return Row(
-        name=group.name,
-        what=counted(group.n_rows, "row"),
-        score="-" if score is None else measure(metric, score.mean),
-        gain="" if interval is None else plus_minus(interval.mean, interval.half, decimals),
-        other_scores=("" if calibration is None else _calibration(conclusion, calibration),),
-        verdict=few if verdict is None else SHORT[verdict.rule],
-        look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
-        interval=interval,
     )
 
 
@@ -292,24 +285,21 @@ def _amount(conclusion: Conclusion, gap: Gap) -> str:
     return f"{words}{' points' * metric.percent}"
 
 
-def _finding(conclusion: Conclusion, groups: Subgroups) -> str:
-    """Return whether the gain of the model that is shown first differs between subgroups, with the clearest gap."""
-    gaps = [gap for gap in groups.gaps if gap.candidate == groups.model]
-    if not gaps:
-        return "Fewer than two subgroups have a verdict, so whether a gain differs between them isn't known."
-    clearest = min(gaps, key=lambda gap: gap.p)
-    size = "larger" if clearest.difference > 0 else "smaller"
-    size_words = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
-    amount = f"in {groups.column} {clearest.subgroup} it is {size_words} {size} than in all other rows"
-    rules = {gap.rule for gap in gaps}
-    if "differs" in rules:
-        return f"The gain of {groups.model} differs between subgroups: {amount}."
-    if rules == {"no_practical_difference"}:
-        return f"The gain of {groups.model} doesn't differ by an amount that matters: {amount}."
-    return f"Can't tell whether the gain of {groups.model} differs between subgroups: {amount}."
-
-
 def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
+    """Yield whether the gain of the model that is shown first differs between subgroups, then what else stands out."""
+    rules = {gap.rule for gap in groups.gaps if gap.candidate == groups.model}
+    finding = f"Can't tell whether the gain of {groups.model} differs between subgroups"
+    if "differs" in rules:
+        finding = f"The gain of {groups.model} differs between subgroups"
+    elif rules == {"no_practical_difference"}:
+        finding = f"The gain of {groups.model} doesn't differ by an amount that matters"
+    if rules:
+        clearest = min((gap for gap in groups.gaps if gap.candidate == groups.model), key=lambda gap: gap.p)
+        size = "larger" if clearest.difference > 0 else "smaller"
+        size_words = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
+        yield f"{finding}: in {groups.column} {clearest.subgroup} it is {size_words} {size} than in all other rows."
+    else:
+        yield "Fewer than two subgroups have a verdict, so whether a gain differs between them isn't known."
     names = dict.fromkeys(gap.candidate for gap in groups.gaps if gap.rule == "differs")
     # Where labels are rarer, the prior is closer to all other models.
     if others := [name for name in names if name not in (groups.model, "prior")]:

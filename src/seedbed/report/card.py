@@ -144,18 +144,18 @@ def _sets(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _content(column: Mapping[str, Any]) -> str:
+    """Return the levels that the model distinguishes, and how many others there are; of numbers mean and deviation."""
     levels = column["levels"]
-    if levels:
-        return _levels(column, levels)
-    if "mean" not in column:
+    if not levels and "mean" not in column:
         return ""
-    if column["kind"] == "date":
-        return f"{_date(column['mean'])} ± {column['deviation'] / 86_400:.4g} days"
-    return f"{column['mean']:.6g} ± {column['deviation']:.4g}"
-
-
-def _levels(column: Mapping[str, Any], levels: Sequence[str]) -> str:
-    """Return the levels that the model distinguishes, and how many others there are."""
+    if not levels and column["kind"] == "date":
+        try:
+            date = datetime.fromtimestamp(column["mean"], UTC).date().isoformat()
+        except (ValueError, OverflowError, OSError):
+            date = f"{column['mean']:g} s"
+        return f"{date} ± {column['deviation'] / 86_400:.4g} days"
+    if not levels:
+        return f"{column['mean']:.6g} ± {column['deviation']:.4g}"
     told_apart = column.get("told_apart", levels)
     rare, groups = len(levels) - len(told_apart), column.get("n_groups", 1)
     counts = "count as one" if groups == 1 else f"share {groups} inputs"
@@ -165,13 +165,6 @@ def _levels(column: Mapping[str, Any], levels: Sequence[str]) -> str:
     level_words = ", ".join(told_apart[:_MOST_LEVELS])
     level_words += f", ... ({len(told_apart)})" if len(told_apart) > _MOST_LEVELS else ""
     return level_words + (f"; {rare} rare ones {counts}" if rare > 1 else f"; and {rare} rare one" if rare else "")
-
-
-def _date(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).date().isoformat()
-    except (ValueError, OverflowError, OSError):
-        return f"{seconds:g} s"
 
 
 _MOST_LINES = 200
@@ -188,9 +181,23 @@ def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
     head = [*_heading(document), *([""] if warnings else []), *warnings]
     n_left = len(document["columns"]) - _MOST_LINES
     tail = [f"and {counted(n_left, 'more column')}: the JSON lists all."] if n_left > 0 else []
-    tail += _notes(document["notes"])
-    headings = ["column", "kind", "missing", "distinct", "range, or commonest", ""]
-    rows = list(_columns(document["columns"][:_MOST_LINES], document["n_rows"]))
+    notes = join_notes(Note(**one) for one in document["notes"])
+    tail += map(note_sentence, notes[:_MOST_NOTES])
+    n_left = len(notes) - _MOST_NOTES
+    tail += [f"and {counted(n_left, 'more note')}: the JSON lists all."] if n_left > 0 else []
+    headings, rows = ["column", "kind", "missing", "distinct", "range, or commonest", ""], []
+    for column in document["columns"][:_MOST_LINES]:
+        kind = column["kind"] if column["used"] else f"({column['kind']}, left out)"
+        missing = f"{column['missing']:,}" if column["missing"] else "-"
+        values, shape = "", _bars(column["histogram"]) if "histogram" in column else ""
+        if "levels" in column:
+            filled = document["n_rows"] - column["missing"]
+            shares = [f"{_short(level)} {count / filled:.0%}" for level, count in column["levels"].items()]
+            values = ", ".join(shares[:_COMMONEST]) + (", ..." if column["n_unique"] > _COMMONEST else "")
+        elif column["low"] is not None:
+            low, median, high = _numbers(column["low"], column["median"], column["high"])
+            values = f"{low} to {high}, median {median}"
+        rows.append((column["name"], kind, missing, f"{column['n_unique']:,}", values, shape))
     n_shown = 6 if table_width(headings, rows) <= width else 5
     wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False).wrap
     lines = [
@@ -230,32 +237,6 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     if time := document["time_split"]:
         low, high = _numbers(time["low"], time["high"])
         yield f"Split by {time['name']}: from {low} to {high}"
-
-
-def _columns(columns: Sequence[Mapping[str, Any]], n_rows: int) -> Iterator[Sequence[str]]:
-    for column in columns:
-        kind = column["kind"] if column["used"] else f"({column['kind']}, left out)"
-        missing = f"{column['missing']:,}" if column["missing"] else "-"
-        shape = _bars(column["histogram"]) if "histogram" in column else ""
-        yield column["name"], kind, missing, f"{column['n_unique']:,}", _values(column, n_rows), shape
-
-
-def _notes(notes: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    joined = join_notes(Note(**one) for one in notes)
-    yield from map(note_sentence, joined[:_MOST_NOTES])
-    if len(joined) > _MOST_NOTES:
-        yield f"and {counted(len(joined) - _MOST_NOTES, 'more note')}: the JSON lists all."
-
-
-def _values(column: Mapping[str, Any], n_rows: int) -> str:
-    if "levels" in column:
-        filled = n_rows - column["missing"]
-        level_words = [f"{_short(level)} {count / filled:.0%}" for level, count in column["levels"].items()]
-        return ", ".join(level_words[:_COMMONEST]) + (", ..." if column["n_unique"] > _COMMONEST else "")
-    if column["low"] is None:
-        return ""
-    low, median, high = _numbers(column["low"], column["median"], column["high"])
-    return f"{low} to {high}, median {median}"
 
 
 def _bars(counts: Sequence[int]) -> str:

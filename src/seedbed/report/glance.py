@@ -13,7 +13,7 @@ from seedbed.errors import counted, spell
 from seedbed.evaluation.checks import Check
 from seedbed.evaluation.metrics import METRICS, Metric, measure, plain_number, plus_minus, signed
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
-from seedbed.evaluation.verdicts import SHORT
+from seedbed.evaluation.verdicts import LOOKS, SHORT
 from seedbed.report.advice import (
     answers,
     deciding_score,
@@ -27,8 +27,8 @@ from seedbed.report.advice import (
 )
 from seedbed.report.analyses_text import column_answers, column_notes, column_rows, effect_answers
 from seedbed.report.judgement_text import judgement_sentences
-from seedbed.report.sentences import duration, ended_sentence, serious_sentences, slower_sentences, spread
-from seedbed.report.tables import LOOKS, FirstScreen, Row, decimals_of
+from seedbed.report.sentences import duration, serious_sentences, slower_sentences, spread
+from seedbed.report.tables import FirstScreen, Row, decimals_of
 
 _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
@@ -59,12 +59,16 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     serious = [note for note in conclusion.notes if first is None or not find_remedy(note)]
     warnings = *serious_sentences(serious, best_score(conclusion)), *_training(conclusion, serious=True)
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
+    missing = () if conclusion.verdicts else conclusion.no_verdict  # one reason that holds for all, or that of each
+    no_verdict = " ".join(f"No verdict on {one.candidate}: {one.reason}." for one in missing)
+    if len({one.reason for one in missing}) == 1 and (len(missing) > 1 or conclusion.interval is None):
+        no_verdict = f"No verdict: {missing[0].reason}."
     notes = *_key(conclusion, score), *_other_way(conclusion), *training
     screen = FirstScreen(
         heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if is_judgement else _heading(conclusion),
         warnings=warnings,
         answers=(*answers(conclusion), *effect_answers(conclusion)),
-        no_verdict=_no_verdict(conclusion),
+        no_verdict=no_verdict,
         columns=("", score.words, compared, *(one.words for one in other_scores), "verdict"),
         rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(_helps(conclusion, score)),
@@ -101,14 +105,6 @@ def best_score(conclusion: Conclusion) -> float:
     return max((one.scores[name].mean or 0.0 for name in names for one in conclusion.candidates), default=0.0)
 
 
-def _no_verdict(conclusion: Conclusion) -> str:
-    """Return why no candidate has a verdict: one reason that holds for all, or that of each."""
-    missing = () if conclusion.verdicts else conclusion.no_verdict
-    if len({one.reason for one in missing}) == 1 and (len(missing) > 1 or conclusion.interval is None):
-        return f"No verdict: {missing[0].reason}."
-    return " ".join(f"No verdict on {one.candidate}: {one.reason}." for one in missing)
-
-
 # ---- what was done
 
 
@@ -130,7 +126,13 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
     trained = sum(model.n_networks or 0 for model in conclusion.candidates)
     took = duration(conclusion.seconds or 0.0)
     yield f"{models} {on}: " + (f"{counted(trained, 'network')} in {took}." if trained else f"{took}.")
-    yield from ended_sentence(conclusion)
+    after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
+    yield from {
+        "decided": ["It stopped early: every model in the table has a clear verdict."],
+        "rows": ["More splits would hardly narrow the ranges."],
+        "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
+        "interrupted": [f"It was interrupted after {after}; the same command continues."],
+    }.get(plan.ended, [])
 
 
 # ---- the table
@@ -252,23 +254,17 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
     for key, sentence in _STANDS_OUT.items():
         if key in by_code and (key in _SERIOUS) == serious:
             names = [check.candidate for check in by_code[key]]
-            one = len(names) == 1
+            one, epochs = len(names) == 1, max(int(check.evidence.get("epochs") or 0) for check in by_code[key])
+            sets_epochs = any("epochs=" in name for name in names)  # a candidate has epochs of its own
             yield sentence.format(
                 names=join_words(names, _MOST_NAMED),
-                epochs=_more_epochs(by_code[key]),
+                epochs=spell("epochs", 2 * epochs) if epochs and not sets_epochs else "more epochs",
                 **{name: spell(name) for name in ("lr", "patience")},
                 was="was" if one else "were",
                 s="s" if one else "",
                 has="has" if one else "have",
                 guessing=guessing_words(conclusion),
             )
-
-
-def _more_epochs(checks: Sequence[Check]) -> str:
-    """Return the option that doubles the epochs, unless a candidate has epochs of its own."""
-    epochs = max((int(check.evidence.get("epochs") or 0) for check in checks), default=0)
-    sets_epochs = any("epochs=" in check.candidate for check in checks)
-    return spell("epochs", 2 * epochs) if epochs and not sets_epochs else "more epochs"
 
 
 def _other_way(conclusion: Conclusion) -> Iterator[str]:
@@ -347,11 +343,15 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     marks = {}
     for name, span in spans.items():
         middle, first, last = span.mean, span.low, span.high
-        words = f"{_signed_end(middle, decimals)} ({_signed_end(first, decimals)} to {_signed_end(last, decimals)})"
+        texts = [signed(end, decimals).replace("-", "−") for end in (middle, first, last)]
+        words = f"{texts[0]} ({texts[1]} to {texts[2]})"
         point = place(middle) if low <= middle <= high else None
         marks[name] = Mark(place(first), round(place(last) - place(first), 2), point, words, first < low, last > high)
     zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
-    ticks = [(place(x), f"{x:+.6g}".replace("-", "−") if abs(x) > 1e-12 else "0") for x in _ticks(low, high)]
+    power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
+    step = next(power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS)
+    numbers = [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    ticks = [(place(x), f"{x:+.6g}".replace("-", "−") if abs(x) > 1e-12 else "0") for x in numbers]
     # A label is centred on its place, so one at an end would reach beyond the plot.
     inside = tuple(tick for tick in ticks if _LABEL <= tick[0] <= 100 - _LABEL)
     return Forest(marks, place(0.0), zone, inside or tuple(ticks))
@@ -379,14 +379,3 @@ def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[
     low, high = min(low, -high / _LOPSIDED), max(high, -low / _LOPSIDED)
     air = (high - low) * _AIR or 1.0
     return low - air, high + air
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Return round numbers within the plot, zero among them."""
-    power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
-    step = next(power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS)
-    return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
-
-
-def _signed_end(value: float, decimals: int) -> str:
-    return signed(value, decimals).replace("-", "−")

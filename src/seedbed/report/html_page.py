@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from seedbed.errors import visible
 from seedbed.evaluation.summaries import AnySummary, document_of
-from seedbed.figures.drawing import groupable
+from seedbed.figures.drawing import groupable, svg_of
 from seedbed.figures.pictures import all_charts, browser_library, script_json
 from seedbed.figures.theme import LIGHT, PAGE, colours, css_themes, css_variables
 from seedbed.report import analyses_text, chart_texts, glance, judgement_text, sentences, tables
@@ -102,8 +102,10 @@ def _term_id(term: str) -> str:
     return f"term-{term.replace(' ', '-').replace(',', '')}"
 
 
-def notebook_page(summary: AnySummary, pictures: Sequence[str]) -> str:
-    """Return the first screen of a summary with some pictures (SVG), as HTML for the output of a cell."""
+def notebook_page(summary: AnySummary) -> str:
+    """Return a summary as HTML for the output of a cell: the first screen and a picture, without JavaScript."""
+    shown = ("survival",) if getattr(summary, "survival", None) else ("curves",)
+    pictures = [svg_of(chart) for chart in all_charts(summary, only=shown).values()]
     template = _environment().get_template("notebook.html")
     return template.render(summary=summary, pictures=pictures, colours=css_variables(LIGHT), style=_text("first.css"))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from seedbed.errors import counted, visible
 from seedbed.evaluation.metrics import find_metric, measure, p_words, signed
-from seedbed.evaluation.summaries import Conclusion, DecidingScore, SeedDifference, TablesConclusion
+from seedbed.evaluation.summaries import Conclusion, TablesConclusion
 from seedbed.report.advice import join_words
 from seedbed.report.tables import WIDTH, NumberTable, fold_text, table_lines
 
@@ -41,25 +41,21 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             yield f"{plan.folds} folds give rough intervals: use 5 or more."
         for without in conclusion.no_verdict:
             yield f"No verdict on {without.candidate}: {without.reason}."
+    scale = find_metric(metric.name)
     for one in conclusion.on_these_rows:
-        yield _difference_words(one, metric)
+        gain = f"{scale.signed(one.difference)}{' points' * scale.percent}"
+        words = f"{one.candidate} against {one.reference}, on this test set: {metric.words} improved by {gain}"
+        if one.low is None or one.high is None:
+            yield f"{words}; a single run doesn't show the effect of seeds."
+        else:
+            low, high = scale.signed(one.low), scale.signed(one.high)
+            yield f"{words}, and with other seeds on the same rows plausibly by {low} to {high}."
     if conclusion.on_these_rows:
         yield (
             "For a verdict, score the candidates by cross-validation, 10 repeats of 10 folds say, and give a row for "
             "each fold. Or give the predictions of each row: they tell these fitted models apart."
         )
     yield from (f"Note: {note.message}" for note in conclusion.notes)
-
-
-def _difference_words(one: SeedDifference, metric: DecidingScore) -> str:
-    """Return what is known of a difference without a verdict."""
-    scale = find_metric(metric.name)
-    gain = f"{scale.signed(one.difference)}{' points' * scale.percent}"
-    words = f"{one.candidate} against {one.reference}, on this test set: {metric.words} improved by {gain}"
-    if one.low is None or one.high is None:
-        return f"{words}; a single run doesn't show the effect of seeds."
-    low, high = scale.signed(one.low), scale.signed(one.high)
-    return f"{words}, and with other seeds on the same rows plausibly by {low} to {high}."
 
 
 # ---- several tables

@@ -78,16 +78,15 @@ class ProgressDisplay(Bar):
             return
         if self._quiet:
             return
+        texts = []
         if progress.so_far is not None and is_new:
             lines = [line.plain for line in interim_lines(progress.so_far, width=_ONE_LINE)]
-            # The heading, and the first result if there is one.
-            self._print(" ".join(" ".join(lines[:2]).split()))
+            texts = [" ".join(" ".join(lines[:2]).split())]  # the heading, and the first result if there is one
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _LINE_EVERY
-            self._print(progress.line())
-
-    def _print(self, line: str) -> None:
-        self.console.print(visible(line), highlight=False, markup=False, soft_wrap=True)
+            texts.append(progress.line())
+        for text in texts:
+            self.console.print(visible(text), highlight=False, markup=False, soft_wrap=True)
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yield what is drawn on a terminal."""

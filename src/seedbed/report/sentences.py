@@ -21,18 +21,6 @@ _FEW_FOLDS, _MOST_ALIKE, _MOST_WARNINGS = 5, 3, 20
 _TOO_GOOD = 0.97  # a score that one column may explain
 
 
-def ended_sentence(conclusion: Conclusion) -> Iterator[str]:
-    """Yield why the run ended before its last repeat, if it did."""
-    plan = conclusion.plan
-    after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
-    yield from {
-        "decided": ["It stopped early: every model in the table has a clear verdict."],
-        "rows": ["More splits would hardly narrow the ranges."],
-        "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
-        "interrupted": [f"It was interrupted after {after}; the same command continues."],
-    }.get(plan.ended, [])
-
-
 def duration(seconds: float) -> str:
     """Return a time in seconds, minutes or hours, rounded as an estimate deserves."""
     if seconds < 90:
@@ -58,7 +46,17 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         if metric.name == "brier" and conclusion.task == "multiclass":
             meaning = "the squared errors of a row's probabilities, added up over the classes"
         what = f"{metric.words} ({meaning})" if meaning else metric.words
-        yield f"The margin is {margin_words(metric)} in {what}{_margin_source(conclusion)}."
+        share, default_margin = f"2% of what {guessing_words(conclusion)} costs", find_metric(metric.name).margin
+        if default_margin is not None:
+            share = f"the usual {margin_words(replace(metric, margin=default_margin))}"
+        part = "hundredth" if conclusion.task == "regression" else "tenth"
+        source = {
+            "given": ", as requested",
+            "default": f": {share}" if default_margin is None else "",
+            "tenth_of_error": f": a tenth of the error of {conclusion.reference}, which is less than {share}",
+            "floor": f": a {part} of {share}, as {conclusion.reference} makes hardly any errors",
+        }
+        yield f"The margin is {margin_words(metric)} in {what}{source[metric.margin_source]}."
         if plan.kind == "cross_validation" and plan.folds < _FEW_FOLDS:
             yield f"{plan.folds} folds give rough intervals: use {_FEW_FOLDS} or more."
         yield from (f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict)
@@ -78,21 +76,6 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
             notes.setdefault(candidate.description, []).append(candidate.name)
     yield from (f"{join_words(names, 3)}: {note}." for note, names in notes.items())
     yield from (f"Note: {check.message}" for check in conclusion.checks)
-
-
-def _margin_source(conclusion: Conclusion) -> str:
-    """Return where the margin comes from, to follow it."""
-    metric, reference = conclusion.metric, conclusion.reference
-    share, default_margin = f"2% of what {guessing_words(conclusion)} costs", find_metric(metric.name).margin
-    if default_margin is not None:
-        share = f"the usual {margin_words(replace(metric, margin=default_margin))}"
-    part = "hundredth" if conclusion.task == "regression" else "tenth"
-    return {
-        "given": ", as requested",
-        "default": f": {share}" if default_margin is None else "",
-        "tenth_of_error": f": a tenth of the error of {reference}, which is less than {share}",
-        "floor": f": a {part} of {share}, as {reference} makes hardly any errors",
-    }[metric.margin_source]
 
 
 def spread(conclusion: Conclusion) -> str:

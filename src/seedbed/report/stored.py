@@ -36,20 +36,6 @@ def write_report(summary: AnySummary, path: str | os.PathLike[str] = "report.htm
     return path
 
 
-def notebook_fragment(summary: AnySummary) -> str:
-    """Return a summary as HTML for the output of a cell: the first screen and a picture, without JavaScript.
-
-    Args:
-        summary: of a comparison or of one candidate's training.
-    """
-    from seedbed.figures.drawing import svg_of
-    from seedbed.figures.pictures import all_charts  # loads what draws
-    from seedbed.report.html_page import notebook_page
-
-    shown = ("survival",) if getattr(summary, "survival", None) else ("curves",)
-    return notebook_page(summary, [svg_of(chart) for chart in all_charts(summary, only=shown).values()])
-
-
 def text_fragment(text: str) -> str:
     """Return a text as HTML for the output of a cell, in letters of one width, which not every notebook gives it."""
     return f'<pre style="font-family: monospace; line-height: normal">{html.escape(text)}</pre>'

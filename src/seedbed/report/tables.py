@@ -38,9 +38,6 @@ class NumberTable:
     shades: Sequence[Sequence[float]] = field(default=())
 
 
-LOOKS = {"better_by_margin": "better", "better": "better", "worse": "worse"}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One model of the table, or one line of what helps.

@@ -49,9 +49,15 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
             numbers = table_lines(table.columns, table.rows, width=width)
             lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
         return [*lines, Text(), *styled(row_notes(conclusion, rows), "dim", indent=2), *run_facts]
-    first = [] if screen.first is None else first_lines(*screen.first, width, names)
-    if first or screen.answers:
-        lines += [Text(), *first, *answer_lines(screen.answers, width, names)]
+    if screen.first is not None or screen.answers:
+        lines.append(Text())
+    if screen.first is not None:  # what may make the results wrong, and the command that avoids it
+        text, command = screen.first
+        texts = [*fold_text(text, width - _LABEL, 0, names), *fold_command(command, width - _LABEL)]
+        labels = ["First", *[""] * (len(texts) - 1)]
+        pairs = zip(labels, texts, strict=True)
+        lines += [Text(f"{label:{_LABEL}}{visible(line)}", "bold yellow") for label, line in pairs]
+    lines += answer_lines(screen.answers, width, names)
     lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
     lines += [*styled(screen.notes, "dim", indent=2), *_help_lines(screen, width, names)]
     lines += run_facts
@@ -72,13 +78,6 @@ def interim_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     heading = f"So far, after {plan.repeats} of up to {plan.most_repeats} repeats:"
     answer = answer_lines(screen.answers[:1], width, _spaced_names(conclusion))
     return [Text(heading, "bold"), *answer, Text(), *_table_lines(screen, width, scores_first=True)]
-
-
-def first_lines(text: str, command: str, width: int, names: Sequence[str]) -> list[Text]:
-    """Return what may make the results wrong, and the command that avoids it."""
-    texts = [*fold_text(text, width - _LABEL, 0, names), *fold_command(command, width - _LABEL)]
-    labels = ["First", *[""] * (len(texts) - 1)]
-    return [Text(f"{label:{_LABEL}}{visible(line)}", "bold yellow") for label, line in zip(labels, texts, strict=True)]
 
 
 def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence[str]) -> list[Text]:
