@@ -86,7 +86,12 @@ def steps_behind(
     for name, single in estimates.items():
         if single.error_unknown:
             continue
-        estimate = difference(name, pairs) if single.t is None else _widen(single, pairs)
+        if single.t is None:  # an interval for counts
+            estimate = difference(name, pairs)
+        else:
+            quantiles = student_quantile(alpha / 2, single.df), student_quantile(alpha / 2 / pairs, _degrees(single))
+            half = -min(quantiles) * single.se
+            estimate = replace(single, low=single.mean - half, high=single.mean + half, comparisons=pairs)
         low, high = estimate.low, min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
         rule: Rule = "worse" if name in worse else "cannot_tell"
         if is_small(single, margin, alpha):
@@ -191,13 +196,3 @@ def _p_of(estimate: Estimate, pairs: int) -> float:
     if estimate.t is None:  # an interval for counts
         return min(1.0, pairs * estimate.p)
     return max(estimate.p, min(1.0, 2 * pairs * student_cdf(-abs(estimate.t), _degrees(estimate))))
-
-
-def _widen(estimate: Estimate, pairs: int) -> Estimate:
-    """Return an estimate whose interval holds together with those of so many pairs."""
-    quantile = max(
-        -student_quantile(estimate.alpha / 2, estimate.df),
-        -student_quantile(estimate.alpha / 2 / pairs, _degrees(estimate)),
-    )
-    half = quantile * estimate.se
-    return replace(estimate, low=estimate.mean - half, high=estimate.mean + half, comparisons=pairs)

@@ -11,7 +11,6 @@ networks of a split were trained, 1..n_epochs; None means all.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,20 +57,6 @@ class Check:
     code: str
     message: str
     evidence: dict[str, float | int | None]
-
-
-def drop_contradictions(checks: Iterable[Check]) -> list[Check]:
-    """Return the checks of one candidate without contradictions, in the order of `CODES`.
-
-    Confined outputs explain everything else, so that check stands alone. A network that is still learning isn't called
-    trained for too long.
-    """
-    by_code = {check.code: check for check in checks}
-    if "confined_outputs" in by_code:
-        return [by_code["confined_outputs"]]
-    if "under_trained" in by_code:
-        by_code.pop("over_trained", None)
-    return [by_code[code] for code in CODES if code in by_code]
 
 
 def check_confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"]) -> Check:
@@ -162,47 +147,61 @@ def _same_digits(value: float, estimate: Estimate) -> str:
     return f"{value:,.{max(0, 1 - math.floor(math.log10(widest)))}f}"
 
 
-def check_under_trained(
+def check_epochs(
     candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, shape: Shape, prior_loss: float
 ) -> Check | None:
-    """Check whether networks that train for all epochs have learnt nothing yet, or their test loss was still falling
-    over the last tenth of the epochs.
+    """Check whether networks that train for all epochs have learnt nothing yet, were still learning at the end, or were
+    trained for too long.
 
-    They have learnt nothing if their mean training loss stayed 1 % above `prior_loss`. Their loss was falling if it
-    fell by at least 1 % of `prior_loss`, clearly over splits (`corrected_t`, one-sided 5 %).
+    They have learnt nothing if their mean training loss stayed 1 % above `prior_loss`. They were still learning if
+    their test loss fell by at least 1 % of `prior_loss` over the last tenth of the epochs, clearly over splits
+    (`corrected_t`, one-sided 5 %). They were trained for too long if it rose as clearly from its lowest value on, while
+    the training loss fell. The epoch of the lowest loss is taken for each split from the curves of the others, since a
+    minimum is low by chance. In the evidence, `loss_low` is the mean test loss at those epochs and `epoch_low` their
+    median.
 
     Args:
         prior_loss: the loss of predicting the class frequencies or the mean, in units of the curves.
         The others are described at the top of this file.
     """
-    losses, training = _by_split(shape, test_loss, train_loss)
-    n_epochs = len(losses)
-    if not losses.size:
+    test, train = _by_split(shape, test_loss, train_loss)
+    n_epochs, n_units = test.shape
+    if not test.size:
         return None
-    lowest = float(training.mean(axis=1).min())
+
+    def words(loss: float) -> str:
+        return f"{loss:,.{max(0, 2 - math.floor(math.log10(prior_loss)))}f}"  # the digits that a relevant change needs
+
+    lowest = float(train.mean(axis=1).min())
     if lowest > (1 + MATTERS) * prior_loss:
-        return Check(
-            candidate,
-            "under_trained",
+        message = (
             f"{candidate} has learnt nothing yet: in {counted(n_epochs, 'epoch')} its training loss came down to "
-            f"{_loss(lowest, prior_loss)}, and predicting the same for every row costs "
-            f"{_loss(prior_loss, prior_loss)}.",
-            {"training_loss": lowest, "prior_loss": prior_loss, "epochs": n_epochs},
+            f"{words(lowest)}, and predicting the same for every row costs {words(prior_loss)}."
         )
+        evidence = {"training_loss": lowest, "prior_loss": prior_loss, "epochs": n_epochs}
+        return Check(candidate, "under_trained", message, evidence)
     if n_epochs < 2:
         return None
     tenth = max(1, n_epochs // 10)
-    fall = losses[-1 - tenth] - losses[-1]
-    if not _matters(fall, shape, prior_loss):
+    start, end = float(test[-1 - tenth].mean()), float(test[-1].mean())
+    if _matters(test[-1 - tenth] - test[-1], shape, prior_loss):
+        message = (
+            f"{candidate} was still learning when its training ended: its test loss fell from {words(start)} to "
+            f"{words(end)} over the last {tenth:,} of {n_epochs:,} epochs."
+        )
+        return Check(candidate, "under_trained", message, {"fall": start - end, "loss_end": end, "epochs": n_epochs})
+    # The epoch at which the mean loss of all other splits is lowest [split].
+    others = test.sum(axis=1, keepdims=True) - test if n_units > 1 else test
+    stop, units = others.argmin(axis=0), np.arange(n_units)
+    if not (train[stop, units] - train[-1]).mean() > 0 or not _matters(test[-1] - test[stop, units], shape, prior_loss):
         return None
-    start, end = float(losses[-1 - tenth].mean()), float(losses[-1].mean())
-    return Check(
-        candidate,
-        "under_trained",
-        f"{candidate} was still learning when its training ended: its test loss fell from "
-        f"{_loss(start, prior_loss)} to {_loss(end, prior_loss)} over the last {tenth:,} of {n_epochs:,} epochs.",
-        {"fall": start - end, "loss_end": end, "epochs": n_epochs},
+    low, at = float(test[stop, units].mean()), round(float(np.median(stop))) + 1
+    message = (
+        f"{candidate} was trained for too long: after about epoch {at:,} of {n_epochs:,} its test loss rose from "
+        f"{words(low)} to {words(end)} while its training loss kept falling."
     )
+    evidence = {"rise": end - low, "loss_low": low, "loss_end": end, "epoch_low": at, "epochs": n_epochs}
+    return Check(candidate, "over_trained", message, evidence)
 
 
 def check_stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) -> Check | None:
@@ -223,36 +222,6 @@ def check_stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) ->
         f"{counted(is_late.size, 'split')} the epoch with the lowest loss was among the last tenth of {most:,}.",
         {"late": int(is_late.sum()), "splits": is_late.size, "epochs": most},
     )
-
-
-def check_over_trained(
-    candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, shape: Shape, prior_loss: float
-) -> Check | None:
-    """Check whether the test loss of networks that train for all epochs rises again while the training loss falls.
-
-    The last epoch is compared with that of the lowest loss, which is taken for each split from the curves of the
-    others, since a minimum is low by chance. The limits are those of `check_under_trained`: 1 % of `prior_loss`, and
-    clear over splits. In the evidence, `loss_low` is the mean test loss at those epochs and `epoch_low` their median.
-
-    Args: as `check_under_trained`.
-    """
-    test, train = _by_split(shape, test_loss, train_loss)
-    n_epochs, n_units = test.shape
-    if not test.size or n_epochs < 2:
-        return None
-    # The epoch at which the mean loss of all other splits is lowest [split].
-    others = test.sum(axis=1, keepdims=True) - test if n_units > 1 else test
-    stop, units = others.argmin(axis=0), np.arange(n_units)
-    rise, fall = test[-1] - test[stop, units], train[stop, units] - train[-1]
-    if not (fall.mean() > 0 and _matters(rise, shape, prior_loss)):
-        return None
-    low, end, at = float(test[stop, units].mean()), float(test[-1].mean()), round(float(np.median(stop))) + 1
-    message = (
-        f"{candidate} was trained for too long: after about epoch {at:,} of {n_epochs:,} its test loss rose from "
-        f"{_loss(low, prior_loss)} to {_loss(end, prior_loss)} while its training loss kept falling."
-    )
-    evidence = {"rise": end - low, "loss_low": low, "loss_end": end, "epoch_low": at, "epochs": n_epochs}
-    return Check(candidate, "over_trained", message, evidence)
 
 
 def check_diverged(
@@ -324,8 +293,3 @@ def _matters(change: Floats, shape: Shape, prior_loss: float) -> bool:
     if repeats * folds == 1:
         return corrected_t(change[None], alpha=0.1, n_test_over_n_train=0.0).low > 0
     return corrected_t(change.reshape((repeats, folds) if folds > 1 else (1, repeats)), alpha=0.1).low > 0
-
-
-def _loss(value: float, prior_loss: float) -> str:
-    """Return a loss with the digits that a relevant change needs."""
-    return f"{value:,.{max(0, 2 - math.floor(math.log10(prior_loss)))}f}"

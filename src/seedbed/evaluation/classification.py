@@ -33,28 +33,18 @@ def predicted_classes(p: ArrayLike, *, by_class: bool) -> NDArray[np.intp]:
     return probability.argmax(axis=-1) if by_class else (probability > 0.5).astype(np.intp)
 
 
-def _class_input(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[np.intp], Floats]:
-    """Return class codes [row] and probabilities [row, class], from probabilities in either shape."""
-    probability = np.asarray(p, dtype=np.float64)
-    if probability.ndim == 1:
-        probability = np.column_stack([1 - probability, probability])
-    return np.asarray(y, dtype=np.intp), probability
-
-
 def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
     """Return counts [true class, predicted class] of out-of-fold predictions.
 
     Args:
         y: [row], class codes. p: [row] or [row, class] probabilities; rows whose prediction isn't finite are left out.
     """
-    codes, probability = _class_input(y, p)
-    finite = np.isfinite(probability).all(axis=1)
-    n_classes = probability.shape[1]
-    # Two columns become one, so that ties at 0.5 fall to class 0 as everywhere.
-    columns = probability[:, 1] if n_classes == 2 else probability
-    guess = predicted_classes(columns, by_class=n_classes > 2)
-    cells = np.bincount((codes * n_classes + guess)[finite], minlength=n_classes**2)
-    return cells.reshape(n_classes, n_classes)
+    codes, probability = np.asarray(y, dtype=np.intp), np.asarray(p, dtype=np.float64)
+    by_class = probability.ndim == 2
+    n_classes = probability.shape[1] if by_class else 2
+    finite = np.isfinite(probability.reshape(len(codes), -1)).all(axis=1)
+    cells = codes * n_classes + predicted_classes(probability, by_class=by_class)
+    return np.bincount(cells[finite], minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def _auc(y: NDArray[np.intp], p: Floats) -> float | None:
@@ -62,7 +52,7 @@ def _auc(y: NDArray[np.intp], p: Floats) -> float | None:
     n_classes = p.shape[1]
     if (np.bincount(y, minlength=n_classes) == 0).any():
         return None
-    return float(two_class_auc(y == 1, p[:, 1])(np.ones((1, len(y))))[0]) if n_classes == 2 else multiclass_auc(y, p)
+    return float(two_class_auc(y == 1, p[:, 1])(np.ones((1, len(y))))[0]) if n_classes == 2 else multiclass_auc(y, p)[0]
 
 
 class FoldAuc(NamedTuple):
@@ -85,8 +75,9 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> FoldAuc:
     Returns:
         (value, pooled); value is None if a class has no row at all.
     """
-    codes, probability = _class_input(y, p)
-    fold = np.asarray(folds)
+    codes, probability, fold = np.asarray(y, dtype=np.intp), np.asarray(p, dtype=np.float64), np.asarray(folds)
+    if probability.ndim == 1:
+        probability = np.column_stack([1 - probability, probability])
     members = [fold == number for number in np.unique(fold)]
     n_classes = probability.shape[1]
     if any(np.bincount(codes[member], minlength=n_classes).min() < _FEWEST_ROWS for member in members):
@@ -124,44 +115,28 @@ def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
     return score
 
 
-def multiclass_auc(y: NDArray[np.intp], p: Floats) -> float:
+def multiclass_auc(y: NDArray[np.intp], p: Floats) -> tuple[float, Floats]:
     """Return the mean over ordered pairs of classes (i, j) of the AUC by which p_i separates rows of i from rows of
-    j (Hand & Till 2001, who write it as the mean over unordered pairs of both directions).
-
-    Args:
-        y: class codes [row]; each class has a row.
-        p: probabilities [row, class], finite.
-    """
-    columns = _by_class(y, p)
-    pairs = itertools.permutations(range(p.shape[1]), 2)
-    return float(np.mean([_share_below(columns[i][i], columns[j][i]).mean() for i, j in pairs]))
-
-
-def auc_influence(y: NDArray[np.intp], p: Floats) -> Floats:
-    """Return the derivative of `multiclass_auc` by the weight of each row [row], where all weights are 1.
+    j (Hand & Till 2001, who write it as the mean over unordered pairs of both directions), and its derivative by the
+    weight of each row [row], where all weights are 1.
 
     These are the placement values of DeLong, DeLong & Clarke-Pearson 1988. Their sum of squares is the variance that
     a bootstrap of rows would find (infinitesimal jackknife, Jaeckel 1972). A bootstrap would take long: each
     resample goes through the rows of all pairs of classes.
 
-    Args: as `multiclass_auc`.
+    Args:
+        y: class codes [row]; each class has a row.
+        p: probabilities [row, class], finite.
     """
-    n_classes = p.shape[1]
-    columns = _by_class(y, p)
-    members = [np.flatnonzero(y == code) for code in range(n_classes)]
-    influence = np.zeros(len(y))
-    for i, j in itertools.permutations(range(n_classes), 2):
-        higher, lower = columns[i][i], columns[j][i]
+    members = [np.flatnonzero(y == code) for code in range(p.shape[1])]
+    areas, influence = [], np.zeros(len(y))
+    for i, j in itertools.permutations(range(p.shape[1]), 2):
+        higher, lower = p[members[i], i], p[members[j], i]
         placements = _share_below(higher, lower)
-        area = placements.mean()
-        influence[members[i]] += (placements - area) / len(higher)
-        influence[members[j]] += (1 - _share_below(lower, higher) - area) / len(lower)
-    return np.asarray(influence / (n_classes * (n_classes - 1)), dtype=np.float64)
-
-
-def _by_class(y: NDArray[np.intp], p: Floats) -> list[list[Floats]]:
-    """Return [true class][column]: the probabilities of the rows of a class, [row of the class]."""
-    return [list(p[y == code].T) for code in range(p.shape[1])]
+        areas.append(placements.mean())
+        influence[members[i]] += (placements - areas[-1]) / len(higher)
+        influence[members[j]] += (1 - _share_below(lower, higher) - areas[-1]) / len(lower)
+    return float(np.mean(areas)), influence / len(areas)
 
 
 def _share_below(values: Floats, others: Floats) -> Floats:

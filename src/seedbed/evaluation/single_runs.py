@@ -101,16 +101,24 @@ def summarize_curves(
     coarse = epochs[spread_indices(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
     ghosts = healthy[spread_indices(healthy.size, max_ghosts)]
     single = {key: [_plain(curves[key][coarse, ghost]) for ghost in ghosts] for key in ("test_loss", "test_score")}
+    lines = {}
+    for key, array in curves.items():
+        mean, low, high = (np.empty(epochs.size if healthy.size else 0) for _ in range(3))
+        # Some epochs at a time, so that the curves are never copied.
+        for start in range(0, len(mean), _ROWS_AT_ONCE):
+            some = slice(start, start + _ROWS_AT_ONCE)
+            values = array[epochs[some]][:, healthy].astype(np.float64)
+            # Rounding may push the mean of equal numbers past all of them, hence the clip.
+            mean[some] = np.clip(values.mean(axis=1), values.min(axis=1), values.max(axis=1))
+            low[some], high[some] = np.percentile(values, (25, 75), axis=1)
+        lines[key] = CurveLines(mean=_plain(mean), low=_plain(low), high=_plain(high), ghosts=single.get(key, []))
     return CandidateCurves(
         name=name,
         n_networks=n_networks,
         n_diverged=n_networks - int(healthy.size),
         epochs=epochs.tolist(),
         ghost_epochs=coarse.tolist(),
-        curves={
-            key: CurveLines(**_summarize(array, epochs, healthy), ghosts=single.get(key, []))
-            for key, array in curves.items()
-        },
+        curves=lines,
     )
 
 
@@ -130,20 +138,6 @@ def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.b
     # NaN and infinity survive in the extremes, which take less memory than a mask of all values.
     ends = [end for array in arrays.values() for end in (array.min(axis=0), array.max(axis=0))]
     return np.asarray(np.isfinite(ends).all(axis=0))
-
-
-def _summarize(
-    array: NDArray[np.floating], epochs: NDArray[np.intp], healthy: NDArray[np.intp]
-) -> dict[str, list[float]]:
-    """Return the lines of one curve. It takes some epochs at a time, so that the curves are never copied."""
-    lines = {name: np.empty(epochs.size if healthy.size else 0) for name in ("mean", "low", "high")}
-    for start in range(0, epochs.size if healthy.size else 0, _ROWS_AT_ONCE):
-        some = slice(start, start + _ROWS_AT_ONCE)
-        values = array[epochs[some]][:, healthy].astype(np.float64)
-        # Rounding may push the mean of equal numbers past all of them, hence the clip.
-        lines["mean"][some] = np.clip(values.mean(axis=1), values.min(axis=1), values.max(axis=1))
-        lines["low"][some], lines["high"][some] = np.percentile(values, (25, 75), axis=1)
-    return {name: _plain(line) for name, line in lines.items()}
 
 
 def _plain(values: NDArray[Any]) -> list[float]:
@@ -219,49 +213,39 @@ def lottery(
     finite = {candidate: kept for candidate, runs in arrays.items() if (kept := runs[np.isfinite(runs)]).size}
     if not finite:
         return RunLottery(name=name, words=words)
-    edges = _edges(*_ends(list(finite.values())), step)
-    spreads = tuple(_spread(candidate, runs, edges, differences) for candidate, runs in finite.items())
-    return RunLottery(name=name, words=words, edges=tuple(edges.tolist()), runs=spreads)
+    edges = _edges(list(finite.values()), step)
+    spreads = []
+    for candidate, runs in finite.items():
+        # A value that equals an edge, except for rounding, belongs to the bin that begins there.
+        bins = np.floor((runs - edges[0]) / (edges[1] - edges[0]) + 1e-6).astype(np.intp)
+        counts = np.bincount(np.clip(bins, 0, len(edges) - 2), minlength=len(edges) - 1)
+        spreads.append(
+            RunSpread(
+                name=candidate,
+                n=runs.size,
+                mean=float(runs.mean()),
+                lowest=float(runs.min()),
+                highest=float(runs.max()),
+                quantiles=tuple(np.quantile(runs, _QUANTILES).tolist()),
+                counts=tuple(counts.tolist()),
+                better=float(np.mean(runs > 0)) if differences else None,
+            )
+        )
+    return RunLottery(name=name, words=words, edges=tuple(edges.tolist()), runs=tuple(spreads))
 
 
-def _ends(runs: Sequence[Floats]) -> tuple[float, float]:
-    """Return where the bins begin and end."""
+def _edges(runs: Sequence[Floats], step: float) -> Floats:
+    """Return the edges of the bins; without a step their width is 1, 2 or 5 times a power of ten."""
     low, high = min(float(run.min()) for run in runs), max(float(run.max()) for run in runs)
     middles = sorted((float(np.median(run)), *np.quantile(run, (0.05, 0.95)).tolist()) for run in runs)
     widths = sorted(last - first for _, first, last in middles)
     typical, middle = widths[(len(widths) - 1) // 2], middles[(len(middles) - 1) // 2][0]
-    if typical == 0 or high - low <= _REACH * typical:
-        return low, high
-    return max(low, middle - _REACH / 2 * typical), min(high, middle + _REACH / 2 * typical)
-
-
-def _edges(low: float, high: float, step: float) -> Floats:
+    if typical > 0 and high - low > _REACH * typical:
+        low, high = max(low, middle - _REACH / 2 * typical), min(high, middle + _REACH / 2 * typical)
     # Runs of one value still need a bin that is wide enough to be seen.
     width = max((high - low) / _MOST_BINS, step, 1e-9 * max(abs(low), abs(high), 1e-3))
-    width, shift = _round_up(width, step), step / 2
-    first, last = (math.floor((end + shift) / width + 1e-9) for end in (low, high))
-    return np.arange(first, last + 2, dtype=np.float64) * np.float64(width) - shift
-
-
-def _round_up(width: float, step: float) -> float:
-    """Return a whole number of steps; without a step 1, 2 or 5 times a power of ten."""
-    if step:
-        return math.ceil(width / step - 1e-9) * step
     power = 10.0 ** math.floor(math.log10(width))
-    return next(size * power for size in (1, 2, 5, 10) if size * power >= width * (1 - 1e-9))
-
-
-def _spread(name: str, runs: Floats, edges: Floats, differences: bool) -> RunSpread:
-    # A value that equals an edge, except for rounding, belongs to the bin that begins there.
-    width = edges[1] - edges[0]
-    place = np.clip(np.floor((runs - edges[0]) / width + 1e-6).astype(np.intp), 0, len(edges) - 2)
-    return RunSpread(
-        name=name,
-        n=runs.size,
-        mean=float(runs.mean()),
-        lowest=float(runs.min()),
-        highest=float(runs.max()),
-        quantiles=tuple(np.quantile(runs, _QUANTILES).tolist()),
-        counts=tuple(np.bincount(place, minlength=len(edges) - 1).tolist()),
-        better=float(np.mean(runs > 0)) if differences else None,
-    )
+    round_widths = (size * power for size in (1, 2, 5, 10) if size * power >= width * (1 - 1e-9))
+    width = math.ceil(width / step - 1e-9) * step if step else next(round_widths)
+    first, last = (math.floor((end + step / 2) / width + 1e-9) for end in (low, high))
+    return np.arange(first, last + 2, dtype=np.float64) * np.float64(width) - step / 2

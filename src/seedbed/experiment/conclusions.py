@@ -15,12 +15,10 @@ from seedbed.evaluation.checks import (
     check_confined_outputs,
     check_dead_units,
     check_diverged,
+    check_epochs,
     check_no_better_than_prior,
-    check_over_trained,
     check_stopped_at_the_end,
-    check_under_trained,
     check_worse_than_logistic,
-    drop_contradictions,
 )
 from seedbed.evaluation.conclusion import conclude, count_comparisons
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
@@ -100,13 +98,12 @@ def guessing_like(like: Result) -> Result:
 
 
 def check_training(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:
-    """Return the checks that fire, candidate by candidate, without those that `drop_contradictions` removes."""
+    """Return the checks that fire, candidate by candidate."""
     finite = {result.name: result for result in results if result.finite}
     diagnosed: list[Check] = []
     for result in results:
         if isinstance(result, NetworkResult):
-            checks = _checks(experiment, result, finite, conclusion)
-            diagnosed += drop_contradictions(check for check in checks if check is not None)
+            diagnosed += filter(None, _checks(experiment, result, finite, conclusion))
     return tuple(diagnosed)
 
 
@@ -126,8 +123,7 @@ def _checks(
         prior = 1.0 if numeric else prior_loss("log_loss", experiment.fitted_table.target)
         repeats = len(result.predictions)
         shape = (repeats, len(result.splits) // repeats, result.n_networks)
-        yield check_under_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
-        yield check_over_trained(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
+        yield check_epochs(name, train_loss=train, test_loss=test, shape=shape, prior_loss=prior)
     train, test = result.used(0)[None], result.used(2)[None]
     if not result.failure:
         yield check_diverged(

@@ -98,13 +98,38 @@ def conclude_scores(
     seeds = max(values.shape[1] for values in scores.values())
     conclusion = open_conclusion(options, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
     losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
-    means = {name: values.mean(axis=1) for name, values in losses.items()}
-    fixed, on_these_rows = _find_constant(means, reference), list[SeedDifference]()
+    # Without a verdict is a candidate whose difference is the same number in all splits, and either not 0, or both have
+    # the same score in all splits.
+    fixed, on_these_rows, ours = dict[str, str](), list[SeedDifference](), losses[reference].mean(axis=1)
+    unseen = "in all splits, so their spread, which decides, can't be seen"
+    for name, values in losses.items():
+        x = ours - values.mean(axis=1)
+        if name == reference or np.ptp(x) > 1e-12 * np.abs(x).max():
+            continue
+        if x.any():
+            fixed[name] = f"it differs from {reference} by the same {abs(float(x.mean())):.4g} {unseen}"
+        elif np.ptp(ours) == 0:
+            score = abs(float(ours.mean()))
+            fixed[name] = f"it and {reference} have the same score, {score:.4g}, {unseen}; predictions show more"
     usable = {name: values[None] for name, values in losses.items() if name not in fixed or plan.df is None}
     if plan.df is None:
         reason = "its scores are all of one split, so they say nothing about other rows"
         fixed = {name: reason for name in scores if name != reference}
-        on_these_rows = _seed_differences(losses, reference, alpha, count_comparisons(list(losses)) + options.tried)
+        n = count_comparisons(list(losses)) + options.tried
+        (of_seeds,) = losses[reference]
+        for name, (theirs,) in losses.items():
+            if name != reference:
+                over_seeds = seed_difference(of_seeds, theirs, alpha=alpha, comparisons=n)
+                on_these_rows.append(
+                    SeedDifference(
+                        candidate=name,
+                        reference=reference,
+                        difference=float(of_seeds.mean() - theirs.mean()),
+                        low=None if over_seeds is None else over_seeds.low,
+                        high=None if over_seeds is None else over_seeds.high,
+                        seeds=(len(of_seeds), len(theirs)),
+                    )
+                )
     level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
 
     def difference(first: str, second: str, n: int) -> Estimate:
@@ -113,8 +138,7 @@ def conclude_scores(
 
     mean_losses = {name: float(values.mean()) for name, values in usable.items()}
     evidence = Evidence(runs=usable, means=mean_losses, difference=difference)
-    ours = scores[reference]
-    same = [name for name, values in scores.items() if name != reference and np.array_equal(values, ours)]
+    same = [name for name in scores if name != reference and np.array_equal(scores[name], scores[reference])]
     return replace(
         conclude(conclusion, evidence, without=fixed),
         on_these_rows=tuple(on_these_rows),
@@ -139,40 +163,6 @@ def _margin_of(reference: Floats, metric: Metric, options: JudgeOptions) -> Marg
     if size < 1 / LARGEST:
         raise OptionError("the reference's mean score is 0 or tiny: no default margin", f"Give {spell('margin')}.")
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
-
-
-def _find_constant(means: Mapping[str, Floats], reference: str) -> dict[str, str]:
-    """Return the candidates without a verdict: their difference is the same number in all splits, and either not 0, or
-    both have the same score in all splits. `means` are losses [split].
-    """
-    reasons, ours = {}, means[reference]
-    for name, values in means.items():
-        x = ours - values
-        if name == reference or np.ptp(x) > 1e-12 * np.abs(x).max():
-            continue
-        unseen = "in all splits, so their spread, which decides, can't be seen"
-        if x.any():
-            reasons[name] = f"it differs from {reference} by the same {abs(float(x.mean())):.4g} {unseen}"
-        elif np.ptp(ours) == 0:
-            score = abs(float(values.mean()))
-            reasons[name] = f"it and {reference} have the same score, {score:.4g}, {unseen}; predictions show more"
-    return reasons
-
-
-def _seed_differences(
-    losses: Mapping[str, Floats], reference: str, alpha: float, comparisons: int
-) -> list[SeedDifference]:
-    """Return each candidate's difference on one split, with the interval over seeds if both have several."""
-    differences, (ours,) = [], losses[reference]
-    for name, (theirs,) in losses.items():
-        if name != reference:
-            gain, seeds = float(ours.mean() - theirs.mean()), (len(ours), len(theirs))
-            difference = SeedDifference(candidate=name, reference=reference, difference=gain, seeds=seeds)
-            over_seeds = seed_difference(ours, theirs, alpha=alpha, comparisons=comparisons)
-            if over_seeds is not None:
-                difference = replace(difference, low=over_seeds.low, high=over_seeds.high)
-            differences.append(difference)
-    return differences
 
 
 def _score(values: Floats, metric: Metric, plan: SplitPlan, alpha: float) -> Score:

@@ -70,6 +70,14 @@ def read_rows(
             "no corrected test is known to keep its error level with them",
             "Score the candidates by repeated k-fold cross-validation.",
         )
+    test_share = None
+    if {"n_test", "n_train"} <= roles.keys():
+        tested, trained = (numbers(columns, roles[role]) for role in ("n_test", "n_train"))
+        if not all(((counts >= 1) & (counts <= _MOST_ROWS)).all() for counts in (tested, trained)):
+            both = " and ".join(f"'{columns.names[roles[role]]}'" for role in ("n_train", "n_test"))
+            message = f"{columns.where}: {both} aren't numbers of rows above 0 in all rows"
+            raise DataError(message, "Correct or drop them.")
+        test_share = float(1 - np.mean(trained / (tested + trained)))
     nothing = np.zeros(columns.n_rows, dtype=np.int64)
     factors = {
         role: factor(columns, roles[role], role) if role in roles else Factor("", nothing, ())
@@ -89,19 +97,8 @@ def read_rows(
         **factors,
         split=split.astype(np.int64),
         splits=tuple(divmod(key, n_folds) for key in keys.tolist()),
-        test_share=_test_share(columns, roles),
+        test_share=test_share,
     )
-
-
-def _test_share(columns: Frame, roles: Mapping[str, int]) -> float | None:
-    """Return the mean share of test rows by the columns that count rows."""
-    if "n_test" not in roles or "n_train" not in roles:
-        return None
-    tested, trained = (numbers(columns, roles[role]) for role in ("n_test", "n_train"))
-    if not all(((counts >= 1) & (counts <= _MOST_ROWS)).all() for counts in (tested, trained)):
-        names = " and ".join(f"'{columns.names[roles[role]]}'" for role in ("n_train", "n_test"))
-        raise DataError(f"{columns.where}: {names} aren't numbers of rows above 0 in all rows", "Correct or drop them.")
-    return float(1 - np.mean(trained / (tested + trained)))
 
 
 def scores_by_candidate(columns: Frame, values: Sequence[int], rows: FileRows) -> dict[str, Floats]:
