@@ -15,8 +15,9 @@ from seedbed.settings.design import Engine
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import source_of
 from seedbed.training.data import TrainingData, counted_rows
+from seedbed.training.loop import train_chunk, train_chunks
 from seedbed.training.native.library import kernel
-from seedbed.training.parallel import pick_jobs, train_chunk, train_chunks
+from seedbed.training.parallel import pick_jobs
 from seedbed.training.planning import plan_chunks
 from seedbed.training.stack import Chunk
 
@@ -39,10 +40,10 @@ def on_gpu(task: Task) -> Contender:
         raise UnavailableError("no CUDA device")
     data = _one_split(task.rows)
     (chunk, *_) = _plan(task, data, 5000, "torch", device="cuda")
-    n = len(chunk.members)
-    train_chunk(chunk, data)
+    n = len(chunk.networks)
+    train_chunk(chunk)
     return Contender(
-        lambda: timed(lambda: train_chunk(chunk, data), networks=n),
+        lambda: timed(lambda: train_chunk(chunk), networks=n),
         f"one chunk of {n} networks on {torch.cuda.get_device_name()}",
     )
 
@@ -58,7 +59,7 @@ def all_cores(task: Task) -> Contender:
     chunks = _plan(task, data, n_networks, "native")
 
     def train() -> None:
-        trained = sum(result.curves.shape[2] for _, result in train_chunks([(chunk, data) for chunk in chunks], cores))
+        trained = sum(result.curves.shape[2] for _, result in train_chunks(chunks, cores))
         assert trained == n_networks
 
     train()
@@ -70,8 +71,8 @@ def all_cores(task: Task) -> Contender:
 def _one_chunk(task: Task, data: TrainingData, engine: Engine) -> Contender:
     size = _full_size(task, data, engine)
     (chunk,) = _plan(task, data, size, engine)
-    train_chunk(chunk, data)
-    return Contender(lambda: timed(lambda: train_chunk(chunk, data), networks=size), f"one chunk of {size} networks")
+    train_chunk(chunk)
+    return Contender(lambda: timed(lambda: train_chunk(chunk), networks=size), f"one chunk of {size} networks")
 
 
 def _full_size(task: Task, data: TrainingData, engine: Engine) -> int:

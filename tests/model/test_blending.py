@@ -19,7 +19,7 @@ from seedbed.model.members import Fit, Running, trained_members
 from seedbed.model.portfolio import candidates_for
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
-from seedbed.training.parallel import train_chunks
+from seedbed.training.loop import train_chunks
 
 from .plain_networks import plain_values
 
@@ -213,7 +213,7 @@ def test_members_share_a_time_limit_by_their_work(table_for, monkeypatch):
     table, limits = table_for("ill"), []
 
     def train(chunks, *options):
-        limits.append([chunk.seconds for chunk, _ in chunks])
+        limits.append([chunk.seconds for chunk in chunks])
         return train_chunks(chunks, *options)
 
     monkeypatch.setattr(members, "train_chunks", train)

@@ -12,9 +12,8 @@ from seedbed.networks.candidate import candidate_from
 from seedbed.networks.layers import Arrays
 from seedbed.networks.mlp import MLP
 from seedbed.networks.network import Network
-from seedbed.training.data import TrainingData
+from seedbed.training.loop import train_chunk
 from seedbed.training.losses import r2
-from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import Chunk
 from seedbed.training.stack import shuffle_rows
 from seedbed.training.torch import modules
@@ -92,13 +91,13 @@ def users_loop(
     return curves, near_zero
 
 
-def train_plan(plan: Sequence[Chunk], data: TrainingData) -> list[tuple[np.ndarray, np.ndarray, float, Arrays]]:
+def train_plan(plan: Sequence[Chunk]) -> list[tuple[np.ndarray, np.ndarray, float, Arrays]]:
     """Return curves, outputs, share of dead units and state of each network of a plan."""
     found = {}
     for chunk in plan:
-        result = train_chunk(chunk, data)
+        result = train_chunk(chunk)
         columns = (np.moveaxis(part, -1, 0) for part in (result.curves, result.outputs, result.dead))
-        found |= dict(zip(chunk.members, zip(*columns, result.states, strict=True), strict=True))
+        found |= dict(zip(chunk.networks, zip(*columns, result.states, strict=True), strict=True))
     return [found[number] for number in range(len(found))]
 
 

@@ -43,7 +43,7 @@ def trained(kind, data, recipe):
     }  # overflows for inputs of a few hundred
     build = own[kind] if kind in own else network_in_words(kind, 5, n_outputs)
     plan = plan_chunks(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1])
-    return [(curves, outputs, state) for curves, outputs, _, state in train_plan(plan, data)[::2]]
+    return [(curves, outputs, state) for curves, outputs, _, state in train_plan(plan)[::2]]
 
 
 def changed(data, rows, value, rng):

@@ -53,8 +53,8 @@ def test_an_epoch_never_waits_for_the_device(task):
     X, y, X_test, y_test = task("bce").parts
     data, build = one_split((X, y), (X_test, y_test), None, "float32"), functools.partial(SHAPES["swiglu"], 5, 1)
     recipe = Recipe.tutorial(epochs=6, optimizer="adamw", schedule="cosine", clip_norm=0.5)
-    chunk = Chunk(build, recipe, (0, 1, 2), (0, 0, 0), (0, 1, 2), device=DEVICE)
-    engine = TorchEngine(Stack(chunk, data))
+    chunk = Chunk(build, data, recipe, (0, 1, 2), (0, 0, 0), (0, 1, 2), device=DEVICE)
+    engine = TorchEngine(Stack(chunk))
     engine.train(0, 2)
     torch.cuda.set_sync_debug_mode("error")
     try:

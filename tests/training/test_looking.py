@@ -43,7 +43,7 @@ def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
     plan = plan_chunks(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64")
-    return [state for *_, state in train_plan(plan, data)]
+    return [state for *_, state in train_plan(plan)]
 
 
 class Fast(nn.Sequential):

@@ -23,10 +23,10 @@ from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
 from seedbed.training import planning, undocumented
+from seedbed.training.loop import train_chunk, train_chunks
 from seedbed.training.many import train_many
 from seedbed.training.native import library
 from seedbed.training.native.engine import NativeEngine
-from seedbed.training.parallel import train_chunk, train_chunks
 from seedbed.training.planning import plan_chunks
 
 from .plain_loop import network_in_words
@@ -132,7 +132,7 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
     recipe = Recipe.tutorial(epochs=30_000)
     plan = plan_chunks(network_in_words("relu:64,64"), two_splits, recipe, seeds=range(64), splits=[0] * 64)
     quick = dataclasses.replace(plan[0], recipe=Recipe.tutorial(epochs=1))
-    trained = train_chunks([(chunk, two_splits) for chunk in (quick, *plan)], 2)
+    trained = train_chunks([quick, *plan], 2)
     assert next(trained)[0] == 0
     started = time.process_time()  # of both threads, since other programs may hold the machine
     trained.close()
@@ -273,18 +273,15 @@ def test_an_unknown_target_ends_the_build_with_the_known_ones(hook, monkeypatch)
 def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
     recipe = Recipe.tutorial(epochs=2)
     plan = plan_chunks(network_in_words("relu:4"), two_splits, recipe, seeds=[1, 2], splits=[0, 0])
-    rows, steps = NativeEngine._rows, NativeEngine._steps
+    check = NativeEngine._check
 
-    def halved(function):
-        def call(self, *args):
-            return {name: value[:, ..., :1] if name == what else value for name, value in function(self, *args).items()}
+    def check_halved(native):
+        native._arrays[what] = native._arrays[what][:, ..., :1]
+        check(native)
 
-        return call
-
-    monkeypatch.setattr(NativeEngine, "_rows", halved(rows))
-    monkeypatch.setattr(NativeEngine, "_steps", halved(steps))
+    monkeypatch.setattr(NativeEngine, "_check", check_halved)
     with pytest.raises(AssertionError, match=f"{what} has shape"):
-        train_chunk(plan[0], two_splits)
+        train_chunk(plan[0])
 
 
 @pytest.mark.slow

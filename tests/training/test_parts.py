@@ -10,8 +10,8 @@ from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
 from seedbed.training import many, planning
 from seedbed.training.data import TrainingData
+from seedbed.training.loop import train_chunk
 from seedbed.training.many import train_many
-from seedbed.training.parallel import train_chunk
 from seedbed.training.planning import plan_chunks
 
 from .plain_loop import network_in_words
@@ -76,4 +76,4 @@ def test_dead_units_inside_a_residual_layer_are_counted(task, monkeypatch):
     data = TrainingData(task("bce").X.astype("f"), task("bce").y, rows, rows)
     recipe, network = Recipe.tutorial(epochs=2, lr=1e-6), network_in_words("linear:4+relu:4@residual")
     (chunk,) = plan_chunks(network, data, recipe, seeds=[1, 2], splits=[0, 0])
-    assert train_chunk(chunk, data).dead.tolist() == [0.75, 0.75]
+    assert train_chunk(chunk).dead.tolist() == [0.75, 0.75]

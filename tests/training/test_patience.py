@@ -10,8 +10,7 @@ from torch import nn
 
 from seedbed.evaluation.calibration import mean_loss
 from seedbed.settings.recipe import Recipe
-from seedbed.training.loop import Best
-from seedbed.training.parallel import train_chunk
+from seedbed.training.loop import Best, train_chunk
 from seedbed.training.planning import plan_chunks
 from seedbed.training.stack import Chunk
 
@@ -32,12 +31,12 @@ def planned(kind, data, patience, epochs=EPOCHS, **recipe):
 
 def loss_by_epoch(kind, data, chunk, **recipe):
     """The deciding loss, computed from the outputs of trainings that end after each epoch."""
-    target, members, found = data.y, list(chunk.members), []
+    target, members, found = data.y, list(chunk.networks), []
     for epoch in range(1, EPOCHS + 1):
         draws = np.full((len(SEEDS), len(target)), np.nan)
         for plain in planned(kind, data, None, epoch, **recipe):
-            said = train_chunk(plain, data).outputs[:, 0]
-            draws[list(plain.members)] = expit(said.astype(np.float64)).T
+            said = train_chunk(plain).outputs[:, 0]
+            draws[list(plain.networks)] = expit(said.astype(np.float64)).T
         draws = draws[members]
         tested = np.isfinite(draws).any(axis=0)
         counts = np.isfinite(draws[:, tested]).sum(axis=0)
@@ -51,15 +50,15 @@ def loss_by_epoch(kind, data, chunk, **recipe):
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batch_size):
     for chunk in planned(kind, two_splits, EPOCHS, batch_size=batch_size):
-        found = train_chunk(chunk, two_splits)
+        found = train_chunk(chunk)
         losses = loss_by_epoch(kind, two_splits, chunk, batch_size=batch_size)
-        (best,) = found.best
+        (best,) = set(found.epochs.tolist())
         assert losses[best - 1] <= min(losses) + 1e-5
         for other in planned(kind, two_splits, None, best, batch_size=batch_size):
-            expected = train_chunk(other, two_splits)
-            for place, member in enumerate(other.members):
-                if member in chunk.members:
-                    own = chunk.members.index(member)
+            expected = train_chunk(other)
+            for place, member in enumerate(other.networks):
+                if member in chunk.networks:
+                    own = chunk.networks.index(member)
                     assert_close(found.outputs[:, :, own], expected.outputs[:, :, place])
                     for name, value in expected.states[place].items():
                         assert_close(found.states[own][name], value)
@@ -67,26 +66,26 @@ def test_networks_and_outputs_are_those_of_the_best_epoch(two_splits, kind, batc
 
 def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
     (chunk,) = planned("relu", two_splits, 2, epochs=200)
-    result = train_chunk(chunk, two_splits)
+    result = train_chunk(chunk)
     assert result.curves.shape[1] < 200
-    assert result.best == (result.curves.shape[1] - 2,)
+    assert set(result.epochs) == {result.curves.shape[1] - 2}
 
 
 def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
     for kind in ("relu", "general"):
-        patient, whole = (train_plan(planned(kind, two_splits, patience), two_splits) for patience in (EPOCHS, None))
+        patient, whole = (train_plan(planned(kind, two_splits, patience)) for patience in (EPOCHS, None))
         for one, other in zip(patient, whole, strict=True):
             assert_close(one[0], other[0])
 
 
 def test_a_time_limit_ends_training_after_at_least_one_epoch(two_splits):
     (chunk,) = planned("relu", two_splits, EPOCHS)
-    assert train_chunk(dataclasses.replace(chunk, seconds=0.0), two_splits).curves.shape[1] == 1
+    assert train_chunk(dataclasses.replace(chunk, seconds=0.0)).curves.shape[1] == 1
 
 
 def test_diverging_networks_keep_their_state_from_before(two_splits):
     (chunk,) = planned("relu", two_splits, EPOCHS, lr=1e20)
-    result = train_chunk(chunk, two_splits)
+    result = train_chunk(chunk)
     assert result.curves.shape[1] == EPOCHS
     assert len(result.states) == len(SEEDS)
 
@@ -99,9 +98,9 @@ def test_all_networks_are_one_chunk(two_splits):
 def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_minibatches(two_splits):
     """70 rows make 5 minibatches of 16, and 62 rows only 4."""
     (chunk,) = planned("relu", two_splits, EPOCHS, batch_size=16)
-    found = train_chunk(chunk, two_splits)
+    found = train_chunk(chunk)
     larger, _ = planned("relu", two_splits, None, batch_size=16)
-    assert_close(found.curves[..., :3], train_chunk(larger, two_splits).curves)
+    assert_close(found.curves[..., :3], train_chunk(larger).curves)
     assert (found.curves[0, -1] < found.curves[0, 0]).all()
 
 
@@ -109,16 +108,15 @@ def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(t
     settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": (2, 2)}
     recipe = Recipe.tutorial(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
     (both,) = plan_chunks(KINDS["relu"], two_splits, recipe, group_size=3, **settings)
-    found = train_chunk(both, two_splits)
-    assert len(set(found.best)) == 2
-    for group, best in enumerate(found.best):
-        own = slice(3 * group, 3 * group + 3)
+    found = train_chunk(both)
+    assert len(set(found.epochs.tolist())) == 2
+    for own in (slice(0, 3), slice(3, 6)):
         single = {name: value[own] if isinstance(value, list) else value for name, value in settings.items()}
         (chunk,) = plan_chunks(KINDS["relu"], two_splits, recipe, **single)
-        alone = train_chunk(chunk, two_splits)
-        assert alone.best == (best,)
+        alone = train_chunk(chunk)
+        assert alone.epochs.tolist() == found.epochs[own].tolist()
         assert_close(found.outputs[:, :, own], alone.outputs)
-        curves = found.curves[:, :, own]
+        curves, best = found.curves[:, :, own], alone.epochs[0]
         assert_close(curves[:, : best + 2], alone.curves)
         assert np.isnan(curves[:, best + 2 :]).all()
         for one, other in zip(found.states[own], alone.states, strict=True):
@@ -127,8 +125,8 @@ def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(t
 
 
 @pytest.mark.parametrize(("best", "waited"), [(1, 3), (6, 3), (9, 5), (30, 8)])
-def test_training_waits_for_half_of_the_epochs_to_the_best_one(best, waited):
-    chunk = Chunk(nn.Identity, Recipe(), *[(0,)] * 3, patience=(3, 8))
+def test_training_waits_for_half_of_the_epochs_to_the_best_one(two_splits, best, waited):
+    chunk = Chunk(nn.Identity, two_splits, Recipe(), *[(0,)] * 3, patience=(3, 8))
     epochs = Best(chunk)
     for epoch in range(1, 100):
         epochs.see(epoch, np.array([abs(epoch - best)], dtype=np.float64))

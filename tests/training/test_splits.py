@@ -53,7 +53,7 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
     plan = plan_chunks(build, data, recipe, seeds=seeds, splits=splits, dtype="float64")
     if plan[0].engine == "native" and not batch_size:
         assert len(plan) == 1  # they share one stack
-    for (seed, split), (curves, shown, _, state) in zip(pairs, train_plan(plan, data), strict=True):
+    for (seed, split), (curves, shown, _, state) in zip(pairs, train_plan(plan), strict=True):
         expected, network, outputs = alone(build, data, own[split], recipe, seed)
         np.testing.assert_allclose(curves, expected, rtol=0, atol=1e-9)
         assert all(np.abs(value.numpy() - state[name]).max() < 1e-9 for name, value in network.state_dict().items())

@@ -21,7 +21,7 @@ from seedbed.estimators import SeedbedClassifier
 from seedbed.model import predicting
 from seedbed.training import parallel
 from seedbed.training.parallel import end_workers, run_in_workers
-from seedbed.training.stack import StackRows
+from seedbed.training.stack import Stack
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks there")
@@ -29,10 +29,10 @@ from seedbed.training.stack import StackRows
 def test_a_forked_child_trains_and_predicts_while_threads_of_its_parent_do():
     X, y = np.arange(30.0)[:, None], np.arange(30) % 2
     classifier = SeedbedClassifier("relu:2", n_networks=2, epochs=1).fit(X, y)
-    held, over, lock = threading.Event(), threading.Event(), getattr(StackRows.tested, "lock", nullcontext())
+    held, over, lock = threading.Event(), threading.Event(), getattr(Stack.tested, "lock", nullcontext())
 
     def hold():
-        with parallel._preparing, estimators._one_at_a_time, predicting._predicting, lock:
+        with parallel.preparing, estimators._one_at_a_time, predicting._predicting, lock:
             held.set()
             over.wait()
 

@@ -9,6 +9,7 @@ import itertools
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,10 @@ from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Architecture, Prior
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import n_parameters_of, plan_candidate, with_inputs_of
+from seedbed.training.candidates import plan_candidate, with_inputs_of
 from seedbed.training.data import TrainingData
-from seedbed.training.loop import ChunkResult
-from seedbed.training.parallel import BackgroundWork, pick_jobs, train_chunks
+from seedbed.training.loop import ChunkResult, train_chunks
+from seedbed.training.parallel import BackgroundWork, pick_jobs
 from seedbed.training.planning import pick_device
 from seedbed.training.stack import Chunk
 from seedbed.training.tree_growth import Halted
@@ -36,7 +37,6 @@ from seedbed.training.tree_growth import Halted
 _PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
 _MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and the sum of their rows
 _Trained = tuple[tuple[int, int], int, Member]  # a member's place, the number of its fit, and the member
-_Piece = tuple[int, ChunkResult, NDArray[np.int64]]  # first network, a result, its columns that are a member's networks
 _ROW_WORK = 16_000  # parameters that take as long as all that a row takes besides (benchmarks/LOG.md)
 
 
@@ -159,19 +159,32 @@ def trained_members(
     Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each tree may take
     half of the time that is left, and each network its share of the rest, see `_batches`.
     """
-    halted, are_others = np.zeros(1, dtype=np.int32), any(not is_network(one) for fit in fits for one in fit.members)
-    if ends is not None or running.jobs == 1 or not are_others:
-        yield from _fit_others(fits, random_state, running.jobs, ends, halted)
-        yield from _train_networks(fits, random_state, running, ends)
-        return
-    with contextlib.closing(BackgroundWork(_fit_others(fits, random_state, running.jobs, None, halted))) as others:
-        try:
-            for trained in _train_networks(fits, random_state, running, None):
-                yield from others.finished(wait=False)
-                yield trained
-            yield from others.finished(wait=True)
-        finally:
-            halted[:] = 1
+    halted, background, trained = np.zeros(1, dtype=np.int32), None, dict[object, list[_Piece]]()
+    others = _fit_others(fits, random_state, running.jobs, ends, halted)
+    with contextlib.ExitStack() as at_end:
+        if ends is None and running.jobs > 1 and any(not is_network(one) for fit in fits for one in fit.members):
+            background = at_end.enter_context(contextlib.closing(BackgroundWork(others)))
+            at_end.callback(halted.fill, 1)
+        else:
+            yield from others
+        for batch in _batches(_plan_networks(fits, random_state, running), running, ends):
+
+            def failed(number: int, error: SeedbedError, batch: list[_Networks] = batch) -> None:
+                for fit in batch[number].rows:
+                    fits[fit].fail(batch[number].candidate, error)
+
+            for number, result in train_chunks([networks.chunk for networks in batch], running.jobs, failed):
+                networks = batch[number]
+                for which in networks.rows:
+                    if not len(columns := np.flatnonzero(networks.fits == which)):
+                        continue
+                    pieces = trained.setdefault((networks.candidate.name, which), [])
+                    pieces.append(_Piece(networks, result, columns))
+                    is_whole = sum(len(piece.columns) for piece in pieces) == fits[which].data.n_networks
+                    if is_whole and (member := _joined_member(pieces, which)) is not None:
+                        yield from background.finished(wait=False) if background else ()
+                        yield (0, networks.place), which, member
+        yield from background.finished(wait=True) if background else ()
 
 
 def _fit_others(
@@ -221,141 +234,127 @@ def _encoding(network: Architecture) -> tuple[int, bool]:
     return (network.ple, bool(network.embed)) if isinstance(network, MLP) else (0, False)
 
 
-@dataclass(frozen=True, eq=False)
-class _MemberChunk:
+class _Networks(NamedTuple):
     """Networks of a member that train together.
 
     Attributes:
+        place: decides the order of members.
         candidate: the member.
-        fits: the fits whose rows lie one below the other, by their numbers.
+        chunk: the networks. They leave out rows if it has `patience`.
+        fits: the number of the fit of each network [network].
+        rows: the rows of each fit in the chunk's table, by the numbers of fits.
         fronts: of each fit, see `MemberData.for_member`.
-        data: the rows.
-        chunk: the networks, those of a fit side by side. They leave out rows if it has `patience`.
-        work: about how long they train, relative to others, by epochs, rows and parameters of all networks.
     """
 
+    place: int
     candidate: Candidate
-    fits: Mapping[int, Fit]
-    fronts: Sequence[Front | None]
-    data: TrainingData
     chunk: Chunk
-    work: int
+    fits: NDArray[np.int64]
+    rows: Mapping[int, slice]
+    fronts: Mapping[int, Front | None]
+
+    @property
+    def work(self) -> int:
+        """About how long they train, relative to others, by epochs, rows and parameters of all networks."""
+        chunk = self.chunk
+        return chunk.recipe.n_epochs * len(chunk.data.X) * (chunk.n_parameters + _ROW_WORK) * len(chunk.seeds)
 
 
-def _train_networks(fits: Sequence[Fit], random_state: int, running: Running, ends: float | None) -> Iterator[_Trained]:
-    """Train the members that are networks, as `trained_members`."""
-    trained = dict[object, list[_Piece]]()
-    for batch in _batches(_plan_chunks(fits, random_state, running), running, ends):
+class _Piece(NamedTuple):
+    """The result of networks, and which of its columns are a fit's."""
 
-        def failed(number: int, error: SeedbedError, batch: list[tuple[int, _MemberChunk]] = batch) -> None:
-            for fit in batch[number][1].fits.values():
-                fit.fail(batch[number][1].candidate, error)
-
-        chunks = [(part.chunk, part.data) for _, part in batch]
-        for number, result in train_chunks(chunks, running.jobs, failed):
-            place, part = batch[number]
-            for which, (name, fit) in enumerate(part.fits.items()):
-                networks = np.asarray(part.chunk.members) - which * fit.data.n_networks
-                columns = np.flatnonzero((networks >= 0) & (networks < fit.data.n_networks))
-                if not len(columns):
-                    continue
-                pieces = trained.setdefault((part.candidate.name, name), [])
-                pieces.append((int(networks[columns[0]]), result, columns))
-                if sum(len(columns) for *_, columns in pieces) == fit.data.n_networks:
-                    pieces.sort(key=lambda piece: piece[0])
-                    if (member := _member(part, which, pieces)) is not None:
-                        yield (0, place), name, member
+    networks: _Networks
+    result: ChunkResult
+    columns: NDArray[np.int64]
 
 
-def _batches(
-    parts: Iterator[_MemberChunk], running: Running, ends: float | None
-) -> Iterator[list[tuple[int, _MemberChunk]]]:
-    """Yield parts that train at the same time, each with its place.
+def _batches(planned: Iterator[_Networks], running: Running, ends: float | None) -> Iterator[list[_Networks]]:
+    """Yield networks that train at the same time.
 
-    If training is to end at a time of `time.monotonic`, parts get shares of what is left in proportion to their work,
+    If training is to end at a time of `time.monotonic`, chunks get shares of what is left in proportion to their work,
     and at least one epoch. Those that haven't started by then are left out, but never the first one.
     """
-    numbered, in_turn = enumerate(parts), running.jobs == 1
+    in_turn = running.jobs == 1
     if ends is None and in_turn:  # not all inputs are needed at a time
-        yield from ([one] for one in numbered)
+        yield from ([networks] for networks in planned)
         return
-    waiting = list(numbered)
+    waiting = list(planned)
     if not in_turn:
-        waiting.sort(key=lambda one: -one[1].work)  # so that all cores end together
+        waiting.sort(key=lambda networks: -networks.work)  # so that all cores end together
     if ends is None:
         yield waiting
         return
-    n_parts = len(waiting)
+    n_chunks = len(waiting)
     while waiting:
         left, loads = max(ends - time.monotonic(), 0.0), [0.0] * running.jobs
-        if not left and len(waiting) < n_parts:
+        if not left and len(waiting) < n_chunks:
             return
-        for _, part in waiting:
-            loads[loads.index(min(loads))] += part.work
+        for networks in waiting:
+            loads[loads.index(min(loads))] += networks.work
         batch, waiting = (waiting[:1], waiting[1:]) if in_turn else (waiting, [])
-        shares = [(place, part, left * part.work / max(loads)) for place, part in batch]
-        yield [(place, replace(part, chunk=replace(part.chunk, seconds=share))) for place, part, share in shares]
+        shares = [(networks, left * networks.work / max(loads)) for networks in batch]
+        yield [networks._replace(chunk=replace(networks.chunk, seconds=share)) for networks, share in shares]
 
 
-def _member(part: _MemberChunk, which: int, pieces: Sequence[_Piece]) -> Member | None:
-    """Return a member from the results of its networks; None if one diverged. `which` is the place of its fit."""
-    _, first, columns = pieces[0]
+def _joined_member(pieces: list[_Piece], which: int) -> Member | None:
+    """Return the member of a fit from the results of its networks; None if one diverged."""
+    pieces.sort(key=lambda piece: piece.networks.chunk.networks[piece.columns[0]])
+    networks, first, columns = pieces[0]
+    chunk, rows = networks.chunk, networks.rows[which]
     states = {
         name: np.concatenate([result.stacked[name][some] for _, result, some in pieces]) for name in first.stacked
     }
     curves = np.concatenate([result.curves[:, :, some] for _, result, some in pieces], axis=2)
     finite = all(np.isfinite(value).all() for value in states.values())
-    sizes = [fit.table.n_rows for fit in part.fits.values()]
-    if part.chunk.patience is None:
-        finite, epochs = finite and bool(np.isfinite(curves[:, -1]).all()), curves.shape[1]
-        outputs = np.full((sizes[which], first.outputs.shape[1], curves.shape[2]), np.nan, dtype=np.float32)
+    if chunk.patience is None:
+        finite = finite and bool(np.isfinite(curves[:, -1]).all())
+        shape = rows.stop - rows.start, first.outputs.shape[1], curves.shape[2]
+        outputs = np.full(shape, np.nan, dtype=np.float32)
     else:
-        epochs, start = first.best[columns[0] // len(columns)], sum(sizes[:which])
-        outputs = first.outputs[start : start + sizes[which]][:, :, columns]
+        outputs = first.outputs[rows][:, :, columns]
     if not finite:
         return None
     dead = np.concatenate([result.dead[some] for _, result, some in pieces])
-    clipped = is_clipped(part.candidate, part.chunk.recipe)
-    member = Member(part.candidate, states, outputs, epochs, curves, dead, part.chunk.note, clipped)
-    front = part.fronts[which]
+    epochs, clipped = int(first.epochs[columns[0]]), is_clipped(networks.candidate, chunk.recipe)
+    member = Member(networks.candidate, states, outputs, epochs, curves, dead, chunk.note, clipped)
+    front = networks.fronts[which]
     return member if front is None else front.put_before(member)
 
 
-def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> Iterator[_MemberChunk]:
+def _plan_networks(fits: Sequence[Fit], random_state: int, running: Running) -> Iterator[_Networks]:
     """Plan the chunks of members. Inputs are computed once for all members that have the same."""
     inputs: dict[object, tuple[TrainingData, Front | None]] = {}
     tables: dict[object, TrainingData] = {}
-    encoding = None
+    encoding, places = None, itertools.count()
     for candidate, numbers in _networks_of(fits):
         network, kinds = candidate.architecture, dict[object, list[int]]()
         if _encoding(network) != encoding:
             encoding, inputs, tables = _encoding(network), {}, {}
-        recipe = fits[numbers[0]].recipe_of(candidate)
-        key = is_clipped(candidate, recipe), recipe.leaves_out
-        for number in numbers:
-            fit, recipe = fits[number], fits[number].recipe_of(candidate)
+        recipes = {number: fits[number].recipe_of(candidate) for number in numbers}
+        key = is_clipped(candidate, recipes[numbers[0]]), recipes[numbers[0]].leaves_out
+        for number, recipe in recipes.items():
+            fit = fits[number]
             if (number, key) not in inputs:
                 inputs[number, key] = fit.data.for_member(candidate, recipe)
             data, front = inputs[number, key]
             shape = data.X.shape[1], front is None, fit.table.task, fit.table.n_outputs
             kinds.setdefault((*shape, fit.data.n_networks, recipe), []).append(number)
         for kind in kinds.values():
-            most = max(1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind)))
-            recipe = fits[kind[0]].recipe_of(candidate)
+            table, n, recipe = fits[kind[0]].table, fits[kind[0]].data.n_networks, recipes[kind[0]]
             leaves_out = recipe.leaves_out and fits[kind[0]].data.leaves_out
             # A step over all rows would pass those of the other tables, too.
-            most = most if recipe.batch_size and leaves_out else 1
+            most = max(1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind)))
+            most, patience = most if recipe.batch_size and leaves_out else 1, None
+            if leaves_out:
+                usual = _LINEAR_PATIENCE if isinstance(network, MLP) and not network.widths else _PATIENCE
+                patience = (recipe.patience,) * 2 if recipe.patience else usual
             for some in np.array_split(kind, -(-len(kind) // most)):
-                same, fronts = some.tolist(), [inputs[number, key][1] for number in some]
+                same = some.tolist()
                 if (key, *same) not in tables:
-                    tables[(key, *same)] = _join_tables([inputs[number, key][0] for number in same])
-                data, bare, table = tables[(key, *same)], network, fits[same[0]].table
-                n = fits[same[0]].data.n_networks
-                patience = None
-                if leaves_out:
-                    usual = _LINEAR_PATIENCE if isinstance(network, MLP) and not network.widths else _PATIENCE
-                    patience = (recipe.patience,) * 2 if recipe.patience else usual
-                if fronts[0] is not None:
+                    tables[key, *same] = _join_tables([inputs[number, key][0] for number in same])
+                data, fronts = tables[key, *same], {number: inputs[number, key][1] for number in same}
+                bare = network
+                if fronts[same[0]] is not None:
                     assert isinstance(network, MLP)
                     bare = replace(network, ple=0, numbers=None)
                 try:
@@ -375,11 +374,11 @@ def _plan_chunks(fits: Sequence[Fit], random_state: int, running: Running) -> It
                     for number in same:
                         fits[number].fail(candidate, error)
                     continue
-                n_parameters = n_parameters_of(bare, data.X.shape[1], table.n_outputs)
-                size = recipe.n_epochs * len(data.X) * (n_parameters + _ROW_WORK)
+                ends = np.cumsum([fits[number].table.n_rows for number in same]).tolist()
+                rows = {number: slice(*part) for number, part in zip(same, itertools.pairwise([0, *ends]), strict=True)}
                 for chunk in chunks:
-                    of_fits = {number: fits[number] for number in same}
-                    yield _MemberChunk(candidate, of_fits, fronts, data, chunk, size * len(chunk.seeds))
+                    of_fit = np.repeat(some, n)[list(chunk.networks)]
+                    yield _Networks(next(places), candidate, chunk, of_fit, rows, fronts)
 
 
 def _join_tables(parts: Sequence[TrainingData]) -> TrainingData:

@@ -25,8 +25,9 @@ from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import source_of
 from seedbed.training.data import TrainingData, as_array, one_split
+from seedbed.training.loop import train_chunks
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
-from seedbed.training.parallel import pick_jobs, train_chunks
+from seedbed.training.parallel import pick_jobs
 from seedbed.training.planning import check_engine, pick_device, plan_chunks
 from seedbed.training.stack import traits_of
 from seedbed.training.torch import has_torch, require_torch
@@ -114,10 +115,10 @@ def train_many(
                          engine="plain" if plain else engine, device=where, dtype=dtype)  # fmt: skip
     curves = np.empty((len(CURVES), settings.n_epochs, len(numbers)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
-    for number, result in train_chunks([(chunk, data) for chunk in chunks], n_workers):
-        members = chunks[number].members
-        curves[:, :, list(members)] = result.curves
-        states.update(zip(members, result.states, strict=True))
+    for number, result in train_chunks(chunks, n_workers):
+        networks = chunks[number].networks
+        curves[:, :, list(networks)] = result.curves
+        states.update(zip(networks, result.states, strict=True))
     history = History(
         *curves, seeds=numbers, recipe=settings, build=make, states=tuple(states[i] for i in range(len(numbers))),
         loss=loss, n_outputs=n_outputs, note=chunks[0].note,

@@ -1,4 +1,4 @@
-"""Train chunks in parallel, each on one thread: in threads for the kernel, else in processes through joblib."""
+"""What training does to its process, and work in other processes through joblib or in a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future
 from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar
 
 from seedbed.arguments import shown
-from seedbed.errors import OptionError, SeedbedError, TrainingError, spell
-from seedbed.training.data import TrainingData
-from seedbed.training.loop import ChunkResult, Training
-from seedbed.training.stack import Chunk
+from seedbed.errors import OptionError, TrainingError, spell
 from seedbed.training.undocumented import keep_freed_memory, keep_large_workers, open_cached_properties
 
 T = TypeVar("T")
@@ -59,7 +56,7 @@ class ProcessLock:
         self._after_fork()
 
 
-_preparing = ProcessLock(open_cached_properties)
+preparing = ProcessLock(open_cached_properties)
 """Held while networks are drawn from the one random state of the process, and while torch.fx traces modules."""
 
 
@@ -227,51 +224,6 @@ def _hide_error_of_joblib(args: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(args)
 
 
-def train_chunk(chunk: Chunk, data: TrainingData, tell: Callable[[], None] = lambda: None) -> ChunkResult:
-    """Train a chunk's networks and return their curves, outputs for test rows and, if requested, states.
-
-    Args:
-        chunk: the networks.
-        data: the table that they train on.
-        tell: see `Training.run`.
-    """
-    with ready_to_train(chunk.device):
-        with _preparing, no_collection():
-            training = Training(chunk, data)
-        return training.run(tell)
-
-
-def train_chunks(
-    chunks: Sequence[tuple[Chunk, TrainingData]], jobs: int, failed: Callable[[int, SeedbedError], None] | None = None
-) -> Generator[tuple[int, ChunkResult], None, None]:
-    """Train chunks and yield (number, result) for each, in the order in which they finish.
-
-    With one job, one chunk or a GPU, everything runs in this process.
-
-    Args:
-        chunks: the chunks, each with the table that it trains on.
-        jobs: how many run at a time.
-        failed: called with the number of a chunk that can't be trained, and the error; by default, the error is raised.
-    """
-    tasks = [(number, *chunk) for number, chunk in enumerate(chunks)]
-    if jobs == 1 or len(chunks) <= 1 or chunks[0][0].device != "cpu":
-        waiting = [(_train_numbered(*task) for task in tasks)]
-    else:
-        native = [task for task in tasks if task[1].engine == "native"]
-        others = [task for task in tasks if task[1].engine != "native"]
-        waiting = [_train_in_threads(native, jobs)] if native else []
-        waiting += [run_in_workers(_train_numbered, others, jobs)] if others else []
-    for future in waiting:
-        with contextlib.closing(future) as done:
-            for number, result in done:
-                if not isinstance(result, SeedbedError):
-                    yield number, result
-                elif failed is None:
-                    raise result
-                else:
-                    failed(number, result)
-
-
 class BackgroundWork(Generic[T]):
     """Work that a thread of its own does during the training, one item after the other.
 
@@ -315,31 +267,3 @@ class BackgroundWork(Generic[T]):
 
 class HaltedError(Exception):
     """The caller doesn't wait for the training any more."""
-
-
-def _train_in_threads(
-    tasks: Sequence[tuple[Any, ...]], jobs: int
-) -> Generator[tuple[int, ChunkResult | SeedbedError], None, None]:
-    """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after their slice."""
-    halted = threading.Event()
-    with ThreadPoolExecutor(min(jobs, len(tasks))) as pool:
-        futures = [pool.submit(_train_numbered, *task, halted=halted) for task in tasks]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            halted.set()
-            pool.shutdown(cancel_futures=True)
-
-
-def _train_numbered(
-    number: int, chunk: Chunk, data: TrainingData, *, halted: threading.Event | None = None
-) -> tuple[int, ChunkResult | SeedbedError]:
-    def tell() -> None:
-        if halted is not None and halted.is_set():
-            raise HaltedError
-
-    try:
-        return number, train_chunk(chunk, data, tell)
-    except SeedbedError as error:
-        return number, error

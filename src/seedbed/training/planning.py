@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
+import numpy as np
+
 from seedbed.errors import OptionError, spell
 from seedbed.networks.network import Network
 from seedbed.settings.design import Engine
@@ -67,13 +69,13 @@ def plan_chunks(
     """
     traits = traits_of(build, seeds[0], data)
     group_size = (group_size or len(seeds)) if patience else 0
-    whole = Chunk(build, recipe, tuple(seeds), tuple(splits), tuple(range(len(seeds))), group_size, patience,
-                  dtype=dtype, device=device)  # fmt: skip
-    trainer, note = _engine(engine, traits, whole, data)
+    whole = Chunk(build, data, recipe, tuple(seeds), tuple(splits), tuple(range(len(seeds))), group_size, patience,
+                  dtype=dtype, device=device, n_parameters=traits.n_parameters)  # fmt: skip
+    trainer, note = _engine(engine, traits, whole)
     if trainer == "plain":
         size = max(_FEW, group_size)
     elif trainer == "torch":
-        size = max(group_size, _chunk_size(whole, traits, data))
+        size = max(group_size, _chunk_size(whole))
     elif patience:
         size = len(seeds)
     else:
@@ -82,14 +84,14 @@ def plan_chunks(
     return tuple(
         dataclasses.replace(
             whole,
-            seeds=tuple(seeds[i] for i in members),
-            splits=tuple(splits[i] for i in members),
-            members=tuple(members),
+            seeds=tuple(seeds[i] for i in networks),
+            splits=tuple(splits[i] for i in networks),
+            networks=tuple(networks),
             engine=trainer,
             note=note,
         )
-        for group in _groups(data, recipe, splits, group_size, trainer)
-        for members in _cut(group, size, group_size, full=trainer == "native")
+        for group in _groups(whole, trainer)
+        for networks in _cut(group, size, group_size, full=trainer == "native")
     )
 
 
@@ -100,7 +102,7 @@ def check_engine(engine: str) -> None:
 
 
 def _engine(
-    engine: Engine | Literal["plain"], traits: Traits, whole: Chunk, data: TrainingData
+    engine: Engine | Literal["plain"], traits: Traits, whole: Chunk
 ) -> tuple[Literal["native", "torch", "plain"], str]:
     """Return what trains the networks of a plan, and a note for users if it would be faster with another `forward` or
     on another machine."""
@@ -122,7 +124,7 @@ def _engine(
     if is_own and not one_by_one:
         from seedbed.training.torch.trials import why_one_by_one
 
-        if why := why_one_by_one(whole, traits, data):
+        if why := why_one_by_one(whole, traits):
             one_by_one, slower = True, _PLAIN.format(why)
     return "plain" if one_by_one else "torch", "; ".join(filter(None, (slower, traits.note)))
 
@@ -143,21 +145,19 @@ def pick_device(device: str) -> str:
     return pick_torch_device(device)
 
 
-def _groups(
-    data: TrainingData, recipe: Recipe, splits: Sequence[int], group_size: int, trainer: str
-) -> Iterator[list[int]]:
-    """Yield the positions of networks that may share a chunk: for the kernel those that take equally many steps, for
-    torch those with equally many rows.
+def _groups(whole: Chunk, trainer: str) -> Iterator[list[int]]:
+    """Yield the networks of a plan that may share a chunk: for the kernel those that take equally many steps, for torch
+    those with equally many rows.
 
     Networks that stop together always do; some of them then have smaller minibatches.
     """
-    counts = (data.train > 0).sum(axis=0).tolist()
-    size = {"plain": 0, "torch": 0 if group_size else 1, "native": recipe.batch_size}[trainer]
-    steps = [math.ceil(counts[split] / size) if size else 0 for split in splits]
-    for start in range(0, len(steps), group_size) if group_size else ():
-        steps[start : start + group_size] = [max(steps[start : start + group_size])] * group_size
-    for number in dict.fromkeys(steps):
-        yield [place for place, other in enumerate(steps) if other == number]
+    counts, group_size = (whole.data.train > 0).sum(axis=0)[list(whole.splits)], whole.group_size
+    size = {"plain": 0, "torch": 0 if group_size else 1, "native": whole.recipe.batch_size}[trainer]
+    steps = -(-counts // size) if size else np.zeros_like(counts)
+    if group_size:
+        steps = np.repeat(steps.reshape(-1, group_size).max(axis=1), group_size)
+    for number in dict.fromkeys(steps.tolist()):
+        yield np.flatnonzero(steps == number).tolist()
 
 
 def _cut(group: list[int], size: int, group_size: int, *, full: bool) -> Iterator[list[int]]:
@@ -171,13 +171,13 @@ def _cut(group: list[int], size: int, group_size: int, *, full: bool) -> Iterato
         yield group[start : start + even]
 
 
-def _chunk_size(whole: Chunk, traits: Traits, data: TrainingData) -> int:
+def _chunk_size(whole: Chunk) -> int:
     """Return how many networks of a plan torch trains at once."""
     from seedbed.training.torch.trials import bytes_of_row
 
-    n_rows, n_inputs = data.X.shape
+    n_rows, n_inputs = whole.data.X.shape
     step = (whole.recipe.batch_size or n_rows) * bytes_of_row(whole.build, n_inputs) // 4
     numbers: int = step + n_rows * n_inputs  # each network has its own rows
-    size = (numbers + 4 * traits.n_parameters) * (8 if whole.dtype == "float64" else 4)
+    size = (numbers + 4 * whole.n_parameters) * (8 if whole.dtype == "float64" else 4)
     most, memory = (_MOST, _STEP_BYTES) if whole.device == "cpu" else (_ON_GPU, _STEP_BYTES_ON_GPU)
     return max(1, min(most, memory // size))

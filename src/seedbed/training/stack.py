@@ -40,82 +40,92 @@ def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
     return Traits(build, n_outputs, build.n_parameters, build.program(), names, has_batchnorm, build.is_looking)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """Networks that are trained together: one architecture and one kind of optimizer.
 
     Attributes:
         build: the network as data, or what builds a user's own.
+        data: the table.
         recipe: their common settings.
         seeds: one per network.
         splits: the number of the split that each network trains on.
-        members: positions of the networks in the plan.
+        networks: their numbers in the plan.
         group_size: how many consecutive networks stop together, with patience; 0 if all do.
         patience: if not None, training ends when the best epoch is half as many epochs ago as it took to reach it, but
-            at least the first and at most the second of these numbers. A group is `group_size` consecutive networks,
-            or all if that is 0. Its networks stop together, and networks and outputs are then those of the epoch with
-            the lowest loss on test rows: the loss of the mean prediction, see `GroupMeans`.
+            at least the first and at most the second of these numbers. The networks of a group stop together, and
+            networks and outputs are then those of the epoch with the lowest loss on test rows: the loss of the mean
+            prediction, see `GroupMeans`.
         seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
         engine: `native` is the kernel, for chains of layers that it covers; `torch` is `torch.func.vmap`, for all
             others that it can run; `plain` takes all modules, one network after the other.
         dtype, device: as torch names them.
+        n_parameters: of one network.
         note: tells users why training is slower than by the kernel, or is empty.
     """
 
     build: Source
+    data: TrainingData
     recipe: Recipe
     seeds: tuple[int, ...]
     splits: tuple[int, ...]
-    members: tuple[int, ...]
+    networks: tuple[int, ...]
     group_size: int = 0
     patience: tuple[int, int] | None = None
     seconds: float | None = None
     engine: Literal["native", "torch", "plain"] = "torch"
     dtype: str = "float32"
     device: str = "cpu"
+    n_parameters: int = 0
     note: str = ""
 
 
-class StackRows:
-    """The rows of a stack's networks.
-
-    Args:
-        data: the table.
-        y: the encoded target [row, output].
-        chunk: the networks.
+class Stack:
+    """What an engine trains: the networks of a chunk before the first step, and the rows that they train on.
 
     Attributes:
+        chunk: the networks and their table.
+        n: number of networks.
+        loss: what is minimised.
+        keys: keys of random layers [network].
+        traits: what is known of the networks.
+        states: parameters and buffers at the start, by the names in a `state_dict` [network, ...]; none for the plain
+            loop, which builds its networks one after the other.
         X: inputs that all networks share [row, feature].
         y: the encoded target [row, output].
         fit, test: weight of each row for each network in training and in test figures [row, network]. They sum to 1.
         n_rows: rows of the table.
         n_steps: steps of an epoch.
         batch_rows: rows of a minibatch.
+
+    Raises:
+        SeedbedError: the networks can't be stacked, or the recipe doesn't suit them.
     """
 
-    def __init__(self, data: TrainingData, y: Array, chunk: Chunk) -> None:
-        self._seeds, self.n_rows, splits = chunk.seeds, len(data.X), list(chunk.splits)
-        self.X, self.y = data.X.astype(chunk.dtype, copy=False), y
+    def __init__(self, chunk: Chunk) -> None:
+        data, splits = chunk.data, list(chunk.splits)
+        self.chunk, self.n, self.n_rows = chunk, len(chunk.seeds), len(data.X)
+        self.traits = traits_of(chunk.build, chunk.seeds[0], data)
+        n_outputs = self.traits.n_outputs
+        self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
+        self.states = Arrays() if chunk.engine == "plain" else _start(chunk, self.traits)
+        self.X = data.X.astype(chunk.dtype, copy=False)
+        self.y = encode_target(self.loss, data.y, n_outputs, chunk.dtype)
         weights = (part[:, splits].astype(chunk.dtype) for part in (data.train, data.test))
         self.fit, self.test = (part / part.sum(0) for part in weights)
         most = int((self.fit > 0).sum(0).max())
         self.batch_rows = min(chunk.recipe.batch_size or most, most)
         self.n_steps = -(-most // self.batch_rows)
-
-    def orders(self, epoch: int) -> list[tuple[npt.NDArray[np.int64], Array]]:
-        """Return the epoch's minibatches: row numbers and weights [row in batch, network].
-
-        Batches are filled up with rows of weight zero, so that all steps have one shape.
-        """
-        picked = self.picked(epoch).astype(np.int64)
-        rows = np.maximum(picked, 0)
-        shares = np.where(picked < 0, 0, np.take_along_axis(self.fit, rows, axis=0))
-        parts = range(self.batch_rows, len(rows), self.batch_rows)
-        return list(zip(np.split(rows, parts), np.split(shares, parts), strict=True))
+        self.keys = network_keys(chunk.seeds, "draws")
+        if chunk.recipe.batch_size and self.traits.has_batchnorm:
+            sizes = (self.picked(0) >= 0).reshape(self.n_steps, self.batch_rows, self.n).sum(axis=1)
+            if (sizes == 1).any():
+                message = "a minibatch holds a single row, and batch normalisation needs two"
+                raise TrainingError(message, "Choose another batch size.")
 
     def picked(self, epoch: int) -> npt.NDArray[np.int32]:
         """Return the rows of the epoch's minibatches in each network's order, -1 for filling [place, network]."""
-        chosen = np.full((len(self._seeds), self.n_steps * self.batch_rows), -1, dtype=np.int32)
+        chosen = np.full((self.n, self.n_steps * self.batch_rows), -1, dtype=np.int32)
         for (seed, n), (networks, rows) in self._rows_by_order.items():
             order = shuffle_rows(n, seed, epoch)
             if -(-n // self.batch_rows) == self.n_steps:
@@ -134,7 +144,7 @@ class StackRows:
         each seed and number, the networks and their rows [network, row]."""
         counts = (self.fit > 0).T
         networks_by_order: dict[tuple[int, int], list[int]] = {}
-        for network, (seed, n) in enumerate(zip(self._seeds, counts.sum(axis=1).tolist(), strict=True)):
+        for network, (seed, n) in enumerate(zip(self.chunk.seeds, counts.sum(axis=1).tolist(), strict=True)):
             networks_by_order.setdefault((seed, n), []).append(network)
         return {
             (seed, n): (np.array(some), counts[some].nonzero()[1].astype(np.int32).reshape(-1, n))
@@ -177,43 +187,10 @@ def shuffle_rows(n: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     return order
 
 
-class Stack:
-    """What an engine trains.
-
-    Attributes:
-        chunk, data: the networks and their table.
-        n: number of networks.
-        loss: what is minimised.
-        y: the encoded target [row, output].
-        rows: the table, as the networks see it.
-        keys: keys of random layers [network].
-        traits: what is known of the networks.
-        states: parameters and buffers at the start, by the names in a `state_dict` [network, ...]; none for the plain
-            loop, which builds its networks one after the other.
-
-    Raises:
-        SeedbedError: the networks can't be stacked, or the recipe doesn't suit them.
-    """
-
-    def __init__(self, chunk: Chunk, data: TrainingData) -> None:
-        self.chunk, self.data, self.n = chunk, data, len(chunk.seeds)
-        self.traits = traits_of(chunk.build, chunk.seeds[0], data)
-        n_outputs = self.traits.n_outputs
-        self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
-        self.states = Arrays() if chunk.engine == "plain" else _start(chunk, data, self.traits)
-        self.y = encode_target(self.loss, data.y, n_outputs, chunk.dtype)
-        self.rows = StackRows(data, self.y, chunk)
-        self.keys = network_keys(chunk.seeds, "draws")
-        orders = self.rows.orders(0) if chunk.recipe.batch_size and self.traits.has_batchnorm else []
-        if any(((weights > 0).sum(0) == 1).any() for _, weights in orders):
-            message = "a minibatch holds a single row, and batch normalisation needs two"
-            raise TrainingError(message, "Choose another batch size.")
-
-
-def _start(chunk: Chunk, data: TrainingData, traits: Traits) -> Arrays:
+def _start(chunk: Chunk, traits: Traits) -> Arrays:
     """Return the parameters and buffers with which the networks start [network, ...]."""
     # Networks of several splits may share a seed: they begin alike, unless they look at the rows of their splits.
-    seeds, rows = tuple(dict.fromkeys(chunk.seeds)), None
+    data, seeds, rows = chunk.data, tuple(dict.fromkeys(chunk.seeds)), None
     if traits.is_looking:
         seeds = chunk.seeds
         of_split = {split: data.X[some_rows(data.train[:, split])] for split in dict.fromkeys(chunk.splits)}
@@ -235,28 +212,25 @@ class GroupMeans:
     """The losses of mean predictions: of each row, the mean of those networks of a group that leave it out.
 
     Args:
-        table: the rows.
+        stack: the networks and their rows.
         size: number of networks of a group; its networks are consecutive.
     """
 
-    def __init__(self, table: StackRows, size: int) -> None:
-        rows, shares = table.tested
-        self._there, self._size, self.n_groups = shares > 0, size, rows.shape[1] // size
-        networks = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
-        pairs = (networks // size * table.n_rows + rows)[self._there]  # of a group and a row
-        self._pairs, self._places = np.unique(pairs, return_inverse=True)
-        self._groups = self._pairs // table.n_rows
-        self._targets = table.y[rows].transpose(0, 2, 1)
+    def __init__(self, stack: Stack, size: int) -> None:
+        rows, shares = stack.tested
+        self._loss, self._there, self._size, shape = stack.loss, shares > 0, size, (stack.n // size, stack.n_rows)
+        groups = np.broadcast_to(np.repeat(np.arange(shape[0]), size), rows.shape)
+        pairs = np.ravel_multi_index((groups[self._there], rows[self._there]), shape)  # of a group and a row
+        pairs, self._pair_of_test = np.unique(pairs, return_inverse=True)
+        self._group_of_pair = np.unravel_index(pairs, shape)[0]
+        self._targets = stack.y[rows].transpose(0, 2, 1)
         self._counts, self._weights = self._sum_by_pair(np.ones_like(shares)), self._sum_by_pair(shares)
 
     @np.errstate(over="ignore", invalid="ignore")  # of networks that diverge
-    def losses(self, loss: Loss, outputs: Array) -> npt.NDArray[np.float64]:
-        """Return the mean loss of each group [group].
-
-        Args:
-            loss: the loss.
-            outputs: of each network's own test rows [place, output, network].
-        """
+    def losses(self, outputs: Array) -> npt.NDArray[np.float64]:
+        """Return the mean loss of each group [group], from the outputs of each network's own test rows [place, output,
+        network]."""
+        loss = self._loss
         if not loss.of_classes:
             pairs = ((outputs[:, number], self._targets[:, number]) for number in range(outputs.shape[1]))
             of_each = [[self._sum_by_pair(part) / self._counts for part in pair] for pair in pairs]
@@ -266,9 +240,9 @@ class GroupMeans:
             # Of classes a loss is minus the logarithm of the true class's probability.
             single = loss.measure(outputs, self._targets).astype(np.float64)
             losses = -np.log(np.maximum(self._sum_by_pair(np.exp(-single)) / self._counts, 1e-300))
-        return np.bincount(self._groups, losses * self._weights, minlength=self.n_groups) / self._size
+        return np.bincount(self._group_of_pair, losses * self._weights) / self._size
 
     def _sum_by_pair(self, values: Array) -> npt.NDArray[np.float64]:
         """Return the sums of values [place, network] over the networks of each pair of a group and a row."""
-        sums = np.bincount(self._places, values[self._there].astype(np.float64), minlength=len(self._pairs))
+        sums = np.bincount(self._pair_of_test, values[self._there].astype(np.float64))
         return sums.astype(np.float64, copy=False)

@@ -33,7 +33,7 @@ class NativeEngine:
     """
 
     def __init__(self, stack: Stack) -> None:
-        chunk, rows = stack.chunk, stack.rows
+        chunk = stack.chunk
         library, reason = kernel(chunk.dtype)
         if library is None:
             message = f"node {platform.node()} has no training kernel: {reason}"
@@ -50,10 +50,10 @@ class NativeEngine:
         assert self._dtype.itemsize == library.number_bytes()
         self._lanes = 1 if program.units_in_lanes else library.vector_bytes() // self._dtype.itemsize
         self._n_blocks = -(-self._n // self._lanes)
-        self._n_rows, self._n_outputs = rows.n_rows, rows.y.shape[1]
+        self._n_rows, self._n_outputs = stack.n_rows, stack.y.shape[1]
         self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
         recipe = chunk.recipe
-        size = rows.batch_rows if recipe.batch_size else 0
+        size = stack.batch_rows if recipe.batch_size else 0
         self.most_epochs = max(1, _MOST_PICKED // (self._n_rows * self._n)) if size else recipe.n_epochs
         optimizer = OPTIMIZERS[recipe.optimizer]
         n_moments = optimizer.n_moments(recipe.momentum)
@@ -62,10 +62,18 @@ class NativeEngine:
         self._moments = _aligned((self._n_blocks, n_moments, program.n_params, self._lanes), self._dtype)
         self._figures = _aligned((self._n_blocks, recipe.n_epochs + 1, 4, self._lanes), self._dtype)
         self._tests, self._ended = dict[int, Array](), np.zeros(self._n_blocks, dtype=np.int32)
-        tested = np.where(rows.tested[1] > 0, rows.tested[0], -1)
-        arrays = {
-            **self._rows(),
-            **self._steps(),
+        tested = np.where(stack.tested[1] > 0, stack.tested[0], -1)
+        factors, n_steps = rate_factors(recipe, stack.n_steps), recipe.n_epochs * stack.n_steps
+        arrays: dict[str, Any] = {
+            "X": np.ascontiguousarray(stack.X if program.order is None else stack.X[:, program.order]),
+            "y": np.ascontiguousarray(stack.y),
+            "train": self._to_lanes(stack.fit),
+            "test": self._to_lanes(stack.test),
+            "keys": self._to_lanes(stack.keys, np.int32),
+            "lr": self._to_lanes(np.full(self._n, recipe.rate), np.float64),
+            "decay": self._to_lanes(np.full(self._n, recipe.decay)),
+            "clock": clock(n_steps),
+            **({} if factors is None else {"factors": factors}),
             "params": self._params,
             "moments": self._moments,
             "tested": np.ascontiguousarray(self._filled(tested), dtype=np.int32),
@@ -79,7 +87,7 @@ class NativeEngine:
         if program.edges:
             constants = [_constants(params[name]) for name in program.edges]
             arrays["constants"] = self._to_lanes(np.concatenate(constants))
-        n_features = rows.X.shape[1]
+        n_features = stack.X.shape[1]
         units = program.n_values - program.n_kept + program.n_gradients + (n_features if size else 0)
         tile = _TILE_BYTES // (units * self._lanes * self._dtype.itemsize)
         self._job = Job(
@@ -90,8 +98,8 @@ class NativeEngine:
             n_values=program.n_values,
             n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
             loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native, batch_size=size,
-            n_batches=rows.n_steps, n_epochs=recipe.n_epochs, nesterov=int(recipe.nesterov),
-            guarded=int(stack.data.is_huge), patient=int(bool(chunk.patience)),
+            n_batches=stack.n_steps, n_epochs=recipe.n_epochs, nesterov=int(recipe.nesterov),
+            guarded=int(chunk.data.is_huge), patient=int(bool(chunk.patience)),
             same_in_training=int(not network.differs_in_training), units_in_lanes=int(program.units_in_lanes),
             momentum=recipe.momentum, smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
         )  # fmt: skip
@@ -101,28 +109,6 @@ class NativeEngine:
         self._check()
         self._work = _aligned((library.workspace(ctypes.addressof(self._job)),), np.uint8)
         self._job.work = _address(self._work)
-
-    def _rows(self) -> dict[str, Any]:
-        """Return the table, and each network's weights of its rows."""
-        order, rows = self._program.order, self._stack.rows
-        return {
-            "X": np.ascontiguousarray(rows.X if order is None else rows.X[:, order]),
-            "y": np.ascontiguousarray(rows.y),
-            "train": self._to_lanes(rows.fit),
-            "test": self._to_lanes(rows.test),
-        }
-
-    def _steps(self) -> dict[str, Any]:
-        """Return arrays that steps need."""
-        chunk, n_steps = self._stack.chunk, self._stack.rows.n_steps
-        factors = rate_factors(chunk.recipe, n_steps)
-        arrays = {
-            "keys": self._to_lanes(self._stack.keys, np.int32),
-            "lr": self._to_lanes(np.full(self._n, chunk.recipe.rate), np.float64),
-            "decay": self._to_lanes(np.full(self._n, chunk.recipe.decay)),
-            "clock": clock(chunk.recipe.n_epochs * n_steps),
-        }
-        return arrays if factors is None else {**arrays, "factors": factors}
 
     def _check(self) -> None:
         """Check all shapes and row numbers, because the kernel doesn't."""
@@ -144,7 +130,7 @@ class NativeEngine:
     def train(self, start: int, end: int) -> None:
         assert 0 <= start < end <= self._job.n_epochs
         if self._job.batch_size:
-            picked = np.stack([self._stack.rows.picked(epoch) for epoch in range(start, end)])
+            picked = np.stack([self._stack.picked(epoch) for epoch in range(start, end)])
             assert picked.shape == (end - start, self._job.n_batches * self._job.batch_size, self._n)
             assert picked.min() >= -1
             assert picked.max() < self._n_rows

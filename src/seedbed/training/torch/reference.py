@@ -190,10 +190,10 @@ class PlainEngine:
         stack, chunk = self._stack, self._stack.chunk
         split, seed, dtype = chunk.splits[number], chunk.seeds[number], getattr(torch, chunk.dtype)
         parts, numbers = [], []
-        for weights in (stack.data.train[:, split], stack.data.test[:, split]):
+        for weights in (chunk.data.train[:, split], chunk.data.test[:, split]):
             places = weights.nonzero()[0]
             used = torch.from_numpy(weights[places]).to(chunk.device, dtype)
-            X, y = (torch.from_numpy(part[places]).to(chunk.device) for part in (stack.rows.X, stack.y))
+            X, y = (torch.from_numpy(part[places]).to(chunk.device) for part in (stack.X, stack.y))
             parts.append(Rows(X, y, None if (used == used[0]).all() else used))
             numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
         if isinstance(chunk.build, Network):
@@ -216,7 +216,7 @@ class PlainEngine:
                 self.figures[start + 1 : end + 1, 2:, number] = figures[:, 2:]
 
     def look(self, epoch: int, *, ended: bool = True) -> Array:
-        rows = self._stack.rows.tested[0]
+        rows = self._stack.tested[0]
         outputs = [one.outputs.numpy(force=True) for one in self._networks]
         looked = np.zeros((len(rows), outputs[0].shape[1], len(outputs)), dtype=outputs[0].dtype)
         for number, z in enumerate(outputs):

@@ -41,12 +41,12 @@ class TorchEngine:
     """
 
     def __init__(self, stack: Stack, randomness: Randomness = "different") -> None:
-        recipe, n_rows = stack.chunk.recipe, stack.rows.n_rows
+        recipe = stack.chunk.recipe
         self._stack = stack
-        self.most_epochs = max(1, _MOST_PICKED // (n_rows * stack.n)) if recipe.batch_size else recipe.n_epochs
+        self.most_epochs = max(1, _MOST_PICKED // (stack.n_rows * stack.n)) if recipe.batch_size else recipe.n_epochs
         shape = recipe.n_epochs + 1, 4, stack.n
         self._shown = torch.zeros(shape, dtype=getattr(torch, stack.chunk.dtype), device=stack.chunk.device)
-        counts = np.stack([(part > 0).sum(0) for part in (stack.rows.fit, stack.rows.test)])
+        counts = np.stack([(part > 0).sum(0) for part in (stack.fit, stack.test)])
         of_count = np.unique(counts, axis=1, return_inverse=True)[1].reshape(-1)
         with in_one_line():
             self._parts = [
@@ -70,8 +70,8 @@ class TorchEngine:
 
     @torch.no_grad()
     def look(self, epoch: int, *, ended: bool = True) -> Array:
-        rows = self._stack.rows
-        looked = np.zeros((len(rows.tested[0]), rows.y.shape[1], self._stack.n), dtype=self._stack.chunk.dtype)
+        stack = self._stack
+        looked = np.zeros((len(stack.tested[0]), stack.y.shape[1], stack.n), dtype=stack.chunk.dtype)
         with _running():
             for part in self._parts:
                 outputs = part.look(epoch).permute(1, 2, 0).numpy(force=True)
@@ -136,7 +136,7 @@ class _Part:
     """
 
     def __init__(self, stack: Stack, networks: npt.NDArray[np.int64], shown: Tensor, randomness: Randomness) -> None:
-        chunk, recipe, rows = stack.chunk, stack.chunk.recipe, stack.rows
+        chunk, recipe = stack.chunk, stack.chunk.recipe
         self.networks, self._stack, self._recipe, self._shown = networks, stack, recipe, shown
         self._loss, self._randomness, self._places = TORCH_LOSSES[stack.loss.name], randomness, self._tensor(networks)
         if isinstance(chunk.build, Network):
@@ -154,11 +154,11 @@ class _Part:
         keys = stack.keys[networks]
         self._key, self._keys = int(keys[0]), self._tensor(keys)
         self._stream = RandomStream(self._in_training, self._keys[0])
-        self._X, self._y = self._tensor(rows.X), self._tensor(rows.y)
-        self._fit, self._test = self._rows(rows.fit), self._rows(rows.test)
-        self._weights = self._tensor(rows.fit.T[networks])
+        self._X, self._y = self._tensor(stack.X), self._tensor(stack.y)
+        self._fit, self._test = self._rows(stack.fit), self._rows(stack.test)
+        self._weights = self._tensor(stack.fit.T[networks])
         self._optimizer = make_torch_optimizer(recipe, self._parameters, stacked=True)
-        self._schedule = make_torch_schedule(recipe, self._optimizer, rows.n_steps)
+        self._schedule = make_torch_schedule(recipe, self._optimizer, stack.n_steps)
 
     def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._shown.device, copy=True)
@@ -173,13 +173,13 @@ class _Part:
 
     def batches(self, start: int, end: int) -> Iterator[list[_Rows]]:
         """Yield the rows of the steps of each epoch from `start` to before `end`. A GPU gets their order at once."""
-        rows = self._stack.rows
+        stack = self._stack
         if not self._recipe.batch_size:
             yield from [[self._fit]] * (end - start)
             return
-        picked = np.stack([rows.picked(epoch)[:, self.networks].T for epoch in range(start, end)])
+        picked = np.stack([stack.picked(epoch)[:, self.networks].T for epoch in range(start, end)])
         used = picked[0, 0] >= 0  # the others are filling, in the same places for all these networks and epochs
-        sizes = np.add.reduceat(used, np.arange(0, len(used), rows.batch_rows)).tolist()
+        sizes = np.add.reduceat(used, np.arange(0, len(used), stack.batch_rows)).tolist()
         for order in self._tensor(picked[:, :, used]).to(torch.int64):
             parts = zip(order.split(sizes, 1), self._weights.gather(1, order).split(sizes, 1), strict=True)
             yield [
@@ -216,7 +216,7 @@ class _Part:
 
     def look(self, epoch: int) -> Tensor:
         """Show the test figures before an epoch and return the outputs of test rows [network, row, output]."""
-        z = self._outputs(self._test, epoch * self._stack.rows.n_steps, training=False)
+        z = self._outputs(self._test, epoch * self._stack.n_steps, training=False)
         figures = self._figures(z, self._loss.measure(z, self._test.y), self._test)
         self._shown[epoch, 2:].index_copy_(1, self._places, figures)
         return z

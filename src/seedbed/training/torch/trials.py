@@ -36,7 +36,7 @@ _REASONS = {
 """What a user can change, by a part of the message of `torch.func.vmap`."""
 
 
-def why_one_by_one(chunk: Chunk, traits: Traits, data: TrainingData) -> str:
+def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
     """Return why own modules must train one after the other, or an empty text.
 
     Two networks, of two splits if there are, train for two epochs both ways, with equal random numbers, in double
@@ -47,22 +47,22 @@ def why_one_by_one(chunk: Chunk, traits: Traits, data: TrainingData) -> str:
         return f"forward() may change its {names}"
     if not are_alike(traits.like, build_network(chunk.build, chunk.seeds[0])):  # type: ignore[arg-type]
         return "they differ by seed in more than parameters and buffers"
-    loss = pick_loss(chunk.recipe.loss, data.y, traits.n_outputs).name
+    data, loss = chunk.data, pick_loss(chunk.recipe.loss, chunk.data.y, traits.n_outputs).name
     recipe = Recipe.tutorial(epochs=_EPOCHS, lr=0.1, batch_size=chunk.recipe.batch_size, loss=loss)
     seeds, splits = ((all_[0], *(one for one in all_ if one != all_[0]))[:2] for all_ in (chunk.seeds, chunk.splits))
     seeds, splits = seeds if len(seeds) > 1 else (seeds[0], seeds[0] ^ 1), (splits[0], splits[-1])
-    chunk = dataclasses.replace(chunk, recipe=recipe, device="cpu", group_size=0, patience=None,
-                                seeds=seeds, splits=splits)  # fmt: skip
     parts = [weights[:, split].nonzero()[0] for weights in (data.train, data.test) for split in {*splits}]
     rows = np.unique(np.concatenate([part[:_MOST_ROWS] for part in parts]))
     few = TrainingData(data.X[rows], data.y[rows], data.train[rows], data.test[rows])
+    chunk = dataclasses.replace(chunk, recipe=recipe, device="cpu", group_size=0, patience=None, data=few,
+                                seeds=seeds, splits=splits)  # fmt: skip
     for dtype, rounding in _ROUNDING.items():
         try:
-            alone = _trained(dataclasses.replace(chunk, engine="plain", dtype=dtype), few)
+            alone = _trained(dataclasses.replace(chunk, engine="plain", dtype=dtype))
         except SeedbedError:  # it takes no doubles, or the training itself will tell what is wrong
             continue
         try:
-            together = _trained(dataclasses.replace(chunk, engine="torch", dtype=dtype), few)
+            together = _trained(dataclasses.replace(chunk, engine="torch", dtype=dtype))
         except Exception as error:  # noqa: BLE001 - vmap runs the user's code, which may raise anything
             why = (str(error.__cause__ or error).splitlines() or [type(error).__name__])[0]
             return next((reason for part, reason in _REASONS.items() if part in why), f"torch.func.vmap: {why}")
@@ -72,9 +72,9 @@ def why_one_by_one(chunk: Chunk, traits: Traits, data: TrainingData) -> str:
     return ""
 
 
-def _trained(chunk: Chunk, data: TrainingData) -> list[Array]:
+def _trained(chunk: Chunk) -> list[Array]:
     """Train networks and return their losses, outputs and states."""
-    stack = Stack(chunk, data)
+    stack = Stack(chunk)
     stack.keys[:] = stack.keys[0]  # so that networks that train one after the other draw the same, too
     engine = PlainEngine(stack) if chunk.engine == "plain" else TorchEngine(stack, "same")
     engine.train(0, _EPOCHS)
