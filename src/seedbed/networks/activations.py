@@ -22,17 +22,17 @@ Array = NDArray[np.floating]
 _SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Activation:
     """One activation.
 
     Attributes:
         torch: its class in `torch.nn`.
         values: from inputs [..., unit] and the arguments to outputs; a new array.
+        native: from its arguments to its function in the kernel.
         arguments: names of the arguments that a candidate may give, in order, with torch's defaults.
         onnx: adds it to an ONNX graph: (graph, name of the inputs [network, row, unit], *arguments) to the name of the
             outputs. The graph is an `onnx_networks.Graph`.
-        native: from its arguments to its function in the kernel.
     """
 
     torch: str
@@ -181,103 +181,71 @@ def _native(name: str) -> Callable[..., Native]:
 
 
 _ENTRIES = (
-    Activation(torch="ReLU", values=lambda x: np.maximum(x, 0), onnx=_named("Relu"), native=_native("relu")),
+    Activation("ReLU", lambda x: np.maximum(x, 0), _native("relu"), onnx=_named("Relu")),
+    Activation("Hardtanh", np.clip, _native("hardtanh"), (("min_val", -1.0), ("max_val", 1.0)), _onnx_clip),
     Activation(
-        torch="Hardtanh",
-        values=np.clip,
-        arguments=(("min_val", -1.0), ("max_val", 1.0)),
-        onnx=_onnx_clip,
-        native=_native("hardtanh"),
-    ),
-    Activation(
-        torch="ReLU6",
-        values=lambda x: np.clip(x, 0, 6),
+        "ReLU6",
+        lambda x: np.clip(x, 0, 6),
+        lambda: ("hardtanh", 0, 6, 0),
         onnx=lambda graph, x: _onnx_clip(graph, x, 0, 6),
-        native=lambda: ("hardtanh", 0, 6, 0),
     ),
-    Activation(torch="Sigmoid", values=_sigmoid, onnx=_named("Sigmoid"), native=_native("sigmoid")),
+    Activation("Sigmoid", _sigmoid, _native("sigmoid"), onnx=_named("Sigmoid")),
+    Activation("Hardsigmoid", lambda x: np.clip(x / 6 + 0.5, 0, 1), _native("hardsigmoid"), onnx=_onnx_hardsigmoid),
+    Activation("Tanh", np.tanh, _native("tanh"), onnx=_named("Tanh")),
+    Activation("SiLU", lambda x: _sigmoid(x, x), _native("silu"), onnx=_onnx_gate(_named("Sigmoid"))),
     Activation(
-        torch="Hardsigmoid",
-        values=lambda x: np.clip(x / 6 + 0.5, 0, 1),
-        onnx=_onnx_hardsigmoid,
-        native=_native("hardsigmoid"),
-    ),
-    Activation(torch="Tanh", values=np.tanh, onnx=_named("Tanh"), native=_native("tanh")),
-    Activation(
-        torch="SiLU", values=lambda x: _sigmoid(x, x), onnx=_onnx_gate(_named("Sigmoid")), native=_native("silu")
-    ),
-    Activation(
-        torch="Mish",
-        values=lambda x: x * np.tanh(_softplus(x)),
+        "Mish",
+        lambda x: x * np.tanh(_softplus(x)),
+        _native("mish"),
         onnx=_onnx_gate(lambda graph, x: graph.add("Tanh", graph.add("Softplus", x))),
-        native=_native("mish"),
     ),
     Activation(
-        torch="Hardswish",
-        values=lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
-        onnx=_onnx_gate(_onnx_hardsigmoid),
-        native=_native("hardswish"),
+        "Hardswish", lambda x: x * np.clip(x / 6 + 0.5, 0, 1), _native("hardswish"), onnx=_onnx_gate(_onnx_hardsigmoid)
+    ),
+    Activation("ELU", _elu, lambda alpha: ("elu", 1, alpha, 1), (("alpha", 1.0),), _named("Elu", "alpha")),
+    Activation(
+        "CELU",
+        lambda x, alpha: _elu(x, alpha, 1.0, 1 / alpha),
+        lambda alpha: ("elu", 1, alpha, 1 / alpha),
+        (("alpha", 1.0),),
+        _onnx_celu,
     ),
     Activation(
-        torch="ELU",
-        values=_elu,
-        arguments=(("alpha", 1.0),),
-        onnx=_named("Elu", "alpha"),
-        native=lambda alpha: ("elu", 1, alpha, 1),
-    ),
-    Activation(
-        torch="CELU",
-        values=lambda x, alpha: _elu(x, alpha, 1.0, 1 / alpha),
-        arguments=(("alpha", 1.0),),
-        onnx=_onnx_celu,
-        native=lambda alpha: ("elu", 1, alpha, 1 / alpha),
-    ),
-    Activation(
-        torch="SELU",
-        values=lambda x: _elu(x, _SELU[1], _SELU[0]),
+        "SELU",
+        lambda x: _elu(x, _SELU[1], _SELU[0]),
+        lambda: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
         onnx=_named("Selu"),
-        native=lambda: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
     ),
-    Activation(torch="GELU", values=_gelu, onnx=_onnx_gelu, native=_native("gelu")),
+    Activation("GELU", _gelu, _native("gelu"), onnx=_onnx_gelu),
     Activation(
-        torch="Hardshrink",
-        values=lambda x, lambd: np.where(np.abs(x) > lambd, x, 0),
-        arguments=(("lambd", 0.5),),
-        onnx=_named("Shrink", "lambd", bias=0.0),
-        native=_native("hardshrink"),
-    ),
-    Activation(
-        torch="LeakyReLU",
-        values=lambda x, slope: np.where(x >= 0, x, x * slope),
-        arguments=(("negative_slope", 0.01),),
-        onnx=_named("LeakyRelu", "alpha"),
-        native=_native("leaky"),
+        "Hardshrink",
+        lambda x, lambd: np.where(np.abs(x) > lambd, x, 0),
+        _native("hardshrink"),
+        (("lambd", 0.5),),
+        _named("Shrink", "lambd", bias=0.0),
     ),
     Activation(
-        torch="LogSigmoid", values=lambda x: -_softplus(-x), onnx=_onnx_logsigmoid, native=_native("logsigmoid")
+        "LeakyReLU",
+        lambda x, slope: np.where(x >= 0, x, x * slope),
+        _native("leaky"),
+        (("negative_slope", 0.01),),
+        _named("LeakyRelu", "alpha"),
     ),
+    Activation("LogSigmoid", lambda x: -_softplus(-x), _native("logsigmoid"), onnx=_onnx_logsigmoid),
+    Activation("Softplus", _softplus, _native("softplus"), (("beta", 1.0), ("threshold", 20.0)), _onnx_softplus),
     Activation(
-        torch="Softplus",
-        values=_softplus,
-        arguments=(("beta", 1.0), ("threshold", 20.0)),
-        onnx=_onnx_softplus,
-        native=_native("softplus"),
+        "Softshrink",
+        lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
+        _native("softshrink"),
+        (("lambd", 0.5),),
+        lambda graph, x, lambd: graph.add("Shrink", x, lambd=lambd, bias=lambd),
     ),
+    Activation("Softsign", lambda x: x / (1 + np.abs(x)), _native("softsign"), onnx=_named("Softsign")),
     Activation(
-        torch="Softshrink",
-        values=lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
-        arguments=(("lambd", 0.5),),
-        onnx=lambda graph, x, lambd: graph.add("Shrink", x, lambd=lambd, bias=lambd),
-        native=_native("softshrink"),
-    ),
-    Activation(
-        torch="Softsign", values=lambda x: x / (1 + np.abs(x)), onnx=_named("Softsign"), native=_native("softsign")
-    ),
-    Activation(
-        torch="Tanhshrink",
-        values=lambda x: x - np.tanh(x),
+        "Tanhshrink",
+        lambda x: x - np.tanh(x),
+        _native("tanhshrink"),
         onnx=lambda graph, x: graph.add("Sub", x, graph.add("Tanh", x)),
-        native=_native("tanhshrink"),
     ),
 )
 
@@ -286,12 +254,12 @@ ACTIVATIONS = {entry.torch.lower(): entry for entry in _ENTRIES}
 
 ALL_ACTIVATIONS = ACTIVATIONS | {
     "threshold": Activation(
-        torch="Threshold",
-        values=lambda x, threshold, value: np.asarray(np.where(x > threshold, x, value)),
-        arguments=(("threshold", 0.0), ("value", 0.0)),
-        native=_native("threshold"),
+        "Threshold",
+        lambda x, threshold, value: np.asarray(np.where(x > threshold, x, value)),
+        _native("threshold"),
+        (("threshold", 0.0), ("value", 0.0)),
     ),
-    "identity": Activation(torch="Identity", values=lambda x: x, native=_native("identity")),
-    "gelu_tanh": Activation(torch="GELU", values=_gelu_tanh, native=_native("gelu_tanh")),
+    "identity": Activation("Identity", lambda x: x, _native("identity")),
+    "gelu_tanh": Activation("GELU", _gelu_tanh, _native("gelu_tanh")),
 }
 """These, and activations of user-defined networks only."""

@@ -17,16 +17,10 @@ from seedbed.networks.network import Network
 
 
 class Embeddings(nn.ModuleList):
-    """Apply layers to some of the inputs each. The other inputs come first, unchanged,
-    followed by the outputs of the layers.
+    """The module of `embedding_layers.Embeddings`.
 
     >>> Embeddings(5, [[0, 2], [3]], [nn.Linear(2, 4), nn.Linear(1, 2)])(torch.zeros(2, 5)).shape
     torch.Size([2, 8])
-
-    Args:
-        n_features: inputs of a row.
-        inputs: indices of the inputs that each layer takes; none is taken twice.
-        layers: one per entry of `inputs`, from [row, input] to [row, unit].
     """
 
     def __init__(self, n_features: int, inputs: list[list[int]], layers: list[nn.Module]) -> None:
@@ -42,24 +36,15 @@ class Embeddings(nn.ModuleList):
 
 
 class PeriodicEmbedding(nn.Module):
-    """Add periodic features to the inputs: all inputs x, then for each of them
-    `relu(weight @ [sin(2 pi c x), cos(2 pi c x)] + bias)`.
-
-    Each input has its own frequencies c, weight and bias; all are trained.
+    """The module of `embedding_layers.Periodic`.
 
     >>> PeriodicEmbedding(3, units=8)(torch.zeros(2, 3)).shape
     torch.Size([2, 27])
-
-    Args:
-        n_features: inputs of a row.
-        units: features added per input.
-        n_frequencies: frequencies per input.
     """
 
     def __init__(self, n_features: int, units: int, n_frequencies: int = 16) -> None:
         super().__init__()
-        self.n_features, self.units = n_features, units
-        self.n_frequencies = n_frequencies
+        self.n_features, self.units, self.n_frequencies = n_features, units, n_frequencies
         self.frequencies = nn.Parameter(torch.zeros(n_features, n_frequencies))
         self.weight = nn.Parameter(torch.zeros(n_features, units, 2 * n_frequencies))
         self.bias = nn.Parameter(torch.zeros(n_features, units))
@@ -72,17 +57,10 @@ class PeriodicEmbedding(nn.Module):
 
 
 class PiecewiseLinearEncoding(nn.Module):
-    """Replace each input by its position in each bin: 0 below the bin, 1 above it.
-
-    The first and the last bin continue beyond their edges. A bin without width gives 0.
-    The edges are those of its state.
+    """The module of `embedding_layers.Piecewise`. The edges of bins are those of its state.
 
     >>> PiecewiseLinearEncoding(3, bins=8)(torch.zeros(2, 3)).shape
     torch.Size([2, 24])
-
-    Args:
-        n_features: inputs of a row.
-        bins: bins per input.
     """
 
     edges: torch.Tensor
@@ -118,13 +96,8 @@ class Residual(nn.Sequential):
 class SmoothClip(nn.Module):
     """Compress inputs between -limit and limit: `x / sqrt(1 + (x / limit)^2)`. Small inputs hardly change.
 
-    From Holzmueller, Grinsztajn and Steinwart 2024, "Better by Default".
-
     >>> SmoothClip(3.0)(torch.tensor([0.0, 4.0]))
     tensor([0.0000, 2.4000])
-
-    Args:
-        limit: bound of the outputs.
     """
 
     def __init__(self, limit: float = 3.0) -> None:
@@ -154,11 +127,8 @@ def new_module(network: Network) -> nn.Sequential:
 
 
 def module_of(network: Network, state: Mapping[str, Array], clip: float = 0.0) -> nn.Sequential:
-    """Return the network as a module with this state, by names in a `state_dict`.
-
-    Args:
-        clip: the limit of a `SmoothClip` that comes first; 0 for none.
-    """
+    """Return the network as a module with this state, by names in a `state_dict`, behind a `SmoothClip` if `clip` gives
+    its limit."""
     with torch.device("meta"):  # takes no memory, and draws no random numbers
         module = new_module(network)
     module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()}, assign=True)
