@@ -87,7 +87,7 @@ def _plan(task: Task, data: TrainingData, n_networks: int, engine: Engine, *, de
     n_splits = data.train.shape[1]
     splits = [network % n_splits for network in range(n_networks)]
     seeds = range(n_networks)
-    return plan_chunks(build, data, Recipe.tutorial(), seeds=seeds, splits=splits, engine=engine, device=device)
+    return plan_chunks(Chunk(build, data, Recipe.tutorial(), seeds=seeds, splits=splits, engine=engine, device=device))
 
 
 def _one_split(rows: Rows) -> TrainingData:

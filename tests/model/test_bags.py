@@ -19,7 +19,7 @@ from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
 from seedbed.training.torch.modules import started_module
-from seedbed.training.torch.reference import PlainNetwork, Rows
+from seedbed.training.torch.reference import PlainNetwork, PlainRows
 from seedbed.training.torch.states import build_network
 
 ONE_CORE = Compute(n_jobs=1)
@@ -59,7 +59,7 @@ def test_all_networks_stop_after_the_epoch_with_the_lowest_loss_of_their_mean(bu
         network = build_network(lambda: Own(3, 1), seed)
         if clipped:
             network = started_module(parse_candidate(build).architecture.network(3, 1), seed)
-        plain = PlainNetwork(network, Rows(X[train], y[train]), Rows(X[test], y[test]), recipe=recipe,
+        plain = PlainNetwork(network, PlainRows(X[train], y[train]), PlainRows(X[test], y[test]), recipe=recipe,
                              loss=LOSSES["bce"], seed=seed)  # fmt: skip
         states = []
         for epoch in range(60):

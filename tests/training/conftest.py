@@ -21,7 +21,7 @@ from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.many import History, train_many
 from seedbed.training.native.library import Kernel
-from seedbed.training.torch.reference import Rows
+from seedbed.training.torch.reference import PlainRows
 from seedbed.training.torch.states import build_network
 
 from .plain_loop import module_in_words, train_reference
@@ -125,7 +125,7 @@ def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
         else:
             network = build_network(lambda: architecture(FEATURES, task.n_outputs), seed)
         network = network.to(dtype)
-        train, test = Rows(X[: task.n_train], y[: task.n_train]), Rows(X[task.n_train :], y[task.n_train :])
+        train, test = PlainRows(X[: task.n_train], y[: task.n_train]), PlainRows(X[task.n_train :], y[task.n_train :])
         return train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed), network.eval()
 
     return run

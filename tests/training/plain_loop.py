@@ -17,7 +17,7 @@ from seedbed.training.losses import r2
 from seedbed.training.planning import Chunk
 from seedbed.training.stack import shuffle_rows
 from seedbed.training.torch import modules
-from seedbed.training.torch.reference import PlainNetwork, Rows
+from seedbed.training.torch.reference import PlainNetwork, PlainRows
 
 
 def network_in_words(words: str | MLP, n_inputs: int = 5, n_outputs: int = 1) -> Network:
@@ -47,7 +47,7 @@ def built_by_hand(words: str, n_inputs: int = 5, n_outputs: int = 1) -> nn.Seque
     return nn.Sequential(*layers, nn.Linear(width, n_outputs))
 
 
-def train_reference(network: nn.Module, train: Rows, test: Rows, **how: Any) -> np.ndarray:
+def train_reference(network: nn.Module, train: PlainRows, test: PlainRows, **how: Any) -> np.ndarray:
     """Train one network in place and return its curves [4, epoch], in the order of `CURVES`. The arguments are those of
     `PlainNetwork`."""
     plain = PlainNetwork(network, train, test, **how)

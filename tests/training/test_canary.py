@@ -9,6 +9,7 @@ import torch
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.planning import plan_chunks
+from seedbed.training.stack import Chunk
 
 from .plain_loop import Residual, network_in_words, train_plan
 from .test_any_module import Odd
@@ -42,7 +43,7 @@ def trained(kind, data, recipe):
         "exp": lambda: Odd(n_outputs, torch.exp),
     }  # overflows for inputs of a few hundred
     build = own[kind] if kind in own else network_in_words(kind, 5, n_outputs)
-    plan = plan_chunks(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1])
+    plan = plan_chunks(Chunk(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1]))
     return [(curves, outputs, state) for curves, outputs, _, state in train_plan(plan)[::2]]
 
 

@@ -9,7 +9,8 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
 from seedbed.training.many import train_many
 from seedbed.training.planning import plan_chunks
-from seedbed.training.torch.reference import Rows
+from seedbed.training.stack import Chunk
+from seedbed.training.torch.reference import PlainRows
 
 from .plain_loop import network_in_words, train_plan, train_reference
 
@@ -42,7 +43,7 @@ def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
 
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
-    plan = plan_chunks(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64")
+    plan = plan_chunks(Chunk(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64"))
     return [state for *_, state in train_plan(plan)]
 
 
@@ -76,7 +77,9 @@ def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
     stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, n_jobs=1, dtype="float64").networks()
     alone = Centred().double()
     X, y = torch.from_numpy(table.X[:70]), torch.from_numpy(table.y[:70, None]).double()
-    train_reference(alone, Rows(X, y), Rows(X, y), recipe=Recipe.tutorial(epochs=1), loss=LOSSES["bce"], seed=0)
+    train_reference(
+        alone, PlainRows(X, y), PlainRows(X, y), recipe=Recipe.tutorial(epochs=1), loss=LOSSES["bce"], seed=0
+    )
     for network in (*stacked, alone):
         assert network.shown.tolist() == [1, 20]
         assert torch.equal(network.least, X[np.linspace(0, 69, 20).astype(int)].amin(0))

@@ -28,6 +28,7 @@ from seedbed.training.many import train_many
 from seedbed.training.native import library
 from seedbed.training.native.engine import NativeEngine
 from seedbed.training.planning import plan_chunks
+from seedbed.training.stack import Chunk
 
 from .plain_loop import network_in_words
 
@@ -130,7 +131,7 @@ def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_si
 def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch):
     monkeypatch.setattr(planning, "_MOST_NATIVE", 16)
     recipe = Recipe.tutorial(epochs=30_000)
-    plan = plan_chunks(network_in_words("relu:64,64"), two_splits, recipe, seeds=range(64), splits=[0] * 64)
+    plan = plan_chunks(Chunk(network_in_words("relu:64,64"), two_splits, recipe, seeds=range(64), splits=[0] * 64))
     quick = dataclasses.replace(plan[0], recipe=Recipe.tutorial(epochs=1))
     trained = train_chunks([quick, *plan], 2)
     assert next(trained)[0] == 0
@@ -272,7 +273,7 @@ def test_an_unknown_target_ends_the_build_with_the_known_ones(hook, monkeypatch)
 @pytest.mark.parametrize("what", ["X", "train", "lr"])
 def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
     recipe = Recipe.tutorial(epochs=2)
-    plan = plan_chunks(network_in_words("relu:4"), two_splits, recipe, seeds=[1, 2], splits=[0, 0])
+    plan = plan_chunks(Chunk(network_in_words("relu:4"), two_splits, recipe, seeds=[1, 2], splits=[0, 0]))
     check = NativeEngine._check
 
     def check_halved(native):

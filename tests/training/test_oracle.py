@@ -11,7 +11,7 @@ from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.settings.recipe import Recipe
 from seedbed.training.losses import LOSSES
 from seedbed.training.many import train_many
-from seedbed.training.torch.reference import Rows
+from seedbed.training.torch.reference import PlainRows
 
 from .plain_loop import built_by_hand, train_reference, users_loop
 from .shapes import SHAPES
@@ -89,7 +89,7 @@ def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(gap,
 def test_the_reference_equals_the_tutorials_loop_bit_for_bit(task):
     parts = X_train, y_train, X_test, y_test = [torch.from_numpy(part).float() for part in task("bce").parts]
     mine, theirs = (_network(42) for _ in range(2))
-    train, test = Rows(X_train, y_train[:, None]), Rows(X_test, y_test[:, None])
+    train, test = PlainRows(X_train, y_train[:, None]), PlainRows(X_test, y_test[:, None])
     curves = train_reference(mine, train, test, recipe=Recipe.tutorial(epochs=200), loss=LOSSES["bce"], seed=42)
     expected, _ = users_loop(theirs, parts, epochs=200)
     np.testing.assert_array_equal(curves, expected)

@@ -13,6 +13,7 @@ from seedbed.training.data import TrainingData
 from seedbed.training.loop import train_chunk
 from seedbed.training.many import train_many
 from seedbed.training.planning import plan_chunks
+from seedbed.training.stack import Chunk
 
 from .plain_loop import network_in_words
 
@@ -75,5 +76,5 @@ def test_dead_units_inside_a_residual_layer_are_counted(task, monkeypatch):
     monkeypatch.setattr(Network, "start", start)
     data = TrainingData(task("bce").X.astype("f"), task("bce").y, rows, rows)
     recipe, network = Recipe.tutorial(epochs=2, lr=1e-6), network_in_words("linear:4+relu:4@residual")
-    (chunk,) = plan_chunks(network, data, recipe, seeds=[1, 2], splits=[0, 0])
+    (chunk,) = plan_chunks(Chunk(network, data, recipe, seeds=[1, 2], splits=[0, 0]))
     assert train_chunk(chunk).dead.tolist() == [0.75, 0.75]

@@ -6,13 +6,12 @@ import functools
 import numpy as np
 import pytest
 from scipy.special import expit
-from torch import nn
 
 from seedbed.evaluation.calibration import mean_loss
 from seedbed.settings.recipe import Recipe
 from seedbed.training.loop import Best, train_chunk
 from seedbed.training.planning import plan_chunks
-from seedbed.training.stack import Chunk
+from seedbed.training.stack import Chunk, Stack
 
 from .plain_loop import network_in_words, train_plan
 from .test_stops import KINDS, SEEDS, SPLITS
@@ -26,7 +25,7 @@ assert_close = functools.partial(np.testing.assert_allclose, rtol=0, atol=2e-6)
 def planned(kind, data, patience, epochs=EPOCHS, **recipe):
     settings = Recipe.tutorial(**{"epochs": epochs, "lr": 0.3, "momentum": 0.9, **recipe})
     options = {"seeds": SEEDS, "splits": SPLITS, "patience": patience and (patience, patience)}
-    return plan_chunks(KINDS[kind], data, settings, **options)
+    return plan_chunks(Chunk(KINDS[kind], data, settings, **options))
 
 
 def loss_by_epoch(kind, data, chunk, **recipe):
@@ -92,7 +91,7 @@ def test_diverging_networks_keep_their_state_from_before(two_splits):
 
 def test_all_networks_are_one_chunk(two_splits):
     options = {"seeds": range(600), "splits": [0] * 600, "patience": (1, 1)}
-    assert len(plan_chunks(network_in_words("relu:4"), two_splits, Recipe.tutorial(epochs=2), **options)) == 1
+    assert len(plan_chunks(Chunk(network_in_words("relu:4"), two_splits, Recipe.tutorial(epochs=2), **options))) == 1
 
 
 def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_minibatches(two_splits):
@@ -107,12 +106,12 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
 def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(two_splits):
     settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": (2, 2)}
     recipe = Recipe.tutorial(epochs=200, lr=0.3, momentum=0.9, batch_size=18)
-    (both,) = plan_chunks(KINDS["relu"], two_splits, recipe, group_size=3, **settings)
+    (both,) = plan_chunks(Chunk(KINDS["relu"], two_splits, recipe, group_size=3, **settings))
     found = train_chunk(both)
     assert len(set(found.epochs.tolist())) == 2
     for own in (slice(0, 3), slice(3, 6)):
         single = {name: value[own] if isinstance(value, list) else value for name, value in settings.items()}
-        (chunk,) = plan_chunks(KINDS["relu"], two_splits, recipe, **single)
+        (chunk,) = plan_chunks(Chunk(KINDS["relu"], two_splits, recipe, **single))
         alone = train_chunk(chunk)
         assert alone.epochs.tolist() == found.epochs[own].tolist()
         assert_close(found.outputs[:, :, own], alone.outputs)
@@ -125,11 +124,12 @@ def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(t
 
 
 @pytest.mark.parametrize(("best", "waited"), [(1, 3), (6, 3), (9, 5), (30, 8)])
-def test_training_waits_for_half_of_the_epochs_to_the_best_one(two_splits, best, waited):
-    chunk = Chunk(nn.Identity, two_splits, Recipe(), *[(0,)] * 3, patience=(3, 8))
-    epochs = Best(chunk)
+def test_training_waits_for_half_of_the_epochs_to_the_best_one(two_splits, monkeypatch, best, waited):
+    (chunk,) = planned("relu", two_splits, 1)
+    epochs = Best(Stack(dataclasses.replace(chunk, patience=(3, 8))))
+    monkeypatch.setattr(epochs, "_losses", lambda epoch: np.array([abs(epoch - best)], dtype=np.float64))
     for epoch in range(1, 100):
-        epochs.see(epoch, np.array([abs(epoch - best)], dtype=np.float64))
+        epochs.see(epoch, epoch)
         if epochs.ends.all():
             break
     assert (epochs.epochs.tolist(), epoch) == ([best], best + waited)

@@ -2,6 +2,7 @@
 by such a loop."""
 
 import copy
+import dataclasses
 import functools
 
 import numpy as np
@@ -11,11 +12,12 @@ from torch import nn
 
 import seedbed as sb
 from seedbed.evaluation.single_runs import CURVES
+from seedbed.model import members
 from seedbed.settings.recipe import Recipe
-from seedbed.training import candidates
 from seedbed.training.data import one_split
 from seedbed.training.many import train_many
 from seedbed.training.planning import plan_chunks
+from seedbed.training.stack import Chunk
 from seedbed.training.torch.states import state_dict_of
 
 from .plain_loop import users_loop
@@ -128,7 +130,7 @@ def test_most_shapes_are_not_trained_one_network_after_the_other():
     engines = {}
     for name, shape in SHAPES.items():
         build = functools.partial(shape, 12, 1)
-        engines[name] = plan_chunks(build, data, recipe, seeds=range(3), splits=[0] * 3)[0].engine
+        engines[name] = plan_chunks(Chunk(build, data, recipe, seeds=range(3), splits=[0] * 3))[0].engine
     assert sum(engine != "plain" for engine in engines.values()) >= LEAST_STACKED, engines
 
 
@@ -143,11 +145,8 @@ def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(mon
         options = {"recipe": "tutorial", "epochs": 3, "design": design, "compute": sb.Compute(n_jobs=1)}
         return classifier.predict_proba(X), sb.compare(X, y, candidates={name: build}, **options)[name].predictions
 
-    def plan_plain(*arguments, **options):
-        return plan_chunks(*arguments, **{**options, "engine": "plain"})
-
     found = predictions()
-    monkeypatch.setattr(candidates, "plan_chunks", plan_plain)
+    monkeypatch.setattr(members, "plan_chunks", lambda whole: plan_chunks(dataclasses.replace(whole, engine="plain")))
     for mine, alone in zip(found, predictions(), strict=True):
         assert np.isfinite(mine).all()
         assert name in DRAWING or np.abs(mine - alone).max() < 1e-4

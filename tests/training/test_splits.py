@@ -10,7 +10,8 @@ from seedbed.training.data import TrainingData
 from seedbed.training.losses import encode_target, pick_loss
 from seedbed.training.many import train_many
 from seedbed.training.planning import plan_chunks
-from seedbed.training.torch.reference import Rows
+from seedbed.training.stack import Chunk
+from seedbed.training.torch.reference import PlainRows
 from seedbed.training.torch.states import build_network
 
 from .plain_loop import Residual, module_in_words, network_in_words, train_plan, train_reference
@@ -50,7 +51,7 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
     recipe = Recipe.tutorial(epochs=epochs, lr=0.02, batch_size=batch_size, loss=loss, momentum=0.5)
     pairs = [(seed, split) for seed in (3, 8) for split in range(3)]
     seeds, splits = zip(*pairs, strict=True)
-    plan = plan_chunks(build, data, recipe, seeds=seeds, splits=splits, dtype="float64")
+    plan = plan_chunks(Chunk(build, data, recipe, seeds=seeds, splits=splits, dtype="float64"))
     if plan[0].engine == "native" and not batch_size:
         assert len(plan) == 1  # they share one stack
     for (seed, split), (curves, shown, _, state) in zip(pairs, train_plan(plan), strict=True):
@@ -67,7 +68,7 @@ def alone(build, data, own, recipe, seed):
     y, X = torch.from_numpy(encode_target(loss, data.y, 1, "float64")), torch.from_numpy(X)
     network = module_in_words(build, seed=seed) if isinstance(build, Network) else build_network(build, seed)
     numbers = torch.from_numpy(train.astype(np.int32))
-    rows = Rows(X[train], y[train]), Rows(X[test], y[test])
+    rows = PlainRows(X[train], y[train]), PlainRows(X[test], y[test])
     curves = train_reference(network.double(), *rows, recipe=recipe, loss=loss, seed=seed, numbers=numbers)
     return curves, network, network.eval()(X[test]).detach().numpy()
 

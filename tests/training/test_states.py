@@ -6,7 +6,7 @@ import torch
 
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.mlp import MLP
-from seedbed.networks.network import StackedNetworks
+from seedbed.networks.network import predictor_of
 from seedbed.training.torch.modules import module_of
 
 from .plain_loop import built_by_hand, module_in_words, network_in_words
@@ -58,7 +58,7 @@ def test_outputs_without_torch_equal_those_of_the_module_and_huge_inputs_give_no
     states = {name: value if name.endswith("tracked") else value.astype("d") for name, value in states.items()}
     for name in [name for name in states if "running" in name]:  # as after training
         states[name] += rng.random(states[name].shape)
-    for number, outputs in enumerate(StackedNetworks(network, states)(X)):
+    for number, outputs in enumerate(predictor_of(network, states)(X)):
         module = module_of(network, {name: value[number] for name, value in states.items()}).eval()
         np.testing.assert_allclose(outputs, module(torch.from_numpy(X)).detach(), rtol=0, atol=1e-12)
-    StackedNetworks(network, states)(1e300 * X)
+    predictor_of(network, states)(1e300 * X)

@@ -10,6 +10,7 @@ from torch import nn
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.planning import plan_chunks
+from seedbed.training.stack import Chunk
 
 from .plain_loop import Residual, network_in_words, train_plan
 from .shapes import SHAPES
@@ -30,12 +31,12 @@ KINDS = {
 
 def dead_units(build, data, **recipe):
     """The share of dead units of each network."""
-    plan = plan_chunks(build, data, Recipe.tutorial(**recipe), seeds=SEEDS, splits=SPLITS)
+    plan = plan_chunks(Chunk(build, data, Recipe.tutorial(**recipe), seeds=SEEDS, splits=SPLITS))
     return [dead for _, _, dead, _ in train_plan(plan)]
 
 
 def test_chunks_of_the_kernel_are_as_even_as_blocks_of_eight_allow(two_splits):
-    plan = plan_chunks(KINDS["relu"], two_splits, Recipe.tutorial(epochs=2), seeds=range(100), splits=[0] * 100)
+    plan = plan_chunks(Chunk(KINDS["relu"], two_splits, Recipe.tutorial(epochs=2), seeds=range(100), splits=[0] * 100))
     sizes = [56, 44] if plan[0].engine == "native" else [100]
     assert [len(chunk.networks) for chunk in plan] == sizes
 

@@ -19,7 +19,7 @@ from seedbed.experiment.specification_file import specification
 from seedbed.model.member import is_network
 from seedbed.model.members import Running
 from seedbed.settings.design import Compute
-from seedbed.training.candidates import own_module, plan_candidate, with_inputs_of
+from seedbed.training.candidates import check_candidate, own_module, with_inputs_of
 from seedbed.training.data import TrainingData
 
 STOPS = (1, 2, 3, 5, 10)
@@ -119,15 +119,7 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
     once = np.ones((len(rows), 1), dtype=np.float32)
     data = TrainingData(X=X, y=y, train=once, test=once)
     for member in filter(is_network, experiment.members):
-        plan_candidate(
-            with_inputs_of(member, preprocessor.layout),
-            table,
-            data,
-            experiment.recipe_of(member),
-            seeds=[0],
-            splits=[0],
-            engine=running.engine,
-            device=running.device,
-        )
+        network = with_inputs_of(member, preprocessor.layout)
+        check_candidate(network, table, data, experiment.recipe_of(member), running.engine, running.device)
     n_inputs = layout_of(table).n_inputs
     return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), running)

@@ -99,7 +99,6 @@ class MemberData:
     Inputs are standardised by all rows, as they will be for new rows; this doesn't use targets.
 
     Args:
-        table: the rows.
         n_networks: networks of a member.
         weights: the weight of each row [row], or None.
         random_state: decides the splits.
@@ -176,10 +175,8 @@ class MemberData:
         plain = TrainingData(inputs, self._standardised(target), *counted)
         if not leaves_out or not isinstance(network, MLP) or not network.ple or network.embed:
             return plain, None
-        if n_rows * (n_inputs if network.numbers is None else len(network.numbers)) * network.ple * 4 > _MOST_BYTES:
-            return plain, None
-        layer = network.network(n_inputs, 1).layers[0]
-        if not layer.is_looking:  # the table has no numbers
+        layer, n_numbers = network.network(n_inputs, 1).layers[0], len(network.numbers or range(n_inputs))
+        if n_rows * n_numbers * network.ple * 4 > _MOST_BYTES or not layer.is_looking:  # the table may have no numbers
             return plain, None
         edges = layer.draw(Draws(0), plain.X[some_rows(np.ones(n_rows))])
         encoded = layer(plain.X, {name: value[None] for name, value in edges.items()})[0]

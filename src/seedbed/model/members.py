@@ -24,11 +24,11 @@ from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Architecture, Prior
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import plan_candidate, with_inputs_of
+from seedbed.training.candidates import check_candidate, with_inputs_of
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, train_chunks
 from seedbed.training.parallel import BackgroundWork, pick_jobs
-from seedbed.training.planning import pick_device
+from seedbed.training.planning import pick_device, plan_chunks
 from seedbed.training.stack import Chunk
 from seedbed.training.tree_growth import Halted
 
@@ -353,23 +353,16 @@ def _plan_networks(fits: Sequence[Fit], random_state: int, running: Running) -> 
                 if (key, *same) not in tables:
                     tables[key, *same] = _join_tables([inputs[number, key][0] for number in same])
                 data, fronts = tables[key, *same], {number: inputs[number, key][1] for number in same}
-                bare = network
+                network = candidate.architecture
                 if fronts[same[0]] is not None:
                     assert isinstance(network, MLP)
-                    bare = replace(network, ple=0, numbers=None)
+                    network = replace(network, ple=0, numbers=None)
                 try:
-                    chunks = plan_candidate(
-                        replace(candidate, architecture=bare),
-                        table,
-                        data,
-                        recipe,
-                        seeds=[derive(random_state, candidate.name, "blend", net) for net in range(n)] * len(same),
-                        splits=range(n * len(same)),
-                        engine=running.engine,
-                        device=running.device,
-                        group_size=n,
-                        patience=patience,
-                    )
+                    bare = replace(candidate, architecture=network)
+                    source = check_candidate(bare, table, data, recipe, running.engine, running.device)
+                    seeds = [derive(random_state, candidate.name, "blend", net) for net in range(n)] * len(same)
+                    whole = Chunk(source, data, recipe, seeds, range(len(seeds)), group_size=n, patience=patience)
+                    chunks = plan_chunks(replace(whole, engine=running.engine, device=running.device))
                 except SeedbedError as error:
                     for number in same:
                         fits[number].fail(candidate, error)
@@ -385,14 +378,8 @@ def _join_tables(parts: Sequence[TrainingData]) -> TrainingData:
     """Return tables one below the other. The networks of each have rows of that table alone."""
     if len(parts) == 1:
         return parts[0]
-
-    def diagonal(name: str) -> NDArray[np.float32]:
-        blocks = [getattr(part, name) for part in parts]
-        ends = np.cumsum([block.shape for block in blocks], axis=0)
-        joined = np.zeros(ends[-1], dtype=np.float32)
-        for block, (row, column) in zip(blocks, ends, strict=True):
-            joined[row - len(block) : row, column - block.shape[1] : column] = block
-        return joined
+    from scipy.linalg import block_diag
 
     X, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("X", "y"))
-    return TrainingData(X=X, y=y, train=diagonal("train"), test=diagonal("test"))
+    train, test = (block_diag(*(getattr(part, name) for part in parts)) for name in ("train", "test"))
+    return TrainingData(X=X, y=y, train=train, test=test)

@@ -13,7 +13,7 @@ from seedbed.model.trees import DecisionTrees, tree_shapes
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.layers import Array, Shapes
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees
-from seedbed.networks.network import StackedNetworks
+from seedbed.networks.network import predictor_of
 from seedbed.training.undocumented import keep_freed_memory
 
 _MOST_ROWS = 1 << 13  # at a time
@@ -82,7 +82,7 @@ class Stacks:
                 network = member.network(n_inputs, n_outputs)
                 width = max(max(shape) for shape in network.parameters.values())
                 size = max(1, _MOST_NUMBERS // (width * len(next(iter(of_member.values())))))
-                self._members.append(functools.partial(_in_pieces, StackedNetworks(network, of_member), size))
+                self._members.append(functools.partial(_in_pieces, predictor_of(network, of_member), size))
 
     @np.errstate(all="ignore")  # a network may give infinite numbers
     def __call__(self, X: Array) -> Array:

@@ -129,11 +129,8 @@ class TreeData:
         return outputs
 
     def level(self, rows: NDArray[np.int64], least: float) -> Floats:
-        """Return the outputs [output] of the mean, or of the classes' frequencies, of some rows.
-
-        Args:
-            least: probability of a class at least.
-        """
+        """Return the outputs [output] of the mean of some rows, or of their classes' frequencies, which are at least
+        `least`."""
         weights = self.counts[rows]
         if not self.of_classes:
             return np.array([np.average(self.numbers[rows], weights=weights)])
@@ -284,7 +281,11 @@ def fit_trees(
         except BaseException:
             halted[:] = 1
             raise
-    return _stacked(each, data)
+    outputs = data.left_out(fitted(data.X[split.test]) for fitted, split in zip(each, data.splits, strict=True))
+    of_each = [{f"0.{name}": getattr(fitted, name)[None] for name in _ARRAYS} for fitted in each]
+    architecture, states = pad_trees([fitted.architecture for fitted in each], of_each)
+    joined = {name: np.concatenate([state[name] for state in states]) for name in states[0]}
+    return FittedMember(architecture, joined, outputs)
 
 
 def tree_seconds(trees: Trees, data: TreeData) -> float:
@@ -451,15 +452,6 @@ def _is_beaten(trees: DecisionTrees, rival: FittedMember, data: TreeData) -> boo
     both = [rival.outputs[rows, :, 0].astype(np.float64), trees(data.X[rows])]
     _, weight = blend_weights([data.predicted(outputs) for outputs in both], data.y[rows], data.counts[rows])
     return bool(weight < _LEAST_WEIGHT)
-
-
-def _stacked(each: Sequence[DecisionTrees], data: TreeData) -> FittedMember:
-    """Return the trees of the networks as a stack."""
-    outputs = data.left_out(trees(data.X[split.test]) for trees, split in zip(each, data.splits, strict=True))
-    states = [{f"0.{name}": getattr(trees, name)[None] for name in _ARRAYS} for trees in each]
-    architecture, states = pad_trees([trees.architecture for trees in each], states)
-    stacked = {name: np.concatenate([state[name] for state in states]) for name in states[0]}
-    return FittedMember(architecture, stacked, outputs)
 
 
 def pad_trees(each: Sequence[Trees], states: Sequence[Arrays]) -> tuple[Trees, list[Arrays]]:

@@ -78,11 +78,9 @@ class KernelLayer(NamedTuple):
 class Program:
     """What the kernel runs.
 
-    Args:
-        shapes: shapes of one network's trainable parameters, by name.
-        buffers: shapes of all its other tensors.
-
     Attributes:
+        shapes: of one network's trainable parameters, by name.
+        buffers: shapes of all its other tensors.
         layers: the table, in order.
         segments: the parameters, in order.
         n_params: parameters of one network.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,27 +76,17 @@ class Network(Layer):
         return program if program.is_complete else None
 
 
-class StackedNetworks:
-    """Trained networks of one architecture that predict together.
-
-    Piecewise linear encodings with the same bins in all networks are computed only once.
-
-    Args:
-        network: one of them.
-        states: their states [network, ...].
-    """
-
-    def __init__(self, network: Network, states: Mapping[str, Array]) -> None:
-        self._states, self._rest, self._front = states, network, None
-        first = network.layers[0].innermost_layers
-        edges = [states[layer.name + "edges"] for layer in first if isinstance(layer, Piecewise)]
-        if len(edges) == len(first) and all((some == some[:1]).all() for some in edges):
-            self._front, self._rest = network.layers[0], Network(network.layers[1:])
+def predictor_of(network: Network, states: Mapping[str, Array]) -> Callable[[Array], Array]:
+    """Return what computes the outputs [network, row, output] of trained networks with states [network, ...], for
+    inputs X [row, input]. Piecewise linear encodings with the same bins in all networks are computed only once."""
+    front, rest = network.layers[0], Network(network.layers[1:])
+    edges = {layer.name + "edges" for layer in front.innermost_layers if isinstance(layer, Piecewise)}
+    is_shared = len(edges) == len(front.innermost_layers)
+    is_shared = is_shared and all((states[name] == states[name][:1]).all() for name in edges)
+    of_front = {name: states[name][:1] for name in edges}
 
     @np.errstate(over="ignore", invalid="ignore")  # of huge inputs, and networks that diverged
-    def __call__(self, X: Array) -> Array:
-        """Return the outputs [network, row, output] for inputs X [row, input]."""
-        if self._front is None:
-            return self._rest(X, self._states)
-        alone = {name: value[:1] for name, value in self._states.items() if name.endswith("edges")}
-        return self._rest(self._front(X, alone)[0], self._states)
+    def outputs(X: Array) -> Array:
+        return rest(front(X, of_front)[0], states) if is_shared else network(X, states)
+
+    return outputs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from seedbed.data.layout import Layout, layout_of
@@ -14,12 +13,13 @@ from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import MLP, Architecture, builder_of
 from seedbed.networks.network import Network
 from seedbed.networks.user import OwnArchitecture, UserArchitecture
+from seedbed.settings.design import Engine
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing, pick_loss
 from seedbed.training.parallel import one_thread
-from seedbed.training.planning import plan_chunks
-from seedbed.training.stack import Chunk, traits_of
+from seedbed.training.planning import pick_engine
+from seedbed.training.stack import traits_of
 from seedbed.training.torch import require_torch
 from seedbed.training.traits import Source
 
@@ -40,33 +40,31 @@ def with_inputs_of(candidate: Candidate, layout: Layout) -> Candidate:
 
 
 @one_thread("cpu")
-def plan_candidate(
-    candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, **options: Any
-) -> tuple[Chunk, ...]:
-    """Plan the chunks of a candidate's networks for a table.
+def check_candidate(
+    candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, engine: Engine, device: str
+) -> Source:
+    """Return the network of a candidate for a table, or what builds a user's own.
 
     Args:
-        candidate: the candidate.
-        table: the table, which decides how many outputs a network must have.
-        data: what the networks train on.
-        recipe: the recipe, with the candidate's own settings.
-        options: other arguments of `plan_chunks`.
+        table: decides how many outputs a network must have.
+        recipe: with the candidate's own settings.
 
     Raises:
         SeedbedError: the network can't be built for this table, or an option is wrong. The message names the candidate.
     """
-    build = source_of(candidate.architecture, data.X.shape[1], table.n_outputs)
+    source = source_of(candidate.architecture, data.X.shape[1], table.n_outputs)
     try:
-        n_outputs = traits_of(build, 0, data).n_outputs
-        if n_outputs != table.n_outputs:
-            raise CandidateError(f"the network has {counted(n_outputs, 'output')}", _outputs_needed(table))
+        traits = traits_of(source, 0, data)
+        if traits.n_outputs != table.n_outputs:
+            raise CandidateError(f"the network has {counted(traits.n_outputs, 'output')}", _outputs_needed(table))
         if recipe.label_smoothing:
-            check_smoothing(pick_loss(recipe.loss, data.y, n_outputs), recipe.label_smoothing)
-        return plan_chunks(build, data, recipe, **options)
+            check_smoothing(pick_loss(recipe.loss, data.y, traits.n_outputs), recipe.label_smoothing)
+        pick_engine(engine, traits, device)
     except SeedbedError as error:
         if candidate.name in error.message:
             raise
         raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
+    return source
 
 
 def source_of(architecture: Architecture, n_inputs: int, n_outputs: int) -> Source:
@@ -107,14 +105,15 @@ def own_module(candidate: Candidate, table: Table) -> str:
     from seedbed.training.torch.states import build_network
 
     name = own.name if isinstance(own, UserArchitecture) else f"{own.path}:{own.name}"
-    build, n_inputs = _builder_for(candidate, table)
+    layout = layout_of(table)
+    build: Any = source_of(with_inputs_of(candidate, layout).architecture, layout.n_inputs, table.n_outputs)
     network = build_network(build, 0)
     lines = repr(network).splitlines()
     if len(lines) > _MOST_LINES:
         lines[_MOST_LINES - 1 :] = [f"  ... {len(lines) - _MOST_LINES + 1} more lines"]
     n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    size = f"{counted(n_parameters, 'parameter')}, {counted(n_inputs, 'input')}"
-    if not table.outcome.is_number and (warning := probabilities_warning(build, n_inputs)):
+    size = f"{counted(n_parameters, 'parameter')}, {counted(layout.n_inputs, 'input')}"
+    if not table.outcome.is_number and (warning := probabilities_warning(build, layout.n_inputs)):
         lines.append(f"Warning: {warning}.")
     return "\n".join([f"{name}: {size}", *(f"  {line}" for line in lines)])
 
@@ -126,15 +125,10 @@ def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
     require_torch("a network of your own")
     from seedbed.training.torch.own_modules import probabilities_warning
 
-    if warning := probabilities_warning(*_builder_for(candidate, table)):
-        warn(f"candidate '{candidate.name}': {warning}")
-
-
-def _builder_for(candidate: Candidate, table: Table) -> tuple[Callable[[], Any], int]:
-    """Return what builds a user's own module for a table, and the number of its inputs."""
     layout = layout_of(table)
-    own = builder_of(with_inputs_of(candidate, layout).architecture)
-    return functools.partial(own, layout.n_inputs, table.n_outputs), layout.n_inputs
+    build: Any = source_of(with_inputs_of(candidate, layout).architecture, layout.n_inputs, table.n_outputs)
+    if warning := probabilities_warning(build, layout.n_inputs):
+        warn(f"candidate '{candidate.name}': {warning}")
 
 
 def _outputs_needed(table: Table) -> str:

@@ -65,7 +65,6 @@ def one_split(train: tuple[Any, Any], test: tuple[Any, Any], sample_weight: Any,
     Args:
         train, test: features and target of each part.
         sample_weight: weights of the training rows [row], or None.
-        dtype: `float32` or `float64`.
 
     Raises:
         TrainingError: the arrays don't fit together, or contain values that can't be trained on.
@@ -144,11 +143,7 @@ def _rows(part: str, X: Any, y: Any, dtype: str) -> Part:
 
 
 def some_rows(weights: npt.NDArray[np.number]) -> npt.NDArray[np.int64]:
-    """Return the rows with a weight that a layer looks at before the first step: all, or evenly spaced ones, because
-    the table may be sorted.
-
-    Args:
-        weights: weight of each row [row].
-    """
+    """Return the rows with a weight [row] that a layer looks at before the first step: all, or evenly spaced ones,
+    because the table may be sorted."""
     rows = weights.nonzero()[0]
     return np.asarray(rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(np.int64)])

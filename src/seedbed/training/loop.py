@@ -21,7 +21,7 @@ from seedbed.networks.layers import Array, Arrays
 from seedbed.training.losses import r2
 from seedbed.training.native.engine import NativeEngine
 from seedbed.training.parallel import HaltedError, no_collection, preparing, ready_to_train, run_in_workers
-from seedbed.training.stack import Chunk, GroupMeans, Stack
+from seedbed.training.stack import Chunk, Stack
 
 _SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
 
@@ -88,12 +88,9 @@ class Engine(Protocol):
 class Best:
     """The epoch with the lowest loss of each group of networks; the first one if several are equal.
 
-    The networks of a group share an epoch. The epoch of a single network's lowest loss on its few test rows depends
-    mostly on chance, so its predictions for these rows would look better than they are. If one network diverges, no
-    later epoch is better.
-
-    Args:
-        chunk: the networks.
+    The loss is that of mean predictions: of each row, the mean of those networks of the group that leave it out. The
+    epoch of a single network's lowest loss on its few test rows depends mostly on chance, so its predictions for these
+    rows would look better than they are. If one network diverges, no later epoch is better.
 
     Attributes:
         size: number of networks of a group; its networks are consecutive.
@@ -101,21 +98,49 @@ class Best:
         ends: the epoch after which training ended; 0 before [group].
     """
 
-    def __init__(self, chunk: Chunk) -> None:
+    def __init__(self, stack: Stack) -> None:
+        chunk, (rows, shares) = stack.chunk, stack.tested
         self._patience, self._started, self._seconds = chunk.patience or (0, 0), time.monotonic(), chunk.seconds
-        self.size = chunk.group_size or len(chunk.seeds)
-        n_groups = len(chunk.seeds) // self.size
-        self.epochs, self.ends = np.zeros(n_groups, dtype=np.int64), np.zeros(n_groups, dtype=np.int64)
-        self._losses = np.full(n_groups, math.inf)
+        self.size = chunk.group_size or stack.n
+        shape = stack.n // self.size, stack.n_rows
+        self.epochs, self.ends = np.zeros((2, shape[0]), dtype=np.int64)
+        self._lowest, self._loss, self._there = np.full(shape[0], math.inf), stack.loss, shares > 0
+        groups = np.broadcast_to(np.repeat(np.arange(shape[0]), self.size), rows.shape)
+        pairs = np.ravel_multi_index((groups[self._there], rows[self._there]), shape)  # of a group and a row
+        pairs, self._pair_of_test = np.unique(pairs, return_inverse=True)
+        self._group_of_pair = np.unravel_index(pairs, shape)[0]
+        self._targets = stack.y[rows].transpose(0, 2, 1)
+        self._counts, self._weights = self._sum_by_pair(np.ones_like(shares)), self._sum_by_pair(shares)
 
-    def see(self, epoch: int, losses: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Return which networks [network] are better than before, given the losses [group] after an epoch."""
-        better = (self.ends == 0) & ((losses < self._losses) | (self.epochs == 0))
-        self.epochs[better], self._losses[better] = epoch, np.where(np.isfinite(losses), losses, math.inf)[better]
+    def see(self, epoch: int, outputs: Array) -> npt.NDArray[np.bool_]:
+        """Return which networks [network] are better than before, given the outputs after an epoch of each network's
+        own test rows [place, output, network]."""
+        losses = self._losses(outputs)
+        better = (self.ends == 0) & ((losses < self._lowest) | (self.epochs == 0))
+        self.epochs[better], self._lowest[better] = epoch, np.where(np.isfinite(losses), losses, math.inf)[better]
         late = self._seconds is not None and time.monotonic() - self._started > self._seconds
         patience = np.clip((self.epochs + 1) // 2, *self._patience)
         self.ends[(self.ends == 0) & (late | (epoch - self.epochs >= patience))] = epoch
         return np.repeat(better, self.size)
+
+    @np.errstate(over="ignore", invalid="ignore")  # of networks that diverge
+    def _losses(self, outputs: Array) -> npt.NDArray[np.float64]:
+        """Return the mean loss of each group [group]."""
+        if not self._loss.of_classes:
+            pairs = ((outputs[:, number], self._targets[:, number]) for number in range(outputs.shape[1]))
+            of_each = [[self._sum_by_pair(part) / self._counts for part in pair] for pair in pairs]
+            mean, target = (np.stack(parts, axis=1) for parts in zip(*of_each, strict=True))
+            losses = self._loss.measure(mean, target)
+        else:
+            # Of classes a loss is minus the logarithm of the true class's probability.
+            single = self._loss.measure(outputs, self._targets).astype(np.float64)
+            losses = -np.log(np.maximum(self._sum_by_pair(np.exp(-single)) / self._counts, 1e-300))
+        return np.bincount(self._group_of_pair, losses * self._weights) / self.size
+
+    def _sum_by_pair(self, values: Array) -> npt.NDArray[np.float64]:
+        """Return the sums of values [place, network] over the networks of each pair of a group and a row."""
+        sums = np.bincount(self._pair_of_test, values[self._there].astype(np.float64))
+        return sums.astype(np.float64, copy=False)
 
 
 def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkResult:
@@ -132,8 +157,7 @@ def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkR
             stack = Stack(chunk)
             engine = _engine(stack)
         epochs = chunk.recipe.n_epochs
-        best = Best(chunk) if chunk.patience else None
-        means = GroupMeans(stack, best.size) if best else None
+        best = Best(stack) if chunk.patience else None
         done, size, all_ended = 0, 1, False
         outputs: Array | None = None
         while done < epochs and not all_ended:
@@ -142,9 +166,9 @@ def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkR
             engine.train(done, to)
             seconds = max((time.monotonic() - started) / (to - done), 1e-9)
             done, size = to, min(engine.most_epochs, 2 * size, max(1, int(_SECONDS / seconds)))
-            if best and means:
+            if best:
                 present = engine.look(done, ended=False)
-                better = best.see(done, means.losses(present))
+                better = best.see(done, present)
                 if better.any():
                     engine.keep(better)
                     outputs = present if outputs is None else np.where(better, present, outputs)
@@ -169,13 +193,13 @@ def _engine(stack: Stack) -> Engine:
     """Return the engine that trains a stack."""
     if stack.chunk.engine == "native":
         return NativeEngine(stack)
-    if stack.chunk.engine == "torch":
-        from seedbed.training.torch.torch_engine import TorchEngine
+    if stack.chunk.engine == "plain":
+        from seedbed.training.torch.reference import PlainEngine
 
-        return TorchEngine(stack)
-    from seedbed.training.torch.reference import PlainEngine
+        return PlainEngine(stack)
+    from seedbed.training.torch.torch_engine import TorchEngine
 
-    return PlainEngine(stack)
+    return TorchEngine(stack)
 
 
 def _curves(stack: Stack, figures: Array, ends: npt.NDArray[np.int64]) -> Array:
@@ -202,7 +226,6 @@ def train_chunks(
     With one job, one chunk or a GPU, everything runs in this process.
 
     Args:
-        chunks: the chunks.
         jobs: how many run at a time.
         failed: called with the number of a chunk that can't be trained, and the error; by default, the error is raised.
     """

@@ -104,16 +104,8 @@ def encode_target(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype:
 def r2(
     mse: npt.NDArray[np.floating], y: npt.NDArray[Any], weights: npt.NDArray[np.number] | None = None
 ) -> npt.NDArray[np.floating]:
-    """Return the explained share of the variance of y: 1 - mse / variance, with the variance averaged over outputs.
-
-    Args:
-        mse: mean squared errors, of any shape.
-        y: targets [row, output].
-        weights: weights of the rows [row]; 1 if None.
-
-    Returns:
-        R2 in the shape of `mse`; NaN if y is constant.
-    """
+    """Return the explained share of the variance of targets y [row, output], in the shape of `mse`; NaN if y is
+    constant. It is 1 - mse / variance, with the variance averaged over outputs, and rows weighted [row]."""
     there = y if weights is None else y[weights > 0]
     if (there == there[:1]).all():  # its deviation from the mean comes out as 1e-17, not 0
         return np.full_like(mse, np.nan)

@@ -19,7 +19,7 @@ from seedbed.evaluation.single_runs import CURVES, Curves, summarize_curves
 from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.networks.layers import Arrays
 from seedbed.networks.mlp import MLP
-from seedbed.networks.network import Network, StackedNetworks
+from seedbed.networks.network import Network, predictor_of
 from seedbed.settings.design import Compute, Engine
 from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
@@ -28,8 +28,8 @@ from seedbed.training.data import TrainingData, as_array, one_split
 from seedbed.training.loop import train_chunks
 from seedbed.training.losses import Loss, check_smoothing, pick_loss
 from seedbed.training.parallel import pick_jobs
-from seedbed.training.planning import check_engine, pick_device, plan_chunks
-from seedbed.training.stack import traits_of
+from seedbed.training.planning import pick_device, pick_engine, plan_chunks
+from seedbed.training.stack import Chunk, traits_of
 from seedbed.training.torch import has_torch, require_torch
 from seedbed.training.traits import Source
 
@@ -100,9 +100,9 @@ def train_many(
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common, task)
     numbers, n_workers, where = _seeds(seeds), pick_jobs(n_jobs), pick_device(Compute(device=device).device)
-    check_engine(engine)
-    n_outputs = traits_of(make, 0, data).n_outputs
-    loss = pick_loss(settings.loss, data.y, n_outputs)
+    traits = traits_of(make, 0, data)
+    pick_engine(engine, traits, where, dtype)
+    loss = pick_loss(settings.loss, data.y, traits.n_outputs)
     check_smoothing(loss, settings.label_smoothing)
     if not isinstance(make, Network) and loss.of_classes:
         from seedbed.training.torch.own_modules import probabilities_warning
@@ -111,8 +111,8 @@ def train_many(
             warn(warning)
     # The digits of a single network are exactly those of the tutorial's loop.
     plain = len(numbers) == 1 and sample_weight is None and has_torch()
-    chunks = plan_chunks(make, data, settings, seeds=numbers, splits=[0] * len(numbers),
-                         engine="plain" if plain else engine, device=where, dtype=dtype)  # fmt: skip
+    chunks = plan_chunks(Chunk(make, data, settings, numbers, [0] * len(numbers), dtype=dtype, device=where,
+                               engine="plain" if plain else engine))  # fmt: skip
     curves = np.empty((len(CURVES), settings.n_epochs, len(numbers)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
     for number, result in train_chunks(chunks, n_workers):
@@ -120,11 +120,13 @@ def train_many(
         curves[:, :, list(networks)] = result.curves
         states.update(zip(networks, result.states, strict=True))
     history = History(
-        *curves, seeds=numbers, recipe=settings, build=make, states=tuple(states[i] for i in range(len(numbers))),
-        loss=loss, n_outputs=n_outputs, note=chunks[0].note,
+        curves, seeds=numbers, recipe=settings, build=make, states=tuple(states[i] for i in range(len(numbers))),
+        loss=loss, n_outputs=traits.n_outputs, n_parameters=traits.n_parameters, note=chunks[0].note,
     )  # fmt: skip
     if task is None and settings.loss == "auto":
-        history.note = "; ".join(filter(None, (history.note, history._assumed())))
+        kinds = {"bce": "labels 0 and 1", "cross_entropy": f"codes of {traits.n_outputs} classes", "mse": "numbers"}
+        about = "by its values; task='binary', 'multiclass' or 'regression' decides it"
+        history.note = "; ".join(filter(None, (history.note, f"y was taken as {kinds[loss.name]}, {about}")))
     return history
 
 
@@ -200,15 +202,13 @@ class History:
         seeds: one per network.
         recipe: how the networks were trained.
         diverged: whether a network's curves contain a value that isn't finite [network].
+        n_parameters: parameters of one network.
         note: what was assumed, and warnings about the training; may be empty.
     """
 
     def __init__(
         self,
-        train_loss: Curve,
-        train_score: Curve,
-        test_loss: Curve,
-        test_score: Curve,
+        curves: Curve,
         *,
         seeds: tuple[int, ...],
         recipe: Recipe,
@@ -216,22 +216,17 @@ class History:
         states: tuple[Arrays, ...],
         loss: Loss,
         n_outputs: int,
-        note: str = "",
+        n_parameters: int,
+        note: str,
     ) -> None:
-        self.train_loss, self.train_score = train_loss, train_score
-        self.test_loss, self.test_score = test_loss, test_score
-        self.seeds, self.recipe, self.note = seeds, recipe, note
+        self.train_loss, self.train_score, self.test_loss, self.test_score = curves
+        self.seeds, self.recipe, self.n_parameters, self.note = seeds, recipe, n_parameters, note
         self.score_name = loss.score_name
-        self.diverged = ~(np.isfinite(train_loss).all(0) & np.isfinite(test_loss).all(0))
+        self.diverged = ~(np.isfinite(self.train_loss).all(0) & np.isfinite(self.test_loss).all(0))
         if self.diverged.all():
             words = f"all {len(seeds)} networks" if len(seeds) > 1 else "the network"
             self.note = "; ".join(filter(None, (note, f"{words} diverged: try a lower learning rate, lr")))
         self._build, self._states, self._loss, self._n_outputs = build, states, loss, n_outputs
-
-    def _assumed(self) -> str:
-        n = self._n_outputs
-        words = {"bce": "labels 0 and 1", "cross_entropy": f"codes of {n} classes", "mse": "numbers"}[self._loss.name]
-        return f"y was taken as {words}, by its values; task='binary', 'multiclass' or 'regression' decides it"
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -250,33 +245,18 @@ class History:
 
     @property
     def train_accuracy(self) -> Curve:
-        """Return the share of correctly predicted training rows [epoch, network].
-
-        Raises:
-            TrainingError: the target is a number, which has no accuracy.
-        """
+        """The share of correctly predicted training rows [epoch, network]. TrainingError if the target is a number."""
         return self._accuracy(self.train_score)
 
     @property
     def test_accuracy(self) -> Curve:
-        """Return the share of correctly predicted test rows [epoch, network].
-
-        Raises:
-            TrainingError: the target is a number, which has no accuracy.
-        """
+        """The share of correctly predicted test rows [epoch, network]. TrainingError if the target is a number."""
         return self._accuracy(self.test_score)
 
     def _accuracy(self, score: Curve) -> Curve:
         if self.score_name != "accuracy":
             raise TrainingError(f"there is no accuracy, but {self.score_name}", "See train_score and test_score.")
         return score
-
-    @property
-    def n_parameters(self) -> int:
-        """Return the number of parameters of one network."""
-        if isinstance(self._build, Network):
-            return self._build.n_parameters
-        return sum(parameter.numel() for parameter in self.networks()[0].parameters())
 
     def networks(self) -> list[Any]:
         """Return the trained networks as plain `nn.Module`s in evaluation mode. Each call builds new modules.
@@ -310,7 +290,7 @@ class History:
                 dtype = next(value.dtype for value in states.values() if value.dtype.kind == "f")
                 if inputs.ndim != 2:
                     raise ValueError("they take [row, feature]")
-                z = np.moveaxis(StackedNetworks(self._build, states)(inputs.astype(dtype)), 0, -1)
+                z = np.moveaxis(predictor_of(self._build, states)(inputs.astype(dtype)), 0, -1)
             else:
                 from seedbed.training.torch.own_modules import outputs_of_modules
 

@@ -30,11 +30,8 @@ _started = threading.Event()  # whether there ever were workers
 
 
 class ProcessLock:
-    """A reentrant lock of one process. It is open in a forked child, as the thread that held it isn't there.
-
-    Args:
-        after_fork: what else a child does at its start.
-    """
+    """A reentrant lock of one process. It is open in a forked child, as the thread that held it isn't there; the child
+    also calls `after_fork` at its start."""
 
     def __init__(self, after_fork: Callable[[], object] = lambda: None) -> None:
         self._lock, self._after_fork = threading.RLock(), after_fork
@@ -228,9 +225,6 @@ class BackgroundWork(Generic[T]):
     """Work that a thread of its own does during the training, one item after the other.
 
     The thread isn't waited for when the work is closed: an item may take minutes.
-
-    Args:
-        work: does an item whenever the next one is requested.
     """
 
     def __init__(self, work: Iterable[T]) -> None:

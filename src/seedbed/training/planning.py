@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,12 +13,11 @@ import numpy as np
 from seedbed.errors import OptionError, spell
 from seedbed.networks.network import Network
 from seedbed.settings.design import Engine
-from seedbed.settings.recipe import Recipe
-from seedbed.training.data import TrainingData
 from seedbed.training.native.library import kernel
+from seedbed.training.parallel import one_thread
 from seedbed.training.stack import Chunk, traits_of
 from seedbed.training.torch import has_torch, require_torch
-from seedbed.training.traits import Source, Traits
+from seedbed.training.traits import Traits
 
 _BLOCK = 8  # networks come in blocks of 8 for the kernel
 # A chunk of torch's: the most networks, and the bytes that a training step of all may take. Its fixed cost is shared by
@@ -36,97 +35,73 @@ _DRIVERS = ("/dev/nvidiactl", "/dev/dxg", r"C:\Windows\System32\nvcuda.dll")  # 
 _FEW = 8
 
 
-def plan_chunks(
-    build: Source,
-    data: TrainingData,
-    recipe: Recipe,
-    *,
-    seeds: Sequence[int],
-    splits: Sequence[int],
-    engine: Engine | Literal["plain"] = "auto",
-    device: str = "cpu",
-    dtype: str = "float32",
-    group_size: int = 0,
-    patience: tuple[int, int] | None = None,
-) -> tuple[Chunk, ...]:
-    """Cut networks, one for each pair of seed and split, into chunks that fit the cache.
+@one_thread("cpu")
+def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
+    """Cut networks, one for each pair of seed and split, into chunks that fit the cache, and choose what trains them.
 
-    Args:
-        build: the network as data, or what builds a user's own.
-        data: the table.
-        recipe: how they are trained.
-        seeds, splits: the seed and the number of the split of each network.
-        engine: `native`, `torch`, or `auto`: the kernel if it covers the network and this machine has it, else torch;
-            or `plain`: the plain loop, which also trains a single own module, and all that `torch.func.vmap` can't run.
-        device, dtype: as torch names them.
-        group_size: how many consecutive networks stop together, see `Chunk`; with patience, 0 means all.
-        patience: see `Chunk`. All networks that the kernel trains are then one chunk; others have as many groups in one
-            as fit.
+    With patience, all networks that the kernel trains are one chunk; others have as many groups in one as fit.
 
     Raises:
         CandidateError: the network can't be built, or doesn't suit the table.
         OptionError: there is no such engine, or this machine doesn't have it.
     """
-    traits = traits_of(build, seeds[0], data)
-    group_size = (group_size or len(seeds)) if patience else 0
-    whole = Chunk(build, data, recipe, tuple(seeds), tuple(splits), tuple(range(len(seeds))), group_size, patience,
-                  dtype=dtype, device=device, n_parameters=traits.n_parameters)  # fmt: skip
-    trainer, note = _engine(engine, traits, whole)
-    if trainer == "plain":
+    n_networks, group_size, recipe = len(whole.seeds), whole.group_size, whole.recipe
+    traits = traits_of(whole.build, whole.seeds[0], whole.data)
+    group_size = (group_size or n_networks) if whole.patience else 0
+    whole = replace(whole, group_size=group_size, n_parameters=traits.n_parameters)
+    engine, note = pick_engine(whole.engine, traits, whole.device, whole.dtype)
+    if engine == "torch" and not isinstance(whole.build, Network):
+        from seedbed.training.torch.trials import why_one_by_one
+
+        why = why_one_by_one(whole, traits) if n_networks > 1 else ""
+        if why or n_networks == 1:
+            engine, note = "plain", _PLAIN.format(why) if why else note
+    note = "" if whole.engine == "plain" else "; ".join(filter(None, (note, traits.note)))
+    if engine == "plain":
         size = max(_FEW, group_size)
-    elif trainer == "torch":
+    elif engine == "torch":
         size = max(group_size, _chunk_size(whole))
-    elif patience:
-        size = len(seeds)
+    elif whole.patience:
+        size = n_networks
     else:
-        work = len(data.X) * recipe.n_epochs * (traits.n_parameters + _ROW_PARAMETERS)
+        work = len(whole.data.X) * recipe.n_epochs * (traits.n_parameters + _ROW_PARAMETERS)
         size = max(_LEAST_NATIVE, min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LEAST_NATIVE * _LEAST_NATIVE))
     return tuple(
-        dataclasses.replace(
+        replace(
             whole,
-            seeds=tuple(seeds[i] for i in networks),
-            splits=tuple(splits[i] for i in networks),
+            seeds=tuple(whole.seeds[i] for i in networks),
+            splits=tuple(whole.splits[i] for i in networks),
             networks=tuple(networks),
-            engine=trainer,
+            engine=engine,
             note=note,
         )
-        for group in _groups(whole, trainer)
-        for networks in _cut(group, size, group_size, full=trainer == "native")
+        for networks in _cut(whole, engine, size)
     )
 
 
-def check_engine(engine: str) -> None:
-    """Raise OptionError if there is no such engine."""
-    if engine not in (known := get_args(Engine)):
-        raise OptionError(f"engine is '{engine}'", f"It must be {', '.join(known[:-1])} or {known[-1]}.")
-
-
-def _engine(
-    engine: Engine | Literal["plain"], traits: Traits, whole: Chunk
+def pick_engine(
+    engine: Engine | Literal["plain"], traits: Traits, device: str = "cpu", dtype: str = "float32"
 ) -> tuple[Literal["native", "torch", "plain"], str]:
-    """Return what trains the networks of a plan, and a note for users if it would be faster with another `forward` or
-    on another machine."""
+    """Return what trains networks, and why it is slower than the kernel, if this machine lacks that.
+
+    Raises:
+        OptionError: there is no such engine, or this machine doesn't have it.
+    """
     if engine == "plain":
         return "plain", ""
-    check_engine(engine)
+    if engine not in (known := get_args(Engine)):
+        raise OptionError(f"engine is '{engine}'", f"It must be {', '.join(known[:-1])} or {known[-1]}.")
     slower = ""
-    if engine != "torch" and whole.device == "cpu" and traits.program:
-        library, reason = kernel(whole.dtype)
+    if engine != "torch" and device == "cpu" and traits.program:
+        library, reason = kernel(dtype)
         if library is not None:
-            return "native", traits.note
+            return "native", ""
         if engine == "native":
             raise OptionError(f"the training kernel isn't available: {reason}", f"Use {spell('engine', 'torch')}.")
         require_torch(f"training without the kernel ({reason})")
         slower = f"trained by torch, which is slower: {reason}" if reason else ""
     require_torch("the engine torch" if engine == "torch" else "a network that the training kernel doesn't cover")
-    is_own = not isinstance(whole.build, Network)
-    one_by_one = is_own and len(whole.seeds) == 1
-    if is_own and not one_by_one:
-        from seedbed.training.torch.trials import why_one_by_one
-
-        if why := why_one_by_one(whole, traits):
-            one_by_one, slower = True, _PLAIN.format(why)
-    return "plain" if one_by_one else "torch", "; ".join(filter(None, (slower, traits.note)))
+    return "torch", slower
 
 
 def pick_device(device: str) -> str:
@@ -145,30 +120,23 @@ def pick_device(device: str) -> str:
     return pick_torch_device(device)
 
 
-def _groups(whole: Chunk, trainer: str) -> Iterator[list[int]]:
-    """Yield the networks of a plan that may share a chunk: for the kernel those that take equally many steps, for torch
-    those with equally many rows.
+def _cut(whole: Chunk, engine: str, size: int) -> Iterator[list[int]]:
+    """Yield the networks of each chunk, evenly and at most so many: for the kernel those that take equally many steps,
+    in whole blocks; for torch those with equally many rows.
 
-    Networks that stop together always do; some of them then have smaller minibatches.
+    Networks that stop together always share a chunk; some of them then have smaller minibatches.
     """
     counts, group_size = (whole.data.train > 0).sum(axis=0)[list(whole.splits)], whole.group_size
-    size = {"plain": 0, "torch": 0 if group_size else 1, "native": whole.recipe.batch_size}[trainer]
-    steps = -(-counts // size) if size else np.zeros_like(counts)
+    step_rows = {"plain": 0, "torch": 0 if group_size else 1, "native": whole.recipe.batch_size}[engine]
+    steps = -(-counts // step_rows) if step_rows else np.zeros_like(counts)
     if group_size:
         steps = np.repeat(steps.reshape(-1, group_size).max(axis=1), group_size)
     for number in dict.fromkeys(steps.tolist()):
-        yield np.flatnonzero(steps == number).tolist()
-
-
-def _cut(group: list[int], size: int, group_size: int, *, full: bool) -> Iterator[list[int]]:
-    """Cut a group evenly into chunks of at most a size: multiples of a kernel's blocks if `full`, and of the networks
-    that stop together."""
-    even = math.ceil(len(group) / math.ceil(len(group) / size))
-    even = math.ceil(even / _BLOCK) * _BLOCK if full else even
-    if group_size:
-        even = max(1, even // group_size) * group_size
-    for start in range(0, len(group), even):
-        yield group[start : start + even]
+        networks = np.flatnonzero(steps == number).tolist()
+        even = math.ceil(len(networks) / math.ceil(len(networks) / size))
+        even = math.ceil(even / _BLOCK) * _BLOCK if engine == "native" else even
+        even = max(1, even // group_size) * group_size if group_size else even
+        yield from (networks[start : start + even] for start in range(0, len(networks), even))
 
 
 def _chunk_size(whole: Chunk) -> int:

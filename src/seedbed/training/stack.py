@@ -4,6 +4,7 @@ that they train on."""
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,7 @@ from seedbed.errors import TrainingError
 from seedbed.networks.draws import derive, network_keys
 from seedbed.networks.layers import Array, Arrays, BatchNorm
 from seedbed.networks.network import Network
+from seedbed.settings.design import Engine
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData, some_rows
 from seedbed.training.losses import Loss, encode_target, pick_loss
@@ -34,10 +36,14 @@ def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
         from seedbed.training.torch.module_chains import traits_of_module
 
         return traits_of_module(build, seed, data)
-    has_batchnorm = any(isinstance(layer, BatchNorm) for layer in build.innermost_layers)
-    n_outputs = build.n_outputs(data.X.shape[1])
-    names = frozenset(build.parameters)
-    return Traits(build, n_outputs, build.n_parameters, build.program(), names, has_batchnorm, build.is_looking)
+    return _traits_of_network(build, data.X.shape[1])
+
+
+@functools.lru_cache(maxsize=64)  # of a model's chunks, and of the splits of a comparison
+def _traits_of_network(network: Network, n_inputs: int) -> Traits:
+    has_batchnorm = any(isinstance(layer, BatchNorm) for layer in network.innermost_layers)
+    names, n_outputs = frozenset(network.parameters), network.n_outputs(n_inputs)
+    return Traits(network, n_outputs, network.n_parameters, network.program(), names, has_batchnorm, network.is_looking)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +57,15 @@ class Chunk:
         seeds: one per network.
         splits: the number of the split that each network trains on.
         networks: their numbers in the plan.
-        group_size: how many consecutive networks stop together, with patience; 0 if all do.
+        group_size: with patience, how many consecutive networks stop together; 0 for all.
         patience: if not None, training ends when the best epoch is half as many epochs ago as it took to reach it, but
             at least the first and at most the second of these numbers. The networks of a group stop together, and
             networks and outputs are then those of the epoch with the lowest loss on test rows: the loss of the mean
-            prediction, see `GroupMeans`.
+            prediction, see `Best`.
         seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
         engine: `native` is the kernel, for chains of layers that it covers; `torch` is `torch.func.vmap`, for all
-            others that it can run; `plain` takes all modules, one network after the other.
+            others that it can run; `plain` takes all modules, one network after the other. `auto` lets `plan_chunks`
+            choose.
         dtype, device: as torch names them.
         n_parameters: of one network.
         note: tells users why training is slower than by the kernel, or is empty.
@@ -67,13 +74,13 @@ class Chunk:
     build: Source
     data: TrainingData
     recipe: Recipe
-    seeds: tuple[int, ...]
-    splits: tuple[int, ...]
-    networks: tuple[int, ...]
+    seeds: Sequence[int]
+    splits: Sequence[int]
+    networks: Sequence[int] = ()
     group_size: int = 0
     patience: tuple[int, int] | None = None
     seconds: float | None = None
-    engine: Literal["native", "torch", "plain"] = "torch"
+    engine: Engine | Literal["plain"] = "auto"
     dtype: str = "float32"
     device: str = "cpu"
     n_parameters: int = 0
@@ -190,9 +197,9 @@ def shuffle_rows(n: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
 def _start(chunk: Chunk, traits: Traits) -> Arrays:
     """Return the parameters and buffers with which the networks start [network, ...]."""
     # Networks of several splits may share a seed: they begin alike, unless they look at the rows of their splits.
-    data, seeds, rows = chunk.data, tuple(dict.fromkeys(chunk.seeds)), None
+    data, seeds, rows = chunk.data, list(dict.fromkeys(chunk.seeds)), None
     if traits.is_looking:
-        seeds = chunk.seeds
+        seeds = list(chunk.seeds)
         of_split = {split: data.X[some_rows(data.train[:, split])] for split in dict.fromkeys(chunk.splits)}
         rows = [of_split[split].astype(chunk.dtype) for split in chunk.splits]
     if isinstance(chunk.build, Network):
@@ -206,43 +213,3 @@ def _start(chunk: Chunk, traits: Traits) -> Arrays:
         name: value[places].astype(chunk.dtype if value.dtype.kind == "f" else value.dtype, copy=False)
         for name, value in states.items()
     }
-
-
-class GroupMeans:
-    """The losses of mean predictions: of each row, the mean of those networks of a group that leave it out.
-
-    Args:
-        stack: the networks and their rows.
-        size: number of networks of a group; its networks are consecutive.
-    """
-
-    def __init__(self, stack: Stack, size: int) -> None:
-        rows, shares = stack.tested
-        self._loss, self._there, self._size, shape = stack.loss, shares > 0, size, (stack.n // size, stack.n_rows)
-        groups = np.broadcast_to(np.repeat(np.arange(shape[0]), size), rows.shape)
-        pairs = np.ravel_multi_index((groups[self._there], rows[self._there]), shape)  # of a group and a row
-        pairs, self._pair_of_test = np.unique(pairs, return_inverse=True)
-        self._group_of_pair = np.unravel_index(pairs, shape)[0]
-        self._targets = stack.y[rows].transpose(0, 2, 1)
-        self._counts, self._weights = self._sum_by_pair(np.ones_like(shares)), self._sum_by_pair(shares)
-
-    @np.errstate(over="ignore", invalid="ignore")  # of networks that diverge
-    def losses(self, outputs: Array) -> npt.NDArray[np.float64]:
-        """Return the mean loss of each group [group], from the outputs of each network's own test rows [place, output,
-        network]."""
-        loss = self._loss
-        if not loss.of_classes:
-            pairs = ((outputs[:, number], self._targets[:, number]) for number in range(outputs.shape[1]))
-            of_each = [[self._sum_by_pair(part) / self._counts for part in pair] for pair in pairs]
-            mean, target = (np.stack(parts, axis=1) for parts in zip(*of_each, strict=True))
-            losses = loss.measure(mean, target)
-        else:
-            # Of classes a loss is minus the logarithm of the true class's probability.
-            single = loss.measure(outputs, self._targets).astype(np.float64)
-            losses = -np.log(np.maximum(self._sum_by_pair(np.exp(-single)) / self._counts, 1e-300))
-        return np.bincount(self._group_of_pair, losses * self._weights) / self._size
-
-    def _sum_by_pair(self, values: Array) -> npt.NDArray[np.float64]:
-        """Return the sums of values [place, network] over the networks of each pair of a group and a row."""
-        sums = np.bincount(self._pair_of_test, values[self._there].astype(np.float64))
-        return sums.astype(np.float64, copy=False)

@@ -13,7 +13,7 @@ from seedbed.errors import TrainingError, spell
 from seedbed.networks.embedding_layers import bins_between
 from seedbed.networks.layers import Array, Arrays
 from seedbed.settings.optimizers import OPTIMIZERS
-from seedbed.training.native.library import Job, Layer, Segment, kernel
+from seedbed.training.native.library import Job, LayerStruct, SegmentStruct, kernel
 from seedbed.training.schedules import clock, rate_factors
 from seedbed.training.stack import Stack
 
@@ -79,13 +79,16 @@ class NativeEngine:
             "tested": np.ascontiguousarray(self._filled(tested), dtype=np.int32),
             "figures": self._figures,
             "ended": self._ended,
-            "layers": (Layer * len(program.layers))(*(Layer(*layer) for layer in program.layers)),
-            "segments": (Segment * len(program.segments))(
-                *(Segment(s.start, s.size, int(s.is_weight or recipe.decay_biases)) for s in program.segments)
+            "layers": (LayerStruct * len(program.layers))(*(LayerStruct(*layer) for layer in program.layers)),
+            "segments": (SegmentStruct * len(program.segments))(
+                *(SegmentStruct(s.start, s.size, int(s.is_weight or recipe.decay_biases)) for s in program.segments)
             ),
         }
         if program.edges:
-            constants = [_constants(params[name]) for name in program.edges]
+            bins = [
+                bins_between(np.moveaxis(params[name], -1, 0)) for name in program.edges
+            ]  # as embeddings.h has them
+            constants = [np.moveaxis(part, 0, -1).reshape(-1, self._n) for parts in bins for part in parts]
             arrays["constants"] = self._to_lanes(np.concatenate(constants))
         n_features = stack.X.shape[1]
         units = program.n_values - program.n_kept + program.n_gradients + (n_features if size else 0)
@@ -207,16 +210,6 @@ class NativeEngine:
         aligned = _aligned(array.shape, dtype or self._dtype)
         aligned[...] = array
         return aligned
-
-
-def _constants(edges: Array) -> Array:
-    """Return the constants of a piecewise linear encoding's bins [constant, network], in the order of embeddings.h.
-
-    Args:
-        edges: of the bins [input, edge, network].
-    """
-    bins = bins_between(np.moveaxis(edges, -1, 0))
-    return np.concatenate([np.moveaxis(part, 0, -1).reshape(-1, edges.shape[-1]) for part in bins])
 
 
 def _aligned(shape: tuple[int, ...], dtype: Any) -> npt.NDArray[Any]:

@@ -41,7 +41,7 @@ _NUMBERS = (
 )
 
 
-class Layer(ctypes.Structure):
+class LayerStruct(ctypes.Structure):
     _fields_ = [
         *((name, c_int32) for name in ("kind", "n_in", "n_out", "weight", "bias", "source", "target", "d_in", "d_out")),
         *((name, c_int32) for name in ("spare", "function", "number", "alive")),
@@ -50,7 +50,7 @@ class Layer(ctypes.Structure):
     ]
 
 
-class Segment(ctypes.Structure):
+class SegmentStruct(ctypes.Structure):
     _fields_ = [(name, c_int32) for name in ("start", "count", "decays")]
 
 
@@ -108,7 +108,7 @@ def kernel(dtype: str) -> Kernel:
 def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
     """Return the library with the types of its functions. Raise OSError if it has another version."""
     try:
-        for name, structure in (("job_bytes", Job), ("layer_bytes", Layer), ("tree_job_bytes", TreeJob)):
+        for name, structure in (("job_bytes", Job), ("layer_bytes", LayerStruct), ("tree_job_bytes", TreeJob)):
             getattr(library, name).restype = c_int64
             if getattr(library, name)() != ctypes.sizeof(structure):
                 raise OSError("the library is of another version")
@@ -145,13 +145,7 @@ def this_machine() -> tuple[str, str]:
 
 
 def file_name(system: str, level: str, dtype: str) -> str:
-    """Return the name of a library, with a hash of the sources from which it was compiled.
-
-    Args:
-        system: linux, macos or windows.
-        level: x86_64_v2, x86_64_v3, x86_64_v4 or arm64.
-        dtype: float32 or float64.
-    """
+    """Return the name of a library, with a hash of the sources from which it was compiled."""
     return f"kernel-{system}-{level}-{dtype}-{digest()}.{_ENDINGS.get(system, 'so')}"
 
 

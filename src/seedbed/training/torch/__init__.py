@@ -14,10 +14,6 @@ def has_torch() -> bool:
 
 
 def require_torch(what: str) -> None:
-    """Raise OptionError if PyTorch isn't installed.
-
-    Args:
-        what: needs it, the subject of a sentence.
-    """
+    """Raise OptionError if PyTorch isn't installed; `what` needs it, the subject of a sentence."""
     if not has_torch():
         raise OptionError(f"{what} needs PyTorch", "Install it: pip install 'seedbed[torch]'.")

@@ -86,10 +86,6 @@ def start_of_modules(
     """Return the states with which users' networks start [network, ...], in a type of numbers.
 
     Args:
-        build: builds one.
-        traits: what is known of them.
-        dtype: `float32` or `float64`.
-        seeds: one per network.
         rows: the training rows that each network looks at, if any [network][row, input].
 
     Raises:
@@ -181,11 +177,11 @@ _FLAT: Mapping[str, tuple[object, ...]] = {
 
 
 def read_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Layer | None:
-    """Return a module as a layer, or None where there is none.
+    """Return a module as a layer, or None where there is none. Subclasses of torch's don't count, as they may do
+    anything.
 
     Args:
         name: the module's qualified name and a dot, or nothing.
-        module: the module. Subclasses of torch's don't count, as they may do anything.
         numbers: the modules that draw, see `noise.drawn_modules`.
     """
     if has_hooks(module):

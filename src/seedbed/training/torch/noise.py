@@ -65,14 +65,11 @@ def _mixed(x: Tensor) -> Tensor:
 def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int) -> Tensor:
     """Return uniform numbers in [0, 1), float32 [row, unit, *keys.shape].
 
-    They depend on key, step, layer, row and unit alone.
+    They depend on key, number of the step and of the layer, row and unit alone.
 
     Args:
         keys: keys of the networks [network], or one key.
-        step: number of the step.
-        layer: number of the layer.
         rows: each row's number in the table, or its place in a minibatch, int32 [row].
-        n_units: units of the layer.
     """
     row = rows[:, None]
     unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)

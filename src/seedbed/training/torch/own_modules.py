@@ -34,10 +34,6 @@ def find_final_activation(build: Callable[[], nn.Module], n_features: int) -> Li
 
     Outputs of one network may lie between 0 and 1 by chance. So networks are built under several seeds, with their
     initial parameters and with large random ones, and get random rows of two scales.
-
-    Args:
-        build: builds one network.
-        n_features: features of a row.
     """
     outputs: list[npt.NDArray[np.floating]] = []
     for seed in range(_TRIALS):
@@ -87,13 +83,8 @@ def trained_module(build: Source, seed: int, state: Mapping[str, Array]) -> nn.M
 
 
 def networks_of_model(build: Source, states: Mapping[str, Array], limit: float = 0.0) -> tuple[nn.Module, ...]:
-    """Return the networks of a model in evaluation mode.
-
-    Args:
-        build: the network as data, or what builds a user's own.
-        states: their states [network, ...].
-        limit: of the clip in front of a network in words; 0 if there is none.
-    """
+    """Return the networks of a model with states [network, ...] in evaluation mode. In front of a network in words is a
+    clip, if it has a limit."""
     networks: list[nn.Module] = []
     for number in range(len(next(iter(states.values())))):
         state = {name: value[number] for name, value in states.items()}
@@ -109,13 +100,7 @@ def networks_of_model(build: Source, states: Mapping[str, Array], limit: float =
 @torch.inference_mode()
 def outputs_of_modules(networks: Sequence[nn.Module], X: npt.NDArray[Any], *, in_pieces: bool = False) -> list[Array]:
     """Return the outputs [row, output] of each network for rows X [row, input], computed in its own precision, as a
-    user's code may not accept doubles.
-
-    Args:
-        networks: the networks.
-        X: the rows.
-        in_pieces: whether rows are computed in pieces that fit the cache, not all at once.
-    """
+    user's code may not accept doubles; `in_pieces` that fit the cache, or all rows at once."""
     outputs = []
     for network in networks:
         weights = list(network.parameters())

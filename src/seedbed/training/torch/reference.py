@@ -40,7 +40,7 @@ from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
 
 @dataclass(frozen=True)
-class Rows:
+class PlainRows:
     """Rows for one network.
 
     Attributes:
@@ -53,8 +53,8 @@ class Rows:
     y: Tensor
     weights: Tensor | None = None
 
-    def at(self, places: Tensor) -> Rows:
-        return Rows(self.X[places], self.y[places], None if self.weights is None else self.weights[places])
+    def at(self, places: Tensor) -> PlainRows:
+        return PlainRows(self.X[places], self.y[places], None if self.weights is None else self.weights[places])
 
     @property
     def total(self) -> float:
@@ -77,9 +77,6 @@ class PlainNetwork:
     Args:
         network: the network, already built; it is trained in place. It first sees its training rows, see
             `inputs.look_at`.
-        train, test: the rows.
-        recipe: how it is trained.
-        loss: the loss.
         seed: decides dropout masks and the order of minibatches.
         numbers: the rows' numbers in the table, which decide the masks of a full batch; 0, 1, 2, ... if None.
         key: of its random layers; that of the seed if None.
@@ -94,8 +91,8 @@ class PlainNetwork:
     def __init__(
         self,
         network: nn.Module,
-        train: Rows,
-        test: Rows,
+        train: PlainRows,
+        test: PlainRows,
         *,
         recipe: Recipe,
         loss: Loss,
@@ -160,13 +157,13 @@ class PlainNetwork:
             loss = self._test.mean(self._criterion(self.outputs, self._test.y)).item()
             return loss, self._hits(self.outputs, self._test)
 
-    def _batches(self, epoch: int) -> list[Rows]:
+    def _batches(self, epoch: int) -> list[PlainRows]:
         if not self._recipe.batch_size:
             return [self._train]
         order = torch.from_numpy(shuffle_rows(len(self._train.X), self._seed, epoch)).to(self._train.X.device)
         return [self._train.at(batch) for batch in torch.split(order, self._recipe.batch_size)]
 
-    def _hits(self, z: Tensor, rows: Rows) -> float:
+    def _hits(self, z: Tensor, rows: PlainRows) -> float:
         if self._of_torch.hits is None:
             return 0.0
         hits = self._of_torch.hits(z, rows.y)
@@ -194,7 +191,7 @@ class PlainEngine:
             places = weights.nonzero()[0]
             used = torch.from_numpy(weights[places]).to(chunk.device, dtype)
             X, y = (torch.from_numpy(part[places]).to(chunk.device) for part in (stack.X, stack.y))
-            parts.append(Rows(X, y, None if (used == used[0]).all() else used))
+            parts.append(PlainRows(X, y, None if (used == used[0]).all() else used))
             numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
         if isinstance(chunk.build, Network):
             some = torch.from_numpy(some_rows(np.ones(len(parts[0].X))))

@@ -36,7 +36,6 @@ class TorchEngine:
     Networks with equally many rows take each step together.
 
     Args:
-        stack: the networks.
         randomness: whether numbers that a module draws from torch itself differ between its networks.
     """
 
@@ -108,7 +107,7 @@ def _running() -> Iterator[None]:
         yield
 
 
-class _Rows(NamedTuple):
+class _StackedRows(NamedTuple):
     """Rows of the networks of a part.
 
     Attributes:
@@ -129,10 +128,8 @@ class _Part:
     """The networks of a stack that have equally many rows.
 
     Args:
-        stack: the stack.
-        networks: their places in it.
+        networks: their places in the stack.
         shown: receives figures [epoch, figure, network].
-        randomness: see `TorchEngine`.
     """
 
     def __init__(self, stack: Stack, networks: npt.NDArray[np.int64], shown: Tensor, randomness: Randomness) -> None:
@@ -163,15 +160,15 @@ class _Part:
     def _tensor(self, array: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._shown.device, copy=True)
 
-    def _rows(self, weights: Array) -> _Rows:
+    def _rows(self, weights: Array) -> _StackedRows:
         """Return each network's rows with a weight [row, network of the stack]."""
         own = weights.T[self.networks]
         numbers = (own > 0).nonzero()[1].reshape(len(own), -1)
         shares = self._tensor(np.take_along_axis(own, numbers, axis=1))
         places = self._tensor(numbers[0] if len(set(self._stack.chunk.splits)) == 1 else numbers)
-        return _Rows(self._X[places], self._y[places], shares, None, places.to(torch.int32))
+        return _StackedRows(self._X[places], self._y[places], shares, None, places.to(torch.int32))
 
-    def batches(self, start: int, end: int) -> Iterator[list[_Rows]]:
+    def batches(self, start: int, end: int) -> Iterator[list[_StackedRows]]:
         """Yield the rows of the steps of each epoch from `start` to before `end`. A GPU gets their order at once."""
         stack = self._stack
         if not self._recipe.batch_size:
@@ -183,11 +180,11 @@ class _Part:
         for order in self._tensor(picked[:, :, used]).to(torch.int64):
             parts = zip(order.split(sizes, 1), self._weights.gather(1, order).split(sizes, 1), strict=True)
             yield [
-                _Rows(self._X[some], self._y[some], weights / weights.sum(1, keepdim=True), weights.sum(1), None)
+                _StackedRows(self._X[some], self._y[some], weights / weights.sum(1, keepdim=True), weights.sum(1), None)
                 for some, weights in parts
             ]
 
-    def train(self, epoch: int, batches: list[_Rows]) -> None:
+    def train(self, epoch: int, batches: list[_StackedRows]) -> None:
         """Train for an epoch and show the figures before its steps."""
         shown = torch.zeros_like(self._shown[0, :2, : len(self.networks)])
         for step, batch in enumerate(batches, start=epoch * len(batches)):
@@ -195,7 +192,7 @@ class _Part:
             shown += figures if batch.share is None else figures * batch.share
         self._shown[epoch, :2].index_copy_(1, self._places, shown)
 
-    def _step(self, step: int, rows: _Rows) -> Tensor:
+    def _step(self, step: int, rows: _StackedRows) -> Tensor:
         """Do one step; return loss and hits before it [2, network]."""
         with torch.enable_grad():
             z = self._outputs(rows, step, training=True)
@@ -221,7 +218,7 @@ class _Part:
         self._shown[epoch, 2:].index_copy_(1, self._places, figures)
         return z
 
-    def _outputs(self, rows: _Rows, step: int, *, training: bool) -> Tensor:
+    def _outputs(self, rows: _StackedRows, step: int, *, training: bool) -> Tensor:
         """Return outputs [network, row, output] and keep the buffers as `forward` leaves them."""
         reseed(self._key, step, training=training)
         module = self._in_training if training else self._in_evaluation
@@ -245,7 +242,7 @@ class _Part:
         # Without a derivative inside of it, `vmap` has no rule for recurrent layers.
         return vjp(lambda parameters: functional_call(module, parameters, (X,)), state)[0]  # type: ignore[no-any-return]
 
-    def _figures(self, z: Tensor, losses: Tensor, rows: _Rows) -> Tensor:
+    def _figures(self, z: Tensor, losses: Tensor, rows: _StackedRows) -> Tensor:
         hits = torch.zeros_like(losses) if self._loss.hits is None else self._loss.hits(z, rows.y)
         return (torch.stack([losses, hits]) * rows.weights).sum(-1)
 
