@@ -33,6 +33,7 @@ BUDGETS = {
     "settings/": 585,
     "training/": 4397,
 }
+SEARCHES = {"search", "match", "fullmatch", "finditer", "findall", "split", "sub"}
 TORCH = re.compile(r"\s*(from|import) torch\b|(from|import) seedbed\.training\.torch\.")
 ROW = re.compile(r"^\| *(\d+) *\| *`([^`]+)` *\|", re.MULTILINE)
 
@@ -235,6 +236,20 @@ def repeated_file_names(root: Path) -> list[str]:
     return sorted(name for name, n in names.items() if n > 1)
 
 
+def read_messages(root: Path) -> list[str]:
+    """Return where code searches, splits or compares the message or the hint of an error or a note."""
+    found = []
+    for file in files_of(root):
+        for node in nodes_in(file.read_text(encoding="utf-8")):
+            inside = list(node.args) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else []
+            inside = inside if inside and node.func.attr in SEARCHES else []
+            inside += [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+            inside += [node.value] if isinstance(node, ast.Attribute) else []
+            if any(isinstance(one, ast.Attribute) and one.attr in ("message", "hint") for one in inside):
+                found.append(f"{file.relative_to(root)}:{node.lineno}")
+    return found
+
+
 def listed_names(root: Path) -> list[str]:
     """Return the files but the root that list their names in `__all__`."""
     inner = [file for file in files_of(root) if file != root / ROOT_INIT]
@@ -285,6 +300,11 @@ def test_one_folder_holds_all_that_imports_torch():
 
 def test_only_the_root_lists_the_public_interface():
     assert listed_names(PACKAGE) == []
+
+
+def test_no_code_decides_by_the_wording_of_a_message():
+    """Notes of several columns are joined where their messages differ in the column alone: the one exception."""
+    assert [place.partition(":")[0] for place in read_messages(PACKAGE)] == ["report/sentences.py"]
 
 
 def test_no_two_files_have_one_name():
@@ -436,6 +456,15 @@ def test_an_unused_name_and_a_list_of_names_are_found(tree: Path):
 def test_an_import_of_torch_outside_of_its_folder_is_found(tree: Path, source: str, n: int):
     (tree / "data" / "table.py").write_text(source)
     assert len(torch_outside(tree)) == n
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['"a" in error.message', "note.message.rpartition(' with ')", "re.split(':', note.message)", "error.hint == ''"],
+)
+def test_code_that_reads_a_message_is_found_and_one_that_shows_it_is_not(tree: Path, source: str):
+    (tree / "data" / "notes.py").write_text(f"x = f'{{error.message}}: {{error.hint or 1}}'\ny = {source}\n")
+    assert read_messages(tree) == ["data/notes.py:2"]
 
 
 def test_a_repeated_file_name_is_found(tree: Path):

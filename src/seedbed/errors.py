@@ -16,7 +16,7 @@ import json
 import re
 import shlex
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Characters that move a terminal's cursor, change its state, or reverse the order of text. Also code points that aren't
 # characters: surrogates, which come from undecodable bytes of file names, and two that XML forbids.
@@ -41,6 +41,7 @@ class SeedbedError(Exception):
         code: a stable, lower-case identifier of the kind of error, for scripts.
         message: what was found, and where.
         hint: what to do about it; may be empty.
+        option: the option of `read_table` that the hint is about; usually empty.
 
     Examples:
         >>> import seedbed as sb
@@ -53,10 +54,11 @@ class SeedbedError(Exception):
 
     code = "error"
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, option: str = "") -> None:
         super().__init__(message, hint)
         self.message = message
         self.hint = hint
+        self.option = option
 
     def __str__(self) -> str:
         return one_line(self.message, self.hint)
@@ -158,6 +160,11 @@ def spell(name: str, *values: object) -> str:
         return " ".join(f"{option} {shlex.quote(str(one))}" for one in values if one is not True) or option
     words = [json.dumps(one, ensure_ascii=False) if isinstance(one, str) else repr(one) for one in values]
     return f"{name}={words[0] if len(words) == 1 else '[' + ', '.join(words) + ']'}" if words else name
+
+
+def spell_all(settings: Mapping[str, Sequence[object]]) -> str:
+    """Return how a user gives several settings, each with its values."""
+    return (" " if _names_options else ", ").join(spell(name, *values) for name, values in settings.items())
 
 
 def visible(text: str) -> str:

@@ -96,7 +96,7 @@ def test_a_default_is_never_overwritten(build):
 )
 def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(build, parameter, call):
     message = (
-        rf"'mine' needs a value for '{parameter}': its signature is \(.*n_features, n_outputs, numbers, categories and "
+        rf"it needs a value for '{parameter}': its signature is \(.*n_features, n_outputs, numbers, categories and "
         rf"n_categories only, by name\. Rename '{parameter}' to one of these"
     )
     more = ", n_categories" * ("n_categories" in call)

@@ -167,14 +167,15 @@ def test_a_sample_and_missing_baselines_are_named(document):
     assert note.endswith("no baseline was compared, so this doesn't show whether a network is needed")
 
 
-def noted(code, message, **others):
-    return {"message": message, "column": "time", "code": code, **others}
+def noted(code, finding, **remedy):
+    return {"message": f"{finding}: why", "column": "time", "code": code, "finding": finding, "remedy": remedy}
 
 
-FOLLOW_UP = noted("SB211", "time looks like it, part of the outcome 'DEATH_EVENT': why. Leave it out with --drop time")
-SURVIVAL = noted("SB211", "x is y: is it? Predict when it comes with --event y --time x")
-REPEATED = noted("SB210", "column 'id' looks like 0.5 (7 values), and is used: why. Keep its rows with --group id")
-TOTAL = noted("SB208", "the last row looks like a total: remove it from the source")
+FOLLOW_UP = noted("SB211", "time looks like it, part of the outcome", drop=["time"])
+SURVIVAL = noted("SB211", "x is y", event=["y"], time=["x"])
+REPEATED = noted("SB210", "column 'id' looks like 0.5 (7 values), and is used", group=["id"])
+TOTAL = noted("SB208", "the last row looks like a total with 3. Remove it with --drop x")
+LEAK = noted("SB203", "x is y", drop=["x"])
 
 
 @pytest.mark.parametrize(
@@ -184,16 +185,17 @@ TOTAL = noted("SB208", "the last row looks like a total: remove it from the sour
         ("seedbed compare a.csv", [FOLLOW_UP, REPEATED, TOTAL], "seedbed compare a.csv --drop time --group id"),
         ("seedbed compare a.csv --group b", [REPEATED], None),
         ("seedbed compare a.csv", [TOTAL], None),
-        ("sb.compare('a.csv')", [noted("SB203", "x is y: is it? Leave it out with drop=\"x\"")],
-         "sb.compare(sb.read_table('a.csv', drop=\"x\"))"),
-        ("sb.compare('a.csv', target='y', lr=[1])",
-         [noted("SB211", "x is y: is it? Predict it with event=\"y\", time=\"x\"")],
+        ("sb.compare('a.csv')", [LEAK], "sb.compare(sb.read_table('a.csv', drop=\"x\"))"),
+        ("sb.compare('a.csv', event='e', time='t')", [FOLLOW_UP, LEAK],
+         "sb.compare(sb.read_table('a.csv', event='e', time='t', drop=[\"time\", \"x\"]))"),
+        ("sb.compare('a.csv', target='y', lr=[1])", [SURVIVAL],
          "sb.compare(sb.read_table('a.csv', event=\"y\", time=\"x\"), lr=[1])"),
         ("seedbed compare a.csv --target y --metric accuracy --quick", [SURVIVAL],
          "seedbed compare a.csv --quick --event y --time x"),
         ("seedbed compare a.csv --target y --by b", [SURVIVAL], "seedbed compare a.csv --event y --time x"),
         ("seedbed compare a.csv --target y --time-split z", [SURVIVAL], None),
-        ("sb.compare(Table, drop=['a'])", [noted("SB203", "x is y: is it? Leave it out with drop=\"x\"")], None),
+        ("sb.compare(Table, drop=['a'])", [LEAK], None),
+        ("sb.compare(<DataFrame 3 x 2>)", [LEAK], None),
         ("", [FOLLOW_UP], None),
     ],
 )  # fmt: skip

@@ -129,7 +129,8 @@ def test_a_range_beyond_the_margin_is_not_shown_beside_no_difference_that_matter
 
 
 def test_a_warning_with_a_command_stands_where_the_answer_does_and_is_folded_for_a_shell(document):
-    note = {"message": "time is part of it: why. Leave it out with --drop 'my time'", "column": "time", "code": "SB211"}
+    finding, remedy = "time is part of it", {"drop": ["my time"]}
+    note = {"message": f"{finding}: why.", "column": "time", "code": "SB211", "finding": finding, "remedy": remedy}
     found = document(notes=[note], command="seedbed compare a_table_with_a_long_name.csv --target DEATH_EVENT")
     lines = glance_text(found, width=60).splitlines()
     assert [line[11:] for line in lines[3:8]] == [

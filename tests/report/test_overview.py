@@ -76,6 +76,7 @@ def test_notes_that_differ_in_their_column_or_of_many_columns_in_an_example_are_
     assert text.count("has two values: 'no' is 0, 'yes' is 1; the same holds for b, c, d and 4 others") == 1
     assert text.count("By the way.") == 1
     for n in (3, 8):
-        notes = [{**note(f"column '{name}' is read: '${name}1' is 1"), "column": name} for name in "abcdefgh"[:n]]
+        read = {name: note(f"column '{name}' is read: '${name}1' is 1") for name in "abcdefgh"[:n]}
+        notes = [{**one, "column": name, "finding": "is read"} for name, one in read.items()]
         text = overview_text(document(column("a"), notes=notes), width=200)
         assert text.count("is read: ") == (3 if n == 3 else text.count("'$a1' is 1; similarly b, c, d and 4 others"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -126,7 +127,7 @@ def predict(
             fitted, frame, output, threshold=threshold, keep=keep, coverage=coverage, per_class=per_class, at=at
         )
     if as_json:
-        documents = [note.as_dict() for note in notes]
+        documents = [asdict(note) for note in notes]
         about = {"files": [str(output)], "n_rows": frame.n_rows, "notes": documents}
         print(json.dumps({**about, "warnings": list(fitted.warnings)}))
     if not quiet:
@@ -150,7 +151,7 @@ def export(
     """Write a model for use without seedbed: one ONNX file with preprocessing and all networks."""
     exported = load_model(model).export(output, coverage=coverage, per_class=per_class)
     if as_json:
-        notes = [note.as_dict() for note in exported.notes]
+        notes = [asdict(note) for note in exported.notes]
         print(json.dumps({"files": [str(path) for path in exported.files], "notes": notes}))
     elif not quiet:
         for note in exported.notes:

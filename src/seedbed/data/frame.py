@@ -32,6 +32,7 @@ ROWS_NAMED = 3  # by a note
 SERIOUS = ("SB210", "SB211", "SB203", "SB209", "SB207", "SB208", "SB105")
 """Codes of warnings that may make a result wrong."""
 
+MISSING_WORDS = "cells with words count as missing"
 _OBJECT_BYTES = 150  # of a text and its places in dicts
 _zeros, _dotted, _certain_point = map(re.compile, (LEADING_ZEROS, DOTTED, CERTAIN_POINT))
 MISSING_TYPES = ("NAType", "NaTType")
@@ -51,11 +52,17 @@ class Remark:
     code: str = ""
     count: int | None = None
     rows: Sequence[int] = ()
+    finding: str = ""
 
 
-def remark_on_rows(message: str, column: str, code: str, rows: Ints) -> Remark:
+def remark_with_example(name: str, finding: str, example: str, count: int | None = None) -> Remark:
+    """Return a remark on a column: what was found, with an example."""
+    return Remark(f"column '{name}' {finding}: {example}", name, "", count, (), finding)
+
+
+def remark_on_rows(message: str, column: str, code: str, rows: Ints, finding: str = "") -> Remark:
     """Return a remark with the number of some rows, and the first ones."""
-    return Remark(message, column, code, len(rows), rows[:ROWS_NAMED].tolist())
+    return Remark(message, column, code, len(rows), rows[:ROWS_NAMED].tolist(), finding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -346,7 +353,7 @@ class Frame:
                 left = ["" if is_coded else text for text, is_coded in zip(texts.texts, coded, strict=True)]
                 columns[position] = from_texts(Texts.of(left[code] for code in texts.codes.tolist()))
             message = f"column '{name}': cells with {', '.join(own)} count as missing, as requested"
-            remarks.append(remark_on_rows(message, name, "", rows))
+            remarks.append(remark_on_rows(message, name, "", rows, MISSING_WORDS))
         return replace(self, columns=tuple(columns), notes=(*self.notes, *as_notes(self, remarks)), missing=words)
 
     def cells(self, position: int) -> list[str | None]:

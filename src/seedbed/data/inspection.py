@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from seedbed.data.layout import layout_of
 from seedbed.data.reading import build_table, open_table, type_features
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.data.table_options import ReadingOptions
-from seedbed.evaluation.summaries import Note
+from seedbed.evaluation.summaries import Note, with_lists
 from seedbed.settings.fields import taking
 from seedbed.typing import Floats
 
@@ -122,8 +123,8 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
         "target": None,
         "group": None,
         "time_split": None,
-        "warnings": [note.as_dict() for note in notes if note.code],
-        "notes": [note.as_dict() for note in notes if not note.code],
+        "warnings": [with_lists(asdict(note)) for note in notes if note.code],
+        "notes": [with_lists(asdict(note)) for note in notes if not note.code],
     }
     if table is None:
         return document

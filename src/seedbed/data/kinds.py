@@ -27,7 +27,15 @@ from seedbed.data.cells import (
     quote,
     without_unit,
 )
-from seedbed.data.frame import Numbers, Remark, Texts, is_whole, remark_on_rows
+from seedbed.data.frame import (
+    MISSING_WORDS,
+    Numbers,
+    Remark,
+    Texts,
+    is_whole,
+    remark_on_rows,
+    remark_with_example,
+)
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.errors import spell
 from seedbed.typing import Bools, Floats
@@ -271,7 +279,7 @@ def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, 
         remarks += _date_remarks(name, draft, spelling, is_known)
     elif draft.kind == "boolean":
         zero, one = draft.levels
-        remarks.append(Remark(f"column '{name}' has two values: {quote(zero)} is 0, {quote(one)} is 1", name))
+        remarks.append(remark_with_example(name, "has two values", f"{quote(zero)} is 0, {quote(one)} is 1"))
     else:
         remarks += _category_remarks(name, draft, forced)
     schema = ColumnSchema(name, draft.kind, draft.levels, spelling, bool(np.isnan(values).any()))
@@ -345,7 +353,8 @@ def _missing_remarks(name: str, missing: dict[str, int]) -> list[Remark]:
     """Report words that count as missing; empty cells need no remark."""
     words = sorted(filter(None, missing))
     count = sum(missing[word] for word in words)
-    return [Remark(f"column '{name}': cells with {_list(words)} count as missing", name, "", count)] if words else []
+    message = f"column '{name}': cells with {_list(words)} count as missing"
+    return [Remark(message, name, "", count, finding=MISSING_WORDS)] if words else []
 
 
 def _number_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> list[Remark]:
@@ -359,9 +368,9 @@ def _number_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> l
     text, example = cells.texts[first], f"{quote(cells.texts[first])} is {number_text(float(values[first]))}"
     if not two_ways.any():
         what = "numbers of seconds" if ":" in text else "numbers"
-        return [Remark(f"column '{name}' is read as {what}: {example}", name, "", int(cells.counts[chosen].sum()))]
+        return [remark_with_example(name, f"is read as {what}", example, int(cells.counts[chosen].sum()))]
     if is_known:
-        return [Remark(f"column '{name}' is read by the mark of the other columns: {example}", name)]
+        return [remark_with_example(name, "is read by the mark of the other columns", example)]
     sign = "commas" if "," in text else "points"
     mark = "thousands" if ("," in text) == (spelling == "point") else "decimal"
     message = f"column '{name}' could be read in two ways; its {sign} are taken for {mark} marks: {example}"
@@ -384,7 +393,7 @@ def _date_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> lis
     if any(YEAR_OF_TWO_DIGITS.search(text) for text, _ in examples.values()):
         example += "; of years in two digits, 69 to 99 are 1969 to 1999, the others 20.."
     if not draft.is_open or is_known:
-        return [Remark(f"column '{name}' is read as dates{ORDERS[spelling]}: {example}", name)]
+        return [remark_with_example(name, f"is read as dates{ORDERS[spelling]}", example)]
     message = f"column '{name}' could be read as dates in two ways, and is read{ORDERS[spelling]}: {example}"
     return [remark_on_rows(message, name, "SB108", draft.cells.rows_of(two_ways))]
 
@@ -400,17 +409,17 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
         return remarks
     codes = [level for level in draft.levels if is_code(level)]
     if codes and all(parse_number(level) == parse_number(level) for level in draft.levels):
-        message = f"column '{name}' is a category: digits with leading zeros such as {quote(codes[0])} are codes"
-        return [*remarks, Remark(message, name)]
+        example = f"digits with leading zeros such as {quote(codes[0])} are codes"
+        return [*remarks, remark_with_example(name, "is a category", example)]
     # So many numbers that it may be meant as a column of numbers.
     plain = np.array([not np.isnan(parse_number(text)) for text in cells.texts], dtype=bool)
     count, n_filled = int(cells.counts[plain].sum()), int(cells.counts[draft.filled].sum())
     if 2 * count >= n_filled and plain.sum() >= 3:
-        message = f"column '{name}' is a category: {count} of {n_filled} cells are numbers"
+        why = f"{count} of {n_filled} cells are numbers"
         if (draft.filled & ~plain).any():
-            message += f", but {quote(cells.texts[int((draft.filled & ~plain).argmax())])} isn't"
-        message += f"; {spell('numeric', name)} takes the rest as missing"
-        remarks.append(Remark(message, name, "", count))
+            why += f", but {quote(cells.texts[int((draft.filled & ~plain).argmax())])} isn't"
+        why += f"; {spell('numeric', name)} takes the rest as missing"
+        remarks.append(remark_with_example(name, "is a category", why, count))
     return remarks
 
 

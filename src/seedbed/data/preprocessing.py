@@ -353,7 +353,7 @@ class OddityReport:
                 # If training had missing cells, some are to be expected.
                 if count and (whole or kind != "missing" or not schema.has_missing):
                     cells = f"all {count:,} cells" if whole else counted(count, "cell")
-                    remarks.append(Remark(f"'{schema.name}': {cells} {words}", schema.name, code, count, rows))
+                    remarks.append(Remark(f"'{schema.name}': {cells} {words}", schema.name, code, count, rows, kind))
         return remarks
 
 

@@ -11,7 +11,7 @@ from seedbed.data.cells import quote_names
 from seedbed.data.follow_up import never_later
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
-from seedbed.errors import spell
+from seedbed.errors import spell, spell_all
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
 
@@ -101,20 +101,18 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
         identity[rows] = codes
         gain = _optimism(table, identity) if named or _are_units(table, column, identity) else ""
         if named and n >= (0 if person else len(rows) / 10):
-            message = (
+            finding = (
                 f"column '{column.name}' looks like an identifier that repeats ({n:,} values in {len(rows):,} rows), "
-                f"and is used as a feature: the same one may be in training and in test"
-                f"{gain and f', which raises {gain}'}. "
+                "and is used as a feature"
             )
+            why = f"the same one may be in training and in test{gain and f', which raises {gain}'}"
         elif gain:
-            message = (
-                f"if new rows come from another '{column.name}' than these {n:,}, scores are too good: shuffled folds "
-                f"raise {gain}. "
-            )
+            finding = f"if new rows come from another '{column.name}' than these {n:,}, scores are too good"
+            why = f"shuffled folds raise {gain}"
         else:
             continue
-        message += f"Keep its rows in one fold with {spell('group', column.name)}"
-        notes[column.name] = Note(message, column.name, "SB210", n)
+        message = f"{finding}: {why}. Keep its rows in one fold with {spell('group', column.name)}"
+        notes[column.name] = Note(message, column.name, "SB210", n, finding=finding, remedy={"group": (column.name,)})
     return notes
 
 
@@ -253,17 +251,17 @@ def find_follow_up(table: Table) -> dict[str, Note]:
         return {}
     listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
     times = [column.name for column in table.columns if column.name in names and column.schema.kind == "number"]
-    what = "part of an outcome, not known when observation begins. "
+    finding = message = f"{listed} like part of an outcome, not known when observation begins"
     if table.durations is None:
-        what = f"follow-up time, part of the outcome '{name}': a row that was censored isn't a survivor. "
-    message = f"{listed} like {what}"
+        finding = f"{listed} like follow-up time, part of the outcome"
+        message = f"{finding} '{name}': a row that was censored isn't a survivor"
+    remedy, advice = {"drop": tuple(names)}, f"Leave {'them' if names[1:] else 'it'} out"
     if table.task == "binary" and times:
-        rest = [one for one in names if one != times[0]]
-        options = [spell("event", name), spell("time", times[0]), *([spell("drop", *rest)] if rest else [])]
-        message += f"Predict when it comes with {(' ' if options[0].startswith('-') else ', ').join(options)}"
-    else:
-        message += f"Leave {'them' if names[1:] else 'it'} out with {spell('drop', *names)}"
-    return dict.fromkeys(names, Note(message, names[0], "SB211"))
+        rest = tuple(one for one in names if one != times[0])
+        remedy, advice = {"event": (name,), "time": (times[0],)}, "Predict when it comes"
+        remedy |= {"drop": rest} if rest else {}
+    message = f"{message}. {advice} with {spell_all(remedy)}"
+    return dict.fromkeys(names, Note(message, names[0], "SB211", finding=finding, remedy=remedy))
 
 
 def _is_named_after(time: str, event: str) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.frame import Remark
 from seedbed.data.table import Column, Table
-from seedbed.errors import spell
+from seedbed.errors import spell, spell_all
 from seedbed.evaluation.estimates import mean_ranks
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
@@ -228,11 +228,10 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         if value > _NEARLY:
             text = f"{min(value, 0.999):.3f}" if value < 1 else "1"
             how = "almost perfectly" if value > _SUSPECT else "well enough for nearly all of the score"
-            message = (
-                f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {text} {where}): is it known "
-                f"before the outcome? If not, leave it out with {spell('drop', column.name)}"
-            )
-            notes.append(Note(message, column.name, "SB203" if value > _SUSPECT else "SB212"))
+            finding = f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {text} {where})"
+            advice = f"is it known before the outcome? If not, leave it out with {spell('drop', column.name)}"
+            code, remedy = "SB203" if value > _SUSPECT else "SB212", {"drop": (column.name,)}
+            notes.append(Note(f"{finding}: {advice}", column.name, code, finding=finding, remedy=remedy))
     return tuple(notes)
 
 
@@ -348,23 +347,25 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
         identifiers: features with repeated values. If no likeness is left between rows with different ones, the warning
             names the feature.
     """
-    message, in_order = _order(table, groups)
-    if not in_order:
-        return (Note(message, table.target_name),) if message else ()
+    finding, like, does_harm = _order(table, groups)
+    if not does_harm:
+        return (Note(finding, table.target_name),) if finding else ()
+    remedy = dict[str, tuple[str, ...]]()
     advice = (
         f"Folds are shuffled, so scores and verdicts may be too good: {spell('time_split')} by a column of time "
         f"or one that numbers the rows, or {spell('group')} rows that belong together"
     )
     for column in (one for one in table.columns if one.name in identifiers):
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
-        if not _order(table, merge_groups(groups, same))[1]:
-            message = message.rsplit(", as ", 1)[0] + f", as rows with the same '{column.name}' are"
-            advice = f"Keep them in one fold with {spell('group', column.name)}"
-    return (Note(f"{message}. {advice}", table.target_name, "SB209"),)
+        if not _order(table, merge_groups(groups, same))[2]:
+            remedy, like = {"group": (column.name,)}, f"as rows with the same '{column.name}' are"
+            advice = f"Keep them in one fold with {spell_all(remedy)}"
+    finding = f"{finding}, {like}" if like else finding
+    return (Note(f"{finding}. {advice}", table.target_name, "SB209", finding=finding, remedy=remedy),)
 
 
-def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
-    """Return what is to be said about the order of the rows, and whether it does harm."""
+def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
+    """Return what was found in the order of the rows, what it is like, and whether it does harm."""
     name, n_rows = table.target_name, table.n_rows
     starts = np.linspace(0, n_rows - _WINDOW, _MOST_WINDOWS).astype(np.int64)
     few = n_rows <= _WINDOW * _MOST_WINDOWS
@@ -376,7 +377,7 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
         classes = np.eye(len(table.labels))[table.target[rows]]
         target = classes - classes.mean(axis=0)
     if len(rows) < _FEWEST_IN_ORDER or not (neighbours.resemble(target) or neighbours.in_pairs(target)):
-        return "", False
+        return "", "", False
     correlation = neighbours.correlations(target)[0]
     steps = np.diff(table.target[rows])
     one_way = min((steps < 0).mean(), (steps > 0).mean()) < 0.01
@@ -384,8 +385,9 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
         within = np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else classes
         features = [_residuals_of(_ranks(column.values[rows]), within) for column in table.columns]
         if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
-            return f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", False
-        return f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike", True
+            return f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", "", False
+        finding = f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike"
+        return finding, "", True
     means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
     for column in table.columns:
         bins = _bin_values(column, rows, n_bins)[0]
@@ -395,11 +397,11 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, bool]:
     fits = means[: max(1, min(_MOST_FEATURES, len(rows) // _ROWS_OF_A_FEATURE))]
     left_over = _residuals_of(target, np.hstack([np.ones((len(rows), 1)), *fits]))
     if neighbours.resemble(left_over):
-        likeness = f"alike in '{name}' (correlation {correlation:.2f})"
-        return f"neighbouring rows are {likeness}, as in measurements over time", True
+        finding = f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f})"
+        return finding, "as in measurements over time", True
     if neighbours.in_pairs(target) and neighbours.in_pairs(left_over):
-        return f"the rows come in pairs that are alike in '{name}', as two visits of one patient", True
-    return "", False
+        return f"the rows come in pairs that are alike in '{name}'", "as two visits of one patient", True
+    return "", "", False
 
 
 class _Neighbours:

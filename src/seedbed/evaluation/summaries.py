@@ -6,7 +6,7 @@ docs/summary.md explains the keys of the JSON, which are their attributes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -222,6 +222,8 @@ class Note:
         code: a warning of docs/tables.md, such as "SB101"; empty for a decision that needs no attention.
         count: number of cells or rows concerned; None if that has no meaning.
         rows: where the user finds the first of them: 'line 5'.
+        finding: what was found, without an example and without advice; empty if the message is no longer.
+        remedy: values of options of `read_table` that the message advises, by their names.
     """
 
     message: str
@@ -229,10 +231,8 @@ class Note:
     code: str = ""
     count: int | None = None
     rows: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, fit for JSON."""
-        return {**asdict(self), "rows": list(self.rows)}
+    finding: str = ""
+    remedy: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -456,7 +456,7 @@ AnySummary = Conclusion | TrainingSummary | TablesConclusion
 
 def document_of(summary: AnySummary) -> dict[str, Any]:
     """Return a summary as a plain dict, fit for JSON; docs/summary.md explains its keys."""
-    document: dict[str, Any] = _with_lists(msgspec.to_builtins(summary))
+    document: dict[str, Any] = with_lists(msgspec.to_builtins(summary))
     if isinstance(summary, Conclusion):
         document |= {key: [one.as_dict() for one in getattr(summary, key)] for key in ("verdicts", "rivals")}
         if summary.subgroups is not None:
@@ -467,11 +467,11 @@ def document_of(summary: AnySummary) -> dict[str, Any]:
     return document
 
 
-def _with_lists(value: Any) -> Any:
+def with_lists(value: Any) -> Any:
     """Return plain values with lists in place of tuples, as JSON gives them back."""
     if isinstance(value, dict):
-        return {key: _with_lists(one) for key, one in value.items()}
-    return [_with_lists(item) for item in value] if isinstance(value, tuple) else value
+        return {key: with_lists(one) for key, one in value.items()}
+    return [with_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def summary_from(document: Mapping[str, Any], where: str = "the summary") -> AnySummary:

@@ -68,7 +68,7 @@ def _column(table: Table, name: str, source: Any) -> Column:
         try:
             again = read_table(place, **arguments)
         except ColumnError as error:
-            raise ColumnError(error.message.replace("no categorical column", "no column"), error.hint) from None
+            raise ColumnError(f"no column '{name}'", error.hint) from None
         if not np.array_equal(again.target, table.target):
             raise OptionError("the table has changed while it was compared", "Run it again.")
         for column in again.columns:

@@ -50,7 +50,6 @@ _MOST = {"candidate": 1_000, "dataset": 20_000}
 """The most labels of a column: a wrong column has more, and each of them takes time."""
 LARGEST = 1e30
 """The largest size of a score, a prediction or a margin; the smallest margin is its reciprocal."""
-_OF_TABLES = re.compile(r"\b(query|table|skip.rows|limit)\b(?=[ =,.]|$)")  # options that scores don't have
 _NO_ROWS = "Give a row for each score."
 _PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
 _OTHER_NAMES = {
@@ -102,7 +101,7 @@ def read_scores(source: Any) -> Frame:
         try:
             frame = read_new_rows(source, (), as_text=EveryName())  # 1.1 and 1.10 are two candidates
         except SeedbedError as error:
-            if not _OF_TABLES.search(error.hint):
+            if not error.option:  # scores don't have it
                 raise
             raise type(error)(error.message, "Save the scores as a separate CSV file.") from error
     if not frame.n_rows:

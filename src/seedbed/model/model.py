@@ -301,7 +301,7 @@ def _unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:
             notes.append(Note(message, schema.name))
         if all(map(_is_number, schema.levels)):
             message = f"'{schema.name}': its levels are numbers; write them exactly as the table does, such as "
-            notes.append(Note(f"{message}{schema.levels[0]!r}", schema.name))
+            notes.append(Note(f"{message}{schema.levels[0]!r}", schema.name, finding="levels are numbers"))
     return tuple(notes)
 
 

@@ -183,12 +183,12 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
                 raise _wrong(text, f"'{key}={value}' is neither true nor false", hint) from None
             whole = "whole " * (int in known)
             raise _wrong(text, f"'{key}={value}' isn't a {whole}number", f"Write {key}=VALUE.") from None
+    # What these words need may be in the experiment's recipe. `Candidate.recipe` checks that.
+    of_others: dict[str, Any] = {"optimizer": "sgd", **({"momentum": 0.9} if recipe.get("nesterov") else {})}
     try:
-        Recipe(**recipe)
+        Recipe(**of_others | recipe)
     except UsageError as error:
-        # What contradicts the default recipe may suit the experiment's. `Candidate.recipe` checks that.
-        if "belong to sgd" not in error.message and "nesterov needs" not in error.message:
-            raise _wrong(text, error.message, error.hint) from None
+        raise _wrong(text, error.message, error.hint) from None
     return shape, recipe
 
 

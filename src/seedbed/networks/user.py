@@ -91,7 +91,7 @@ class UserArchitecture:
         arguments = ", ".join(_example(one) for one in parameters if one.default is one.empty)
         taken = [name for name in _PASSED if name in _PASSED[:2] or name in re.findall(r"\w+", arguments)]
         return CandidateError(
-            f"'{self.name}' needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
+            f"it needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
             f"{', '.join(_PASSED[:-1])} and {_PASSED[-1]} only, by name",
             f"Rename '{parameter}' to one of these, give it a default, or wrap it: "
             f"lambda {', '.join(taken)}: {first}({arguments})",

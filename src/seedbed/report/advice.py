@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import math
-import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from seedbed.data.frame import SERIOUS
-from seedbed.errors import counted, spell
+from seedbed.errors import command_line_options, counted, spell, spell_all
 from seedbed.evaluation.metrics import METRICS, Metric, find_metric, measure, plain_number
 from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Note, Score
 from seedbed.evaluation.verdicts import Verdict, count_range
@@ -55,32 +55,47 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
 def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     """Return which columns may make the results of a comparison wrong, and the command without them or with their rows
     in one fold; None if no such command is known."""
-    found = [(note.code, *remedied) for note in conclusion.notes if (remedied := find_remedy(note))]
-    command, options = conclusion.command, [*dict.fromkeys(option for _, _, option in found)]
-    is_of_survival = any(option.lstrip("-").startswith("event") for option in options)
-    if not found or conclusion.columns is not None or conclusion.rows is not None:
+    notes = [note for note in conclusion.notes if is_remedied(note)]
+    if not notes or conclusion.columns is not None or conclusion.rows is not None:
         return None
-    if command.startswith("seedbed compare "):
-        given = " ".join([command, *options])
-        splits = re.search(r"(?<!\S)-+time-split\b", given) if is_of_survival else None
-        if splits or len(re.findall(r"(?<!\S)-+group\b", given)) > 1:
-            return None
-        command = " ".join([_again(conclusion, "compare", *(_NOT_OF_SURVIVAL if is_of_survival else ())), *options])
-    elif read := re.fullmatch(r"sb\.compare\(('[^']*')((?:, target=(?:'[^']*'|\d+))?)(.*)\)", command):
-        source, target, rest = read.groups()
-        command = f"sb.compare(sb.read_table({source}{'' if is_of_survival else target}, {', '.join(options)}){rest})"
-    else:
+    options = dict[str, tuple[str, ...]]()
+    for note in notes:
+        options |= {name: (*options.get(name, ()), *values) for name, values in note.remedy.items()}
+    options = {name: tuple(dict.fromkeys(values)) for name, values in options.items()}
+    if len(options.get("group", ())) > 1 or not (command := _with_options(conclusion, options)):
         return None
-    wrong = "; ".join(what.replace(f"the outcome '{conclusion.target}'", "the outcome") for _, what, _ in found)
-    codes = ", ".join(dict.fromkeys(code for code, _, _ in found))
-    return f"{wrong} ({codes}): all this may be wrong. Type:", command
+    findings, codes = (
+        dict.fromkeys(texts) for texts in zip(*((note.finding, note.code) for note in notes), strict=True)
+    )
+    return f"{'; '.join(findings)} ({', '.join(codes)}): all this may be wrong. Type:", command
 
 
-def find_remedy(note: Note) -> tuple[str, str] | None:
-    """Return what a warning has found, and the option that it advises; None if it is no warning with such an option."""
-    said, _, option = note.message.rpartition(" with ")
-    known = option.lstrip("-").startswith(("drop ", "drop=", "group ", "group=", "event ", "event="))
-    return (re.split(r": |\. ", said, maxsplit=1)[0], option) if note.code in SERIOUS and known else None
+def is_remedied(note: Note) -> bool:
+    """Return whether a note is a warning that may make results wrong, and advises options."""
+    return note.code in SERIOUS and bool(note.remedy)
+
+
+def _with_options(conclusion: Conclusion, options: Mapping[str, Sequence[str]]) -> str:
+    """Return the command of a comparison with more options for reading its table; empty if there is none."""
+    is_of_survival = "event" in options
+    if conclusion.command.startswith("seedbed compare "):
+        given = {word.lstrip("-").partition("=")[0] for word in shlex.split(conclusion.command) if word.startswith("-")}
+        if (is_of_survival and "time-split" in given) or ("group" in options and "group" in given):
+            return ""
+        with command_line_options():
+            words = spell_all(options)
+        return f"{_again(conclusion, 'compare', *(_NOT_OF_SURVIVAL if is_of_survival else ()))} {words}"
+    try:
+        call = ast.parse(conclusion.command, mode="eval").body
+    except SyntaxError:  # it shows a table or a candidate by its type
+        return ""
+    if not isinstance(call, ast.Call) or not isinstance(call.args[0], ast.Constant):
+        return ""
+    arguments = {str(keyword.arg): ast.unparse(keyword) for keyword in call.keywords}
+    reading = [arguments.pop(name) for name in ("target", "event", "time") if name in arguments]
+    with command_line_options(are_named=False):
+        read = [ast.unparse(call.args[0]), *([] if is_of_survival else reading), spell_all(options)]
+    return "sb.compare(" + ", ".join(["sb.read_table(" + ", ".join(read) + ")", *arguments.values()]) + ")"
 
 
 def deciding_score(conclusion: Conclusion) -> Metric:

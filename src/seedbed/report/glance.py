@@ -17,8 +17,8 @@ from seedbed.evaluation.verdicts import LOOKS, SHORT
 from seedbed.report.advice import (
     answers,
     deciding_score,
-    find_remedy,
     guessing_words,
+    is_remedied,
     join_words,
     margin_words,
     rare_label,
@@ -56,7 +56,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     reference_words = "the reference" if conclusion.reference_named else "the best"
     compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points}"
     first = remedy(conclusion)
-    serious = [note for note in conclusion.notes if first is None or not find_remedy(note)]
+    serious = [note for note in conclusion.notes if first is None or not is_remedied(note)]
     warnings = *serious_sentences(serious, best_score(conclusion)), *_training(conclusion, serious=True)
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
     missing = () if conclusion.verdicts else conclusion.no_verdict  # one reason that holds for all, or that of each
@@ -157,7 +157,7 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
             gain, look = "reference" if conclusion.reference_named else "recommended", "reference"
         elif conclusion.verdicts:
             words = "none" if model.finite else f"none: {'it diverged' if name in diverged else 'left out'}"
-        is_guess = name == "prior" and model.few_words == "always the same" and len(guess) <= _FEW_LETTERS
+        is_guess = name == "prior" and model.few_words and len(guess) <= _FEW_LETTERS
         what = guess if is_guess else model.few_words
         yield Row(
             name=name,

@@ -135,9 +135,8 @@ def join_notes(notes: Iterable[Note]) -> list[Note]:
         message = note.message.replace(f"'{note.column}'", "") if note.column else note.message
         group = same.setdefault((note.code, message, tuple(note.rows)), [])
         if not group:
-            about = message.partition(": ")[0].strip()  # "column is read as numbers", or nothing before a count
-            is_example = note.column and (not note.code or not about)
-            alike.setdefault((note.code, about if is_example else f"{message}{note.rows}"), []).append(group)
+            is_example = note.column and note.finding and not note.remedy
+            alike.setdefault((note.code, note.finding if is_example else f"{message}{note.rows}"), []).append(group)
         group.append(note)
     joined = []
     for groups in alike.values():

@@ -61,8 +61,6 @@ def check_candidate(
             check_smoothing(pick_loss(recipe.loss, data.y, traits.n_outputs), recipe.label_smoothing)
         pick_engine(engine, traits, device)
     except SeedbedError as error:
-        if candidate.name in error.message:
-            raise
         raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
     return source
 

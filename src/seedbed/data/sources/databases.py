@@ -56,7 +56,7 @@ def read_sqlite(loader: Loader, path: Path, options: SourceOptions) -> Frame:
             raise (limit.too_slow(where) if time.monotonic() > end else KeyboardInterrupt()) from None
         if "too big" in str(error):
             hint = f"Leave its column out by a {spell('query')} that names the others."
-            raise UnreadableError(f"{where}: a value is over {MAX_VALUE:,} bytes", hint) from error
+            raise UnreadableError(f"{where}: a value is over {MAX_VALUE:,} bytes", hint, option="query") from error
         if options.query is None:
             hint = "Is it complete, and not in use by another program?"
             raise UnreadableError(f"{where} can't be read ({error})", hint) from error
@@ -70,7 +70,8 @@ def read_postgres(address: str, options: SourceOptions, as_text: Container[str])
         raise DataError("the address of the database contains a password", hint)
     query = (options.query or "").strip("; \n")
     if not query:
-        raise OptionError(f"{address} has no query", f"Give one, such as {spell('query', 'SELECT * FROM patients')}.")
+        hint = f"Give one, such as {spell('query', 'SELECT * FROM patients')}."
+        raise OptionError(f"{address} has no query", hint, option="query")
     import duckdb
 
     try:

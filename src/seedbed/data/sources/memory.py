@@ -39,7 +39,8 @@ def frame_of_rows(
             for row, cell in enumerate(cells):
                 if type(cell) is bytes:
                     message = f"{where}: row {n_rows + row + 1}, column '{name}' holds bytes, neither text nor a number"
-                    raise UnreadableError(message, f"Leave the column out by a {spell('query')} that names the others.")
+                    hint = f"Leave the column out by a {spell('query')} that names the others."
+                    raise UnreadableError(message, hint, option="query")
                 if type(cell) is str and len(cell) > MAX_CELL // 4 and len(cell.encode()) > MAX_CELL:
                     raise long_cell(where, places([n_rows + row])[n_rows + row], name)
             builder.add(cells)

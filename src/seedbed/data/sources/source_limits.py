@@ -25,7 +25,8 @@ def choose(
     """Return the position of the wanted table, or sheet. If none is named, return the only one, with a note."""
     query = spell("query")
     if not names:
-        raise TableNotFoundError(f"{where} has no {kind}s", f"A view needs a {query}." if kind == "table" else "")
+        hint, option = (f"A view needs a {query}.", "query") if kind == "table" else ("", "")
+        raise TableNotFoundError(f"{where} has no {kind}s", hint, option=option)
     if wanted is not None:
         if wanted not in names:
             raise TableNotFoundError(f"{where}: no {kind} '{wanted}'", did_you_mean(wanted, names))
@@ -33,7 +34,7 @@ def choose(
     if len(names) > 1:
         more = f", or give a {query}" if kind == "table" else ""
         hint = f"Name one, such as {spell('table', names[0])}{more}."
-        raise OptionError(f"{where} has {len(names)} {kind}s: {first_of(names, 40)}", hint)
+        raise OptionError(f"{where} has {len(names)} {kind}s: {first_of(names, 40)}", hint, option="table")
     which = "in the database" if kind == "table" else "that is visible and not empty"
     return 0, (Note(f"the {kind} is '{names[0]}', the only one {which}"),)
 
@@ -96,7 +97,7 @@ class SourceLimit:
         if size > self.size:
             message = f"{where} {measured} {_size(size)}; the limit is {_size(self.size)}"
             digit: float = 10 ** math.floor(math.log10(size * 1.2))
-            raise UnreadableError(message, _advice(_size(math.ceil(size * 1.2 / digit) * digit)))
+            raise _over(message, _size(math.ceil(size * 1.2 / digit) * digit))
 
     def check_rows(self, n_rows: int, n_columns: int, where: str, *, n_text: int = 0) -> None:
         """Raise UnreadableError if a table with `n_text` bytes of text is over the limit."""
@@ -107,7 +108,7 @@ class SourceLimit:
         """Return the error for a query that takes longer than the limit."""
         duration = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:g} seconds"
         longer = max(1, math.ceil(self.seconds * 6 / 3600))
-        return UnreadableError(f"{where}: the query was stopped after {duration}", _advice(f"{longer} h"))
+        return _over(f"{where}: the query was stopped after {duration}", f"{longer} h")
 
 
 def check_width(n_columns: int, where: str) -> None:
@@ -144,7 +145,8 @@ def _size(size: float) -> str:
     return f"{math.floor(size / UNITS[unit]):,} {unit}"
 
 
-def _advice(larger: str) -> str:
-    """Return what to do about a limit; a size is advised with one digit and zeros, a fifth larger than needed."""
+def _over(message: str, larger: str) -> UnreadableError:
+    """Return the error for a source over a limit, which advises a larger one."""
     word = larger.replace(" ", "").replace(",", "")
-    return f"If you trust the source, raise it with {spell('limit', word)}."
+    hint = f"If you trust the source, raise it with {spell('limit', word)}."
+    return UnreadableError(message, hint, option="limit")
