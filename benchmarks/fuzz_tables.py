@@ -28,7 +28,7 @@ import pandas as pd
 
 import seedbed as sb
 from seedbed.errors import SeedbedError
-from seedbed.experiment.training_run import train, training_on
+from seedbed.experiment.training_run import train
 
 EPOCHS, NETWORKS, FOLDS, SHARE = 3, 2, 3, 5
 KINDS = ("two", "two", "rare", "several", "number", "survival")
@@ -185,7 +185,7 @@ def steps_of(number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "estimator", estimate
     if table.task != "survival":
         words = ("relu:4@ple=4", "relu:4@plr=2", "relu:4@embed=2")[number // SHARE % 3]
-        yield "train", lambda: train(training_on(table, candidate=words, recipe=sb.Recipe.tutorial(epochs=3)))
+        yield "train", lambda: train(table, candidate=words, recipe=sb.Recipe.tutorial(epochs=3))
 
 
 def run(number: int, *, loud: bool = False) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.cli.program import main
-from seedbed.experiment.model_plan import model_plan_from
+from seedbed.experiment.request import model_plan_from
 from seedbed.model.portfolio import AUTO, LINES
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
@@ -262,7 +262,7 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
         shutil.copytree(run, place)
     (old / "sha256sums.txt").unlink()
     summary, frozen = (json.loads((old / name).read_text()) for name in ("comparison.json", "experiment.json"))
-    for one in (summary["specification"]["recipe"], frozen["recipe"]):
+    for one in (summary["specification"]["recipe"], frozen["recipe"], frozen["request"]["recipe"]):
         for name in ("schedule", "warmup", "decay_biases", "clip_norm", "label_smoothing"):
             del one[name]
     (old / "comparison.json").write_text(json.dumps(summary))

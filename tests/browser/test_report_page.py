@@ -11,7 +11,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.evaluation.summaries import document_of
-from seedbed.experiment.training_run import train, training_on
+from seedbed.experiment.training_run import train
 
 QUICK: dict[str, Any] = {"compute": sb.Compute(n_jobs=1), "epochs": 60}
 
@@ -66,8 +66,8 @@ def summary_of(kind: str, folder: Path) -> Any:
         "one_epoch": lambda: sb.compare("example:moons", candidates=two, recipe="tutorial", design=design(),
                                 **QUICK | {"epochs": 1}),
         "diverged": lambda: sb.compare("example:moons", candidates=wild, design=design(reference="tame"), **QUICK),
-        "seed": lambda: train(training_on("example:moons")),
-        "seeds": lambda: train(training_on("example:moons", seeds=range(30))),
+        "seed": lambda: train("example:moons"),
+        "seeds": lambda: train("example:moons", seeds=range(30)),
     }  # fmt: skip
     made = makes[kind]()
     return document_of(made.conclusion()) if kind.startswith("seed") else made.summary()

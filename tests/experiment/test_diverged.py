@@ -11,7 +11,7 @@ from torch import nn
 
 import seedbed as sb
 from seedbed.experiment.run import run
-from seedbed.experiment.training_run import train, training_on
+from seedbed.experiment.training_run import train
 from seedbed.settings.recipe import Recipe
 
 
@@ -106,7 +106,7 @@ def test_if_all_networks_diverge_the_document_has_nulls(every):
 
 
 def test_one_run_that_diverges_is_saved_with_its_picture(tmp_path):
-    trained = train(training_on("example:moons", candidate="linear:4", recipe=Recipe.tutorial(lr=1e30, epochs=20)))
+    trained = train("example:moons", candidate="linear:4", recipe=Recipe.tutorial(lr=1e30, epochs=20))
     assert trained.history.diverged.tolist() == [True]
     # No run is left for the chart of the seed lottery.
     written = {path.name for path in trained.save(tmp_path, pictures="png")}

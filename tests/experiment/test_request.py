@@ -1,14 +1,16 @@
-"""A comparison written as the Python call that makes it."""
+"""A comparison written as the Python call that makes it, and made again from its folder."""
 
+import json
 import shlex
 
 import numpy as np
 import pytest
 
+import seedbed as sb
 from seedbed.data.reading import read_table, table_from_arrays
-from seedbed.errors import without_passwords
+from seedbed.errors import CandidateError, OptionError, without_passwords
 from seedbed.experiment.compare import call_of
-from seedbed.experiment.request import Request
+from seedbed.experiment.request import Request, model_plan_from
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import RECIPES, Recipe
 
@@ -85,3 +87,50 @@ def test_a_password_with_quotation_marks_is_replaced_as_well(secret):
         for text in (address, shlex.join(["seedbed", "compare", address]), f"sb.compare({address!r}, target='y')"):
             assert "***" in without_passwords(text)
             assert not any(part in without_passwords(text) for part in ("it", "s@", "b@", "b&", ",b"))
+
+
+def own(n_features, n_outputs):
+    from torch import nn
+
+    return nn.Linear(n_features, n_outputs)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A function that compares networks in words, as objects and of a function, in one folder."""
+    mlp = sb.Candidate("mine", sb.MLP((2,), ("relu",)), (("lr", 0.05),), (("epochs", 3),))
+    networks = {"words": "relu:3@lr=0.02", "mlp": sb.MLP((4,), ("tanh",)), "other": mlp, "own": own}
+    design = sb.Design(repeats=1, folds=2, n_networks=2, baselines=["prior"])
+
+    def compare():
+        return sb.compare("example:iris", candidates=networks, epochs=4, lr=[0.1, 0.2], design=design, folder=tmp_path)
+
+    return compare
+
+
+@pytest.mark.torch
+@pytest.mark.usefixtures("plain_charts")
+def test_every_network_that_can_be_stored_is_made_again_from_the_folder(run, tmp_path):
+    members = {member.name: member for member in run().experiment.members}
+    assert set(members) >= {"words", "mlp@lr=0.1", "mlp@lr=0.2", "other", "own@lr=0.1", "prior"}
+    for name in ("words", "mlp@lr=0.1", "mlp@lr=0.2", "other", "prior"):
+        assert model_plan_from(tmp_path, name).candidate == members[name]
+    with pytest.raises(
+        CandidateError, match=r"'own@lr=0\.1': it is one of your own, .*own, and isn't in the run's folder"
+    ):
+        model_plan_from(tmp_path, "own@lr=0.1").fit()
+
+
+@pytest.mark.torch
+@pytest.mark.usefixtures("plain_charts")
+def test_a_folder_of_before_gets_its_request_from_the_same_call_which_trains_nothing(run, tmp_path, monkeypatch):
+    run()
+    document, file = json.loads((tmp_path / "experiment.json").read_text()), tmp_path / "experiment.json"
+    file.write_text(json.dumps({key: value for key, value in document.items() if key != "request"}))
+    (tmp_path / "sha256sums.txt").unlink()
+    with pytest.raises(OptionError, match=r"was written by an older seedbed\. Run the command again: sb\.compare\("):
+        model_plan_from(tmp_path, "words")
+    monkeypatch.setattr("seedbed.experiment.comparison.run_by_looks", None)  # nothing can be trained
+    run()
+    assert json.loads(file.read_text())["request"] == document["request"]
+    assert model_plan_from(tmp_path, "words").name == "words"

@@ -17,7 +17,7 @@ from seedbed.errors import OptionError, UnreadableError
 from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment import sizes
 from seedbed.experiment.checkpoint import Checkpoint
-from seedbed.experiment.model_plan import opened_run
+from seedbed.experiment.request import opened_run
 from seedbed.experiment.run_folder import is_finished, open_folder
 from seedbed.experiment.specification_file import read_specification
 
@@ -292,7 +292,7 @@ def test_what_a_finished_comparison_decides_is_refused(finished, call):
 def test_an_interrupted_comparison_is_continued_first(ask, finished, monkeypatch):
     conclusion, stored = opened_run(finished[0])
     early = replace(conclusion, plan=replace(conclusion.plan, ended="interrupted"))
-    monkeypatch.setattr("seedbed.experiment.model_plan.opened_run", lambda folder: (early, stored))
+    monkeypatch.setattr("seedbed.experiment.request.opened_run", lambda folder: (early, stored))
     with pytest.raises(OptionError, match=r"was interrupted\. Run the command again: sb\.compare"):
         ask("rows", finished[0])
 

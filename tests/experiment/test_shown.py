@@ -11,7 +11,7 @@ from seedbed.evaluation.summaries import document_of
 from seedbed.experiment.compare import compare
 from seedbed.experiment.run import Results
 from seedbed.experiment.summary import conclude_results, json_text
-from seedbed.experiment.training_run import train, training_on
+from seedbed.experiment.training_run import train
 from seedbed.report.stored import read_summary
 from seedbed.report.terminal import glance_text
 from seedbed.settings.design import Design
@@ -20,7 +20,7 @@ from seedbed.settings.design import Design
 @pytest.fixture(scope="module")
 def run():
     """Three seeds of one candidate."""
-    return train(training_on("example:moons", seeds=range(3)))
+    return train("example:moons", seeds=range(3))
 
 
 def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison):

@@ -14,8 +14,8 @@ from sksurv.util import Surv
 import seedbed as sb
 from seedbed.errors import DataError, OptionError
 from seedbed.experiment.fits import Group, fit_group
-from seedbed.experiment.model_plan import model_plan_from
-from seedbed.experiment.training_run import training_on
+from seedbed.experiment.request import model_plan_from
+from seedbed.experiment.training_run import train
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import DARK, LIGHT
 from seedbed.model.members import Running
@@ -197,7 +197,7 @@ REFUSED = {
     "by": lambda table: quick(table).by("x"),
     "an estimator": lambda table: quick(table, baselines=[LogisticRegression()]),
     "weights": lambda table: sb.fit_model(table, "logistic", n_networks=2, sample_weight=np.ones(N)),
-    "one split": training_on,
+    "one split": train,
     "the playground": sb.playground,
 }
 

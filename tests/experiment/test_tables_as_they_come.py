@@ -12,7 +12,7 @@ from seedbed.evaluation.estimates import paired_hold_out
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.spec import specify
-from seedbed.experiment.training_run import train, training_on
+from seedbed.experiment.training_run import train
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import recipe_named
 
@@ -116,7 +116,7 @@ def test_train_accepts_every_task(mixed, task):
     target = np.arange(N) % 3 if task == "multiclass" else np.linspace(1e5, 2e5, N)
     labels = ("a", "b", "c") if task == "multiclass" else ()
     table = dataclasses.replace(mixed, target=target, labels=labels, task=task)
-    history = train(training_on(table, candidate="relu:4@epochs=50", seeds=(1, 2))).history
+    history = train(table, candidate="relu:4@epochs=50", seeds=(1, 2)).history
     assert history.score_name == ("accuracy" if task == "multiclass" else "R2")
     assert (history.train_loss[-1] < history.train_loss[0]).all()
 

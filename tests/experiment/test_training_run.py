@@ -8,7 +8,7 @@ from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
 from seedbed.errors import OptionError
-from seedbed.experiment.training_run import train, training_on
+from seedbed.experiment.training_run import train
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.training.many import train_many
@@ -17,9 +17,7 @@ from seedbed.training.many import train_many
 @pytest.fixture
 def run():
     def call(table="example:moons", **options):
-        return train(
-            training_on(table, **{"recipe": Recipe.tutorial(epochs=6, lr=0.5), **options}), compute=Compute(n_jobs=1)
-        )
+        return train(table, **{"recipe": Recipe.tutorial(epochs=6, lr=0.5), **options}, compute=Compute(n_jobs=1))
 
     return call
 

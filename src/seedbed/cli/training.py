@@ -65,26 +65,26 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
 
     from seedbed.data.reading import read_table
     from seedbed.experiment.training_run import train as train_networks
-    from seedbed.experiment.training_run import training_on
     from seedbed.networks.candidate import candidate_from
     from seedbed.report.sentences import epoch_lines, training_text
     from seedbed.training.candidates import own_module
 
     rows, candidate = read_table(table, **vars(options.columns)), candidate_from(options.candidate or "relu:5")
     say(run, *filter(None, [own_module(candidate, rows)]))
-    training = training_on(
-        rows,
-        candidate=candidate,
-        seeds=range(seed, seed + seeds),
-        test_size=0.2 if split.test_size is None else split.test_size,
-        random_state=options.random_state,
-        recipe=options.recipe.named("tutorial"),
-    )
     folder = run.folder("train", rows.name)
     if (folder / "experiment.json").is_file():
         raise OptionError(f"{folder} is the folder of a comparison", "Name another folder with --out.")
     with working(f"Training {candidate.name}", run), interruptible(lambda: ("interrupted, no results written",)):
-        trained = train_networks(training, compute=run.compute(), command=command_line())
+        trained = train_networks(
+            rows,
+            candidate=candidate,
+            seeds=range(seed, seed + seeds),
+            test_size=0.2 if split.test_size is None else split.test_size,
+            random_state=options.random_state,
+            recipe=options.recipe.named("tutorial"),
+            compute=run.compute(),
+            command=command_line(),
+        )
     history = trained.history
     curves = np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
     # Of many networks, without those that diverged.
@@ -103,7 +103,7 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
 def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     """Train on all rows of a table, or as a comparison chose, and write the model."""
     from seedbed.data.reading import read_table
-    from seedbed.experiment.model_plan import model_plan_from
+    from seedbed.experiment.request import model_plan_from
     from seedbed.model.blending import fit_model
     from seedbed.model.model_file import check_target
     from seedbed.model.portfolio import AUTO, candidates_for

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seedbed.experiment.fits import Estimator, Fitted, Unit
+from seedbed.experiment.fits import Estimator, Fitted
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.specification_file import SPECIFICATION, UNFINISHED, code_hash, hash_of, read_specification
 from seedbed.files import make_folder, remove_parts, write_whole
@@ -132,17 +132,13 @@ class Checkpoint:
     def _names(self) -> list[list[str | None]]:
         """The name of the file of each unit on each split; None if the code of the unit is unknown."""
         rows = [hash_of(split.train, split.test) for split in self._plan.splits]
-        codes = [(unit, _code(unit)) for unit in self._plan.experiment.units]
-        return [
-            [None if code is None else _hash([self._run, code, list(unit.names), of_split]) for of_split in rows]
-            for unit, code in codes
-        ]
-
-
-def _code(unit: Unit) -> str | None:
-    things = [unit.estimator] if isinstance(unit, Estimator) else [member.architecture for member in unit.members]
-    codes = [code_hash(thing) for thing in things]
-    return None if None in codes else _hash([*codes, list(unit.without)])
+        names = list[list[str | None]]()
+        for unit in self._plan.experiment.units:
+            own = [unit.estimator] if isinstance(unit, Estimator) else [one.architecture for one in unit.members]
+            codes = [code_hash(thing) for thing in own]
+            of_unit = [self._run, _hash([*codes, list(unit.without)]), list(unit.names)]
+            names.append([None if None in codes else _hash([*of_unit, of_split]) for of_split in rows])
+        return names
 
 
 def _digest(name: str, about: Any, seconds: float, arrays: Mapping[str, npt.NDArray[Any]]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +18,6 @@ from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import seed_noise
 from seedbed.experiment.fits import Estimator, Group
-from seedbed.experiment.model_plan import experiment_of_run, opened_run
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.model.portfolio import AUTO
 from seedbed.report.analyses_text import label_of
@@ -38,7 +36,7 @@ _MOST_LEVELS = 50  # of categories that are compared with each other
 
 
 def specify_columns(
-    table: Table | Path,
+    table: Table,
     model: Any = None,
     columns: Sequence[str] = (),
     *,
@@ -49,33 +47,26 @@ def specify_columns(
     """Return the experiment that trains a model with all columns, and without each one.
 
     Args:
-        table: the table; or the folder of a finished comparison, whose table, splits, model and recipe are used.
-        model: a candidate, the name of a default model, `auto` or an estimator; `network-1` if left out, or the model
-            that the comparison recommends.
+        table: the table.
+        model: a candidate, the name of a default model, `auto` or an estimator; `network-1` if left out.
         columns: those to ask about; all if left out.
         recipe, design, command: as in `specify`.
 
     Raises:
         ColumnError: there is no such column.
-        SeedbedError: the model or an option can't be used, or the folder holds no finished comparison.
+        SeedbedError: the model or an option can't be used.
     """
-    source: Literal["named", "default", "run"] = "default" if model is None else "named"
-    if isinstance(table, Path):
-        source = "run" if model is None else "named"
-        name = _advised_model(opened_run(table)[0]) if model is None else model
-        base = experiment_of_run(table, command, name)
-    else:
-        name = _DEFAULT if model is None else model
-        estimator = _is_estimator(name)
-        baselines = ["prior", name] if estimator else ["prior"]
-        design = dataclasses.replace(design, baselines=baselines, reference=None)
-        base = specify(table, [AUTO if estimator else name], recipe=recipe, design=design, command=command)
+    name = _DEFAULT if model is None else model
+    estimator = _is_estimator(name)
+    baselines = ["prior", name] if estimator else ["prior"]
+    design = dataclasses.replace(design, baselines=baselines, reference=None)
+    base = specify(table, [AUTO if estimator else name], recipe=recipe, design=design, command=command)
     if base.estimators:
         what = base.estimators[0].name
     else:
         is_auto = isinstance(name, str) and name.strip() == AUTO
         what = AUTO if is_auto else base.groups[0].members[0].name
-    return _without_each(base, what, columns, source)
+    return _without_each(base, what, columns, "default" if model is None else "named")
 
 
 def columns_of_comparison(
@@ -92,7 +83,12 @@ def columns_of_comparison(
         CandidateError: there is no such model.
         ColumnError: there is no such column.
     """
-    name = _advised_model(conclusion) if model is None else model
+    name = model
+    if name is None:  # the model that the comparison recommends, or its best one
+        advised = [] if conclusion.advice is None else [conclusion.advice.use]
+        name = next((one for one in [*advised, *conclusion.ranking] if one != "prior"), None)
+    if name is None:
+        raise OptionError("this comparison recommends no model", "Name one, such as network-1 or boosted-trees.")
     if name not in experiment.names:
         raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, experiment.names))
     command = f"{experiment.command}.columns(...)" if experiment.command.startswith("sb.") else ""
@@ -133,14 +129,6 @@ def _is_estimator(model: Any) -> bool:
         return hasattr(model, "fit")
     path = model.partition("(")[0].partition("@")[0]
     return "." in path and ".py:" not in path
-
-
-def _advised_model(conclusion: Conclusion) -> str:
-    """Return the model that a comparison recommends, or its best one."""
-    names = ([] if conclusion.advice is None else [conclusion.advice.use]) + list(conclusion.ranking)
-    if not (usable := [name for name in names if name != "prior"]):
-        raise OptionError("this comparison recommends no model", "Name one, such as network-1 or boosted-trees.")
-    return usable[0]
 
 
 # ---- what is asked

@@ -156,7 +156,11 @@ def call_of(request: Request) -> str:
     """
     table = request.source
     assert isinstance(table, Table)
-    arguments = _read_by(table)
+    arguments, reading = [repr(table)], dict(table.reading or {})
+    if reading:  # the arguments that say which table it is
+        arguments = [_word(reading.pop("source")), *(f"{name}={_word(value)}" for name, value in reading.items())]
+        if not reading.keys() <= {"target", "event", "time"}:
+            arguments = [f"sb.read_table({', '.join(arguments)})"]
     if request.candidates is not None:
         arguments.append(f"candidates={_word(request.candidates)}")
     names = [name for name, recipe in RECIPES.items() if recipe == request.recipe]
@@ -167,16 +171,6 @@ def call_of(request: Request) -> str:
     if request.design != Design():
         arguments.append(f"design=sb.{request.design!r}")
     return without_passwords(f"sb.compare({', '.join(arguments)})")
-
-
-def _read_by(table: Table) -> list[str]:
-    """Return the arguments that say which table it is."""
-    if table.reading is None:
-        return [repr(table)]
-    others = [f"{name}={_word(value)}" for name, value in table.reading.items() if name != "source"]
-    arguments = [_word(table.reading["source"]), *others]
-    is_own = table.reading.keys() <= {"source", "target", "event", "time"}
-    return arguments if is_own else [f"sb.read_table({', '.join(arguments)})"]
 
 
 def _word(value: Any) -> str:

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from seedbed.data.reading import read_table
 from seedbed.data.table import Table
-from seedbed.errors import SeedbedError
-from seedbed.experiment.columns import specify_columns
+from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, spell
+from seedbed.evaluation.summaries import Conclusion
+from seedbed.experiment.columns import columns_of_comparison, specify_columns
 from seedbed.experiment.comparison import Comparison, carry_out
-from seedbed.experiment.model_plan import experiment_of_run, plan_model
+from seedbed.experiment.model_plan import ModelPlan, plan_model
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import Tell
 from seedbed.experiment.run_folder import RunFolder, read_finished
 from seedbed.experiment.sizes import check_sizes
 from seedbed.experiment.spec import Experiment, specify
+from seedbed.experiment.specification_file import (
+    SPECIFICATION,
+    SPECIFICATION_VERSION,
+    differences,
+    read_specification,
+    table_specification,
+)
 from seedbed.experiment.subgroups import Grouping, check_metric
+from seedbed.networks.candidate import Candidate, candidate_from
+from seedbed.networks.mlp import MLP, architecture_from_values
+from seedbed.networks.user import UserArchitecture
+from seedbed.report.stored import command_hint, read_summary
 from seedbed.settings.design import Compute, Design
+from seedbed.settings.fields import settings_in
 from seedbed.settings.recipe import Recipe
+
+_TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
 
 Question = Literal["compare", "columns", "rows"]
 """Which model is better, which columns help, and whether more rows would help."""
@@ -64,15 +80,34 @@ class Request:
             SeedbedError: the table, a candidate or an option can't be used.
         """
         shared: dict[str, Any] = {"recipe": self.recipe, "design": self.design, "command": self.command}
-        if self.question == "columns":
-            return specify_columns(self.source, self.candidates, self.columns, **shared)
         if isinstance(self.source, Path):
-            experiment = experiment_of_run(self.source, self.command)
+            experiment = self._of_run(self.source)
+        elif self.question == "columns":
+            experiment = specify_columns(self.source, self.candidates, self.columns, **shared)
         else:
             experiment = specify(self.source, self.candidates, lrs=self.lrs, **shared)
         if self.question == "rows":
             check_sizes(experiment)
         return experiment
+
+    def _of_run(self, folder: Path) -> Experiment:
+        """Return the experiment that answers the question about a finished comparison."""
+        instead = f"Name the table: with folder {folder} and the same options, its finished networks are used again."
+        conclusion, stored = opened_run(folder)
+        is_rows = self.question == "rows"
+        if is_rows and conclusion.plan.ended == "interrupted":
+            raise OptionError(f"the comparison in {folder} was interrupted", command_hint(folder))
+        if is_rows and stored["estimators"]:
+            name = stored["estimators"][0]["name"]
+            raise OptionError(f"the scikit-learn model {name} of this comparison isn't in the run's folder", instead)
+        kept = _request_of_run(folder, conclusion, stored, trusts_code=not is_rows, instead=instead if is_rows else "")
+        experiment, name = kept.experiment(), self.candidates
+        if self.question == "columns":
+            if name is not None and name not in experiment.names:  # a model that wasn't compared
+                design = replace(kept.design, baselines=["prior"], reference=None)
+                experiment = replace(kept, candidates=[name], lrs=(), design=design).experiment()
+            experiment = columns_of_comparison(experiment, conclusion, name, self.columns)
+        return replace(experiment, command=self.command)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,3 +174,115 @@ def carry_out_request(
     except SeedbedError as error:  # the comparison itself is worth more
         say(f"no effects: {error.message}")
         return comparison
+
+
+def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
+    """Return the conclusion of a finished comparison, and the contents of its `experiment.json`.
+
+    Raises:
+        OptionError: the folder holds no finished comparison, or is of an earlier version.
+        UnreadableError: a file of the run has changed.
+    """
+    conclusion, stored = read_summary(folder), read_specification(folder)
+    if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
+        message = f"{folder} holds a training on one split, and no comparison"
+        raise OptionError(message, "Name the folder that seedbed compare has made, or a table.")
+    if conclusion.columns is not None:
+        raise OptionError(f"{folder} compares columns and not models", "Name the folder that seedbed compare has made.")
+    if stored.get("schema_version") != SPECIFICATION_VERSION or "request" not in stored:
+        raise OptionError(f"the run in {folder} was written by an older seedbed", command_hint(folder))
+    if differing := differences(stored, conclusion.specification):
+        message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
+        raise OptionError(message, f"Run compare again with {spell('overwrite', True)}.")
+    return conclusion, stored
+
+
+def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
+    """Return how a model of a finished comparison is fitted to all rows, from the folder of the comparison.
+
+    The table is read again from its source, and must be the same.
+
+    Args:
+        name: the model; the one that the comparison recommends if left out.
+
+    Raises:
+        OptionError: the folder holds no finished comparison.
+        CandidateError: there is no such model.
+        DataError: the table has changed.
+        UnreadableError: a file of the run has changed.
+    """
+    conclusion, stored = opened_run(folder := Path(folder))
+    experiment = _request_of_run(folder, conclusion, stored, trusts_code=name is not None).experiment()
+    return plan_model(conclusion, name, experiment, [model["name"] for model in stored["estimators"]])
+
+
+def _request_of_run(
+    folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], *, trusts_code: bool, instead: str = ""
+) -> Request:
+    """Return what a run was asked for, without its scikit-learn models. The table is read again.
+
+    Args:
+        trusts_code: whether networks that are code in a file may be built.
+        instead: what to do if something isn't in the folder; by default, how to train a model without the run.
+    """
+    asked = stored["request"]
+    options: dict[str, Any] = {"trusts_code": trusts_code, "instead": instead}
+    design = settings_in(Design, asked["design"])
+    return Request(
+        question="compare",
+        source=_table_of_run(folder, conclusion, stored["reading"], instead),
+        candidates=_candidates_of(asked["candidates"], **options),
+        recipe=settings_in(Recipe, asked["recipe"]),
+        design=replace(design, reference=None) if stored["estimators"] else design,
+        lrs=tuple(asked["lrs"]),
+    )
+
+
+def _candidates_of(spec: Any, name: str | None = None, **options: Any) -> Any:
+    """Return candidates of a run, or one. A network that isn't in the folder, or that is code without permission to run
+    it, raises an error when it is built."""
+    if isinstance(spec, list):
+        return [_candidates_of(one, **options) for one in spec]
+    if isinstance(spec, dict) and not isinstance(spec.get("overrides"), list):
+        return {key: _candidates_of(one, key, **options) for key, one in spec.items()}
+    if isinstance(spec, dict):
+        network = architecture_from_values(spec["architecture"])
+        pairs = {key: tuple((setting, value) for setting, value in spec[key]) for key in ("overrides", "defaults")}
+        candidate = Candidate(spec["name"], MLP((), ()) if isinstance(network, str) else network, **pairs)
+        if not isinstance(network, str):
+            return candidate
+        hint = "In Python, the comparison itself has it: comparison.model(...)."
+        error = CandidateError(f"it is one of your own, {network}, and isn't in the run's folder", hint)
+    elif options["trusts_code"] or ".py:" not in (spec or ""):
+        return spec
+    else:
+        candidate = candidate_from(spec, name)
+        hint = options["instead"] or f"Name it: {spell('candidate', candidate.name)}."
+        error = CandidateError(f"it is Python code, {spec}", f"If you trust it, {hint[0].lower()}{hint[1:]}")
+
+    def build(n_features: int, n_outputs: int) -> None:
+        raise error
+
+    return replace(candidate, architecture=UserArchitecture(build, candidate.name))
+
+
+def _table_of_run(folder: Path, conclusion: Conclusion, reading: Mapping[str, Any] | None, instead: str) -> Table:
+    """Read the table of a run again, and check that it is the one that was compared."""
+    if reading is None:
+        message = "the table of this run was given in Python, and isn't in its folder"
+        raise OptionError(message, instead or "There, use comparison.model(...), or save the table as a file.")
+    source = reading["source"]
+    if "***" in source:
+        raise OptionError(f"the password of {source} isn't kept with the run", instead or _TABLE)
+    arguments = {key: value for key, value in reading.items() if key != "source"}
+    # The default folder of a run is two levels below the folder in which the command was started.
+    places = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]
+    path = next((str(place) for place in places if place.is_file()), source)
+    table = read_table(path, **arguments)
+    then = conclusion.specification["table"]
+    now = table_specification(table, then["n_inputs"])
+    if then.get("sample"):  # what was compared is a sample of it
+        then = {**then, **then["sample"]}
+    if (now["sha256"], now["features"], now["labels"]) != (then["sha256"], then["features"], then["labels"]):
+        raise DataError(f"{path} isn't the table that was compared: its cells have changed", "Run compare again.")
+    return table

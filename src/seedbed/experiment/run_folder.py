@@ -29,7 +29,7 @@ from seedbed.experiment.specification_file import (
     read_specification,
     write_specification,
 )
-from seedbed.files import DIGESTS, altered_files, make_folder, read_document, remove_parts
+from seedbed.files import DIGESTS, altered_files, make_folder, read_document, remove_parts, write_digests
 from seedbed.report.stored import check_files, draw_again
 
 _RESULTS, _TRAINING, _LOCK, _ARRAYS = "comparison.json", "training.json", ".writer", "curves.safetensors"
@@ -124,6 +124,10 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
                 for name in [*_FILES, longer, *(altered_files(folder) or ())]:  # no file of another run stays
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
+        if stored and not differing and "request" not in stored:  # of an earlier version
+            write_specification(plan.experiment, plan.specification, folder)
+            if is_done:
+                write_digests([folder / SPECIFICATION])
         checkpoint.frozen = read_specification(folder)
         yield RunFolder(checkpoint, finished=done)
     finally:

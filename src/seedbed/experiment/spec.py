@@ -22,9 +22,9 @@ from seedbed.experiment.fits import Estimator, Group, Unit
 from seedbed.experiment.user_estimators import estimators_from
 from seedbed.model.member import is_network
 from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, n_networks_for
-from seedbed.networks.candidate import Candidate, unique_names
+from seedbed.networks.candidate import Candidate, candidate_from, unique_names
 from seedbed.networks.draws import derive
-from seedbed.networks.mlp import Prior, Trees
+from seedbed.networks.mlp import Prior, Trees, architecture_to_values
 from seedbed.networks.network import Network
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.settings.design import Design
@@ -87,6 +87,7 @@ class Experiment:
         whole: the table of which `table` is a sample; None if it isn't one.
         missing: default models that don't suit the table, and why.
         columns: where the candidates are one model without one column or another: which model, yet without effects.
+        request: the arguments of `specify` that make it again, as JSON has them; empty if it wasn't made so.
 
     Raises:
         CandidateError: the reference isn't among the candidates, or two have the same name.
@@ -109,6 +110,7 @@ class Experiment:
     missing: Mapping[str, str] = field(default_factory=dict)
     columns: Columns | None = None
     reference_named: bool = False
+    request: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -222,6 +224,7 @@ def specify(
         SeedbedError: a candidate, a baseline or an option can't be used.
     """
     random_state = int(design.random_state)
+    request: dict[str, Any] = {"recipe": dataclasses.asdict(recipe), "design": dict(vars(design)), "lrs": list(lrs)}
     whole = table if design.quick and table.n_rows > _QUICK_ROWS else None
     table = table if whole is None else whole.of_rows(sampled_rows(whole, _QUICK_ROWS, random_state))
     # It also decides how outputs become predictions.
@@ -238,6 +241,7 @@ def specify(
     usual = () if is_default else anchors(table.task)
     baselines: Any = usual if design.baselines is None else design.baselines
     known, unknown = _known_baselines(baselines, table.task)
+    request["design"]["baselines"] = None if design.baselines is None else [known]
     lines, missing = default_models(table) if has_auto else ((), dict[str, str]())
     names = {member.name for member in expanded}
     more = {name: word for name, word in {**dict(zip(lines, lines, strict=True)), **known}.items() if name not in names}
@@ -277,7 +281,20 @@ def specify(
         whole=whole,
         missing=missing,
         reference_named=design.reference is not None,
+        request={"candidates": _plain(candidates), **request},
     )
+
+
+def _plain(spec: Any, name: str | None = None) -> Any:
+    """Return candidates, or one, as JSON has them: words, or what describes a network."""
+    if spec is None or isinstance(spec, str):
+        return spec
+    if isinstance(spec, Mapping):
+        return {key: _plain(one, key) for key, one in spec.items()}
+    if isinstance(spec, Sequence):
+        return [_plain(one) for one in spec]
+    candidate = candidate_from(spec, name)
+    return {**vars(candidate), "architecture": architecture_to_values(candidate.architecture)}
 
 
 def _groups(members: Sequence[Candidate], blended: set[str], *, has_auto: bool) -> tuple[Group, ...]:

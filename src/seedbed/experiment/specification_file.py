@@ -28,7 +28,6 @@ from seedbed.errors import OptionError, nearest, without_passwords
 from seedbed.experiment.spec import Experiment
 from seedbed.files import make_folder, read_document, write_whole
 from seedbed.model.member import is_network
-from seedbed.networks.mlp import architecture_to_values
 from seedbed.networks.user import FileArchitecture
 from seedbed.training.environment import versions
 
@@ -143,13 +142,11 @@ def write_specification(experiment: Experiment, specification: Mapping[str, Any]
     document = dict(specification) | {
         "command": experiment.command,
         "reading": reading and {**reading, "source": without_passwords(reading["source"])},
-        "networks": {
-            one.name: architecture_to_values(one.architecture) for one in experiment.members if is_network(one)
-        },
+        "request": experiment.request,
         "code": code_hashes(experiment),
         "frozen_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    text = json.dumps(document, indent=2, allow_nan=False, default=lambda number: number.item()) + "\n"
     write_whole(path, lambda where: where.write_text(text))
     return path
 

@@ -36,61 +36,26 @@ from seedbed.training.many import History, train_many
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TrainingSpec:
-    """One candidate to be trained on one split.
-
-    Attributes:
-        table: features and target.
-        candidate: what is trained.
-        recipe: how it is trained.
-        split: training and test rows.
-        seeds: one for each network.
-        random_state: decides the split.
-    """
-
-    table: Table
-    candidate: Candidate
-    recipe: Recipe
-    split: Split
-    seeds: tuple[int, ...]
-    random_state: int
-
-    def specification(self, n_inputs: int) -> dict[str, Any]:
-        """Return everything but the seeds that decides the result, as JSON gives it back."""
-        decided = {
-            "table": table_specification(self.table, n_inputs),
-            "candidate": {
-                "name": self.candidate.name,
-                "architecture": spelled(self.candidate.architecture),
-                **dataclasses.asdict(self.recipe),
-            },
-            "split": dataclasses.asdict(self.split_sizes()) | {"sha256": hash_of(self.split.train, self.split.test)},
-            "random_state": self.random_state,
-            "versions": versions(),
-        }
-        plain: dict[str, Any] = json.loads(json.dumps(decided))
-        return plain
-
-    def split_sizes(self) -> SplitSizes:
-        """Return the sizes of the split, and whether it is by time."""
-        return SplitSizes(
-            n_train=len(self.split.train), n_test=len(self.split.test), by_time=self.table.times is not None
-        )
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingRun:
     """One candidate trained on one split.
 
     Attributes:
-        training: what was asked for.
+        table: features and target.
+        candidate: what was trained.
+        recipe: how it was trained.
+        split: training and test rows.
+        random_state: decides the split.
         history: curves and networks, one for each seed.
         n_inputs: number of inputs of a network.
         command: the command that repeats the run; empty if unknown.
         seconds: duration.
     """
 
-    training: TrainingSpec
+    table: Table
+    candidate: Candidate
+    recipe: Recipe
+    split: Split
+    random_state: int
     history: History
     n_inputs: int
     command: str
@@ -99,16 +64,23 @@ class TrainingRun:
     def conclusion(self) -> TrainingSummary:
         """Return everything but the networks as plain values, from which pictures and pages are drawn; docs/summary.md
         explains them."""
-        history, training = self.history, self.training
-        name, recipe, table = training.candidate.name, history.recipe, training.table
-        numeric = table.outcome.is_number
-        metric, step = METRICS["r2" if numeric else "accuracy"], 0.0 if numeric else 1 / len(training.split.test)
+        history, table, split = self.history, self.table, self.split
+        name, recipe, numeric = self.candidate.name, history.recipe, table.outcome.is_number
+        metric, step = METRICS["r2" if numeric else "accuracy"], 0.0 if numeric else 1 / len(split.test)
+        sizes = SplitSizes(n_train=len(split.train), n_test=len(split.test), by_time=table.times is not None)
+        decided = {
+            "table": table_specification(table, self.n_inputs),
+            "candidate": {"name": name, "architecture": spelled(self.candidate.architecture), **vars(self.recipe)},
+            "split": dataclasses.asdict(sizes) | {"sha256": hash_of(split.train, split.test)},
+            "random_state": self.random_state,
+            "versions": versions(),
+        }
         scores = {name: history.test_score[-1, ~history.diverged]}  # on the test rows, after the last epoch
         return TrainingSummary(
             kind="training",
             command=self.command,
             **table_of(table),
-            split=training.split_sizes(),
+            split=sizes,
             seeds=tuple(history.seeds),
             candidates=(
                 TrainedNetworks(
@@ -124,7 +96,7 @@ class TrainingRun:
             ),
             lottery=Lotteries(score=lottery(scores, name=metric.name, words=metric.words, step=step)),
             curves=history.curves(title=f"{name} on {table.target_name} of {table.name}", name=name),
-            specification=training.specification(self.n_inputs),
+            specification=json.loads(json.dumps(decided)),
             seconds=round(self.seconds, 2),
         )
 
@@ -152,7 +124,7 @@ class TrainingRun:
             return [document, *written, digests]
 
 
-def training_on(
+def train(
     table: Any,
     *,
     candidate: Any = "relu:5",
@@ -160,14 +132,17 @@ def training_on(
     test_size: float = 0.2,
     random_state: int = 0,
     recipe: Recipe | None = None,
-) -> TrainingSpec:
-    """Return what `train` trains: a candidate on one split of a table.
+    compute: Compute = Compute(),
+    command: str = "",
+) -> TrainingRun:
+    """Train a candidate on one split of a table, one network for each seed.
 
     The split is that of scikit-learn's `train_test_split(rows, test_size=..., random_state=..., stratify=target)`; rows
-    with times are split by time.
+    with times are split by time. Features are standardised by the mean and the population deviation of the training
+    rows, as float32, and each network is built under `torch.manual_seed(seed)`: plain PyTorch gives the same figures.
 
     Raises:
-        SeedbedError: the table, the candidate or an option can't be used.
+        SeedbedError: the table, the candidate or an option can't be used, or the networks can't be trained.
     """
     table = table if isinstance(table, Table) else read_table(table)
     table.outcome.refuse("training on one split", "Add -o for a model, or compare models.")
@@ -180,40 +155,34 @@ def training_on(
     else:
         split = holdout(table.target, test_size=test_size, random_state=random_state, groups=table.groups)
     settings = dataclasses.replace(settings, loss=table.outcome.loss)
-    return TrainingSpec(table=table, candidate=parsed, recipe=settings, split=split, seeds=tuple(seeds),
-                    random_state=random_state)  # fmt: skip
-
-
-def train(training: TrainingSpec, *, compute: Compute = Compute(), command: str = "") -> TrainingRun:
-    """Train a candidate on one split, one network for each seed.
-
-    Features are standardised by the mean and the population deviation of the training rows, as float32, and each
-    network is built under `torch.manual_seed(seed)`: plain PyTorch gives the same figures.
-
-    Raises:
-        SeedbedError: the networks can't be trained.
-    """
     started = time.perf_counter()
-    table, split, recipe = training.table, training.split, training.recipe
     preprocessor = Preprocessor.fit(table, split.train)
-    candidate = with_inputs_of(training.candidate, preprocessor.layout)
     X, y = preprocessor.inputs_of_values(table.features), table.target
     if table.outcome.is_number:  # networks learn numbers that are standardised by the training rows
         mean, deviation = target_moments(table.target[split.train])
         y = ((table.target - mean) / deviation).astype(np.float32)
     history = train_many(
-        dataclasses.replace(candidate, overrides=()),  # the recipe has them
+        dataclasses.replace(with_inputs_of(parsed, preprocessor.layout), overrides=()),  # the recipe has them
         X[split.train],
         y[split.train],
         X[split.test],
         y[split.test],
-        seeds=training.seeds,
+        seeds=tuple(seeds),
         task=table.task,
-        **{name: getattr(recipe, name) for name, about in settings_of(Recipe).items() if not about.choosing},
+        **{name: getattr(settings, name) for name, about in settings_of(Recipe).items() if not about.choosing},
         **dataclasses.asdict(compute),
     )
-    seconds = time.perf_counter() - started
-    return TrainingRun(training=training, history=history, n_inputs=X.shape[1], command=command, seconds=seconds)
+    return TrainingRun(
+        table=table,
+        candidate=parsed,
+        recipe=settings,
+        split=split,
+        random_state=random_state,
+        history=history,
+        n_inputs=X.shape[1],
+        command=command,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _write_history(history: History, path: Path) -> None:

@@ -136,6 +136,11 @@ class Settings:
         return ", ".join(f"{name}={value!r}" for name, value in values.items() if value != getattr(usual, name))
 
 
+def settings_in(kind: type[S], document: Mapping[str, Any]) -> S:
+    """Return the settings of a class that are among the keys of a document; missing ones have their defaults."""
+    return kind(**{name: document[name] for name in settings_of(kind) if name in document})
+
+
 def place_of(name: str, *kinds: type[Settings]) -> str:
     """Return in which argument of a function a setting belongs, as a sentence; empty if none of the classes has it."""
     for kind in kinds:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from seedbed.errors import OptionError, did_you_mean
-from seedbed.settings.fields import Settings, documented, merge_settings, setting, settings_of
+from seedbed.settings.fields import Settings, documented, merge_settings, setting
 from seedbed.settings.optimizers import OPTIMIZERS
 
 MOST_EPOCHS = 1_000_000
@@ -224,8 +223,3 @@ def recipe_named(name: str, **settings: Any) -> Recipe:
     if name not in RECIPES:
         raise OptionError(f"unknown recipe '{name}'", did_you_mean(name, RECIPES))
     return merge_settings(RECIPES[name], **settings)
-
-
-def recipe_in(document: Mapping[str, Any]) -> Recipe:
-    """Return the recipe whose settings are among the keys of a document; missing ones have their defaults."""
-    return Recipe(**{name: document[name] for name in settings_of(Recipe) if name in document})
