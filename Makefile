@@ -5,6 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -n logical --dist worksteal
+unexport PYTHONDONTWRITEBYTECODE  # else each run compiles all tests again, and each process of a test all of seedbed
 
 .PHONY: demo test test-all test-light check docs dist bench peers pictures kernel
 

@@ -46,11 +46,20 @@ WORDS_FOR_TORCH = re.compile(r"\[.*\bbatchnorm\b")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs, and what they start, ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# `make test` draws the same examples each time, `make test-all` others (--hypothesis-profile explore). Neither has a
-# deadline, because compiling makes the first example slow.
+# `make test` draws the same 30 examples each time, `.ci/run` the same 100 (--hypothesis-profile ci), and `make
+# test-all` others (explore). None has a deadline, because compiling makes the first example slow.
 usual = settings.get_profile("default")
 settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, database=usual.database)
-settings.load_profile("ci")
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=30)
+settings.load_profile("quick")
+
+
+def same_examples() -> None:
+    """Draw no constants from the modules that are loaded: they depend on the tests that ran before."""
+    from hypothesis.internal.conjecture import providers
+
+    if settings().derandomize and hasattr(providers, "_get_local_constants"):
+        providers._get_local_constants = lambda: providers._local_constants
 
 
 NO_TABLES = "needs real tables that aren't there: point SEEDBED_DATA at their folder"
@@ -238,7 +247,8 @@ def cover(places: dict[pytest.Function, dict[str, int]], size: int) -> list[pyte
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Reduce products to a cover of all pairs of values, and mark it as `slow` except a cover of all values.
 
-    Mark the other tests of the files in `CORE` as `core`. Deselect tests marked `gpu` if there is no GPU.
+    Of tests marked `few`, mark all but so many as `slow`, spread over the parameters. Mark the other tests of the files
+    in `CORE` as `core`. Deselect tests marked `gpu` if there is no GPU.
     """
     for item in filter(needs_torch, items):
         item.add_marker("torch")
@@ -248,6 +258,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("product"):
             products.setdefault(item.function, []).append(item)
+    few: dict[object, list[pytest.Item]] = {}
     left_out = set()
     for product in products.values():
         places = numbered(product)
@@ -255,6 +266,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = {*cover({item: places[item] for item in [*quick, *places]}, 2)} - {*quick}
         left_out |= {*product} - {*quick} - slow
         for item in slow:
+            item.add_marker("slow")
+    for item in items:
+        if item.get_closest_marker("few") and not item.get_closest_marker("slow") and item not in left_out:
+            few.setdefault((item.path, item.originalname), []).append(item)
+    for group in few.values():
+        (number,) = group[0].get_closest_marker("few").args
+        quick = {group[place * len(group) // number] for place in range(number)}
+        for item in set(group) - quick:
             item.add_marker("slow")
     gpu = {item for item in items if item.get_closest_marker("gpu")}
     if gpu and HAS_TORCH:
@@ -272,6 +291,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """Leave the collected tests out of all later garbage collections."""
+    same_examples()
     gc.freeze()
 
 

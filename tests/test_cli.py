@@ -101,6 +101,7 @@ def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
     return lines
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("words", "build", "options", "seed", "epochs"),
     [
@@ -127,6 +128,7 @@ def test_train_on_heart_failure_equals_plain_pytorch_line_by_line(
     assert done.lines == tutorial_lines(path, lambda: build(nn), seed, epochs)
 
 
+@pytest.mark.slow
 def test_train_writes_pictures_with_a_format_and_leaves_none_of_an_earlier_run(call, here):
     folder = here / "seedbed-out" / "train-moons"
     call(*TRAIN, "--epochs", 2, "--format", "svg")
@@ -149,6 +151,7 @@ def test_train_writes_the_history_and_names_its_report(call, here):
     assert [row.rsplit(",", 4)[0] for row in rows] == expected
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("options", "epochs"),
     [
@@ -164,6 +167,7 @@ def test_every_and_epochs_decide_which_lines_are_printed(call, options, epochs):
     assert [int(line.split(",")[0].removeprefix("Epoch: ")) for line in lines] == epochs
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     "option",
     [["--lr", 0.5], ["--seed", 7], ["--test-size", 0.4], ["--random-state", 1], ["--optimizer", "adam"],
@@ -262,6 +266,7 @@ def test_options_of_the_recipe_reach_every_candidate(call):
     assert [one["description"] for one in document["candidates"]] == [expected] * 2
 
 
+@pytest.mark.slow
 def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
     options = ("--candidate", "linear:4@lr=1e30", "--candidate", "linear:4", "--quick", "--fail-if-worse", "linear:4",
                "--reference", "linear:4@lr=1e30")  # fmt: skip
@@ -278,6 +283,7 @@ def test_diverged_networks_of_compare_are_reported_and_have_no_score(call):
 # How a comparison is judged
 
 
+@pytest.mark.slow
 def test_options_of_judging_reach_the_verdicts(call):
     options = ("--metric", "accuracy", "--margin", 0.02, "--alpha", 0.2, "--baseline", "prior",
                "--reference", "relu:3")  # fmt: skip
@@ -311,6 +317,7 @@ def test_a_worse_candidate_fails_the_run_with_the_option_also_with_json(call, he
     assert call("compare", table(n_rows=120), *RACE).status == 0
 
 
+@pytest.mark.slow
 def test_a_candidate_that_is_not_worse_passes(call, table):
     done = call("compare", table(n_rows=120), *RACE, "--reference", BAD, "--fail-if-worse", GOOD)
     assert (done.status, done.err) == (0, "")
@@ -365,6 +372,7 @@ def test_inspect_needs_no_target_prints_json_and_writes_nothing(call, table, her
     assert {"code", "column", "message"} <= set(document["warnings"][0])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("options", "found"),
     [
@@ -684,6 +692,7 @@ def test_a_processor_without_avx2_is_said_to_be_slower(call, monkeypatch):
     assert lines[1] == "this processor has no AVX2, so networks train up to three times more slowly"
 
 
+@pytest.mark.slow
 def test_python_dash_m_equals_the_installed_command(here):
     script = Path(sys.executable).with_name("seedbed")
     printed = [
@@ -730,6 +739,7 @@ def test_the_first_screen_is_as_wide_as_the_terminal(monkeypatch, columns, is_te
     assert text_width() == width
 
 
+@pytest.mark.slow
 def test_columns_prints_which_help_and_asks_nothing_that_compares_models(call, here):
     options = (*ENGINE, "--recipe", "tutorial", "--lr", "0.5", "--epochs", "50", "--repeats", "1", "--n-networks", "2")
     done = call("columns", "example:moons", *options, "--candidate", "linear:3")

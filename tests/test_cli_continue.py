@@ -59,6 +59,7 @@ def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun,
     assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "stopped", ["seedbed.figures.pictures.save_pictures", "seedbed.experiment.comparison.write_report"]
 )
@@ -95,6 +96,7 @@ def test_after_a_quick_run_the_next_command_says_how_long_it_takes(call, here):
     assert line == f"Next:     seedbed {' '.join(words)}   (at most about {duration(9 * seconds)})"
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_divided_by_a_column_and_nothing_is_trained_again(call, here, monkeypatch):
     call(*SMALL)
     folder = here / "seedbed-out" / "compare-moons"
@@ -144,6 +146,7 @@ def test_every_verb_refuses_a_run_whose_files_have_changed(call, here):
     assert call("report", run, "--text").status == 0
 
 
+@pytest.mark.slow
 def test_a_report_that_is_missing_or_cut_short_is_drawn_again(call, here):
     call(*SMALL)
     page = here / "seedbed-out" / "compare-moons" / "report.html"
@@ -165,6 +168,7 @@ def net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
     (here / "net.py").write_text(OWN)
@@ -199,6 +203,7 @@ def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(call
     assert sorted(path.name for path in (folder / "unfinished").iterdir()) == before
 
 
+@pytest.mark.slow
 def test_questions_to_a_finished_run_of_an_older_seedbed_name_its_command(call, here):
     call(*SMALL)
     run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
@@ -213,6 +218,7 @@ def test_questions_to_a_finished_run_of_an_older_seedbed_name_its_command(call, 
                 assert (done.status, said in done.err) == (2, True)
 
 
+@pytest.mark.few(1)
 @pytest.mark.product
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
 @pytest.mark.parametrize("name", ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"])
@@ -232,6 +238,7 @@ def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, 
         signal.alarm(0)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", ["deleted", "a file", "another run"])
 def test_a_folder_that_disappears_during_the_run_is_an_error_that_names_the_results(call, here, monkeypatch, how):
     folder, others = here / "seedbed-out" / "compare-moons", here / "other"

@@ -86,6 +86,7 @@ def default_run(folder, tmp_path_factory):
     return place
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", [*LINES, AUTO])
 def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(folder, default_run, call, tmp_path, name):
     path = tmp_path / "m.safetensors"
@@ -141,6 +142,7 @@ def test_anomalous_rows_are_flagged_and_the_notes_name_their_lines(folder, call,
     assert [note["rows"] for note in document["notes"]] == [["line 4"], ["line 5"], ["line 3"]]
 
 
+@pytest.mark.slow
 def test_an_unnamed_column_of_row_numbers_comes_before_the_predictions(call, tmp_path):
     frame = pd.DataFrame({"age": np.arange(60) % 7, "ill": np.arange(60) % 2}, index=np.arange(60)[::-1])
     frame.to_csv(tmp_path / "t.csv")
@@ -152,6 +154,7 @@ def test_an_unnamed_column_of_row_numbers_comes_before_the_predictions(call, tmp
     assert "ignored" not in err
 
 
+@pytest.mark.slow
 def test_new_rows_are_found_below_titles_and_on_a_sheet(folder, call, tmp_path):
     frame = pd.read_csv(folder / "patients.csv")
     (tmp_path / "t.csv").write_text("Ward 7\n\n" + frame[["town", "age"]].to_csv(index=False, sep=";"))
@@ -176,6 +179,7 @@ def test_no_rows_give_no_predictions(folder, call, tmp_path):
     assert (status, "there are no rows" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_labels_that_differ_only_in_case_have_two_columns(call, tmp_path):
     rows = "".join(f"{i % 7},{('Yes', 'yes')[i % 2]}\n" for i in range(60))
     (tmp_path / "t.csv").write_text(f"a,b\n{rows}")
@@ -245,6 +249,7 @@ def test_a_run_and_the_comparison_in_python_give_the_same_model(folder, run, cal
         assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_model_from_a_run_has_the_recipe_of_the_run(folder, call, tmp_path):
     words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:16",
              "--lr", 0.1, "--schedule", "onecycle", *ONE_SPLIT, "--out", tmp_path / "run")  # fmt: skip
@@ -386,6 +391,7 @@ def test_bad_input_gives_one_line_status_2_and_no_file(folder, run, split, call,
     assert (folder / "patients.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_a_user_network_must_be_given_again_to_predict(folder, call, tmp_path):
     net = tmp_path / "net.py"

@@ -64,15 +64,15 @@ def check_with_array_api(options, estimators):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@parametrize_with_checks(ESTIMATORS[:2], expected_failed_checks=lambda _: EXPECTED)
+@parametrize_with_checks(ESTIMATORS[:1], expected_failed_checks=lambda _: EXPECTED)
 def test_every_check_of_scikit_learn_passes(estimator, check):
     if check.func.__name__ != ARRAY_API:
         check(estimator)
 
 
 @pytest.mark.slow  # up to eight members
-@parametrize_with_checks(ESTIMATORS[2:], expected_failed_checks=lambda _: EXPECTED)
-def test_every_check_of_scikit_learn_passes_for_blends(estimator, check):
+@parametrize_with_checks(ESTIMATORS[1:], expected_failed_checks=lambda _: EXPECTED)
+def test_every_check_of_scikit_learn_passes_for_regressors_and_blends(estimator, check):
     if check.func.__name__ == ARRAY_API:
         check_with_array_api(tuple(check.keywords.items()), repr(ESTIMATORS))
     else:
@@ -447,6 +447,7 @@ def test_parallel_cross_validation_gives_the_same_scores(quick, blobs, n_jobs):
     np.testing.assert_allclose(cross_val_score(classifier, X, y, cv=3, n_jobs=2, error_score="raise"), alone)
 
 
+@pytest.mark.slow
 def test_threads_can_fit_and_predict_concurrently(quick, blobs):
     X, y = blobs
     classifier = quick(epochs=5)

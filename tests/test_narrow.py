@@ -38,7 +38,8 @@ def test_lines_and_bars_have_a_spelling_in_ascii(table):
     assert "#" in out
 
 
-@pytest.mark.parametrize("verb", ["inspect", pytest.param("predict", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["inspect", "predict"])
 def test_a_name_outside_the_locale_gives_one_line_at_most(table, verb):
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     arguments = [table] if verb == "inspect" else [table, table]
@@ -71,6 +72,7 @@ LIBRARIES = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
 @pytest.mark.parametrize("work", LIBRARIES.values(), ids=LIBRARIES)
 def test_a_lack_of_memory_in_any_library_gives_one_line(work):

@@ -39,6 +39,7 @@ def test_importing_seedbed_and_the_command_lines_help_load_no_heavy_library():
     assert loaded_after(call) == []
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("torch", [True, False])
 def test_the_version_names_what_can_train_without_loading_torch(torch):
     code = "import importlib.metadata as m; from seedbed.cli import program; version = m.version\n"
@@ -52,6 +53,7 @@ def test_the_version_names_what_can_train_without_loading_torch(torch):
     assert loaded == ["numpy"]
 
 
+@pytest.mark.slow
 def test_comparing_training_and_predicting_load_no_scikit_learn_and_no_statistics(tmp_path):
     """The estimators need scikit-learn's base class, which loads SciPy's statistics, but none of its models."""
     rng, path = np.random.default_rng(0), tmp_path / "table.csv"
@@ -69,6 +71,7 @@ print(loaded | {{"sklearn.ensemble", "sklearn.linear_model", "torch"}} & {{*sys.
     assert printed_after(code)[0].splitlines()[-1] == "set()"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("target", ["kind", "measure"])
 def test_a_command_shows_its_plan_before_it_loads_what_fits_and_draws(tmp_path, target):
     """The table has repeated identifiers, equal rows and neighbours alike, so that all checks run."""

@@ -187,7 +187,7 @@ HOSTILE = st.lists(st.sampled_from(BYTES), max_size=40).map(b"".join)
 BEGINNINGS = [b"", b"a,b,y\n1,2,0\n3,4,1\n", b"a;b;y\r\n1;2;0\r\n", b'a,b\r\n"u\r\nv",2\r\n', b"a,a\n1,2\n", b"y\n"]
 
 
-FEWER = settings(max_examples=25)  # each opens a file with DuckDB, which takes 50 to 100 ms
+FEWER = settings(max_examples=settings().max_examples // 3)  # each opens a file with DuckDB, which takes 50 to 100 ms
 
 
 @contextlib.contextmanager

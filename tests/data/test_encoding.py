@@ -135,7 +135,7 @@ def natural(table: Table, rows: np.ndarray) -> np.ndarray:
     return fitted.natural(fitted.layout.cells(table.features))
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 3)
 @given(SEEDS, N_ROWS)
 def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
     table = mixed(seed, n_rows)
@@ -145,7 +145,8 @@ def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
         np.testing.assert_allclose(inputs, oracle(table, split.train), rtol=1e-6, atol=1e-6)
 
 
-@settings(max_examples=25)
+@pytest.mark.slow
+@settings(max_examples=settings().max_examples // 3)
 @given(SEEDS, N_ROWS)
 def test_natural_inputs_are_unscaled_in_the_users_units(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
@@ -166,7 +167,7 @@ def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
     return Table(table.name, tuple(columns), table.target_name, table.target, table.labels)
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 3)
 @given(SEEDS, N_ROWS)
 def test_inputs_of_training_rows_do_not_depend_on_other_rows(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)

@@ -13,6 +13,7 @@ from seedbed.data.sources.opening import EXAMPLES, HEART_FAILURE_SHA256, read_so
 from seedbed.errors import DataError, TableNotFoundError
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"heart-failure"}))
 def test_an_example_needs_no_network_and_is_the_same_each_time(name, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)

@@ -11,7 +11,7 @@ import openpyxl
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.data.frame import Numbers, Texts
@@ -103,7 +103,6 @@ WRITTEN = st.one_of(
 )
 
 
-@settings(max_examples=60)
 @given(st.lists(WRITTEN, min_size=1, max_size=8))
 def test_a_file_and_a_data_frame_of_the_same_texts_are_the_same_frame(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("t") / "t.csv"

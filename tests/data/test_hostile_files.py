@@ -60,6 +60,7 @@ def changed(content: bytes, draw: random.Random) -> bytes:
     return bytes(found[: draw.randrange(len(found))] if draw.random() < 0.2 else found)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", KINDS)
 def test_changed_bytes_give_a_table_or_a_seedbed_error(tmp_path, name):
     path, draw = tmp_path / name, random.Random(name)

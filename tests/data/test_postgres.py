@@ -86,6 +86,7 @@ WRITING += ["WITH gone AS (DELETE FROM beds RETURNING y) SELECT * FROM gone", "S
 WRITING += ["SELECT 1) AS a; DROP TABLE beds; --", "COMMIT", "SELECT set_config('transaction_read_only', 'off', false)"]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("query", WRITING)
 def test_a_query_that_writes_is_refused(garden, refusal, query):
     error = refusal(garden, query=query)
@@ -176,6 +177,7 @@ def test_a_missing_driver_names_the_command_to_install_it(refusal, monkeypatch):
     assert error.hint == "Install it: pip install 'seedbed[postgres]'"
 
 
+@pytest.mark.slow
 def test_pyarrow_is_not_needed(garden):
     code = (
         "import sys\nsys.modules['pyarrow'] = sys.modules['polars'] = sys.modules['pandas'] = None\n"

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -279,7 +279,6 @@ def test_constant_short_or_diverged_curves_give_no_check(shape, epochs):
         assert check_over_trained("a", **arguments) is None
 
 
-@settings(max_examples=60)
 @given(st.data())
 def test_arbitrary_curves_give_none_or_a_valid_check(data):
     shape = tuple(data.draw(st.integers(1, most)) for most in (2, 4, 3))

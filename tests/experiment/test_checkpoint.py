@@ -77,6 +77,7 @@ def _one_split_at_a_time(monkeypatch):
     monkeypatch.setattr("seedbed.experiment.plan._MOST_SPLITS", 1)
 
 
+@pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("recipe", ["tutorial", "default"])
 @pytest.mark.parametrize("after", [1, 4, 9, 12])  # of three models on three splits, and three fits of an estimator
@@ -138,6 +139,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("how", [*DAMAGE, "a folder", "another split"])
 def test_a_damaged_file_is_fitted_again(cut, tmp_path, fitted, whole, how):
     other = whole()
@@ -212,6 +214,7 @@ def test_models_beside_a_lambda_are_fitted_again_because_its_code_is_unknown(cut
     assert len(fitted) == 2 + 3
 
 
+@pytest.mark.few(1)
 @pytest.mark.product
 @pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed between"])
 @pytest.mark.parametrize("where", ["net.py", "layers_of_mine.py"])

@@ -37,6 +37,7 @@ def verdicts(found: sb.Comparison) -> dict[tuple[str, ...], str]:
     return {one.columns: one.verdict for one in found.conclusion.columns.effects}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("model", ["linear:5", "logistic"])
 def test_the_column_that_decides_helps_and_noise_does_not(ask: Any, model: str) -> None:
     found = ask("columns", *rows(), candidates=model, **FAST)
@@ -45,6 +46,7 @@ def test_the_column_that_decides_helps_and_noise_does_not(ask: Any, model: str) 
     assert {verdict.comparisons for verdict in found.verdicts} == {4}
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "model",
     ["relu:3", "leaky_relu(0.2):3", "logistic", pytest.param("boosted-trees", marks=pytest.mark.slow),
@@ -68,6 +70,7 @@ def test_dropping_a_column_moves_no_row() -> None:
     assert all(np.array_equal(one.test, other.test) for one, other in zip(asked.splits(), plain.splits, strict=True))
 
 
+@pytest.mark.slow
 def test_of_two_copies_neither_is_needed_but_one_of_them_is(ask: Any) -> None:
     X, y = rows()
     X[:, 3] = X[:, 0]
@@ -99,6 +102,7 @@ def test_many_columns_are_left_out_in_forty_groups() -> None:
     assert max(map(len, asked.names)) < 32  # and not all names of a group
 
 
+@pytest.mark.slow
 def test_a_single_column_and_a_copy_of_the_target_have_verdicts(ask: Any) -> None:
     X, y = rows(n_columns=1)
     found = ask("columns", X, y, candidates="linear:5", **FAST)
@@ -131,6 +135,7 @@ def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: 
     assert found["all columns"].recipe == compared[advice.use].recipe
 
 
+@pytest.mark.slow
 def test_a_run_is_read_back_and_a_model_of_it_refused(ask: Any, tmp_path: Path) -> None:
     found, again = (
         ask("columns", "example:iris", candidates="linear:5", folder=tmp_path, **FAST | {"design": ONCE})

@@ -105,6 +105,7 @@ def test_if_all_networks_diverge_the_document_has_nulls(every):
     assert other["scores"]["accuracy"]["mean"] > 0
 
 
+@pytest.mark.slow
 def test_one_run_that_diverges_is_saved_with_its_picture(tmp_path):
     trained = train("example:moons", candidate="linear:4", recipe=Recipe.tutorial(lr=1e30, epochs=20))
     assert trained.history.diverged.tolist() == [True]

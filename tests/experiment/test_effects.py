@@ -49,6 +49,7 @@ def test_effects_are_stored_and_drawn_again_without_training(call, here, table, 
     assert json.loads(call(*COMMAND, "--json").out)["effects"] == document["effects"]  # also without being asked
 
 
+@pytest.mark.slow
 def test_a_finished_run_gets_effects_and_keeps_its_verdicts(call, here, table):
     assert call(*COMMAND).status == 0
     before = json.loads((here / "run" / "comparison.json").read_text())
@@ -59,6 +60,7 @@ def test_a_finished_run_gets_effects_and_keeps_its_verdicts(call, here, table):
     assert {**after, "effects": None} == before
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_effects_are_fitted_loses_nothing(call, here, table, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
@@ -106,6 +108,7 @@ def test_a_comparison_shows_the_effects_of_any_model_of_it(target, label):
     assert ("mid is the label of most rows." in report_page(shown.conclusion)) == bool(label)
 
 
+@pytest.mark.slow
 def test_effects_are_of_the_recommended_model_whatever_it_is():
     given = settings(baselines=["prior", "logistic", {"mine": "sklearn.naive_bayes.GaussianNB"}])
     comparison = sb.compare(sb.read_table(frame(), target="y"), **given)

@@ -268,6 +268,7 @@ def test_words_and_modules_that_embed_are_equal_and_fit_splits_with_other_inputs
     np.testing.assert_allclose(own, in_words, atol=1e-5)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("question", ["classes", "numbers", "survival", "columns"])
 def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(question, ask, monkeypatch):
     rng, seen, real = np.random.default_rng(0), [], fits.trained_members

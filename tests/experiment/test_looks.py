@@ -92,6 +92,7 @@ def test_each_fit_is_counted_once(planned):
     assert [one.repeats for one in seen] == [0] * 12 + [1] * 12
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("reason", ["decided", "rows"])
 def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stopping, outlooks, reason):
     outlooks(2, reason)
@@ -185,6 +186,7 @@ def test_the_same_call_without_quick_reuses_its_repeat(small, tmp_path, fitted, 
     assert not (tmp_path / "run/unfinished").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_run_still_has_what_it_reuses_and_its_result(small, tmp_path, fitted):
     quick = functools.partial(small, **{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
     once = quick()
@@ -205,6 +207,7 @@ def test_a_killed_run_still_has_what_it_reuses_and_its_result(small, tmp_path, f
     assert arrays[0] == arrays[1]
 
 
+@pytest.mark.slow
 def test_an_early_interrupt_loses_nothing_that_was_reused(small, tmp_path, fitted, monkeypatch):
     options = {**MODELS, "folder": tmp_path}
     three, interrupts = small(**options, repeats=3), [KeyboardInterrupt]
@@ -286,6 +289,7 @@ def test_a_notebook_shows_the_answer_so_far(planned, monkeypatch):
 # A first look
 
 
+@pytest.mark.slow
 def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     X, options = np.random.default_rng(1).normal(size=(7000, 2)), {**MODELS, "epochs": 1, "repeats": None}
     found = small(X, (X[:, 0] > 0).astype(np.int64), **options, quick=True, folder=tmp_path)

@@ -123,6 +123,7 @@ def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked, m
     assert "training rows" in (folder / "rows.svg").read_text()
 
 
+@pytest.mark.slow
 def test_locked_rows_have_no_forecast_and_the_answer_says_of_which_model(ask):
     table = read_table(frame(when=pd.date_range("2024", periods=240)), target="y", time_split="when")
     answer = ask("rows", table, **SMALL | {"candidates": ["linear:5", "relu:5"]})
@@ -130,6 +131,7 @@ def test_locked_rows_have_no_forecast_and_the_answer_says_of_which_model(ask):
     assert f"More rows  can't say for {best}: rows are split by time" in glance_text(answer.conclusion)
 
 
+@pytest.mark.slow
 def test_numbers_have_a_curve_and_a_forecast(ask):
     table = frame(n=400).drop(columns="y").assign(z=lambda one: one.x + np.random.default_rng(1).normal(size=400))
     table["who"] = np.arange(400) // 4

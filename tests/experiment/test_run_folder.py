@@ -102,6 +102,7 @@ def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remain
     assert {path.suffix for path in (tmp_path / "unfinished").iterdir()} == {".safetensors"}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("options", [{}, {"recipe": "default", "lr": None}], ids=str)
 def test_a_finished_run_is_read_back_unchanged(small, tmp_path, same, options):
     whole = small(**WORDS, **options, folder=tmp_path)
@@ -124,6 +125,7 @@ def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp
     assert not is_finished(tmp_path / "run")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["curves.safetensors", "experiment.json", "comparison.json", "sha256sums.txt"])
 def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains_again(small, tmp_path, name):
     small(**WORDS, folder=tmp_path)
@@ -264,6 +266,7 @@ def test_a_finished_comparison_is_asked_without_training_it_again(ask, finished,
     assert summary_from(json.loads((folder / "comparison.json").read_text())).rows is None
 
 
+@pytest.mark.slow
 def test_a_finished_comparison_answers_as_the_functions_do(ask):
     comparison, column = sb.compare("example:iris", **FAST), ["petal length (cm)"]
     others = {name: value for name, value in FAST.items() if name != "candidates"}
@@ -272,6 +275,7 @@ def test_a_finished_comparison_answers_as_the_functions_do(ask):
     assert comparison.rows().conclusion.rows == ask("rows", "example:iris", **FAST).conclusion.rows
 
 
+@pytest.mark.slow
 def test_the_command_line_asks_a_finished_comparison_as_well(ask, finished, call, tmp_path):
     folder, settings = finished
     done = call("rows", folder, "--out", tmp_path / "rows")
@@ -281,6 +285,7 @@ def test_the_command_line_asks_a_finished_comparison_as_well(ask, finished, call
     assert written.rows == ask("rows", "example:iris", **settings).conclusion.rows
 
 
+@pytest.mark.slow
 def test_what_a_finished_comparison_decides_is_refused(finished, call):
     folder, _ = finished
     for words, names in (("--epochs", 3), "--epochs"), (("--n-networks", 2, "--target", "x"), "--target, --n-networks"):
@@ -297,6 +302,7 @@ def test_an_interrupted_comparison_is_continued_first(ask, finished, monkeypatch
         ask("rows", finished[0])
 
 
+@pytest.mark.slow
 def test_a_folder_without_its_table_or_its_models_says_what_to_do(ask, call, tmp_path):
     with pytest.raises(OptionError, match="holds no finished run"):
         ask("rows", tmp_path)
@@ -314,6 +320,7 @@ def test_a_folder_without_its_table_or_its_models_says_what_to_do(ask, call, tmp
     assert f"Did you mean '{tmp_path / 'frame'}'" in mistyped
 
 
+@pytest.mark.slow
 def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(ask, tmp_path, monkeypatch):
     run, kept = sizes.run, []
 

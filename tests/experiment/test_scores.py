@@ -126,6 +126,7 @@ def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, compa
         assert wide.low is None or wide.low < narrow[name].low <= narrow[name].high < wide.high
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("metric", ["roc_auc", "balanced_accuracy"])
 def test_verdicts_may_be_about_a_score_of_folds(small, comparison, metric):
     judged = small(candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, metric=metric)

@@ -32,6 +32,7 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
     assert all(f">{label}</th>" in html for label in labels)
 
 
+@pytest.mark.slow
 def test_a_comparison_in_python_names_arguments_and_no_options(arrays):
     comparison = compare(*arrays, candidates="relu:2", recipe="tutorial", epochs=3, lr=1e-4, quick=True,
                          design=Design(n_networks=2))  # fmt: skip
@@ -42,6 +43,7 @@ def test_a_comparison_in_python_names_arguments_and_no_options(arrays):
         assert re.findall(r"(?<![\w(-])--\w+", text) == []
 
 
+@pytest.mark.slow
 def test_the_history_of_networks_is_displayed_in_a_notebook(run):
     assert run.history._repr_html_().startswith("<svg")
 
@@ -58,6 +60,7 @@ def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(co
     assert list(alone.candidates[0].scores) == list(whole.candidates[0].scores)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("chart", ["curves", "lottery", "calibration"])
 def test_each_chart_can_be_drawn_by_its_name(comparison, tmp_path, chart):
     assert comparison.plot(tmp_path / "chart.svg", chart=chart)["concat"]

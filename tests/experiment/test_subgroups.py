@@ -180,6 +180,7 @@ def visits():
     return pd.DataFrame({**frame, "y": np.where(x + rng.normal(size=300) > 0, "yes", "no")})
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("options", "column"),
     [
@@ -219,6 +220,7 @@ def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(visit
         grouping_of(replace(table, reading=None), "x")
 
 
+@pytest.mark.slow
 def test_a_column_that_was_left_out_needs_the_source_of_the_table(visits, tmp_path, small):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     words = {"candidates": ["linear:2"], "baselines": ["prior"]}
@@ -232,6 +234,7 @@ def test_a_column_that_was_left_out_needs_the_source_of_the_table(visits, tmp_pa
     assert of_frame.by("site", visits).conclusion.subgroups.column == "site"
 
 
+@pytest.mark.slow
 def test_other_scores_have_subgroups_and_words(visits, small):
     table = read_table(visits, target="y", drop=["name"])
     found = small(table, candidates=["linear:2", "relu:2"], metric="accuracy").by("site").conclusion

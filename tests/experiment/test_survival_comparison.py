@@ -240,6 +240,7 @@ def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_pa
     assert model.score["scores"][0]["mean"] == found[model.candidate].scores["integrated_brier"].mean
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("column", ["days", "died", "x"])
 def test_no_model_is_made_of_a_folder_whose_table_has_changed(run, column):
     assert model_plan_from(run).table.n_rows == N
@@ -253,6 +254,7 @@ def test_the_prior_has_no_model_as_it_is_a_curve(found):
         found.model("prior", compute=ONE)
 
 
+@pytest.mark.slow
 def test_columns_and_rows_are_asked_of_survival(found):
     first, second = found.columns().conclusion.columns.effects
     assert (first.columns, second.columns) == (("x",), ("noise",))

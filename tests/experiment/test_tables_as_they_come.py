@@ -94,6 +94,7 @@ def test_the_interval_on_held_out_rows_accounts_for_groups_and_time(mixed):
     assert by_group.variance_rows != pytest.approx(paired_hold_out(*losses).variance_rows)
 
 
+@pytest.mark.few(1)
 @pytest.mark.product
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @pytest.mark.parametrize("design", ["cross-validation", "by time"])

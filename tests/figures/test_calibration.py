@@ -39,6 +39,7 @@ def test_the_prior_and_candidates_without_probabilities_are_left_out(compared, r
     assert calibration(summary) is None
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["ünï·cødé → 5" + "x" * 28, '<b>"x".[y]\' {z}', 'linear:20,20@lr=datum["a"]'])
 def test_every_name_is_drawn_and_can_be_hidden(compared, texts, name):
     chart = calibration(compared("linear:5", name))

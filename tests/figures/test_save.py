@@ -21,6 +21,7 @@ def chart(candidate, summary):
     return learning_curves(summary(candidate("linear:5", n_epochs=5), candidate("relu:5", n_epochs=5)))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("suffix", "start"), [(".png", b"\x89PNG\r\n"), (".svg", b"<svg"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")]
 )
@@ -48,6 +49,7 @@ def test_the_page_requests_no_external_file(chart, tmp_path):
     assert "linear:5" in page
 
 
+@pytest.mark.slow
 def test_the_script_of_a_page_is_created_once_and_cached(tmp_path, monkeypatch):
     monkeypatch.setattr(pictures, "private_cache", lambda name: tmp_path)
     made = pictures.browser_library.__wrapped__()

@@ -67,6 +67,7 @@ def test_runs_outside_the_bins_are_reported(compared, texts):
     assert "further off" not in texts(seed_lottery(_trained(compared, lowest=0.5 - 1e-12)))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["ünï·cødé → 5" + "x" * 28, '<b>"x".[y]\' {z}', 'linear:20,20@lr=datum["a"]'])
 def test_every_name_is_drawn_unchanged_and_can_be_hidden(compared, texts, name):
     chart = seed_lottery(compared("linear:5", name, "relu:5"))

@@ -89,6 +89,7 @@ def test_report_and_document_are_written(scores, csv, tmp_path, capsys):
     assert "<Text>" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_judging_imports_neither_torch_nor_altair(scores, csv):
     code = (
         "import sys\nfrom seedbed.cli.program import main\n"

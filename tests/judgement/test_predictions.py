@@ -48,6 +48,7 @@ def comparison(request) -> sb.Comparison:
                       compute=sb.Compute(n_jobs=1))  # fmt: skip
 
 
+@pytest.mark.few(1)
 def test_exported_predictions_of_a_comparison_give_its_verdicts(comparison, tmp_path):
     comparison.predictions().to_csv(tmp_path / "predictions.csv", index=False)
     judged = sb.judge(str(tmp_path / "predictions.csv"), target="y").to_dict()
@@ -149,6 +150,7 @@ def test_too_few_rows_of_a_test_set_or_of_a_class_have_no_verdict(predictions):
     assert "4 groups are too few for a verdict on a test set (it needs 5)" in " ".join(str(four).split())
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("folds", "seeds"), [(1, 1), (1, 3), (5, 1)])
 def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds):
     frame = predictions(n=100, repeats=1, folds=folds, seeds=seeds, gain=0.02)
@@ -197,6 +199,7 @@ def wide(frame, *drop):
     return frame.pivot(index=keys, columns="candidate", values=value).reset_index().drop(columns=list(drop))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kind", ["probabilities", "labels", "numbers", "three labels"])
 def test_a_column_of_predictions_for_each_candidate_equals_the_long_form(predictions, kind):
     frame = predictions(gain=0.1)

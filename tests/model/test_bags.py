@@ -43,6 +43,7 @@ def waves(n=90, classes=True):
     return sb.read_table(frame.assign(y=np.where(y > 0, "yes", "no") if classes else y), target="y")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("build", ["tanh:6", Own], ids=["words", "own module"])
 def test_all_networks_stop_after_the_epoch_with_the_lowest_loss_of_their_mean(build):
     """Each network is trained by the plain loop, epoch by epoch, on the rows that it doesn't leave out."""
@@ -127,6 +128,7 @@ def test_logistic_regression_in_bags_equals_scikit_learn(monkeypatch):
             np.testing.assert_allclose(states["0.bias"][number], one.intercept_, atol=2e-3)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("n_classes", "solver"), [(2, "newton-cholesky"), (3, "newton-cholesky"), (9, "lbfgs")])
 def test_logistic_regression_of_several_classes_equals_scikit_learn(n_classes, solver):
     rng = np.random.default_rng(0)

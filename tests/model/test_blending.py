@@ -35,6 +35,7 @@ def blended(request, table_for):
     return table, *blend_table(table, portfolio=SMALL + TREES, **QUICK)
 
 
+@pytest.mark.few(1)
 def test_out_of_bag_predictions_use_only_networks_that_left_the_row_out(blended):
     """Compute the predictions again from the model, network by network."""
     table, model, out_of_bag = blended
@@ -70,6 +71,7 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
     assert other.training["out_of_bag_loss"] != one.training["out_of_bag_loss"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("name", "engine"),
     [("ill", "native"), ("noise", "native"), *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)],
@@ -151,6 +153,7 @@ def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
     assert "4 members left out" in str(model)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["ill", "grade", "cost"])
 def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(table_for, name):
     table = table_for(name)

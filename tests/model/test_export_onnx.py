@@ -22,6 +22,7 @@ QUICK = recipe_named("default", lr=0.02, epochs=5)
 CLOSE = 1e-5
 
 
+@pytest.mark.few(4)
 @pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)

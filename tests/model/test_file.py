@@ -221,6 +221,7 @@ def forged(content, of, path, number):
     return with_header(json.dumps(header).replace('"@@"', number), tensors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "candidate", ["relu:2", *(pytest.param(one, marks=pytest.mark.slow) for one in (*PARTS, "auto"))]
 )

@@ -110,6 +110,7 @@ def test_five_paths_give_the_same_probabilities_on_every_table(data_folder, tmp_
     assert n_tables >= 30
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("candidate", "target"),
     [*((part, "ill") for part in PARTS), *((name, t) for name in ("relu:5", "auto") for t in TARGETS)],
@@ -123,6 +124,7 @@ def test_five_paths_give_the_same_for_every_column_target_and_part(fitted, frame
         np.testing.assert_allclose(path(model, saved, rows), expected, atol=1e-5 * model.target_deviation)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("per_class", [False, True])
 def test_python_file_command_and_server_give_the_same_sets(fitted, frame, tmp_path, target, per_class):

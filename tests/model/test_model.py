@@ -30,6 +30,7 @@ def test_no_rows_have_predictions_of_the_right_shape(fitted, frame, target):
     assert sets.shape == (0, len(model.labels) or 2)
 
 
+@pytest.mark.few(3)
 @pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
@@ -49,6 +50,7 @@ def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candida
     np.testing.assert_allclose(spread, expected.std(axis=0), rtol=0, atol=1e-10)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_networks_are_modules_that_predict_what_the_model_predicts(fitted, frame, candidate):
     model = fitted(candidate, "grade")
@@ -93,6 +95,7 @@ def test_rows_give_the_same_predictions_in_every_form(fitted, frame, tmp_path):
     np.testing.assert_allclose(model.predict_proba(records[0]), expected[:1], atol=1e-6)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("rows", [1, 7, 64, 1000])
 def test_blocks_of_any_size_give_the_same_predictions(fitted, frame, tmp_path, rows):
     model = fitted()

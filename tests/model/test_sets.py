@@ -45,6 +45,7 @@ def test_reading_the_errors_of_many_classes_takes_time_in_proportion(monkeypatch
     assert len(computed) == 5000
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("n_rows", "coverage"), [(9, 0.9), (30, 0.8), (99, 0.99), (3000, 0.9)])
 def test_a_new_error_lies_below_the_threshold_as_often_as_asked_for(n_rows, coverage):
     rng, below = np.random.default_rng(0), []
@@ -147,6 +148,7 @@ def check_export(model, rows, folder, **asked):
     return expected
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("per_class", [False, True])
 @pytest.mark.parametrize(("candidate", "target"), [*(("relu:5", target) for target in TARGETS), ("auto", "grade")])
 def test_an_export_gives_the_sets_and_intervals_of_the_model(fitted, frame, tmp_path, candidate, target, per_class):

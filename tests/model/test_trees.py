@@ -91,6 +91,7 @@ def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, mon
             np.testing.assert_allclose(data.predicted(made(data.X)), shares, atol=1e-5)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("kind", "n"), [("two", 400), ("two", 1_600), ("three", 400), ("numbers", 400)])
 def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, n, monkeypatch):
     """Where nodes look at all inputs, which have few values."""
@@ -125,7 +126,7 @@ def strange_data(seed: int) -> TreeData:
     return TreeData(X.astype(np.float32), y, weights, splits, n_classes if n_classes > 2 else 1, n_classes > 0, n_cases)
 
 
-@pytest.mark.parametrize("seeds", [range(20), pytest.param(range(20, 80), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [range(5), pytest.param(range(5, 80), marks=pytest.mark.slow)])
 def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(seeds, monkeypatch):
     kernels = [Kernel(None, "")]
     for level in library.levels():
@@ -298,6 +299,7 @@ def test_a_word_needs_a_number_of_trees(table_for, word):
         candidates_for([word], table_for("ill"))
 
 
+@pytest.mark.slow
 def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
     options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
     members = ["logistic", "extra-trees:10000"]
@@ -412,6 +414,7 @@ BAD_INPUT = {
 }
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("name", [
     *(name for name in BAD_INPUT if name != "many inputs"), pytest.param("many inputs", marks=pytest.mark.slow),
 ])  # fmt: skip

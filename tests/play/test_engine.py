@@ -58,6 +58,7 @@ RUN = """async (document, request) => {
 }"""
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("task", TASKS)
 def test_parameters_curves_and_predictions_equal_pytorch(lab, mixed, document, request_of, task, optimizer):
@@ -66,6 +67,7 @@ def test_parameters_curves_and_predictions_equal_pytorch(lab, mixed, document, r
     check_parity(lab(RUN, document(task), asked), mixed(task), asked)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_equals_pytorch(lab, mixed, document, request_of, activation):
     asked = request_of(f"{activation}:5")
@@ -100,6 +102,7 @@ SPLIT = """(document, split) => {
 }"""
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kind", [*TASKS, "groups"])
 def test_splits_of_a_table_in_the_page_are_those_of_seedbed(lab, mixed, grouped, kind):
     table = grouped if kind == "groups" else mixed(kind)
@@ -109,6 +112,7 @@ def test_splits_of_a_table_in_the_page_are_those_of_seedbed(lab, mixed, grouped,
         assert (train, test, size) == (sorted(expected.train.tolist()), sorted(expected.test.tolist()), len(test))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("task", TASKS)
 def test_splits_of_other_tables_test_a_fifth_of_each_class_and_each_row_equally_often(lab, document, task):
     table = document(task) | {"splits": None}

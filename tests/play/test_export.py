@@ -35,6 +35,7 @@ def exported(lab, mixed, mixed_file, request_of, here):
     return make
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("task", TASKS)
 def test_the_command_runs(exported, call, task, plain_charts):
     words = shlex.split(exported(task)["command"])
@@ -53,6 +54,7 @@ def test_a_recipe_that_differs_belongs_to_its_candidate(exported, request_of):
     assert "--epochs 4" in texts["command"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("task", TASKS)
 def test_the_python_code_runs(exported, mixed, task, monkeypatch):
     asked, compare, small = {}, sb.compare, sb.Design(repeats=1, folds=2, n_networks=1, baselines=[])
@@ -69,6 +71,7 @@ def test_the_python_code_runs(exported, mixed, task, monkeypatch):
     assert asked["recipe"] == sb.Recipe.tutorial(epochs=4, lr=0.1, weight_decay=0)
 
 
+@pytest.mark.few(1)
 @pytest.mark.torch
 @pytest.mark.parametrize("task", TASKS)
 def test_the_pytorch_code_trains_the_same_network_on_the_same_split(exported, request_of, task):

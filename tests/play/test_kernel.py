@@ -14,6 +14,7 @@ from seedbed.play.page import STATIC
 from seedbed.training.native import library
 
 
+@pytest.mark.slow
 def test_the_committed_kernel_is_what_its_source_compiles_to(tmp_path):
     pytest.importorskip("ziglang")
     builder = Path(__file__).with_name("build_kernel.py")

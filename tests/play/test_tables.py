@@ -119,6 +119,7 @@ def check_equal(found, expected):
     np.testing.assert_array_equal(np.array(found["x"], dtype=float), np.array(expected["x"], dtype=float))
 
 
+@pytest.mark.few(12)
 @pytest.mark.product
 @pytest.mark.parametrize("what", FILES)
 @pytest.mark.parametrize("target", ["answer", "colour", "width"])

@@ -55,6 +55,7 @@ def changed(data, rows, value, rng):
     return dataclasses.replace(data, X=X, y=y)
 
 
+@pytest.mark.few(4)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
@@ -71,6 +72,7 @@ def test_rows_outside_the_training_set_do_not_change_parameters(table, kind, los
             assert not np.array_equal(outputs, outputs2, equal_nan=True)  # the change has an effect elsewhere
 
 
+@pytest.mark.few(3)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "mse"])

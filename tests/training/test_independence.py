@@ -39,6 +39,7 @@ MORE = {"optimizer": "adamw", "schedule": "cosine", "warmup": 0.1, "decay_biases
 MORE |= {"clip_norm": 0.1}
 
 
+@pytest.mark.few(3)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])

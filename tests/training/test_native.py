@@ -81,6 +81,7 @@ def test_units_are_in_vector_lanes_if_layers_are_wide(words, wide):
     assert network_in_words(words, 12).program().units_in_lanes == wide
 
 
+@pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
@@ -112,6 +113,7 @@ def test_waves_of_large_inputs_equal_those_of_torch(task, monkeypatch, words, dt
         np.testing.assert_allclose(kernel, torchs, rtol=tolerance)
 
 
+@pytest.mark.few(1)
 @pytest.mark.product
 @pytest.mark.parametrize("words", ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"])
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])

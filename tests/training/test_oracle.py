@@ -41,6 +41,7 @@ def named(value):
     return value if isinstance(value, str) else ",".join(f"{key}={one}" for key, one in value.items())
 
 
+@pytest.mark.few(10)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16])  # 70 rows: the last batch has 6
 @pytest.mark.parametrize("words", ["", "@layernorm", "@batchnorm", "@dropout=0.3"])
@@ -51,6 +52,7 @@ def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words
     assert found.history.note == ""  # known layers use the fast method
 
 
+@pytest.mark.few(10)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
@@ -66,6 +68,7 @@ def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant
 MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label_smoothing": 0.2, "clip_norm": 0.1}
 
 
+@pytest.mark.few(3)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
@@ -77,6 +80,7 @@ def test_every_shape_with_a_full_recipe_equals_the_reference(gap, task, words, o
     assert found.history.note == ""
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(gap, task, optimizer):
     # Normalisation removes the bias before it, so its gradient is zero up to rounding, and Adam divides this rounding

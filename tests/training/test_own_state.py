@@ -46,6 +46,7 @@ def test_a_counter_is_not_reported_as_a_difference_by_seed(task):
     assert "don't keep the trained value of n: register it as a buffer" in history.note
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("number", range(12))
 def test_modules_drawn_at_random_equal_a_plain_loop(monkeypatch, number):
     monkeypatch.syspath_prepend(BENCHMARKS)

@@ -31,6 +31,7 @@ PLACED = [
 ]
 
 
+@pytest.mark.few(8)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16, 20, 70, 500])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])
@@ -53,6 +54,7 @@ def test_in_float32_a_stack_follows_the_reference(reference, task, words):
         np.testing.assert_allclose(history.test_loss[:, index], curves[2], rtol=0, atol=1e-4)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("words", ["relu:4@plr=3", "relu:4@ple=16", PLACED[2]])
 def test_torch_trains_one_network_at_a_time_if_a_step_needs_much_memory(task, monkeypatch, words):
     settings = {"seeds": 5, "epochs": 3, "lr": 0.05, "n_jobs": 1, "dtype": "float64", "engine": "torch"}

@@ -44,6 +44,7 @@ def loss_by_epoch(kind, data, chunk, **recipe):
     return found
 
 
+@pytest.mark.few(3)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 18], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,6 +71,7 @@ def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
     assert set(result.epochs) == {result.curves.shape[1] - 2}
 
 
+@pytest.mark.few(1)
 def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
     for kind in ("relu", "general"):
         patient, whole = (train_plan(planned(kind, two_splits, patience)) for patience in (EPOCHS, None))

@@ -61,6 +61,7 @@ def assert_equal_states(network, other):
     assert max(float((state[name] - value).abs().max()) for name, value in expected.items()) < 1e-9
 
 
+@pytest.mark.few(12)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", EXACT)

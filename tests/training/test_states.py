@@ -12,7 +12,7 @@ from seedbed.training.torch.modules import module_of
 from .plain_loop import built_by_hand, module_in_words, network_in_words
 
 SEEDS = [0, 1, -1, -5, 2**31, 2**32 - 1, 2**32, 2**63 - 1, -(2**63), 2**64 - 1]
-SEEDS += np.random.default_rng(0).integers(-(2**63), 2**63, 40).tolist()
+SEEDS += np.random.default_rng(0).integers(-(2**63), 2**63, 6).tolist()
 WORDS = ["logistic", "linear:5", "relu:5", "relu:20,1,300", "relu:20+tanh:20", "relu:4@batchnorm"]
 WORDS += ["relu:4+tanh:3@layernorm,dropout=0.2", "silu:4@batchnorm", "silu:12,4,4@residual"]
 WORDS += ["silu:4,4@residual,layernorm,dropout=0.5", "relu:4,4@residual,batchnorm"]
