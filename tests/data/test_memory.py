@@ -34,6 +34,7 @@ BOTH = {  # from a type to values and their cells
 }
 VALUES, CELLS = ({name: both[place] for name, both in BOTH.items()} for place in (0, 1))
 TABLE = pa.table(VALUES)
+DATABASE = duckdb.connect()  # the default connection may have unread results of other tests
 FRAMES = {
     "pandas": pd.DataFrame(VALUES),
     "pandas, nullable": pd.DataFrame(VALUES).convert_dtypes(),
@@ -42,7 +43,7 @@ FRAMES = {
     "polars, lazy": pl.DataFrame(TABLE).lazy(),
     "pyarrow": TABLE,
     "narwhals": nw.from_native(TABLE),
-    "duckdb": duckdb.from_arrow(TABLE),
+    "duckdb": DATABASE.from_arrow(TABLE),
 }
 
 
@@ -59,7 +60,7 @@ def test_every_library_gives_the_same_cells(library):
 def test_a_duckdb_relation_needs_no_other_library(monkeypatch):
     for name in ("pyarrow", "polars", "pandas"):
         monkeypatch.setitem(sys.modules, name, None)
-    relation = duckdb.sql("SELECT i AS a, i % 2 AS b, 'x' AS b FROM range(3) AS t(i) ORDER BY i DESC")
+    relation = DATABASE.sql("SELECT i AS a, i % 2 AS b, 'x' AS b FROM range(3) AS t(i) ORDER BY i DESC")
     source = read_source(relation)
     assert (source.names, source.cells(0)) == (("a", "b", "b"), ["2", "1", "0"])
 
