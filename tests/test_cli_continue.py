@@ -9,7 +9,6 @@ import signal
 import pytest
 
 from seedbed.experiment.comparison import Comparison
-from seedbed.report.sentences import duration
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
@@ -89,35 +88,6 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
     assert (folder / "comparison.json").stat().st_mtime_ns > before["comparison.json"]
 
 
-def test_after_a_quick_run_the_next_command_says_how_long_it_takes(call, here):
-    words = [*SMALL[:8], "--n-networks", "2", "--recipe", "tutorial", "--no-baselines"]
-    (line,) = [line for line in call(*words, "--quick").err.splitlines() if line.startswith("Next:")]
-    seconds = json.loads((here / "seedbed-out/compare-moons/comparison.json").read_text())["seconds"]
-    assert line == f"Next:     seedbed {' '.join(words)}   (at most about {duration(9 * seconds)})"
-
-
-@pytest.mark.slow
-def test_a_finished_run_is_divided_by_a_column_and_nothing_is_trained_again(call, here, monkeypatch):
-    call(*SMALL)
-    folder = here / "seedbed-out" / "compare-moons"
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with monkeypatch.context() as patch:
-        patch.setattr("seedbed.experiment.comparison.run_by_looks", None)  # nothing can be trained
-        for column in ("x1", "x2"):
-            done = call(*SMALL, "--by", column)
-            assert (done.status, f"\nBy {column}: linear:2 against relu:3\n" in done.out) == (0, True)
-        shown = json.loads(call(*SMALL, "--by", "x1", "--json").out)
-        unknown = call(*SMALL, "--by", "z")
-    assert (unknown.status, "no column 'z'" in unknown.err) == (2, True)
-    assert sum(group["n_rows"] for group in shown["subgroups"]["subgroups"]) == 500
-    page = (folder / "report.html").read_bytes()
-    assert b'id="subgroups"' in page
-    assert call("report", folder).status == 0
-    assert (folder / "report.html").read_bytes() == page
-    changed = {path.name for path in folder.iterdir() if path.read_bytes() != before[path.name]}
-    assert changed == {"comparison.json", "report.html", "sha256sums.txt"}
-
-
 def test_another_command_gets_another_folder_and_each_is_shown_again(call, here):
     whole, other = call(*SMALL), (*SMALL, "--random-state", "1")
     done = call(*other)
@@ -144,20 +114,6 @@ def test_every_verb_refuses_a_run_whose_files_have_changed(call, here):
         assert f"{run}/comparison.json has changed since the run wrote it. Restore it, or run the same" in done.err
     (folder / "comparison.json").write_text(stored)
     assert call("report", run, "--text").status == 0
-
-
-@pytest.mark.slow
-def test_a_report_that_is_missing_or_cut_short_is_drawn_again(call, here):
-    call(*SMALL)
-    page = here / "seedbed-out" / "compare-moons" / "report.html"
-    whole = page.read_bytes()
-    for damage in (page.unlink, lambda: page.write_bytes(whole[:1000])):
-        damage()
-        assert call(*SMALL).status == 0
-        assert page.read_bytes() == whole
-    before = page.stat().st_mtime_ns
-    assert call(*SMALL).status == 0
-    assert page.stat().st_mtime_ns == before
 
 
 OWN = """
@@ -201,21 +157,6 @@ def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(call
     assert (done.status, said in done.err, "are reused" in done.err) == (0, True, False)
     assert "holds another run: it was written by an older seedbed. " in call(*SMALL, "--out", run).err
     assert sorted(path.name for path in (folder / "unfinished").iterdir()) == before
-
-
-@pytest.mark.slow
-def test_questions_to_a_finished_run_of_an_older_seedbed_name_its_command(call, here):
-    call(*SMALL)
-    run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
-    (folder / "sha256sums.txt").unlink()
-    for name, version in (("experiment.json", 1), ("comparison.json", 2)):
-        document = json.loads((folder / name).read_text())
-        (folder / name).write_text(json.dumps(document | {"schema_version": version}))
-        for words in ("columns", run), ("rows", run), ("train", run, "-o", "m.safetensors"), ("report", run):
-            if words[0] != "report" or name == "comparison.json":
-                done = call(*words)
-                said = f"was written by an older seedbed. Run the command again: seedbed {' '.join(SMALL)}"
-                assert (done.status, said in done.err) == (2, True)
 
 
 @pytest.mark.few(1)

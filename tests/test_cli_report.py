@@ -96,25 +96,6 @@ def test_a_saved_judgement_is_drawn_again_and_printed(call, here, n_tables):
     assert call("report", saved, "--text")[1] == f"{judgement}\n"
 
 
-def test_a_missing_run_is_reported_in_one_line(call):
-    status, out, err = call("report", "nowhere")
-    assert (status, out) == (2, "")
-    hint = "Name a folder that seedbed compare or seedbed train has written."
-    assert err == f"seedbed: there is no run nowhere. {hint}\n"
-    status, out, _ = call("report", "nowhere", "--json")
-    assert (status, json.loads(out)["error"]["hint"]) == (2, hint)
-
-
-@pytest.mark.parametrize("options", [("-o", "taken"), ("-o", "missing/report.html"), ("--format", "png", "-o", "file")])
-def test_an_unwritable_path_is_named(call, run, here, options):
-    (here / "taken").mkdir()
-    (here / "file").write_text("")
-    status, _, err = call("report", run, *options)
-    assert status == 2
-    assert err.startswith("seedbed: can't write")
-    assert err.count("\n") == 1
-
-
 def test_a_password_in_an_address_is_neither_stored_nor_shown(call, here, monkeypatch):
     address = "postgresql://me:secret@127.0.0.1:1/none"
     assert call("compare", address, "--table", "x", "--target", "y", "--out", "run")[0] == 2

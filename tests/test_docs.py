@@ -316,23 +316,6 @@ def test_a_block_is_skipped_only_with_a_reason(write_page: Callable[[str], Path]
         run_page(write_page("<!-- skip: -->" + block), tmp_path)
 
 
-def test_commands_other_lines_and_output_are_distinguished():
-    source = "$ seedbed train a.csv \\\n    --seeds 3\nEpoch: 0\nEpoch: 1\n$ make demo\nseedbed is out\n"
-    (block,) = blocks_of(f"<!-- output -->\n```console\n{source}```\n")
-    assert block.comment == "output"
-    assert commands_of(block) == [("seedbed train a.csv      --seeds 3", "Epoch: 0\nEpoch: 1\n")]
-
-
-def test_a_command_that_fails_is_found(write_page: Callable[[str], Path], tmp_path: Path):
-    with pytest.raises(AssertionError, match="line 2: `seedbed no-such-verb` exits with"):
-        run_page(write_page("```console\n$ seedbed no-such-verb\n```\n"), tmp_path)
-
-
-def test_shown_output_may_omit_parts_with_dots():
-    assert same_output("3 candidates, about ... s\n", "3 candidates, about 21 s\n")
-    assert not same_output("3 candidates, about ... s\n", "4 candidates, about 21 s\n")
-
-
 def test_a_link_to_a_missing_file_is_found(write_page: Callable[[str], Path]):
     text = """\
         [a](page.md) [b](page.md#part) [c](https://example.org) [d](#part) ![e](gone.png) [f](docs/gone.md)
@@ -365,15 +348,6 @@ def drawn_page(write_page: Callable[[str], Path], tmp_path: Path, monkeypatch: p
     return page
 
 
-def test_a_renewed_picture_passes_and_an_unchanged_one_is_not_written_again(drawn_page: Path, tmp_path: Path):
-    assert (tmp_path / "images" / "line.png").stat().st_size < (tmp_path / "curves.png").stat().st_size
-    assert run_page(drawn_page, tmp_path) == 1
-    picture = tmp_path / "images" / "line.png"
-    shutil.copy(tmp_path / "curves.png", picture)
-    run_page(drawn_page, tmp_path, renew=True)
-    assert picture.read_bytes() == (tmp_path / "curves.png").read_bytes()
-
-
 @pytest.mark.usefixtures("drawn_page")
 def test_a_picture_of_another_drawing_or_size_is_found(write_page: Callable[[str], Path], tmp_path: Path):
     other = r"line 10: images/line\.png looks different: [0-9.]+% of the ink lies elsewhere"
@@ -381,25 +355,6 @@ def test_a_picture_of_another_drawing_or_size_is_found(write_page: Callable[[str
         run_page(write_page(DRAWING.format(height=220)), tmp_path)
     with pytest.raises(AssertionError, match="has 400 x 300 pixels, not 400 x 301"):
         run_page(write_page(DRAWING.format(height=200).replace("400, 300", "400, 301")), tmp_path)
-
-
-@pytest.mark.slow
-def test_a_picture_of_another_seed_is_found(tmp_path: Path):
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(60, 4)).astype(np.float32), rng.integers(0, 2, 60)
-    for seed in 0, 1:
-        sb.train_many("relu:5", X, y, X, y, seeds=[seed], epochs=40).plot(tmp_path / f"{seed}.png")
-    assert strangeness(tmp_path / "0.png", tmp_path / "0.png") == ""
-    assert strangeness(tmp_path / "0.png", tmp_path / "1.png") != ""
-
-
-def test_a_figure_comment_needs_a_file_of_the_page_and_a_picture_below(
-    write_page: Callable[[str], Path], tmp_path: Path
-):
-    with pytest.raises(AssertionError, match=r"line 2: no command above writes out/curves\.png"):
-        run_page(write_page("<!-- figure: out/curves.png -->\n![a](page.md)\n"), tmp_path)
-    with pytest.raises(AssertionError, match="line 2: no picture below"):
-        run_page(write_page("<!-- figure: page.md -->\n\n![a](page.md)\n"), tmp_path)
 
 
 def test_a_picture_without_origin_is_found(write_page: Callable[[str], Path]):

@@ -149,31 +149,6 @@ def test_every_change_trains_again(play: Play):
         after(page, lambda: page.get_by_role("button", name="linear:5 One").click())
 
 
-def test_seeds_and_splits_decide_how_many_networks_train(play: Play):
-    page = play(link="seeds=4&splits=3&epochs=100")
-    assert text(page, "#status").startswith("13 networks")
-    after(page, lambda: page.get_by_label("Seeds", exact=True).press("ArrowRight"))
-    assert text(page, "#status").startswith("14 networks")
-    after(page, lambda: page.get_by_label("Splits", exact=True).press("ArrowLeft"))
-    assert text(page, "#status").startswith("11 networks")
-    assert "5 networks" in text(page, "#readout")
-
-
-def test_the_headline_and_the_chance_follow_the_slider_and_the_verdict_says_that_it_does_not(play: Play):
-    page = play(link="seeds=6&splits=4&epochs=100&network=relu:3&lr=0.1")
-    last = text(page, "h1"), text(page, "#chance-finding")
-    page.locator("#epoch").press("Home")
-    expect(page.locator("#chance-finding")).not_to_have_text(last[1])
-    assert re.fullmatch(r"6 networks, one recipe, epoch 1 of 100: .* on new rows\.", text(page, "h1"))
-    page.locator("#epoch").press("End")
-    assert text(page, "h1") == last[0]
-    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
-    after(page, lambda: page.get_by_role("button", name="More units in layer 1").click())
-    assert "last epoch" not in text(page, "#lead")
-    page.locator("#epoch").press("Home")
-    assert "The verdict is on the last epoch" in text(page, "#lead")
-
-
 def test_the_keyboard_keeps_its_place_when_layers_change(play: Play):
     page = play(link="seeds=4&splits=3&epochs=100")
     page.get_by_role("button", name="More units in layer 1").focus()
@@ -238,27 +213,6 @@ def test_verdicts_that_have_been_looked_at_are_counted(play: Play):
     assert "looked at" not in text(page, "#comparison") + text(page, "#lead")
 
 
-def test_controls_stay_where_they_are_while_the_text_above_them_changes(play: Play):
-    page = play(link="seeds=9&splits=9&epochs=300")
-    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
-    for name in ("linear:20,20", "relu:5"):
-        after(page, lambda name=name: page.get_by_role("button", name=name).first.click())
-    assert "2 verdicts" in text(page, "#lead")
-    seen = page.evaluate("""async () => {
-        const { body } = document, lead = document.getElementById("lead"), seeds = document.getElementById("set-seeds");
-        const choice = document.querySelector("[value=adamw]"), seen = [];
-        seeds.value = 4;
-        seeds.dispatchEvent(new Event("input"));
-        while (body.dataset.state === "training") {
-            await new Promise(requestAnimationFrame);
-            seen.push([lead.textContent.includes("verdicts"), choice.getBoundingClientRect().y]);
-        }
-        return seen;
-    }""")
-    assert {said for said, _ in seen} == {True, False}
-    assert len({place for _, place in seen}) == 1
-
-
 def test_a_link_opens_its_settings(play: Play):
     recipe = "optimizer=adamw&lr=0.003&epochs=150&seeds=7&splits=5&table=xor&rows=100&noise=0.1"
     page = play(link=f"network=relu:8%2Btanh:3&{recipe}")
@@ -268,34 +222,10 @@ def test_a_link_opens_its_settings(play: Play):
     assert text(page, "#takeaway pre").endswith(f"#network=relu%3A8%2Btanh%3A3&{recipe}")
 
 
-def test_networks_that_diverge_are_said_to(play: Play):
-    page = play(link="network=linear:20,20&lr=1&seeds=4&splits=2&epochs=200")
-    drop(page, big__csv="x,y\n" + "".join(f"{i % 17},{(i * 7 % 23) ** 3}.5\n" for i in range(80)))
-    after(page, lambda: page.get_by_role("button", name="Train on it").click())
-    assert "became too large" in text(page, "#remark")
-
-
 def test_a_damaged_link_opens_the_usual_network(play: Play):
     page = play(link="network=relu:99999999,x&lr=nan&epochs=-3&seeds=1e9&splits=2&optimizer=__proto__")
     assert text(page, "#word") == "relu:8,8, AdamW, 1 epochs"
     assert text(page, ".seeds output") == "200"
-
-
-def test_the_map_shows_the_mean_and_single_seeds(play: Play):
-    page = play(reduced_motion="reduce")
-    page.locator("#map").scroll_into_view_if_needed()
-    sees = expect(page.locator("#map figure"))
-    sees.to_have_attribute("aria-label", re.compile("the mean of 12 networks over x1 and x2"))
-    page.get_by_label("Seed on the map").press("ArrowRight")
-    sees.to_have_attribute("aria-label", re.compile("seed 1 over x1 and x2"))
-    assert "test rows are wrong" in text(page, "#map")
-
-
-def test_a_table_of_many_columns_begins_with_fewer_networks(play: Play):
-    page = play(link="seeds=20&splits=50")
-    drop(page, wide__csv=csv(90, 300))
-    after(page, lambda: page.get_by_role("button", name="Train on it").click())
-    assert text(page, "#about").endswith("90 rows; many columns, so it begins with fewer splits")
 
 
 def test_a_dropped_table_is_read_and_trained(play: Play):
@@ -313,21 +243,6 @@ def csv(rows: int, columns: int = 2) -> str:
     return f"{names},kind\n" + "".join(
         ",".join(str(r * (i % 6 + 1) % 7) for i in range(columns)) + f",{'ab'[r % 7 > 3]}\n" for r in range(rows)
     )
-
-
-def test_of_tables_that_are_chosen_quickly_the_last_one_is_used(play: Play):
-    page = play()
-    drop(page, first__csv=csv(9000, 20))
-    drop(page, second__csv=csv(60))
-    after(page, lambda: page.get_by_role("button", name="Train on it").click())
-    assert text(page, "#about").startswith("second: predict kind from 2 columns, 60 rows")
-    drop(page, third__csv=csv(9000, 20))
-    after(page, lambda: page.get_by_role("button", name="xor").click())
-    drop(page, fourth__csv="")  # files are read one after the other: the third has been read when this one is refused
-    page.wait_for_selector("#problem:not([hidden])")
-    assert page.locator("#target").is_hidden()
-    assert page.locator("#reading").is_hidden()
-    assert text(page, "#about").startswith("xor")
 
 
 def test_changes_in_quick_succession_end_like_the_last_one_alone(play: Play):
@@ -358,28 +273,6 @@ def test_a_page_without_frames_trains_to_the_end(play: Play):
     page.wait_for_selector("body[data-state=training]")
     page.wait_for_selector("body[data-state=done]")
     assert "xor" in text(page, "#about")
-
-
-def test_a_change_of_settings_does_not_cancel_a_students_training(play: Play):
-    page = play()
-    page.fill("#student", "Ada")
-    script = """() => ["Train my network", "xor"].forEach((name) =>
-        [...document.querySelectorAll("button")].find((one) => one.textContent === name).click())"""
-    after(page, lambda: page.evaluate(script))  # in one task, so that the student's network isn't trained yet
-    expect(page.locator("#classroom [role=status]")).to_contain_text("Ada: ")
-
-
-def test_what_cannot_be_used_is_refused_in_one_sentence(play: Play):
-    page = play()
-    for name, content in {"one__csv": "a,b\n" + "1,2\n" * 40, "none__csv": "", "other__json": "{}"}.items():
-        drop(page, **{name: content})
-        page.wait_for_selector("#target:visible, #problem:visible")
-        if page.locator("#target").is_visible():
-            page.get_by_role("button", name="Train on it").click()
-        page.wait_for_selector("#problem:not([hidden])")
-        assert len(text(page, "#problem")) > 15
-    wait(page)
-    assert "moons" in text(page, "#about")
 
 
 def test_markup_in_names_and_cells_stays_text(play: Play):
@@ -427,44 +320,6 @@ def test_the_files_of_a_class_become_one_picture(play: Play):
     refused = ["d.json was trained with other settings: relu:5, not linear:5.", "e.json is damaged: ask for it again."]
     expect(page.locator("#classroom .problem")).to_have_text(" ".join(refused))
     expect(page.locator("#problem")).to_be_hidden()
-
-
-def test_only_the_result_of_the_name_in_the_field_can_be_saved(play: Play):
-    page = play()
-    page.get_by_role("button", name="Train my network").click()
-    said = page.locator("#classroom [role=status]")
-    expect(said).to_have_text("Enter your name first.")
-    page.fill("#student", "Ada")
-    expect(said).to_have_text("")
-    page.get_by_role("button", name="Train my network").click()
-    save = page.get_by_role("button", name="Save my result")
-    expect(save).to_be_visible()
-    page.fill("#student", "Bob")
-    expect(save).to_be_hidden()
-
-
-def test_a_link_keeps_the_pinned_network(play: Play):
-    page = play(link="network=relu:3&seeds=4&splits=3&epochs=50&optimizer=adamw&table=xor")
-    after(page, lambda: page.get_by_role("button", name="Compare with\u2026", exact=True).click())
-    after(page, lambda: page.get_by_role("radio", name="SGD").check())
-    page.get_by_role("radio", name="Settings").check()
-    other = play(link=text(page, "#takeaway pre").split("#")[1])
-    assert "relu:3, SGD compared with relu:3, AdamW" in text(other, "#comparison")
-    after(other, lambda: other.get_by_role("button", name="moons").click())
-    assert "relu:3, AdamW, 50 epochs is no longer the reference" in text(other, "#notice")
-
-
-def test_training_can_be_stopped_and_started_again(play: Play):
-    page = play(link="seeds=4&splits=3&epochs=60")
-    page.get_by_label("Epochs", exact=True).press("End")
-    page.get_by_label("Seeds", exact=True).press("End")
-    page.get_by_role("button", name="Stop").click()
-    assert text(page, "#status") == "Stopped."
-    # No number of the network before stands there for the one that was stopped.
-    assert not page.locator("#readout").inner_text().startswith("Epoch 60:")
-    assert "written when all networks are trained" in text(page, "#takeaway pre")
-    after(page, lambda: page.get_by_label("Epochs", exact=True).press("Home"))
-    assert text(page, "#status").startswith("209 networks")
 
 
 def test_the_verdict_is_that_of_judge_on_the_saved_scores(play: Play, tmp_path: Path):

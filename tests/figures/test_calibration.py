@@ -24,13 +24,6 @@ def test_each_panel_shows_the_numbers_of_the_summary(compared, rows_of):
         assert row["from"] == pytest.approx([0, 0.1])
 
 
-def test_the_heading_gives_ece_its_reference_value_and_the_predicted_class(compared, texts):
-    said = texts(calibration(compared("linear:5", "relu:5")))
-    assert said.count("ECE .12 (.05 if exact)") == 2
-    assert "forecast probability of yes" in said
-    assert "class that was predicted" in texts(calibration(compared("linear:5") | {"task": "multiclass"}))
-
-
 def test_the_prior_and_candidates_without_probabilities_are_left_out(compared, rows_of):
     summary = compared("linear:5", "prior", "relu:5")
     summary["candidates"][2]["calibration"] = None

@@ -77,16 +77,6 @@ def test_a_diverging_loss_is_cut_off_and_named(candidate, summary):
     assert "beyond the axis: relu:5 (loss)" in _subtitle(chart)
 
 
-def test_accuracy_is_in_percent_and_stays_within_the_possible(candidate, summary):
-    perfect = candidate()
-    for line in ("mean", "low", "high"):
-        perfect["curves"]["test_score"][line] = [1.0] * 60
-    chart = learning_curves(summary(perfect))
-    axis = _encoding(chart)["y"]["axis"]
-    assert axis["format"] == "%"
-    assert 1.0 <= _scale(chart, 0)[1] < 1.05
-
-
 @pytest.mark.parametrize("start", [-0.9, -5.0, -40.0])
 def test_the_first_epochs_of_r2_do_not_set_the_axis_and_r2_is_no_percentage(candidate, summary, start):
     entry, other = candidate("relu:5"), candidate("linear:5")

@@ -2,7 +2,6 @@
 
 import json
 import re
-from types import SimpleNamespace
 
 import pytest
 import vl_convert
@@ -59,14 +58,6 @@ def test_the_script_of_a_page_is_created_once_and_cached(tmp_path, monkeypatch):
     assert pictures.browser_library.__wrapped__() == made
 
 
-def test_each_chart_is_a_picture_in_the_given_format(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "save_chart", lambda chart, path: path)
-    monkeypatch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, lambda summary, theme: "chart"))
-    document = SimpleNamespace(kind="comparison")
-    names = ["survival.pdf", "curves.pdf", "lottery.pdf", "calibration.pdf", "rows.pdf", "effects.pdf"]
-    assert [path.name for path in pictures.save_pictures(document, tmp_path, "pdf")] == names
-
-
 KNOWN = r"Known: \.png, \.svg, \.pdf, \.json, \.html"
 
 
@@ -77,20 +68,6 @@ def test_an_unknown_suffix_and_a_missing_folder_are_refused(chart, tmp_path, nam
     with pytest.raises(OptionError, match=message):
         save_chart(chart, tmp_path / name)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(chart, tmp_path, monkeypatch):
-    path = tmp_path / "curves.json"
-    path.write_text("old")
-
-    def fail(*_):
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr("pathlib.Path.replace", fail)
-    with pytest.raises(OptionError, match=r"can't write to .*curves\.json: the disk is full"):
-        save_chart(chart, path)
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_first_three_colours_differ_for_colour_blind_readers():

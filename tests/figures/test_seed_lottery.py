@@ -53,14 +53,6 @@ def test_a_difference_in_accuracy_is_in_percentage_points(compared, rows_of):
     assert "in points" in json.dumps(chart["concat"][1]["title"])
 
 
-def test_the_seeds_of_one_candidate_form_one_panel(compared, texts):
-    chart = seed_lottery(_trained(compared))
-    assert len(chart["concat"]) == 1
-    said = texts(chart)
-    assert "4 single runs (one seed)" in said
-    assert "50% to 70%, mean 60%" in said
-
-
 def test_runs_outside_the_bins_are_reported(compared, texts):
     said = texts(seed_lottery(_trained(compared, lowest=-900.0)))
     assert "further off, too (relu:5)" in said

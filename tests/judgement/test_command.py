@@ -1,7 +1,6 @@
 """The verb `judge`: text, JSON, files, exit status and imports."""
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -71,14 +70,6 @@ def test_a_dash_reads_the_standard_input(scores, csv, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes().replace(b"0.8", b"oops", 1))))
     assert status("-") == 2
     assert capsys.readouterr().err.startswith("seedbed: stdin: line 2, column 'accuracy' holds 'oops")
-
-
-def test_json_is_the_whole_document(scores, csv, capsys):
-    assert status(csv(scores(folds=5)), "--json") == 0
-    document = json.loads(capsys.readouterr().out)
-    assert (document["kind"], document["reference"], document["interval"]) == ("judgement", "old", "corrected")
-    assert document["command"].startswith("seedbed judge ")
-    assert [one["candidate"] for one in document["verdicts"]] == ["new"]
 
 
 def test_report_and_document_are_written(scores, csv, tmp_path, capsys):

@@ -46,13 +46,6 @@ def test_random_splits_need_the_share_of_test_rows(scores):
     assert sb.judge(counted)["new"]["high"] == pytest.approx(judgement["new"]["high"])
 
 
-def test_a_large_test_share_widens_the_interval_by_the_overlap(scores):
-    found = renamed(scores(folds=10), fold="split", repeat=None)
-    small, large = (sb.judge(found, test_share=share)["new"] for share in (0.1, 0.5))
-    ratio = (large["high"] - large["low"]) / (small["high"] - small["low"])
-    assert ratio == pytest.approx(((1 / 10 + 1) / (1 / 10 + 1 / 9)) ** 0.5)
-
-
 def test_row_counts_overrule_the_name_of_the_split_column(scores):
     found = scores(folds=10) | {"n_train": [50] * 20, "n_test": [50] * 20}
     judgement = sb.judge(found)

@@ -224,14 +224,6 @@ def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(
     assert list(judgement.to_dict()["labels"]) == ["0", "1"]
 
 
-def test_naming_the_score_leaves_a_file_of_predictions_one(predictions):
-    rows = wide(predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed")
-    frame = pd.DataFrame({"y_true": rows["y"], **{n: np.where(rows[n] > 0.5, "yes", "no") for n in ("plain", "sharp")}})
-    assert sb.judge(frame, score="accuracy").to_dict() == sb.judge(frame).to_dict()
-    with pytest.raises(sb.OptionError, match=r"no column says which rows a fold tests\. Add a column 'fold'"):
-        sb.judge(frame, score="accuracy", folds=4)
-
-
 @pytest.mark.parametrize("score", [None, "accuracy"])
 def test_lines_with_a_fold_and_without_a_row_are_out_of_fold_predictions(predictions, score):
     named = wide(predictions(repeats=1, gain=0.2), "repeat", "seed")

@@ -36,38 +36,14 @@ def test_what_a_recipe_leaves_out_suits_the_optimizer_and_the_number_of_rows(opt
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"optimizer": "adam", "batch_size": 32}, "Adam, lr 0.01, batches of 32, 1000 epochs"),
-        ({"optimizer": "adamw", "lr": 1e-3}, "AdamW, lr 0.001, weight decay 0.01, full batch, 1000 epochs"),
-        ({"schedule": "onecycle", "lr": 1.0}, "SGD, lr 1, one-cycle schedule, full batch, 1000 epochs"),
-        (
-            {"schedule": "cosine", "warmup": 0.1},
-            "SGD, lr 0.01, cosine schedule with 10% warm-up, full batch, 1000 epochs",
-        ),
-        ({"patience": None, "epochs": 50}, "SGD, lr 0.01, full batch, up to 50 epochs"),
-        ({"patience": 20}, "SGD, lr 0.01, full batch, up to 1000 epochs, patience 20"),
-    ],
-)
-def test_a_recipe_is_described_in_a_few_words(settings, words):
-    assert Recipe.tutorial(**settings).describe() == words
-
-
-@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"optimizer": "adma"}, "unknown optimizer 'adma'. Did you mean 'adam"),
-        ({"lr": -0.1}, "lr is -0.1. It must be a number from 0 up"),
-        ({"momentum": float("inf")}, "momentum is inf"),
-        ({"epochs": 0}, "epochs is 0. It must be a whole number from 1 to 1,000,000"),
         ({"batch_size": "full"}, "batch_size is 'full'"),
         ({"optimizer": "adam", "momentum": 0.9}, "momentum and nesterov belong to sgd, not to adam. Leave them out"),
         ({"schedule": "cosin"}, "unknown schedule 'cosin'. Did you mean 'cosine'"),
-        ({"warmup": 1.0}, "warmup is 1.0. It must be a share from 0 to below 1"),
         ({"warmup": 0.1, "schedule": "onecycle"}, "onecycle has a warm-up of its own. Leave warmup out"),
         ({"label_smoothing": 0.1, "loss": "mse"}, "requires class targets, and mse is a loss of numbers. Leave"),
-        ({"clip_norm": 0}, "clip_norm is 0. It must be a number above 0, or left out for no clipping"),
-        ({"decay_biases": "no"}, "decay_biases is 'no'. It must be True or False"),
         ({"optimizer": "sgd", "nesterov": True}, "nesterov needs momentum. Add momentum=0.9"),
     ],
 )

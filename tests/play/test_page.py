@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.errors import ColumnError, DataError, OptionError
+from seedbed.errors import ColumnError, DataError
 from seedbed.play.document import table_document
 from seedbed.play.page import STATIC, bundled, page_text
 
@@ -140,13 +140,6 @@ def test_the_verb_refuses_in_one_line(call, here, arguments, message):
     done = call("play", *arguments, "--no-open")
     assert (done.status, len(done.err.splitlines())) == (2, 1)
     assert message in done.err
-
-
-def test_options_that_contradict_are_refused_in_python(mixed):
-    with pytest.raises(OptionError, match="read already"):
-        sb.playground(mixed("binary"), target="kind")
-    with pytest.raises(OptionError, match="there is no table"):
-        sb.playground(target="kind")
 
 
 @pytest.mark.slow

@@ -187,13 +187,6 @@ def test_a_mark_that_would_reorder_the_page_is_shown_in_names_and_cells(lab):
     assert "gr\\u202eeen" in found["columns"][2]["categories"]
 
 
-def test_without_a_target_the_columns_are_named(lab):
-    assert lab(READ, FILES["commas"], None) == {
-        "error": "Choose the column to predict.",
-        "columns": ["width", "count", "colour", "answer"],
-    }
-
-
 def test_the_map_shows_the_columns_that_tell_all_classes_apart_and_keeps_the_others_at_what_is_usual(lab):
     # Wing and mass tell c from the others twice; the beak tells a from b. No level has half of the rows.
     rows = []
@@ -218,18 +211,6 @@ def test_the_map_shows_columns_that_divide_the_classes_only_together(lab):
     script = """(text) => { const { table } = readCsv(text, "kind");
       return survey(table).numbers.map((input) => table.inputs[input].name); }"""
     assert set(lab(script, text)[:2]) == {"left", "up"}
-
-
-def test_training_on_a_wide_or_long_table_ends(lab, request_of):
-    columns = [f"c{i}" for i in range(60)]
-    values = np.random.default_rng(1).normal(size=(10_000, 60)).round(2)
-    rows = [[*map(str, row), "no" if row[0] < 0 else "yes"] for row in values.tolist()]
-    text = lines(rows, header=[*columns, "answer"])
-    found = lab("""async (text, request) => {
-      const { table } = readCsv(text, "answer"), run = await finish(table, request);
-      return [run.status, run.message, table.nInputs, run.curves.trainLoss.every(Number.isFinite)];
-    }""", text, request_of(epochs=2))  # fmt: skip
-    assert found == ["done", "", 60, True]
 
 
 @pytest.mark.parametrize("name", ["moons", "circles", "xor", "spiral"])

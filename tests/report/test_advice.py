@@ -52,16 +52,12 @@ def test_without_verdicts_no_model_is_recommended(make):
          "small: shown to be better than all others that were compared"),
         ({"trees": "", "large": "open", "small": "worse", "prior": "worse"},
          "trees; not surely the best: large may be as good"),
-        ({"trees": "", "large": "open", "small": "open", "prior": "worse"},
-         "trees; not surely the best: large and small may be as good"),
         ({"trees": "", **dict.fromkeys("abcd", "open"), "prior": "worse"},
          "trees; not surely the best: four others may be as good"),
         ({"large": "", "small": "alike", "prior": "worse"},
          "large; small is simpler, and differs too little to matter"),
-        ({"small": "", "large": "alike", "prior": "worse"}, "small; large differs too little to matter"),
         ({"small": "", "trees": "worse", "prior": "open"},
          "small: shown to be better than trees; it isn't shown to be better than always answering 0"),
-        ({"prior": "", "small": "open"}, "no model: none did better than always answering 0"),
         ({"prior": "", "small": "worse"}, "no model: none is shown to do better than always answering 0"),
     ],
 )  # fmt: skip
@@ -132,16 +128,6 @@ def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_
     assert said(found)["To be sure"].startswith("over 10,000,000 rows in all (you have 4,000) to tell")
 
 
-def test_even_a_prior_that_may_be_as_good_is_the_rival(document):
-    assert "to tell small from prior" in said(document(OPEN | {"prior": "open"}))["To be sure"]
-
-
-def test_another_question_is_asked_without_the_folder_of_this_run(document):
-    found = document(OPEN, command="seedbed compare a.csv --out run --overwrite --quick --seeds=3 --out=x")
-    hint = "see whether they would make a model better: seedbed rows a.csv --seeds=3"
-    assert said(found)["More rows"] == hint
-
-
 def test_a_longer_run_is_named_where_it_may_be_enough(document):
     found = document(OPEN, more_repeats_ratio=0.5)
     found["verdicts"][0] |= {"rows_factor": 3.0}
@@ -158,13 +144,6 @@ def test_if_all_is_decided_no_rows_are_named(document, make):
     assert quick["Note"] == "a first look with 1 repeat: run it without quick before you rely on it"
     check = make.check("small", "under_trained") | {"evidence": {"training_loss": 0.7}}
     assert said(document(OPEN, checks=[check]))["To be sure"] == "first train small until it has learnt something"
-
-
-def test_a_sample_and_missing_baselines_are_named(document):
-    found = document({"small": "", "large": "open"}, plan={"sample_of": 48_842})
-    note = said(found)["Note"]
-    assert note.startswith("a first look at 1,299 of 48,842 rows with 10 repeats: run it without quick")
-    assert note.endswith("no baseline was compared, so this doesn't show whether a network is needed")
 
 
 def noted(code, finding, **remedy):

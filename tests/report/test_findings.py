@@ -23,12 +23,6 @@ def document(make, make_curves):
     return build
 
 
-def test_the_title_of_the_curves_names_the_most_likely_problem(document, make):
-    found = document(checks=[make.check("relu:5", "over_trained"), make.check("relu:5", "under_trained")])
-    assert curves(found) == "relu:5 is still improving at epoch 20"
-    assert curves(document()) == "Training went as it should: no network is under- or overtrained"
-
-
 def test_the_title_of_the_confusion_matrix_counts_rows_of_the_class_that_is_missed_most(document):
     found = document()
     assert confusion(found) == "linear:5 finds 390 of the 520 rows of class 1"

@@ -128,19 +128,6 @@ def test_a_range_beyond_the_margin_is_not_shown_beside_no_difference_that_matter
     assert (row.gain, row.verdict) == ("within ±0.01", "no difference that matters")
 
 
-def test_a_warning_with_a_command_stands_where_the_answer_does_and_is_folded_for_a_shell(document):
-    finding, remedy = "time is part of it", {"drop": ["my time"]}
-    note = {"message": f"{finding}: why.", "column": "time", "code": "SB211", "finding": finding, "remedy": remedy}
-    found = document(notes=[note], command="seedbed compare a_table_with_a_long_name.csv --target DEATH_EVENT")
-    lines = glance_text(found, width=60).splitlines()
-    assert [line[11:] for line in lines[3:8]] == [
-        "time is part of it (SB211): all this may be", "wrong. Type:",
-        "seedbed compare a_table_with_a_long_name.csv \\", "--target DEATH_EVENT --drop 'my time'",
-        "relu:5; not surely the best: linear:5 may be as",
-    ]  # fmt: skip
-    assert lines[3].startswith("First ")
-
-
 def test_without_a_named_reference_rows_say_how_far_they_are_behind(document, make):
     verdicts = [make.verdict("linear:5", -0.04, 0.02, reference="relu:5")]
     found = document(verdicts=verdicts, rivals=[], reference="relu:5", reference_named=False)
@@ -149,22 +136,6 @@ def test_without_a_named_reference_rows_say_how_far_they_are_behind(document, ma
     assert screen.columns[2] == "behind relu:5"
     assert (rows["relu:5"].gain, rows["relu:5"].recommended) == ("recommended", True)
     assert rows["linear:5"].gain == "0.010 ±0.030"
-
-
-def test_what_helps_follows_the_table_and_models_are_described(document):
-    found = document(contrasts=[CONTRAST])
-    found["candidates"][1]["few_words"] = "one hidden layer"
-    text = glance_text(found)
-    assert "  a curve  relu:5 over linear:5  +0.010 ±0.008  helps" in text
-    assert text.index("What helps") > text.index("one hidden layer")
-    assert "What helps" not in glance_text(document())
-
-
-def test_without_verdicts_the_scores_and_a_reason_are_shown(document, make):
-    few = [make.no_verdict(name, "40 rows are too few") for name in ("relu:5", "prior")]
-    text = glance_text(document() | {"verdicts": [], "advice": None, "no_verdict": few})
-    assert "No verdict: 40 rows are too few." in text
-    assert [word for word in ("verdict ", "reference", "gain", "Use ", "±", "margin") if word in text] == []
 
 
 @pytest.mark.parametrize("reason", ["it diverged", "left out"])
@@ -178,13 +149,6 @@ def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document,
     assert (row.name, row.score, row.gain, row.other_scores) == ("relu:5", "-", "", ("-",))
     assert row.interval is None
     assert row.verdict == f"none: {reason}"
-
-
-def test_candidates_with_the_same_finding_share_a_sentence(document, make):
-    checks = [make.check(name, "under_trained") for name in ("relu:5", "linear:5")]
-    words = "relu:5 and linear:5 were still learning at the end: more epochs or a higher lr may help."
-    assert words in said(document(checks=checks))
-    assert "relu:5 was still learning" in said(document(checks=checks[:1]))
 
 
 @pytest.mark.parametrize(

@@ -54,16 +54,6 @@ def test_groups_are_counted_and_square_brackets_are_no_markup():
     assert "[red]" in overview_text(document(column("[red]")))
 
 
-def test_warnings_with_their_first_rows_come_before_columns_and_plain_notes_after():
-    warning = {**note("Two cells.", "SB104"), "count": 9, "rows": ["line 7", "line 62"]}
-    assert "SB104: Two cells. [line 7, line 62, ...]" in overview_text(document(column("a"), warnings=[warning]))
-    letters = {**note("Line 5 holds odd letters."), "rows": ["line 5"]}
-    assert "Note: Line 5 holds odd letters." in overview_text(document(column("a"), notes=[letters]))
-    text = overview_text(document(column("width"), warnings=[note("Look here.", "SB101")], notes=[note("By the way.")]))
-    places = [text.index(words) for words in ("SB101: Look here.", "width", "Note: By the way.")]
-    assert places == sorted(places)
-
-
 @pytest.mark.parametrize("n", [200, 201])
 def test_only_the_first_of_very_many_columns_are_shown(n):
     text = overview_text(document(*(column(f"c{i}") for i in range(n))))

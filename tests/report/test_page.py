@@ -53,12 +53,6 @@ def test_the_sections_are_in_reading_order_and_give_the_command_that_reproduces_
         assert words in shown
 
 
-def test_without_a_verdict_the_page_gives_the_reason(page, make):
-    reason = "only 30 rows"
-    shown = page(verdicts=[], no_verdict=[make.no_verdict("relu:5", reason), make.no_verdict("prior", reason)])
-    assert "<h1>No verdict: only 30 rows.</h1>" in shown
-
-
 def test_each_verdict_is_shown_once_with_its_numbers_in_one_table(page, make):
     verdict = make.verdict("relu:5", -0.05, -0.02, reference="prior")
     check = make.check("relu:5", "under_trained", "was still learning")
@@ -77,14 +71,6 @@ def test_names_are_escaped(page, make):
     assert "<b>bold" not in re.sub(r"(?s)<script.*?</script>", "", shown)
     assert "49" not in re.findall(r"<h1>.*?</h1>", shown)[0]
     assert shown.count("<script") == shown.count("</script>") == 3
-
-
-def test_notes_are_shown_with_codes_and_rows_and_a_quick_run_as_a_first_look(page, usual):
-    note = {"message": "2 rows are copies", "column": "", "code": "SB201", "count": 9, "rows": ["line 3", "line 4"]}
-    shown = text_of(page(notes=[note]))
-    assert "SB201 2 rows are copies [line 3, line 4, ...]" in shown
-    assert page(plan={"quick": True}).count("a first look with 10 ") == 1
-    assert "irst look" not in usual
 
 
 def test_the_confusion_matrix_of_many_classes_is_only_in_the_json(page, make):

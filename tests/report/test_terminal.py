@@ -1,7 +1,5 @@
 """A comparison as terminal text, made from a summary."""
 
-import itertools
-
 import msgspec
 import pytest
 
@@ -59,25 +57,6 @@ def test_the_details_are_the_first_screen_then_verdicts_then_sentences(make):
     assert [text.count(words) for words in order] == [1] * len(order)
 
 
-def test_the_margin_is_given_in_units_of_the_metric_if_there_are_verdicts(make):
-    document = two(make, "better", metric="accuracy")
-    document["metric"] = document["metric"] | {"margin": 0.025}
-    text = comparison_text(document)
-    assert text.endswith("\nThe margin is 2.5 points in accuracy.")
-    document |= {"verdicts": [], "no_verdict": [make.no_verdict("relu:5", "too few rows")]}
-    assert "margin" not in comparison_text(document)
-
-
-def test_fewer_than_five_folds_give_a_warning_beside_verdicts(make):
-    for folds, kind in itertools.product([2, 4, 5, 10], ["cross_validation", "held_out"]):
-        document = two(make, "better", plan={"kind": kind, "folds": folds})
-        line = f"\n{folds} folds give rough intervals: use 5 or more."
-        rough = kind == "cross_validation" and folds < 5
-        text = comparison_text(document)
-        assert (line in text, "rough intervals" in text) == (rough, rough)
-        assert "rough intervals" not in comparison_text(document | {"verdicts": []})
-
-
 # Verdicts
 
 
@@ -92,28 +71,7 @@ def test_a_probability_is_never_shown_as_certain(make):
 # No verdict
 
 
-def test_a_single_reason_names_its_candidate_unless_it_is_about_the_table(make):
-    networks = [make.network(name) for name in ("linear:5", "relu:5")]
-    document = make.document(*networks, no_verdict=[make.no_verdict("relu:5", "some of its predictions aren't finite")])
-    assert "\n\nNo verdict on relu:5: some of its predictions aren't finite.\n" in comparison_text(document)
-    document |= {"no_verdict": [make.no_verdict("relu:5", "40 rows are too few")], "interval": None}
-    assert "\n\nNo verdict: 40 rows are too few.\n" in comparison_text(document)
-    assert "No verdict on" not in comparison_text(document)
-
-
 # What would decide
-
-
-@pytest.mark.parametrize(("shares", "words"), [([0.3, 0.996], "30 to 100%"), ([None, 0.2], "20%")])
-def test_the_share_of_uncertainty_from_seeds_is_given(make, shares, words):
-    names = [f"relu:{n}" for n in range(1, len(shares) + 1)]
-    verdicts = [make.verdict(name, -0.03, 0.03, seed_share=share) for name, share in zip(names, shares, strict=True)]
-    document = make.document(*(make.network(name) for name in ("linear:5", *names)), verdicts=verdicts)
-    document["plan"]["seeds"] = 5
-    text = comparison_text(document)
-    assert f"{words} of the uncertainty of the gains comes from seeds" in unfolded(text)
-    document["plan"]["seeds"] = 1
-    assert "comes from seeds" not in unfolded(comparison_text(document))  # one seed can't show it
 
 
 def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better(make):
@@ -127,21 +85,6 @@ def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better
 
 
 # Notes
-
-
-def test_a_specific_recipe_is_described_below_the_table(make):
-    own = make.network("relu:5", description="SGD, lr 0.1, full batch, 1000 epochs")
-    text = comparison_text(make.document(make.network("linear:5"), own))
-    assert "\nrelu:5: SGD, lr 0.1, full batch, 1000 epochs." in text
-    assert "\nlinear:5: " not in text
-
-
-def test_networks_that_share_a_reason_for_slow_training_are_named_once_on_screen_and_in_the_details(make):
-    note = "trained by torch, which is slower: no kernel was built for this processor and system"
-    document = make.document(make.network("relu:5", note=note), make.network("tanh:5", note=note))
-    for text in (unfolded(comparison_text(document)), " ".join(glance_text(document).split())):
-        assert f"relu:5 and tanh:5: {note}." in text
-        assert text.count(note) == 1
 
 
 # Lines

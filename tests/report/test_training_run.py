@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seedbed.evaluation.single_runs import RunLottery
 from seedbed.evaluation.summaries import Lotteries, SplitSizes, TrainedNetworks, TrainingSummary
-from seedbed.report.sentences import headline, training_sentences
+from seedbed.report.sentences import headline
 
 
 @pytest.fixture
@@ -49,12 +49,3 @@ def test_the_stated_range_contains_nine_of_ten_seeds(n):
 )
 def test_the_headline_gives_the_range_that_the_seeds_show(summary, of, expected):
     assert headline(summary(**of)) == expected
-
-
-def test_the_lowest_and_highest_seed_and_the_networks_that_diverged_are_named(summary):
-    many = "100 networks that differ only in their seed, after 1,000 epochs: the lowest at 55.0%, the highest at 95.0%."
-    assert next(training_sentences(summary(100))) == many
-    assert next(training_sentences(summary(3))) == "3 networks that differ only in their seed, after 1,000 epochs."
-    assert next(training_sentences(summary())).startswith("One network on one split, after 1,000 epochs: ")
-    left_out = "3 of 10 networks diverged and are left out. Give a lower learning rate."
-    assert left_out in training_sentences(summary(10, 3))
