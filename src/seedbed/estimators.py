@@ -136,7 +136,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 "weights_": dict(out_of_bag.weights),
                 "oob_losses_": dict(out_of_bag.losses),
             }
-            if durations is None:  # out-of-bag values of survival are those of intervals
+            if not table.outcome.is_expanded:  # else out-of-bag values are those of expanded rows
                 name = "oob_decision_function_" if model.labels else "oob_prediction_"
                 self.__dict__[name] = out_of_bag.values
         return self

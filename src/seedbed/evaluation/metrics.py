@@ -103,6 +103,11 @@ class Metric:
         return "survival" in self.tasks
 
     @property
+    def is_of_numbers(self) -> bool:
+        """Whether it is of numbers, and not of classes or survival."""
+        return "regression" in self.tasks
+
+    @property
     def is_testable(self) -> bool:
         """Whether verdicts may be about it: it has a value of each row, or of each fold, see `fold_losses`."""
         return self.row_loss is not None or self.weighted is not None or self.concordance
@@ -261,7 +266,7 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
         names = [entry.name for entry in METRICS.values() if entry.row_loss]
         raise OptionError(f"'{name}' isn't a metric with a loss for each row", did_you_mean(name, names))
     truth, guess = np.asarray(y), np.asarray(p, dtype=np.float64)
-    if "regression" in METRICS[name].tasks:
+    if METRICS[name].is_of_numbers:
         with np.errstate(over="ignore", invalid="ignore"):
             losses = loss(truth.astype(np.float64), guess, variance)
         return np.where(np.isfinite(losses), losses, np.nan)
@@ -311,7 +316,7 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
         if METRICS[name].concordance:
             return 0.5
         return float(row_losses(name, truth, np.broadcast_to(survival, truth.shape)).mean())
-    if "regression" in METRICS[name].tasks:
+    if METRICS[name].is_of_numbers:
         return float(row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean())
     codes = truth.astype(np.intp)
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
@@ -369,7 +374,7 @@ def margin_beside(name: str, default: float, reference_error: float) -> Margin:
         name: of the metric.
         default: from `default_margin`. reference_error: mean loss of the reference, same units.
     """
-    tenth, floor = reference_error / 10, default / (100 if "regression" in METRICS[name].tasks else 10)
+    tenth, floor = reference_error / 10, default / (100 if METRICS[name].is_of_numbers else 10)
     if tenth >= default:
         return Margin(default, "default")
     return Margin(tenth, "tenth_of_error") if tenth >= floor else Margin(floor, "floor")

@@ -72,7 +72,7 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     across = "probability of the class that was predicted"
     if summary.survival is not None:
         across = f"forecast probability of surviving until {summary.survival.words}"
-    elif summary.task == "binary":
+    elif len(summary.labels) == 2:
         across = f"forecast probability of {list(summary.labels)[1]}"
     phrases = [
         f"across: {across}; up: how often it came true",

@@ -221,13 +221,12 @@ class Model(Ensemble):
             CandidateError: the networks are your own module, not built from a candidate's words.
         """
         path = Path(path)
-        if self.follow_up is not None:  # the file has the interval as one more input, and gives its hazard
+        if self.n_levels:  # the file has the column of the expanded rows as one more input
             if coverage is not None or per_class:
                 self.thresholds_of_sets(coverage, per_class=per_class)
-            hazards = dataclasses.replace(self, task="binary", follow_up=None).export(path)
-            name, ends = self.preprocessor.feature_names_in_[-1], [f"{cut:g}" for cut in self.follow_up.cuts]
-            message = f"the file predicts the hazard of the interval '{name}', '1' to '{len(ends)}'; they end at"
-            return Exported((path,), (*hazards.notes, Note(f"{message} {', '.join(ends)}", name)))
+            learnt = dataclasses.replace(self, task=self.outcome.learns, follow_up=None).export(path)
+            name = self.preprocessor.feature_names_in_[-1]
+            return Exported((path,), (*learnt.notes, Note(self.outcome.about_levels(name, self), name)))
         if path.suffix != ".onnx":
             raise OptionError(f"can't write an ONNX file to {path}", "Name a file that ends in .onnx.")
         if type(self.architecture) not in (MLP, BlendedMembers):

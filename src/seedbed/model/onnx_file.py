@@ -195,7 +195,7 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
     assert isinstance(architecture, MLP | BlendedMembers)
     value = add_inputs(graph, model.preprocessor)
     outputs = graph.cast(add_networks(graph, architecture, model.states, value, *sizes), TensorProto.DOUBLE)
-    declared = _add_number(graph, model, outputs) if model.task == "regression" else _add_classes(graph, model, outputs)
+    declared = _add_number(graph, model, outputs) if model.outcome.is_number else _add_classes(graph, model, outputs)
     if sets:
         declared += _add_sets(graph, model, sets)
     content = helper.make_graph(
@@ -224,7 +224,7 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
 
 def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoProto]:
     """Add probabilities, spread and label; `outputs` are logits, float64 [network, n, output]."""
-    if model.task == "binary":
+    if model.outcome.has_threshold:
         values, spread = _add_moments(graph, graph.add("Sigmoid", _squeezed(graph, outputs, 2)))
         other = graph.add("Sub", graph.constant(1.0), values)
         columns = [graph.add("Unsqueeze", value, graph.constant([1])) for value in (other, values)]
@@ -240,7 +240,7 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
     whole = model.classes_.dtype.kind == "i"
     labels = graph.constant(model.classes_, np.int64 if whole else object)
     label = graph.add("Gather", labels, code, output=_output(model, "label"))
-    kind = "positive" if model.task == "binary" else "most probable"
+    kind = "positive" if model.outcome.has_threshold else "most probable"
     listed = ", ".join(model.labels)
     return [
         _value(probabilities, ["n", len(model.labels)], f"probability of each class, mean over the networks: {listed}"),
@@ -264,7 +264,7 @@ def _add_number(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoPr
 def _add_sets(graph: Graph, model: Ensemble, sets: Mapping[str, Any]) -> list[ValueInfoProto]:
     """Add the set of each row, or the ends of its interval."""
     limits, share = sets["thresholds"], f"at a coverage of {sets['coverage']}{' in each class' * sets['per_class']}"
-    if model.task == "regression":
+    if model.outcome.is_number:
         value, limit = _output(model, "value"), graph.constant(limits[0])
         low = graph.add("Sub", value, limit, output=_output(model, "low"))
         high = graph.add("Add", value, limit, output=_output(model, "high"))

@@ -72,6 +72,12 @@ class Binary(_Classes):
     def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
         return super().of_estimator(estimator, X, labels)[:, 1]
 
+    def predicts(self, target: str, labels: Sequence[str]) -> str:
+        return f"the probability that {target} is {labels[-1]}"
+
+    def offset(self, target: str, labels: Sequence[str]) -> str:
+        return f"the mean probability of {target} {labels[-1]} minus its share of rows, in points"
+
     def answers(self, labels: Sequence[str], follow_up: object) -> list[str]:
         return [f"probability_{labels[1]}"]
 

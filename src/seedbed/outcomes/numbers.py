@@ -20,11 +20,14 @@ class Number(Outcome):
     loss = "mse"
     metric = "squared_error"
     in_words = "mae"
+    shown = "r2", "mae"
+    of_training = "r2"
     of_single_runs = "r2", "squared_error"
     linear = "linear"
     is_number = True
     prior_words = "predicts the mean of the training rows"
     linear_words = "ridge regression"
+    loss_words = "squared error"
     estimator = "regressor"
     method = "predict"
     answer = "value"
@@ -72,6 +75,15 @@ class Number(Outcome):
     def check_sets(self, *, per_class: bool) -> None:
         if per_class:
             raise OptionError("a regression model has no classes", "Leave per_class out.")
+
+    def always(self, labels: Mapping[str, int]) -> str:
+        return "always answering the mean"
+
+    def predicts(self, target: str, labels: Sequence[str]) -> str:
+        return f"the number {target}"
+
+    def offset(self, target: str, labels: Sequence[str]) -> str:
+        return f"the mean prediction minus the mean of {target}"
 
     def answers(self, labels: Sequence[str], follow_up: object) -> list[str]:
         return ["prediction"]

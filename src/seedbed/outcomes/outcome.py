@@ -75,13 +75,17 @@ class Outcome:
         loss: what networks minimise.
         metric: the score of verdicts by default.
         in_words: the score in which the expected performance is also said; empty for that of verdicts.
+        shown: the scores that tables show in any case.
+        of_training: the score of training and test curves.
         of_single_runs: the score of single runs, and the score whose loss is known for each of them.
         linear: the name of the linear model.
         has_classes: whether labels are predicted; `has_threshold`, by a threshold.
         is_number: whether networks give numbers, standardised, and no probabilities.
         has_sets: whether labels or numbers have prediction sets.
         estimator, method: the kind of scikit-learn's estimators that predict it, and their method.
-        prior_words, linear_words: what the prior and the linear model are; `few_words`, of both.
+        prior_words, linear_words: what the prior and the linear model are; `few_words`, of both; `prior_name`, the
+            name of the prior in sentences.
+        loss_words: the loss of rows that weren't trained on.
         answer, parts, prefix: what a server calls the predicted label, number or time, and the probabilities beside it;
             what begins the names of their columns.
         refuses: methods of a model that aren't for this outcome, with what the error says.
@@ -92,6 +96,8 @@ class Outcome:
     loss: ClassVar[str]
     metric: ClassVar[str]
     in_words: ClassVar[str]
+    shown: ClassVar[tuple[str, ...]] = ("accuracy",)
+    of_training: ClassVar[str] = "accuracy"
     of_single_runs: ClassVar[tuple[str, str]] = ("accuracy", "accuracy")
     linear: ClassVar[str] = "logistic"
     has_classes: ClassVar[bool] = False
@@ -99,6 +105,8 @@ class Outcome:
     is_number: ClassVar[bool] = False
     has_sets: ClassVar[bool] = True
     prior_words: ClassVar[str] = "predicts the class frequencies of the training rows"
+    prior_name: ClassVar[str] = "prior"
+    loss_words: ClassVar[str] = "log loss"
     few_words: ClassVar[tuple[str, str]] = "always the same", "no hidden layer"
     linear_words: ClassVar[str] = "logistic regression, lightly penalised"
     estimator: ClassVar[str] = "classifier"
@@ -256,6 +264,22 @@ class Outcome:
         """Raise OptionError if there are no prediction sets, or no classes for `per_class`."""
 
     # Words
+
+    def always(self, labels: Mapping[str, int]) -> str:
+        """Return what the prior does, by the rows of each label."""
+        return f"always answering {max(labels, key=lambda label: labels[label], default='the same')}"
+
+    def predicts(self, target: str, labels: Sequence[str]) -> str:
+        """Return what a model predicts."""
+        return f"which of {len(labels)} labels {target} has"
+
+    def offset(self, target: str, labels: Sequence[str]) -> str:
+        """Return what the difference between predictions and what was observed is of."""
+        return "the mean probability of the predicted class minus the share of right ones, in points"
+
+    def about_levels(self, name: str, fitted: Fitted) -> str:
+        """Return what the networks of a model give for each level of the column of expanded rows."""
+        raise NotImplementedError
 
     def answers(self, labels: Sequence[str], follow_up: FollowUp | None) -> list[str]:
         """Return the columns of out-of-fold predictions."""

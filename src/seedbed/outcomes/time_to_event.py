@@ -26,8 +26,11 @@ class Survival(Outcome):
     loss = "bce"
     metric = "integrated_brier"
     in_words = ""
+    shown = ("uno_c",)
     of_single_runs = "uno_c", "uno_c"
     has_sets = False
+    prior_name = "Kaplan-Meier"
+    loss_words = "log loss of the intervals"
     prior_words = "Kaplan-Meier estimate of the training rows"
     few_words = "Kaplan-Meier", "linear, like Cox"
     linear_words = "logistic regression of hazards"
@@ -124,6 +127,17 @@ class Survival(Outcome):
 
     def check_sets(self, *, per_class: bool) -> None:
         raise OptionError("a model of survival has no prediction sets", "Leave the coverage out.")
+
+    def always(self, labels: Mapping[str, int]) -> str:
+        return "Kaplan-Meier (one curve for all)"
+
+    def predicts(self, target: str, labels: Sequence[str]) -> str:
+        return f"when {target} comes"
+
+    def about_levels(self, name: str, fitted: Fitted) -> str:
+        ends = [f"{cut:g}" for cut in _of(fitted).cuts]
+        hazard = f"the file predicts the hazard of the interval '{name}', '1' to '{len(ends)}'"
+        return f"{hazard}; they end at {', '.join(ends)}"
 
     def answers(self, labels: Sequence[str], follow_up: FollowUp | None) -> list[str]:
         return [] if follow_up is None else [f"survival_at_{time:.9g}" for time in follow_up.grid]

@@ -13,6 +13,7 @@ from seedbed.errors import command_line_options, counted, spell, spell_all
 from seedbed.evaluation.metrics import METRICS, Metric, find_metric, measure, plain_number
 from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Note, Score
 from seedbed.evaluation.verdicts import Verdict, count_range
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.tables import range_words
 
 _MOST_NAMED = 3
@@ -158,7 +159,8 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         score = measure(metric.name, deciding.mean)
         yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
         return
-    if conclusion.task == "regression" and "mae" in scores:
+    in_words = outcome_of(conclusion.task).in_words if conclusion.task else ""
+    if in_words == "mae" and "mae" in scores:
         error = conclusion.expected_score(name, "mae")
         if _has_interval(error):
             value, interval = range_words("mae", error).rsplit(" (", 1)
@@ -167,7 +169,7 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             in_table = measure("mae", scores["mae"].mean or 0.0)
             yield from _chance(conclusion, in_table) if in_table != value else ()
         return
-    if conclusion.task == "survival" and "uno_c" in scores:
+    if conclusion.survival is not None and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
             pairs = "pairs of rows, the one with the higher predicted risk has its event first"
             yield f"in {_in_percent(scores['uno_c'], pairs)}; 50% is chance"
@@ -228,7 +230,7 @@ def rare_label(conclusion: Conclusion) -> str:
 
     Predicting the other label is then right in over nine rows of ten, so accuracy says little.
     """
-    if conclusion.task != "binary" or (conclusion.majority_share or 0.0) <= 1 - _RARE:
+    if not outcome_of(conclusion.task or "regression").has_threshold or (conclusion.majority_share or 0.0) <= 1 - _RARE:
         return ""
     if not all("recall" in candidate.scores for candidate in conclusion.candidates):
         return ""
@@ -259,7 +261,7 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         yield f"{longer} may tell {use} from {rival}"
         return
     factor = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
-    to_tell = f"to tell {use} from {'Kaplan-Meier' if (rival, conclusion.task) == ('prior', 'survival') else rival}"
+    to_tell = f"to tell {use} from {outcome_of(conclusion.task or 'binary').prior_name if rival == 'prior' else rival}"
     in_all = f" in all (you have {conclusion.plan.sample_of or n:,})" if n else ""
     if size > margin:
         yield f"{_rows(n, factor)}{in_all} {to_tell}, if they differ as much as it looks"
@@ -326,10 +328,7 @@ def untrained_candidates(conclusion: Conclusion) -> set[str]:
 
 def guessing_words(conclusion: Conclusion) -> str:
     """Return what the baseline `prior` does."""
-    if conclusion.task in ("regression", "survival"):
-        return "always answering the mean" if conclusion.task == "regression" else "Kaplan-Meier (one curve for all)"
-    most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="the same")
-    return f"always answering {most}"
+    return outcome_of(conclusion.task or "binary").always(conclusion.labels)
 
 
 def join_words(words: Sequence[str], most: int | None = None, last: str = "and") -> str:

@@ -10,6 +10,7 @@ from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import LOOKS, SHORT
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import answers, count_words, guessing_words, join_words, margin_words
 from seedbed.report.tables import FirstScreen, NumberTable, Row, decimals_of
 
@@ -273,7 +274,7 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
 
 def _calibration(conclusion: Conclusion, value: Interval) -> str:
     """Return the mean prediction minus the mean of what was observed: of classes in points."""
-    scale, decimals = (1.0, None) if conclusion.task == "regression" else (100.0, 1)
+    scale, decimals = (100.0, 1) if conclusion.labels else (1.0, None)
     offset = value.times(scale)
     return plus_minus(offset.mean, offset.half, decimals)
 
@@ -313,11 +314,7 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
     if few:
         yield f"No verdict: {few}."
     if any(group.verdicts for group in groups.subgroups):
-        labels, target = list(conclusion.labels), conclusion.target
-        positive = f"{target} {labels[1]}" if len(labels) == 2 else target
-        what = {"binary": f"the mean probability of {positive} minus its share of rows, in points",
-                "multiclass": "the mean probability of the predicted class minus the share of right ones, in points",
-                }.get(conclusion.task or "", f"the mean prediction minus the mean of {target}")  # fmt: skip
+        what = outcome_of(conclusion.task or "regression").offset(conclusion.target or "", [*conclusion.labels])
         yield f"Predicted - observed: {what}."
         level = f"{100 * (1 - conclusion.alpha):g}%"
         yield (

@@ -9,6 +9,7 @@ from typing import Any
 
 from seedbed.errors import counted, spell, visible
 from seedbed.evaluation.summaries import Note, Score
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.sentences import doubts, join_notes, note_sentence
 from seedbed.report.tables import WIDTH, range_words, table_lines, table_width
 
@@ -44,12 +45,7 @@ def score_sentences(card: Mapping[str, Any]) -> list[str]:
 
 def _about(card: Mapping[str, Any]) -> Iterator[str]:
     target, training = card["target"], card["training"]
-    what = {
-        "binary": f"the probability that {target['name']} is {target['labels'][-1]}" if target["labels"] else "",
-        "multiclass": f"which of {len(target['labels'])} labels {target['name']} has",
-        "regression": f"the number {target['name']}",
-        "survival": f"when {target['name']} comes",
-    }[target["task"]]
+    what = outcome_of(target["task"]).predicts(target["name"], target["labels"])
     networks, s = counted(card["n_networks"], "network"), "s" * (card["n_networks"] == 1)
     kinds = _kinds(card)
     n_kinds = kinds.count("mlp")
@@ -67,7 +63,7 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         intervals = counted(int(time["clock"][-1][1]), "interval")
         yield f"Time:     {time['time']}, up to {time['horizon']:.9g}, in {intervals}"
     if target["labels"]:
-        threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["task"] == "binary" else ""
+        threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["threshold"] is not None else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
     if _is_blend(card):
         for number, member in enumerate(sorted(card["architecture"]["members"], key=lambda one: -one["weight"])):
@@ -106,8 +102,7 @@ def _kinds(card: Mapping[str, Any]) -> list[str]:
 def _score(card: Mapping[str, Any]) -> Iterator[str]:
     score, out_of_bag = card["score"], card["training"].get("out_of_bag_loss")
     if score is None and out_of_bag is not None:
-        kind = "squared error" if card["target"]["task"] == "regression" else "log loss"
-        kind += " of the intervals" if card["target"]["task"] == "survival" else ""
+        kind = outcome_of(card["target"]["task"]).loss_words
         what = "networks and trees" if "trees" in _kinds(card) else "the networks"
         yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by {what} that weren't trained on it"
         choice = "the blend" if _is_blend(card) else "when training ended"
@@ -133,7 +128,7 @@ def _sets(card: Mapping[str, Any]) -> Iterator[str]:
         return
     rows = f"the errors on {sets['n_rows']:,} rows left out of training"
     share = f"{100 * sets['coverage']:g} %"
-    if card["target"]["task"] == "regression":
+    if not card["target"]["labels"]:
         yield f"Interval: the prediction ± {sets['threshold']:.4g} contains the number for {share} of rows, by {rows}"
         return
     threshold = f"{1 - sets['threshold']:.3g}"
@@ -217,7 +212,7 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     if target is None:
         yield f"No target is named; with {spell('target', 'COLUMN')} its balance and more warnings are shown."
         return
-    if target["task"] == "regression":
+    if "labels" not in target:
         low, median, high = _numbers(target["low"], target["median"], target["high"])
         about = f"numbers from {low} to {high}, median {median}  {_bars(target['histogram'])}"
     else:
@@ -225,8 +220,8 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
         total = sum(labels.values())
         shares = [f"{_short(label)} {count / total:.1%} ({count:,})" for label, count in labels.items()]
         about = ", ".join(shares[:10]) + (f", and {len(shares) - 10} more" if len(shares) > 10 else "")
-        about += f"; {_short(list(labels)[1])} is the positive one" if target["task"] == "binary" else ""
-    if target["task"] == "survival":
+        about += f"; {_short(list(labels)[1])} is the positive one" if len(labels) == 2 else ""
+    if "horizon" in target:
         low, median, high = _numbers(target["low"], target["median"], target["high"])
         about = f"the event came in {shares[1].removeprefix(_short(list(labels)[1]))[1:]} of the rows; "
         about += f"{target['unit'] or target['time']} from {low} to {high}, "

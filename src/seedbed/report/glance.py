@@ -14,6 +14,7 @@ from seedbed.evaluation.checks import Check
 from seedbed.evaluation.metrics import METRICS, Metric, measure, plain_number, plus_minus, signed
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
 from seedbed.evaluation.verdicts import LOOKS, SHORT
+from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
     answers,
     deciding_score,
@@ -93,8 +94,8 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
 
 def _names_of_other_scores(conclusion: Conclusion) -> Iterator[str]:
     """Yield the scores that are shown in any case, if they are known."""
-    names = ("roc_auc", "recall") if rare_label(conclusion) else ("accuracy",)
-    for name in {"regression": ("r2", "mae"), "survival": ("uno_c",)}.get(str(conclusion.task), names):
+    names = ("roc_auc", "recall") if rare_label(conclusion) else outcome_of(conclusion.task or "binary").shown
+    for name in names:
         if all(name in candidate.scores for candidate in conclusion.candidates):
             yield name
 

@@ -43,13 +43,13 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         yield f"{unused} of groups in the test rows can't be used for training."
     if conclusion.verdicts:
         meaning = METRICS[metric.name].meaning
-        if metric.name == "brier" and conclusion.task == "multiclass":
+        if metric.name == "brier" and len(conclusion.labels) > 2:
             meaning = "the squared errors of a row's probabilities, added up over the classes"
         what = f"{metric.words} ({meaning})" if meaning else metric.words
         share, default_margin = f"2% of what {guessing_words(conclusion)} costs", find_metric(metric.name).margin
         if default_margin is not None:
             share = f"the usual {margin_words(replace(metric, margin=default_margin))}"
-        part = "hundredth" if conclusion.task == "regression" else "tenth"
+        part = "hundredth" if find_metric(metric.name).is_of_numbers else "tenth"
         source = {
             "given": ", as requested",
             "default": f": {share}" if default_margin is None else "",
@@ -80,7 +80,7 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
 
 def spread(conclusion: Conclusion) -> str:
     """Return how the target is distributed."""
-    if conclusion.task == "regression":
+    if conclusion.target_mean is not None:
         mean, sd = (plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd))
         return f"mean {mean}, standard deviation {sd}"
     if (survival := conclusion.survival) is not None:
@@ -90,7 +90,7 @@ def spread(conclusion: Conclusion) -> str:
         return f"up to {survival.words}: {counts}; {share}"
     share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
     most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
-    return f"{share} {most}" if conclusion.task == "binary" else f"{len(conclusion.labels)} classes, {share} {most}"
+    return f"{share} {most}" if len(conclusion.labels) == 2 else f"{len(conclusion.labels)} classes, {share} {most}"
 
 
 def slower_sentences(conclusion: Conclusion) -> Iterator[str]:

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from seedbed.evaluation.estimates import Difference, Interval
 from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, percent, plain_number
 from seedbed.evaluation.summaries import Conclusion, Score
+from seedbed.outcomes.tasks import outcome_of
 
 _ALONE = "probability that it is better, alone"
 _SPACE_OF_A_NAME = "\ue000"
@@ -208,9 +209,9 @@ def score_table(conclusion: Conclusion) -> NumberTable:
     """Return all scores with their intervals, the best model first, and for networks how they were trained."""
     names = list(conclusion.candidates[0].scores)
     trained = any(candidate.epochs is not None for candidate in conclusion.candidates)
-    numeric = conclusion.task == "regression"
+    score = outcome_of(conclusion.task or "binary").of_training
     columns = ["", *(find_metric(name).words for name in names)]
-    columns += ["training R2" if numeric else "training accuracy", "epochs", "parameters"] if trained else []
+    columns += [f"training {find_metric(score).words}", "epochs", "parameters"] if trained else []
     rows = []
     for model in conclusion.in_order():
         # Where networks have diverged, the scores of the others are optimistic.
@@ -219,8 +220,8 @@ def score_table(conclusion: Conclusion) -> NumberTable:
         if trained and model.epochs is None:
             cells += ["", "", ""]
         elif model.epochs is not None:
-            train = model.train_r2 if numeric else model.train_accuracy
-            score_words = "-" if train is None else measure("r2" if numeric else "accuracy", train)
+            train = getattr(model, f"train_{score}")
+            score_words = "-" if train is None else measure(score, train)
             cells += [score_words, f"{model.epochs.median:,}", f"{model.n_parameters:,}"]
         rows.append([model.name, *cells])
     return NumberTable(columns, rows, f"Scores with {100 * (1 - conclusion.alpha):g}% intervals, one score at a time")
