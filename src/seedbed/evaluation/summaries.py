@@ -1,6 +1,6 @@
 """Comparisons, judgements and trainings as plain values: text, pages, charts and JSON are made from these classes.
 
-docs/summary.md explains the keys of the JSON, which are their attributes.
+docs/summary.md explains the keys of the JSON, which are their attributes; a docstring adds what it leaves out.
 """
 
 from __future__ import annotations
@@ -32,14 +32,7 @@ Task = Literal["binary", "multiclass", "regression", "survival"]
 
 @dataclass(frozen=True)
 class Advice:
-    """Which model to use. "Shown" means that a test says so; names stand in the order of the ranking.
-
-    Attributes:
-        use: the recommended model, that with the lowest mean loss.
-        guess: whether `use` isn't shown to be better than `prior`, so that it is only the best guess.
-        others: the models that aren't shown to be worse than it, and may be as good or better.
-        simpler: the simplest model that makes no difference that matters; empty without one.
-    """
+    """Which model to use. "Shown" means that a test says so; names stand in the order of the ranking."""
 
     use: str
     guess: bool
@@ -70,16 +63,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class DecidingScore:
-    """The score that decides.
-
-    Attributes:
-        name: in `METRICS`, or the name of a user's score.
-        words: what it is called in a sentence.
-        greater_is_better: which way is better.
-        margin: the difference that matters, in units of the loss.
-        margin_source: `given`, or the rule that it comes from.
-        of_prior: the loss of predicting the class frequencies or the mean; None if that isn't known.
-    """
+    """The score that decides, of `METRICS` or a user's own, and the difference that matters, in units of its loss."""
 
     name: str
     words: str
@@ -97,14 +81,7 @@ class DecidingScore:
 
 @dataclass(frozen=True, kw_only=True)
 class PlanSummary:
-    """How the candidates were trained and tested; docs/summary.md explains the values.
-
-    Attributes:
-        most_repeats: how many repeats there would have been, had the run not ended before.
-        ended: why it did: its verdicts are `decided`, more repeats would hardly narrow them (only more `rows` would),
-            its `time` limit, or an interrupt (`interrupted`). Empty if it didn't.
-        test_share, df, tried, n_groups: of a judgement; `n_groups` is None without a column of groups.
-    """
+    """How the candidates were trained and tested."""
 
     kind: str
     locked_share: float = 0.0
@@ -237,17 +214,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What comparisons, trainings and judgements have in common.
-
-    Attributes:
-        command: the command that repeats the run, without passwords; may be empty.
-        table, target, task, n_rows, n_features: the data; None for what scores don't say.
-        labels: rows of each label.
-        majority_share: of the largest class; None in regression, which has `target_mean` and `target_sd`.
-        specification: everything that determines the result.
-        seconds: duration; None of a judgement.
-        curves: see docs/summary.md; None of a judgement.
-    """
+    """What comparisons, trainings and judgements have in common; None and empty for what isn't known of scores."""
 
     schema_version: int = SUMMARY_VERSION
     kind: str
@@ -269,20 +236,7 @@ class Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class _Verdicts(Summary):
-    """What conclusions on one table and on several have in common.
-
-    Attributes:
-        reference: the candidate that the others are compared with; the recommended model unless another one was named.
-        reference_named: whether it was.
-        metric: the score that decides, with the difference that matters.
-        alpha: error level of all comparisons together.
-        interval: how those of the verdicts were computed: `corrected` or `held_out`; None without verdicts.
-        plan: how the candidates were trained and tested.
-        understood: how a file of scores was read, in sentences.
-        no_verdict: candidates that get none.
-        ranking: names, the best first; models without a finite score are left out.
-        candidates: networks, then baselines.
-    """
+    """What conclusions on one table and on several have in common."""
 
     reference: str
     reference_named: bool = True
@@ -298,25 +252,7 @@ class _Verdicts(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion(_Verdicts):
-    """The result of a comparison or a judgement: one table, each candidate against the reference.
-
-    Attributes:
-        verdicts: on every candidate but the reference, in the order of the table.
-        on_these_rows: what is known of differences without a verdict.
-        advice: which model to use; None without verdicts.
-        rivals: verdicts on all other models against the recommended one, where another reference was named.
-        contrasts: what helps: verdicts on pairs of models that differ in one thing.
-        optimism: by how much scores of the recommended model look too good because it was chosen by these rows, by the
-            name of the score.
-        checks: problems in the training of candidates.
-        more_repeats_ratio: by what factor unlimited repeats would narrow the intervals; None if there are no folds.
-        lottery: what single runs would have shown; None of a judgement.
-        subgroups: the verdicts within the subgroups of a column; None if no column was named.
-        columns: which columns help; None unless requested.
-        rows: losses with smaller training sets, and forecasts for more rows; None unless requested.
-        effects: what the predictions of the recommended network depend on; None unless requested.
-        survival: the follow-up, and predicted survival; None of other tasks.
-    """
+    """The result of a comparison or a judgement: one table, each candidate against the reference."""
 
     verdicts: tuple[Verdict, ...] = ()
     on_these_rows: tuple[SeedDifference, ...] = ()
@@ -392,13 +328,7 @@ class TrainedNetworks:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSummary(Summary):
-    """The result of training one candidate on one split.
-
-    Attributes:
-        seeds: one for each network.
-        candidates: this one candidate.
-        lottery: the score of each network after the last epoch.
-    """
+    """The result of training one candidate on one split."""
 
     split: SplitSizes
     seeds: tuple[int, ...]
