@@ -143,16 +143,15 @@ class Result:
             return self._losses[key]
         sets = self.sets(single=single)
         if METRICS[name].concordance and self.followed is not None:
-            self._losses[key] = self.followed.discordances(sets[..., -1].astype(np.float64))
+            losses = self.followed.discordances(sets[..., -1].astype(np.float64))
         elif METRICS[name].row_loss is None:
             tests = [[split.test for split in self.splits if split.repeat == repeat] for repeat in range(len(sets))]
-            each = [fold_losses(name, self.target, p, folds) for p, folds in zip(sets, tests, strict=True)]
-            self._losses[key] = np.stack(each)
+            losses = np.stack([fold_losses(name, self.target, p, folds) for p, folds in zip(sets, tests, strict=True)])
         else:
             by_row = self.row_losses(metric, single=single)
             folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
-            self._losses[key] = np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
-        return self._losses[key]
+            losses = np.stack(folds).reshape(len(by_row), -1, by_row.shape[1])
+        return self._losses.setdefault(key, losses)
 
     @functools.cached_property
     def followed(self) -> FollowedFolds | None:
@@ -268,35 +267,24 @@ def score(name: str, result: Result) -> Score:
     """
     metric = METRICS[name]
     if metric.skill_of is not None:
-        return _skill(metric.skill_of, result)
-    if metric.row_loss is not None or metric.concordance:
-        return _row_mean(metric, result)
-    return _of_sets(metric, result)
-
-
-def _skill(of: str, result: Result) -> Score:
-    if result.outcome.is_number:
-        prior = 0.0 if result.target_variance is None else 1.0
-    else:
-        prior = prior_loss(of, result.target[result.tested], n_classes=result.n_classes)
-    if prior < 1e-12:  # the tested rows are of one class, or of one value
-        return Score(None)
-    error = score(of, result)
-    mean, low, high = (None if value is None else 1 - value / prior for value in (error.mean, error.high, error.low))
-    # The prior of classes differs from fold to fold, so a fold has no skill of its own.
-    spread = (error.fold_sd, error.seed_sd) if result.outcome.is_number else (None, None)
-    return Score(mean, low, high, *spread)
-
-
-def _row_mean(metric: Metric, result: Result) -> Score:
-    losses = result.losses(metric.name)
+        if result.outcome.is_number:
+            prior = 0.0 if result.target_variance is None else 1.0
+        else:
+            prior = prior_loss(metric.skill_of, result.target[result.tested], n_classes=result.n_classes)
+        if prior < 1e-12:  # the tested rows are of one class, or of one value
+            return Score(None)
+        of = score(metric.skill_of, result)
+        mean, low, high = (None if value is None else 1 - value / prior for value in (of.mean, of.high, of.low))
+        # The prior of classes differs from fold to fold, so a fold has no skill of its own.
+        return Score(mean, low, high, *((of.fold_sd, of.seed_sd) if result.outcome.is_number else ()))
+    if metric.row_loss is None and not metric.concordance:
+        return _of_sets(metric, result)
+    losses, single = (result.losses(name, single=single) for single in (False, True))
     low, high = _loss_interval(metric, result, losses)
-    mean, fold_sd, _ = _spread(losses.reshape(-1, losses.shape[2]))
-    single = result.losses(metric.name, single=True)
-    seed_sd = _spread(single.reshape(-1, single.shape[2]))[2]
+    mean, fold_sd, _ = spread_of(losses.reshape(-1, losses.shape[2]))
     if metric.greater_is_better:
         mean, low, high = (None if value is None else 1 - value for value in (mean, high, low))
-    return Score(mean, low, high, fold_sd, seed_sd)
+    return Score(mean, low, high, fold_sd, spread_of(single.reshape(-1, single.shape[2]))[2])
 
 
 def _loss_interval(metric: Metric, result: Result, losses: Floats) -> tuple[float | None, float | None]:
@@ -347,22 +335,13 @@ def _of_sets(metric: Metric, result: Result) -> Score:
     # The resamples pool the folds, where a score within folds doesn't: the distances of their ends are kept.
     low, high = value - interval.mean + interval.low, value - interval.mean + interval.high
     if (metric.percent and (high >= metric.high or low <= metric.low)) or low == high == metric.high:
-        low, high = _as_share(metric, y, value, low, high, alpha=result.alpha)
+        # It is read as a share of its range, and of the rows of the rarest class: a recall is, and the variance of
+        # others, such as the ROC AUC, isn't larger (Birnbaum & Klose 1957).
+        counts, span = np.bincount(y), metric.high - metric.low
+        shares = ((end - metric.low) / span for end in (value, low, high))
+        ends = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=result.alpha)
+        low, high = (metric.low + span * end for end in ends)
     return Score(value, max(metric.low, low), min(metric.high, high), pooled=pooled)
-
-
-def _as_share(
-    metric: Metric, y: npt.NDArray[Any], value: float, low: float, high: float, *, alpha: float
-) -> tuple[float, float]:
-    """Return the interval of a score of classes that reaches the end of its range, by `evaluation.share_interval`.
-
-    The score is read as a share of its range, and of the rows of the rarest class: a recall is, and the variance of
-    others, such as the ROC AUC, isn't larger (Birnbaum & Klose 1957).
-    """
-    counts, span = np.bincount(y), metric.high - metric.low
-    shares = ((end - metric.low) / span for end in (value, low, high))
-    interval = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=alpha)
-    return metric.low + span * interval[0], metric.low + span * interval[1]
 
 
 def resamples_for(n_rows: int) -> int:
@@ -417,7 +396,7 @@ def of_one_model(result: Result, metric: str) -> Estimate:
     return corrected_t(losses.mean(axis=2), alpha=result.alpha, seed_noise=seed_noise(losses), between_classes=between)
 
 
-def _spread(values: Floats) -> tuple[float | None, float | None, float | None]:
+def spread_of(values: Floats) -> tuple[float | None, float | None, float | None]:
     """Return mean, deviation over folds and deviation over seeds of [fold, seed], NaN where there is no value."""
     there = np.isfinite(values)
     n_seeds = there.sum(1)

@@ -33,6 +33,7 @@ from seedbed.evaluation.verdicts import SHORT, fold_differences, more_repeats_ra
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import LARGEST, reference_among
 from seedbed.judgement.scores import SplitPlan
+from seedbed.scoring import spread_of
 from seedbed.typing import Floats
 
 _SHARE_OF_REFERENCE = 0.02
@@ -98,38 +99,33 @@ def conclude_scores(
     seeds = max(values.shape[1] for values in scores.values())
     conclusion = open_conclusion(options, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
     losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
-    # Without a verdict is a candidate whose difference is the same number in all splits, and either not 0, or both have
-    # the same score in all splits.
-    fixed, on_these_rows, ours = dict[str, str](), list[SeedDifference](), losses[reference].mean(axis=1)
+    ours = losses[reference].mean(axis=1)
     unseen = "in all splits, so their spread, which decides, can't be seen"
+    fixed, on_these_rows = dict[str, str](), list[SeedDifference]()  # the candidates without a verdict, and why
     for name, values in losses.items():
-        x = ours - values.mean(axis=1)
-        if name == reference or np.ptp(x) > 1e-12 * np.abs(x).max():
+        gains = ours - values.mean(axis=1)
+        is_constant = np.ptp(gains) <= 1e-12 * np.abs(gains).max()
+        if name == reference:
             continue
-        if x.any():
-            fixed[name] = f"it differs from {reference} by the same {abs(float(x.mean())):.4g} {unseen}"
-        elif np.ptp(ours) == 0:
+        if plan.df is None:
+            fixed[name] = "its scores are all of one split, so they say nothing about other rows"
+            one = SeedDifference(
+                candidate=name,
+                reference=reference,
+                difference=float(gains[0]),
+                seeds=(losses[reference].shape[1], values.shape[1]),
+            )
+            n = count_comparisons(list(losses)) + options.tried
+            over_seeds = seed_difference(losses[reference][0], values[0], alpha=alpha, comparisons=n)
+            if over_seeds is not None:
+                one = replace(one, low=over_seeds.low, high=over_seeds.high)
+            on_these_rows.append(one)
+        elif is_constant and gains.any():
+            fixed[name] = f"it differs from {reference} by the same {abs(float(gains.mean())):.4g} {unseen}"
+        elif is_constant and np.ptp(ours) == 0:
             score = abs(float(ours.mean()))
             fixed[name] = f"it and {reference} have the same score, {score:.4g}, {unseen}; predictions show more"
     usable = {name: values[None] for name, values in losses.items() if name not in fixed or plan.df is None}
-    if plan.df is None:
-        reason = "its scores are all of one split, so they say nothing about other rows"
-        fixed = {name: reason for name in scores if name != reference}
-        n = count_comparisons(list(losses)) + options.tried
-        (of_seeds,) = losses[reference]
-        for name, (theirs,) in losses.items():
-            if name != reference:
-                over_seeds = seed_difference(of_seeds, theirs, alpha=alpha, comparisons=n)
-                on_these_rows.append(
-                    SeedDifference(
-                        candidate=name,
-                        reference=reference,
-                        difference=float(of_seeds.mean() - theirs.mean()),
-                        low=None if over_seeds is None else over_seeds.low,
-                        high=None if over_seeds is None else over_seeds.high,
-                        seeds=(len(of_seeds), len(theirs)),
-                    )
-                )
     level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
 
     def difference(first: str, second: str, n: int) -> Estimate:
@@ -170,16 +166,14 @@ def _score(values: Floats, metric: Metric, plan: SplitPlan, alpha: float) -> Sco
 
     The same score in all splits has no interval: the spread of its error can't be seen.
     """
-    by_split = values.mean(axis=1)
-    low = high = fold_sd = None
+    low = high = None
     if plan.df is not None:
-        noise = seed_noise(values[None])
-        mean = corrected_t(by_split[None], alpha=alpha, n_test_over_n_train=plan.overlap, df=plan.df, seed_noise=noise)
-        fold_sd = float(by_split.std(ddof=1))
+        level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
+        mean = corrected_t(values.mean(axis=1)[None], seed_noise=seed_noise(values[None]), **level)
         if mean.se > 0:
             low, high = max(metric.low, mean.low), min(metric.high, mean.high)
-    seed_sd = float(np.sqrt(values.var(axis=1, ddof=1).mean())) if values.shape[1] > 1 else None
-    return Score(float(by_split.mean()), low, high, fold_sd, seed_sd)
+    score, fold_sd, seed_sd = spread_of(values)
+    return Score(score, low, high, fold_sd, seed_sd)
 
 
 _FEWEST = 5
