@@ -22,7 +22,7 @@ MOST_LABELS = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
 LARGEST = 1e30
 """The largest number to predict: networks compute in float32, which holds numbers up to 3e38."""
-FEWEST_OF_A_CLASS = 10  # of a class, or half of an equal share of the rows if that is fewer
+ROWS_OF_A_RARE_CLASS = 10  # of a class, or half of an equal share of the rows if that is fewer
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
 SAYS_NO = {
     *("no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none", "control", "normal", "healthy")
@@ -153,7 +153,7 @@ def _classes(
     codes = code_of[(values if has_target is None else values[has_target]).astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
     remarks = [*remarks, *missing_remarks(name, has_target)]
-    fewest = min(FEWEST_OF_A_CLASS, len(codes) / len(labels) / 2)
+    fewest = min(ROWS_OF_A_RARE_CLASS, len(codes) / len(labels) / 2)
     nothing = len(codes) / 100  # rows of a word for a missing answer, such as 9
     rare = [label for label, n in counts.items() if n < (nothing if label.lower() in SAYS_NOTHING else 0) or n < fewest]
     if rare:

@@ -94,7 +94,13 @@ def summarize_curves(
         max_ghosts: how many single networks are kept at most, evenly chosen.
     """
     if stopped is not None and (early := np.flatnonzero(stopped & ~_finite_networks(curves))).size:
-        curves = _hold(curves, early)
+        # They keep the last values that are finite in all curves.
+        finite = np.logical_and.reduce([np.isfinite(array[:, early]) for array in curves.values()])
+        last = np.logical_and.accumulate(finite, axis=0).sum(axis=0) - 1
+        places = np.minimum(np.arange(len(finite))[:, None], np.maximum(last, 0))
+        curves = {key: array.copy() for key, array in curves.items()}
+        for array in curves.values():
+            array[:, early] = np.take_along_axis(array[:, early], places, axis=0)
     n_epochs, n_networks = curves["train_loss"].shape
     healthy = np.flatnonzero(_finite_networks(curves))
     epochs = spread_indices(n_epochs, max(2, max_points))
@@ -120,17 +126,6 @@ def summarize_curves(
         ghost_epochs=coarse.tolist(),
         curves=lines,
     )
-
-
-def _hold(curves: Mapping[str, NDArray[np.floating]], early: NDArray[np.intp]) -> dict[str, NDArray[np.floating]]:
-    """Return curves in which the networks that stopped early keep the last values that are finite in all curves."""
-    finite = np.logical_and.reduce([np.isfinite(array[:, early]) for array in curves.values()])
-    last = np.logical_and.accumulate(finite, axis=0).sum(axis=0) - 1
-    places = np.minimum(np.arange(len(finite))[:, None], np.maximum(last, 0))
-    held = {key: array.copy() for key, array in curves.items()}
-    for array in held.values():
-        array[:, early] = np.take_along_axis(array[:, early], places, axis=0)
-    return held
 
 
 def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:

@@ -6,14 +6,14 @@ A chart holds one record per line, with lists in it that the chart unfolds: a te
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from seedbed.evaluation.single_runs import Curves
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import ONCE, Records, Spec, channel
+from seedbed.figures.grammar import ONCE, Records, channel
 from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, phrase_lines, span, title_lines
 from seedbed.figures.theme import (
     DASHES,
@@ -83,6 +83,8 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
     axis = {"title": "epoch", "grid": False, "format": ",d", **ticks}
     domain = [0, last] if last else [-1, 1]
     x = channel("epoch:Q", axis=axis, scale={"domain": domain, "nice": False, "zero": False})
+    dashes = {"domain": list(PART_NAMES.values()), "range": [DASHES[part] for part in PART_NAMES]}
+    dash, candidate = channel("part:N", scale=dashes, legend=_BELOW), channel("candidate:N")
     panels, beyond = [], []
     for measure in MEASURES:
         name, values = curves.score_name if measure == "score" else "loss", dict[str, Floats]()
@@ -98,7 +100,25 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
         axis = {"title": _NAMES[name], **title, **form, "tickCount": 6, "domain": False, "ticks": False}
         y = channel(f"{measure}:Q", axis=axis, scale={"domain": [low, high], "nice": False, "zero": False})
         encoding = {"x": x, "y": y, "color": colour}
-        layers = _layers(measure, encoding, theme, n=len(finite), with_networks=bool(networks), one_epoch=not last)
+        low_name, high_name = f"{measure}_low", f"{measure}_high"
+        # If a list is shorter than the others, Vega fills it with null and draws nothing. It unfolds all lists again
+        # when an earlier step changes, but a filter only sees what has changed. So the filter of shown candidates is
+        # the last step.
+        records = Records({"name": "lines"}).flatten("epoch", measure, low_name, high_name).filter(SHOWN)
+        ends = {"y": along(y, low_name), "y2": channel(high_name), "detail": [candidate, channel("part:N")]}
+        shown = {**encoding, "strokeDash": dash, "detail": candidate}
+        # Many bands on top of each other stay readable. A line and an area through one point are invisible.
+        band = {"clip": True, "opacity": min(0.2, 0.6 / max(1, len(finite))), **({} if last else {"strokeWidth": 10})}
+        mean = {"clip": True, "strokeWidth": 1.8, **({} if last else {"size": 70, "opacity": 1})}
+        layers = [
+            records.draw("area" if last else "rule", band, **{**encoding, **ends}),
+            records.draw("line" if last else "point", mean, **shown),
+            ONCE.filter("at >= 0").calculate(epoch="at").draw("rule", {"clip": True, "color": theme.faint_ink}, x=x),
+        ]
+        if networks:
+            single_ones = Records({"name": "networks"}).flatten("epoch", measure)
+            thin = {"clip": True, "opacity": 0.18, "strokeWidth": 0.7, "color": theme.faint_ink}
+            layers.insert(0, single_ones.draw("line", thin, x=x, y=y, detail=channel("network:N")))
         panels.append({"layer": layers, "width": PANEL_WIDTH, "height": PANEL_HEIGHT})
     lines = []  # training rows first, so that the lines that matter are drawn over the others
     for part, part_name in PART_NAMES.items():
@@ -151,31 +171,3 @@ def _limits(values: Sequence[Floats], measure: str) -> tuple[float, float]:
         low = max(low, _R2_FLOOR)
     air = (high - low) * _AIR or abs(high) * 0.1 or 0.1
     return low - air, high + air
-
-
-def _layers(
-    measure: str, encoding: Mapping[str, Any], theme: Theme, *, n: int, with_networks: bool, one_epoch: bool
-) -> list[Spec]:
-    """Return the layers from the back to the front: single networks, bands, means, the cursor."""
-    opacity = min(0.2, 0.6 / max(1, n))  # so that many bands on top of each other stay readable
-    scale = {"domain": list(PART_NAMES.values()), "range": [DASHES[part] for part in PART_NAMES]}
-    dash, candidate = channel("part:N", scale=scale, legend=_BELOW), channel("candidate:N")
-    low, high = f"{measure}_low", f"{measure}_high"
-    band = {**encoding, "y": along(encoding["y"], low), "y2": channel(high), "detail": [candidate, channel("part:N")]}
-    # If a list is shorter than the others, Vega fills it with null and draws nothing. It unfolds all lists again when
-    # an earlier step changes, but a filter only sees what has changed. So the filter of shown candidates comes last.
-    lines = Records({"name": "lines"}).flatten("epoch", measure, low, high).filter(SHOWN)
-    # A line and an area through one point are invisible.
-    area = {"strokeWidth": 10} if one_epoch else {}
-    mean = {"size": 70, "opacity": 1} if one_epoch else {}
-    shown = {**encoding, "strokeDash": dash, "detail": candidate}
-    layers = [
-        lines.draw("rule" if one_epoch else "area", {"clip": True, "opacity": opacity, **area}, **band),
-        lines.draw("point" if one_epoch else "line", {"clip": True, "strokeWidth": 1.8, **mean}, **shown),
-    ]
-    if with_networks:
-        networks = Records({"name": "networks"}).flatten("epoch", measure)
-        thin = {"clip": True, "opacity": 0.18, "strokeWidth": 0.7, "color": theme.faint_ink}
-        layers.insert(0, networks.draw("line", thin, x=encoding["x"], y=encoding["y"], detail=channel("network:N")))
-    cursor = ONCE.filter("at >= 0").calculate(epoch="at")
-    return [*layers, cursor.draw("rule", {"clip": True, "color": theme.faint_ink}, x=encoding["x"])]

@@ -65,11 +65,6 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     return join_panels(panels, records, title=title, phrases=_phrases(score, difference, summary), theme=theme)
 
 
-# ---- what is drawn
-
-_Bar = tuple[float, float, int, int, str]
-
-
 def _records(
     lottery: RunLottery, names: Sequence[str], panel: str, reference: str | None = None
 ) -> list[dict[str, Any]]:
@@ -101,13 +96,13 @@ def _records(
             record |= {key: scale * value for key, value in ends.items()}
             bars = zip(*(bar for bar in _bars(run, lottery.edges) if bar[2]), strict=True)
             record |= {key: list(values) for key, values in zip(_LISTS, bars, strict=True)}
-            records.append(record | {key: [scale * value for value in record[key]] for key in ("from", "to")})
+            records.append(record | {key: [scale * value for value in record[key]] for key in _ENDS})
         elif name == reference:
             records.append(record | {"note": "the reference", "n": 0} | {key: [] for key in _LISTS})
     return records
 
 
-def _bars(run: RunSpread, edges: Sequence[float]) -> list[_Bar]:
+def _bars(run: RunSpread, edges: Sequence[float]) -> list[tuple[float, float, int, int, str]]:
     """Return (from, to, runs, runs beneath, side) of each bar."""
     bins = list(zip(edges[:-1], edges[1:], run.counts, strict=True))
     if run.better is None:
@@ -150,9 +145,6 @@ def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusi
     if beyond:
         phrases.append(f"outermost bars: what is further off, too ({', '.join(dict.fromkeys(beyond))})")
     return phrases
-
-
-# ---- how it is drawn
 
 
 def _scores(lottery: RunLottery, colour: Spec, width: int, theme: Theme) -> Spec:

@@ -165,9 +165,8 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         if _has_interval(error):
             value, interval = range_words("mae", error).rsplit(" (", 1)
             yield f"off by {value} on average, in units of {conclusion.target} (95% range: {interval}"
-            yield from _by_guessing(conclusion, "mae")
-            in_table = measure("mae", scores["mae"].mean or 0.0)
-            yield from _chance(conclusion, in_table) if in_table != value else ()
+            mean = scores["mae"].mean
+            yield from _beside(conclusion, "mae", mean, is_corrected=measure("mae", mean or 0.0) != value)
         return
     if conclusion.survival is not None and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
@@ -190,28 +189,25 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         return
     accuracy = conclusion.expected_score(name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        means = accuracy, replace(accuracy, mean=scores["accuracy"].mean)
-        share, in_table = (_in_percent(one, "new rows right") for one in means)
-        yield share
+        mean, rows = scores["accuracy"].mean, "new rows right"
+        yield (share := _in_percent(accuracy, rows))
         for of in (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
                 yield f"{low:,} to {high:,} of the next {of:,} rows, which vary more"
                 break
-        yield from _by_guessing(conclusion, "accuracy")
-        yield from _chance(conclusion, measure("accuracy", means[1].mean or 0.0)) if share != in_table else ()
+        is_corrected = share != _in_percent(replace(accuracy, mean=mean), rows)
+        yield from _beside(conclusion, "accuracy", mean, is_corrected=is_corrected)
 
 
-def _chance(conclusion: Conclusion, in_table: str) -> Iterator[str]:
-    """Yield why the score in the table is better than the expected one."""
-    yield f"the table's {in_table} is partly chance, as the best of {len(conclusion.ranking)}"
-
-
-def _by_guessing(conclusion: Conclusion, key: str) -> Iterator[str]:
-    """Yield what the baseline scores, if it was compared."""
+def _beside(conclusion: Conclusion, key: str, in_table: float | None, *, is_corrected: bool) -> Iterator[str]:
+    """Yield what the baseline scores, if it was compared, and why the score in the table is better than expected."""
     prior = next((one for one in conclusion.candidates if one.name == "prior"), None)
     if prior is not None and (score := prior.scores[key].mean) is not None:
         yield f"{guessing_words(conclusion)} gets {measure(key, score)}"
+    if is_corrected:
+        chance = f"partly chance, as the best of {len(conclusion.ranking)}"
+        yield f"the table's {measure(key, in_table or 0.0)} is {chance}"
 
 
 def _has_interval(score: Score) -> bool:
