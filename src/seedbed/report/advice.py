@@ -25,7 +25,6 @@ _NOT_OF_SURVIVAL = ("target", "metric", "margin", "task", "by")
 _FLAGS = ("overwrite", "quick")
 _NARROW = 0.03  # a range of so few points has a decimal
 _NO_MORE = 1.05  # times the rows of the table: up to this, the answer doesn't speak of more rows
-_HARDLY = 0.9  # of an interval's width: a longer run that leaves more than that won't help
 
 
 def answers(conclusion: Conclusion) -> list[tuple[str, str]]:

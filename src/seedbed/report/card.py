@@ -54,7 +54,7 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         if "trees" in kinds:
             networks, s = f"{networks} and decision trees" if n_kinds else "decision trees", ""
     yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
-    size = f"{counted(card['n_parameters'], 'parameter')} {'in one of each' if _is_blend(card) else 'per network'}"
+    size = f"{counted(card['n_parameters'], 'parameter')} {'in one of each' if len(kinds) > 1 else 'per network'}"
     if kinds and not n_kinds:
         size = f"{card['n_parameters']:,} thresholds and values of leaves in a set of trees"
     size = f"{counted(card['n_inputs'], 'input')}, {size}"
@@ -65,7 +65,7 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     if target["labels"]:
         threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["threshold"] is not None else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
-    if _is_blend(card):
+    if len(kinds) > 1:
         for number, member in enumerate(sorted(card["architecture"]["members"], key=lambda one: -one["weight"])):
             yield f"{_INDENT if number else 'Blend of: '}{100 * member['weight']:.0f}% {member['name']}"
     if training:
@@ -84,28 +84,20 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_INDENT}{counted(training['n_diverged'], 'network')} diverged and were left out"
 
 
-def _is_blend(card: Mapping[str, Any]) -> bool:
-    """Return whether a model has several members; one alone is stored as a blend, too."""
-    return len(_members(card)) > 1
-
-
-def _members(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    architecture: Mapping[str, Any] = card["architecture"]
-    return architecture["members"] if architecture["kind"] == "blend" else ()
-
-
 def _kinds(card: Mapping[str, Any]) -> list[str]:
-    """Return the kind of each member of a blend, "mlp" or "trees"."""
-    return [member["network"]["kind"] for member in _members(card)]
+    """Return the kind of each member of a blend, "mlp" or "trees". A single member is stored as a blend, too."""
+    architecture: Mapping[str, Any] = card["architecture"]
+    members = architecture["members"] if architecture["kind"] == "blend" else ()
+    return [member["network"]["kind"] for member in members]
 
 
 def _score(card: Mapping[str, Any]) -> Iterator[str]:
     score, out_of_bag = card["score"], card["training"].get("out_of_bag_loss")
     if score is None and out_of_bag is not None:
-        kind = outcome_of(card["target"]["task"]).loss_words
-        what = "networks and trees" if "trees" in _kinds(card) else "the networks"
+        kind, kinds = outcome_of(card["target"]["task"]).loss_words, _kinds(card)
+        what = "networks and trees" if "trees" in kinds else "the networks"
         yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by {what} that weren't trained on it"
-        choice = "the blend" if _is_blend(card) else "when training ended"
+        choice = "the blend" if len(kinds) > 1 else "when training ended"
         yield f"{_INDENT}These rows also chose {choice}, so expect a slightly higher loss on new rows"
         return
     if score is None:
