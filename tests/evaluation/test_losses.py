@@ -1,5 +1,7 @@
 """Losses per row, compared with scikit-learn and hand calculations."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from sklearn.metrics import (
@@ -16,12 +18,13 @@ from seedbed.evaluation.metrics import (
     METRICS,
     Margin,
     default_margin,
-    default_metric,
     fold_losses,
     margin_beside,
     prior_loss,
     row_losses,
 )
+from seedbed.evaluation.summaries import Task
+from seedbed.outcomes.tasks import outcome_of
 
 rng = np.random.default_rng(0)
 Y, P = rng.integers(2, size=80), rng.random(80)
@@ -102,11 +105,10 @@ def test_the_largest_loss_is_the_documented_maximum(name):
 
 
 def test_each_task_has_a_metric_that_can_be_tested():
-    for task in ("binary", "multiclass", "regression"):
-        found = METRICS[default_metric(task)]
+    for task in get_args(Task):
+        found = METRICS[outcome_of(task).metric]
         assert found.row_loss
         assert task in found.tasks
-    assert default_metric("regression") == "squared_error"
 
 
 def test_seeds_may_be_leading_dimensions():
