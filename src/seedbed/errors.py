@@ -16,7 +16,7 @@ import json
 import re
 import shlex
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 # Characters that move a terminal's cursor, change its state, or reverse the order of text. Also code points that aren't
 # characters: surrogates, which come from undecodable bytes of file names, and two that XML forbids.
@@ -162,7 +162,7 @@ def spell(name: str, *values: object) -> str:
     return f"{name}={words[0] if len(words) == 1 else '[' + ', '.join(words) + ']'}" if words else name
 
 
-def spell_all(settings: Mapping[str, Sequence[object]]) -> str:
+def spell_all(settings: Mapping[str, Iterable[object]]) -> str:
     """Return how a user gives several settings, each with its values."""
     return (" " if _names_options else ", ").join(spell(name, *values) for name, values in settings.items())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,26 +59,26 @@ class ModelPlan:
         return dataclasses.replace(model, warnings=tuple(warnings))
 
 
-def plan_model(
-    conclusion: Conclusion, name: str | None, experiment: Experiment, estimators: Sequence[str] = ()
-) -> ModelPlan:
+def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment) -> ModelPlan:
     """Return how a model of a comparison is fitted to all rows.
 
     Args:
         name: the model; the one that the comparison recommends if left out.
-        estimators: names of scikit-learn models that were compared; those of the experiment if left out.
+        experiment: of the comparison; scikit-learn models may be missing.
 
     Raises:
         CandidateError: there is no such model, or it is a scikit-learn estimator.
         OptionError: no name is given, and the comparison recommends none.
     """
-    summary = _find_summary(conclusion, name, estimators or [model.name for model in experiment.estimators])
-    members = {member.name: member for member in experiment.members}
-    candidate = AUTO if summary.name == AUTO else members[summary.name]
+    summary = _find_summary(conclusion, name)
+    members: dict[str, Candidate | str] = {member.name: member for member in experiment.members} | {AUTO: AUTO}
+    if (candidate := members.get(summary.name)) is None:
+        hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
+        raise CandidateError(f"'{summary.name}' is a scikit-learn model", hint)
     return ModelPlan(conclusion, summary, experiment.whole or experiment.table, candidate, experiment.recipe)
 
 
-def _find_summary(conclusion: Conclusion, name: str | None, estimators: Sequence[str]) -> CandidateSummary:
+def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:
     """Return what is known of a model."""
     models = {one.name: one for one in conclusion.candidates}
     if name is None:
@@ -89,9 +88,6 @@ def _find_summary(conclusion: Conclusion, name: str | None, estimators: Sequence
         name = conclusion.advice.use
     if name not in models:
         raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, models))
-    if name in estimators:
-        hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
-        raise CandidateError(f"'{name}' is a scikit-learn model", hint)
     return models[name]
 
 

@@ -213,7 +213,7 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
     """
     conclusion, stored = opened_run(folder := Path(folder))
     experiment = _request_of_run(folder, conclusion, stored, trusts_code=name is not None).experiment()
-    return plan_model(conclusion, name, experiment, [model["name"] for model in stored["estimators"]])
+    return plan_model(conclusion, name, experiment)
 
 
 def _request_of_run(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -109,7 +108,7 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
             message = f"{folder} holds another run: {_shown(differing)}"
             raise OptionError(message, f"Name another folder, or discard that run with {spell('overwrite', True)}.")
         is_done = is_finished(folder) and not (overwrite or growing)
-        if (done := restore(plan, stored, folder) if is_done else None) is not None:
+        if (done := restore(plan, folder) if is_done else None) is not None:
             if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file
             with writing(folder, "Free some space."):
@@ -230,9 +229,8 @@ def read_finished(plan: Plan, folder: Path) -> Comparison:
     Raises:
         OptionError: the folder holds another run, or its files can't be read.
     """
-    stored = read_specification(folder)
     differing = _differing(plan, folder)
-    done = None if differing else restore(plan, stored, folder)
+    done = None if differing else restore(plan, folder)
     if done is None:
         why = _shown(differing) or "its files can't be read"
         message = f"the networks of {folder} can't be used again: {why}"
@@ -240,15 +238,11 @@ def read_finished(plan: Plan, folder: Path) -> Comparison:
     return done
 
 
-def restore(plan: Plan, stored: Mapping[str, Any], folder: Path) -> Comparison | None:
-    """Return the finished comparison of a plan from its files; None if they don't hold it.
-
-    Args:
-        stored: the contents of `experiment.json` in the folder, with the specification of the plan.
-        folder: of the finished run.
-    """
+def restore(plan: Plan, folder: Path) -> Comparison | None:
+    """Return the finished comparison of a plan, whose specification is in the folder, from its files; None if they
+    don't hold it."""
     code = code_hashes(plan.experiment)
-    if stored.get("code") != code or None in code.values():
+    if read_specification(folder).get("code") != code or None in code.values():
         return None  # the code of a network or a baseline has changed, or is unknown
     with contextlib.suppress(Exception):  # files without digests that are damaged in any way: train again
         conclusion = summary_from(read_document(folder / _RESULTS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from seedbed.data.frame import SERIOUS
@@ -58,10 +58,9 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     notes = [note for note in conclusion.notes if is_remedied(note)]
     if not notes or conclusion.columns is not None or conclusion.rows is not None:
         return None
-    options = dict[str, tuple[str, ...]]()
-    for note in notes:
-        options |= {name: (*options.get(name, ()), *values) for name, values in note.remedy.items()}
-    options = {name: tuple(dict.fromkeys(values)) for name, values in options.items()}
+    options = dict[str, dict[str, None]]()
+    for name, values in (option for note in notes for option in note.remedy.items()):
+        options.setdefault(name, {}).update(dict.fromkeys(values))
     if len(options.get("group", ())) > 1 or not (command := _with_options(conclusion, options)):
         return None
     findings, codes = (
@@ -75,7 +74,7 @@ def is_remedied(note: Note) -> bool:
     return note.code in SERIOUS and bool(note.remedy)
 
 
-def _with_options(conclusion: Conclusion, options: Mapping[str, Sequence[str]]) -> str:
+def _with_options(conclusion: Conclusion, options: Mapping[str, Iterable[str]]) -> str:
     """Return the command of a comparison with more options for reading its table; empty if there is none."""
     is_of_survival = "event" in options
     if conclusion.command.startswith("seedbed compare "):
@@ -87,9 +86,9 @@ def _with_options(conclusion: Conclusion, options: Mapping[str, Sequence[str]]) 
         return f"{_again(conclusion, 'compare', *(_NOT_OF_SURVIVAL if is_of_survival else ()))} {words}"
     try:
         call = ast.parse(conclusion.command, mode="eval").body
-    except SyntaxError:  # it shows a table or a candidate by its type
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # it shows a table or a candidate by its type
         return ""
-    if not isinstance(call, ast.Call) or not isinstance(call.args[0], ast.Constant):
+    if not isinstance(call, ast.Call) or not call.args or not isinstance(call.args[0], ast.Constant):
         return ""
     arguments = {str(keyword.arg): ast.unparse(keyword) for keyword in call.keywords}
     reading = [arguments.pop(name) for name in ("target", "event", "time") if name in arguments]
