@@ -11,6 +11,7 @@ from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.errors import CandidateError, OptionError, without_passwords
 from seedbed.experiment.compare import call_of
 from seedbed.experiment.request import Request, model_plan_from
+from seedbed.experiment.spec import specify
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import RECIPES, Recipe
 
@@ -87,6 +88,15 @@ def test_a_password_with_quotation_marks_is_replaced_as_well(secret):
         for text in (address, shlex.join(["seedbed", "compare", address]), f"sb.compare({address!r}, target='y')"):
             assert "***" in without_passwords(text)
             assert not any(part in without_passwords(text) for part in ("it", "s@", "b@", "b&", ",b"))
+
+
+@pytest.mark.parametrize(
+    "given", [("relu:3",), np.array(["relu:3"]), {"relu:3"}, iter(["relu:3"])], ids=lambda one: type(one).__name__
+)
+def test_candidates_of_any_iterable_are_kept_as_a_list(given):
+    table = table_from_arrays(np.arange(80.0).reshape(40, 2), np.arange(40) % 2)
+    experiment = specify(table, given, recipe=Recipe.tutorial(epochs=3), design=Design(baselines=["prior"], folds=2))
+    assert (experiment.names, experiment.request["candidates"]) == (("relu:3", "prior"), ["relu:3"])
 
 
 def own(n_features, n_outputs):

@@ -224,7 +224,10 @@ def specify(
         SeedbedError: a candidate, a baseline or an option can't be used.
     """
     random_state = int(design.random_state)
-    request: dict[str, Any] = {"recipe": dataclasses.asdict(recipe), "design": dict(vars(design)), "lrs": list(lrs)}
+    if candidates is not None and not isinstance(candidates, str | Mapping):
+        candidates = list(candidates)
+    request: dict[str, Any] = {"candidates": _plain(candidates), "recipe": dataclasses.asdict(recipe)}
+    request |= {"design": dict(vars(design)), "lrs": list(lrs)}
     whole = table if design.quick and table.n_rows > _QUICK_ROWS else None
     table = table if whole is None else whole.of_rows(sampled_rows(whole, _QUICK_ROWS, random_state))
     # It also decides how outputs become predictions.
@@ -281,7 +284,7 @@ def specify(
         whole=whole,
         missing=missing,
         reference_named=design.reference is not None,
-        request={"candidates": _plain(candidates), **request},
+        request=request,
     )
 
 
@@ -291,7 +294,7 @@ def _plain(spec: Any, name: str | None = None) -> Any:
         return spec
     if isinstance(spec, Mapping):
         return {key: _plain(one, key) for key, one in spec.items()}
-    if isinstance(spec, Sequence):
+    if isinstance(spec, list):
         return [_plain(one) for one in spec]
     candidate = candidate_from(spec, name)
     return {**vars(candidate), "architecture": architecture_to_values(candidate.architecture)}
@@ -326,7 +329,7 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
                 raise CandidateError(f"a candidate can't be named '{name}'", "This name belongs to a default model.")
         others: Any = {name: one for name, one in candidates.items() if not is_auto(one)}
         return others, len(others) < len(candidates)
-    specs = [candidates] if isinstance(candidates, str) else list(candidates)
+    specs = [candidates] if isinstance(candidates, str) else candidates
     if not specs:
         raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
     others = [one for one in specs if not is_auto(one)]

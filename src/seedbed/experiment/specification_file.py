@@ -48,6 +48,8 @@ _UNSHOWN = {
     "splits_sha256": "the splits differ",
     "groups": "other models are blended, or other columns left out",
 }
+_DECIDING = ("reference", "reference_named", "metric", "margin", "alpha", "n_networks", "random_state")
+_OF_ESTIMATORS = ("name", "description", "without")
 _GROWING = ("repeats", "stops", "quick", "time_limit", "reason")
 _COMPARISON, _TRAINING = "comparison.json", "training.json"
 _NAMED = 10
@@ -63,37 +65,17 @@ def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> d
         "schema_version": SPECIFICATION_VERSION,
         "table": {**table_specification(spec.table, n_inputs), "sample": sample},
         "candidates": [
-            {
-                "name": member.name,
-                "architecture": spelled(member.architecture),
-                "overrides": [list(pair) for pair in member.overrides],
-                **(dataclasses.asdict(spec.recipe_of(member)) if is_network(member) else {}),
-            }
-            for member in spec.members
+            {"name": one.name, "architecture": spelled(one.architecture), "overrides": one.overrides}
+            | (dataclasses.asdict(spec.recipe_of(one)) if is_network(one) else {})
+            for one in spec.members
         ],
-        "groups": [
-            {
-                "members": [member.name for member in group.members],
-                "lines": dict(group.lines),
-                "without": list(group.without),
-            }
-            for group in spec.groups
-        ],
-        "estimators": [
-            {"name": model.name, "description": model.description, "without": list(model.without)}
-            for model in spec.estimators
-        ],
+        "groups": [{"members": one.fits, "lines": one.lines, "without": one.without} for one in spec.groups],
+        "estimators": [{name: vars(one)[name] for name in _OF_ESTIMATORS} for one in spec.estimators],
         "recipe": dataclasses.asdict(spec.recipe),
-        "reference": spec.reference,
-        "reference_named": spec.reference_named,
         "design": dataclasses.asdict(spec.design),
         "splits_sha256": hash_of(*(rows for split in splits for rows in (split.train, split.test))),
-        "metric": spec.metric,
-        "margin": spec.margin,
+        **{name: vars(spec)[name] for name in _DECIDING},
         "margin_rule": "given" if spec.margin_given else "at most a tenth of the reference's error",
-        "alpha": spec.alpha,
-        "n_networks": spec.n_networks,
-        "random_state": spec.random_state,
         "versions": versions(),
     }
     plain: dict[str, Any] = json.loads(json.dumps(decided))
