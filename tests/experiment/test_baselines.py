@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from seedbed.data.splits import repeated_folds
 from seedbed.errors import OptionError, TrainingError
-from seedbed.experiment.fits import Estimator, fit_estimator
+from seedbed.experiment.fits import fit_estimator
 from seedbed.experiment.spec import specify
 from seedbed.experiment.user_estimators import estimators_from
 from seedbed.settings.design import Design
@@ -105,18 +105,16 @@ def test_no_warning_of_a_baseline_escapes(fitted, rows, capfd):
         ("sklearn.tree:DecisionTreeClassifier(max_depth=2)", "DecisionTreeClassifier(max_depth=2)", {"max_depth": 2}),
         (LinearDiscriminantAnalysis, "LinearDiscriminantAnalysis", {}),
         (DecisionTreeClassifier(max_depth=3), "DecisionTreeClassifier", {"max_depth": 3}),
-        (Estimator("a stump", DecisionTreeClassifier(max_depth=1), "one cut"), "a stump", {"max_depth": 1}),
     ],
     ids=str,
 )
 def test_a_classifier_is_given_by_import_path_or_object(fitted, rows, spec, name, settings):
     (baseline,) = estimators_from([spec], random_state=0)
     assert baseline.name == name
-    as_it_is = isinstance(spec, Estimator)  # all others follow a scaler
-    steps = [baseline.estimator] if as_it_is else [step for _, step in baseline.estimator.steps]
-    assert [isinstance(step, StandardScaler) for step in steps] == ([False] if as_it_is else [True, False])
+    steps = [step for _, step in baseline.estimator.steps]
+    assert [isinstance(step, StandardScaler) for step in steps] == [True, False]
     assert all(steps[-1].get_params()[word] == value for word, value in settings.items())
-    assert as_it_is != baseline.description.endswith(", standardised features")
+    assert baseline.description.endswith(", standardised features")
     assert "\n" not in baseline.description
     assert fitted(spec, splits=rows[2][:1])[0, 0].shape == rows[2][0].test.shape
 
@@ -130,7 +128,7 @@ def test_baselines_are_standardised_except_for_pipelines(fitted, rows):
     by_hand = [one.fit(X[split.train], y[split.train]).predict_proba(X[split.test])[:, 1] for one in (scaled, unscaled)]
     assert by_hand[0].tolist() != by_hand[1].tolist()
     for spec, p in [*((spec, by_hand[0]) for spec in (words, KNeighborsClassifier, plain, scaled)),
-                    *((spec, by_hand[1]) for spec in (unscaled, Estimator("near", plain, "as it is")))]:  # fmt: skip
+                    (unscaled, by_hand[1])]:  # fmt: skip
         assert fitted(spec, splits=[split])[0, 0].tolist() == p.astype(np.float32).tolist()
     for own in (scaled, unscaled):
         (baseline,) = estimators_from([own], random_state=0)

@@ -33,7 +33,7 @@ _TAKEN = (*LINES, "linear", AUTO)
 def estimators_from(
     specs: Sequence[Any] | Mapping[str, Any], *, random_state: int, task: Task = "binary"
 ) -> tuple[Estimator, ...]:
-    """Return estimators from import paths, estimators, their classes, or `Estimator`s.
+    """Return estimators from import paths, estimators, or their classes.
 
     A mapping gives them names, and may be an element of a sequence: `["prior", {"mine": estimator}]`.
 
@@ -74,15 +74,13 @@ def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Es
     spec = spec.strip() if isinstance(spec, str) else spec
     if isinstance(spec, str):
         model = _from_path(spec, task)
-    elif isinstance(spec, Estimator):
-        model = spec
     elif inspect.isclass(spec):
         estimator = _construct(spec, {}, spec.__name__, task)
         model = Estimator(spec.__name__, estimator, spelled(estimator))
     else:
         model = Estimator(type(spec).__name__, spec, spelled(spec))
     _check(model, task)
-    if not isinstance(spec, Estimator) and not hasattr(model.estimator, "steps"):
+    if not hasattr(model.estimator, "steps"):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
