@@ -109,7 +109,7 @@ def own(n_features, n_outputs):
 def run(tmp_path):
     """A function that compares networks in words, as objects and of a function, in one folder."""
     mlp = sb.Candidate("mine", sb.MLP((2,), ("relu",)), (("lr", 0.05),), (("epochs", 3),))
-    networks = {"words": "relu:3@lr=0.02", "mlp": sb.MLP((4,), ("tanh",)), "other": mlp, "own": own}
+    networks = {"words": "relu:3@lr=0.02", "mlp": sb.MLP((4,), "tanh"), "other": mlp, "own": own}
     design = sb.Design(repeats=1, folds=2, n_networks=2, baselines=["prior"])
 
     def compare():

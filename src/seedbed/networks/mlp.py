@@ -75,9 +75,9 @@ class MLP:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
-        if not isinstance(self.activations, str):
-            names = tuple(sys.intern(str(name)) for name in self.activations)  # so that equal ones are pickled alike
-            object.__setattr__(self, "activations", names)
+        # One for each layer and interned, so that equal networks are compared, stored and pickled alike.
+        names = [self.activations] * len(self.widths) if isinstance(self.activations, str) else self.activations
+        object.__setattr__(self, "activations", tuple(sys.intern(str(name)) for name in names))
         for width in self.widths:
             if width < 1:
                 raise CandidateError(f"a layer of width {width} can't be built", "A width is at least 1.")
@@ -97,8 +97,7 @@ class MLP:
     @property
     def by_layer(self) -> tuple[str, ...]:
         """Return the activation of each hidden layer."""
-        if isinstance(self.activations, str):
-            return (self.activations,) * len(self.widths)
+        assert not isinstance(self.activations, str)
         return self.activations
 
     def network(self, n_inputs: int, n_outputs: int) -> Network:
