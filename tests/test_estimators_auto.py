@@ -1,7 +1,6 @@
 """Blends of several members or of one: weights, out-of-bag predictions and epochs."""
 
 import re
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -121,13 +120,6 @@ def test_a_verbose_fit_reports_each_member_on_stderr_and_a_silent_fit_nothing(bl
     silent = SeedbedClassifier(**FAST, n_jobs=n_jobs).fit(*blobs)
     assert (out, *capsys.readouterr()) == ("", "", "")
     assert (silent.predict_proba(blobs[0]) == verbose.predict_proba(blobs[0])).all()
-
-
-def test_the_rest_of_a_time_limit_is_reported_too(blobs, capsys):
-    options = {**FAST, "portfolio": SMALL[:2], "time_limit": 600, "verbose": 1}
-    classifier = SeedbedClassifier(**options).fit(*blobs)
-    times = {name: 4 if name in classifier.weights_ else 1 for name in SMALL[:2]}
-    assert Counter(re.findall("(?m)^(.*): out-of-bag", capsys.readouterr().err)) == times
 
 
 @pytest.mark.parametrize(

@@ -95,14 +95,6 @@ def test_a_new_part_of_a_named_file_stays_as_its_writer_may_still_run(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([new.name, other.name])
 
 
-def test_folders_above_a_new_folder_are_synced_once_each(tmp_path, monkeypatch):
-    synced = []
-    monkeypatch.setattr(files, "_sync", synced.append)
-    for _ in range(2):
-        files.make_folder(tmp_path / "a" / "b")
-    assert sorted(synced) == [tmp_path, tmp_path / "a"]
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """The folder in which temporary folders are created."""

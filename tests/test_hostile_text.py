@@ -131,12 +131,3 @@ def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, ca
     _, out, _ = call("predict", "m.safetensors", table)
     assert (HOSTILE.search(out), "owned" in out) == (None, True)
     assert re.search(r"\n 1 .* 0\.\d{3} ", out)  # rows are numbered, and shares have three digits
-
-
-def test_few_files_print_on_stderr():
-    package = Path(seedbed.__file__).parent
-    texts = {file.relative_to(package).as_posix(): file.read_text(encoding="utf-8") for file in package.rglob("*.py")}
-    writing = sorted(
-        name for name, text in texts.items() if re.search(r"file=sys\.stderr|stderr\.write|print_exc", text)
-    )
-    assert writing == ["cli/console.py", "estimators.py", "serve/predictor.py"]

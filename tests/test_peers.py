@@ -98,15 +98,6 @@ def test_the_page_ranks_methods_on_tables_that_all_have_completed(module: Module
     assert "worst on ilpd: 5.3% above it. It is above it on 2 of 2 tables." in deciding
 
 
-def test_a_method_that_timed_out_is_named_and_others_are_also_ranked_without_it(module: Module):
-    late = module("peer_rows").Row("cmc", 0, 0, "forest", error="longer than 9 s")
-    rows = [*rows_of(module, "cmc", ["seedbed", "logistic"]), late, *rows_of(module, "ilpd")]
-    page = module("peer_page").page(rows)
-    assert "cmc (random forest: longer than 9 s)" in page
-    assert "Without random forest, on more tables:" in page
-    assert page.index("Tables counted: 1 of 15.") < page.index("Tables counted: 2 of 15.")
-
-
 def test_results_are_read_unchanged_and_later_ones_win(module: Module, tmp_path: Path):
     peer_rows = module("peer_rows")
     first = peer_rows.Row("cmc", 0, 0, "seedbed", rows=100, log_loss=0.41, version="seedbed 0.1.0")
@@ -123,19 +114,3 @@ def test_absent_classes_and_certain_errors_have_finite_scores(module: Module):
     assert found["accuracy"] == pytest.approx(1 / 3)
     assert found["auc"] == pytest.approx((1.0 + 0.5 + 0.5) / 3)
     assert found["log_loss"] == pytest.approx((0 - np.log(1e-7) - np.log(0.5)) / 3, rel=1e-4)
-
-
-@pytest.mark.slow  # starts two processes that import torch
-@pytest.mark.usefixtures("data_folder")
-def test_a_fit_that_takes_too_long_is_killed_and_the_next_one_runs(module: Module):
-    peer_fits = module("peer_fits")
-    fitter = peer_fits.Fitter(longest=0.02)
-    fit = peer_fits.Fit("hepatitis", 0, 0, "forest")
-    try:
-        late = fitter(fit)
-        fitter.longest = 100
-        found = fitter(fit)
-    finally:
-        fitter.close()
-    assert late == {"rows": 155, "features": 19, "classes": 2, "error": "longer than 0.02 s"}
-    assert found.keys() >= {"accuracy", "auc", "log_loss", "fit_seconds", "predict_seconds"}

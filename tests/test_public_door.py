@@ -91,30 +91,6 @@ except SystemExit: pass"""
     assert set(loaded) == {"duckdb", "numpy"}
 
 
-@pytest.mark.slow
-def test_planning_loads_nothing_that_only_fits_baselines_judges_or_draws():
-    code = """
-import seedbed as sb
-from seedbed.experiment.plan import make_plan; from seedbed.experiment.spec import specify
-table, design = sb.read_table("example:breast-cancer"), sb.Design(repeats=1)
-specified = specify(table, "relu:5", recipe=sb.Recipe.tutorial(epochs=5), design=design)
-assert "4 models" in make_plan(specified, sb.Compute(n_jobs=1)).sentence()"""
-    assert loaded_after(code) == ["numpy"]
-
-
-def test_a_command_ends_without_searching_its_memory_for_garbage():
-    code = "import atexit, gc\natexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
-    code += "from seedbed.cli.program import main\nmain(['--version'])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.splitlines()[-1] == "True"
-
-
-@pytest.mark.slow
-def test_accessing_a_name_imports_what_it_needs():
-    assert loaded_after("from seedbed import MLP") == ["numpy"]
-    assert loaded_after("from seedbed import Recipe, Design, Compute; Recipe(), Design(), Compute()") == []
-
-
 def test_dir_lists_exactly_the_public_names_each_the_object_of_its_package():
     assert len(seedbed.__all__) == len(set(seedbed.__all__))
     for name in seedbed.__all__:

@@ -252,10 +252,3 @@ def test_dates_in_several_spellings_are_read_with_dots_as_day_first_and_noted(sl
     assert note.code == code
     for text, day in (("01.02.2022", "2022-02-01"), (slashes, str(np.datetime64(int(expected[2]), "s"))[:10])):
         assert f"'{text}' is {day}" in note.message
-
-
-@pytest.mark.parametrize(("written", "n_notes"), [("2024-{month:02}-01", 0), ("2024/{month}/1", 1)])
-def test_a_note_explains_dates_that_are_shown_in_another_format(write, written, n_notes):
-    rows = "".join(f"{written.format(month=1 + i % 12)},{i % 2}\n" for i in range(24))
-    notes = read_table(write("day,y\n" + rows), target="y").notes
-    assert len([note for note in notes if "is read as dates" in note.message]) == n_notes

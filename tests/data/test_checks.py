@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 
 from seedbed import read_table
-from seedbed.data import table_checks as checks
 from seedbed.data.inspection import inspect_table
 from seedbed.data.reading import table_from_arrays
 from seedbed.data.splits import repeated_folds
@@ -54,15 +53,6 @@ def test_two_rows_have_the_same_number_if_and_only_if_they_are_equal(rows):
             assert (found == found[i]).tolist() == [one == other for other in keys]
 
 
-def test_rows_with_equal_hashes_are_compared(monkeypatch):
-    features = np.random.default_rng(0).integers(0, 3, (200, 3)) * 1.0
-    expected = duplicate_groups(features)
-    assert len(np.unique(expected)) == 27
-    monkeypatch.setattr(checks, "_hashes", lambda bits: np.zeros(len(bits), dtype=np.uint64))
-    found = duplicate_groups(features)
-    np.testing.assert_array_equal(found[:, None] == found, expected[:, None] == expected)
-
-
 def test_duplicates_and_contradictory_rows_are_counted_and_stay_in_one_fold():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(100, 3))
@@ -100,14 +90,6 @@ def test_rows_that_are_equal_by_chance_are_split_like_others(n_columns, n_levels
     assert note.code == "SB206"
     assert "by chance in columns of few values" in note.message
     assert note.count > 20
-
-
-def test_a_table_repeated_three_times_keeps_its_copies_together():
-    rng = np.random.default_rng(0)
-    features, target = rng.integers(0, 8, (100, 6)), rng.integers(0, 2, 100)
-    groups, notes = find_duplicates(table_of(np.tile(features, (3, 1)), np.tile(target, 3)))
-    assert groups.tolist() == groups[:100].tolist() * 3
-    assert codes_of(notes) == [("SB201", 200)]
 
 
 def test_a_row_with_very_many_copies_is_split_and_others_stay_together():
@@ -189,11 +171,6 @@ def test_a_cut_that_separates_the_classes_of_few_rows_is_no_accident(n_few, n_ma
     if np.bincount(of_three).min() >= 10:
         assert leaks({"bwt": grams}, of_three) == ["bwt"]
     assert leaks({"level": np.where(low, 3, 1)}, low, kind="category") == ["level"]
-
-
-def test_ranks_like_those_of_a_target_in_few_rows_are_reported():
-    target = np.random.default_rng(0).normal(size=20)
-    assert leaks({"copy": np.exp(target), "noise": np.arange(20.0)}, target, "regression") == ["copy"]
 
 
 def test_a_column_that_does_nearly_all_of_a_high_score_has_a_code_of_its_own():

@@ -238,14 +238,3 @@ def test_a_column_beyond_the_range_of_float32_is_named():
     table = table_of(category("word", ["a", "b", None] * 3), number("weight", sizes))
     with pytest.raises(ColumnError, match=r"^column 'weight': its cells differ too much in size"):
         Preprocessor.fit(table, np.arange(8)).inputs_of_values(table.features)
-
-
-def test_a_layout_lists_numeric_inputs_and_the_inputs_of_each_category():
-    layout = layout_of(mixed(0, 300))
-    names = layout.places.names
-    numbers = {names[place] for place in layout.number_inputs}
-    assert {"size", "zeros", "stamp", "hardly", "seen.days", "seen.hour"} < numbers
-    assert not {name for name in numbers if name == "ill" or "=" in name or "missing" in name}
-    assert len(layout.category_inputs) == 3
-    for column, places in zip(("few", "many", "most"), layout.category_inputs, strict=True):
-        assert [place for place, name in enumerate(names) if name.startswith(f"{column}=")] == list(places)

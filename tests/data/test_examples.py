@@ -10,7 +10,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wi
 
 from seedbed.data.reading import read_table
 from seedbed.data.sources.opening import EXAMPLES, HEART_FAILURE_SHA256, read_source
-from seedbed.errors import DataError, TableNotFoundError
+from seedbed.errors import DataError
 
 
 @pytest.mark.few(4)
@@ -58,11 +58,6 @@ def test_moons_equal_scikit_learns():
     assert (table.feature_names, table.target_name) == (("x1", "x2"), "moon")
     np.testing.assert_array_equal(table.features, points)
     np.testing.assert_array_equal(table.target, target)
-
-
-def test_an_unknown_example_suggests_the_nearest_name():
-    with pytest.raises(TableNotFoundError, match=r"no example 'moon'\. Did you mean 'moons'\?"):
-        read_table("example:moon")
 
 
 def test_heart_failure_is_read_from_a_given_folder(real_table, tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 """Sheets of Excel workbooks are read as Excel shows them, and unusable ones are refused."""
 
 import datetime as dt
-import sys
 import zipfile
 
 import openpyxl
@@ -47,14 +46,6 @@ def test_cells_are_read_as_excel_shows_them(book):
     ]
 
 
-def test_columns_are_typed_as_in_other_tables(book):
-    rows = [["Kind", dt.date(2009, 1 + i % 9, 1), i % 7 + 0.5, i % 2 == 0, f"{i % 3},5", i % 2] for i in range(30)]
-    table = read_table(book(A=[["who", "born", "points", "active", "share", "y"], *rows]), target="y")
-    kinds = {column.name: column.schema.kind for column in table.columns}
-    assert kinds == {"born": "date", "points": "number", "active": "boolean", "share": "number"}
-    assert table.columns[3].values[1] == 1.5
-
-
 def test_titles_blank_rows_and_unused_columns_are_skipped(book):
     rows = [["Klasse 10b"], [], [None, *HEADER[:2], None, "points"], [None, "Anna", 1, None, 3], [],
             [None, "Bo", 2, None, 4]]  # fmt: skip
@@ -87,12 +78,6 @@ def test_empty_and_hidden_sheets_are_ignored(book):
     assert source.names == tuple(HEADER)
     assert "the sheet is 'Noten'" in source.notes[0].message
     assert rows_of(path, table="secret") == [["a"], ["1"]]
-
-
-def test_a_missing_extra_names_the_command_to_install_it(book, monkeypatch):
-    monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(OptionError, match=r"pip install 'seedbed\[excel\]'"):
-        rows_of(book(A=[HEADER, ROW]))
 
 
 def changed(path, name, *replacements):

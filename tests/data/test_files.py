@@ -88,20 +88,6 @@ def test_pipes_devices_folders_and_missing_files_have_different_errors(tmp_path)
             read_file(tmp_path / name)
 
 
-def test_a_file_without_read_permission_is_refused(write, monkeypatch):
-    path = write("a,y\n1,0\n")
-    opened = type(path).open
-
-    def forbidden(self, *args, **options):
-        if self == path:
-            raise PermissionError(13, "Permission denied", str(self))
-        return opened(self, *args, **options)
-
-    monkeypatch.setattr(type(path), "open", forbidden)  # permissions don't apply to
-    with pytest.raises(UnreadableError, match=r"can't be opened .*Permission denied"):
-        read_file(path)
-
-
 def test_a_file_name_that_is_not_utf8_is_accepted(tmp_path):
     path = tmp_path / os.fsdecode(b"t\xff.csv")
     path.write_bytes(b"a,y\n1,0\n")

@@ -36,15 +36,12 @@ def first(number, value, column="days"):
 
 CODES = np.arange(N) % 2
 DEAD = np.where(CODES, "dead", "alive")
-NO_EVENT = {"event": None, "time": None}
 REFUSED = {
     "no event": (patients(died=0), {}, TargetError, "event 'died' never came", "nothing to predict"),
-    "no event in words": (patients(died="alive"), {}, TargetError, "event 'died' never came", "nothing to predict"),
     "negative": (patients(days=first(2, -1.0)), {}, TargetError, "negative in 2 rows, first in row 0", "Repair or rem"),
     "many missing": (patients(days=first(21, None)), {}, TargetError, "missing in 21 of 100 rows", "drop_missing"),
     "three labels": (patients(died=np.arange(N) % 3), {}, TargetError, "('0', '1', '2')?", 'positive="2"; the others'),
     "1 and 2": (patients(died=CODES + 1), {}, TargetError, "came ('1', '2')?", 'Name it: positive="2"'),
-    "other words": (patients(died=np.where(CODES, "x", "y")), {}, TargetError, "which label", 'positive="y"'),
     "another positive": (patients(), {"positive": "7"}, OptionError, "event 'died' has no label '7'", "Known: 0, 1"),
     "no such event": (patients(), {"event": "die"}, ColumnError, "no event 'die'", "Did you mean 'died'?"),
     "no labels": (patients(died=None), {}, TargetError, "event 'died' is missing in 100 of 100 rows", "Fill these"),
@@ -54,26 +51,17 @@ REFUSED = {
     "ends first": (dated(days=-2), {"start": "begin"}, TargetError, "negative in 2 rows", "Repair or remove"),
     "units": (patients(days=UNITS), {}, ColumnError, "'days' contains text, not numbers", "a number without a unit"),
     "another target": (patients(), {"target": "age"}, OptionError, "target another one", "Leave target out"),
-    "a task": (patients(), {"task": "binary"}, OptionError, "event and task can't be combined", "Leave task out"),
     "a time split": (patients(), {"time_split": "age"}, OptionError, "event and time_split can't", "Leave time_split"),
     "no time": (patients(), {"time": None}, OptionError, "needs the time under observation", 'time="COLUMN"'),
     "time only": (patients(), {"event": None, "target": "died"}, OptionError, "time is for survival", 'event="COLUMN"'),
-    "start only": (patients(), NO_EVENT | {"start": "age"}, OptionError, "start is for survival", 'event="COLUMN"'),
-    "horizon only": (patients(), NO_EVENT | {"horizon": 9.0}, OptionError, "horizon is for survival", 'event="COLUMN"'),
     "late": (patients(), {"horizon": 95.0}, OptionError, "5 rows are under observation after", "Give less than 91."),
-    "no word for it": (
-        patients(died=np.where(CODES, "alive", "lost")), {}, TargetError, "which label says that it came", "positive="
-    ),
     "early": (patients(), {"horizon": 1.5}, OptionError, "event is at 2, after the horizon of 1.5", "more than that"),
     "one time": (patients(days=7), {}, TargetError, "most rows have the same time 'days'", "Name another column"),
     "time and event": (patients(), {"time": "died"}, OptionError, "both the event and a time under", "has one role"),
-    "time and start": (patients(), {"start": "days"}, OptionError, "observation and a start of", "has one role"),
-    "time and group": (patients(), {"group": "days"}, OptionError, "group column and a time under", "has one role"),
     "late entry": (patients(start=np.arange(N) / 2), {}, OptionError, "seems to begin at 'start'", 'start="start"'),
     "rows that go on": (
         patients(since=CODES * np.arange(N)), {}, OptionError, "seems to begin at 'since'", 'together: group="COLUMN"'
     ),
-    "no such time": (patients(), {"time": "dayz"}, ColumnError, "no time under observation 'dayz'", "mean 'days'"),
 }  # fmt: skip
 
 
@@ -85,18 +73,6 @@ def test_an_unusable_outcome_is_refused_with_advice(case):
     assert type(caught.value) is kind
     assert message in caught.value.message
     assert hint in caught.value.hint
-
-
-def test_only_times_that_have_numbers_are_to_be_read_as_numbers():
-    def hint(days):
-        with pytest.raises(ColumnError) as caught:
-            sb.read_table(patients(days=days), **OUTCOME)
-        return caught.value.hint
-
-    some = ["lost", "gone", "away"] * 3 + patients()["days"].tolist()[9:]
-    assert 'numeric="days"' in hint(some)
-    assert sb.read_table(patients(days=some), **OUTCOME, numeric=["days"]).n_rows == N - 9
-    assert "numeric" not in hint(UNITS)
 
 
 WORDS = {

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from seedbed.data.frame import Frame, Numbers
 from seedbed.data.reading import read_table
-from seedbed.data.sources.file_kinds import read_file
 from seedbed.data.sources.memory import read_frame
 from seedbed.data.table import Column, ColumnSchema
 from seedbed.data.typed import Typed, read_rows, type_columns
@@ -80,13 +79,6 @@ def test_the_cells_decide_the_kind_of_a_column(case):
     column = only(type_columns(columns_of(a=cells), [0]))
     assert column.schema.kind == kind
     assert levels is None or column.schema.levels == levels
-
-
-def test_numbers_with_leading_zeros_are_codes(write):
-    typed = type_columns(read_file(write("zip,n,y\n00123,1.5,0\n12345,2,1\n00123,03.5,1\n")), [0, 1, 2])
-    assert [column.schema.kind for column in typed.columns] == ["category", "number", "boolean"]
-    assert typed.columns[0].schema.levels == ("00123", "12345")
-    assert "such as '00123' are codes" in typed.notes[0].message
 
 
 WORDS = ["", " ", "NA", "na", "N/A", "NaN", "null", "None", "?", "-", "<NA>"]
@@ -257,9 +249,3 @@ def test_integers_beyond_float64_are_an_identifier_and_not_constant():
     (note,) = typed.notes
     assert (note.code, typed.left_out) == ("SB101", {"pid"})
     assert "more digits than float64 holds" in note.message
-
-
-def test_years_of_two_digits_give_a_note():
-    cells = [f"{month:02}/28/{year}" for month in range(1, 13) for year in ("68", "99")]
-    (note,) = [one for one in type_columns(columns_of(born=cells), [0]).notes if not one.code]
-    assert "69 to 99 are 1969 to 1999" in note.message

@@ -8,7 +8,6 @@ import traceback
 import numpy as np
 import pytest
 
-from seedbed.data.reading import read_table
 from seedbed.data.sources.opening import read_source
 from seedbed.data.table_options import SourceOptions
 from seedbed.errors import DataError, OptionError
@@ -105,11 +104,6 @@ BAD = {
 }
 
 
-def test_a_table_without_rows_is_refused(garden):
-    with pytest.raises(DataError, match="there are no rows"):
-        read_table(garden, query="SELECT 1 AS a, 2 AS y WHERE false", target="y")
-
-
 @pytest.mark.parametrize("query", BAD)
 def test_queries_that_give_no_table_are_refused_with_a_reason(garden, refusal, query):
     error = refusal(garden, query=query)
@@ -168,13 +162,6 @@ def test_a_query_that_takes_too_long_is_stopped(garden, refusal, query):
 def test_a_query_with_too_many_rows_is_stopped(garden, refusal):
     error = refusal(garden, query="SELECT i, 1 AS y FROM generate_series(1, 200000) AS i", limit="9MB")
     assert "garden: 200,000 rows and 2 columns need about 23 MB; the limit is 9 MB" in error.message
-
-
-def test_a_missing_driver_names_the_command_to_install_it(refusal, monkeypatch):
-    monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
-    error = refusal("postgresql://me@localhost/x", query="SELECT 1")
-    assert error.message == "postgresql://me@localhost/x needs the driver of PostgreSQL"
-    assert error.hint == "Install it: pip install 'seedbed[postgres]'"
 
 
 @pytest.mark.slow

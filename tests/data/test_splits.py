@@ -277,14 +277,6 @@ def timed(draw):
     return times, (rng.integers(0, draw(st.integers(1, n)), n) if draw(st.booleans()) else None)
 
 
-def test_the_latest_fifth_is_tested_in_the_order_of_the_table():
-    times = np.random.default_rng(0).permutation(50).astype(float)
-    split = time_holdout(times)
-    assert (split.repeat, split.fold, split.train.dtype, split.test.dtype) == (0, 0, np.int64, np.int64)
-    assert split.test.tolist() == np.flatnonzero(times >= 40).tolist()
-    assert split.train.tolist() == np.flatnonzero(times < 40).tolist()
-
-
 @given(timed(), st.floats(0.05, 0.9))
 def test_all_test_rows_are_later_than_all_training_rows(table, test_size):
     times, groups = table
@@ -352,13 +344,6 @@ def test_few_rows_give_fewer_windows_but_at_least_one(n, expected):
 )
 def test_the_cut_is_the_nearest_that_does_not_split_equal_times(times, n_test):
     assert len(time_holdout(np.array(times, dtype=float)).test) == n_test
-
-
-def test_rows_of_tested_groups_are_excluded_from_training():
-    groups = np.array([0, 1, 2, 3, 4, 5, 6, 7, 1, 2])
-    split = time_holdout(np.arange(10.0), groups=groups)
-    assert split.test.tolist() == [8, 9]
-    assert split.train.tolist() == [0, 3, 4, 5, 6, 7]
 
 
 # A sample of rows for a first look is stratified, has whole groups, covers the whole period and depends only on the

@@ -90,13 +90,6 @@ def test_networks_that_stopped_early_keep_their_last_values_and_others_have_dive
     assert np.isnan(curves["test_loss"][13:, 1]).all()  # what is given doesn't change
 
 
-def test_a_single_network_is_its_mean_and_band():
-    curves = _curves(30, 1)
-    for key, line in summarized(curves)["curves"].items():
-        assert line["mean"] == _shown(curves[key][:, 0])
-        assert line["mean"] == line["low"] == line["high"]
-
-
 @given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(width=32)))
 def test_mean_and_band_lie_within_the_healthy_networks(array):
     summary = summarized(dict.fromkeys(CURVES, array))

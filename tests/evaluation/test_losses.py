@@ -13,7 +13,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from seedbed.errors import OptionError, TargetError
+from seedbed.errors import TargetError
 from seedbed.evaluation.metrics import (
     METRICS,
     Margin,
@@ -147,10 +147,3 @@ def test_the_margin_is_at_most_a_tenth_of_the_error_and_at_least_a_part_of_the_d
     assert margin_beside("brier", 0.02, 0.019) == margin_beside("accuracy", 0.02, 0.0) == Margin(0.002, "floor")
     assert margin_beside("squared_error", 0.02, 0.019) == Margin(pytest.approx(0.0019), "tenth_of_error")
     assert margin_beside("squared_error", 0.02, 0.0) == Margin(0.0002, "floor")
-
-
-def test_an_unknown_metric_suggests_the_nearest_name():
-    with pytest.raises(OptionError, match="brier"):
-        row_losses("breir", Y, P)
-    with pytest.raises(OptionError, match="isn't a metric with a loss"):
-        row_losses("roc_auc", Y, P)

@@ -156,21 +156,12 @@ def test_a_missing_random_state_is_set_on_a_copy():
         ("boosted-tree", "no baseline 'boosted-tree'. Did you mean 'boosted-trees'?"),
         ("RandomForestClassifier", "no baseline 'RandomForestClassifier'. Did you mean 'sklearn.ensemble.RandomForest"),
         ("sklearn.svmm.SVC", "sklearn.svmm can't be imported: ModuleNotFoundError: No module named 'sklearn.svmm'"),
-        ("..svm.SVC", "can't be imported: "),
         ("breaks_on_import.Model", "breaks_on_import can't be imported: ZeroDivisionError: division by zero. Check"),
         ("sklearn.svm.SVD", "baseline 'sklearn.svm.SVD': no class 'SVD' in sklearn.svm. Did you mean 'SVC'?"),
-        ("sklearn.base.clone", "no class 'clone' in sklearn.base."),
-        ("sklearn.svm.SVC(c=2.0)", "SVC has no argument 'c'. Did you mean 'C'?"),
         ("sklearn.svm.SVC(C=float('inf'))", "'(C=float('inf'))' can't be read. Write each argument once"),
-        ("sklearn.svm.SVC(**{'C': 2.0})", "can't be read"),
-        ("sklearn.svm.SVC(C=1).fit", "can't be read"),
-        ("sklearn.ensemble.VotingClassifier", "it can't be created: TypeError: "),
         ("sklearn.linear_model.Ridge", "baseline 'Ridge' isn't a scikit-learn classifier. Give one, such as"),
-        (3, "baseline 'int' isn't a scikit-learn classifier"),
         (LinearSVC, "baseline 'LinearSVC' has no predict_proba. Wrap it in sklearn.calibration."),
-        ("sklearn.svm.SVC(C=2.0)", "has no predict_proba. Write SVC(probability=True), or wrap it in Calibrated"),
         (make_pipeline(StandardScaler(), LinearSVC()), "baseline 'Pipeline' has no predict_proba. Wrap it"),
-        ({5: GaussianNB()}, "a baseline is named 5. Give it a text"),
         *(({name: GaussianNB()}, f"a baseline can't be named '{name}'") for name in ("prior", "auto")),
         ([{"a": GaussianNB()}, "a=sklearn.naive_bayes.GaussianNB"], "two baselines are named 'a'"),
     ],
@@ -231,8 +222,6 @@ def test_a_user_defined_regressor_is_standardised_and_may_return_a_column(fitted
     [
         (GaussianNB(), "regression", "isn't a scikit-learn regressor. Give one, such as sklearn.ensemble."),
         (Ridge(), "multiclass", "'Ridge' isn't a scikit-learn classifier. Give one, such as sklearn.ensemble."),
-        ("sklearn.svm.SVT", "regression", "no class 'SVT' in sklearn.svm. Did you mean 'SVR'?"),
-        ("liner", "regression", "no baseline 'liner'. Did you mean 'linear'?"),
     ],
     ids=str,
 )  # fmt: skip
@@ -251,11 +240,3 @@ def test_baselines_are_named_and_combined_with_the_usual_ones(table_of, rows):
     ):
         spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=specs))
         assert spec.names == ("relu:3", *names)
-
-
-@pytest.mark.parametrize("task", ["binary", "regression"])
-def test_regressions_by_their_old_or_the_other_task_s_name_are_refused_with_the_right_one(table_of, rows, task):
-    table, right = table_of(rows[0], rows[1].astype(float), task), "linear" if task == "regression" else "logistic"
-    for name in ("logistic-regression", "linear-regression", "linear" if right == "logistic" else "logistic"):
-        with pytest.raises(OptionError, match=f"no baseline '{name}'. Name {right}."):
-            specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=[name]))

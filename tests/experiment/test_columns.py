@@ -12,10 +12,9 @@ import seedbed as sb
 from seedbed.data.reading import table_from_arrays
 from seedbed.data.splits import Split
 from seedbed.data.table import Task
-from seedbed.errors import CandidateError, ColumnError, OptionError
+from seedbed.errors import CandidateError, ColumnError
 from seedbed.evaluation.analyses import effects_of
 from seedbed.evaluation.protocol import protocol
-from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.columns import added, specify_columns, substitutes_of
 from seedbed.scoring import Result
 from seedbed.settings.recipe import RECIPES
@@ -133,17 +132,6 @@ def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: 
     assert (found.conclusion.columns.model, found.conclusion.columns.source) == (advice.use, "run")
     assert all(np.array_equal(one.test, other.test) for one, other in zip(found.splits, compared.splits, strict=False))
     assert found["all columns"].recipe == compared[advice.use].recipe
-
-
-@pytest.mark.slow
-def test_a_run_is_read_back_and_a_model_of_it_refused(ask: Any, tmp_path: Path) -> None:
-    found, again = (
-        ask("columns", "example:iris", candidates="linear:5", folder=tmp_path, **FAST | {"design": ONCE})
-        for _ in range(2)
-    )
-    assert again.conclusion == summary_from(found.summary())
-    with pytest.raises(OptionError, match="compares columns and not models"):
-        ask("columns", tmp_path)
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

@@ -27,15 +27,12 @@ def counts(design):
 @pytest.mark.parametrize(
     ("n_rows", "options", "expected"),
     [
-        (300, {"repeats": 4}, ("cross_validation", 4, 10, 9)),
-        (300, {"folds": 5}, ("cross_validation", 10, 5, 4)),
         (300, {"repeats": 2, "folds": 3}, ("cross_validation", 2, 3, 2)),
         (300, {"quick": True}, ("cross_validation", 1, 10, 9)),
         (300, {"quick": True, "repeats": 2}, ("cross_validation", 2, 10, 9)),
         (40, {"folds": 4}, ("scores_only", 1, 4, None)),
         (200_001, {"repeats": 2}, ("cross_validation", 2, 10, 9)),
         (200_001, {"folds": 5}, ("cross_validation", 1, 5, 4)),
-        (200_001, {"quick": True}, ("cross_validation", 1, 10, 9)),
     ],
     ids=str,
 )
@@ -87,14 +84,6 @@ def test_impossible_designs_are_refused():
 )
 def test_a_group_column_counts_its_groups_but_equal_rows_do_not(n_rows, n_groups, named, expected):
     assert counts(spec_of(n_rows, groups=np.arange(n_rows) // 3 % n_groups, named=named).design) == expected
-
-
-@pytest.mark.parametrize(("n_rows", "n_splits"), [(40, 10), (120, 100), (200_500, 1)])
-def test_splits_do_not_divide_a_group(n_rows, n_splits):
-    groups = np.random.default_rng(1).integers(0, n_rows // 3, n_rows)
-    splits = spec_of(n_rows, groups=groups).splits()
-    assert len(splits) == n_splits
-    assert not any(set(groups[split.train]) & set(groups[split.test]) for split in splits)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,6 @@ from torch import nn
 
 import seedbed as sb
 from seedbed.experiment.run import run
-from seedbed.experiment.training_run import train
-from seedbed.settings.recipe import Recipe
 
 
 class SometimesNaN(nn.Sequential):
@@ -103,16 +101,6 @@ def test_if_all_networks_diverge_the_document_has_nulls(every):
     assert all(value == nothing for value in one["scores"].values())
     assert {one[key] for key in ("train_accuracy", "train_loss", "test_loss")} == {None}
     assert other["scores"]["accuracy"]["mean"] > 0
-
-
-@pytest.mark.slow
-def test_one_run_that_diverges_is_saved_with_its_picture(tmp_path):
-    trained = train("example:moons", candidate="linear:4", recipe=Recipe.tutorial(lr=1e30, epochs=20))
-    assert trained.history.diverged.tolist() == [True]
-    # No run is left for the chart of the seed lottery.
-    written = {path.name for path in trained.save(tmp_path, pictures="png")}
-    assert written == {"training.json", "report.html", "curves.png", "history.csv", "sha256sums.txt"}
-    assert len((tmp_path / "history.csv").read_text().splitlines()) == 21
 
 
 def test_a_model_that_one_split_does_not_suit_is_left_out_with_its_reason(arrays, small):

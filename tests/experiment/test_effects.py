@@ -1,6 +1,5 @@
 """What predictions depend on, in a comparison: fitted once, stored, drawn again, and only if it is requested."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -8,7 +7,6 @@ import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.errors import CandidateError
 from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.model_plan import ModelPlan
 from seedbed.report.html_page import report_page
@@ -82,12 +80,6 @@ def test_without_a_network_to_advise_there_are_no_effects_and_the_run_counts(cal
     assert json.loads((here / "run" / "comparison.json").read_text())["effects"] is None
 
 
-@pytest.mark.parametrize("verb", ["rows", "columns"])
-def test_other_verbs_refuse_effects(call, table, verb):
-    status, _, err = call(verb, "t.csv", "--target", "y", "--effects")
-    assert (status, "--effects" in err) == (2, True)
-
-
 def settings(**options):
     design = sb.Design(repeats=1, n_networks=2, **options)
     return {"candidates": ["linear:3", "relu:3"], "epochs": 20, "lr": 0.1, "design": design}
@@ -106,14 +98,3 @@ def test_a_comparison_shows_the_effects_of_any_model_of_it(target, label):
     assert "\nEffects    " in glance_text(shown.conclusion)
     assert comparison.conclusion.effects is None
     assert ("mid is the label of most rows." in report_page(shown.conclusion)) == bool(label)
-
-
-@pytest.mark.slow
-def test_effects_are_of_the_recommended_model_whatever_it_is():
-    given = settings(baselines=["prior", "logistic", {"mine": "sklearn.naive_bayes.GaussianNB"}])
-    comparison = sb.compare(sb.read_table(frame(), target="y"), **given)
-    advice = dataclasses.replace(comparison.conclusion.advice, use="logistic")
-    chosen = dataclasses.replace(comparison, conclusion=dataclasses.replace(comparison.conclusion, advice=advice))
-    assert chosen.with_effects().conclusion.effects.model == "logistic"
-    with pytest.raises(CandidateError, match=r"'mine' is a scikit-learn model\. Fit it with scikit-learn"):
-        comparison.with_effects(comparison.model("mine"))

@@ -23,7 +23,6 @@ from seedbed.experiment.specification_file import read_specification
 from seedbed.experiment.summary import add_details, conclude_results
 from seedbed.model.predicting import products_on_one_thread
 from seedbed.report.glance import first_screen
-from seedbed.report.progress import notebook_progress
 from seedbed.report.stored import read_summary
 from seedbed.training.parallel import BackgroundWork
 
@@ -107,11 +106,6 @@ def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stoppin
     whole = run(stopping)
     np.testing.assert_array_equal(found["relu:3"].predictions, whole["relu:3"].predictions[:2])
     assert len(found.splits) == 6
-
-
-def test_given_repeats_are_all_trained(small, outlooks):
-    outlooks(1)
-    assert small(**MODELS, repeats=3).conclusion.plan.repeats == 3
 
 
 def test_a_run_ends_where_the_next_repeat_does_not_fit_the_time_limit(small):
@@ -269,21 +263,6 @@ def test_work_beside_the_training_raises_its_error_once_and_begins_nothing_after
     assert list(one.finished(wait=True)) == []
     time.sleep(0.1)
     assert len(begun) < 10
-
-
-def test_a_notebook_shows_the_answer_so_far(planned, monkeypatch):
-    shown = []
-    handle = SimpleNamespace(update=shown.append)
-    output = SimpleNamespace(HTML=str, display=lambda *_, **__: handle)
-    shell = SimpleNamespace(kernel=None)
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    monkeypatch.setitem(sys.modules, "IPython.display", output)
-    monkeypatch.setattr("seedbed.report.progress._NOTEBOOK_EVERY", 0.0)
-    plan = planned("relu:3", "linear:3", repeats=2)
-    with notebook_progress() as show:
-        carry_out(plan, show)
-    assert any("So far, after 1 of up to 2 repeats:" in page and "linear:3" in page for page in shown)
-    assert shown[-1] == ""
 
 
 # A first look

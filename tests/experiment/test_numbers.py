@@ -1,7 +1,6 @@
 """Regression: in the user's units, scored by squared error, R2 and mean absolute error."""
 
 import dataclasses
-import json
 import re
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.numpy import load_file
 from sklearn import metrics as sk
 from torch import nn
 
@@ -137,19 +135,6 @@ def test_the_verdict_is_the_corrected_t_of_squared_errors_without_accuracy(found
     verdict = found.verdicts[0]
     assert (verdict.difference, verdict.low, verdict.high) == pytest.approx((by_hand.mean, by_hand.low, by_hand.high))
     assert (verdict.accuracy, verdict.metric) == (None, "squared_error")
-
-
-def test_the_document_describes_the_target_and_has_no_classes(found, tmp_path):
-    found.save(tmp_path)
-    document = json.loads((tmp_path / "comparison.json").read_text())
-    y = found.experiment.table.target
-    assert (document["task"], document["labels"], document["majority_share"]) == ("regression", {}, None)
-    assert (document["target_mean"], document["target_sd"]) == pytest.approx((y.mean(), y.std()))
-    one = document["candidates"][0]
-    assert (one["confusion"], one["calibration"]) == (None, None)
-    assert one["train_r2"] == pytest.approx(found["linear:3"].curves[1, -1].mean(), rel=1e-5)
-    arrays = load_file(tmp_path / "curves.safetensors")
-    np.testing.assert_array_equal(arrays["tanh:4/predictions"], found["tanh:4"].predictions)
 
 
 def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_of, rows):

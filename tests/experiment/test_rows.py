@@ -9,7 +9,7 @@ import pytest
 import seedbed as sb
 from seedbed.data.reading import read_table
 from seedbed.data.splits import repeated_folds, time_holdout
-from seedbed.errors import CandidateError, DataError
+from seedbed.errors import DataError
 from seedbed.evaluation.analyses import forecast_rows
 from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment.sizes import smaller_splits
@@ -53,15 +53,6 @@ def test_a_table_whose_half_is_too_small_is_refused_before_training(ask, n, shar
     table = pd.DataFrame({"x": np.sin(np.arange(n)), "y": np.arange(n) < share * n})
     with pytest.raises(DataError, match=r"half of them is too few.*needs 30 rows, 5 of them outside"):
         ask("rows", table, target="y", **SMALL)
-
-
-def test_an_unknown_candidate_is_refused(ask):
-    with pytest.raises(CandidateError, match="relux"):
-        ask("rows", frame(), target="y", candidates=["relux:5"])
-
-
-def test_subgroups_are_refused(call):
-    assert "--by divides" in call("rows", "example:iris", "--by", "species").err
 
 
 def curve(n_train, law, n_folds=30, noise=0.01):

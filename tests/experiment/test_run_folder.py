@@ -147,16 +147,6 @@ def test_a_run_without_stored_work_does_not_block_another(small, planned, tmp_pa
     small(**WORDS, epochs=5, folder=tmp_path)
 
 
-def test_the_specification_stays_as_it_was_frozen(planned, tmp_path):
-    for _ in range(2):
-        with open_folder(planned("relu:3", "linear:3"), tmp_path):
-            found = (tmp_path / "experiment.json").stat().st_ino
-    with open_folder(planned("relu:3", "linear:3"), tmp_path):
-        assert (tmp_path / "experiment.json").stat().st_ino == found
-    with open_folder(planned("relu:4", "linear:3"), tmp_path):
-        assert (tmp_path / "experiment.json").stat().st_ino != found
-
-
 @pytest.mark.parametrize("content", ["", "{", "[]", "\0"])
 def test_an_unreadable_specification_is_rewritten(planned, tmp_path, content):
     (tmp_path / "experiment.json").write_text(content)
@@ -275,49 +265,12 @@ def test_a_finished_comparison_answers_as_the_functions_do(ask):
     assert comparison.rows().conclusion.rows == ask("rows", "example:iris", **FAST).conclusion.rows
 
 
-@pytest.mark.slow
-def test_the_command_line_asks_a_finished_comparison_as_well(ask, finished, call, tmp_path):
-    folder, settings = finished
-    done = call("rows", folder, "--out", tmp_path / "rows")
-    assert f"the comparison in {folder} isn't trained again" in done.err
-    assert "\nMore rows  " in done.out
-    written = summary_from(json.loads((tmp_path / "rows" / "comparison.json").read_text()))
-    assert written.rows == ask("rows", "example:iris", **settings).conclusion.rows
-
-
-@pytest.mark.slow
-def test_what_a_finished_comparison_decides_is_refused(finished, call):
-    folder, _ = finished
-    for words, names in (("--epochs", 3), "--epochs"), (("--n-networks", 2, "--target", "x"), "--target, --n-networks"):
-        for verb in "rows", "columns":
-            assert f"has its own table, recipe and design. Leave {names} out." in call(verb, folder, *words).err
-    assert "its own networks. Leave --candidate out." in call("rows", folder, "--candidate", "relu:5").err
-
-
 def test_an_interrupted_comparison_is_continued_first(ask, finished, monkeypatch):
     conclusion, stored = opened_run(finished[0])
     early = replace(conclusion, plan=replace(conclusion.plan, ended="interrupted"))
     monkeypatch.setattr("seedbed.experiment.request.opened_run", lambda folder: (early, stored))
     with pytest.raises(OptionError, match=r"was interrupted\. Run the command again: sb\.compare"):
         ask("rows", finished[0])
-
-
-@pytest.mark.slow
-def test_a_folder_without_its_table_or_its_models_says_what_to_do(ask, call, tmp_path):
-    with pytest.raises(OptionError, match="holds no finished run"):
-        ask("rows", tmp_path)
-    sb.compare(frame(400), target="y", folder=tmp_path / "frame", **FAST)
-    again = "Name the table: with folder .* and the same options, its finished networks are used again"
-    with pytest.raises(OptionError, match=f"was given in Python, and isn't in its folder. {again}"):
-        ask("rows", tmp_path / "frame")
-    own = replace(ONE_REPEAT, baselines=[{"bayes": "sklearn.naive_bayes.GaussianNB"}])
-    sb.compare("example:iris", folder=tmp_path / "own", **FAST | {"design": own})
-    with pytest.raises(
-        OptionError, match=f"the scikit-learn model bayes of this comparison isn't in the run's folder. {again}"
-    ):
-        ask("rows", tmp_path / "own")
-    assert "there is no folder" in (mistyped := call("rows", tmp_path / "fram").err)
-    assert f"Did you mean '{tmp_path / 'frame'}'" in mistyped
 
 
 @pytest.mark.slow

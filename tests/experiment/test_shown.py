@@ -1,20 +1,15 @@
 """How results are displayed: in a notebook, as a page, and as a stored summary."""
 
-import json
-import re
 from dataclasses import replace
 
 import pytest
 
-from seedbed.errors import OptionError
 from seedbed.evaluation.summaries import document_of
-from seedbed.experiment.compare import compare
 from seedbed.experiment.run import Results
-from seedbed.experiment.summary import conclude_results, json_text
+from seedbed.experiment.summary import conclude_results
 from seedbed.experiment.training_run import train
 from seedbed.report.stored import read_summary
 from seedbed.report.terminal import glance_text
-from seedbed.settings.design import Design
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +25,6 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
     assert "gain over tanh:4" in html
     labels = "linear:3 (1 layer, linear)", "tanh:4 (one hidden layer)", "prior (always 0)"
     assert all(f">{label}</th>" in html for label in labels)
-
-
-@pytest.mark.slow
-def test_a_comparison_in_python_names_arguments_and_no_options(arrays):
-    comparison = compare(*arrays, candidates="relu:2", recipe="tutorial", epochs=3, lr=1e-4, quick=True,
-                         design=Design(n_networks=2))  # fmt: skip
-    assert "run it without quick before" in " ".join(str(comparison).split())
-    assert "try epochs=6 or another lr." in str(comparison)
-    html = re.sub(r"<style>.*?</style>", "", comparison._repr_html_(), flags=re.DOTALL)
-    for text in (str(comparison), comparison.details(), html):
-        assert re.findall(r"(?<![\w(-])--\w+", text) == []
 
 
 @pytest.mark.slow
@@ -67,13 +51,6 @@ def test_each_chart_can_be_drawn_by_its_name(comparison, tmp_path, chart):
     assert (tmp_path / "chart.svg").read_text().startswith("<svg")
 
 
-def test_an_unknown_chart_is_refused_with_the_known_ones(comparison):
-    with pytest.raises(OptionError, match=r"there is no chart 'curve'\. Did you mean 'curves'"):
-        comparison.plot(chart="curve")
-    with pytest.raises(OptionError, match="nothing that the chart 'rows' could show"):
-        comparison.plot(chart="rows")
-
-
 def test_a_summary_is_read_back_unchanged(comparison, run, tmp_path):
     comparison.save(tmp_path / "comparison")
     run.save(tmp_path / "run")
@@ -90,11 +67,3 @@ def test_the_summary_of_a_training_has_its_candidate_and_its_runs(run):
     (runs,) = summary["lottery"]["score"]["runs"]
     assert runs["n"] == sum(runs["counts"]) == 3
     assert runs["mean"] == pytest.approx(run.history.test_accuracy[-1].mean())
-
-
-def test_lists_of_numbers_are_written_in_one_line():
-    value = {"a": [1, 2.5, -3e-07, None], "b": {"c": ["x", "[1,\n 2]"], "d": []}, "e": [[1, 2], [3, 4]]}
-    text = json_text(value)
-    assert json.loads(text) == value
-    assert ' "a": [1, 2.5, -3e-07, null],\n' in text
-    assert len(text.splitlines()) == 14

@@ -16,11 +16,9 @@ from seedbed.data.table import Column, ColumnSchema
 from seedbed.errors import ColumnError, DataError, OptionError
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.protocol import Protocol
-from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, document_of, summary_from
+from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, summary_from
 from seedbed.experiment.by_column import _bands, _levels, grouping_of
 from seedbed.experiment.subgroups import Grouping, _gap, _part, subgroups_of
-from seedbed.report.html_page import notebook_page
-from seedbed.report.terminal import glance_text
 from seedbed.scoring import Result, difference, evidence_of
 
 CV = Protocol(kind="cross_validation", repeats=3, folds=10, df=9, reason="")
@@ -134,21 +132,6 @@ def test_numbers_are_divided_most_evenly_and_named_in_few_digits(values, names):
     assert set(codes) == set(range(len(names)))
 
 
-@pytest.mark.parametrize(
-    ("start", "names"),
-    [
-        ("2024-01-01", ["before 2024-02-20", "2024-02-20 to before 2024-04-10", "2024-04-10 to before 2024-05-30",
-                        "2024-05-30 or later"]),
-        ("2024-01-01T06:30", ["before 2024-02-20T06:30:00", "2024-02-20T06:30:00 to before 2024-04-10T06:30:00",
-                              "2024-04-10T06:30:00 to before 2024-05-30T06:30:00", "2024-05-30T06:30:00 or later"]),
-    ],
-    ids=["days", "moments"],
-)  # fmt: skip
-def test_bands_of_dates_are_named_by_days_and_moments(start, names):
-    moments = (np.datetime64(start, "s") + 86_400 * np.repeat(np.arange(200), 2)).astype(np.float64)
-    assert _bands(Column(ColumnSchema("seen", "date", spelling="ymd"), moments), moments)[0] == names
-
-
 @given(numbers=arrays(np.float64, st.integers(200, 300), elements=st.floats(-1e3, 1e3, width=32), unique=True))
 def test_the_names_of_bands_are_those_of_their_rows(numbers):
     names, codes = _bands(Column(ColumnSchema("age", "number", spelling="point"), numbers), numbers)
@@ -232,17 +215,6 @@ def test_a_column_that_was_left_out_needs_the_source_of_the_table(visits, tmp_pa
     with pytest.raises(OptionError, match="isn't a feature"):
         of_frame.by("site")
     assert of_frame.by("site", visits).conclusion.subgroups.column == "site"
-
-
-@pytest.mark.slow
-def test_other_scores_have_subgroups_and_words(visits, small):
-    table = read_table(visits, target="y", drop=["name"])
-    found = small(table, candidates=["linear:2", "relu:2"], metric="accuracy").by("site").conclusion
-    assert [group.name for group in found.subgroups.subgroups] == ["north", "south"]
-    heading = "By site: relu:2 against linear:2"
-    assert heading in glance_text(found)
-    assert heading in notebook_page(found)
-    assert document_of(found)["subgroups"]["subgroups"][0]["verdicts"][0]["short"]
 
 
 @pytest.mark.parametrize("target", ["x", "kind3"], ids=["numbers", "classes"])

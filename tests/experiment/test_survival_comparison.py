@@ -21,7 +21,6 @@ from seedbed.figures.theme import DARK, LIGHT
 from seedbed.model.members import Running
 from seedbed.model.portfolio import AUTO, candidates_for
 from seedbed.report.advice import remedy
-from seedbed.report.chart_texts import calibration_finding
 from seedbed.report.glance import first_screen
 from seedbed.report.html_page import report_page
 from seedbed.report.stored import read_summary
@@ -278,20 +277,6 @@ def test_the_page_has_a_section_with_the_chart_of_survival(found):
         assert [(len(one), one[0], one[-1]) for one in ranges] == [(n, theme.risks[0], theme.risks[-1]) for n in (3, 4)]
         assert not {*ranges[0], *ranges[1]} & {*theme.palette}
         assert chart["config"]["legend"]["titleColor"] == theme.ink
-
-
-@pytest.mark.parametrize("offset", [-0.01, 0.01])
-def test_a_third_outside_its_range_decides_the_title_of_the_calibration(found, offset):
-    survival = found.conclusion.survival
-    *others, last = survival.groups
-    predicted = (last.observed_high if offset > 0 else last.observed_low)[-1] + offset
-    off = dataclasses.replace(last, predicted=(*last.predicted[:-1], predicted))
-    first, second = (
-        calibration_finding(dataclasses.replace(found.conclusion, survival=dataclasses.replace(survival, groups=some)))
-        for some in ((*others, off), ())
-    )
-    assert f"{survival.model} predicts that {predicted:.0%} of the third at low risk survive until days 120; " in first
-    assert second.endswith("are as exact as these rows can show")
 
 
 def test_a_target_with_its_follow_up_time_is_advised_to_be_survival(call, here):

@@ -1,6 +1,5 @@
 """Models that are blends: their members, the rows that each is fitted to, and out-of-bag predictions."""
 
-import itertools
 import time
 
 import numpy as np
@@ -19,7 +18,6 @@ from seedbed.model.members import Fit, Running, trained_members
 from seedbed.model.portfolio import candidates_for
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
-from seedbed.training.loop import train_chunks
 
 from .plain_networks import plain_values
 
@@ -120,18 +118,6 @@ def test_fitting_uses_one_thread_for_each_operation_of_torch(table_for, monkeypa
         torch.set_num_threads(before)
 
 
-def test_bins_that_are_computed_once_change_nothing(table_for, monkeypatch):
-    table, portfolio = table_for("ill"), ("relu:6@ple=4",)
-    once, _ = blend_table(table, portfolio=portfolio, **QUICK)
-    monkeypatch.setattr("seedbed.model.member._MOST_BYTES", 0)
-    within, _ = blend_table(table, portfolio=portfolio, **QUICK)
-    # Each network computes bins from its own rows here, so the result is close but not equal.
-    assert {name: value.shape for name, value in once.states.items()} == {
-        name: value.shape for name, value in within.states.items()
-    }
-    assert once.training["out_of_bag_loss"] == pytest.approx(within.training["out_of_bag_loss"], abs=0.1)
-
-
 def test_the_blend_is_suited_to_the_table():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 3))
@@ -193,37 +179,10 @@ def test_a_time_limit_trains_no_more_networks_than_a_model_may_have(monkeypatch)
     assert model.n_networks == 16
 
 
-def test_a_bag_in_which_a_member_is_missing_does_not_count(table_for, monkeypatch):
-    trained, numbers = blending.trained_members, [2, 1]  # members of the first and the second bag; others have none
-
-    def some(*arguments, **options):
-        yield from itertools.islice(trained(*arguments, **options), numbers.pop(0) if numbers else 0)
-
-    once, _ = blend_table(table_for("ill"), portfolio=SMALL[:2], **QUICK)
-    monkeypatch.setattr(blending, "trained_members", some)
-    model, _ = blend_table(table_for("ill"), portfolio=SMALL[:2], time_limit=600, **QUICK)
-    assert (model.n_networks, numbers) == (8, [])
-    assert model.training["out_of_bag_loss"] == once.training["out_of_bag_loss"]
-
-
 def test_a_time_limit_is_kept_by_a_tenth():
     started = time.monotonic()
     blend_table(noise(300), portfolio=("relu:64,64",), time_limit=1.5, n_networks=16, compute=Compute(n_jobs=1))
     assert time.monotonic() - started < 1.5 * 1.1 + 0.5  # what comes before and after training
-
-
-def test_members_share_a_time_limit_by_their_work(table_for, monkeypatch):
-    table, limits = table_for("ill"), []
-
-    def train(chunks, *options):
-        limits.append([chunk.seconds for chunk in chunks])
-        return train_chunks(chunks, *options)
-
-    monkeypatch.setattr(members, "train_chunks", train)
-    data, recipe = members.MemberData(table, 8, None, 0), QUICK["recipe"]
-    fits = [members.Fit(table, candidates_for(["relu:4@epochs=2", "relu:4@epochs=4"], table), recipe, data)]
-    assert len(list(trained_members(fits, random_state=0, running=Running(), ends=time.monotonic() + 900))) == 2
-    assert limits == [[pytest.approx(300, abs=5)], [pytest.approx(900, abs=15)]]
 
 
 def test_members_that_diverge_are_left_out(table_for):

@@ -1,7 +1,6 @@
 """`seedbed export`: files, messages and errors."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -42,19 +41,3 @@ def test_a_wrong_file_is_an_error_of_one_line_and_nothing_is_written(call, saved
     assert reported in err
     assert err.count("\n") == 1
     assert list((tmp_path / "here").iterdir()) == []
-
-
-def test_a_damaged_model_is_an_error_of_one_line_and_nothing_is_written(call, saved, tmp_path):
-    content = saved.read_bytes()
-    saved.write_bytes(content[:-9] + b"x" + content[-8:])
-    status, out, err = call("export", saved, "-o", "m.onnx", "--json")
-    assert (status, json.loads(out)["error"]["code"], err.count("\n")) == (2, "model_file", 1)
-    assert "checksum differs" in err
-    assert list((tmp_path / "here").iterdir()) == []
-
-
-def test_the_missing_extra_is_named(call, saved, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    status, _, err = call("export", saved, "-o", "m.onnx")
-    assert status == 2
-    assert "pip install 'seedbed[onnx]'" in err

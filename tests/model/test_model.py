@@ -200,24 +200,6 @@ def test_wrong_rows_raise_a_clear_error(fitted, frame):
         fitted("relu:5", "cost").predict_proba(frame)
 
 
-def test_rare_levels_are_counted_and_not_named_in_the_card():
-    rows = np.arange(2000)
-    cells = {
-        "cabin": np.where(rows < 800, np.char.add("C", (rows // 5).astype(str)), ""),  # each five times
-        "town": np.where(rows < 3, "Oslo", np.where(rows < 5, "York", np.where(rows % 2, "Bonn", "Rome"))),
-        "hash": np.char.add("h", (rows // 4).astype(str)),
-        "y": rows % 2,
-    }
-    model = fit_model(pd.DataFrame(cells), "relu:2", target="y", recipe=recipe_named("tutorial", epochs=2), **FAST)
-    columns = {column["name"]: column for column in model.card()["columns"]}
-    assert [(columns[name]["told_apart"], columns[name]["n_groups"]) for name in ("cabin", "town", "hash")] == [
-        ([], 1), (["Bonn", "Rome"], 1), ([], 32)]  # fmt: skip
-    text = str(model)
-    assert "160 levels, all rare: only whether it's missing counts" in text
-    assert "Bonn, Rome; 2 rare ones count as one" in text
-    assert "500 levels, all rare: they share 32 inputs" in text
-
-
 def test_the_card_has_the_means_and_the_most_frequent_levels_of_the_table(fitted, frame, tmp_path):
     died = frame.assign(died=np.arange(N) % 2, days=np.arange(N) % 13, smoker=np.arange(N) % 3 > 0)
     table = sb.read_table(died[["size", "weight", "town", "smoker", "died", "days"]], event="died", time="days")

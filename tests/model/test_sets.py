@@ -19,8 +19,6 @@ from seedbed.settings.recipe import Recipe, recipe_named
 from .conftest import FAST, TARGETS
 from .onnx_cells import feed_of, run_onnx, sown
 
-QUICK = recipe_named("default", lr=0.02, epochs=40)
-
 
 def calibrated(errors, codes=None, n_classes=1):
     """The calibration of errors [row], of numbers or of the labels with these codes."""
@@ -157,19 +155,6 @@ def test_an_export_gives_the_sets_and_intervals_of_the_model(fitted, frame, tmp_
     assert len(np.unique(expected, axis=0)) > 1
     model.export(tmp_path / "m.onnx")
     assert not {"set", "low", "high"} & run_onnx(tmp_path / "m.onnx", feed_of(model, frame)).keys()
-
-
-@pytest.mark.parametrize("asked", [{"coverage": 0.999}, {"coverage": 90}, {"coverage": 0.9, "per_class": True}])
-def test_an_export_refuses_a_coverage_as_predicting_does(fitted, frame, tmp_path, asked):
-    model = fitted(target="cost")
-    with pytest.raises(OptionError) as predicting:
-        model.covering(model.predictions(frame), **asked)
-    with pytest.raises(OptionError) as exporting:
-        model.export(tmp_path / "m.onnx", **asked)
-    assert (exporting.value.message, exporting.value.hint) == (predicting.value.message, predicting.value.hint)
-    with pytest.raises(OptionError, match="no prediction sets"):
-        dataclasses.replace(model, calibration=None).export(tmp_path / "m.onnx", coverage=0.9)
-    assert list(tmp_path.iterdir()) == []
 
 
 HOSTILE = {

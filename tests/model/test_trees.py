@@ -6,7 +6,6 @@ import itertools
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -16,16 +15,14 @@ from sklearn.ensemble import (
 )
 from threadpoolctl import threadpool_limits
 
-from seedbed.data.reading import read_table
 from seedbed.data.splits import Split
-from seedbed.errors import CandidateError, ModelFileError, OptionError, TrainingError
+from seedbed.errors import ModelFileError, OptionError, TrainingError
 from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
-from seedbed.model import model_file, portfolio, trees
+from seedbed.model import model_file, trees
 from seedbed.model.blending import blend_table
 from seedbed.model.model import load
 from seedbed.model.portfolio import candidates_for
 from seedbed.model.trees import DecisionTrees, TreeData, fit_trees, pad_trees
-from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.mlp import Trees, architecture_to_values
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
@@ -280,19 +277,6 @@ def test_trees_are_fitted_if_one_of_them_shows_that_the_time_suffices(kind, monk
     assert fit(kind, data, until=now + n_least + 600) is not None
 
 
-def cycling(n_rows):
-    frame = pd.DataFrame({"x": np.arange(n_rows) % 7.0, "y": np.arange(n_rows) % 2})
-    return read_table(frame, target="y")
-
-
-def test_small_tables_have_fewer_and_smaller_trees():
-    names = ("boosted-trees", "extra-trees")
-    few, many = (candidates_for(names, cycling(n)) for n in (1_499, 1_500))
-    assert [[one.architecture.n_trees for one in some] for some in (few, many)] == [[150, 25], [150, 50]]
-    assert trees.growth(1_499)[0] < trees.growth(1_500)[0]
-    assert not any(isinstance(one.architecture, Trees) for one in portfolio.more_members(cycling(200)))
-
-
 @pytest.mark.parametrize("word", ["extra-trees:", "extra-trees:0", "boosted-trees:many", "extra-trees:1000000"])
 def test_a_word_needs_a_number_of_trees(table_for, word):
     with pytest.raises(OptionError, match="has no number of trees"):
@@ -320,37 +304,10 @@ def test_rows_of_weight_zero_have_no_predictions_and_the_scale_of_weights_means_
         assert small.losses[name] == pytest.approx(whole.losses[name], rel=1e-3)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_the_rest_of_a_time_limit_may_be_for_trees_alone(jobs):
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame(rng.normal(size=(240, 2)), columns=["a", "b"])
-    table = read_table(frame.assign(y=(frame.a * frame.b > 0) * 1), target="y")
-    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=jobs)}
-    model, out_of_bag = blend_table(table, portfolio=["logistic", "boosted-trees:30"], time_limit=600, **options)
-    assert [*out_of_bag.weights] == ["boosted-trees:30"]
-    assert model.n_networks == 32
-
-
-def test_extra_trees_with_weight_stay_in_later_bags(table_for, monkeypatch):
-    calls = []
-    monkeypatch.setattr(trees, "_is_beaten", lambda *_: calls.append(1) or len(calls) > 1)
-    options = {"n_networks": 8, "recipe": Recipe(epochs=2), "compute": Compute(n_jobs=1)}
-    monkeypatch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: np.full(len(found), 1 / len(found)))
-    few = ("boosted-trees:2", "extra-trees:2")
-    model, _ = blend_table(table_for("cost"), portfolio=few, time_limit=600, **options)
-    assert model.n_networks == 32
-    assert len(calls) == 1
-
-
 def test_trees_alone_that_cannot_be_fitted_say_so(table_for):
     table = dataclasses.replace(table_for("ill"), groups=np.zeros(160, dtype=np.int64))
     with pytest.raises(TrainingError, match="no member of the portfolio could be fitted"):
         blend_table(table, portfolio=SOME, n_networks=8, compute=Compute(n_jobs=1))
-
-
-def test_trees_are_no_network_in_words():
-    with pytest.raises(CandidateError, match="boosted-trees is a default model, and no network in words"):
-        parse_candidate("boosted-trees")
 
 
 def test_the_card_counts_the_numbers_of_trees(few):

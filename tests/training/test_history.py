@@ -51,13 +51,6 @@ def test_networks_in_float64_predict_in_float64(task, loss, seeds):
         np.testing.assert_allclose(off, history.test_loss[-1], rtol=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (7,), (2, 2, 2)])
-def test_rows_of_wrong_width_raise_an_error_of_one_line(task, shape):
-    history = train_many("relu:4", *task("bce").parts, **QUICK)
-    with pytest.raises(TrainingError, match="the networks can't take X of shape"):
-        history.predict(np.ones(shape))
-
-
 def test_diverged_networks_are_counted_and_excluded_from_the_mean(task):
     def build():
         network = nn.Linear(5, 1)
@@ -76,15 +69,6 @@ def test_certain_and_diverged_networks_predict_without_a_warning(task):
     certain, diverged = (train_many("linear:4", *task("bce").parts, **{**QUICK, "lr": lr}) for lr in (0.1, 1e20))
     assert set(certain.predict(1e6 * task("bce").X).ravel()) == {0.0, 1.0}
     assert np.isnan(diverged.predict(task("bce").X)).any()
-
-
-def test_a_history_of_diverged_networks_works(task, tmp_path):
-    history = train_many("linear:4", *task("mse").parts, **{**QUICK, "lr": 1e20}, task="regression")
-    assert history.diverged.all()
-    assert history.note == "all 3 networks diverged: try a lower learning rate, lr"
-    assert repr(history) == "<History: 3 networks x 6 epochs, mean test R2 none, 3 diverged>"
-    history.plot(tmp_path / "curves.png")
-    assert len(history.networks()) == len(history) == 3
 
 
 @pytest.mark.parametrize("seeds", [[3, 8], [3]], ids=["stack", "single"])

@@ -62,18 +62,6 @@ def test_binary_accuracy_equals_the_tutorials_rounded_sigmoid(logits, label):
 
 
 @pytest.mark.parametrize(
-    ("y", "n_outputs", "expected"),
-    [
-        *(([0, 1, 1], 1, "bce"), ([0.0, 1.0], 1, "bce"), ([[0, 1], [1, 1]], 2, "bce")),
-        *(([0, 1, 1], 2, "cross_entropy"), ([0, 2, 1], 3, "cross_entropy")),
-        *(([0, 2, 1], 1, "mse"), ([0.5, 2], 1, "mse"), ([-1, 1], 1, "mse"), ([[0, 3], [1, 1]], 2, "mse")),
-    ],
-)
-def test_auto_selects_the_loss_by_target_and_outputs(y, n_outputs, expected):
-    assert pick_loss("auto", np.array(y), n_outputs).name == expected
-
-
-@pytest.mark.parametrize(
     ("name", "y", "n_outputs", "message"),
     [
         ("bce", [0, 2], 1, "zeros and ones. Use cross_entropy for classes, mse for numbers"),

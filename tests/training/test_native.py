@@ -11,7 +11,6 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ import torch
 from torch import nn
 
 from seedbed.errors import OptionError
-from seedbed.networks.activations import ACTIVATIONS
 from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
 from seedbed.training import planning, undocumented
@@ -54,11 +52,6 @@ def no_kernel(tmp_path, monkeypatch):
     library.kernel.cache_clear()
 
 
-@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "hardtanh(-2,2)"])
-def test_the_kernel_supports_every_activation(name):
-    assert network_in_words(f"{name}:4@layernorm,dropout=0.1").program() is not None
-
-
 def test_the_kernel_supports_what_the_documentation_says():
     for words in ("logistic", "relu:4,4@residual,layernorm", "relu:4@ple=4", "silu:4@plr=3", "logistic@embed=2"):
         assert network_in_words(words).program() is not None
@@ -72,13 +65,6 @@ def test_frozen_and_shared_layers_are_trained_by_torch(two_splits):
     twice = nn.Sequential(shared, nn.ReLU(), shared, nn.Linear(5, 1))
     for network in (frozen, twice):
         assert planning.traits_of(functools.partial(copy.deepcopy, network), 0, two_splits).program is None
-
-
-@pytest.mark.parametrize(
-    ("words", "wide"), [("relu:40,40", False), ("relu:48,48", True), ("relu:500", True), ("tanh:9,600,9", False)]
-)
-def test_units_are_in_vector_lanes_if_layers_are_wide(words, wide):
-    assert network_in_words(words, 12).program().units_in_lanes == wide
 
 
 @pytest.mark.few(2)
@@ -219,34 +205,6 @@ def test_a_wheel_has_the_libraries_of_its_system_alone(hook, monkeypatch):
         assert len(data["artifacts"]) == 2 * len(target.levels)
 
 
-def test_an_editable_installation_has_the_fastest_library_of_this_machine_alone(hook, monkeypatch):
-    compiled = []
-    monkeypatch.setattr(hook, "compile_kernels", lambda target, here: compiled.append((target.levels, here)))
-    build = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel")
-    build.initialize("editable", {"artifacts": []})
-    build.initialize("standard", {"artifacts": []})
-    here = hook._target().system == "linux"
-    assert compiled == [(library.levels()[:1], here), (hook._target().levels, False)]
-
-
-@pytest.mark.parametrize("error", [None, OSError])
-def test_a_library_of_this_machine_is_linked_against_a_c_library_only_if_it_needs_one(
-    hook, tmp_path, monkeypatch, error
-):
-    options, missing = [], [(tmp_path / "kernel.so", "x86_64_v3", "float32")]
-
-    def compile_one(command, target, folder):
-        options.append("-nostdlib" in command)
-        Path(command[command.index("-o") + 1]).write_bytes(b"library")
-
-    monkeypatch.setattr(hook, "FOLDER", tmp_path)
-    monkeypatch.setattr(hook, "_missing", lambda target: missing)
-    monkeypatch.setattr(hook, "compile_one", compile_one)
-    monkeypatch.setattr(hook.ctypes, "CDLL", mock.Mock(side_effect=error))
-    hook.compile_kernels(hook._target(), here=True)
-    assert (options, missing[0][0].read_bytes()) == ([True] if error is None else [True, False], b"library")
-
-
 def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(hook, tmp_path, monkeypatch):
     monkeypatch.setattr(hook, "_missing", lambda target: [(tmp_path / "kernel.so", "x86_64_v3", "float32")])
     compiler = tmp_path / "compiler"
@@ -261,15 +219,6 @@ def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(h
     monkeypatch.setenv("SEEDBED_TARGET", "linux-x86_64")
     with pytest.raises(SystemExit, match=r"^The training kernel wasn't compiled: kernel\.cpp:1: no\n$"):
         made.initialize("standard", data)
-
-
-def test_an_unknown_target_ends_the_build_with_the_known_ones(hook, monkeypatch):
-    monkeypatch.setenv("SEEDBED_TARGET", "linux-sparc")
-    build = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel")
-    known = "linux-x86_64, linux-arm64, macos-arm64, windows-x86_64, any"
-    for step in (build.dependencies, lambda: build.initialize("standard", {})):
-        with pytest.raises(SystemExit, match=f"^SEEDBED_TARGET=linux-sparc isn't a known target; use one of {known}$"):
-            step()
 
 
 @pytest.mark.parametrize("what", ["X", "train", "lr"])

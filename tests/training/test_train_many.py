@@ -1,7 +1,5 @@
 """`train_many`: accepted arguments, and errors for others."""
 
-import functools
-
 import numpy as np
 import pytest
 import torch
@@ -52,16 +50,11 @@ def with_cell(array, value):
         ({"X_train": lambda a: with_cell(a, np.nan)}, "X_train contains NaN or infinite numbers. Replace or drop"),
         ({"X_test": lambda a: with_cell(a, 1e300)}, "X_test contains numbers too large for float32. Standardise"),
         ({"X_train": lambda a: a.astype(str)}, "X_train contains <U.* It must contain numbers"),
-        ({"X_train": lambda a: [[1.0, 2.0], [3.0]]}, "X_train isn't an array"),
-        ({"X_train": lambda a: a[:, 0]}, r"X_train has shape \[70\]. It must be \[row, feature\]"),
-        ({"X_train": lambda a: a[:, :0], "X_test": lambda a: a[:, :0]}, r"X_train has shape \[70, 0\]"),
         ({"X_test": lambda a: a[:, :4]}, r"X_train has shape \[70, 5\], X_test \[25, 4\]"),
         ({"y_train": lambda a: a[:-1]}, r"X_train has shape \[70, 5\], y_train \[69\]"),
         ({"y_test": lambda a: np.stack([a, a], 1)}, r"y_train has shape \[70\], y_test \[25, 2\]"),
         ({"sample_weight": lambda a: a[:5]}, r"sample_weight has shape \[5\]. It must be \[70\]"),
-        ({"sample_weight": lambda a: a - 2.0}, "sample_weight is negative"),
         ({"sample_weight": lambda a: a * 0}, "sample_weight is .*all zero"),
-        ({"sample_weight": lambda a: with_cell(a, np.nan)}, "sample_weight contains NaN"),
         ({"loss": lambda a: "cross_entropy", "build": lambda a: lambda: nn.Linear(5, 1)}, "class codes 0 to 0"),
         ({"loss": lambda a: "bce", "y_train": lambda a: a + 1}, "bce needs a target of zeros and ones"),
     ],
@@ -178,26 +171,6 @@ def test_the_task_decides_loss_and_outputs(task, labels, asked, n_outputs, score
 def test_a_target_that_the_task_does_not_fit_is_refused(task, labels, options, message):
     with pytest.raises(SeedbedError, match=message):
         train_many("relu:3", *with_labels(task, *labels), **QUICK, **options)
-
-
-class Mixed(nn.Module):
-    """One of its layers is in float64."""
-
-    def __init__(self, n_features, n_outputs, casts=False):
-        super().__init__()
-        self.first, self.last, self.casts = nn.Linear(n_features, 3), nn.Linear(3, n_outputs).double(), casts
-
-    def forward(self, x):
-        z = self.first(x)
-        return self.last(z.double()) if self.casts else self.last(z)
-
-
-@pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
-@pytest.mark.parametrize("build", [Mixed, functools.partial(Mixed, casts=True)], ids=["mixed", "casting"])
-def test_a_module_with_float64_inside_gets_a_hint_on_types(task, build, seeds):
-    with pytest.raises(SeedbedError) as caught:
-        train_many(build, *task("bce").parts, **{**QUICK, "seeds": seeds})
-    assert caught.value.hint.startswith("The module mixes float32 and float64")
 
 
 def test_devices_and_dtypes_of_torch_are_accepted(task):

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from joblib import parallel_config, register_parallel_backend
 from joblib._parallel_backends import LokyBackend
-from joblib.externals.loky import process_executor
 
 from seedbed import estimators
 from seedbed.errors import TrainingError
@@ -62,18 +61,6 @@ def test_workers_are_processes_with_any_backend_of_joblib(backend):
 def test_what_cannot_be_sent_to_a_worker_is_named():
     with pytest.raises(TrainingError, match=r"can't be sent to worker processes \(.*cannot pickle.*\)\. Use n_jobs=1"):
         list(run_in_workers(print, [(threading.Lock(),), ()], jobs=2))
-
-
-@pytest.mark.slow
-def test_a_growing_worker_is_kept_without_a_warning():
-    def grow(number):
-        with parallel.ready_to_train("cpu"):
-            vars(parallel).setdefault("grown", []).append(b"1" * 200_000_000)
-        time.sleep(1.1)  # joblib checks once a second
-        return os.getpid()
-
-    assert hasattr(process_executor, "_USE_PSUTIL")
-    assert len(set(run_in_workers(grow, [(number,) for number in range(6)], jobs=2))) == 2
 
 
 @pytest.mark.slow
