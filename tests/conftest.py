@@ -46,11 +46,11 @@ WORDS_FOR_TORCH = re.compile(r"\[.*\bbatchnorm\b")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs, and what they start, ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# `make test` draws the same 30 examples each time, `.ci/run` the same 100 (--hypothesis-profile ci), and `make
+# `make test` draws the same 20 examples each time, `.ci/run` the same 100 (--hypothesis-profile ci), and `make
 # test-all` others (explore). None has a deadline, because compiling makes the first example slow.
 usual = settings.get_profile("default")
 settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, database=usual.database)
-settings.register_profile("quick", settings.get_profile("ci"), max_examples=30)
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=20)
 settings.load_profile("quick")
 
 

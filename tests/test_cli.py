@@ -142,7 +142,7 @@ def test_every_and_epochs_decide_which_lines_are_printed(call, options, epochs):
     assert [int(line.split(",")[0].removeprefix("Epoch: ")) for line in lines] == epochs
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "option",
     [["--lr", 0.5], ["--seed", 7], ["--test-size", 0.4], ["--random-state", 1], ["--optimizer", "adam"],
@@ -187,6 +187,7 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     assert names(here / "seedbed-out/compare-moons") == FILES
 
 
+@pytest.mark.slow
 def test_the_printed_text_is_that_of_the_written_document(call, here):
     from seedbed.report.stored import read_summary
     from seedbed.report.terminal import comparison_text, glance_text
@@ -289,6 +290,7 @@ def test_a_candidate_that_is_not_worse_passes(call, table):
     assert call("compare", table(n_rows=120), *options).status == 1
 
 
+@pytest.mark.slow
 def test_a_candidate_without_finite_predictions_fails_the_check(call):
     options = ("--candidate", "linear:4", "--candidate", "linear:4@lr=1e30", "--repeats", 1, "--n-networks", 1)
     done = call(*COMPARE, *options, "--fail-if-worse", "linear:4@lr=1e30")
@@ -306,6 +308,7 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
 TINY = ("--epochs", 3, "--n-networks", 1, "--repeats", 1, "--folds", 3, "--lr", 0.1, "--n-jobs", 1, "--no-baselines")
 
 
+@pytest.mark.slow
 def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call, here, table):
     with contextlib.closing(sqlite3.connect("crm.db")) as database:
         rows = ", ".join(f"({n}.5, {n % 7}.5, 'p{n // 2}', 'x{n % 2}')" for n in range(60))

@@ -88,6 +88,7 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
     assert (folder / "comparison.json").stat().st_mtime_ns > before["comparison.json"]
 
 
+@pytest.mark.slow
 def test_another_command_gets_another_folder_and_each_is_shown_again(call, here):
     whole, other = call(*SMALL), (*SMALL, "--random-state", "1")
     done = call(*other)
@@ -103,6 +104,7 @@ def test_another_command_gets_another_folder_and_each_is_shown_again(call, here)
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_verb_refuses_a_run_whose_files_have_changed(call, here):
     call(*SMALL)
     run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"

@@ -86,7 +86,7 @@ def default_run(folder, tmp_path_factory):
     return place
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", [*LINES, AUTO])
 def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(folder, default_run, call, tmp_path, name):
     path = tmp_path / "m.safetensors"
@@ -223,6 +223,7 @@ def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
     assert ("best of 2" in out, "best of" in out) == (is_best, is_best)
 
 
+@pytest.mark.slow
 def test_a_run_and_the_comparison_in_python_give_the_same_model(folder, run, call, tmp_path):
     names = ["relu:3", "linear:2@lr=0.05"]
     table = sb.read_table(folder / "patients.csv", target="ill", drop=["id"])
@@ -275,6 +276,7 @@ def split(folder):
     return folder / "split"
 
 
+@pytest.mark.slow
 def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(folder, call, tmp_path):
     rows = pd.read_csv(folder / "patients.csv").drop(columns="id")
     rows.assign(leak=(rows["ill"] == "yes") * 1.5).to_csv(tmp_path / "leak.csv", index=False)

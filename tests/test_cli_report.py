@@ -73,6 +73,7 @@ def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
     assert all((here / "deep/pictures" / name).read_bytes().startswith(start) for name in names)
 
 
+@pytest.mark.slow
 def test_a_run_of_train_has_a_report_too(call, here):
     assert call("train", "example:moons", "--seeds", "3", *QUICK, "--out", "run")[0] == 0
     summary = json.loads((here / "run" / "training.json").read_text())

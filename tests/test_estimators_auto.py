@@ -107,6 +107,7 @@ def test_a_time_limit_ends_the_fit(blobs):
     assert list(quick.weights_) == list(SMALL[1:2])
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_verbose_fit_reports_each_member_on_stderr_and_a_silent_fit_nothing(blobs, capsys, monkeypatch, n_jobs):
     verbose = SeedbedClassifier(**FAST, n_jobs=n_jobs, verbose=1).fit(*blobs)

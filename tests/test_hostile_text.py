@@ -86,6 +86,7 @@ def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(table,
         assert (BIDI.search(text), "u202e" in text) == (None, True)
 
 
+@pytest.mark.slow
 def test_a_picture_of_hostile_names_is_drawn(tmp_path):
     rows = Records({"values": [{"x": f"a{EVIL}\0\uffff\ud800"}]})
     chart = Chart(title=EVIL, **rows.draw("point", {}, x=channel("x:N")))

@@ -72,7 +72,7 @@ LIBRARIES = {
 }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
 @pytest.mark.parametrize("work", LIBRARIES.values(), ids=LIBRARIES)
 def test_a_lack_of_memory_in_any_library_gives_one_line(work):

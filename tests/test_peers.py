@@ -72,6 +72,7 @@ def test_the_halves_are_disjoint_and_complete(module: Module, data_folder: Path)
     assert sorted(both) == sorted(path.name.partition(".")[0] for path in data_folder.glob("*.csv*"))
 
 
+@pytest.mark.few(1)
 @pytest.mark.usefixtures("data_folder")
 @pytest.mark.parametrize("half", ["deciding", "confirming"])
 def test_targets_of_regressors_are_standardised_columns_of_tables_of_the_same_half(module: Module, half: str):

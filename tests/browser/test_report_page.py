@@ -269,6 +269,7 @@ TOGGLE = """async () => {
 }"""
 
 
+@pytest.mark.slow
 def test_columns_and_models_named_as_properties_of_javascript_are_drawn(open_page, report, tmp_path):
     rows = [f"{i * 7 % 13},{('toString', '__proto__')[i % 2]},{int(i * 7 % 13 > 5)}" for i in range(90)]
     (tmp_path / "t.csv").write_text("\n".join(["__proto__,constructor,y", *rows]))

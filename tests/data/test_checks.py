@@ -361,6 +361,7 @@ def in_order(rng, n=300):
     }
 
 
+@pytest.mark.slow
 def test_targets_alike_in_neighbouring_rows_are_warned_of_unless_sorting_explains_them():
     alike = {"random walks", "classes of random walks", "AR(0.8) beside independent features", "classes of AR(0.8)"}
     rng = np.random.default_rng(3)

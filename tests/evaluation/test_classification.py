@@ -33,6 +33,7 @@ def test_the_multiclass_area_equals_scikit_learns_mean_over_pairs(seed, n_levels
     assert multiclass_auc(y, p)[0] == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_influence_of_a_row_is_the_derivative_with_respect_to_its_weight():
     y, p = classes(3, n_levels=5)
     step = 1e-5

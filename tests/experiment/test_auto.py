@@ -115,6 +115,7 @@ def test_jobs_stacks_and_looks_change_nothing(arrays, monkeypatch):
             np.testing.assert_array_equal(result.predictions, whole[result.name].predictions[:n])
 
 
+@pytest.mark.slow
 def test_a_table_s_missing_lines_are_named_with_the_reason(table_of):
     X = np.random.default_rng(0).normal(size=(120, 2))
     table = table_of(X, np.arange(120) % 13, "multiclass")
@@ -181,6 +182,7 @@ def judged(table, *candidates, n_networks=8, recipe=RECIPE, **options):
     return run(make_plan(spec, ONE))
 
 
+@pytest.mark.slow
 def test_a_class_with_fewer_rows_than_folds_of_the_bag_is_judged(table_of):
     X = np.random.default_rng(0).normal(size=(60, 2))
     for n_rare in (2, 5):

@@ -139,7 +139,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", [*DAMAGE, "a folder", "another split"])
 def test_a_damaged_file_is_fitted_again(cut, tmp_path, fitted, whole, how):
     other = whole()
@@ -237,6 +237,7 @@ class Own(nn.Sequential):
         super().__init__(nn.Linear(3, 1))
 
 
+@pytest.mark.slow
 def test_a_code_hash_changes_with_contents_and_is_none_without_a_file(tmp_path):
     things = [MLP((3,), ("relu",)), MLP((4,), ("relu",)), UserArchitecture(Own, "Own"), UserArchitecture(Own, "other")]
     found = [code_hash(thing) for thing in things]

@@ -31,6 +31,7 @@ def brier(y, p):
     return ((p - np.eye(3)[y]) ** 2).sum(axis=1).mean()
 
 
+@pytest.mark.slow
 def test_predictions_equal_the_probabilities_of_the_plain_loop(found, rows):
     (X, y), split = rows, found.splits[4]
     Z = ((X - X[split.train].mean(0)) / X[split.train].std(0)).astype(np.float32)

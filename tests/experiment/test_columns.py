@@ -122,6 +122,7 @@ def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
         ask("columns", *rows(), candidates="boosted-tree", **FAST)
 
 
+@pytest.mark.slow
 def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: Path) -> None:
     settings = FAST | {"design": replace(ONCE, baselines=["prior"])}
     compared = sb.compare("example:iris", candidates=["linear:5@lr=0.1", "relu:3"], folder=tmp_path / "run", **settings)
@@ -157,6 +158,7 @@ def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller
     assert added(*results, "accuracy") is None
 
 
+@pytest.mark.slow
 def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
     found = ask("columns", *rows(), candidates="linear:5", columns=["x0", "x1"], **FAST)
     (verdict,) = [one for one in found.verdicts if one.candidate == "without x1"]
@@ -175,6 +177,7 @@ def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
         assert effect.verdict == words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "n"), [("linear:5", 1), pytest.param("sklearn.ensemble.ExtraTreesClassifier", 2, marks=pytest.mark.slow)]
 )

@@ -109,6 +109,7 @@ def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
     assert spec.margin == pytest.approx(0.02 * 37 / 60 * 23 / 60)
 
 
+@pytest.mark.slow
 def test_results_are_accessed_by_name_and_an_unknown_name_lists_them(comparison):
     assert comparison["tanh:4"].name == "tanh:4"
     with pytest.raises(KeyError, match="no candidate 'tanh'; there are linear:3, tanh:4, prior"):

@@ -93,6 +93,7 @@ def dead(n_units):
     return build
 
 
+@pytest.mark.slow
 def test_many_dead_units_are_reported(small):
     found = small(candidates={"half": dead(2), "none": dead(0), "tanh": "tanh:4"}, lr=1e-6)
     assert found["half"].dead.tolist() == [0.5] * 6
@@ -114,6 +115,7 @@ def test_memorising_is_reported_unless_rows_left_out_end_the_training(small):
     assert stopped["relu:64"].scores["brier"].mean < to_the_end["relu:64"].scores["brier"].mean
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("epochs", "late"), [(6, True), (100, False)])
 def test_networks_that_stop_at_the_ceiling_were_still_learning(small, epochs, late):
     X = np.random.default_rng(3).normal(size=(200, 3))

@@ -30,6 +30,7 @@ def table(here):
     frame().to_csv(here / "t.csv", index=False)
 
 
+@pytest.mark.slow
 def test_effects_are_stored_and_drawn_again_without_training(call, here, table, monkeypatch):
     status, out, _ = call(*COMMAND, "--effects")
     words = "\nEffects    largest on the probability that y is yes, as linear:3 predicts it: x ("

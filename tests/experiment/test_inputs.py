@@ -102,6 +102,7 @@ def test_features_and_labels_may_be_separate_objects_of_any_type(small, arrays, 
     same(small(*kind(*arrays), candidates="tanh:4")["tanh:4"], plain)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("build", "name"),
     [(OneLayer, "OneLayer"), (Fitting, "Fitting"), (four_tanh, "four_tanh"), (lambda: nn.Linear(3, 1), "<lambda>")],
@@ -123,6 +124,7 @@ def test_a_mapping_names_candidates_and_only_name_and_seed_determine_results(sma
     assert found.to_dict()["reference"] == "mine"
 
 
+@pytest.mark.slow
 def test_a_class_in_a_file_is_loaded_in_other_processes(small, tmp_path, same):
     (tmp_path / "net.py").write_text(FILE)
     words = {"mine": f"{tmp_path / 'net.py'}:Net", "other": "linear:2"}
@@ -219,6 +221,7 @@ def test_a_model_without_a_column_is_that_of_a_table_without_it(words, mixed):
     assert np.array_equal(predicted(frame, candidate, splits, ("a",)), fewer)
 
 
+@pytest.mark.slow
 def test_words_and_modules_that_embed_are_equal_and_fit_splits_with_other_inputs_as_alone(mixed):
     (frame, splits), words = mixed, "relu:3@embed=2"
     for column, split in zip("bc", splits, strict=True):  # each fit lacks a level, of different columns

@@ -114,6 +114,7 @@ def test_a_run_ends_where_the_next_repeat_does_not_fit_the_time_limit(small):
     assert small(**MODELS, repeats=4, time_limit=1e6).conclusion.plan.repeats == 4
 
 
+@pytest.mark.slow
 def test_repeats_of_an_earlier_run_say_nothing_about_the_next_one(planned, monkeypatch):
     def timed(plan, **options):
         for results, seconds in zip(run_by_looks(plan, **options), (0.1, 0.2, 60.2, 120.2, 180.2), strict=True):
@@ -125,6 +126,7 @@ def test_repeats_of_an_earlier_run_say_nothing_about_the_next_one(planned, monke
     assert (found.conclusion.plan.repeats, found.ended) == (3, "time")
 
 
+@pytest.mark.slow
 def test_after_an_interrupt_the_finished_repeats_are_the_answer_and_the_same_call_continues(small, tmp_path):
     options = {**MODELS, "repeats": 3}
 
@@ -166,6 +168,7 @@ def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_coun
         carry_out(plan, fail)
 
 
+@pytest.mark.slow
 def test_the_same_call_without_quick_reuses_its_repeat(small, tmp_path, fitted, outlooks):
     usual = {**MODELS, "repeats": None}
     quick = small(**usual, quick=True, folder=tmp_path / "run")

@@ -100,6 +100,7 @@ def test_sizes_have_losses_and_verdicts_and_are_read_back(ask, asked, monkeypatc
     assert ask("rows", table, target="y", folder=folder, **SMALL).conclusion.rows == rows
 
 
+@pytest.mark.slow
 def test_the_answer_is_on_the_screen_and_in_the_report_and_can_be_drawn(asked, monkeypatch):
     comparison, _, folder = asked
     text = glance_text(comparison.conclusion)

@@ -243,6 +243,7 @@ def finished(tmp_path_factory):
     return folder, settings
 
 
+@pytest.mark.slow
 def test_a_finished_comparison_is_asked_without_training_it_again(ask, finished, tmp_path, monkeypatch):
     folder, settings = finished
     usual = ask("rows", "example:iris", **settings)

@@ -116,6 +116,7 @@ def test_folds_have_equal_shares_of_the_events_until_the_horizon():
     assert {int((days[split.test] <= 30).sum()) for split in splits} == {10}
 
 
+@pytest.mark.slow
 def test_the_regression_of_hazards_comes_near_the_truth_where_coxs_model_is_true():
     def simulated(n, seed):
         rng = np.random.default_rng(seed)
@@ -239,7 +240,7 @@ def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_pa
     assert model.score["scores"][0]["mean"] == found[model.candidate].scores["integrated_brier"].mean
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["days", "died", "x"])
 def test_no_model_is_made_of_a_folder_whose_table_has_changed(run, column):
     assert model_plan_from(run).table.n_rows == N
@@ -279,6 +280,7 @@ def test_the_page_has_a_section_with_the_chart_of_survival(found):
         assert chart["config"]["legend"]["titleColor"] == theme.ink
 
 
+@pytest.mark.slow
 def test_a_target_with_its_follow_up_time_is_advised_to_be_survival(call, here):
     patients().rename(columns={"died": "DEATH_EVENT", "days": "time"}).to_csv("heart.csv", index=False)
     options = ("--candidate", "logistic", "--n-networks", 2, "--repeats", 1, "--folds", 3, "--n-jobs", 1)

@@ -70,6 +70,7 @@ def test_on_an_easy_table_the_margin_is_a_tenth_of_the_references_error(small):
     assert given.conclusion.metric.margin_source == "given"
 
 
+@pytest.mark.slow
 def test_margin_and_alpha_can_be_given(small):
     options = {"candidates": ["linear:3", "tanh:4"], "repeats": 2}
     plain = small(**options).verdicts[0]

@@ -137,6 +137,7 @@ def test_thirty_rows_of_one_test_set_give_verdicts_on_these_fitted_models(predic
     assert "models trained on these training rows, with these or other seeds" in " ".join(several.split())
 
 
+@pytest.mark.slow
 def test_too_few_rows_of_a_test_set_or_of_a_class_have_no_verdict(predictions):
     few = sb.judge(predictions(n=29, repeats=1, folds=1, gain=0.2), target="y")
     assert few.verdicts == []

@@ -108,6 +108,7 @@ def test_only_rows_left_out_have_out_of_bag_predictions(word, n_networks):
     assert np.flatnonzero(np.isfinite(out_of_bag.values).all(axis=1)).tolist() == left_out.tolist()
 
 
+@pytest.mark.slow
 def test_logistic_regression_in_bags_equals_scikit_learn(monkeypatch):
     table = waves(200)
     monkeypatch.setattr(linear, "_CHOOSING", 8)

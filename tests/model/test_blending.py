@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
     assert other.training["out_of_bag_loss"] != one.training["out_of_bag_loss"]
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "engine"),
     [("ill", "native"), ("noise", "native"), *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)],
@@ -152,6 +152,7 @@ def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(ta
         assert many.losses[member] == few.losses[member]
 
 
+@pytest.mark.slow
 def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_networks(table_for, monkeypatch):
     seen = []
     monkeypatch.setattr(blending, "join_bags", lambda bags: seen.append(members.join_bags(bags)) or seen[-1])

@@ -34,6 +34,7 @@ def test_the_file_equals_the_model_for_all_tasks_and_layers(fitted, frame, tmp_p
         assert far_off(model, run_onnx(exported.files[0], feed_of(model, rows)), rows) < CLOSE
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("name", [*ACTIVATIONS, "leaky_relu(0.2)", "celu(2)", "softshrink(0.3)"])
 def test_the_file_equals_the_model_for_every_activation(table_for, frame, tmp_path, name):
     model = fit_model(table_for("grade"), f"{name}:4,3", recipe=QUICK, **FAST)

@@ -52,6 +52,7 @@ def loaded(tmp_path):
     return load_bytes
 
 
+@pytest.mark.few(4)
 @pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)

@@ -212,6 +212,7 @@ def test_the_card_has_the_means_and_the_most_frequent_levels_of_the_table(fitted
     assert columns["smoker"]["usual"] == "True"
 
 
+@pytest.mark.slow
 def test_a_card_counts_only_trainable_parameters(fitted):
     for words in ("relu:5@ple=4", "relu:5@batchnorm"):
         model = fitted(words)

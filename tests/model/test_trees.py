@@ -371,7 +371,7 @@ BAD_INPUT = {
 }
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", [
     *(name for name in BAD_INPUT if name != "many inputs"), pytest.param("many inputs", marks=pytest.mark.slow),
 ])  # fmt: skip

@@ -58,7 +58,7 @@ RUN = """async (document, request) => {
 }"""
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("task", TASKS)
 def test_parameters_curves_and_predictions_equal_pytorch(lab, mixed, document, request_of, task, optimizer):
@@ -67,7 +67,7 @@ def test_parameters_curves_and_predictions_equal_pytorch(lab, mixed, document, r
     check_parity(lab(RUN, document(task), asked), mixed(task), asked)
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_equals_pytorch(lab, mixed, document, request_of, activation):
     asked = request_of(f"{activation}:5")
@@ -134,6 +134,7 @@ def test_every_split_that_the_page_offers_is_written_into_the_page(grouped):
     assert len(table_document(grouped)["splits"]["sizes"]) == most
 
 
+@pytest.mark.slow
 def test_scores_are_accuracy_and_r2_of_the_test_rows(lab, mixed, document, request_of):
     for task in ("multiclass", "regression"):
         table, asked = mixed(task), request_of()

@@ -85,6 +85,7 @@ def test_the_pytorch_code_trains_the_same_network_on_the_same_split(exported, re
     assert scores.min() - 0.1 <= score <= scores.max() + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_the_pytorch_code_tests_the_same_rows_where_groups_stay_together(lab, grouped, request_of, here, capsys):
     asked = request_of("", epochs=400, lr=0.3, networks=[{"split": 2, "seed": 0}])

@@ -76,6 +76,7 @@ def test_what_may_make_all_wrong_is_above_the_headline_and_not_a_note_as_well():
     assert page_text(found).index('id="warnings"') < page_text(found).index('id="headline"')
 
 
+@pytest.mark.slow
 def test_the_document_of_a_table_is_what_seedbed_encodes(mixed, lab):
     for task in ("binary", "multiclass", "regression"):
         table, found = mixed(task), document_in(page_text(table_document(mixed(task))))

@@ -128,7 +128,7 @@ SMALL = {
 }
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(2)
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is")  # deprecated, and modules of users contain it
 @pytest.mark.product
 @pytest.mark.parametrize("recipe", [{}, SMALL], ids=["full", "minibatch"])

@@ -32,6 +32,7 @@ class Centred(nn.Module):
         return self.last(torch.tanh(x - self.least))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
     found = gap(lambda n_features, n_outputs: Centred(), task("bce"), batch_size=batch_size or 70)

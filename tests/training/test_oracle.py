@@ -41,7 +41,7 @@ def named(value):
     return value if isinstance(value, str) else ",".join(f"{key}={one}" for key, one in value.items())
 
 
-@pytest.mark.few(10)
+@pytest.mark.few(6)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16])  # 70 rows: the last batch has 6
 @pytest.mark.parametrize("words", ["", "@layernorm", "@batchnorm", "@dropout=0.3"])
@@ -52,7 +52,7 @@ def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words
     assert found.history.note == ""  # known layers use the fast method
 
 
-@pytest.mark.few(10)
+@pytest.mark.few(6)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
@@ -90,6 +90,7 @@ def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(gap,
     assert found.curves < EXACT
 
 
+@pytest.mark.few(1)
 def test_the_reference_equals_the_tutorials_loop_bit_for_bit(task):
     parts = X_train, y_train, X_test, y_test = [torch.from_numpy(part).float() for part in task("bce").parts]
     mine, theirs = (_network(42) for _ in range(2))
@@ -106,6 +107,7 @@ def _network(seed, words="relu:5", n_features=5):
     return built_by_hand(words, n_features, 1)
 
 
+@pytest.mark.few(1)
 def test_one_seed_of_train_many_equals_the_tutorials_loop_bit_for_bit(task):
     parts = [torch.from_numpy(part).float() for part in task("bce").parts]
     history = train_many("relu:5", *parts, seeds=[42], epochs=100)

@@ -31,7 +31,7 @@ PLACED = [
 ]
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(4)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16, 20, 70, 500])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])

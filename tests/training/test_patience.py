@@ -44,7 +44,7 @@ def loss_by_epoch(kind, data, chunk, **recipe):
     return found
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 18], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -105,6 +105,7 @@ def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_min
     assert (found.curves[0, -1] < found.curves[0, 0]).all()
 
 
+@pytest.mark.few(1)
 def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(two_splits):
     settings = {"seeds": SEEDS[:3] * 2, "splits": [0, 0, 0, 1, 1, 1], "patience": (2, 2)}
     recipe = Recipe.tutorial(epochs=200, lr=0.3, momentum=0.9, batch_size=18)

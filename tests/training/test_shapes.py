@@ -61,7 +61,7 @@ def assert_equal_states(network, other):
     assert max(float((state[name] - value).abs().max()) for name, value in expected.items()) < 1e-9
 
 
-@pytest.mark.few(12)
+@pytest.mark.few(6)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", EXACT)
@@ -97,6 +97,7 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
         np.testing.assert_allclose(mine, others, rtol=rounding, atol=0)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", slow_but(DRAWING, ("dropout", "noise", "functional_dropout")))
 def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distribution(name):
     epochs, build = 150, SHAPES[name]

@@ -41,7 +41,7 @@ def tables(task):
     return TrainingData(X, task.y[:60], train, test), own
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("kind", ["relu:4", "tanh:4,3@layernorm", "relu:4@batchnorm", "residual", *DRAWING])

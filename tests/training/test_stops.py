@@ -64,6 +64,7 @@ class Dead(nn.Sequential):
                 layer.bias.copy_(torch.tensor(biases))
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(
     ("build", "share"),
     [

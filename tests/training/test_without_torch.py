@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 BLOCK = """
 import importlib.util, sys
 find = importlib.util.find_spec
@@ -50,6 +52,7 @@ def run(*code):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_words_train_and_predict_without_torch_as_with_it():
     without, loaded = run(BLOCK, DATA, TRAIN)
     assert not loaded

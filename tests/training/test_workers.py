@@ -58,6 +58,7 @@ def test_workers_are_processes_with_any_backend_of_joblib(backend):
         assert os.getpid() not in run_in_workers(os.getpid, [(), ()], jobs=2)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_sent_to_a_worker_is_named():
     with pytest.raises(TrainingError, match=r"can't be sent to worker processes \(.*cannot pickle.*\)\. Use n_jobs=1"):
         list(run_in_workers(print, [(threading.Lock(),), ()], jobs=2))
