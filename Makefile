@@ -1,5 +1,5 @@
 # Start with `make demo` or `make test`: each command sets up .venv.
-# Arguments for pytest: make test ARGS="-n 0 -k stack"; ARGS="-m core" takes about a minute.
+# Arguments for pytest: make test ARGS="-n 0 -k stack".
 
 PYTHON ?= python3
 ARGS ?=

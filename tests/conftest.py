@@ -25,17 +25,6 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA_FOLDER = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data").resolve()
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
-# The files that are run by `make test ARGS="-m core"`: about a minute, with each package once.
-CORE = (
-    "data/test_encoding.py", "data/test_kinds.py", "data/test_read.py",
-    "evaluation/test_checks.py", "evaluation/test_resampled.py", "evaluation/test_verdicts.py",
-    "experiment/test_compare.py", "figures/test_learning_curves.py", "judgement/test_verdicts.py",
-    "model/test_model.py", "networks/test_candidates.py", "networks/test_mlp.py", "play/test_verdict.py",
-    "report/test_page.py", "report/test_terminal.py", "serve/test_answers.py", "serve/test_gate.py",
-    "test_architecture.py", "test_arguments.py", "test_cli_report.py", "test_public_door.py",
-    "training/test_canary.py", "training/test_oracle.py", "training/test_optimizers.py",
-)  # fmt: skip
-
 # A file, a folder's conftest.py or a test function that imports torch is marked `torch`, and skipped without it.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 IMPORTS_TORCH = re.compile(r"^ *(?:(?:from|import) torch|from \.plain_networks)\b", re.MULTILINE)
@@ -247,8 +236,8 @@ def cover(places: dict[pytest.Function, dict[str, int]], size: int) -> list[pyte
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Reduce products to a cover of all pairs of values, and mark it as `slow` except a cover of all values.
 
-    Of tests marked `few`, mark all but so many as `slow`, spread over the parameters. Mark the other tests of the files
-    in `CORE` as `core`. Deselect tests marked `gpu` if there is no GPU.
+    Of tests marked `few`, mark all but so many as `slow`, spread over the parameters. Deselect tests marked `gpu` if
+    there is no GPU.
     """
     for item in filter(needs_torch, items):
         item.add_marker("torch")
@@ -280,11 +269,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         import torch  # imported here because most single tests run
 
         left_out |= set() if torch.cuda.is_available() else gpu
-    core = {ROOT / "tests" / name for name in CORE}
-    assert all(map(Path.is_file, core))
-    for item in items:
-        if item.path in core and not item.get_closest_marker("slow"):
-            item.add_marker("core")
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 

@@ -55,6 +55,10 @@ def files_of(root: Path) -> list[Path]:
     return sorted(root.rglob("*.py"))
 
 
+def lines_in(file: Path) -> int:
+    return len(file.read_text(encoding="utf-8").splitlines())
+
+
 def package_of(file: Path, root: Path) -> str:
     first, *rest = file.relative_to(root).parts
     return f"{first}/" if rest else first
@@ -234,12 +238,6 @@ def torch_outside(root: Path) -> list[str]:
     return wrong
 
 
-def repeated_file_names(root: Path) -> list[str]:
-    """Return the names of files that exist more than once; `__init__.py` and `__main__.py` aside."""
-    names = Counter(file.name for file in files_of(root) if not file.name.startswith("__"))
-    return sorted(name for name, n in names.items() if n > 1)
-
-
 def read_messages(root: Path) -> list[str]:
     """Return where code searches, splits or compares the message or the hint of an error or a note."""
     found = []
@@ -258,28 +256,6 @@ def listed_names(root: Path) -> list[str]:
     """Return the files but the root that list their names in `__all__`."""
     inner = [file for file in files_of(root) if file != root / ROOT_INIT]
     return [str(file.relative_to(root)) for file in inner if "__all__" in names_bound(file)]
-
-
-def lines_of(root: Path) -> dict[str, int]:
-    """Return the number of lines of each package; files beside the packages count together, as `*.py`."""
-    lines: Counter[str] = Counter()
-    for file in files_of(root):
-        package = package_of(file, root)
-        lines[package if package.endswith("/") else "*.py"] += len(file.read_text(encoding="utf-8").splitlines())
-    return dict(lines)
-
-
-def long_files(root: Path) -> list[str]:
-    lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in files_of(root)}
-    return [f"{file.relative_to(root)}: {n} lines" for file, n in lengths.items() if n > MAX_FILE_LINES]
-
-
-def empty_names(root: Path) -> list[str]:
-    paths = [file.relative_to(root) for file in files_of(root)]
-    return [str(path) for path in paths if any(Path(part).stem.strip("_") in NO_NAMES for part in path.parts)]
-
-
-# The real tree
 
 
 def test_a_package_imports_from_lower_layers_only():
@@ -312,7 +288,8 @@ def test_no_code_decides_by_the_wording_of_a_message():
 
 
 def test_no_two_files_have_one_name():
-    assert repeated_file_names(PACKAGE) == []
+    names = Counter(file.name for file in files_of(PACKAGE) if not file.name.startswith("__"))
+    assert sorted(name for name, n in names.items() if n > 1) == []
 
 
 def test_every_name_is_used():
@@ -322,17 +299,21 @@ def test_every_name_is_used():
 
 
 def test_no_package_grows_over_its_budget():
-    """A budget only falls: what a package gains, it or another one must lose first."""
-    lines = lines_of(PACKAGE)
+    """A budget only falls: what a package gains, it or another one must lose first. Files beside them are `*.py`."""
+    lines: Counter[str] = Counter()
+    for file in files_of(PACKAGE):
+        package = package_of(file, PACKAGE)
+        lines[package if package.endswith("/") else "*.py"] += lines_in(file)
     assert {package: n for package, n in lines.items() if n > BUDGETS[package]} == {}
 
 
 def test_no_file_is_too_long():
-    assert long_files(PACKAGE) == []
+    assert [file for file in files_of(PACKAGE) if lines_in(file) > MAX_FILE_LINES] == []
 
 
 def test_no_name_says_nothing():
-    assert empty_names(PACKAGE) == []
+    parts = {part for file in files_of(PACKAGE) for part in file.relative_to(PACKAGE).parts}
+    assert {part for part in parts if Path(part).stem.strip("_") in NO_NAMES} == set()
 
 
 # A tiny tree, in which each rule must fire
@@ -374,7 +355,6 @@ def test_a_tree_that_breaks_no_rule_passes(tree: Path):
     layers = layers_of(TABLE)
     assert wrong_imports(tree, layers) + table_drift(tree, layers) == []
     assert import_cycles(tree) + roundabout_imports(tree) + listed_names(tree) == []
-    assert long_files(tree) + empty_names(tree) == []
 
 
 @pytest.mark.parametrize(
@@ -396,22 +376,6 @@ def test_an_import_upwards_or_sideways_is_found(tree: Path, file: str, source: s
     (message,) = wrong_imports(tree, layers_of(TABLE))
     assert message.startswith(f"{file}:{source.count(chr(10))}:")
     assert message.endswith(f"must not import {found}")
-
-
-def test_a_package_without_a_row_is_found(tree: Path):
-    (tree / "serve.py").write_text("")
-    assert table_drift(tree, layers_of(TABLE)) == ["serve.py has no row in the table"]
-
-
-def test_a_row_without_a_package_is_found(tree: Path):
-    layers = layers_of(TABLE + "| 3 | `model/` | the file |\n")
-    (tree / "model").mkdir()  # an empty folder is no package
-    assert table_drift(tree, layers) == ["the row model/ has no package"]
-
-
-def test_a_package_with_two_rows_is_found():
-    with pytest.raises(AssertionError, match="two rows"):
-        layers_of(TABLE + "| 3 | `data/` | again |\n")
 
 
 @pytest.mark.parametrize(
@@ -464,28 +428,6 @@ def test_an_import_of_torch_outside_of_its_folder_is_found(tree: Path, source: s
 def test_code_that_reads_a_message_is_found_and_one_that_shows_it_is_not(tree: Path, source: str):
     (tree / "data" / "notes.py").write_text(f"x = f'{{error.message}}: {{error.hint or 1}}'\ny = {source}\n")
     assert read_messages(tree) == ["data/notes.py:2"]
-
-
-def test_a_repeated_file_name_is_found(tree: Path):
-    (tree / "training" / "splits.py").write_text("")
-    assert repeated_file_names(tree) == ["splits.py"]
-
-
-def test_lines_are_counted_for_each_package_and_for_single_files_together(tree: Path):
-    assert lines_of(tree) == {"*.py": 6, "data/": 4, "networks/": 1, "training/": 3}
-
-
-def test_a_long_file_is_found_and_one_at_the_ceiling_is_not(tree: Path):
-    (tree / "data" / "splits.py").write_text("x = 1\n" * MAX_FILE_LINES)
-    (tree / "data" / "table.py").write_text("x = 1\n" * (MAX_FILE_LINES + 1))
-    assert long_files(tree) == [f"data/table.py: {MAX_FILE_LINES + 1} lines"]
-
-
-@pytest.mark.parametrize("name", ["data/utils.py", "training/_helpers.py", "core/loop.py", "common.py"])
-def test_a_name_that_says_nothing_is_found(tree: Path, name: str):
-    (tree / name).parent.mkdir(exist_ok=True)
-    (tree / name).write_text("")
-    assert empty_names(tree) == [name]
 
 
 def conditions_on_the_task(node: ast.AST) -> bool:

@@ -61,9 +61,6 @@ def strict(text: str):
     return json.loads(text, parse_constant=pytest.fail)
 
 
-# train
-
-
 def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
     """The tutorial's training in plain PyTorch."""
     import torch
@@ -128,22 +125,6 @@ def test_train_writes_the_history_and_names_its_report(call, here):
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize(
-    ("options", "epochs"),
-    [
-        (["--every", 2, "--epochs", 5], [0, 2, 4]),
-        (["--epochs", 101], [0, 100]),
-        (["--every", 1000, "--epochs", 3], [0]),
-        (["--candidate", "relu:5@epochs=3", "--epochs", 7, "--every", 1], [0, 1, 2]),
-    ],
-    ids=str,
-)
-def test_every_and_epochs_decide_which_lines_are_printed(call, options, epochs):
-    lines = call(*TRAIN, *options).lines
-    assert [int(line.split(",")[0].removeprefix("Epoch: ")) for line in lines] == epochs
-
-
-@pytest.mark.few(2)
-@pytest.mark.parametrize(
     "option",
     [["--lr", 0.5], ["--seed", 7], ["--test-size", 0.4], ["--random-state", 1], ["--optimizer", "adam"],
      ["--momentum", 0.9], ["--weight-decay", 3], ["--batch-size", 50], ["--drop", "x1"], ["--candidate", "tanh:5"]],
@@ -167,9 +148,6 @@ def test_out_sets_the_folder_and_quiet_prints_nothing(call, here, tmp_path):
     assert (done.status, done.err, len(done.lines)) == (0, "", 1)
     assert names(tmp_path / "a" / "b") == sorted(OF_TRAIN)
     assert names(here) == []
-
-
-# compare
 
 
 def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call, here):
@@ -242,9 +220,6 @@ def test_options_of_the_recipe_reach_every_candidate(call):
     assert [one["description"] for one in document["candidates"]] == [expected] * 2
 
 
-# How a comparison is judged
-
-
 @pytest.mark.slow
 def test_options_of_judging_reach_the_verdicts(call):
     options = ("--metric", "accuracy", "--margin", 0.02, "--alpha", 0.2, "--baseline", "prior",
@@ -258,8 +233,6 @@ def test_options_of_judging_reach_the_verdicts(call):
     plain, sure = ({one["candidate"]: one for one in each["verdicts"]}["linear:2"] for each in (document, default))
     assert sure["high"] - sure["low"] > plain["high"] - plain["low"]
 
-
-# A run that fails if a candidate is worse
 
 GOOD, BAD = "linear:1@lr=0.5", "relu:2@lr=1e-6"
 RACE = (*ENGINE, "--target", "outcome", "--recipe", "tutorial", "--no-baselines", "--repeats", "1", "--folds", "5",
@@ -356,9 +329,6 @@ def test_a_table_with_all_kinds_of_columns_is_compared(call, table, options, fou
     assert len(document["candidates"]) == 2
 
 
-# Bad input
-
-
 def refused(done, here: Path, *words: str) -> None:
     """Assert status 2, one line on stderr with these words, nothing on stdout, and no file."""
     assert (done.status, done.out) == (2, "")
@@ -422,9 +392,6 @@ def test_an_error_with_json_is_also_a_document_on_stdout(call, here, table, opti
     assert hint in document["error"]["hint"]
     assert len(done.err.splitlines()) == 1
     assert names(here) == []
-
-
-# The end of a run
 
 
 def test_an_unexpected_error_has_status_3_and_a_traceback(call, monkeypatch):
@@ -636,15 +603,3 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
         wanted = [f"--{name.replace('_', '-')}" for name in fields] + own[verb].split()
         words = call(verb, "--help").out.split()
         assert [option for option in wanted if option not in words] == []
-
-
-def test_examples_are_listed_with_their_targets_and_can_be_read(call):
-    from seedbed.data.sources.opening import EXAMPLES
-
-    done = call("examples")
-    assert done.status == 0
-    for name, example in EXAMPLES.items():
-        (line,) = [line for line in done.lines if line.startswith(f"example:{name} ")]
-        assert line.endswith(f"(target {example.target})")
-    assert "linear" in done.out
-    assert "relu" in done.out

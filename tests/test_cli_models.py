@@ -171,16 +171,6 @@ def test_no_rows_give_no_predictions(folder, call, tmp_path):
     assert (status, "there are no rows" in err) == (2, True)
 
 
-@pytest.mark.slow
-def test_labels_that_differ_only_in_case_have_two_columns(call, tmp_path):
-    rows = "".join(f"{i % 7},{('Yes', 'yes')[i % 2]}\n" for i in range(60))
-    (tmp_path / "t.csv").write_text(f"a,b\n{rows}")
-    path = tmp_path / "m.safetensors"
-    assert call("train", tmp_path / "t.csv", "--target", "b", "--numeric", "a", "-o", path, "-q", *QUICK)[0] == 0
-    status, out, _ = call("predict", path, tmp_path / "t.csv", "-q")
-    assert (status, out.splitlines()[0]) == (0, "prediction,probability_Yes,probability_yes_1,spread,flags")
-
-
 def test_texts_that_a_spreadsheet_would_run_get_an_apostrophe_in_csv_alone(call, tmp_path):
     texts = ["=1+1", "-5", "+", "@SUM(A1)", "x=2", "-2+3|calc", "-3 to 5", ""]
     frame = pd.DataFrame({"x": np.arange(80) % 8, "=note": texts * 10, "y": ["=cmd|' /C calc'!A0", "+"] * 40})

@@ -207,8 +207,6 @@ def pictures_without_origin(page: Path) -> list[str]:
     ]
 
 
-# The real pages
-
 RUNNABLE = [page for page in PAGES if any(map(is_run, blocks_of(page.read_text(encoding="utf-8"))))]
 
 
@@ -286,9 +284,6 @@ def test_the_example_of_a_docstring_runs(name: str, tmp_path: Path, monkeypatch:
     assert runner.run(EXAMPLES[name], out=printed.append).failed == 0, "".join(printed)
 
 
-# Small pages, which show the rules
-
-
 @pytest.fixture
 def write_page(tmp_path: Path) -> Callable[[str], Path]:
     def write(text: str) -> Path:
@@ -297,33 +292,6 @@ def write_page(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
-
-
-def test_python_blocks_share_a_namespace_and_fail_at_their_line_of_the_page(
-    write_page: Callable[[str], Path], tmp_path: Path
-):
-    text = "```python\nx = 1\n```\nThen:\n```python\nassert x == 1\n```\n"
-    assert run_page(write_page(text), tmp_path) == 2
-    with pytest.raises(ZeroDivisionError) as failure:
-        run_page(write_page("# Title\n\n```python\n1 / 0\n```\n"), tmp_path)
-    assert failure.traceback[-1].lineno == 3  # counted from 0
-
-
-def test_a_block_is_skipped_only_with_a_reason(write_page: Callable[[str], Path], tmp_path: Path):
-    block = "\n```python\n1 / 0\n```\n"
-    assert run_page(write_page("<!-- skip: divides by zero -->" + block), tmp_path) == 0
-    with pytest.raises(ZeroDivisionError):
-        run_page(write_page("<!-- skip: -->" + block), tmp_path)
-
-
-def test_a_link_to_a_missing_file_is_found(write_page: Callable[[str], Path]):
-    text = """\
-        [a](page.md) [b](page.md#part) [c](https://example.org) [d](#part) ![e](gone.png) [f](docs/gone.md)
-        ```text
-        [g](not-a-link.md)
-        ```
-        """
-    assert broken_links(write_page(text)) == ["gone.png", "docs/gone.md"]
 
 
 DRAWING = """
@@ -355,18 +323,6 @@ def test_a_picture_of_another_drawing_or_size_is_found(write_page: Callable[[str
         run_page(write_page(DRAWING.format(height=220)), tmp_path)
     with pytest.raises(AssertionError, match="has 400 x 300 pixels, not 400 x 301"):
         run_page(write_page(DRAWING.format(height=200).replace("400, 300", "400, 301")), tmp_path)
-
-
-def test_a_picture_without_origin_is_found(write_page: Callable[[str], Path]):
-    text = """\
-        <!-- figure: curves.png -->
-        ![a](made.png)
-
-        <!-- screenshot: docs/screenshots.py -->
-        ![b](shot.png)
-        ![c](from-nowhere.png)
-        """
-    assert pictures_without_origin(write_page(text)) == ["from-nowhere.png"]
 
 
 def test_the_python_page_has_every_public_name():

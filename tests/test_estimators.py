@@ -78,9 +78,6 @@ def test_every_check_of_scikit_learn_passes_for_regressors_and_blends(estimator,
         check(estimator)
 
 
-# Options
-
-
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -149,9 +146,6 @@ def test_fit_model_makes_the_same_model(quick, blobs):
     np.testing.assert_allclose(classifier.predict_proba(X), model.predict_proba(X), atol=1e-6)
 
 
-# Labels
-
-
 @pytest.mark.parametrize(
     ("first", "second"),
     [(2, 10), ("10", "2"), ("NA", "a"), (" a", "a"), (False, True), (np.int8(3), np.int8(7)), (2**62, 2**62 + 1)],
@@ -203,9 +197,6 @@ def test_an_invalid_target_raises_a_clear_error(quick, blobs):
         SeedbedRegressor(**QUICK).fit(X, np.where(y, b"a", b"b"))
     with pytest.raises(TargetError, match=r"y holds a number over 1e\+30, which is too large"):
         SeedbedRegressor(**QUICK).fit(X, y * 1.7e308)
-
-
-# Features
 
 
 def mixed(n=120):
@@ -319,9 +310,6 @@ def test_rows_without_names_are_those_of_fit_in_order(quick):
     np.testing.assert_allclose(found, classifier.predict_proba(frame), atol=1e-6)
 
 
-# Weights
-
-
 def test_a_row_of_weight_zero_is_ignored(quick, blobs):
     X, y = blobs
     weights = np.random.default_rng(0).integers(0, 2, len(X))
@@ -369,9 +357,6 @@ def test_invalid_weights_are_refused(quick, blobs):
                 quick().fit(X, y, sample_weight=weights)
 
 
-# With the rest of scikit-learn
-
-
 def test_estimators_work_in_pipelines(quick):
     frame, y = mixed()
     encoded = ColumnTransformer([("words", OneHotEncoder(), ["town"]), ("rest", "passthrough", ["size", "flag"])])
@@ -411,9 +396,6 @@ def test_threads_can_fit_and_predict_concurrently(quick, blobs):
     with joblib.parallel_config("threading", n_jobs=4):
         for _ in range(5):  # without a lock, a third of these differ
             np.testing.assert_allclose(cross_val_score(classifier, X, y, cv=8, error_score="raise"), alone)
-
-
-# Real-world tables
 
 
 def test_a_regressor_fits_a_line_in_any_units():

@@ -297,20 +297,6 @@ def result(name: str, score: float, network: str = "linear:5") -> str:
     return json.dumps(own | {"settings": settings, "table": table})
 
 
-def test_a_students_name_is_a_seed_and_a_file(play: Play):
-    page = play()
-    said = []
-    for name in ("Ada", " ada "):
-        page.fill("#student", name)
-        page.get_by_role("button", name="Train my network").click()
-        expect(page.locator("#classroom [role=status]")).to_contain_text("with seed")
-        said += re.findall(r"seed (\d+)", text(page, "#classroom [role=status]"))
-    assert said[0] == said[1]
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save my result").click()
-    assert json.loads(Path(saved.value.path()).read_text())["seed"] == int(said[0])
-
-
 def test_the_files_of_a_class_become_one_picture(play: Play):
     page = play()
     drop(page, a__json=result("Ada", 0.8), b__json=result("Bob", 0.9), c__json=result(HOSTILE, 0.85))

@@ -94,13 +94,3 @@ def test_heart_failure_is_downloaded_once_and_its_checksum_verified(real_table, 
     monkeypatch.setenv("SEEDBED_DATA", str(tmp_path))
     assert read_table("example:heart-failure").n_rows == 299
     assert calls == [(f"sha256:{HEART_FAILURE_SHA256}", "heart_failure.csv", tmp_path / "seedbed")]
-
-
-def test_without_a_network_the_error_names_the_alternative(monkeypatch, pooch):
-    def retrieve(url, known_hash, fname, path):
-        raise ConnectionError("no route")
-
-    pooch(retrieve)
-    monkeypatch.delenv("SEEDBED_DATA", raising=False)
-    with pytest.raises(DataError, match=r"could not be fetched .* SEEDBED_DATA"):
-        read_table("example:heart-failure")

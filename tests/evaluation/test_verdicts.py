@@ -48,18 +48,6 @@ def test_swapping_two_models_gives_the_mirrored_verdict(low, width, margin):
 
 
 @pytest.mark.parametrize(
-    ("metric", "seen"),
-    [
-        ("brier", "better; gain in Brier score +0.031 (+0.02 to +0.042)"),
-        ("accuracy", "better; gain in accuracy +3.1 points (+2.0 to +4.2)"),
-        ("my score", "better; gain in my score +0.031 (+0.02 to +0.042)"),
-    ],
-)
-def test_the_sentence_gives_the_gain_in_units_of_the_score(metric, seen):
-    assert verdict(0.02, 0.042, 0.01, metric=metric).sentence == f"relu:5 against linear:5: {seen}"
-
-
-@pytest.mark.parametrize(
     ("value", "shown"),
     [(0.004361, "0.00436"), (12.34, "12.3"), (999.9, "1,000"), (-123456.0, "-123,000"), (1e-9, "1e-09"), (0.0, "0")],
 )

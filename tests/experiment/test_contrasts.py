@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seedbed.data.reading import table_from_arrays
-from seedbed.experiment.contrasts import few_words, questions_of
+from seedbed.experiment.contrasts import questions_of
 from seedbed.experiment.spec import specify
 from seedbed.settings.design import Design
 from seedbed.settings.recipe import Recipe
@@ -52,13 +52,3 @@ def test_the_default_models_ask_one_question_each(table):
         "trees, not a network", "mixing all models",
     ]  # fmt: skip
     assert questions[-1][1:] == ("auto", *(name for name in specify(table, recipe=Recipe()).names[1:-1]))
-
-
-def test_each_model_has_a_few_words(table):
-    words = ["relu:8", "relu:8,8", "linear:3", "relu:8@ple=4", "relu:1,2,3,4"]
-    spec = specify(table, words, recipe=Recipe(), design=Design(baselines=["prior", "logistic", "boosted-trees"]))
-    assert [few_words(line, "binary") for line in spec.lines] == [
-        "one hidden layer", "two hidden layers", "1 layer, linear", "1 layer, ranges", "4 hidden layers",
-        "always the same", "no hidden layer", "small decision trees",
-    ]  # fmt: skip
-    assert few_words(specify(table, recipe=Recipe()).lines[-1], "binary") == "mix of the others"

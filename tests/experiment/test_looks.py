@@ -268,9 +268,6 @@ def test_work_beside_the_training_raises_its_error_once_and_begins_nothing_after
     assert len(begun) < 10
 
 
-# A first look
-
-
 @pytest.mark.slow
 def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     X, options = np.random.default_rng(1).normal(size=(7000, 2)), {**MODELS, "epochs": 1, "repeats": None}

@@ -24,8 +24,3 @@ def test_the_parts_up_to_each_look_are_all_splits_once_and_in_order(planned):
     parts = [plan.splits_of(part) for part in range(len(plan.looks))]
     assert np.concatenate(parts).tolist() == list(range(21))
     assert [{plan.splits[number].repeat for number in part} for part in parts] == [{0}, {1}, {2}, {3, 4}, {5, 6}]
-
-
-def test_train_and_test_rows_are_complementary(planned):
-    for split in planned("relu:3", "tanh:3", repeats=2).splits:
-        assert sorted([*split.train, *split.test]) == list(range(60))

@@ -3,11 +3,10 @@
 import json
 import shlex
 
-import numpy as np
 import pytest
 
 import seedbed as sb
-from seedbed.data.reading import read_table, table_from_arrays
+from seedbed.data.reading import read_table
 from seedbed.errors import CandidateError, OptionError, without_passwords
 from seedbed.experiment.compare import call_of
 from seedbed.experiment.request import Request, model_plan_from
@@ -45,15 +44,6 @@ def test_settings_are_written_as_constructor_calls(said):
     text = said(recipe=Recipe(epochs=3), lrs=(0.1, 1.0), design=Design(quick=True, baselines=["prior"]))
     assert "recipe=sb.Recipe(epochs=3), lr=[0.1, 1.0], design=sb.Design(baselines=['prior'], quick=True))" in text
     assert eval(repr(Recipe(epochs=3)), {"Recipe": Recipe}) == Recipe(epochs=3)
-
-
-def test_a_table_with_options_is_written_as_a_call_of_read_table(said):
-    assert said(categorical=["x"]).startswith("sb.compare(sb.read_table('t.csv', target='y', categorical=['x']), ")
-
-
-def test_arrays_are_written_by_their_type():
-    table = table_from_arrays(np.arange(80.0).reshape(40, 2), np.arange(40) % 2)
-    assert written(table).startswith("sb.compare(<Table arrays: 40 rows")
 
 
 def test_long_values_are_written_by_their_type(said):

@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from seedbed.evaluation.estimates import Difference
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.single_runs import Curves, summarize_curves
-from seedbed.evaluation.verdicts import Verdict, decide
 from seedbed.figures.curves import learning_curves as draw
 from seedbed.figures.drawing import save_chart
+
+from ..report.conftest import document, network
 
 
 def _candidate(
@@ -40,30 +40,12 @@ def learning_curves(document: dict[str, Any], **words: Any) -> Any:
     return draw(msgspec.convert(json.loads(json.dumps(document["curves"])), Curves), **words)
 
 
-def _compared(*names: str, task: str = "binary", metric: str = "brier", spread: float = 0.01) -> dict[str, Any]:
-    """The parts of a comparison beside its curves: each later candidate is better than the first by a further 0.02."""
-    reference, *others = names
-    better = METRICS[metric].greater_is_better
-    accuracy = None if task == "regression" else Difference(0.02, -0.01, 0.05)
-    judged = [
-        Verdict(
-            candidate=name, reference=reference, metric=metric, margin=0.005, difference=0.02 * place,
-            low=0.02 * place - spread, high=0.02 * place + spread, p=0.04, p_adjusted=0.04, p_better=0.6,
-            rule=decide(low=0.02 * place - spread, high=0.02 * place + spread, margin=0.005), p_better_by_margin=0.3,
-            opposite_share=0.3, accuracy=accuracy, rows_needed=None, seed_share=0.2, n_rows=300, n_train=270,
-            comparisons=len(others),
-        ).as_dict()
-        for place, name in enumerate(others, start=1)
-    ]  # fmt: skip
-    return {
-        "kind": "comparison", "specification": {}, "plan": {"kind": "cross_validation"},
-        "table": "t", "target": "y", "task": task, "labels": {"no": 200, "yes": 100},
-        "alpha": 0.05, "reference": reference, "ranking": [*reversed(names)], "verdicts": judged,
-        "metric": {"name": metric, "words": METRICS[metric].words, "greater_is_better": better, "margin": 0.005,
-                   "margin_source": "default"},
-        "candidates": [{"name": name, "kind": "network", "calibration": _calibration()} for name in names],
-        "lottery": {"score": _runs("accuracy", *names), "difference": _runs(metric, *others, better=0.25)},
-    }  # fmt: skip
+def _compared(*names: str, metric: str = "brier") -> dict[str, Any]:
+    """The parts of a comparison beside its curves; the last candidate is the best one."""
+    lottery = {"score": _runs("accuracy", *names), "difference": _runs(metric, *names[1:], better=0.25)}
+    models = [network(name, calibration=_calibration()) for name in names]
+    labels = {"no": 200, "yes": 100}
+    return document(*models, metric=metric, ranking=[*reversed(names)], target="y", labels=labels, lottery=lottery)
 
 
 def _runs(metric: str, *names: str, better: float | None = None) -> dict[str, Any]:

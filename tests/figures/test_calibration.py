@@ -30,13 +30,3 @@ def test_the_prior_and_candidates_without_probabilities_are_left_out(compared, r
     assert [row["candidate"] for row in rows_of(calibration(summary))] == ["linear:5"]
     summary["candidates"][0]["calibration"] = None
     assert calibration(summary) is None
-
-
-@pytest.mark.few(1)
-@pytest.mark.parametrize("name", ["ünï·cødé → 5" + "x" * 28, '<b>"x".[y]\' {z}', 'linear:20,20@lr=datum["a"]'])
-def test_every_name_is_drawn_and_can_be_hidden(compared, texts, name):
-    chart = calibration(compared("linear:5", name))
-    assert name[:20] in texts(chart)
-    said = texts(chart, hidden=[name])
-    assert name[:20] not in said
-    assert said.count("ECE .12") == 1

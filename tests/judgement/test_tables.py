@@ -104,11 +104,3 @@ def test_an_error_names_the_table_and_the_line_in_the_file(tables, tmp_path):
     (tmp_path / "s.csv").write_text("\n".join(lines))
     with pytest.raises(sb.ColumnError, match=r"table t1: line 22, column 'accuracy' holds 'oops'"):
         sb.judge(str(tmp_path / "s.csv"))
-
-
-def test_the_report_has_the_mean_ranks_and_each_table(tables, tmp_path):
-    judgement = sb.judge(tables(6))
-    page = judgement.report(tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "Mean ranks" in page
-    assert "Each table by itself" in page
-    assert list(judgement.to_frame()["candidate"]) == ["new", "other"]

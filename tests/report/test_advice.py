@@ -128,24 +128,6 @@ def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_
     assert said(found)["To be sure"].startswith("over 10,000,000 rows in all (you have 4,000) to tell")
 
 
-def test_a_longer_run_is_named_where_it_may_be_enough(document):
-    found = document(OPEN, more_repeats_ratio=0.5)
-    found["verdicts"][0] |= {"rows_factor": 3.0}
-    assert said(found)["To be sure"] == "more repeats may tell small from trees"
-    found["plan"] |= {"quick": True}
-    assert said(found)["To be sure"] == "a full run may tell small from trees"
-
-
-def test_if_all_is_decided_no_rows_are_named(document, make):
-    decided = {"small": "", "trees": "worse", "large": "alike", "prior": "worse"}
-    assert said(document(decided))["To be sure"] == "not needed to choose a model"
-    quick = said(document(decided, plan={"quick": True, "repeats": 1}))
-    assert quick["To be sure"] == "not needed to choose a model; a full run makes it reliable"
-    assert quick["Note"] == "a first look with 1 repeat: run it without quick before you rely on it"
-    check = make.check("small", "under_trained") | {"evidence": {"training_loss": 0.7}}
-    assert said(document(OPEN, checks=[check]))["To be sure"] == "first train small until it has learnt something"
-
-
 def noted(code, finding, **remedy):
     return {"message": f"{finding}: why", "column": "time", "code": code, "finding": finding, "remedy": remedy}
 

@@ -88,21 +88,6 @@ def test_a_row_shows_score_gain_accuracy_and_verdict(document, low, high, word):
     assert reference.split() == ["linear:5", "0.125", "82.5%", "reference"]
 
 
-@pytest.mark.parametrize(
-    ("metric", "heading", "cells"),
-    [("brier", "Brier score accuracy gain over linear:5", ["0.115", "83.7%", "+0.010", "±0.020"]),
-     ("accuracy", "accuracy gain over linear:5 (points)", ["83.7%", "+1.0", "±2.0"])],
-)  # fmt: skip
-def test_the_score_that_decides_comes_first(make, metric, heading, cells):
-    names = make.network("linear:5"), make.network("relu:5", scores=ahead(make, -0.01, 0.03))
-    lines = glance_text(
-        make.document(*names, metric=metric, verdicts=[make.verdict("relu:5", -0.01, 0.03, metric=metric)])
-    )
-    head, _, row = (" ".join(line.split()) for line in lines.split("\n\n")[2].splitlines()[:3])
-    assert head == f"{heading} verdict"
-    assert row.removesuffix(" can't tell").split()[1:] == cells
-
-
 CONTRAST = {"question": "a curve", "candidate": "relu:5", "reference": "linear:5", "difference": 0.01, "low": 0.002,
             "high": 0.018, "p_adjusted": 0.01, "verdict": "helps"}  # fmt: skip
 
@@ -192,15 +177,6 @@ def test_test_rows_that_depend_on_those_before_are_counted(document, make):
     words = "alike: for the ±, 60 test rows count as about 14."
     assert words in said(document(verdicts=verdicts, plan={"n_test": 60}))
     assert words not in said(document(verdicts=[verdicts[0] | {"independent_rows": 55}], plan={"n_test": 60}))
-
-
-def test_networks_that_have_learnt_nothing_are_named_above_the_recommendation_and_once(document, make):
-    check = make.check("relu:5", "under_trained") | {"evidence": {"training_loss": 0.7}}
-    screen = first_screen(document(checks=[check, make.check("relu:5", "no_better_than_prior")]))
-    assert screen.warnings[-1].startswith("relu:5 has learnt nothing yet")
-    assert "relu:5 shows no gain" not in " ".join(screen.notes)
-    other = first_screen(document(checks=[make.check("relu:5", "no_better_than_prior")]))
-    assert "relu:5 shows no gain" in " ".join(other.notes)
 
 
 @pytest.mark.parametrize(("metric", "unit", "scale"), [("brier", "Brier score", 1), ("accuracy", "points", 100)])

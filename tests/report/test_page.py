@@ -44,15 +44,6 @@ def test_the_page_requests_no_external_file(usual):
     assert "default-src 'none'" in html
 
 
-def test_the_sections_are_in_reading_order_and_give_the_command_that_reproduces_them(usual):
-    order = re.findall(r'<section[^>]* id="(\w+)"', usual)
-    assert order == ["answer", "verdicts", "curves", "lottery", "confusion", "table", "specification",
-                     "glossary"]  # fmt: skip
-    shown = text_of(usual)
-    for words in ("seedbed compare heart_failure.csv --target DEATH_EVENT", "seedbed 1.2.3", "random state 7", "ab12"):
-        assert words in shown
-
-
 def test_each_verdict_is_shown_once_with_its_numbers_in_one_table(page, make):
     verdict = make.verdict("relu:5", -0.05, -0.02, reference="prior")
     check = make.check("relu:5", "under_trained", "was still learning")

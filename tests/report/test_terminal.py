@@ -42,36 +42,12 @@ def two(make, rule, *, metric="brier", checks=(), **changes):
     )
 
 
-# The order
-
-
-def test_the_details_are_the_first_screen_then_verdicts_then_sentences(make):
-    checks = [make.check("relu:5", "diverged")]
-    document = two(make, "cannot_tell", checks=checks, **make.chosen("relu:5"), notes=make.notes("last"))
-    text = comparison_text(document)
-    assert text.startswith(f"{glance_text(document)}\n\n")
-    order = ["runs that show", "Recipe: SGD", "The margin is 0.01",
-             "relu:5 has the best score", "something stands out", "last"]  # fmt: skip
-    places = [text.index(words) for words in order]
-    assert places == sorted(places)
-    assert [text.count(words) for words in order] == [1] * len(order)
-
-
-# Verdicts
-
-
 def test_a_probability_is_never_shown_as_certain(make):
     shown = {0.0: "below 1%", 0.004: "below 1%", 0.006: "1%", 0.5: "50%", 0.994: "99%", 1.0: "above 99%"}
     for probability, words in shown.items():
         document = two(make, "better") | {"verdicts": [make.verdict("relu:5", 0.02, 0.04, p_better=probability)]}
         (row,) = verdict_table(msgspec.convert(document, Conclusion)).rows
         assert row == ["relu:5", "+0.03", "+0.02 to +0.04", "+1.2", "-0.5 to +3.1", words, "30%", "0.04"]
-
-
-# No verdict
-
-
-# What would decide
 
 
 def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better(make):
@@ -82,12 +58,6 @@ def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better
     without = make.chosen("linear:5") | {"optimism": {}}
     is_same = of_document(lambda one: one.expected_score("linear:5", "brier") is one.score("linear:5", "brier"))
     assert is_same(two(make, "better", **without))
-
-
-# Notes
-
-
-# Lines
 
 
 @pytest.mark.parametrize("width", [80, 110])

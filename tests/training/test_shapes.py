@@ -25,12 +25,6 @@ from .shapes import DRAWING, SHAPES
 
 EXACT = [name for name in SHAPES if name not in DRAWING]
 LEAST_STACKED = 46  # of all shapes: those whose networks aren't trained one after the other
-QUICK = ("squeezed", "residual", "attention", "one_expert", "functional_dropout")
-
-
-def slow_but(names, quick=QUICK):
-    """Return parameters of a test: all but a few are slow."""
-    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 @functools.cache
@@ -78,9 +72,10 @@ def test_each_network_equals_the_users_loop_to_rounding(name, batch_size):
         np.testing.assert_allclose(predictions[:, place], outputs, rtol=0, atol=1e-9)
 
 
+@pytest.mark.few(3)
 @pytest.mark.product
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
-@pytest.mark.parametrize("name", slow_but(EXACT[::3], ("squeezed", "tied", "attention")))
+@pytest.mark.parametrize("name", EXACT[::3])
 def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
     def poisoned(n_features, n_outputs):
         network = SHAPES[name](n_features, n_outputs)
@@ -98,7 +93,7 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
 
 
 @pytest.mark.few(1)
-@pytest.mark.parametrize("name", slow_but(DRAWING, ("dropout", "noise", "functional_dropout")))
+@pytest.mark.parametrize("name", DRAWING)
 def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distribution(name):
     epochs, build = 150, SHAPES[name]
     history = by_engine(build, [3, 8, 5], epochs=epochs, lr=0.0)  # so that all epochs draw for the same parameters
@@ -112,7 +107,8 @@ def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distr
         assert 0.72 < mine.std() / losses.std() < 1.39  # four standard errors
 
 
-@pytest.mark.parametrize("name", slow_but(DRAWING))
+@pytest.mark.few(1)
+@pytest.mark.parametrize("name", DRAWING)
 def test_networks_that_draw_learn_as_in_the_loop_each_with_draws_of_its_own(name):
     build, seeds = SHAPES[name], range(40)
     history = by_engine(build, seeds, epochs=12)
@@ -136,7 +132,8 @@ def test_most_shapes_are_not_trained_one_network_after_the_other():
     assert sum(engine != "plain" for engine in engines.values()) >= LEAST_STACKED, engines
 
 
-@pytest.mark.parametrize("name", slow_but([*SHAPES][::4], ("plain", "residual")))
+@pytest.mark.few(2)
+@pytest.mark.parametrize("name", [*SHAPES][::4])
 def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(monkeypatch, name):
     (X, y), build = (np.concatenate(parts_of_table()[part::2]) for part in (0, 1)), SHAPES[name]
 
