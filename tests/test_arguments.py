@@ -108,20 +108,6 @@ def test_a_hostile_value_is_accepted_or_refused(function, name, tmp_path, monkey
                 CALLS[function](**{name: value})
 
 
-def test_the_message_names_the_value_and_what_is_expected():
-    for given, message in (
-        ({"quick": "yes"}, "quick is 'yes'. It must be True or False."),
-        ({"folder": Hostile()}, "folder is a Hostile. It must be a text, a path or None."),
-        ({"recipe": 5}, "recipe is 5. It must be a Recipe, 'default' or 'tutorial'."),
-        ({"epochs": 10**30}, f"epochs is {10**30}. It must be a whole number from 1 to 1,000,000."),
-    ):
-        with pytest.raises(sb.OptionError) as caught:
-            compare(**given)
-        assert str(caught.value).startswith(message)
-    with pytest.raises(sb.OptionError, match=r"folds is 2.5. It must be a whole number or None\."):
-        sb.Design(folds=2.5)
-
-
 @pytest.mark.parametrize(
     ("name", "place"),
     [

@@ -569,6 +569,7 @@ def test_an_interrupt_counts_again_if_a_library_swallows_the_first(call, ctrl_c,
     assert (done.status, done.err) == (130, "seedbed: interrupted, no results written\n")
 
 
+@pytest.mark.slow
 def test_a_closed_output_pipe_is_not_an_error(here):
     # As in `seedbed examples | head -0`: the other end of the pipe is closed before anything is printed.
     reader, writer = os.pipe()

@@ -58,7 +58,7 @@ def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun,
     assert one.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stopped", ["seedbed.figures.pictures.save_pictures", "seedbed.experiment.comparison.write_report"]
 )
@@ -139,15 +139,6 @@ def test_an_advised_user_network_is_not_imported_without_consent(call, here, mon
     assert call(*words, "--candidate", "net.py:net").status == 0
 
 
-def test_an_unfinished_run_names_the_command_that_continues_it(call, begun):
-    begun()
-    run = "seedbed-out/compare-moons"
-    for words in ("report", run), ("columns", run), ("rows", run), ("train", run, "-o", "m.safetensors"):
-        done = call(*words)
-        assert (done.status, done.out) == (2, "")
-        assert f"the run in {run} isn't finished. Run the command again: seedbed {' '.join(SMALL)}" in done.err
-
-
 def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(call, begun, here):
     begun()
     run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
@@ -181,7 +172,7 @@ def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, 
         signal.alarm(0)
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["deleted", "a file", "another run"])
 def test_a_folder_that_disappears_during_the_run_is_an_error_that_names_the_results(call, here, monkeypatch, how):
     folder, others = here / "seedbed-out" / "compare-moons", here / "other"

@@ -63,6 +63,7 @@ def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, here)
     assert (here / "mine.html").read_bytes() == (run / "report.html").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "start"), [("png", b"\x89PNG"), pytest.param("pdf", b"%PDF", marks=pytest.mark.slow)]
 )

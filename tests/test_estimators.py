@@ -187,14 +187,8 @@ def test_an_invalid_target_raises_a_clear_error(quick, blobs):
         quick().fit(X, np.zeros(len(X), dtype=int))
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         quick().fit(X, np.linspace(0, 1, len(X)))
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
-        quick().fit(X, y[:-1])
-    with pytest.raises(ValueError, match="y should be a 1d array"):
-        SeedbedRegressor(**QUICK).fit(X, np.zeros((len(X), 2)))
     with pytest.raises(TargetError, match=r"y holds 'b', which isn't numeric\. For labels, use SeedbedClassifier"):
         SeedbedRegressor(**QUICK).fit(X, np.where(y, "a", "b"))
-    with pytest.raises(TargetError, match="which isn't numeric"):
-        SeedbedRegressor(**QUICK).fit(X, np.where(y, b"a", b"b"))
     with pytest.raises(TargetError, match=r"y holds a number over 1e\+30, which is too large"):
         SeedbedRegressor(**QUICK).fit(X, y * 1.7e308)
 

@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 import seedbed as sb
-from seedbed.errors import OptionError, command_line_options, spell
+from seedbed.errors import OptionError
 from seedbed.networks.candidate import parse_candidate
 from seedbed.settings.fields import merge_settings, parse_setting, settings_of
 
@@ -67,13 +67,3 @@ def test_the_estimators_have_every_setting_of_a_recipe_with_its_type_and_default
         assert kinds <= {*get_args(hints[field.name]), hints[field.name]}
         assert hints[field.name] == known[field.name]
         assert parameters[field.name].default == getattr(sb.Recipe(), field.name)
-
-
-def test_hints_name_arguments_in_python_and_options_on_the_command_line():
-    given = [("time_split", "day"), ("drop", "id", "my age"), ("lr",), ("overwrite", True), ("epochs", 2000)]
-    arguments = ['time_split="day"', 'drop=["id", "my age"]', "lr", "overwrite=True", "epochs=2000"]
-    assert [spell(*one) for one in given] == arguments
-    with command_line_options():
-        options = ["--time-split day", "--drop id --drop 'my age'", "--lr", "--overwrite", "--epochs 2000"]
-        assert [spell(*one) for one in given] == options
-    assert spell("lr") == "lr"

@@ -217,7 +217,7 @@ def test_printed_pages_contain_the_numbers(page: Any):
     assert all(place.get_attribute("open") is not None for place in page.locator("details.numbers").all())
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", [*KINDS, *(pytest.param(kind, marks=pytest.mark.slow) for kind in MORE_KINDS)])
 def test_each_kind_of_run_has_a_page_that_works(
     open_page: Callable[..., Any], report: Callable[[Any], Path], tmp_path: Path, kind: str

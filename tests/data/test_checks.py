@@ -323,6 +323,7 @@ def test_ordinary_rows_give_no_warning(write, what):
     assert {"SB205", "SB207", "SB208"} & set(found) == ({"SB205"} if "dropped" in what else set())
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "word", ["Total", "SUM", "Summe:", "Gesamt", "Insgesamt", "Total general", "Grand total", "Durchschnitt"]
 )

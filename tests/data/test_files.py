@@ -126,6 +126,7 @@ def test_a_cell_at_the_limit_and_a_row_of_megabytes_are_read(write):
     assert [len(columns.cells(i)[0]) for i in (0, 63)] == [1 << 16, 1 << 16]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_thousands_of_columns_are_read(write, number):
     matrix = np.arange(3 * number).reshape(3, number)

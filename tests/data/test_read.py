@@ -53,6 +53,7 @@ def test_duckdb_and_python_recognise_the_same_numbers(cells):
         assert (number is None and math.isnan(expected)) or number == expected, cell
 
 
+@pytest.mark.slow
 def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):
     n_rows = 300_000  # more than two of DuckDB's row groups
     pl.DataFrame({"a": np.arange(n_rows), "y": np.arange(n_rows) % 2}).write_csv(tmp_path / "long.csv")

@@ -98,6 +98,7 @@ def test_keys_that_a_record_lacks_count_toward_the_limit(write, refusal):
     assert "9,000 rows and 9,000 columns need about 33 GB; the limit is 4 GB" in error.message
 
 
+@pytest.mark.slow
 def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):
     duckdb.execute(f"COPY (SELECT 0 AS a, 1 AS y FROM range(2000000)) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)")
     assert (tmp_path / "t.parquet").stat().st_size < 10_000

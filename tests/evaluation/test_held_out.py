@@ -98,6 +98,7 @@ def test_copies_of_rows_in_one_group_add_no_certainty():
     assert (together.low, together.high) == pytest.approx((once.low, once.high))
 
 
+@pytest.mark.slow
 def test_the_standard_error_of_groups_equals_a_clustered_regressions():
     import statsmodels.api as sm
 

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.evaluation.estimates import Difference
-from seedbed.evaluation.metrics import plain_number
 from seedbed.evaluation.verdicts import Verdict, decide
 
 
@@ -45,11 +44,3 @@ def test_swapping_two_models_gives_the_mirrored_verdict(low, width, margin):
     mirrored = {"better": "worse", "better_by_margin": "worse", "no_worse": "no_better"}
     mirrored |= {other: rule for rule, other in mirrored.items() if rule != "better_by_margin"}
     assert mirrored.get(one, one) == other.removesuffix("_by_margin")
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.004361, "0.00436"), (12.34, "12.3"), (999.9, "1,000"), (-123456.0, "-123,000"), (1e-9, "1e-09"), (0.0, "0")],
-)
-def test_a_plain_number_has_few_digits_and_no_exponent(value, shown):
-    assert plain_number(value) == shown

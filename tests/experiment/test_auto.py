@@ -220,6 +220,7 @@ def test_sixty_rows_and_one_column_are_enough_for_the_default_comparison(table_o
     assert all(result.finite for result in judged(table, n_networks=3).results)
 
 
+@pytest.mark.slow
 def test_the_target_may_be_constant_for_a_network(table_of):
     X = np.random.default_rng(1).normal(size=(60, 2))
     numbers = judged(table_of(X, np.where(np.arange(60) == 7, 9.0, 1.0), "regression"))

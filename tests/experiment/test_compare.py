@@ -1,7 +1,5 @@
 """`compare`: all candidates share splits, and results depend only on the relevant inputs."""
 
-import dataclasses
-import importlib
 import json
 
 import numpy as np
@@ -11,14 +9,10 @@ from sklearn.metrics import log_loss
 from torch import nn
 
 from seedbed.errors import CandidateError, OptionError, TargetError
-from seedbed.experiment.compare import compare
 from seedbed.experiment.spec import TUTORIAL
 from seedbed.model.member import splits_of_networks
-from seedbed.model.portfolio import LINES
 from seedbed.model.stacks import smooth_clip
 from seedbed.networks.draws import derive
-from seedbed.settings.design import Compute
-from seedbed.settings.recipe import RECIPES
 from seedbed.training.torch.modules import started_module
 
 
@@ -94,28 +88,6 @@ def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
     assert tuple(result.name for result in found.results) == TUTORIAL == ("linear:5", "linear:20,20", "relu:5")
     assert found.experiment.reference == "linear:5"
     assert [result.n_parameters for result in found.networks] == [26, 521, 26]
-
-
-def test_design_recipe_and_baselines_have_defaults(arrays, monkeypatch):
-    plans, module = [], importlib.import_module("seedbed.experiment.request")
-    monkeypatch.setattr(module, "carry_out", lambda plan, monitor, **options: plans.append(plan))
-    compare(*arrays, compute=Compute(n_jobs=1))
-    (plan,) = plans
-    spec = plan.experiment
-    assert spec.names == (*LINES, "auto")
-    assert (spec.metric, spec.reference, spec.n_networks) == ("brier", "logistic", 8)
-    assert spec.recipe == dataclasses.replace(RECIPES["default"], loss="bce")
-    assert (spec.design.repeats, spec.design.folds, len(plan.splits)) == (10, 10, 100)
-    assert spec.margin == pytest.approx(0.02 * 37 / 60 * 23 / 60)
-
-
-@pytest.mark.slow
-def test_results_are_accessed_by_name_and_an_unknown_name_lists_them(comparison):
-    assert comparison["tanh:4"].name == "tanh:4"
-    with pytest.raises(KeyError, match="no candidate 'tanh'; there are linear:3, tanh:4, prior"):
-        comparison["tanh"]
-    assert repr(comparison) == "<Comparison of linear:3, tanh:4, prior on arrays: 6 splits>"
-    assert [result.name for result in comparison.networks] == ["linear:3", "tanh:4"]
 
 
 @pytest.mark.parametrize(

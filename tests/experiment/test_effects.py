@@ -73,6 +73,7 @@ def test_an_interrupt_while_effects_are_fitted_loses_nothing(call, here, table, 
     assert json.loads((here / "run" / "comparison.json").read_text())["effects"]["model"] == "linear:3"
 
 
+@pytest.mark.slow
 def test_without_a_network_to_advise_there_are_no_effects_and_the_run_counts(call, here):
     rng = np.random.default_rng(1)
     pd.DataFrame({"x": rng.normal(size=60), "y": rng.choice(["a", "b"], 60)}).to_csv(here / "t.csv", index=False)

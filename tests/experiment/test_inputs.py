@@ -115,6 +115,7 @@ def test_a_callable_is_a_candidate_named_after_itself(small, build, name):
     assert 0 <= result.scores["accuracy"].mean <= 1
 
 
+@pytest.mark.slow
 def test_a_mapping_names_candidates_and_only_name_and_seed_determine_results(small, plain, same):
     # With the same name, words and a class that builds the same network give the same results.
     same(small(candidates={"tanh:4": Fitting})["tanh:4"], plain, tolerance=1e-6)
@@ -234,7 +235,7 @@ def test_words_and_modules_that_embed_are_equal_and_fit_splits_with_other_inputs
     np.testing.assert_allclose(own, in_words, atol=1e-5)
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ["classes", "numbers", "survival", "columns"])
 def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(question, ask, monkeypatch):
     rng, seen, real = np.random.default_rng(0), [], fits.trained_members

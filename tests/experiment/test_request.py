@@ -40,22 +40,6 @@ def test_only_arguments_that_differ_from_the_defaults_are_written(said):
     assert said(recipe=Recipe.tutorial()) == "sb.compare('t.csv', target='y', candidates='relu:5', recipe='tutorial')"
 
 
-def test_settings_are_written_as_constructor_calls(said):
-    text = said(recipe=Recipe(epochs=3), lrs=(0.1, 1.0), design=Design(quick=True, baselines=["prior"]))
-    assert "recipe=sb.Recipe(epochs=3), lr=[0.1, 1.0], design=sb.Design(baselines=['prior'], quick=True))" in text
-    assert eval(repr(Recipe(epochs=3)), {"Recipe": Recipe}) == Recipe(epochs=3)
-
-
-def test_long_values_are_written_by_their_type(said):
-    assert "candidates=<list of 1000>" in said(["a"] * 1000)
-    assert "candidates=<dict of 1000>" in said({str(number): [] for number in range(1000)})
-
-
-@pytest.mark.parametrize("value", [read_table, dict])
-def test_functions_and_classes_are_written_by_name(said, value):
-    assert said({"mine": value}).endswith(f"candidates={{'mine': {value.__name__}}})")
-
-
 def test_quotes_in_names_survive(said):
     text = said(['a "b"', "c'd"], name="it's.csv")
     assert text == """sb.compare("it's.csv", target='y', candidates=['a "b"', "c'd"])"""

@@ -123,7 +123,7 @@ def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp
     assert not is_finished(tmp_path / "run")
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["curves.safetensors", "experiment.json", "comparison.json", "sha256sums.txt"])
 def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains_again(small, tmp_path, name):
     small(**WORDS, folder=tmp_path)
@@ -262,6 +262,7 @@ def test_a_finished_comparison_answers_as_the_functions_do(ask):
     assert comparison.rows().conclusion.rows == ask("rows", "example:iris", **FAST).conclusion.rows
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_is_continued_first(ask, finished, monkeypatch):
     conclusion, stored = opened_run(finished[0])
     early = replace(conclusion, plan=replace(conclusion.plan, ended="interrupted"))

@@ -187,6 +187,7 @@ def test_a_finished_run_is_divided_as_while_it_ran(visits, tmp_path, small, opti
     assert again.by(column).conclusion.subgroups == found
 
 
+@pytest.mark.slow
 def test_a_column_may_be_a_group_or_left_out_but_not_unknown_or_the_target(visits, tmp_path):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     table = read_table(str(tmp_path / "visits.csv"), target="y", group="patient", drop=["x"])

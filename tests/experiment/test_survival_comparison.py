@@ -91,6 +91,7 @@ def test_scores_are_the_means_of_scikit_survivals_over_the_folds(found, table, n
     assert scores["uno_c"].mean == pytest.approx(order, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_verdicts_may_be_about_the_order_of_rows(table):
     found = quick(table, "logistic", repeats=3, metric="uno_c")
     (prior,) = found.conclusion.verdicts

@@ -24,6 +24,7 @@ def chart(compared):
     return draw
 
 
+@pytest.mark.slow
 def test_each_chart_says_what_it_shows_and_the_line_above_how_to_read_it(chart, texts):
     said = texts(chart())
     assert "the mean prediction if every row had this value of the column and kept its other cells" in said

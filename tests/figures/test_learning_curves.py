@@ -90,12 +90,6 @@ def test_the_first_epochs_of_r2_do_not_set_the_axis_and_r2_is_no_percentage(cand
     assert _encoding(chart)["y"]["axis"].get("format") != "%"
 
 
-def test_a_single_epoch_is_drawn_as_points(candidate, summary):
-    chart = learning_curves(summary(candidate(n_epochs=1), candidate("linear:5", n_epochs=1)))
-    marks = [layer["mark"]["type"] for layer in chart["concat"][0]["layer"]]
-    assert marks[-3:-1] == ["rule", "point"]
-
-
 @pytest.mark.parametrize("value", [0.0, 0.693, 1e6])
 def test_a_constant_curve_has_an_axis_with_extent(candidate, summary, value):
     constant = candidate(n_networks=1)

@@ -1,6 +1,5 @@
 """Charts saved to files."""
 
-import json
 import re
 
 import pytest
@@ -29,10 +28,6 @@ def test_the_suffix_decides_the_format_of_the_file(chart, tmp_path, suffix, star
     assert path == tmp_path / f"curves{suffix}"
     assert path.read_bytes().startswith(start)
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_json_contains_the_specification_of_the_chart(chart, tmp_path):
-    assert json.loads(save_chart(chart, str(tmp_path / "curves.json")).read_text("utf-8")) == chart
 
 
 def test_the_version_of_the_grammar_is_one_that_vl_convert_draws(chart):

@@ -14,24 +14,17 @@ def without(columns, *names):
 
 CASES = {
     "no candidates": (lambda c: without(c, "candidate"), "no column names the candidates, and 'accuracy' looks like"),
-    "two scores": (
-        lambda c: c | {"f1": c["accuracy"]},
-        "'accuracy', 'f1' could all be the score. Name one with score: ",
-    ),
     "a text": (lambda c: c | {"accuracy": ["oops", *c["accuracy"][1:]]}, "holds 'oops', which is no number"),
     "a huge score": (lambda c: without(c, "accuracy") | {"mse": [1e300] * 20}, "holds 1e+300. Numbers may be up"),
     "a missing row": (lambda c: {k: v[:-1] for k, v in c.items()}, "scores are missing: new in repeat 0, fold 9"),
     "a score that is NaN": (lambda c: c | {"accuracy": [float("nan"), *c["accuracy"][1:]]}, "missing: old in repeat 0"),
     "a row given twice": (lambda c: {k: [*v, v[0]] for k, v in c.items()}, "are both scores of old, repeat 0, fold 0"),
-    "an unknown score": (lambda c: without(c, "accuracy") | {"zork": c["accuracy"]}, "a low value of 'zork' is better"),
     "no share": (lambda c: c | {"accuracy": [-v for v in c["accuracy"]]}, "accuracy of old goes from -0.8"),
-    "training and test": (lambda c: c | {"fold": ["train", "test"] * 10}, "column 'fold' says train and test"),
     "one candidate": (lambda c: {k: v[:10] for k, v in c.items()}, "there is one candidate, old"),
     "predictions": (
         lambda c: without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]},
         "no column names the row of the table that is predicted",
     ),
-    "columns of two lengths": (lambda c: c | {"seed": [0]}, "aren't lists of one length"),
 }
 
 

@@ -65,6 +65,7 @@ def test_exported_predictions_of_a_comparison_give_its_verdicts(comparison, tmp_
             assert ours[key] == theirs[key]
 
 
+@pytest.mark.slow
 def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
     judged = sb.judge(comparison.scores(), margin=comparison.conclusion.metric.margin)
     for verdict in comparison.verdicts:
@@ -74,12 +75,6 @@ def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
         )  # fmt: skip
     with pytest.raises(sb.OptionError, match="single runs have no score 'pr_auc'"):
         comparison.scores("pr_auc")
-
-
-def test_verdicts_convert_to_a_frame_and_have_a_repr_of_one_line(comparison):
-    frame = comparison.to_frame()
-    assert list(frame["candidate"]) == [verdict.candidate for verdict in comparison.verdicts]
-    assert repr(comparison.verdicts[0]).startswith("<Verdict: tanh:3 against linear:2: ")
 
 
 def test_scores_equal_those_of_scikit_learn(predictions):
@@ -151,7 +146,7 @@ def test_too_few_rows_of_a_test_set_or_of_a_class_have_no_verdict(predictions):
     assert "4 groups are too few for a verdict on a test set (it needs 5)" in " ".join(str(four).split())
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("folds", "seeds"), [(1, 1), (1, 3), (5, 1)])
 def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds):
     frame = predictions(n=100, repeats=1, folds=folds, seeds=seeds, gain=0.02)

@@ -47,6 +47,7 @@ def test_out_of_bag_predictions_use_only_networks_that_left_the_row_out(blended)
         np.testing.assert_allclose(out_of_bag.values[row], said[own, row].mean(axis=0), atol=2e-5 * scale)
 
 
+@pytest.mark.few(1)
 def test_the_out_of_bag_loss_is_that_of_the_out_of_bag_predictions(blended):
     table, model, out_of_bag = blended
     if table.task == "regression":
@@ -139,7 +140,7 @@ def test_a_time_limit_leaves_out_late_members_and_keeps_the_first(table_for):
     assert "4 members left out" in str(model)
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ill", "grade", "cost"])
 def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(table_for, name):
     table = table_for(name)

@@ -239,6 +239,7 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(fitted):
         to_bytes(dataclasses.replace(fitted(), training=training))
 
 
+@pytest.mark.slow
 def test_the_warnings_about_a_table_stay_with_its_model(frame, loaded):
     rows = frame[["size", "town", "ill"]].assign(leak=(frame["ill"] == "ill") * 1.5)
     table = read_table(rows, target="ill")

@@ -50,7 +50,7 @@ def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candida
     np.testing.assert_allclose(spread, expected.std(axis=0), rtol=0, atol=1e-10)
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("candidate", CANDIDATES)
 def test_networks_are_modules_that_predict_what_the_model_predicts(fitted, frame, candidate):
     model = fitted(candidate, "grade")

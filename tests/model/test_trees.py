@@ -207,6 +207,7 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
         assert (distance > np.minimum(gap / 2, 4e-6) - 6e-7).all()
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_rows", [15, 16, 301])  # fewer than a vector has lanes, as many, and a few more
 @pytest.mark.parametrize(("kind", "method"), [("two", "extra"), ("three", "boosted"), ("numbers", "boosted")])

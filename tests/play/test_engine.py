@@ -159,6 +159,7 @@ def test_initial_parameters_are_uniform_as_torch_draws_them(lab):
     assert lab("() => Array.from(initialParameters([16, 400, 1], 8))") != values.tolist()
 
 
+@pytest.mark.slow
 def test_a_network_depends_on_its_split_and_seed_alone(lab, document, request_of):
     wanted = {"split": 3, "seed": 9}
     many = [{"split": i % 4, "seed": i} for i in range(40)]

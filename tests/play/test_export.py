@@ -163,8 +163,3 @@ def test_the_pytorch_code_reads_units_clock_times_and_codes_for_missing_cells(la
     first, second = names["table"].iloc[:2].to_dict("records")
     assert first == {"price": 3500, "start": 4200, "size": pytest.approx(np.nan, nan_ok=True), "answer": "y"}
     assert second == {"price": 4.5e6, "start": 7860, "size": 28, "answer": "n"}
-
-
-def test_the_command_of_an_example_names_the_file_that_the_page_saves(lab, request_of):
-    texts = lab('(request) => exports(exampleTable("moons"), [request])', request_of())
-    assert texts["command"].startswith("seedbed compare moons.csv --target class --candidate relu:5 --recipe tutorial ")

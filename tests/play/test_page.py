@@ -87,6 +87,7 @@ def test_the_document_of_a_table_is_what_seedbed_encodes(mixed, lab):
         assert {len(cells) for cells in found["cells"]} == {table.n_rows}
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("table", "error", "message"),
     [

@@ -3,28 +3,16 @@
 import re
 from pathlib import Path
 
-import pytest
-
-from seedbed.report.chart_texts import confusion_finding, curves_finding
+from seedbed.report.chart_texts import confusion_finding
 from seedbed.report.html_page import TERMS
 
 from .conftest import of_document
 
-confusion, curves = map(of_document, (confusion_finding, curves_finding))
+confusion = of_document(confusion_finding)
 
 
-@pytest.fixture
-def document(make, make_curves):
-    def build(low=-0.03, high=0.03, **changes):
-        models = (make.network("linear:5"), make.network("relu:5"))
-        verdicts = [make.verdict("relu:5", low, high, opposite=0.13)]
-        return make.document(*models, verdicts=verdicts, curves=make_curves("linear:5", "relu:5"), **changes)
-
-    return build
-
-
-def test_the_title_of_the_confusion_matrix_counts_rows_of_the_class_that_is_missed_most(document):
-    found = document()
+def test_the_title_of_the_confusion_matrix_counts_rows_of_the_class_that_is_missed_most(make):
+    found = make.document(make.network("linear:5"), make.network("relu:5"))
     assert confusion(found) == "linear:5 finds 390 of the 520 rows of class 1"
     found["candidates"][0]["confusion"] = [[0.996, 0.0], [0.004, 0.0]]
     assert confusion(found) == "linear:5 finds none of the 5 rows of class 1"

@@ -150,17 +150,6 @@ def test_a_difference_has_the_digits_that_show_what_its_verdict_says(difference,
     assert plus_minus(difference, half, 3, decided=decided, is_distance=True) == distance
 
 
-def test_a_difference_that_only_accuracy_shows_is_stated(document, make):
-    verdicts = [make.verdict(name, -0.03, 0.03) for name in ("relu:5", "linear:20,20", "boosted-trees")]
-    for one, (low, high) in zip(verdicts, [(0.01, 0.05), (-0.05, -0.01), (-0.01, 0.05)], strict=True):
-        one["accuracy"] = {"difference": (low + high) / 2, "low": low, "high": high}
-    words = "By accuracy alone, relu:5 is better and linear:20,20 is worse than linear:5; the Brier score doesn't show"
-    assert words in said(document(verdicts=verdicts))
-    assert "By accuracy alone" not in said(document(0.02, 0.04))
-    settled = verdicts[1] | {"rule": "worse"}
-    assert "By accuracy alone" not in said(document(verdicts=[settled]))
-
-
 def test_of_a_rare_label_recall_and_roc_auc_are_shown_and_not_accuracy(document):
     rare = {"labels": {"0": 1461, "yes": 39}, "majority_share": 0.974}
     screen, text = first_screen(document(**rare)), said(document(**rare))

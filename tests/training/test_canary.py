@@ -55,7 +55,7 @@ def changed(data, rows, value, rng):
     return dataclasses.replace(data, X=X, y=y)
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("loss", ["bce", "cross_entropy", "mse"])

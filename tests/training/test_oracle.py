@@ -41,7 +41,7 @@ def named(value):
     return value if isinstance(value, str) else ",".join(f"{key}={one}" for key, one in value.items())
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(4)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16])  # 70 rows: the last batch has 6
 @pytest.mark.parametrize("words", ["", "@layernorm", "@batchnorm", "@dropout=0.3"])
@@ -52,7 +52,7 @@ def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words
     assert found.history.note == ""  # known layers use the fast method
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(4)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant
 MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label_smoothing": 0.2, "clip_norm": 0.1}
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

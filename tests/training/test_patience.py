@@ -96,6 +96,7 @@ def test_all_networks_are_one_chunk(two_splits):
     assert len(plan_chunks(Chunk(network_in_words("relu:4"), two_splits, Recipe.tutorial(epochs=2), **options))) == 1
 
 
+@pytest.mark.few(1)
 def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_minibatches(two_splits):
     """70 rows make 5 minibatches of 16, and 62 rows only 4."""
     (chunk,) = planned("relu", two_splits, EPOCHS, batch_size=16)

@@ -55,7 +55,7 @@ def assert_equal_states(network, other):
     assert max(float((state[name] - value).abs().max()) for name, value in expected.items()) < 1e-9
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(4)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", EXACT)
@@ -72,7 +72,7 @@ def test_each_network_equals_the_users_loop_to_rounding(name, batch_size):
         np.testing.assert_allclose(predictions[:, place], outputs, rtol=0, atol=1e-9)
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 @pytest.mark.parametrize("name", EXACT[::3])
