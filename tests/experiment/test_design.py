@@ -43,11 +43,6 @@ def test_given_options_replace_the_defaults(n_rows, options, expected):
     assert design.quick == (options.get("quick", False) and "repeats" not in options)
 
 
-def test_a_first_look_is_one_repeat_on_at_most_5000_rows():
-    spec = spec_of(6000, {"quick": True})
-    assert (spec.table.n_rows, spec.whole.n_rows, len(spec.splits())) == (5000, 6000, 10)
-
-
 @pytest.mark.parametrize(("n_rows", "n_networks"), [(300, 8), (11_999, 8), (12_000, 4)])
 def test_a_model_has_eight_networks_or_four_with_many_rows(n_rows, n_networks):
     assert spec_of(n_rows).n_networks == n_networks

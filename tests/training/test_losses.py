@@ -8,16 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seedbed.errors import OptionError, TrainingError
-from seedbed.settings.recipe import LOSSES as NAMES
 from seedbed.training.losses import LOSSES, encode_target, pick_loss, r2
 from seedbed.training.many import train_many
 from seedbed.training.torch.torch_losses import TORCH_LOSSES
-
-
-def test_recipe_and_engine_have_the_same_losses():
-    assert tuple(LOSSES) == tuple(TORCH_LOSSES) == NAMES
-    assert all(loss.name == name for name, loss in LOSSES.items())
-    assert all(loss.of_classes == (TORCH_LOSSES[name].hits is not None) for name, loss in LOSSES.items())
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0, 1e4])
