@@ -30,7 +30,7 @@ from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
 
 import seedbed as sb
 from seedbed.data.splits import repeated_folds
-from seedbed.model.member import LIMIT, MemberData
+from seedbed.model.member import LIMIT, Fit
 from seedbed.model.stacks import smooth_clip
 from seedbed.model.trees import LEAST, MOST_ROWS, DecisionTrees, TreeData, fit_trees, growth
 from seedbed.networks.mlp import Trees
@@ -166,7 +166,7 @@ def speed(n_simulated: int = 500_000) -> None:
         table = sb.read_table(str(path), target=tables.rows_of(path)[0]) if path else simulated(n_simulated)
         split = next(iter(repeated_folds(table.target, repeats=1, folds=5, random_state=0)))
         train, test = table.of_rows(split.train), table.of_rows(split.test)
-        made = MemberData(train, n_networks, None, 0)
+        made = Fit(train, (), sb.Recipe(), n_networks)
         X = smooth_clip(made.preprocessor.inputs_of_values(test.features), LIMIT)
         for kind, fit in PEERS.items():
             started = time.process_time()
@@ -187,7 +187,7 @@ def results(path: Path, method: str, most: int, seeds: int) -> Iterator[dict[str
     for (fold, split), seed in itertools.product(folds, range(seeds)):
         number = fold + 1000 * seed
         train, test = table.of_rows(split.train), table.of_rows(split.test)
-        made = MemberData(train, N_NETWORKS, None, number)
+        made = Fit(train, (), sb.Recipe(), N_NETWORKS, number)
         data, X = made.for_trees(), smooth_clip(made.preprocessor.inputs_of_values(test.features), LIMIT)
         found: dict[str, Any] = {"table": tables.stem(path), "rows": n_rows, "method": method, "fold": fold}
         found["seed"] = seed

@@ -250,9 +250,9 @@ def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(question, as
     names = names[0] if question == "columns" else [*names, embedded]
     options = {"candidates": names, "epochs": 1, "design": design, "compute": sb.Compute(n_jobs=1)}
     ask("columns" if question == "columns" else "compare", sb.read_table(frame, **kind), **options)
-    assert len({fit.data.preprocessor.layout.number_inputs for fit in seen}) > 1
+    assert len({fit.preprocessor.layout.number_inputs for fit in seen}) > 1
     for fit in seen:
-        layout = fit.data.preprocessor.layout
+        layout = fit.preprocessor.layout
         for network in (one.architecture for one in fit.members if is_network(one)):
             assert not isinstance(network, MLP) or network.numbers == layout.number_inputs
             assert network.categories == (layout.category_inputs if getattr(network, "embed", True) else ())

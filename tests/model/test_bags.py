@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 import seedbed as sb
 from seedbed.model import linear
 from seedbed.model.blending import blend_table, fit_model
-from seedbed.model.member import MemberData, splits_of_networks
+from seedbed.model.member import Fit, splits_of_networks
 from seedbed.networks.candidate import parse_candidate
 from seedbed.networks.draws import derive
 from seedbed.settings.design import Compute
@@ -49,7 +49,7 @@ def test_all_networks_stop_after_the_epoch_with_the_lowest_loss_of_their_mean(bu
     """Each network is trained by the plain loop, epoch by epoch, on the rows that it doesn't leave out."""
     table, recipe = waves(), Recipe(epochs=60, lr=0.03, batch_size=0, patience=10)
     model, out_of_bag = blend_table(table, portfolio=[build], n_networks=8, recipe=recipe, compute=ONE_CORE)
-    data = MemberData(table, 8, None, 0)
+    data = Fit(table, (), Recipe(), 8)
     clipped = isinstance(build, str)
     X = torch.from_numpy(data.inputs if clipped else data.preprocessor.inputs_of_values(table.features))
     y = torch.tensor(table.target.copy())[:, None].float()
@@ -112,7 +112,7 @@ def test_only_rows_left_out_have_out_of_bag_predictions(word, n_networks):
 def test_logistic_regression_in_bags_equals_scikit_learn(monkeypatch):
     table = waves(200)
     monkeypatch.setattr(linear, "_CHOOSING", 8)
-    data = MemberData(table, 8, None, 0)
+    data = Fit(table, (), Recipe(), 8)
     X, y = data.inputs.astype(np.float64), table.target  # lbfgs may fail to converge in single precision
     losses, fits = {}, {}
     for C in linear._CS:
@@ -144,7 +144,7 @@ def test_logistic_regression_of_several_classes_equals_scikit_learn(n_classes, s
 
 def test_linear_regression_in_bags_is_ridge_regression():
     table = waves(120, classes=False)
-    data = MemberData(table, 8, None, 0)
+    data = Fit(table, (), Recipe(), 8)
     y = (table.target - table.target.mean()) / table.target.std()
     states = linear.fit_regression(data.for_trees()).states
     errors = {}

@@ -13,8 +13,8 @@ from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blending, members, trees
 from seedbed.model.blending import blend_table, fit_model
-from seedbed.model.member import MemberData, splits_of_networks
-from seedbed.model.members import Fit, Running, trained_members
+from seedbed.model.member import Fit, splits_of_networks
+from seedbed.model.members import Running, trained_members
 from seedbed.model.portfolio import candidates_for
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
@@ -81,10 +81,9 @@ def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engi
     rows = np.arange(table.n_rows)
     parts = [rows[rows % 4 != 0], rows[rows % 4 != 1], rows[::3]] if name != "noise" else [rows[:293], rows[:290]]
     fits = [
-        Fit(own, candidates_for([*SMALL[:2], *TREES], own), recipe, MemberData(own, 8, None, 0), drops=False)
-        for own in map(table.of_rows, parts)
+        Fit(own, candidates_for([*SMALL[:2], *TREES], own), recipe, 8, drops=False) for own in map(table.of_rows, parts)
     ]
-    assert name != "noise" or {len(split.train) for split in fits[0].data.splits} == {256, 257}
+    assert name != "noise" or {len(split.train) for split in fits[0].splits} == {256, 257}
 
     def train(some):
         trained = trained_members(some, random_state=0, running=Running(engine=engine))

@@ -18,8 +18,8 @@ from seedbed.data.splits import Split
 from seedbed.data.table import Table
 from seedbed.errors import error_line
 from seedbed.model.blending import blend_members, make_model
-from seedbed.model.member import Blending, Member, MemberData
-from seedbed.model.members import Fit, Running, trained_members
+from seedbed.model.member import Blending, Fit, Member
+from seedbed.model.members import Running, trained_members
 from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.model.predicting import network_values
 from seedbed.networks.candidate import Candidate
@@ -156,8 +156,7 @@ def _fit(group: Group, table: Table, split: Split, recipe: Recipe, n_networks: i
     part, tested = table.training_rows(split.train), None
     if part.labels == table.labels and _can_be_learnt(part):
         tested = table.of_rows(split.test).expanded(part)
-    data = MemberData(part, n_networks, None, random_state, tested)
-    return Fit(part, group.members, recipe, data, drops=False, failures={})
+    return Fit(part, group.members, recipe, n_networks, random_state, tested=tested, drops=False, failures={})
 
 
 def _can_be_learnt(part: Table) -> bool:
@@ -168,17 +167,17 @@ def _of_split(
     group: Group, table: Table, split: Split, fit: Fit, members: Mapping[tuple[int, int], Member]
 ) -> dict[str, Fitted]:
     """Return what the lines of a group predict for the test rows of a split, each by the model of its members."""
-    data, tested, outcome = fit.data, table.of_rows(split.test), outcome_of(table.task)
+    tested, outcome = table.of_rows(split.test), outcome_of(table.task)
     if not _can_be_learnt(fit.table):
-        return dict.fromkeys(group.names, _prior(table, split, data.n_networks))
+        return dict.fromkeys(group.names, _prior(table, split, fit.n_networks))
     by_name = {member.candidate.name: member for member in members.values()}
     fitted, lines = dict[str, Fitted](), group.lines
     features = np.pad(tested.features, ((0, 0), (0, len(fit.table.columns) - len(table.columns))))
-    inputs = data.preprocessor.inputs_of_values(features)
+    inputs = fit.preprocessor.inputs_of_values(features)
 
     def predicted(name: str, members: Sequence[Member], blended: Blending) -> tuple[Floats, Floats]:
         """Return what a model predicts as scores take it, and each of its networks."""
-        model = make_model(name, fit.table, members, blended, data)
+        model = make_model(name, fit, members, blended)
         values = network_values(model, inputs).astype(np.float64 if outcome.is_number else np.float32)
         mean = values.mean(axis=0, dtype=np.float64)
         return outcome.scored(mean, model, table), outcome.scored(values, model, table)
@@ -195,11 +194,11 @@ def _of_split(
     failures = fit.failures or {}
     fitted |= {lines[name]: Fitted.failed(why, split) for name, why in failures.items() if name in lines}
     if PRIOR in lines and outcome.is_expanded:
-        fitted[lines[PRIOR]] = _prior(table, split, data.n_networks)
+        fitted[lines[PRIOR]] = _prior(table, split, fit.n_networks)
     blended = [by_name[one.name] for one in group.members if one.name in by_name and one.name != PRIOR]
     blended = [member for member in blended if member.candidate.name not in failures]
     if AUTO in lines and blended:
-        blending, out_of_bag, _ = blend_members(fit.table, blended, data, crossed=False)
+        blending, out_of_bag, _ = blend_members(fit, blended, crossed=False)
         weighted = [member for member in blended if member.candidate.name in out_of_bag.weights]
         fitted[lines[AUTO]] = Fitted(*predicted(AUTO, weighted, blending))
     return {line: fitted[line] for line in lines.values() if line in fitted}

@@ -21,8 +21,8 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
 from seedbed.model.ensemble import typical_values
 from seedbed.model.header import MOST_NETWORKS
-from seedbed.model.member import N_FOLDS, Blending, Member, MemberData, architecture_of, is_network
-from seedbed.model.members import Bag, Fit, Running, join_bags, trained_members
+from seedbed.model.member import N_FOLDS, Blending, Fit, Member, architecture_of, is_network
+from seedbed.model.members import Bag, Running, join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.sets import left_out_errors
@@ -193,7 +193,7 @@ def blend_table(
         raise OptionError(f"n_networks is {shown(n)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
     if n == 1 and len(members) > 1:
         raise OptionError("a blend of single networks has no rows left out", "Give n_networks=2 or more.")
-    fit = Fit(table, members, recipe, MemberData(table, n, weights, random_state), drops=len(members) > 1)
+    fit = Fit(table, members, recipe, n, random_state, weights, drops=len(members) > 1)
     bags, running = [Bag(fit)], Running.on(compute)
     finished = functools.partial(_finished, bags, random_state, typical)
 
@@ -207,15 +207,15 @@ def blend_table(
                     on_member(member.candidate.name, functools.partial(finished, calibrated=False))
 
     train(fit, bags[0], random_state, ends)
-    if ends is None or not fit.data.leaves_out:
+    if ends is None or not fit.leaves_out:
         return finished(calibrated=True)
 
     # The rest of the time is for other kinds of members, then for more networks of those with weight in the blend.
     # They take about as long as what was trained so far.
-    other = dataclasses.replace(fit, members=more_members(table))
+    other = fit.with_members(more_members(table))
     half = (time.monotonic() + ends) / 2
     if portfolio is None and 2 * time.monotonic() - started < half:
-        bags[0] = dataclasses.replace(bags[0], fit=dataclasses.replace(fit, members=(*fit.members, *other.members)))
+        bags[0] = dataclasses.replace(bags[0], fit=fit.with_members((*fit.members, *other.members)))
         train(other, bags[0], random_state, half)
     while len(bags) < min(_MOST_BAGS, MOST_NETWORKS // n):
         seconds, started = time.monotonic() - started, time.monotonic()
@@ -245,7 +245,7 @@ def members_of(portfolio: Sequence[Any] | None, table: Table, recipe: Recipe) ->
 
 def _finished(bags: Sequence[Bag], random_state: int, typical: Floats, *, calibrated: bool) -> tuple[Model, OutOfBag]:
     """Return the model of the bags of a table, and its predictions for rows left out."""
-    trained, data = join_bags(bags)
+    trained, whole = join_bags(bags)
     fit, first = bags[0].fit, bags[0].fit.members[0]
     if not trained:
         message = "no member of the portfolio could be fitted"
@@ -255,7 +255,7 @@ def _finished(bags: Sequence[Bag], random_state: int, typical: Floats, *, calibr
         hint = "Give a lower learning rate. Trees need rows that can be divided, and time."
         raise TrainingError(message, hint)
     table = fit.table
-    blended, out_of_bag, left_out = blend_members(table, trained, data, crossed=calibrated)
+    blended, out_of_bag, left_out = blend_members(whole, trained, crossed=calibrated)
     weighted = [member for member in trained if member.candidate.name in out_of_bag.weights]
     facts = _facts(fit, weighted, random_state)
     if n_missing := len(fit.members) - len(trained):
@@ -263,7 +263,7 @@ def _finished(bags: Sequence[Bag], random_state: int, typical: Floats, *, calibr
     if np.isfinite(out_of_bag.loss):
         facts["out_of_bag_loss"] = out_of_bag.loss
     model = dataclasses.replace(
-        make_model(AUTO if len(fit.members) > 1 else first.name, table, weighted, blended, data),
+        make_model(AUTO if len(fit.members) > 1 else first.name, whole, weighted, blended),
         training=facts,
         calibration=left_out_errors(table, left_out),
         versions=versions(),
@@ -273,15 +273,16 @@ def _finished(bags: Sequence[Bag], random_state: int, typical: Floats, *, calibr
     return model, out_of_bag
 
 
-def make_model(name: str, table: Table, members: Sequence[Member], blended: Blending, data: MemberData) -> Model:
+def make_model(name: str, fit: Fit, members: Sequence[Member], blended: Blending) -> Model:
     """Return the model of members that are fitted to a table, without a word on how it was made."""
+    table = fit.table
     architecture, states = architecture_of(members, blended, numbers=table.outcome.is_number)
-    mean, deviation = data.target_scale
+    mean, deviation = fit.target_scale
     return Model(
         candidate=name,
         architecture=architecture,
         states=states,
-        preprocessor=data.preprocessor,
+        preprocessor=fit.preprocessor,
         target_name=table.target_name,
         task=table.task,
         labels=table.labels,
@@ -293,13 +294,13 @@ def make_model(name: str, table: Table, members: Sequence[Member], blended: Blen
 
 def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, Any]:
     """Return how a model was made, as plain values."""
-    table, data = fit.table, fit.data
+    table = fit.table
     n_rows_without = sum(note.count or 0 for note in table.notes if note.code == "SB205")
     identifiers = [note.column for note in table.notes if note.code == "SB101"]
     networks = [member for member in members if member.epochs]
     recipes = [fit.recipe_of(member.candidate) for member in networks]
     recipe = max(recipes, key=recipes.count, default=fit.recipe_of(Candidate("", MLP())))
-    leaves_out = data.leaves_out and recipe.leaves_out
+    leaves_out = fit.leaves_out and recipe.leaves_out
     chosen = "by the rows that each network left out" if leaves_out else "all epochs, as no rows are left out"
     chosen += "; some members have other settings" * (len({one.describe() for one in recipes}) > 1)
     return {
@@ -307,7 +308,7 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
         **({"identifiers": identifiers} if identifiers else {}),
         "table": table.name,
         "n_rows": table.n_cases,
-        "n_networks": data.n_networks,
+        "n_networks": fit.n_networks,
         "n_diverged": 0,
         "recipe": recipe.describe() if networks else "fitted until they converge",
         "lr": recipe.lr,
@@ -317,9 +318,7 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
     }
 
 
-def blend_members(
-    table: Table, trained: Sequence[Member], data: MemberData, *, crossed: bool
-) -> tuple[Blending, OutOfBag, Floats]:
+def blend_members(fit: Fit, trained: Sequence[Member], *, crossed: bool) -> tuple[Blending, OutOfBag, Floats]:
     """Return the weights with the lowest loss on the rows that networks left out, and the predictions for them.
 
     A single member has weight 1 and no temperature.
@@ -328,7 +327,8 @@ def blend_members(
         crossed: whether the last part of the result is computed, which takes a tenth of a fit: predictions like those
             out of bag, but by weights and a temperature that were chosen without the row's fold; otherwise NaN.
     """
-    of_each = [_by_draw(member.outputs, table, data.target_scale) for member in trained]
+    table = fit.table
+    of_each = [_by_draw(member.outputs, table, fit.target_scale) for member in trained]
     values = np.full(of_each[0].shape[1:], np.nan)
     left_out = np.isfinite(of_each[0].reshape(len(of_each[0]), table.n_rows, -1)).all(axis=2).any(axis=0)
     names = [member.candidate.name for member in trained]
@@ -336,7 +336,7 @@ def blend_members(
         shares = dict.fromkeys(names, 1 / len(names))
         none = OutOfBag(values, np.nan, dict.fromkeys(names, np.nan), shares)
         return Blending(tuple(shares.values()), 1.0), none, values
-    counts = (np.ones(table.n_rows) if data.weights is None else data.weights.astype(np.float64))[left_out]
+    counts = (np.ones(table.n_rows) if fit.weights is None else fit.weights.astype(np.float64))[left_out]
     of_each = [draw[:, left_out] for draw in of_each]
     target = table.target[left_out]
     if table.outcome.is_number:
@@ -344,7 +344,7 @@ def blend_members(
     losses = {
         name: mean_loss(np.nanmean(draw, axis=0), target, counts) for name, draw in zip(names, of_each, strict=True)
     }
-    full = [member.outputs.shape[2] == data.n_networks for member in trained]
+    full = [member.outputs.shape[2] == fit.n_networks for member in trained]
     draws, names = list(itertools.compress(of_each, full)), list(itertools.compress(names, full))
     blended = _choose_blend(draws, target, counts)
     values[left_out] = np.nanmean(_blended(draws, blended), axis=0)
@@ -354,7 +354,7 @@ def blend_members(
     if not crossed or len(draws) == 1:
         return blended, out_of_bag, values
     crossed_values = values[left_out]
-    for split in data.splits[:N_FOLDS]:
+    for split in fit.splits[:N_FOLDS]:
         in_fold = np.isin(np.flatnonzero(left_out), split.test)
         if in_fold.any() and not in_fold.all():
             chosen = _choose_blend([draw[:, ~in_fold] for draw in draws], target[~in_fold], counts[~in_fold])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import copy
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.splits import Split, repeated_folds, time_folds
 from seedbed.data.table import Table
-from seedbed.errors import SeedbedError
+from seedbed.errors import SeedbedError, error_line
 from seedbed.model.stacks import smooth_clip
 from seedbed.model.trees import TreeData
 from seedbed.networks.candidate import Candidate
@@ -23,6 +23,7 @@ from seedbed.networks.draws import Draws, derive
 from seedbed.networks.layers import Arrays
 from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, Prior, Regression, Trees
 from seedbed.settings.recipe import Recipe
+from seedbed.training.candidates import with_inputs_of
 from seedbed.training.data import TrainingData, counted_rows, some_rows
 
 LIMIT = 3.0
@@ -93,40 +94,72 @@ def trees_of(member: Candidate) -> Trees | None:
     return member.architecture if isinstance(member.architecture, Trees) else None
 
 
-class MemberData:
-    """The inputs and targets that members train on, and the split of each of their networks.
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A table that members are fitted to, and the split of each of their networks.
 
     Inputs are standardised by all rows, as they will be for new rows; this doesn't use targets.
 
-    Args:
+    Attributes:
+        table: the rows.
+        members: the candidates; their embeddings get the inputs that the table has.
+        recipe: of the members, whose words may override it.
         n_networks: networks of a member.
-        weights: the weight of each row [row], or None.
         random_state: decides the splits.
+        weights: the weight of each row [row], or None.
         tested: other rows of the same columns, and their target: networks that leave no row out show their figures
             after each epoch. They change no network. None with weights.
-
-    Attributes:
-        splits: the split of each network; none if rows can't be divided, and all networks train on all rows.
+        drops: whether extra trees end early if they would get no weight in a blend.
+        failures: why members can't be fitted, by their names; None if the first such error is raised.
         preprocessor: computes the inputs.
         inputs: of the rows, clipped [row, input].
+        splits: the split of each network; none if rows can't be divided, and all networks train on all rows.
         target_scale: mean and deviation of a numeric target; 0 and 1 for classes.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        n_networks: int,
-        weights: NDArray[np.float32] | None,
-        random_state: int,
-        tested: Table | None = None,
-    ) -> None:
-        self.preprocessor = Preprocessor.fit(table)
-        self.target_scale = target_moments(table.target) if table.outcome.is_number else (0.0, 1.0)
-        self.n_networks, self.weights = n_networks, weights
-        self.splits = splits_of_networks(table, n_networks, random_state)
-        self._table, self._tested = table, tested
-        self._unclipped = self.preprocessor.inputs_of_values(table.features)
-        self.inputs = smooth_clip(self._unclipped, LIMIT)
+    table: Table
+    members: tuple[Candidate, ...]
+    recipe: Recipe
+    n_networks: int
+    random_state: int = 0
+    weights: NDArray[np.float32] | None = None
+    tested: Table | None = None
+    drops: bool = True
+    failures: dict[str, str] | None = None
+    preprocessor: Preprocessor = field(init=False)
+    inputs: NDArray[np.float32] = field(init=False)
+    splits: list[Split] = field(init=False)
+    target_scale: tuple[float, float] = field(init=False)
+    _unclipped: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        table, preprocessor = self.table, Preprocessor.fit(self.table)
+        unclipped = preprocessor.inputs_of_values(table.features)
+        vars(self).update(
+            preprocessor=preprocessor,
+            inputs=smooth_clip(unclipped, LIMIT),
+            splits=splits_of_networks(table, self.n_networks, self.random_state),
+            target_scale=target_moments(table.target) if table.outcome.is_number else (0.0, 1.0),
+            _unclipped=unclipped,
+            members=tuple(with_inputs_of(member, preprocessor.layout) for member in self.members),
+        )
+
+    def with_members(self, members: Sequence[Candidate]) -> Fit:
+        """Return the same fit of other members."""
+        other = copy.copy(self)
+        vars(other).update(members=tuple(with_inputs_of(member, self.preprocessor.layout) for member in members))
+        return other
+
+    def fail(self, member: Candidate, error: Exception) -> None:
+        """Note why a member can't be fitted, or raise it."""
+        if self.failures is None:
+            raise error
+        self.failures[member.name] = error.message if isinstance(error, SeedbedError) else error_line(error)
+
+    def recipe_of(self, member: Candidate) -> Recipe:
+        """Return the recipe of a member, with its own settings and those that suit the number of rows."""
+        recipe = member.recipe(self.recipe).for_rows(self.table.n_rows)
+        return replace(recipe, loss="mse") if self.table.outcome.is_number and recipe.loss == "auto" else recipe
 
     @property
     def leaves_out(self) -> bool:
@@ -141,20 +174,20 @@ class MemberData:
     def _standardised(self, target: NDArray[Any]) -> NDArray[Any]:
         """Return the target as members learn it: class codes, or standardised numbers."""
         mean, deviation = self.target_scale
-        return ((target - mean) / deviation).astype(np.float32) if self._table.outcome.is_number else target
+        return ((target - mean) / deviation).astype(np.float32) if self.table.outcome.is_number else target
 
     def for_trees(self) -> TreeData:
         """Return the data that trees and linear models are fitted to. They leave out rows whenever these can be
         divided."""
         weights, splits = self.weights, self.splits
-        target = self._standardised(self._table.target)
+        target = self._standardised(self.table.target)
         if not splits:
             splits = [Split(0, 0, np.arange(len(target)), np.arange(0))] * self.n_networks
         if weights is not None:  # rows of weight 0 have no predictions; the weights' scale means nothing to networks
             weights = (weights / weights[weights > 0].mean(dtype=np.float64)).astype(np.float32)
-            splits = [dataclasses.replace(split, test=split.test[weights[split.test] > 0]) for split in splits]
-        n_outputs, n_cases = self._table.n_outputs, self._table.n_cases
-        return TreeData(self.inputs, target, weights, splits, n_outputs, not self._table.outcome.is_number, n_cases)
+            splits = [replace(split, test=split.test[weights[split.test] > 0]) for split in splits]
+        n_outputs, n_cases = self.table.n_outputs, self.table.n_cases
+        return TreeData(self.inputs, target, weights, splits, n_outputs, not self.table.outcome.is_number, n_cases)
 
     def for_member(self, member: Candidate, recipe: Recipe) -> tuple[TrainingData, Front | None]:
         """Return the data that a network trains on, and the layer that computes its inputs, if that layer is separate.
@@ -162,14 +195,14 @@ class MemberData:
         Bins depend on all rows, so they are the same for all networks and all steps, and are computed once.
         """
         network, clipped = member.architecture, is_clipped(member, recipe)
-        inputs, target, splits = self.inputs if clipped else self._unclipped, self._table.target, self.splits
+        inputs, target, splits = self.inputs if clipped else self._unclipped, self.table.target, self.splits
         n_rows, n_inputs = inputs.shape
         if not (leaves_out := recipe.leaves_out and self.leaves_out):
             rows = test = np.arange(n_rows)
-            if self._tested is not None:
-                more = self.preprocessor.inputs_of_values(self._tested.features)
+            if self.tested is not None:
+                more = self.preprocessor.inputs_of_values(self.tested.features)
                 inputs = np.concatenate([inputs, smooth_clip(more, LIMIT) if clipped else more])
-                target, test = np.concatenate([target, self._tested.target]), np.arange(n_rows, len(inputs))
+                target, test = np.concatenate([target, self.tested.target]), np.arange(n_rows, len(inputs))
             splits = [Split(number, 0, rows, test) for number in range(self.n_networks)]
         counted = self._counted if leaves_out else counted_rows(len(inputs), splits, self.weights)
         plain = TrainingData(inputs, self._standardised(target), *counted)
@@ -183,7 +216,7 @@ class MemberData:
         used = np.flatnonzero((encoded != encoded[0]).any(axis=0))
         if not len(used):
             return plain, None
-        return dataclasses.replace(plain, X=encoded[:, used]), Front(edges, used, encoded.shape[1])
+        return replace(plain, X=encoded[:, used]), Front(edges, used, encoded.shape[1])
 
 
 def is_clipped(member: Candidate, recipe: Recipe) -> bool:
@@ -216,7 +249,7 @@ class Front:
                 wide[:, :, self.used] = value
                 value = wide
             states[f"{int(place) + 1}.{rest}"] = value
-        return dataclasses.replace(member, states=states)
+        return replace(member, states=states)
 
 
 def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:

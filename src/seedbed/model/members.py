@@ -14,17 +14,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.table import Table
-from seedbed.errors import SeedbedError, error_line
+from seedbed.errors import SeedbedError
 from seedbed.model.linear import fit_prior, fit_regression
-from seedbed.model.member import Front, Member, MemberData, is_clipped, is_network, trees_of
+from seedbed.model.member import Fit, Front, Member, is_clipped, is_network, trees_of
 from seedbed.model.trees import FittedMember, fit_trees, pad_trees
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Architecture, Prior
 from seedbed.settings.design import Compute, Engine
-from seedbed.settings.recipe import Recipe
-from seedbed.training.candidates import check_candidate, with_inputs_of
+from seedbed.training.candidates import check_candidate
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, train_chunks
 from seedbed.training.parallel import BackgroundWork, pick_jobs
@@ -61,42 +59,6 @@ class Running:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """A table that members are fitted to.
-
-    Attributes:
-        table: the rows.
-        members: the candidates; their embeddings get the inputs that the data have.
-        recipe: of the members, whose words may override it.
-        data: what they train on.
-        drops: whether extra trees end early if they would get no weight in a blend.
-        failures: why members can't be fitted, by their names; None if the first such error is raised.
-    """
-
-    table: Table
-    members: tuple[Candidate, ...]
-    recipe: Recipe
-    data: MemberData
-    drops: bool = True
-    failures: dict[str, str] | None = None
-
-    def __post_init__(self) -> None:
-        layout = self.data.preprocessor.layout
-        object.__setattr__(self, "members", tuple(with_inputs_of(member, layout) for member in self.members))
-
-    def fail(self, member: Candidate, error: Exception) -> None:
-        """Note why a member can't be fitted, or raise it."""
-        if self.failures is None:
-            raise error
-        self.failures[member.name] = error.message if isinstance(error, SeedbedError) else error_line(error)
-
-    def recipe_of(self, member: Candidate) -> Recipe:
-        """Return the recipe of a member, with its own settings and those that suit the number of rows."""
-        recipe = member.recipe(self.recipe).for_rows(self.table.n_rows)
-        return replace(recipe, loss="mse") if self.table.outcome.is_number and recipe.loss == "auto" else recipe
-
-
-@dataclass(frozen=True, eq=False)
 class Bag:
     """Members that are trained on the same splits.
 
@@ -115,12 +77,11 @@ class Bag:
         members = tuple(
             trees.get(one.name, one) for one in self.fit.members if one.name in trained and one.name in names
         )
-        data = MemberData(self.fit.table, self.fit.data.n_networks, self.fit.data.weights, random_state)
-        return replace(self.fit, members=members, data=data)
+        return replace(self.fit, members=members, random_state=random_state)
 
 
-def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
-    """Return the members of the first bag in order, with their networks in all bags, and the data of these networks.
+def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], Fit]:
+    """Return the members of the first bag in order, with their networks in all bags, and the fit of these networks.
 
     A later bag has some of the members; the others stay as they are, with fewer networks. A later bag in which a member
     is missing doesn't count.
@@ -129,7 +90,7 @@ def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
     members = [first.members[place] for place in sorted(first.members)]
     later = [bag for bag in later if len(bag.members) == len(bag.fit.members)]
     if not later:
-        return members, first.fit.data
+        return members, first.fit
     by_name = [{member.candidate.name: member for member in bag.members.values()} for bag in later]
     for number, member in enumerate(members):
         same = [member, *(bag[member.candidate.name] for bag in by_name if member.candidate.name in bag)]
@@ -143,10 +104,10 @@ def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], MemberData]:
             np.concatenate([one.outputs for one in same], axis=2),
             max(one.epochs for one in same),
         )
-    data = copy.copy(first.fit.data)
-    data.splits = [split for bag in (first, *later) for split in bag.fit.data.splits]
-    data.n_networks = sum(bag.fit.data.n_networks for bag in (first, *later))
-    return members, data
+    whole, fits = copy.copy(first.fit), [bag.fit for bag in (first, *later)]
+    n_networks = sum(fit.n_networks for fit in fits)
+    vars(whole).update(splits=[split for fit in fits for split in fit.splits], n_networks=n_networks)
+    return members, whole
 
 
 def trained_members(
@@ -180,7 +141,7 @@ def trained_members(
                         continue
                     pieces = trained.setdefault((networks.candidate.name, which), [])
                     pieces.append(_Piece(networks, result, columns))
-                    is_whole = sum(len(piece.columns) for piece in pieces) == fits[which].data.n_networks
+                    is_whole = sum(len(piece.columns) for piece in pieces) == fits[which].n_networks
                     if is_whole and (member := _joined_member(pieces, which)) is not None:
                         yield from background.finished(wait=False) if background else ()
                         yield (0, networks.place), which, member
@@ -191,7 +152,7 @@ def _fit_others(
     fits: Sequence[Fit], random_state: int, jobs: int, ends: float | None, halted: Halted
 ) -> Iterator[_Trained]:
     """Fit linear models, boosted trees, and then extra trees. Yields as `trained_members`."""
-    data, known = [fit.data.for_trees() for fit in fits], dict[tuple[int, str], FittedMember]()
+    data, known = [fit.for_trees() for fit in fits], dict[tuple[int, str], FittedMember]()
     grow = functools.partial(fit_trees, random_state=random_state, jobs=jobs, halted=halted)
     for method, (which, fit) in itertools.product(("", "boosted", "extra"), enumerate(fits)):
         for place, member in enumerate(fit.members):
@@ -203,7 +164,7 @@ def _fit_others(
             try:
                 if trees is None:
                     fitted = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data[which])
-                elif fit.data.splits:
+                elif fit.splits:
                     fitted = grow(trees, data[which], rival=rival, until=until)
                 elif fit.failures is not None:
                     fit.failures[member.name] = "trees need training rows that can be divided"
@@ -243,7 +204,7 @@ class _Networks(NamedTuple):
         chunk: the networks. They leave out rows if it has `patience`.
         fits: the number of the fit of each network [network].
         rows: the rows of each fit in the chunk's table, by the numbers of fits.
-        fronts: of each fit, see `MemberData.for_member`.
+        fronts: of each fit, see `Fit.for_member`.
     """
 
     place: int
@@ -335,13 +296,13 @@ def _plan_networks(fits: Sequence[Fit], random_state: int, running: Running) -> 
         for number, recipe in recipes.items():
             fit = fits[number]
             if (number, key) not in inputs:
-                inputs[number, key] = fit.data.for_member(candidate, recipe)
+                inputs[number, key] = fit.for_member(candidate, recipe)
             data, front = inputs[number, key]
             shape = data.X.shape[1], front is None, fit.table.task, fit.table.n_outputs
-            kinds.setdefault((*shape, fit.data.n_networks, recipe), []).append(number)
+            kinds.setdefault((*shape, fit.n_networks, recipe), []).append(number)
         for kind in kinds.values():
-            table, n, recipe = fits[kind[0]].table, fits[kind[0]].data.n_networks, recipes[kind[0]]
-            leaves_out = recipe.leaves_out and fits[kind[0]].data.leaves_out
+            table, n, recipe = fits[kind[0]].table, fits[kind[0]].n_networks, recipes[kind[0]]
+            leaves_out = recipe.leaves_out and fits[kind[0]].leaves_out
             # A step over all rows would pass those of the other tables, too.
             most = max(1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind)))
             most, patience = most if recipe.batch_size and leaves_out else 1, None
