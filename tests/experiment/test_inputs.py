@@ -15,7 +15,6 @@ from seedbed.errors import CandidateError
 from seedbed.experiment import fits
 from seedbed.experiment.fits import Group, fit_group
 from seedbed.model.member import is_network
-from seedbed.model.members import Running
 from seedbed.networks.candidate import candidate_from
 from seedbed.networks.mlp import MLP
 from seedbed.training.torch.modules import started_module
@@ -201,8 +200,8 @@ def test_a_candidate_that_cannot_be_trained_is_refused(small, build, message):
 
 def predicted(frame, candidate, splits, without=(), recipe=sb.Recipe):
     """Return the predictions of a candidate for the test rows of some splits."""
-    group, running = Group((candidate,), {candidate.name: "line"}, without), Running.on(sb.Compute(n_jobs=1))
-    options = {"recipe": recipe(epochs=3), "n_networks": 2, "random_state": 1, "running": running}
+    group, compute = Group((candidate,), {candidate.name: "line"}, without), sb.Compute(n_jobs=1)
+    options = {"recipe": recipe(epochs=3), "n_networks": 2, "random_state": 1, "compute": compute}
     return [one["line"].predictions for one in fit_group(group, sb.read_table(frame, target="y"), splits, **options)]
 
 

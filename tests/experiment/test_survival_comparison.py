@@ -18,7 +18,6 @@ from seedbed.experiment.request import model_plan_from
 from seedbed.experiment.training_run import train
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import DARK, LIGHT
-from seedbed.model.members import Running
 from seedbed.model.portfolio import AUTO, candidates_for
 from seedbed.report.advice import remedy
 from seedbed.report.glance import first_screen
@@ -147,7 +146,7 @@ def test_times_and_events_of_test_rows_change_no_prediction(found, table):
         durations, target = table.durations.copy(), table.target.copy()
         durations[rows], target[rows] = rng.permutation(durations[rows]), 1 - target[rows]
         changed = dataclasses.replace(table, durations=durations, target=target)
-        options = {"recipe": sb.Recipe(epochs=20), "n_networks": 2, "random_state": 1, "running": Running.on(ONE)}
+        options = {"recipe": sb.Recipe(epochs=20), "n_networks": 2, "random_state": 1, "compute": ONE}
         return fit_group(group, changed, [split], **options)[0]
 
     before, same, other = (predicted(rows) for rows in (split.test[:0], split.test, split.train[:20]))

@@ -14,7 +14,7 @@ from seedbed.errors import CandidateError, OptionError, SeedbedError
 from seedbed.model import blending, members, trees
 from seedbed.model.blending import blend_table, fit_model
 from seedbed.model.member import Fit, splits_of_networks
-from seedbed.model.members import Running, trained_members
+from seedbed.model.members import trained_members
 from seedbed.model.portfolio import candidates_for
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
@@ -86,7 +86,7 @@ def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engi
     assert name != "noise" or {len(split.train) for split in fits[0].splits} == {256, 257}
 
     def train(some):
-        trained = trained_members(some, random_state=0, running=Running(engine=engine))
+        trained = trained_members(some, random_state=0, compute=Compute(engine=engine, n_jobs=1))
         return {(which, member.candidate.name): member for _, which, member in trained}
 
     together = train(fits)

@@ -126,7 +126,7 @@ class Checkpoint:
         differently."""
         plan = self._plan
         specified = {key: value for key, value in plan.specification.items() if key not in ("design", "splits_sha256")}
-        return _hash([specified, processor(), plan.running.device])
+        return _hash([specified, processor(), plan.compute.device])
 
     @functools.cached_property
     def _names(self) -> list[list[str | None]]:

@@ -19,11 +19,12 @@ from seedbed.data.table import Table
 from seedbed.errors import error_line
 from seedbed.model.blending import blend_members, make_model
 from seedbed.model.member import Blending, Fit, Member
-from seedbed.model.members import Running, trained_members
+from seedbed.model.members import trained_members
 from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.model.predicting import network_values
 from seedbed.networks.candidate import Candidate
 from seedbed.outcomes.tasks import outcome_of
+from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
 from seedbed.typing import Floats
 
@@ -120,7 +121,7 @@ def fit_group(
     recipe: Recipe,
     n_networks: int,
     random_state: int,
-    running: Running,
+    compute: Compute,
     tell: Callable[[str], None] = lambda name: None,
 ) -> list[dict[str, Fitted]]:
     """Fit a group to the training rows of each split; return what each line predicts for the test rows.
@@ -136,18 +137,15 @@ def fit_group(
         table = dataclasses.replace(table, columns=visible_columns or (nothing,))
     recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
     fits = [_fit(group, table, split, recipe, n_networks, random_state) for split in splits]
-    trained: list[dict[tuple[int, int], Member]] = [{} for _ in splits]
-    usable = [number for number, fit in enumerate(fits) if _can_be_learnt(fit.table)]
-    with contextlib.closing(
-        trained_members([fits[number] for number in usable], random_state=random_state, running=running)
-    ) as training:
+    usable = [fit for fit in fits if _can_be_learnt(fit.table)]
+    with contextlib.closing(trained_members(usable, random_state=random_state, compute=compute)) as training:
         for place, which, member in training:
-            trained[usable[which]][place] = member
+            usable[which].trained[place] = member
             tell(member.candidate.name)
-    for members in trained:
-        for name in {*group.fits} - {member.candidate.name for member in members.values()}:
+    for fit in fits:
+        for name in {*group.fits} - {member.candidate.name for member in fit.trained.values()}:
             tell(name)
-    return [_of_split(group, table, *one) for one in zip(splits, fits, trained, strict=True)]
+    return [_of_split(group, table, split, fit) for split, fit in zip(splits, fits, strict=True)]
 
 
 def _fit(group: Group, table: Table, split: Split, recipe: Recipe, n_networks: int, random_state: int) -> Fit:
@@ -163,14 +161,12 @@ def _can_be_learnt(part: Table) -> bool:
     return part.outcome.is_number or len(np.unique(part.target)) > 1
 
 
-def _of_split(
-    group: Group, table: Table, split: Split, fit: Fit, members: Mapping[tuple[int, int], Member]
-) -> dict[str, Fitted]:
+def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, Fitted]:
     """Return what the lines of a group predict for the test rows of a split, each by the model of its members."""
     tested, outcome = table.of_rows(split.test), outcome_of(table.task)
     if not _can_be_learnt(fit.table):
         return dict.fromkeys(group.names, _prior(table, split, fit.n_networks))
-    by_name = {member.candidate.name: member for member in members.values()}
+    by_name = {member.candidate.name: member for member in fit.trained.values()}
     fitted, lines = dict[str, Fitted](), group.lines
     features = np.pad(tested.features, ((0, 0), (0, len(fit.table.columns) - len(table.columns))))
     inputs = fit.preprocessor.inputs_of_values(features)

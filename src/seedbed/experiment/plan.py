@@ -17,10 +17,11 @@ from seedbed.errors import counted
 from seedbed.experiment.spec import Experiment
 from seedbed.experiment.specification_file import specification
 from seedbed.model.member import is_network
-from seedbed.model.members import Running
 from seedbed.settings.design import Compute
 from seedbed.training.candidates import check_candidate, own_module, with_inputs_of
 from seedbed.training.data import TrainingData
+from seedbed.training.parallel import pick_jobs
+from seedbed.training.planning import pick_device
 
 STOPS = (1, 2, 3, 5, 10)
 """The numbers of repeats after which a run may stop because its answer is decided."""
@@ -41,14 +42,14 @@ class Plan:
         n_inputs: number of inputs of the table.
         splits: row numbers, shared by all models.
         specification: everything that decides the result, fit for JSON; computed once, here.
-        running: where networks train; it doesn't change the result.
+        compute: what trains, and where, on this machine; it doesn't change the result.
     """
 
     experiment: Experiment
     n_inputs: int
     splits: tuple[Split, ...]
     specification: Mapping[str, Any]
-    running: Running
+    compute: Compute
 
     @functools.cached_property
     def looks(self) -> tuple[int, ...]:
@@ -110,7 +111,8 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
             wrong.
     """
     splits = experiment.splits() if splits is None else splits
-    running, table = Running.on(compute), experiment.fitted_table
+    compute = dataclasses.replace(compute, n_jobs=pick_jobs(compute.n_jobs), device=pick_device(compute.device))
+    table = experiment.fitted_table
     # A network of each candidate on a few rows, so that one that can't be trained is refused now.
     rows = np.arange(min(table.n_rows, _FEW_ROWS))
     preprocessor = Preprocessor.fit(table, rows)
@@ -120,6 +122,6 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
     data = TrainingData(X=X, y=y, train=once, test=once)
     for member in filter(is_network, experiment.members):
         network = with_inputs_of(member, preprocessor.layout)
-        check_candidate(network, table, data, experiment.recipe_of(member), running.engine, running.device)
+        check_candidate(network, table, data, experiment.recipe_of(member), compute.engine, compute.device)
     n_inputs = layout_of(table).n_inputs
-    return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), running)
+    return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), compute)

@@ -206,7 +206,7 @@ class _Work:
             recipe=spec.recipe,
             n_networks=spec.n_networks,
             random_state=spec.random_state,
-            running=plan.running,
+            compute=plan.compute,
             tell=functools.partial(self._count, number),
         )
 

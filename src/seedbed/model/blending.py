@@ -22,7 +22,7 @@ from seedbed.evaluation.calibration import apply_temperature, best_temperature, 
 from seedbed.model.ensemble import typical_values
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.member import N_FOLDS, Blending, Fit, Member, architecture_of, is_network
-from seedbed.model.members import Bag, Running, join_bags, trained_members
+from seedbed.model.members import join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.sets import left_out_errors
@@ -194,19 +194,19 @@ def blend_table(
     if n == 1 and len(members) > 1:
         raise OptionError("a blend of single networks has no rows left out", "Give n_networks=2 or more.")
     fit = Fit(table, members, recipe, n, random_state, weights, drops=len(members) > 1)
-    bags, running = [Bag(fit)], Running.on(compute)
+    bags = [fit]
     finished = functools.partial(_finished, bags, random_state, typical)
 
-    def train(fit: Fit, bag: Bag, seed: int, until: float | None) -> None:
-        """Train members and add them to a bag."""
-        n_before = len(bag.members)
-        with contextlib.closing(trained_members([fit], random_state=seed, running=running, ends=until)) as training:
+    def train(fit: Fit, seed: int, until: float | None) -> None:
+        """Train members and add them to those of a fit."""
+        n_before = len(fit.trained)
+        with contextlib.closing(trained_members([fit], random_state=seed, compute=compute, ends=until)) as training:
             for place, _, member in training:
-                bag.members[n_before, *place] = member
+                fit.trained[n_before, *place] = member
                 if on_member is not None:
                     on_member(member.candidate.name, functools.partial(finished, calibrated=False))
 
-    train(fit, bags[0], random_state, ends)
+    train(fit, random_state, ends)
     if ends is None or not fit.leaves_out:
         return finished(calibrated=True)
 
@@ -215,15 +215,15 @@ def blend_table(
     other = fit.with_members(more_members(table))
     half = (time.monotonic() + ends) / 2
     if portfolio is None and 2 * time.monotonic() - started < half:
-        bags[0] = dataclasses.replace(bags[0], fit=fit.with_members((*fit.members, *other.members)))
-        train(other, bags[0], random_state, half)
+        bags[0] = fit.with_members((*fit.members, *other.members))
+        train(other, random_state, half)
     while len(bags) < min(_MOST_BAGS, MOST_NETWORKS // n):
         seconds, started = time.monotonic() - started, time.monotonic()
         if started + seconds > ends:
             break
         seed = derive(random_state, "bag", len(bags)) % 2**32
-        bags.append(Bag(bags[0].fit_on_other_splits(finished(calibrated=False)[1].weights, seed)))
-        train(bags[-1].fit, bags[-1], seed, ends)
+        bags.append(bags[0].on_other_splits(finished(calibrated=False)[1].weights, seed))
+        train(bags[-1], seed, ends)
     return finished(calibrated=True)
 
 
@@ -243,10 +243,10 @@ def members_of(portfolio: Sequence[Any] | None, table: Table, recipe: Recipe) ->
     return members
 
 
-def _finished(bags: Sequence[Bag], random_state: int, typical: Floats, *, calibrated: bool) -> tuple[Model, OutOfBag]:
+def _finished(bags: Sequence[Fit], random_state: int, typical: Floats, *, calibrated: bool) -> tuple[Model, OutOfBag]:
     """Return the model of the bags of a table, and its predictions for rows left out."""
     trained, whole = join_bags(bags)
-    fit, first = bags[0].fit, bags[0].fit.members[0]
+    fit, first = bags[0], bags[0].members[0]
     if not trained:
         message = "no member of the portfolio could be fitted"
         if len(fit.members) == 1:

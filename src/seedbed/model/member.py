@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
@@ -111,6 +111,7 @@ class Fit:
             after each epoch. They change no network. None with weights.
         drops: whether extra trees end early if they would get no weight in a blend.
         failures: why members can't be fitted, by their names; None if the first such error is raised.
+        trained: the trained members, by their places. Those that diverge or aren't reached in time are missing.
         preprocessor: computes the inputs.
         inputs: of the rows, clipped [row, input].
         splits: the split of each network; none if rows can't be divided, and all networks train on all rows.
@@ -126,6 +127,7 @@ class Fit:
     tested: Table | None = None
     drops: bool = True
     failures: dict[str, str] | None = None
+    trained: dict[tuple[int, ...], Member] = field(default_factory=dict)
     preprocessor: Preprocessor = field(init=False)
     inputs: NDArray[np.float32] = field(init=False)
     splits: list[Split] = field(init=False)
@@ -145,10 +147,17 @@ class Fit:
         )
 
     def with_members(self, members: Sequence[Candidate]) -> Fit:
-        """Return the same fit of other members."""
+        """Return the same fit of other members, which are trained beside those that are trained already."""
         other = copy.copy(self)
         vars(other).update(members=tuple(with_inputs_of(member, self.preprocessor.layout) for member in members))
         return other
+
+    def on_other_splits(self, names: Collection[str], random_state: int) -> Fit:
+        """Return the fit of some of the trained members on other splits. It grows as many trees."""
+        trained = {self.trained[place].candidate.name: self.trained[place].candidate for place in sorted(self.trained)}
+        trees = {name: candidate for name, candidate in trained.items() if trees_of(candidate)}
+        members = [trees.get(one.name, one) for one in self.members if one.name in trained and one.name in names]
+        return replace(self, members=tuple(members), random_state=random_state, trained={})
 
     def fail(self, member: Candidate, error: Exception) -> None:
         """Note why a member can't be fitted, or raise it."""

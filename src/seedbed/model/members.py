@@ -7,8 +7,8 @@ import copy
 import functools
 import itertools
 import time
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from seedbed.model.trees import FittedMember, fit_trees, pad_trees
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Architecture, Prior
-from seedbed.settings.design import Compute, Engine
+from seedbed.settings.design import Compute
 from seedbed.training.candidates import check_candidate
 from seedbed.training.data import TrainingData
 from seedbed.training.loop import ChunkResult, train_chunks
@@ -38,60 +38,19 @@ _Trained = tuple[tuple[int, int], int, Member]  # a member's place, the number o
 _ROW_WORK = 16_000  # parameters that take as long as all that a row takes besides (benchmarks/LOG.md)
 
 
-@dataclass(frozen=True)
-class Running:
-    """Where networks are trained.
+def join_bags(bags: Sequence[Fit]) -> tuple[list[Member], Fit]:
+    """Return the trained members of the first fit in order, with their networks in all fits, and the fit of these
+    networks.
 
-    Attributes:
-        engine: as in `Compute`.
-        jobs: how many chunks run at a time.
-        device: as `pick_device` returns it.
-    """
-
-    engine: Engine = "auto"
-    jobs: int = 1
-    device: str = "cpu"
-
-    @classmethod
-    def on(cls, compute: Compute) -> Running:
-        """Return where `compute` trains: the number of cores and the device are looked up."""
-        return cls(compute.engine, pick_jobs(compute.n_jobs), pick_device(compute.device))
-
-
-@dataclass(frozen=True, eq=False)
-class Bag:
-    """Members that are trained on the same splits.
-
-    Attributes:
-        fit: what is trained.
-        members: the trained ones, by their places. Those that diverge or aren't reached in time are missing.
-    """
-
-    fit: Fit
-    members: dict[tuple[int, ...], Member] = field(default_factory=dict)
-
-    def fit_on_other_splits(self, names: Collection[str], random_state: int) -> Fit:
-        """Return the fit of some of the members on other splits. It grows as many trees."""
-        trained = {self.members[place].candidate.name: self.members[place].candidate for place in sorted(self.members)}
-        trees = {name: candidate for name, candidate in trained.items() if trees_of(candidate)}
-        members = tuple(
-            trees.get(one.name, one) for one in self.fit.members if one.name in trained and one.name in names
-        )
-        return replace(self.fit, members=members, random_state=random_state)
-
-
-def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], Fit]:
-    """Return the members of the first bag in order, with their networks in all bags, and the fit of these networks.
-
-    A later bag has some of the members; the others stay as they are, with fewer networks. A later bag in which a member
-    is missing doesn't count.
+    A later fit has some of the members on other splits; the others stay as they are, with fewer networks. A later fit
+    in which a member is missing doesn't count.
     """
     first, *later = bags
-    members = [first.members[place] for place in sorted(first.members)]
-    later = [bag for bag in later if len(bag.members) == len(bag.fit.members)]
+    members = [first.trained[place] for place in sorted(first.trained)]
+    later = [bag for bag in later if len(bag.trained) == len(bag.members)]
     if not later:
-        return members, first.fit
-    by_name = [{member.candidate.name: member for member in bag.members.values()} for bag in later]
+        return members, first
+    by_name = [{member.candidate.name: member for member in bag.trained.values()} for bag in later]
     for number, member in enumerate(members):
         same = [member, *(bag[member.candidate.name] for bag in by_name if member.candidate.name in bag)]
         candidate, states = member.candidate, [one.states for one in same]
@@ -104,14 +63,13 @@ def join_bags(bags: Sequence[Bag]) -> tuple[list[Member], Fit]:
             np.concatenate([one.outputs for one in same], axis=2),
             max(one.epochs for one in same),
         )
-    whole, fits = copy.copy(first.fit), [bag.fit for bag in (first, *later)]
-    n_networks = sum(fit.n_networks for fit in fits)
-    vars(whole).update(splits=[split for fit in fits for split in fit.splits], n_networks=n_networks)
+    whole, n_networks = copy.copy(first), sum(bag.n_networks for bag in (first, *later))
+    vars(whole).update(splits=[split for bag in (first, *later) for split in bag.splits], n_networks=n_networks)
     return members, whole
 
 
 def trained_members(
-    fits: Sequence[Fit], *, random_state: int, running: Running, ends: float | None = None
+    fits: Sequence[Fit], *, random_state: int, compute: Compute, ends: float | None = None
 ) -> Generator[_Trained]:
     """Train the members of fits; yield a member's place, the number of its fit, and the member, as they finish.
 
@@ -120,21 +78,21 @@ def trained_members(
     Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each tree may take
     half of the time that is left, and each network its share of the rest, see `_batches`.
     """
-    halted, background, trained = np.zeros(1, dtype=np.int32), None, dict[object, list[_Piece]]()
-    others = _fit_others(fits, random_state, running.jobs, ends, halted)
+    jobs, halted, background = pick_jobs(compute.n_jobs), np.zeros(1, dtype=np.int32), None
+    trained, others = dict[object, list[_Piece]](), _fit_others(fits, random_state, jobs, ends, halted)
     with contextlib.ExitStack() as at_end:
-        if ends is None and running.jobs > 1 and any(not is_network(one) for fit in fits for one in fit.members):
+        if ends is None and jobs > 1 and any(not is_network(one) for fit in fits for one in fit.members):
             background = at_end.enter_context(contextlib.closing(BackgroundWork(others)))
             at_end.callback(halted.fill, 1)
         else:
             yield from others
-        for batch in _batches(_plan_networks(fits, random_state, running), running, ends):
+        for batch in _batches(_plan_networks(fits, random_state, compute), jobs, ends):
 
             def failed(number: int, error: SeedbedError, batch: list[_Networks] = batch) -> None:
                 for fit in batch[number].rows:
                     fits[fit].fail(batch[number].candidate, error)
 
-            for number, result in train_chunks([networks.chunk for networks in batch], running.jobs, failed):
+            for number, result in train_chunks([networks.chunk for networks in batch], jobs, failed):
                 networks = batch[number]
                 for which in networks.rows:
                     if not len(columns := np.flatnonzero(networks.fits == which)):
@@ -229,13 +187,13 @@ class _Piece(NamedTuple):
     columns: NDArray[np.int64]
 
 
-def _batches(planned: Iterator[_Networks], running: Running, ends: float | None) -> Iterator[list[_Networks]]:
+def _batches(planned: Iterator[_Networks], jobs: int, ends: float | None) -> Iterator[list[_Networks]]:
     """Yield networks that train at the same time.
 
     If training is to end at a time of `time.monotonic`, chunks get shares of what is left in proportion to their work,
     and at least one epoch. Those that haven't started by then are left out, but never the first one.
     """
-    in_turn = running.jobs == 1
+    in_turn = jobs == 1
     if ends is None and in_turn:  # not all inputs are needed at a time
         yield from ([networks] for networks in planned)
         return
@@ -247,7 +205,7 @@ def _batches(planned: Iterator[_Networks], running: Running, ends: float | None)
         return
     n_chunks = len(waiting)
     while waiting:
-        left, loads = max(ends - time.monotonic(), 0.0), [0.0] * running.jobs
+        left, loads = max(ends - time.monotonic(), 0.0), [0.0] * jobs
         if not left and len(waiting) < n_chunks:
             return
         for networks in waiting:
@@ -282,11 +240,11 @@ def _joined_member(pieces: list[_Piece], which: int) -> Member | None:
     return member if front is None else front.put_before(member)
 
 
-def _plan_networks(fits: Sequence[Fit], random_state: int, running: Running) -> Iterator[_Networks]:
+def _plan_networks(fits: Sequence[Fit], random_state: int, compute: Compute) -> Iterator[_Networks]:
     """Plan the chunks of members. Inputs are computed once for all members that have the same."""
     inputs: dict[object, tuple[TrainingData, Front | None]] = {}
     tables: dict[object, TrainingData] = {}
-    encoding, places = None, itertools.count()
+    encoding, places, device = None, itertools.count(), pick_device(compute.device)
     for candidate, numbers in _networks_of(fits):
         network, kinds = candidate.architecture, dict[object, list[int]]()
         if _encoding(network) != encoding:
@@ -320,10 +278,10 @@ def _plan_networks(fits: Sequence[Fit], random_state: int, running: Running) -> 
                     network = replace(network, ple=0, numbers=None)
                 try:
                     bare = replace(candidate, architecture=network)
-                    source = check_candidate(bare, table, data, recipe, running.engine, running.device)
+                    source = check_candidate(bare, table, data, recipe, compute.engine, device)
                     seeds = [derive(random_state, candidate.name, "blend", net) for net in range(n)] * len(same)
                     whole = Chunk(source, data, recipe, seeds, range(len(seeds)), group_size=n, patience=patience)
-                    chunks = plan_chunks(replace(whole, engine=running.engine, device=running.device))
+                    chunks = plan_chunks(replace(whole, engine=compute.engine, device=device))
                 except SeedbedError as error:
                     for number in same:
                         fits[number].fail(candidate, error)
