@@ -3,10 +3,11 @@
 import json
 import shlex
 
+import numpy as np
 import pytest
 
 import seedbed as sb
-from seedbed.data.reading import read_table
+from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.errors import CandidateError, OptionError, without_passwords
 from seedbed.experiment.compare import call_of
 from seedbed.experiment.request import Request, model_plan_from
