@@ -7,7 +7,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -n logical --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE  # else each run compiles all tests again, and each process of a test all of seedbed
 
-.PHONY: demo test test-all test-light check docs dist bench peers pictures kernel
+.PHONY: demo test test-all test-light check docs dist bench peers pictures kernel stub
 
 demo: .venv/installed
 	.venv/bin/seedbed compare example:breast-cancer --quick
@@ -53,6 +53,9 @@ pictures: .venv/installed-dev
 
 kernel: .venv/installed-dev
 	$(PY) tests/play/build_kernel.py
+
+stub: .venv/installed-dev
+	$(PY) tests/build_stub.py
 
 # Stamps of what is installed: for users, for tests without PyTorch, for developers, and for benchmarks. Each is renewed
 # only when pyproject.toml or the kernel's sources are newer. A broken environment, or one with an old Python, is replaced.

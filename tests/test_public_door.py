@@ -4,12 +4,14 @@ import ast
 import importlib
 import inspect
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import jedi
 import numpy as np
 import pytest
 
@@ -92,7 +94,6 @@ except SystemExit: pass"""
 
 
 def test_dir_lists_exactly_the_public_names_each_the_object_of_its_package():
-    assert len(seedbed.__all__) == len(set(seedbed.__all__))
     for name in seedbed.__all__:
         assert getattr(seedbed, name) is not None
     assert dir(seedbed) == sorted([*seedbed.__all__, "__version__"])
@@ -100,6 +101,48 @@ def test_dir_lists_exactly_the_public_names_each_the_object_of_its_package():
         assert getattr(seedbed, name) is getattr(importlib.import_module(f"seedbed.{file}"), name)
     undocumented = [name for name in seedbed.__all__ if not (inspect.getdoc(getattr(seedbed, name)) or "").strip()]
     assert undocumented == []
+
+
+def test_the_stub_for_editors_is_what_its_script_writes():
+    stub = runpy.run_path(str(ROOT / "tests" / "build_stub.py"))["stub"]()
+    same = Path(seedbed.__file__).with_suffix(".pyi").read_text(encoding="utf-8") == stub
+    assert same, "a public signature or help has changed: run make stub, and commit the file"
+
+
+@pytest.mark.parametrize("name", ["compare", "judge", "read_table", "train_many", "Recipe", "SeedbedRegressor"])
+def test_an_editor_completes_every_argument_and_shows_the_help(name):
+    project = jedi.Project(ROOT, added_sys_path=[str(ROOT / "src")])
+    script = jedi.Script(f"import seedbed as sb\nsb.{name}(", project=project)
+    parameters = inspect.signature(getattr(seedbed, name)).parameters
+    assert {f"{parameter}=" for parameter in parameters} <= {one.name for one in script.complete()}
+    shown = {line.strip() for line in script.get_signatures()[0].docstring(raw=True).splitlines()}
+    assert {line.strip() for line in getattr(seedbed, name).__doc__.splitlines()} == shown
+
+
+def test_a_type_checker_knows_the_arguments_and_their_types(tmp_path):
+    right = ["compare(1, lr=[0.1, 1], quick=True)", "judge(1, folds=5)", "Recipe.tutorial(lr=1)", "Design(repeats=1)"]
+    right += ["read_table('t.csv', drop=['a', 1])", "train_many('relu:5', 1, 2, 3, 4, schedule='cosine')"]
+    wrong = {
+        "call-arg": [
+            "compare(1, candidate='relu:5')",
+            "judge(1, fold_s=5)",
+            "read_table(1, targt='y')",
+            "Recipe(rate=1)",
+        ],
+        "arg-type": [
+            "compare(1, quick='yes')",
+            "judge(1, folds=2.5)",
+            "train_many('relu:5', 1, 2, 3, 4, schedule='x')",
+        ],
+    }
+    lines = [f"sb.{call}  # {code}" for code, calls in {"": right, **wrong}.items() for call in calls]
+    (tmp_path / "user.py").write_text("\n".join(["import seedbed as sb", *lines]))
+    checked = [tmp_path / "user.py", "src/seedbed/__init__.pyi", *(ROOT / "src" / "seedbed" / "settings").glob("*.py")]
+    call = [sys.executable, "-m", "mypy", "--config-file", "", "--follow-imports", "skip", *map(str, checked)]
+    done = subprocess.run(call, capture_output=True, text=True, check=False, cwd=ROOT)
+    found = dict(re.findall(r"user\.py:(\d+): error: .*\[([a-z-]+)\]", done.stdout))
+    expected = {str(place): line.rpartition("# ")[2] for place, line in enumerate(lines, 2)}
+    assert found == {place: code for place, code in expected.items() if code}, done.stdout
 
 
 def test_every_error_is_public_and_a_seedbed_error():

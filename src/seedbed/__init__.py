@@ -12,100 +12,33 @@ Names are loaded when they are first used, so that `import seedbed` is quick and
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
-
-from seedbed.errors import (
-    CandidateError,
-    ColumnError,
-    DataError,
-    ModelFileError,
-    OptionError,
-    SeedbedError,
-    TableNotFoundError,
-    TargetError,
-    TrainingError,
-    UnreadableError,
-    UsageError,
-)
-
-if TYPE_CHECKING:
-    from seedbed.data.inspection import inspect_table
-    from seedbed.data.reading import read_table
-    from seedbed.data.table import Table
-    from seedbed.estimators import SeedbedClassifier, SeedbedRegressor
-    from seedbed.experiment.compare import compare
-    from seedbed.experiment.comparison import Comparison
-    from seedbed.judgement.judge import Judgement, judge
-    from seedbed.model.blending import fit_model
-    from seedbed.model.model import Model, load
-    from seedbed.networks.candidate import Candidate
-    from seedbed.networks.mlp import MLP
-    from seedbed.play.page import playground
-    from seedbed.settings.design import Compute, Design
-    from seedbed.settings.recipe import Recipe
-    from seedbed.survival_estimator import SeedbedSurvival
-    from seedbed.training.many import History, train_many
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "MLP",
-    "Candidate",
-    "CandidateError",
-    "ColumnError",
-    "Comparison",
-    "Compute",
-    "DataError",
-    "Design",
-    "History",
-    "Judgement",
-    "Model",
-    "ModelFileError",
-    "OptionError",
-    "Recipe",
-    "SeedbedClassifier",
-    "SeedbedError",
-    "SeedbedRegressor",
-    "SeedbedSurvival",
-    "Table",
-    "TableNotFoundError",
-    "TargetError",
-    "TrainingError",
-    "UnreadableError",
-    "UsageError",
-    "compare",
-    "fit_model",
-    "inspect_table",
-    "judge",
-    "load",
-    "playground",
-    "read_table",
-    "train_many",
-]
-
-_FILES = {
-    "compare": "experiment.compare",
-    "Compute": "settings.design",
-    "Design": "settings.design",
-    "Recipe": "settings.recipe",
-    "Comparison": "experiment.comparison",
-    "MLP": "networks.mlp",
-    "Candidate": "networks.candidate",
-    "SeedbedClassifier": "estimators",
-    "SeedbedRegressor": "estimators",
-    "SeedbedSurvival": "survival_estimator",
-    "History": "training.many",
-    "Judgement": "judgement.judge",
-    "Model": "model.model",
-    "Table": "data.table",
-    "fit_model": "model.blending",
-    "inspect_table": "data.inspection",
-    "judge": "judgement.judge",
-    "load": "model.model",
-    "playground": "play.page",
-    "read_table": "data.reading",
-    "train_many": "training.many",
+_PUBLIC = {
+    "data.inspection": "inspect_table",
+    "data.reading": "read_table",
+    "data.table": "Table",
+    "errors": "CandidateError ColumnError DataError ModelFileError OptionError SeedbedError TableNotFoundError"
+    " TargetError TrainingError UnreadableError UsageError",
+    "estimators": "SeedbedClassifier SeedbedRegressor",
+    "experiment.compare": "compare",
+    "experiment.comparison": "Comparison",
+    "judgement.judge": "Judgement judge",
+    "model.blending": "fit_model",
+    "model.model": "Model load",
+    "networks.candidate": "Candidate",
+    "networks.mlp": "MLP",
+    "play.page": "playground",
+    "settings.design": "Compute Design",
+    "settings.recipe": "Recipe",
+    "survival_estimator": "SeedbedSurvival",
+    "training.many": "History train_many",
 }
+"""The public names of each file. `make stub` writes `__init__.pyi`, which editors and type checkers read."""
+
+_FILES = {name: file for file, names in _PUBLIC.items() for name in names.split()}
+__all__ = sorted(_FILES)
 
 
 def __getattr__(name: str) -> object:
@@ -115,4 +48,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return [*__all__, "__version__"]

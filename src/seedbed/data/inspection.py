@@ -82,7 +82,11 @@ def _date(seconds: float | None, midnight: bool) -> str | None:
 @checked()
 @taking(ReadingOptions())
 def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
-    """Describe a table as a plain dict, fit for JSON. The arguments are those of `read_table`; the target is optional.
+    """Describe a table as a plain dict, fit for JSON. The target is optional.
+
+    Args:
+        source: what `read_table` takes.
+        options: the settings of `ReadingOptions`.
 
     Returns:
         `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns` of these rows (see

@@ -33,14 +33,14 @@ ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
 
 @checked()
-@taking(ReadingOptions(), documents=True)
+@taking(ReadingOptions())
 def read_table(source: Any, **options: Any) -> Table:
     """Read, type and check a table.
 
     Args:
         source: a path, `example:NAME`, a database's address, or a data frame (pandas, Polars, PyArrow, ... through
             narwhals).
-        options: the target, the columns, and the part of the source.
+        options: the settings of `ReadingOptions`.
 
     Raises:
         TableNotFoundError: no such file or example.

@@ -19,21 +19,20 @@ else:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SourceOptions(Settings):
-    """Which part of a source is read, and how much of it."""
+    """Which part of a source is read, and how much of it.
 
-    table: str | None = setting(None, "A table of an SQLite file, or a sheet of an Excel file.")
-    query: str | None = setting(None, "A SELECT of a database, instead of a table.")
-    skip_rows: int | None = setting(
-        None,
-        "Rows above the header of a text or an Excel file; by default the header is searched.",
-        at_least=0,
-        hint="Give the number of rows above the header: 0 or more.",
-    )
-    limit: str | None = setting(
-        None,
-        "How large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By default 4 GB,"
-        " or 20 times the size of the file if that is more, and 10 minutes.",
-    )
+    Attributes:
+        table: a table of an SQLite file, or a sheet of an Excel file.
+        query: a SELECT of a database, instead of a table.
+        skip_rows: rows above the header of a text or an Excel file; by default the header is searched.
+        limit: how large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By default 4
+            GB, or 20 times the size of the file if that is more, and 10 minutes.
+    """
+
+    table: str | None = None
+    query: str | None = None
+    skip_rows: int | None = setting(None, at_least=0, hint="Give the number of rows above the header: 0 or more.")
+    limit: str | None = None
 
     def check(self, where: str, *takes: str) -> None:
         """Raise OptionError for an option that the source doesn't take (`takes`), or for both a table and a query."""
@@ -53,42 +52,41 @@ class SourceOptions(Settings):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ColumnRoles(Settings):
-    """What the columns are. Names become text; a single one may stand for a list."""
+    """What the columns are. Names become text; a single one may stand for a list.
 
-    target: Name | None = setting(None, "The column to predict; examples have a default.")
-    drop: Sequence[Name] = setting((), "Columns to leave out.")
-    numeric: Sequence[Name] = setting((), "Columns that hold numbers; all other cells in them count as missing.")
-    categorical: Sequence[Name] = setting((), "Columns that hold categories, though they may look like numbers.")
-    missing: Sequence[str] = setting(
-        (), "A number or word that stands for a missing cell of a column, as COLUMN=VALUE, such as age=-999."
-    )
-    drop_missing_target: bool = setting(False, "Leave out rows without a target, even if they are over a fifth of all.")
-    event: Name | None = setting(
-        None, "For survival, in place of a target: the column that says whether the event came or the row was censored."
-    )
-    time: Name | None = setting(None, "For survival: the column with the time under observation; not a feature.")
-    start: Name | None = setting(
-        None, "For survival: the date on which observation began, if the time is the date on which it ended."
-    )
-    horizon: float | None = setting(
-        None,
-        "For survival: the time up to which it is predicted and scored; by default a fifth of the rows is seen longer.",
-        above=0,
-    )
-    task: str | None = setting(
-        None, "What to predict: binary, multiclass or regression; by default the target's cells decide."
-    )
-    positive: Label | None = setting(
-        None,
-        "The positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has under 40 % of"
-        " the rows, else the larger.",
-    )
-    group: Name | None = setting(
-        None, "A column whose rows of one value stay together, such as all rows of a patient; not a feature."
-    )
-    time_split: Name | None = setting(
-        None, "A column of dates or numbers that orders rows in time: the latest rows are tested; not a feature."
-    )
+    Attributes:
+        target: the column to predict; examples have a default.
+        drop: columns to leave out.
+        numeric: columns that hold numbers; all other cells in them count as missing.
+        categorical: columns that hold categories, though they may look like numbers.
+        missing: a number or word that stands for a missing cell of a column, as COLUMN=VALUE, such as age=-999.
+        drop_missing_target: leave out rows without a target, even if they are over a fifth of all.
+        event: for survival, in place of a target: the column that says whether the event came or the row was censored.
+        time: for survival: the column with the time under observation; not a feature.
+        start: for survival: the date on which observation began, if the time is the date on which it ended.
+        horizon: for survival: the time up to which it is predicted and scored; by default a fifth of the rows is seen
+            longer.
+        task: what to predict: binary, multiclass or regression; by default the target's cells decide.
+        positive: the positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has under
+            40 % of the rows, else the larger.
+        group: a column whose rows of one value stay together, such as all rows of a patient; not a feature.
+        time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a feature.
+    """
+
+    target: Name | None = None
+    drop: Sequence[Name] = ()
+    numeric: Sequence[Name] = ()
+    categorical: Sequence[Name] = ()
+    missing: Sequence[str] = ()
+    drop_missing_target: bool = False
+    event: Name | None = None
+    time: Name | None = None
+    start: Name | None = None
+    horizon: float | None = setting(None, above=0)
+    task: str | None = None
+    positive: Label | None = None
+    group: Name | None = None
+    time_split: Name | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

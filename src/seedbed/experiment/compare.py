@@ -60,16 +60,17 @@ def compare(
         table: what `read_table` takes, or a `Table` of it, which has more options; or features [row, feature] with `y`.
         y: the target [row], where `table` is an array.
         target: the column to predict.
-        event, time: for survival, in place of a target, as in `read_table`.
+        event: for survival, in place of a target: the column that says whether the event came.
+        time: for survival: the column with the time under observation.
         candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
             The default models and `auto`, their blend, if left out.
         recipe: how networks are trained. "default" suits the table, "tutorial" is plain SGD and compares the three
             networks of the tutorial if no candidates are named.
         design: splits and how candidates are judged, see `Design`.
         compute: what trains, and where, see `Compute`.
-        epochs: of the recipe.
-        lr: of the recipe; with several, every candidate is compared at each of them.
-        quick: of the design.
+        epochs: passes over the training rows, in place of the recipe's.
+        lr: learning rate, in place of the recipe's; with several, every candidate is compared at each of them.
+        quick: a first look: one repeat, on at most 5,000 rows.
         folder: for specification and results. The same call continues an interrupted run, and reads a finished run
             back without training.
         overwrite: train a finished run again, and discard another run in the folder, which is an error otherwise.

@@ -152,7 +152,7 @@ class Judgement:
 
 
 @checked()
-@taking(JudgeOptions(), documents=True)
+@taking(JudgeOptions())
 def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
     """Judge which candidates are better than the reference, from your own scores or predictions.
 
@@ -169,7 +169,7 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
     Args:
         scores: a path, a data frame or a mapping from names to columns.
         command: the command line, for the document.
-        options: the columns, the splits and the reference, by name.
+        options: the settings of `JudgeOptions`.
 
     Raises:
         ColumnError: a column is missing, or several could be meant.

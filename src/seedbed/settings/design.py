@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from seedbed.settings.fields import Settings, documented, setting
+from seedbed.settings.fields import Settings, setting
 
 Engine = Literal["auto", "native", "torch"]
 
@@ -15,84 +15,64 @@ _COUNT = {"at_least": 1, "at_most": _MOST, "hint": f"Give 1 to {_MOST:,}."}
 _JUDGING = {"group": "Judging"}
 
 
-@documented
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Design(Settings):
     """The splits of a comparison, and how it is judged. Defaults depend on the table.
+
+    Attributes:
+        reference: the model that others are compared with; if left out, the one that turns out best, which is then
+            recommended.
+        baselines: further models: names, import paths, scikit-learn models, or a mapping of names to these. Beside
+            named candidates, if left out: prior, logistic (linear for numbers) and boosted-trees.
+        metric: the score that verdicts are about, such as accuracy, log_loss, roc_auc, recall or mae; brier for
+            classes, squared_error for numbers.
+        margin: the difference that matters; 0.01 of accuracy, else 0.02 of what predicting the class frequencies costs;
+            at most a tenth of the reference's error.
+        alpha: error level: how often a difference may be claimed although there is none, over all comparisons together.
+        repeats: how often the rows are divided into folds; if left out, up to 10, 3 from 2,000 rows on, 1 above 20,000,
+            until more would change little.
+        folds: folds per repeat, the same for all candidates; 10.
+        n_networks: networks of a model, whose mean predicts; 8, or 4 from 12,000 rows on. 1 trains on all rows for all
+            epochs.
+        quick: a first look: one repeat, on at most 5,000 rows.
+        time_limit: seconds after which the run ends at the next repeat; at least one repeat is finished.
+        random_state: all randomness is derived from it.
 
     Raises:
         OptionError: a value is out of range.
     """
 
-    reference: str | None = setting(
-        None,
-        "The model that others are compared with; if left out, the one that turns out best, which is then recommended.",
-        **_JUDGING,
-    )
-    baselines: Sequence[Any] | Mapping[str, Any] | str | None = setting(
-        None,
-        "Further models: names, import paths, scikit-learn models, or a mapping of names to these. Beside named"
-        " candidates, if left out: prior, logistic (linear for numbers) and boosted-trees.",
-        option=False,
-    )
-    metric: str | None = setting(
-        None,
-        "The score that verdicts are about, such as accuracy, log_loss, roc_auc, recall or mae; brier for classes,"
-        " squared_error for numbers.",
-        **_JUDGING,
-    )
+    reference: str | None = setting(None, **_JUDGING)
+    baselines: Sequence[Any] | Mapping[str, Any] | str | None = setting(None, option=False)
+    metric: str | None = setting(None, **_JUDGING)
     margin: float | None = setting(
-        None,
-        "The difference that matters; 0.01 of accuracy, else 0.02 of what predicting the class frequencies costs; at"
-        " most a tenth of the reference's error.",
-        above=0,
-        hint="Give the smallest difference that matters, above 0.",
-        **_JUDGING,
+        None, above=0, hint="Give the smallest difference that matters, above 0.", **_JUDGING
     )
-    alpha: float = setting(
-        0.05,
-        "Error level: how often a difference may be claimed although there is none, over all comparisons together.",
-        above=0,
-        below=1,
-        hint="Give an error level such as 0.05.",
-        **_JUDGING,
-    )
-    repeats: int | None = setting(
-        None,
-        "How often the rows are divided into folds; if left out, up to 10, 3 from 2,000 rows on, 1 above 20,000, until"
-        " more would change little.",
-        **_COUNT,
-    )
-    folds: int | None = setting(None, "Folds per repeat, the same for all candidates; 10.", **_COUNT)
-    n_networks: int | None = setting(
-        None,
-        "Networks of a model, whose mean predicts; 8, or 4 from 12,000 rows on. 1 trains on all rows for all epochs.",
-        **_COUNT,
-    )
-    quick: bool = setting(False, "A first look: one repeat, on at most 5,000 rows.")
-    time_limit: float | None = setting(
-        None,
-        "Seconds after which the run ends at the next repeat; at least one repeat is finished.",
-        above=0,
-        hint="Give a number of seconds above 0.",
-    )
-    random_state: int = setting(0, "All randomness is derived from it.")
+    alpha: float = setting(0.05, above=0, below=1, hint="Give an error level such as 0.05.", **_JUDGING)
+    repeats: int | None = setting(None, **_COUNT)
+    folds: int | None = setting(None, **_COUNT)
+    n_networks: int | None = setting(None, **_COUNT)
+    quick: bool = False
+    time_limit: float | None = setting(None, above=0, hint="Give a number of seconds above 0.")
+    random_state: int = 0
 
 
-@documented
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Compute(Settings):
     """What trains, and where. It changes no result except by rounding.
+
+    Attributes:
+        n_jobs: how many cores train at once; all cores if left out.
+        engine: what trains: native is a kernel in C++ that comes with the package; torch trains all networks.
+        device: the device: auto, cpu or cuda.
 
     Raises:
         OptionError: there is no such engine, or a value has another type.
     """
 
-    n_jobs: int | None = setting(None, "How many cores train at once; all cores if left out.")
-    engine: Engine = setting(
-        "auto", "What trains: native is a kernel in C++ that comes with the package; torch trains all networks."
-    )
-    device: str = setting("auto", "auto, cpu or cuda.")
+    n_jobs: int | None = None
+    engine: Engine = "auto"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if type(self.device).__name__ == "device":  # torch.device; settings don't load torch

@@ -1,6 +1,6 @@
-"""Settings: frozen dataclasses whose fields hold their help, choices and bounds.
+"""Settings: frozen dataclasses. Their docstrings hold the help of each field, and their fields choices and bounds.
 
-The metadata of a field is the one source for validation, the command line, the candidate grammar and the documentation.
+These are the one source for validation, the command line, the candidate grammar and the documentation.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from seedbed.errors import OptionError, did_you_mean
 T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
 
-_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _SETTINGS: dict[type[Any], dict[str, Setting]] = {}
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Setting:
     """The metadata of one setting.
 
     Attributes:
-        help: one or two sentences.
+        help: one or two sentences, from the docstring of the class.
         kinds: the types that it may have, without None.
         choices: the allowed words; empty if it isn't a choice of words.
         at_least, above, below, at_most: bounds of a number.
@@ -42,7 +42,7 @@ class Setting:
         group: the heading of its option in `--help`; that of its class if empty.
     """
 
-    help: str
+    help: str = ""
     kinds: tuple[Any, ...] = ()
     choices: tuple[str, ...] = ()
     at_least: float | None = None
@@ -69,22 +69,31 @@ class Setting:
         )
 
 
-def setting(default: Any, help: str, **about: Any) -> Any:
+def setting(default: Any, **about: Any) -> Any:
     """Return a dataclass field with the metadata of a `Setting`."""
-    return dataclasses.field(default=default, metadata={"setting": Setting(help=help, **about)})
+    return dataclasses.field(default=default, metadata={"setting": Setting(**about)})
 
 
 def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
     """Return the metadata of each setting of a class, by name and in order; types and choices are those of its type."""
-    if kind not in _SETTINGS:
-        hints, settings = get_type_hints(kind), {}
-        for field in dataclasses.fields(kind):
-            about: Setting = field.metadata["setting"]
-            kinds = tuple(part for part in _parts(hints[field.name]) if part is not type(None))
-            words = [word for part in kinds if get_origin(part) is Literal for word in get_args(part)]
-            settings[field.name] = dataclasses.replace(about, kinds=kinds, choices=about.choices or tuple(words))
-        _SETTINGS[kind] = settings
-    return _SETTINGS[kind]
+    if kind in _SETTINGS:
+        return _SETTINGS[kind]
+    hints, settings, helps = get_type_hints(kind), dict[str, Setting](), dict[str, str]()
+    for base in kind.__mro__:
+        _, *parts = re.split(r"^ {4}(\w+): ", _attributes(base), flags=re.MULTILINE)
+        helps |= {name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    for field in dataclasses.fields(kind):
+        about, help = field.metadata.get("setting") or Setting(), helps.get(field.name, "")
+        kinds = tuple(part for part in _parts(hints[field.name]) if part is not type(None))
+        words = [word for part in kinds if get_origin(part) is Literal for word in get_args(part)]
+        choices, help = about.choices or tuple(words), help[:1].upper() + help[1:]
+        settings[field.name] = dataclasses.replace(about, help=help, kinds=kinds, choices=choices)
+    return _SETTINGS.setdefault(kind, settings)
+
+
+def _attributes(kind: type[Any]) -> str:
+    """Return the section of a class's docstring about its attributes, indented by four; empty if there is none."""
+    return inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")[2].partition("\n\n")[0]
 
 
 def parse_setting(kind: type[Settings], name: str, text: str) -> Any:
@@ -154,41 +163,35 @@ def merge_settings(settings: S, **values: Any) -> S:
     return dataclasses.replace(settings, **{name: value for name, value in values.items() if value is not None})
 
 
-def taking(usual: Settings, *, documents: bool = False) -> Callable[[Callable[..., T]], Callable[..., T]]:
+def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Return a decorator for a function whose `**keywords` are settings, without those about choosing.
 
-    It replaces the signature by one that names the settings, with their types, and as defaults the usual values. If it
-    `documents` them, their help takes the place of the keywords' line in the docstring.
+    At run time, it shows the settings in its signature, with the usual values as defaults, and their help in its
+    docstring, in place of the line of the keywords. Editors and type checkers read `seedbed/__init__.pyi`.
     """
-    kind = type(usual)
 
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
-        hints = get_type_hints(kind)
-        signature = inspect.signature(function)
+        import textwrap
+
+        hints, signature = get_type_hints(type(usual)), inspect.signature(function)
         *named, keywords = signature.parameters.values()
-        names = [name for name, about in settings_of(kind).items() if not about.choosing]
         more = [
-            inspect.Parameter(name, _KEYWORD, default=getattr(usual, name), annotation=hints[name]) for name in names
+            inspect.Parameter(name, _KEYWORD, default=getattr(usual, name), annotation=hints[name])
+            for name, about in settings_of(type(usual)).items()
+            if not about.choosing
         ]
         function.__signature__ = signature.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
         function.__annotations__ |= {parameter.name: parameter.annotation for parameter in more}
-        if documents and function.__doc__:
-            helps = [line.strip() for line in _help_lines(kind)]
-            about = re.compile(rf"^( *){keywords.name}: .*$", re.MULTILINE)
-            function.__doc__ = about.sub(lambda line: "\n".join(line[1] + one for one in helps), function.__doc__)
+        helps = [(one.name, settings_of(type(usual))[one.name].help) for one in more]
+        lines = (
+            textwrap.wrap(f"{name}: {help[:1].lower()}{help[1:]}", 108, break_on_hyphens=False) for name, help in helps
+        )
+        text, _, rest = (function.__doc__ or "").partition(f"{keywords.name}: ")
+        text += f"\n{' ' * 8}".join(f"\n{' ' * 12}".join(several) for several in lines)
+        function.__doc__ = text + rest[rest.find("\n") :]
         return function
 
     return decorate
-
-
-def documented(kind: type[T]) -> type[T]:
-    """Add the help of each setting to the docstring of its class, under `Attributes:`."""
-    kind.__doc__ = "\n".join([inspect.cleandoc(kind.__doc__ or ""), "", "Attributes:", *_help_lines(kind)])
-    return kind
-
-
-def _help_lines(kind: type[Any]) -> list[str]:
-    return [f"    {name}: {about.help[:1].lower()}{about.help[1:]}" for name, about in settings_of(kind).items()]
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from seedbed.errors import OptionError, did_you_mean
-from seedbed.settings.fields import Settings, documented, merge_settings, setting
+from seedbed.settings.fields import Settings, merge_settings, setting
 from seedbed.settings.optimizers import OPTIMIZERS
 
 MOST_EPOCHS = 1_000_000
@@ -27,7 +27,6 @@ _BY_ROWS = (
 )
 
 
-@documented
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe(Settings):
     """How networks are trained. `Recipe()` suits the table, `Recipe.tutorial()` is plain gradient descent.
@@ -36,83 +35,47 @@ class Recipe(Settings):
     with the lowest loss of their mean prediction for the rows left out. With `patience=0`, they train on all rows for
     all epochs.
 
+    Attributes:
+        epochs: passes over the training rows, at most; 60 to 200 by the number of rows if left out.
+        lr: learning rate, the highest of the schedule; one that suits the optimizer if left out. compare takes several,
+            and compares each candidate at each.
+        schedule: how the learning rate changes from step to step: constant, cosine down to 0, or onecycle up and down,
+            as CosineAnnealingLR and OneCycleLR of torch.
+        warmup: share of all steps, such as 0.05, over which the rate rises first.
+        optimizer: optimizer, equal to that of the same name in torch.optim.
+        momentum: momentum of sgd.
+        nesterov: use Nesterov's momentum, with sgd and a momentum.
+        weight_decay: weight decay; the optimizer's own default in torch.optim if left out.
+        decay_biases: also decay biases, and scales and shifts of normalisations, as torch.optim does.
+        clip_norm: the largest norm of a network's gradient; a larger gradient is scaled down to it.
+        batch_size: rows per step, or 0 for all rows; 64 to 1,024 by the number of rows if left out.
+        loss: loss: bce (on logits), cross_entropy, mse, or auto, which suits the target.
+        label_smoothing: share, such as 0.1, by which labels are moved towards all classes alike, in the loss that is
+            trained on only.
+        patience: epochs without a lower loss of the rows left out after which training ends; 3 to 8 if left out. 0
+            trains on all rows, for all epochs.
+
     Raises:
         OptionError: a value is out of range, or two values contradict.
     """
 
-    epochs: int | None = setting(
-        None,
-        "Passes over the training rows, at most; 60 to 200 by the number of rows if left out.",
-        at_least=1,
-        at_most=MOST_EPOCHS,
-        word=True,
-    )
-    lr: float | None = setting(
-        None,
-        "Learning rate, the highest of the schedule; one that suits the optimizer if left out. compare takes several,"
-        " and compares each candidate at each.",
-        at_least=0,
-        word=True,
-    )
-    schedule: Schedule = setting(
-        "cosine",
-        "How the learning rate changes from step to step: constant, cosine down to 0, or onecycle up and down, as"
-        " CosineAnnealingLR and OneCycleLR of torch.",
-        word=True,
-    )
-    warmup: float = setting(
-        0.0, "Share of all steps, such as 0.05, over which the rate rises first.", at_least=0, below=1, word=True
-    )
-    optimizer: str = setting(
-        "adamw", "Optimizer, equal to that of the same name in torch.optim.", choices=tuple(OPTIMIZERS), word=True
-    )
-    momentum: float = setting(0.0, "Momentum of sgd.", at_least=0, word=True)
-    nesterov: bool = setting(False, "Use Nesterov's momentum, with sgd and a momentum.", word=True)
-    weight_decay: float | None = setting(
-        None, "Weight decay; the optimizer's own default in torch.optim if left out.", at_least=0, word=True
-    )
-    decay_biases: bool = setting(
-        False, "Also decay biases, and scales and shifts of normalisations, as torch.optim does.", word=True
-    )
+    epochs: int | None = setting(None, at_least=1, at_most=MOST_EPOCHS, word=True)
+    lr: float | None = setting(None, at_least=0, word=True)
+    schedule: Schedule = setting("cosine", word=True)
+    warmup: float = setting(0.0, at_least=0, below=1, word=True)
+    optimizer: str = setting("adamw", choices=tuple(OPTIMIZERS), word=True)
+    momentum: float = setting(0.0, at_least=0, word=True)
+    nesterov: bool = setting(False, word=True)
+    weight_decay: float | None = setting(None, at_least=0, word=True)
+    decay_biases: bool = setting(False, word=True)
     clip_norm: float | None = setting(
-        None,
-        "The largest norm of a network's gradient; a larger gradient is scaled down to it.",
-        above=0,
-        hint="It must be a number above 0, or left out for no clipping.",
-        none="none",
-        word=True,
+        None, above=0, hint="It must be a number above 0, or left out for no clipping.", none="none", word=True
     )
-    batch_size: int | None = setting(
-        None,
-        "Rows per step, or 0 for all rows; 64 to 1,024 by the number of rows if left out.",
-        at_least=0,
-        none="full",
-        none_is=0,
-        word=True,
-    )
-    loss: str = setting(
-        "auto",
-        "Loss: bce (on logits), cross_entropy, mse, or auto, which suits the target.",
-        choices=("auto", *LOSSES),
-        option=False,
-    )
-    label_smoothing: float = setting(
-        0.0,
-        "Share, such as 0.1, by which labels are moved towards all classes alike, in the loss that is trained on only.",
-        at_least=0,
-        below=1,
-        word=True,
-    )
+    batch_size: int | None = setting(None, at_least=0, none="full", none_is=0, word=True)
+    loss: str = setting("auto", choices=("auto", *LOSSES), option=False)
+    label_smoothing: float = setting(0.0, at_least=0, below=1, word=True)
     patience: int | None = setting(
-        None,
-        "Epochs without a lower loss of the rows left out after which training ends; 3 to 8 if left out. 0 trains on"
-        " all rows, for all epochs.",
-        at_least=0,
-        at_most=MOST_EPOCHS,
-        none="none",
-        none_is=0,
-        choosing=True,
-        word=True,
+        None, at_least=0, at_most=MOST_EPOCHS, none="none", none_is=0, choosing=True, word=True
     )
 
     def __post_init__(self) -> None:
@@ -127,15 +90,19 @@ class Recipe(Settings):
         if self.nesterov and not self.momentum:
             raise OptionError("nesterov needs momentum", "Add momentum=0.9.")
 
-    @classmethod
-    def tutorial(cls, **settings: Any) -> Recipe:
-        """Return the recipe of the tutorial, with the given settings: SGD over all rows for 1,000 epochs.
+    if TYPE_CHECKING:
+        tutorial: ClassVar[type[Recipe]]  # takes the same settings
+    else:
 
-        Examples:
-            >>> sb.Recipe.tutorial(lr=0.1).describe()
-            'SGD, lr 0.1, full batch, 1000 epochs'
-        """
-        return replace(RECIPES["tutorial"], **settings)
+        @classmethod
+        def tutorial(cls, **settings: Any) -> Recipe:
+            """Return the recipe of the tutorial, with the given settings: SGD over all rows for 1,000 epochs.
+
+            Examples:
+                >>> sb.Recipe.tutorial(lr=0.1).describe()
+                'SGD, lr 0.1, full batch, 1000 epochs'
+            """
+            return replace(RECIPES["tutorial"], **settings)
 
     def for_rows(self, n_rows: int) -> Recipe:
         """Return the recipe with a learning rate, and with epochs and rows per step that suit so many rows, where it

@@ -64,6 +64,8 @@ def train_many(
     where random numbers are drawn later: the order of minibatches and the masks of `nn.Dropout` depend on the seed, and
     other draws in `forward` also on the networks that train at once. Start values are always those of the loop.
 
+    The settings at the end are those of a `Recipe`, with the defaults of `Recipe.tutorial()`.
+
     >>> X, y = [[0.0], [1.0], [0.0], [1.0]], [0, 1, 0, 1]
     >>> train_many("relu:2", X, y, X, y, seeds=3, epochs=2).test_loss.shape
     (2, 3)
@@ -85,7 +87,7 @@ def train_many(
         device: `"cpu"`, `"cuda"` or `"auto"`, which is CUDA if available.
         n_jobs: chunks of networks to train at a time; None means one per core.
         dtype: `"float32"`, or `"float64"` to study rounding.
-        recipe: settings of a `Recipe`, by name; those left out are those of `Recipe.tutorial()`.
+        recipe: the settings of `Recipe`.
 
     Raises:
         SeedbedError: the arrays don't fit together or contain NaN, or an option is out of range.
