@@ -20,7 +20,7 @@ from seedbed.data.reading import read_table
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
 from seedbed.serve.app import make_app
-from seedbed.serve.forms import Limits
+from seedbed.serve.predictor import Limits
 from seedbed.serve.server import Address, serving
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import recipe_named
@@ -143,7 +143,7 @@ def ask(app: Starlette, method: str, path: str, body: Any = None, **options: Any
     return run(asked(app, method, path, body, **options))
 
 
-def application(model: Model, token: str | None = None, limits: Limits | None = None, **options: Any) -> Starlette:
+def application(model: Model, token: str | None = None, limits: Limits = Limits(), **options: Any) -> Starlette:
     """The application as served at 127.0.0.1:8000."""
     return make_app(model, Address(token=token, **options).accepted(8000), token, limits)
 
@@ -161,7 +161,7 @@ def guarded(fitted: Callable[[str], Model]) -> Starlette:
 
 
 @contextlib.contextmanager
-def running(model: Model, token: str | None = None, limits: Limits | None = None) -> Iterator[int]:
+def running(model: Model, token: str | None = None, limits: Limits = Limits()) -> Iterator[int]:
     """A server on a free port."""
     with serving(model, Address(port=0, token=token), limits=limits) as url:
         yield int(url.rpartition(":")[2])

@@ -8,7 +8,7 @@ import pytest
 
 from seedbed.errors import OptionError
 from seedbed.serve import predictor
-from seedbed.serve.forms import OPEN
+from seedbed.serve.app import OPEN
 from seedbed.serve.server import Address
 
 from .conftest import TOKEN, application, ask, exchange, running

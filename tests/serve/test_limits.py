@@ -1,6 +1,5 @@
 """Limits of size and time: those of the application, and those of sockets."""
 
-import asyncio
 import contextlib
 import json
 import re
@@ -13,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from seedbed.serve import predictor
-from seedbed.serve.forms import Limits
+from seedbed.serve.predictor import Limits
 
-from .conftest import application, ask, asked, exchange, head_of, run, running
+from .conftest import application, ask, exchange, head_of, running
 
 
 def test_the_documented_limits_equal_those_of_the_server():
@@ -25,7 +24,7 @@ def test_the_documented_limits_equal_those_of_the_server():
     for words in ("1 MiB", "32 KiB", "10,000 rows", f"{own.text:,} characters",
                   f"over {own.head_seconds:g} seconds", f"body takes over {own.body_seconds:g}",
                   f"over {own.answer_seconds:g} seconds",
-                  f"over {own.waiting} waiting requests or {own.connections} connections",
+                  f"over {own.connections} connections",
                   f"after {own.stop_seconds:g} seconds"):  # fmt: skip
         assert words in page
 
@@ -129,22 +128,6 @@ def test_at_most_ten_thousand_rows_are_answered(fitted, records):
     assert len(ask(app, "POST", "/predict", [ROW] * 10_000).values["predictions"]) == 10_000
     answer = ask(app, "POST", "/predict", [ROW] * 10_001)
     assert (answer.status, answer.error["message"]) == (422, "Expected `array` of length <= 10000 - at `$.rows`")
-
-
-def test_a_full_queue_refuses_requests_and_says_when_to_retry(fitted, records, gate):
-    async def crowd(app):
-        tasks = [asyncio.ensure_future(asked(app, "POST", "/predict", records[:1])) for _ in range(100)]
-        await asyncio.sleep(0.2)
-        gate.set()
-        return await asyncio.gather(*tasks)
-
-    app = application(fitted("ill"), limits=Limits(waiting=5))
-    answers = run(crowd(app))
-    assert ask(app, "POST", "/predict", records[:1]).status == 200
-    away = [one for one in answers if one.status == 503]
-    assert 90 <= len(away) <= 95
-    assert {one.status for one in answers} == {200, 503}
-    assert {one.headers["retry-after"] for one in away} == {"1"}
 
 
 @pytest.fixture(scope="module")

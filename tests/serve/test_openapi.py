@@ -6,7 +6,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import CHECKS, load_all_checks
 
-from seedbed.serve.forms import OPEN
+from seedbed.serve.app import OPEN
 
 from .conftest import HOST, TOKEN, application, ask
 

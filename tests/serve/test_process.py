@@ -91,8 +91,8 @@ def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_req
     grace = 0.5  # seconds; usually five
     before = (
         "import functools, seedbed.serve.server as server, seedbed.serve.predictor as predictor\n"
-        f"server.Limits = functools.partial(server.Limits, stop_seconds={grace})\n"
-        f"def endless(*_):\n  {work}\npredictor.Predictor._outcomes = endless"
+        f"server.serving = functools.partial(server.serving, limits=server.Limits(stop_seconds={grace}))\n"
+        f"def endless(*_):\n  {work}\npredictor.Predictor._answers = endless"
     )
     with process(saved, "--port", "0", before=before) as (started, port), ThreadPoolExecutor() as pool:
         answers = [pool.submit(exchange, port, head_of(port, 2) + b"\r\n[]") for _ in range(3)]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import hmac
-from collections.abc import Collection, Mapping
-from importlib.resources import files
+from base64 import b64encode
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -21,14 +22,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seedbed.figures.theme import css_themes
 from seedbed.model.model import Model
-from seedbed.serve.forms import OPEN, Limits, document
-from seedbed.serve.predictor import Outcome, Predictor, refusal
+from seedbed.serve.predictor import Limits, Predictor, Problem, Reply, answer_type, refusal, request_type
+
+_REFERENCE = "#/components/schemas/{name}"
+OPEN = ("/", "/health")  # they need no token, as their answers say nothing about the model
 
 
-def make_app(model: Model, hosts: Collection[str], token: str | None = None, limits: Limits | None = None) -> Starlette:
-    """Return an application that serves one model, at some values of the `Host` header in lower case, to requests with
-    the token if there is one. Its `state.predictor` answers."""
-    limits = limits or Limits()
+def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Limits) -> Starlette:
+    """Return an application that serves a model to requests with the token and one of these `Host` headers."""
     predictor = Predictor(model, limits)
 
     async def predict(request: Request) -> Response:
@@ -37,17 +38,20 @@ def make_app(model: Model, hosts: Collection[str], token: str | None = None, lim
             hint = "Send it as a header: Content-Type: application/json."
             return _json(refusal(415, "content_type", "the content type of the body isn't JSON", hint))
         try:
-            async with asyncio.timeout(limits.body_seconds):
+            async with asyncio.timeout(limits.body_seconds) as reading:
                 body = await request.body()
-            return _json(await predictor.answer(body))
+            async with asyncio.timeout(limits.answer_seconds):
+                return _json(await asyncio.wrap_future(predictor.answer(body)))
         except TimeoutError:
-            message = f"the body didn't arrive within {limits.body_seconds:g} seconds"
-            return _json(refusal(408, "timeout", message))
+            if reading.expired():
+                return _json(refusal(408, "timeout", f"the body didn't arrive within {limits.body_seconds:g} seconds"))
+            message = f"there was no answer within {limits.answer_seconds:g} seconds"
+            return _json(refusal(503, "busy", message, "Send fewer rows, or try later."))
         except asyncio.CancelledError:  # by uvicorn, when its time to shut down is over
             return _json(refusal(503, "busy", "the server is stopping", "Try again later."))
 
     fixed = {
-        "/": form_page(token=token is not None),
+        "/": _page(token=token is not None),
         "/health": _json((200, b'{"status":"ok"}')),
         "/card": _json((200, msgspec.json.encode(model.card()))),
         "/openapi.json": _json((200, msgspec.json.encode(document(model, limits, token=token is not None)))),
@@ -60,11 +64,10 @@ def make_app(model: Model, hosts: Collection[str], token: str | None = None, lim
         max_body_size=limits.body,
     )
     app.router.redirect_slashes = False
-    app.state.predictor = predictor
     return app
 
 
-def _gated(app: ASGIApp, hosts: Collection[str], token: str | None) -> ASGIApp:
+def _gated(app: ASGIApp, hosts: frozenset[str], token: str | None) -> ASGIApp:
     """Return the application behind a gate. Names are checked because of DNS rebinding: a foreign page can give its own
     name a local address, and the browser takes both for one site."""
 
@@ -87,29 +90,56 @@ def _gated(app: ASGIApp, hosts: Collection[str], token: str | None) -> ASGIApp:
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message, hint = error.detail.lower(), "POST rows to /predict; GET /openapi.json lists all paths and methods."
-    return _json(refusal(error.status_code, message.replace(" ", "_"), message, hint), error.headers)
+    answer = _json(refusal(error.status_code, message.replace(" ", "_"), message, hint))
+    answer.headers.update(error.headers or {})
+    return answer
 
 
-def _json(outcome: Outcome, headers: Mapping[str, str] | None = None) -> Response:
-    status, body = outcome
-    own = {"content-security-policy": "default-src 'none'; frame-ancestors 'none'"}
-    own |= {"connection": "close"} if status >= 400 else {}  # the rest of a body won't be read
-    own |= {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}.get(status, {})
-    return Response(body, status, {**own, **(headers or {})}, "application/json")
+def _json(reply: Reply) -> Response:
+    status, body = reply
+    headers = {"content-security-policy": "default-src 'none'; frame-ancestors 'none'"}
+    headers |= {"connection": "close"} if status >= 400 else {}  # the rest of a body won't be read
+    headers |= {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}.get(status, {})
+    return Response(body, status, headers, "application/json")
 
 
-def form_page(*, token: bool) -> Response:
-    """Return the page with a form for one row, the same for every model: its script requests the card, with the token
-    if the server needs one, and builds the form from it."""
-    folder = files("seedbed.serve") / "page"
+def _page(*, token: bool) -> Response:
+    """Return the page with a form for one row, the same for every model: its script builds the form from the card."""
+    folder = Path(__file__).with_name("page")
     page, css, script = ((folder / f"page.{end}").read_text("utf-8") for end in ("html", "css", "js"))
     style = css_themes() + css
     # Hashes allow these two and nothing else: no other script, no address but the server's own.
-    digests = (hashlib.sha256(text.encode()).digest() for text in (style, script))
-    of_style, of_script = (base64.b64encode(digest).decode() for digest in digests)
+    hashes = (f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script))
     policy = (
-        f"default-src 'none'; script-src 'sha256-{of_script}'; style-src 'sha256-{of_style}'; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+        "default-src 'none'; style-src {}; script-src {}; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ).format(*hashes)
     body = page.replace("{token}", "yes" if token else "no").replace("{style}", style).replace("{script}", script)
     return Response(body, headers={"content-security-policy": policy}, media_type="text/html")
+
+
+def document(model: Model, limits: Limits, *, token: bool) -> dict[str, Any]:
+    """Return the OpenAPI document of a model and of a server, which may need a token."""
+    types = answer_type(model), dict[str, Problem], request_type(model, limits)
+    (answer, problem, request), schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    row = {"$ref": _REFERENCE.format(name="Row")}
+    accepted = {"schema": {"anyOf": [request, {"type": "array", "items": row}, row]}}
+    refused = {"description": "Refused.", "content": {"application/json": {"schema": problem}}}
+    paths: dict[str, dict[str, dict[str, Any]]] = {}
+    for method, path, summary, media, schema in (
+        ("get", "/", "A page with a form for one row", "text/html", {"type": "string"}),
+        ("get", "/health", "Whether the server runs", "application/json", {"const": {"status": "ok"}}),
+        ("get", "/card", "The model card", "application/json", {"type": "object"}),
+        ("get", "/openapi.json", "This document", "application/json", {"type": "object"}),
+        ("post", "/predict", "Predict rows", "application/json", answer),
+    ):
+        good = {"description": "As requested.", "content": {media: {"schema": schema}}}
+        security: dict[str, Any] = {"security": []} if token and path in OPEN else {}
+        paths[path] = {method: {"summary": summary, "responses": {"200": good, "default": refused}, **security}}
+    paths["/predict"]["post"]["requestBody"] = {"content": {"application/json": accepted}}
+    info = {"title": f"{model.candidate} predicts {model.target_name}", "version": version("seedbed")}
+    described: dict[str, Any] = {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+    if token:
+        described["security"] = [{"token": []}]
+        described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    return described

@@ -1,76 +1,108 @@
-"""Answers to requests in JSON. Requests that wait are predicted together: one row takes as long as a hundred."""
+"""Requests and answers in JSON. Requests that wait are predicted together: one row takes as long as a hundred."""
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import itertools
 import sys
 import traceback
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, Meta, UnsetType
 
+from seedbed.data.table import ColumnSchema
 from seedbed.data.typed import read_values
 from seedbed.errors import DataError, SeedbedError, visible
 from seedbed.model.model import Model
 from seedbed.model.predicting import FLAGS, Predictions, predict_rows
-from seedbed.serve.forms import Limits, Problem, request_type
 
 _MOST_IN_BATCH = 64  # requests
 _BYTES_IN_BATCH = 1 << 17  # of their bodies; a longer one is predicted alone, so that short ones don't wait for it
 _Cell = float | int | str | bool | None
 _BODY = msgspec.json.Decoder(list[dict[str, _Cell]] | dict[str, _Cell | list[dict[str, _Cell] | float]])
-Outcome = tuple[int, bytes]  # an HTTP status, and a body in JSON
+Problem: Any = msgspec.defstruct("Problem", [("code", str), ("message", str), ("hint", str)])
+Reply = tuple[int, bytes]  # an HTTP status, and a body in JSON
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """The limits of one server. Times are in seconds."""
+
+    body: int = 1 << 20  # bytes of a request
+    head: int = 1 << 15  # bytes of its first line and headers
+    rows: int = 10_000  # of a request
+    text: int = 1_000  # characters of a cell
+    connections: int = 512  # requests on others are refused
+    head_seconds: float = 10.0  # from connecting, or from the last answer, to the end of a request's headers
+    body_seconds: float = 30.0  # from there to the end of its body
+    answer_seconds: float = 60.0  # from there to its answer
+    write_seconds: float = 30.0  # for a client to read an answer
+    stop_seconds: float = 5.0  # for the server to end
+
+
+def request_type(model: Model, limits: Limits) -> Any:
+    """Return the type of a request, with rows of the model's columns."""
+    row: Any = TypedDict("Row", {schema.name: _cell(schema, limits) for schema in model.schemas})  # type: ignore[misc]
+    at = Annotated[list[float], Meta(max_length=100, description="Times to predict, of a model of survival.")]
+    rows = Annotated[list[row], Meta(max_length=limits.rows)]
+    fields: list[Any] = [("rows", rows), ("coverage", float | None, None), ("per_class", bool, False), ("at", at, [])]
+    return msgspec.defstruct("Request", fields, forbid_unknown_fields=True)
+
+
+def _cell(schema: ColumnSchema, limits: Limits) -> Any:
+    # Texts are read as in training, where '1,5' may be a number. A level may be unknown to the model.
+    number: Any = float if schema.kind in ("number", "boolean") else int | float
+    about = Meta(description=f"A {schema.kind}; null if it isn't known.", examples=list(schema.levels[:50]) or None)
+    return Annotated[number | Annotated[str, Meta(max_length=limits.text)] | bool | None, about]
+
+
+def answer_type(model: Model) -> Any:
+    """Return the type of the answer to a request."""
+    outcome, of_number = model.outcome, float if model.outcome.is_number else float | None
+    sets = {"set": list[str]} if outcome.has_classes else {"low": float, "high": float}
+    flags: Any = TypedDict("Flags", dict.fromkeys(FLAGS, list[str]))  # type: ignore[misc]
+    fields: list[Any] = [(outcome.answer, str if outcome.has_classes else of_number)]
+    fields += [(outcome.parts, dict[str, float])] if outcome.parts else []
+    fields += [(name, kind | UnsetType, UNSET) for name, kind in sets.items()] if outcome.has_sets else []
+    fields += [("spread", float), ("flags", flags), ("doubtful", bool)]
+    prediction = msgspec.defstruct("Prediction", fields, kw_only=True)
+    return msgspec.defstruct("Answer", [("predictions", list[prediction]), ("ignored", list[str] | UnsetType, UNSET)])  # type: ignore[valid-type]
 
 
 class Predictor:
     """Answers requests with a model in one thread, in batches."""
 
     def __init__(self, model: Model, limits: Limits) -> None:
-        self._model, self._limits, self._request = model, limits, request_type(model, limits)
-        self._waiting: deque[tuple[bytes, asyncio.Future[Outcome]]] = deque()
-        self._thread, self.batch = ThreadPoolExecutor(1, thread_name_prefix="seedbed-predicts"), Future[Any]()
-        self._task: asyncio.Task[None] | None = None
+        self._model, self._request = model, request_type(model, limits)
+        self._waiting: deque[tuple[bytes, Future[Reply]]] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="seedbed-predicts")
 
-    async def answer(self, body: bytes) -> Outcome:
-        """Return the answer to the body of a request."""
-        if len(self._waiting) >= self._limits.waiting:
-            return refusal(503, "busy", "too many requests are waiting", "Try again later.")
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((body, future))
-        self._task = self._task or asyncio.create_task(self._answer_batches())
-        try:
-            async with asyncio.timeout(self._limits.answer_seconds):
-                return await future
-        except TimeoutError:
-            message = f"there was no answer within {self._limits.answer_seconds:g} seconds"
-            return refusal(503, "busy", message, "Send fewer rows, or try later.")
+    def answer(self, body: bytes) -> Future[Reply]:
+        """Return the answer to the body of a request, when there is one."""
+        answer = Future[Reply]()
+        self._waiting.append((body, answer))
+        self._thread.submit(self._answer_waiting)
+        return answer
 
-    async def _answer_batches(self) -> None:
-        try:
-            while waiting := self._waiting:
-                batch = [waiting.popleft()]
-                left = _BYTES_IN_BATCH - len(batch[0][0])
-                while waiting and len(batch) < _MOST_IN_BATCH and (left := left - len(waiting[0][0])) >= 0:
-                    batch.append(waiting.popleft())
-                batch = [(body, future) for body, future in batch if not future.done()]  # its client may have left
-                self.batch = self._thread.submit(self._outcomes, [body for body, _ in batch])
-                for (_, future), outcome in zip(batch, await asyncio.wrap_future(self.batch), strict=True):
-                    if not future.done():
-                        future.set_result(outcome)
-        finally:
-            self._task = None
+    def _answer_waiting(self) -> None:
+        """Answer the requests that wait, those of later calls too; there may be none left."""
+        batch, left = list[tuple[bytes, Future[Reply]]](), _BYTES_IN_BATCH
+        while self._waiting and len(batch) < _MOST_IN_BATCH and (not batch or len(self._waiting[0][0]) <= left):
+            batch.append(self._waiting.popleft())
+            left -= len(batch[-1][0])
+        batch = [(body, answer) for body, answer in batch if answer.set_running_or_notify_cancel()]  # it may be late
+        for (_, answer), response in zip(batch, self._answers([body for body, _ in batch]), strict=True):
+            answer.set_result(response)
 
-    def _outcomes(self, bodies: list[bytes]) -> list[Outcome]:
+    def _answers(self, bodies: list[bytes]) -> list[Reply]:
         """Return the answer to each body. If they can't be answered together, halves show whose error it is."""
         try:
             requests = [self._read(body) for body in bodies]
             rows = [row for request, _ in requests for row in request.rows]
-            predictions, start, answers = self._predict(rows) if rows else None, 0, list[Outcome]()
+            predictions, start, answers = self._predict(rows) if rows else None, 0, list[Reply]()
             for request, others in requests:
                 block = slice(start, start := start + len(request.rows))
                 answer = {"predictions": self._predicted(request, predictions, block) if predictions else []}
@@ -78,18 +110,28 @@ class Predictor:
             return answers
         except Exception as error:  # noqa: BLE001 - an error of one request mustn't end the server
             if half := len(bodies) // 2:
-                return [*self._outcomes(bodies[:half]), *self._outcomes(bodies[half:])]
-            return [_refusal_of(error)]
+                return [*self._answers(bodies[:half]), *self._answers(bodies[half:])]
+            if isinstance(error, SeedbedError):
+                return [refusal(422, error.code, error.message, error.hint)]
+            if isinstance(error, msgspec.ValidationError):
+                return [
+                    refusal(422, "rows", str(error), "Give each row every column of the model; null means unknown.")
+                ]
+            if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
+                hint = 'Send {"rows": [{"COLUMN": VALUE, ...}]}.'
+                return [refusal(400, "json", f"the body isn't JSON: {error}", hint)]
+            print(visible("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # not for clients
+            return [refusal(500, "internal", "the server failed", "This is a bug in seedbed.")]
 
     def _read(self, body: bytes) -> tuple[Any, list[str]]:
         """Return a request, and the names of columns that the model doesn't use."""
         given: Any = _BODY.decode(body)
         has_options = isinstance(given, dict) and isinstance(given.get("rows"), list)  # a column may be called rows
-        rows = given["rows"] if has_options else given if isinstance(given, list) else [given]
-        request = msgspec.convert(given if has_options else {"rows": rows}, self._request)
+        given = given if has_options else {"rows": given if isinstance(given, list) else [given]}
+        rows, request = given["rows"], msgspec.convert(given, self._request)
         # msgspec takes the last of several equal keys. In valid JSON, each colon outside of texts follows a key.
         outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
-        if outside.count(b":") != sum(map(len, rows)) + (len(given) if has_options else 0):
+        if outside.count(b":") != sum(map(len, rows)) + has_options * len(given):
             raise msgspec.DecodeError("an object has a duplicate key")
         return request, sorted(set().union(*rows).difference(self._model.feature_names_in_))
 
@@ -117,7 +159,7 @@ class Predictor:
         if request.coverage is not None or request.per_class:
             covering = model.covering(predictions, request.coverage, per_class=request.per_class)
             if model.labels:
-                fields["set"] = [[*itertools.compress(model.labels, row)] for row in covering.tolist()]
+                fields["set"] = [[model.labels[i] for i in np.flatnonzero(row)] for row in covering]
             else:
                 fields["low"], fields["high"] = covering.T.tolist()
         flags, none = predictions.flags(model.preprocessor.layout.schemas), {kind: list[str]() for kind in FLAGS}
@@ -126,18 +168,6 @@ class Predictor:
         return [dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True)]
 
 
-def refusal(status: int, code: str, message: str, hint: str = "") -> Outcome:
+def refusal(status: int, code: str, message: str, hint: str = "") -> Reply:
     """Return the answer to a request that is refused."""
     return status, msgspec.json.encode({"error": Problem(code, message, hint)})
-
-
-def _refusal_of(error: Exception) -> Outcome:
-    if isinstance(error, SeedbedError):
-        return refusal(422, error.code, error.message, error.hint)
-    if isinstance(error, msgspec.ValidationError):
-        return refusal(422, "rows", str(error), "Give each row every column of the model; null means unknown.")
-    if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
-        return refusal(400, "json", f"the body isn't JSON: {error}", 'Send {"rows": [{"COLUMN": VALUE, ...}]}.')
-    # The trace is for the maintainer, not for the client.
-    print(visible("".join(traceback.format_exception(error))), end="", file=sys.stderr)
-    return refusal(500, "internal", "the server failed", "This is a bug in seedbed.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import ipaddress
 import os
 import re
 import signal
@@ -14,40 +13,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seedbed.errors import OptionError
 from seedbed.model.model import Model
-from seedbed.serve.forms import Limits
-
-if TYPE_CHECKING:
-    import uvicorn
-
-    from seedbed.serve.predictor import Predictor
-
-_NAME = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
+from seedbed.serve.predictor import Limits
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens, and which requests it accepts. Invalid values raise OptionError.
+    """Where a server listens, and which requests it accepts. Invalid values raise OptionError."""
 
-    Attributes:
-        host: an address of this machine, or a name of one.
-        port: 0 for any free port.
-        token: token that requests must contain; needed if other machines can reach `host`.
-        names: other names of the server; one with a port allows that port only.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    token: str | None = None
-    names: Sequence[str] = ()
+    host: str = "127.0.0.1"  # an address of this machine, or a name of one
+    port: int = 8000  # 0 for any free port
+    token: str | None = None  # that requests must contain; needed if other machines can reach the host
+    names: Sequence[str] = ()  # other names of the server; one with a port allows that port only
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise OptionError(f"port is {self.port}", "It must be from 0 to 65535.")
-        if self.token is None and not _is_loopback(self.host):
+        if self.token is None and not re.fullmatch(r"localhost|127(\.\d+){3}|::1", self.host, re.IGNORECASE):
             raise OptionError(f"{self.host} can be reached from other machines, and there is no token", "Give --token.")
         if self.token is not None and not re.fullmatch("[!-~]{16,}", self.token):
             message = f"the token has {len(self.token)} characters, or some that aren't ASCII letters, digits or signs"
@@ -55,8 +40,9 @@ class Address:
         if self.host in ("0.0.0.0", "::") and not self.names:
             message = f"{self.host} is every address of this machine, so the server's name must be given"
             raise OptionError(message, "Give one or several names with --allow-host.")
-        if wrong := [name for name in self.names if not _NAME.fullmatch(name)]:
-            raise OptionError(f"'{wrong[0]}' is not a host name", "Give a name or an address, perhaps with a port.")
+        for name in self.names:
+            if not re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", name, re.IGNORECASE):
+                raise OptionError(f"'{name}' is not a host name", "Give a name or an address, perhaps with a port.")
 
     def url(self, port: int) -> str:
         return f"http://[{self.host}]:{port}" if ":" in self.host else f"http://{self.host}:{port}"
@@ -68,50 +54,27 @@ class Address:
         return frozenset(with_port | {name.lower() for name in (names if port == 80 else self.names)})
 
 
-def _is_loopback(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host.lower() == "localhost"
-
-
 def serve_model(model: Model, address: Address, *, started: Callable[[str], None]) -> None:
     """Serve a model until the process gets SIGINT, which raises KeyboardInterrupt, or SIGTERM, which ends it.
 
-    Current answers are finished first. `started` is called with the server's address when it listens. OptionError is
-    raised if the address isn't available, or a package isn't installed.
+    Current answers are finished first. `started` is called with the address of the server when it listens.
     """
-    with _open_server(model, address, Limits()) as (predictor, server, bound):
-        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        try:
-            started(address.url(bound.getsockname()[1]))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        with serving(model, address) as url:
+            started(url)
             gc.freeze()  # the model stays anyway; collecting it takes a tenth of a second each time
-            server.run(sockets=[bound])  # it raises the signal again when all requests are answered
-        except SystemExit:
-            if predictor.batch.running():
-                os._exit(0)  # Python's own exit would wait for the thread
-            raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
+            while True:
+                time.sleep(60)  # a signal ends it
+    except SystemExit:
+        os._exit(0)  # Python's own exit would wait for a running prediction
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
-def serving(model: Model, address: Address, *, limits: Limits | None = None) -> Iterator[str]:
+def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Iterator[str]:
     """Run a server in a thread of this process while the context is open; yield its address."""
-    with _open_server(model, address, limits or Limits()) as (_, server, bound):
-        thread = threading.Thread(target=server.run, args=([bound],), name="seedbed-serves")
-        thread.start()
-        try:
-            yield address.url(bound.getsockname()[1])
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-@contextlib.contextmanager
-def _open_server(
-    model: Model, address: Address, limits: Limits
-) -> Iterator[tuple[Predictor, uvicorn.Server, socket.socket]]:
-    """Yield a predictor, its server that is ready to run, and a socket that accepts connections already."""
     try:
         import uvicorn
 
@@ -119,21 +82,20 @@ def _open_server(
     except ImportError as error:
         message = f"serving needs {error.name}, which isn't installed"
         raise OptionError(message, "Install it with: pip install 'seedbed[serve]'.") from None
-    host = "127.0.0.1" if address.host.lower() == "localhost" else address.host
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        bound = socket.create_server((host, address.port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        bound = socket.create_server((address.host, address.port), family=family)
     except (OSError, UnicodeError) as error:
         reason = str(getattr(error, "strerror", error)).partition(" (while")[0]
-        message = f"can't listen on {host}, port {address.port} ({reason})"
+        message = f"can't listen on {address.host}, port {address.port} ({reason})"
         hint = "Give an address of this machine with --host, or another --port, 0 for any that is free."
         raise OptionError(message, hint) from None
     with bound:
-        app, waits = make_app(model, address.accepted(bound.getsockname()[1]), address.token, limits), dict[Any, Any]()
+        port, waits = bound.getsockname()[1], dict[Any, Any]()
         config = uvicorn.Config(
-            app,
+            make_app(model, address.accepted(port), address.token, limits),
             http="h11",
             ws="none",
-            lifespan="off",
             log_config=None,
             log_level="critical",  # the predictor prints its own errors
             proxy_headers=False,
@@ -146,7 +108,13 @@ def _open_server(
             timeout_graceful_shutdown=limits.stop_seconds - 1.5,  # type: ignore[arg-type]
         )
         server = uvicorn.Server(config)
-        yield app.state.predictor, server, bound
+        thread = threading.Thread(target=server.run, args=([bound],), name="seedbed-serves")
+        thread.start()
+        try:
+            yield address.url(port)
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 async def _close_slow(connections: set[Any], limits: Limits, waits: dict[Any, tuple[Any, float]]) -> None:
