@@ -38,7 +38,7 @@ class SeedbedError(Exception):
     `str(error)` is both.
 
     Attributes:
-        code: a stable, lower-case identifier of the kind of error, for scripts.
+        code: a stable identifier of the kind of error, for scripts: the name of its class, as `table_not_found`.
         message: what was found, and where.
         hint: what to do about it; may be empty.
         option: the option of `read_table` that the hint is about; usually empty.
@@ -54,6 +54,9 @@ class SeedbedError(Exception):
 
     code = "error"
 
+    def __init_subclass__(cls) -> None:
+        cls.code = re.sub("(?!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Error")).lower()
+
     def __init__(self, message: str, hint: str = "", *, option: str = "") -> None:
         super().__init__(message, hint)
         self.message = message
@@ -67,61 +70,41 @@ class SeedbedError(Exception):
 class UsageError(SeedbedError, ValueError):
     """An option, a candidate or an argument is invalid."""
 
-    code = "usage"
-
 
 class CandidateError(UsageError):
     """A candidate isn't valid, or its network can't be built."""
-
-    code = "candidate"
 
 
 class OptionError(UsageError):
     """The value of an option is out of range, or two options contradict each other."""
 
-    code = "option"
-
 
 class DataError(SeedbedError, ValueError):
     """The table can't be used as it is."""
-
-    code = "data"
 
 
 class TableNotFoundError(DataError):
     """There is no such table."""
 
-    code = "table_not_found"
-
 
 class ColumnError(DataError):
     """A column is missing, or contains something that can't be read."""
-
-    code = "column"
 
 
 class TargetError(DataError):
     """The target has one class, is missing, or has too few rows."""
 
-    code = "target"
-
 
 class UnreadableError(DataError):
     """Bytes, rows or a header can't be read."""
-
-    code = "unreadable"
 
 
 class ModelFileError(DataError):
     """A file is damaged, of another version, or not a model file."""
 
-    code = "model_file"
-
 
 class TrainingError(SeedbedError):
     """A network can't be trained as requested."""
-
-    code = "training"
 
 
 @contextlib.contextmanager
