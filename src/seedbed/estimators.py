@@ -374,11 +374,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         return labels
 
     def predict_proba(self, X: Any) -> Floats:
-        """Return the probability of each class [row, class], in the order of `classes_`.
-
-        Raises:
-            ValueError: as `predict`.
-        """
+        """Return the probability of each class [row, class], in the order of `classes_`."""
         return self._predictions(X).probabilities
 
     def predict_set(self, X: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:

@@ -145,15 +145,6 @@ def _digest(path: Path) -> str:
     return ""
 
 
-def _is_private(path: Path) -> bool:
-    """Return whether a file or folder belongs to this user, is not a link, and can't be written to by other users."""
-    status = path.lstat()
-    if os.name != "posix":  # access lists decide there
-        return not stat.S_ISLNK(status.st_mode)
-    others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode) and not others
-
-
 def private_cache(name: str) -> Path | None:
     """Return a folder for code in the user's cache folder. None if it can't be written, or if another user could
     replace its files."""
@@ -161,14 +152,14 @@ def private_cache(name: str) -> Path | None:
     try:
         for each in (*reversed(folder.parents), folder):  # `parents=True` would create them with the umask's mode
             each.mkdir(exist_ok=True, mode=0o700)
-        usable = _is_private(folder) and not any(_is_strange(parent) for parent in folder.resolve().parents)
+        usable = not folder.is_symlink() and not any(map(_is_strange, (folder, *folder.resolve().parents)))
     except OSError:
         return None
     return folder if usable and os.access(folder, os.W_OK) else None
 
 
 def _is_strange(folder: Path) -> bool:
-    """Return whether another user, except root, could replace a folder inside this one."""
+    """Return whether another user, except root, could replace what is inside a folder."""
     if os.name != "posix":
         return False
     status = folder.stat()
@@ -193,15 +184,10 @@ def _create_part(path: Path) -> tuple[Path, int]:
         elif not stat.S_ISLNK(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
-    while True:
-        part = path.parent / f".{name}.{secrets.token_hex(4)}{_PART}"
-        try:
-            handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode)
-        except FileExistsError:
-            continue
-        with os.fdopen(handle) as file:
-            created = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        return part, created if mode is None else mode
+    part = path.parent / f".{name}.{secrets.token_hex(4)}{_PART}"
+    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode)) as file:
+        created = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    return part, created if mode is None else mode
 
 
 def _naming(path: Path, error: OSError) -> OSError:

@@ -92,21 +92,13 @@ class SeedbedSurvival(Networks):
         return risks
 
     def predict_survival_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:
-        """Return the survival of each row: functions of time [row], or an array [row, time] at `unique_times_`.
-
-        Raises:
-            ValueError: as `predict`.
-        """
+        """Return the survival of each row: functions of time [row], or an array [row, time] at `unique_times_`."""
         predictions = self._predictions(X)  # it says whether the estimator is fitted
         survival = self.model_.survival(predictions, self.unique_times_.tolist())
         return survival if return_array else self._functions(survival)
 
     def predict_cumulative_hazard_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:
-        """Return the cumulative hazard, -log of survival, of each row, as `predict_survival_function`.
-
-        Raises:
-            ValueError: as `predict`.
-        """
+        """Return the cumulative hazard, -log of survival, of each row, as `predict_survival_function`."""
         hazards = -np.log(np.maximum(self.predict_survival_function(X, return_array=True), _LEAST))
         return hazards if return_array else self._functions(hazards, is_hazard=True)
 

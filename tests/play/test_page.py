@@ -11,7 +11,7 @@ import pytest
 import seedbed as sb
 from seedbed.errors import ColumnError, DataError
 from seedbed.play.document import table_document
-from seedbed.play.page import STATIC, bundled, page_text
+from seedbed.play.page import STATIC, page_text
 
 MODULES = sorted(path.name for path in STATIC.glob("*.js"))
 MOST_BYTES = 400_000
@@ -48,13 +48,6 @@ def test_every_import_is_of_a_name_that_its_module_exports(name):
             r"^export (?:async )?(?:function|const|let|class) (\w+)", (STATIC / other).read_text(), re.MULTILINE
         )
         assert {one.strip() for one in names.split(",") if one.strip()} <= set(exported)
-
-
-def test_modules_that_import_each_other_in_a_circle_are_refused(tmp_path):
-    (tmp_path / "a.js").write_text('import { b } from "./b.js";\nexport const a = 1;\n')
-    (tmp_path / "b.js").write_text('import { a } from "./a.js";\nexport const b = 2;\n')
-    with pytest.raises(ValueError, match=r"a\.js -> b\.js -> a\.js"):
-        bundled(["a.js"], tmp_path)
 
 
 def test_markup_in_names_and_cells_cannot_leave_the_table():

@@ -93,25 +93,19 @@ def bundled(entries: Sequence[str], folder: Path = STATIC) -> str:
 
     Args:
         entries: names of files.
-        folder: of all modules.
-
-    Raises:
-        ValueError: modules import each other in a circle.
+        folder: of all modules, which don't import each other in a circle.
     """
     texts: dict[str, str] = {}
 
-    def add(name: str, importers: tuple[str, ...]) -> None:
-        if name in importers:
-            raise ValueError(f"modules import each other in a circle: {' -> '.join([*importers, name])}")
-        if name in texts:
-            return
-        text = (folder / name).read_text(encoding="utf-8")
-        for other in _IMPORT.findall(text):
-            add(other, (*importers, name))
-        texts[name] = _EXPORT.sub("", _IMPORT.sub("", text))
+    def add(name: str) -> None:
+        if name not in texts:
+            text = (folder / name).read_text(encoding="utf-8")
+            for other in _IMPORT.findall(text):
+                add(other)
+            texts[name] = _EXPORT.sub("", _IMPORT.sub("", text))
 
     for entry in entries:
-        add(entry, ())
+        add(entry)
     return "\n".join(texts.values())
 
 
