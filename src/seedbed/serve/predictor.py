@@ -84,18 +84,21 @@ class Predictor:
         """Return the answer to the body of a request, when there is one."""
         answer = Future[Reply]()
         self._waiting.append((body, answer))
-        self._thread.submit(self._answer_waiting)
+        if len(self._waiting) == 1:  # else the thread will take it after those before it
+            self._thread.submit(self._answer_waiting)
         return answer
 
     def _answer_waiting(self) -> None:
-        """Answer the requests that wait, those of later calls too; there may be none left."""
-        batch, left = list[tuple[bytes, Future[Reply]]](), _BYTES_IN_BATCH
-        while self._waiting and len(batch) < _MOST_IN_BATCH and (not batch or len(self._waiting[0][0]) <= left):
-            batch.append(self._waiting.popleft())
-            left -= len(batch[-1][0])
-        batch = [(body, answer) for body, answer in batch if answer.set_running_or_notify_cancel()]  # it may be late
-        for (_, answer), response in zip(batch, self._answers([body for body, _ in batch]), strict=True):
-            answer.set_result(response)
+        while self._waiting:
+            batch, left = list[tuple[bytes, Future[Reply]]](), _BYTES_IN_BATCH
+            while self._waiting and len(batch) < _MOST_IN_BATCH and (not batch or len(self._waiting[0][0]) <= left):
+                batch.append(self._waiting.popleft())
+                left -= len(batch[-1][0])
+            batch = [
+                (body, answer) for body, answer in batch if answer.set_running_or_notify_cancel()
+            ]  # it may be late
+            for (_, answer), reply in zip(batch, self._answers([body for body, _ in batch]), strict=True):
+                answer.set_result(reply)
 
     def _answers(self, bodies: list[bytes]) -> list[Reply]:
         """Return the answer to each body. If they can't be answered together, halves show whose error it is."""
@@ -118,8 +121,7 @@ class Predictor:
                     refusal(422, "rows", str(error), "Give each row every column of the model; null means unknown.")
                 ]
             if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
-                hint = 'Send {"rows": [{"COLUMN": VALUE, ...}]}.'
-                return [refusal(400, "json", f"the body isn't JSON: {error}", hint)]
+                return [refusal(400, "json", f"the body isn't JSON: {error}", 'Send {"rows": [{"COLUMN": VALUE}]}.')]
             print(visible("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # not for clients
             return [refusal(500, "internal", "the server failed", "This is a bug in seedbed.")]
 

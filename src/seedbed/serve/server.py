@@ -55,10 +55,8 @@ class Address:
 
 
 def serve_model(model: Model, address: Address, *, started: Callable[[str], None]) -> None:
-    """Serve a model until the process gets SIGINT, which raises KeyboardInterrupt, or SIGTERM, which ends it.
-
-    Current answers are finished first. `started` is called with the address of the server when it listens.
-    """
+    """Serve a model until SIGINT, which raises KeyboardInterrupt, or SIGTERM, which ends the process. Current answers
+    are finished first. `started` is called with the address of the server when it listens."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with serving(model, address) as url:
