@@ -58,13 +58,11 @@ def train_many(
     dtype: Any = "float32",
     **recipe: Any,
 ) -> History:
-    """Train one network per seed, all at once.
+    """Train one network per seed, all at once, by default with the recipe of the tutorial.
 
     A network with seed `s` equals, up to rounding, the result of a plain loop under `torch.manual_seed(s)`. That ends
     where random numbers are drawn later: the order of minibatches and the masks of `nn.Dropout` depend on the seed, and
     other draws in `forward` also on the networks that train at once. Start values are always those of the loop.
-
-    The settings at the end are those of a `Recipe`, with the defaults of `Recipe.tutorial()`.
 
     >>> X, y = [[0.0], [1.0], [0.0], [1.0]], [0, 1, 0, 1]
     >>> train_many("relu:2", X, y, X, y, seeds=3, epochs=2).test_loss.shape
