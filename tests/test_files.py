@@ -135,6 +135,7 @@ def test_the_standard_input_leaves_no_file(place, monkeypatch, score):
 
 
 UNSAFE = {
+    "sticky": lambda folder: folder.chmod(0o1777),
     "of another user": lambda folder: os.chown(folder, OTHER, OTHER),
     "open to the group": lambda folder: folder.chmod(0o770),
     "open to all": lambda folder: folder.chmod(0o777),

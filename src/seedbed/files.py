@@ -145,6 +145,15 @@ def _digest(path: Path) -> str:
     return ""
 
 
+def _is_private(path: Path) -> bool:
+    """Return whether a file or folder belongs to this user, is not a link, and can't be written to by other users."""
+    status = path.lstat()
+    if os.name != "posix":  # access lists decide there
+        return not stat.S_ISLNK(status.st_mode)
+    others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid == os.geteuid() and not stat.S_ISLNK(status.st_mode) and not others
+
+
 def private_cache(name: str) -> Path | None:
     """Return a folder for code in the user's cache folder. None if it can't be written, or if another user could
     replace its files."""
@@ -152,14 +161,14 @@ def private_cache(name: str) -> Path | None:
     try:
         for each in (*reversed(folder.parents), folder):  # `parents=True` would create them with the umask's mode
             each.mkdir(exist_ok=True, mode=0o700)
-        usable = not folder.is_symlink() and not any(map(_is_strange, (folder, *folder.resolve().parents)))
+        usable = _is_private(folder) and not any(map(_is_strange, folder.resolve().parents))
     except OSError:
         return None
     return folder if usable and os.access(folder, os.W_OK) else None
 
 
 def _is_strange(folder: Path) -> bool:
-    """Return whether another user, except root, could replace what is inside a folder."""
+    """Return whether another user, except root, could replace a folder inside this one."""
     if os.name != "posix":
         return False
     status = folder.stat()

@@ -19,6 +19,8 @@ from seedbed.errors import OptionError
 from seedbed.model.model import Model
 from seedbed.serve.predictor import Limits
 
+_THREAD = "seedbed-serves"
+
 
 @dataclass(frozen=True)
 class Address:
@@ -62,8 +64,8 @@ def serve_model(model: Model, address: Address, *, started: Callable[[str], None
         with serving(model, address) as url:
             started(url)
             gc.freeze()  # the model stays anyway; collecting it takes a tenth of a second each time
-            while True:
-                time.sleep(60)  # a signal ends it
+            while any(thread.name == _THREAD for thread in threading.enumerate()):
+                time.sleep(1)  # a signal ends it
     except SystemExit:
         os._exit(0)  # Python's own exit would wait for a running prediction
     finally:
@@ -80,12 +82,12 @@ def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Ite
     except ImportError as error:
         message = f"serving needs {error.name}, which isn't installed"
         raise OptionError(message, "Install it with: pip install 'seedbed[serve]'.") from None
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    host = "127.0.0.1" if address.host.lower() == "localhost" else address.host
     try:
-        bound = socket.create_server((address.host, address.port), family=family)
+        bound = socket.create_server((host, address.port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, UnicodeError) as error:
         reason = str(getattr(error, "strerror", error)).partition(" (while")[0]
-        message = f"can't listen on {address.host}, port {address.port} ({reason})"
+        message = f"can't listen on {host}, port {address.port} ({reason})"
         hint = "Give an address of this machine with --host, or another --port, 0 for any that is free."
         raise OptionError(message, hint) from None
     with bound:
@@ -106,7 +108,7 @@ def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Ite
             timeout_graceful_shutdown=limits.stop_seconds - 1.5,  # type: ignore[arg-type]
         )
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([bound],), name="seedbed-serves")
+        thread = threading.Thread(target=server.run, args=([bound],), name=_THREAD)
         thread.start()
         try:
             yield address.url(port)
