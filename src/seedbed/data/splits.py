@@ -16,18 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.errors import OptionError, TargetError, counted
-from seedbed.typing import Floats, Ints
+from seedbed.typing import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Training and test rows of one fold of one repeat.
+    """Training and test rows of one fold of one repeat; both are counted from 0.
 
-    Attributes:
-        repeat: counted from 0.
-        fold: counted from 0.
-        train: row indices; sorted, but for `holdout` without groups, which keeps scikit-learn's shuffled order.
-        test: row indices, likewise.
+    Row numbers are sorted, but for `holdout` without groups, which keeps scikit-learn's shuffled order.
     """
 
     repeat: int
@@ -52,22 +48,18 @@ def holdout(
         OptionError: `test_size` is not such a share, or leaves no row of another class; or there is one group only.
         TargetError: fewer than 2 rows outside the largest class, or all of them in one group.
     """
-    if not 0.0 < test_size < 1.0:
-        raise OptionError(f"test_size is {test_size}", "Give the share of rows to test on, such as 0.2.")
-    n_rows = len(target)
+    n_rows, n_test = len(target), _n_tested(len(target), test_size)
     codes, counts = _classes(target, random_state, at_least=2, why="a row to train on and one to test on")
-    n_test = math.ceil(test_size * n_rows)
     fewest = min(n_test, n_rows - n_test)
     if fewest < min(len(counts), 2):
-        raise OptionError(
-            f"test_size {test_size} leaves {counted(n_rows - n_test, 'row')} to train on and {n_test} to test on"
-            + (f", for {len(counts)} classes" if len(counts) > 1 else ""),
-            "Choose a share that leaves each side some rows, and each of two classes one.",
-        )
+        sides = f"{counted(n_rows - n_test, 'row')} to train on and {n_test} to test on"
+        sides += f", for {len(counts)} classes" if len(counts) > 1 else ""
+        hint = "Choose a share that leaves each side some rows, and each of two classes one."
+        raise OptionError(f"test_size {test_size} leaves {sides}", hint)
     grouped = _find_groups(codes, groups, folds=2)
     if grouped is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
-        train, test = _shuffle(None if _strata(target) is None else codes, n_rows, n_test, random_state)
-        return Split(repeat=0, fold=0, train=train, test=test)
+        train, test = _shuffle(None if _are_numbers(target) else codes, n_rows, n_test, random_state)
+        return Split(0, 0, train, test)
     rng = np.random.default_rng(random_state)
     tested = np.zeros(n_rows, dtype=bool)
     if grouped is None:
@@ -75,9 +67,7 @@ def holdout(
         tested[in_order[((np.arange(n_test) + rng.random()) * n_rows / n_test).astype(np.int64)]] = True
     else:
         tested = grouped.distribute(np.array([n_rows - n_test, n_test]) / n_rows, rng) == 1
-    split = Split(repeat=0, fold=0, train=np.flatnonzero(~tested), test=np.flatnonzero(tested))
-    check_training(target, split)
-    return split
+    return _tested_split(target, 0, 0, tested)
 
 
 def repeated_folds(
@@ -92,10 +82,9 @@ def repeated_folds(
         OptionError: fewer than 2 folds or 1 repeat, or fewer rows or groups than folds.
         TargetError: fewer rows outside the largest class than there are folds, or all of them in one group.
     """
-    if folds < 2:
-        raise OptionError(f"folds is {folds}", "Give at least 2.")
-    if repeats < 1:
-        raise OptionError(f"repeats is {repeats}", "Give at least 1.")
+    for name, number, least in (("folds", folds, 2), ("repeats", repeats, 1)):
+        if number < least:
+            raise OptionError(f"{name} is {number}", f"Give at least {least}.")
     codes, counts = _classes(target, random_state, at_least=folds, why=f"one for each of {folds} folds")
     if len(target) < folds:
         raise OptionError(f"{counted(len(target), 'row')} can't be divided into {folds} folds", "Use fewer folds.")
@@ -107,7 +96,7 @@ def repeated_folds(
         fold_of_row = np.empty(len(codes), dtype=np.int64)
         if grouped is not None:
             fold_of_row = grouped.distribute(np.full(folds, 1.0 / folds), rng)
-        elif _strata(target) is None:
+        elif _are_numbers(target):
             fold_of_row[random.permutation(len(codes))] = np.sort(np.arange(len(codes)) % folds)
         elif counts.min() >= folds:
             # Of the rows sorted by class, each fold gets every `folds`-th; within a class, they are shuffled.
@@ -119,19 +108,18 @@ def repeated_folds(
                 fold_of_row[codes == code] = folds_of_class
         else:
             fold_of_row[rows_by_class(codes, rng)] = np.arange(len(codes)) % folds
-        for fold in range(folds):
-            tested = fold_of_row == fold
-            splits.append(Split(repeat, fold, train=np.flatnonzero(~tested), test=np.flatnonzero(tested)))
-            check_training(target, splits[-1])
+        splits += [_tested_split(target, repeat, fold, fold_of_row == fold) for fold in range(folds)]
     return tuple(splits)
 
 
-def _shuffle(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -> tuple[Ints, Ints]:
-    """Return the positions of training and test rows, equal to scikit-learn's `train_test_split`.
+def _tested_split(target: NDArray[Any], repeat: int, fold: int, tested: Bools) -> Split:
+    split = Split(repeat, fold, train=np.flatnonzero(~tested), test=np.flatnonzero(tested))
+    check_training(target, split)
+    return split
 
-    Args:
-        codes: of the classes by which to stratify, counted from 0 [row]; or None.
-    """
+
+def _shuffle(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -> tuple[Ints, Ints]:
+    """Return training and test rows, equal to scikit-learn's `train_test_split`; codes [row] are to stratify by."""
     random = np.random.RandomState(random_state)
     if codes is None:
         order = random.permutation(n_rows)
@@ -139,10 +127,9 @@ def _shuffle(codes: Ints | None, n_rows: int, n_test: int, random_state: int) ->
     counts = np.bincount(codes)
     n_train_of = _apportion(counts, n_rows - n_test, random)
     n_test_of = _apportion(counts - n_train_of, n_test, random)
-    in_order = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
-    trained, tested = [], []
-    for rows, n_trained, n_tested in zip(in_order, n_train_of, n_test_of, strict=True):
-        rows = rows[random.permutation(len(rows))]
+    trained, tested = list[Ints](), list[Ints]()
+    for code, (n_trained, n_tested) in enumerate(zip(n_train_of, n_test_of, strict=True)):
+        rows = random.permutation(np.flatnonzero(codes == code))
         trained.append(rows[:n_trained])
         tested.append(rows[n_trained : n_trained + n_tested])
     return random.permutation(np.concatenate(trained)), random.permutation(np.concatenate(tested))
@@ -162,20 +149,23 @@ def _apportion(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
     return np.asarray(parts, dtype=np.int64)
 
 
+def _n_tested(n_rows: int, test_size: float) -> int:
+    if not 0.0 < test_size < 1.0:
+        raise OptionError(f"test_size is {test_size}", "Give the share of rows to test on, such as 0.2.")
+    return math.ceil(test_size * n_rows)
+
+
 def check_training(target: NDArray[Any], split: Split) -> None:
     """Raise TargetError if the training rows have one class only, which groups, or time, may leave."""
     trained = target[split.train]
-    if _strata(target) is not None and len(trained) and (trained == trained[0]).all():
-        raise TargetError(
-            f"all {len(trained)} rows to train on are of the class with code {trained[0]}, as the rows of every other "
-            "class are to be tested",
-            "Rows outside the largest class must lie in several groups or, split by time, among the earlier rows.",
-        )
+    if not _are_numbers(target) and len(trained) and (trained == trained[0]).all():
+        message = f"all {len(trained)} rows to train on are of the class with code {trained[0]}, as the rows of every "
+        hint = "Rows outside the largest class must lie in several groups or, split by time, among the earlier rows."
+        raise TargetError(f"{message}other class are to be tested", hint)
 
 
-def _strata(target: NDArray[Any]) -> NDArray[Any] | None:
-    """Return what to stratify by: class codes; None if the target holds numbers."""
-    return None if target.dtype.kind == "f" else target
+def _are_numbers(target: NDArray[Any]) -> bool:
+    return target.dtype.kind == "f"
 
 
 def _classes(target: NDArray[Any], random_state: int, *, at_least: int, why: str) -> tuple[Ints, Ints]:
@@ -187,17 +177,18 @@ def _classes(target: NDArray[Any], random_state: int, *, at_least: int, why: str
     """
     if not 0 <= random_state < 2**32:
         raise OptionError(f"random_state is {random_state}", "Give a whole number from 0 to 4294967295.")
-    if _strata(target) is None:
+    if _are_numbers(target):
         return np.zeros(len(target), dtype=np.int64), np.array([len(target)])
     _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
     if len(counts) < 2:
         raise TargetError(f"the target has {len(counts)} class(es)", "A classification needs two.")
     outside = len(target) - int(counts.max())
     if outside < at_least:
-        raise TargetError(
-            f"{outside} of {len(target)} rows lie outside the largest class; at least {at_least} are needed ({why})",
-            f"Use fewer folds (at most {outside}) or more rows." if outside > 1 else "Add rows of another class.",
+        message = (
+            f"{outside} of {len(target)} rows lie outside the largest class; at least {at_least} are needed ({why})"
         )
+        hint = f"Use fewer folds (at most {outside}) or more rows." if outside > 1 else "Add rows of another class."
+        raise TargetError(message, hint)
     return codes, counts
 
 
@@ -207,13 +198,9 @@ def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows
         return None
     grouped = GroupedRows(codes, groups)
     if grouped.n_groups < folds:
-        raise OptionError(
-            f"the {len(codes)} rows form {counted(grouped.n_groups, 'group')}, too few for {folds} parts that share "
-            "none",
-            f"Use at most {counted(grouped.n_groups, 'fold')}."
-            if grouped.n_groups > 1
-            else "Group rows by another column, or not.",
-        )
+        n = grouped.n_groups
+        message = f"the {len(codes)} rows form {counted(n, 'group')}, too few for {folds} parts that share none"
+        raise OptionError(message, f"Use at most {n} folds." if n > 1 else "Group rows by another column, or not.")
     return None if grouped.n_groups == len(codes) else grouped
 
 
@@ -228,22 +215,20 @@ def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None =
     Raises:
         OptionError: `test_size` is not such a share, all times are equal, or groups leave nothing to train on.
     """
-    if not 0.0 < test_size < 1.0:
-        raise OptionError(f"test_size is {test_size}", "Give the share of rows to test on, such as 0.2.")
     n_rows = len(times)
     order = np.argsort(times, kind="stable")
-    cuts = _cuts(times[order], [n_rows - math.ceil(test_size * n_rows)])
+    cuts = _cuts(times[order], [n_rows - _n_tested(n_rows, test_size)])
     if not cuts:
         raise OptionError(f"all {n_rows} rows have the same time", "Split them by another column, or not by time.")
     earlier, test = np.sort(order[: cuts[0]]), np.sort(order[cuts[0] :])
     train = _drop_tested_groups(earlier, test, groups)
     if not len(train):
-        raise OptionError(
-            f"each of the {len(earlier)} earlier rows is of a group with rows among the latest {len(test)}, so none is "
-            "left to train on",
-            "Split by time without a group column, or by groups without time.",
+        message = (
+            f"each of the {len(earlier)} earlier rows is of a group with rows among the latest {len(test)}, so none "
         )
-    return Split(repeat=0, fold=0, train=train, test=test)
+        hint = "Split by time without a group column, or by groups without time."
+        raise OptionError(f"{message}is left to train on", hint)
+    return Split(0, 0, train, test)
 
 
 def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = None) -> tuple[tuple[Ints, Ints], ...]:
@@ -253,16 +238,12 @@ def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = N
     of at least 10 rows, and into fewer than `folds` blocks if there are too few rows. Rows whose group is in a window's
     block are left out of its training.
 
-    Returns:
-        For each window (rows to train on, rows to choose by), both sorted; none if all times are equal, or if groups
-        leave no window a row to train on.
+    Returns (rows to train on, rows to choose by) of each window, both sorted; none if all times are equal, or if groups
+    leave no window a row to train on.
     """
-    times_of_rows = times[rows]
-    order = np.argsort(times_of_rows, kind="stable")
-    n_rows = len(rows)
+    order, n_rows = np.argsort(times[rows], kind="stable"), len(rows)
     n_blocks = max(1, min(folds, n_rows // (2 * _FEWEST_TO_CHOOSE_BY)))
-    wanted = [round(n_rows / 2 * (1 + block / n_blocks)) for block in range(n_blocks)]
-    cuts = _cuts(times_of_rows[order], wanted)
+    cuts = _cuts(times[rows][order], [round(n_rows / 2 * (1 + block / n_blocks)) for block in range(n_blocks)])
     windows = []
     for start, stop in itertools.pairwise([*cuts, n_rows]):
         block = np.sort(rows[order[start:stop]])
@@ -281,32 +262,26 @@ def _cuts(ordered: Floats, wanted: list[int]) -> list[int]:
 
 
 def _drop_tested_groups(train: Ints, test: Ints, groups: Ints | None) -> Ints:
-    """Return the training rows whose group isn't tested."""
     return train if groups is None else train[~np.isin(groups[train], groups[test])]
 
 
-_FEWEST_OF_A_CLASS = 20  # as far as there are so many: fewer can't be divided into folds
 _STRATA = 10  # of a target of numbers, by its quantiles
 
 
 def sample_rows(
-    target: NDArray[Any],
-    n_rows: int,
-    *,
-    random_state: int,
-    groups: Ints | None = None,
-    fewest: int = _FEWEST_OF_A_CLASS,
+    target: NDArray[Any], n_rows: int, *, random_state: int, groups: Ints | None = None, fewest: int = 20
 ) -> Ints:
     """Return the numbers of about `n_rows` random rows, in ascending order, stratified by the target.
 
-    Rows are taken in proportion to the classes, but at least `fewest` of each class if it has so many. A numeric target
-    is divided into tenths. Groups are taken as a whole, each counted with the target of its first row. Times are
-    ignored, so the sample covers the same period as the table. A larger sample contains all rows of a smaller one.
+    Rows are taken in proportion to the classes, but at least `fewest` of each class if it has so many (fewer can't be
+    divided into folds), or to tenths of a numeric target. Groups are taken as a whole, each counted with the target of
+    its first row. Times are ignored, so the sample covers the same period as the table. A larger sample contains all
+    rows of a smaller one.
     """
     if n_rows >= len(target):
         return np.arange(len(target))
-    strata = target
-    if target.dtype.kind == "f":
+    strata, numeric = target, _are_numbers(target)
+    if numeric:
         strata = np.searchsorted(np.quantile(target, np.arange(1, _STRATA) / _STRATA), target)
     groups = np.arange(len(target)) if groups is None else groups
     _, first, group, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
@@ -317,7 +292,7 @@ def sample_rows(
         of_stratum = drawn[of_group[drawn] == stratum]
         before = np.cumsum(size[of_stratum]) - size[of_stratum]
         total = int(size[of_stratum].sum())
-        least = 0 if target.dtype.kind == "f" else min(fewest, total)
+        least = 0 if numeric else min(fewest, total)
         drawn_groups[of_stratum[before < max(least, round(total * n_rows / len(target)))]] = True
     return np.flatnonzero(drawn_groups[group])
 
@@ -328,8 +303,7 @@ def rows_by_class(codes: Ints, rng: np.random.Generator) -> Ints:
     Giving them to the folds in turn yields folds of one size with similar shares of every class, however rare.
     """
     _, numbers, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    place = np.empty(len(counts), dtype=np.int64)
-    place[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    place = np.argsort(np.argsort(-counts, kind="stable"))
     shuffled = rng.permutation(len(codes))
     return shuffled[np.argsort(place[numbers[shuffled]], kind="stable")]
 
@@ -338,12 +312,8 @@ class GroupedRows:
     """Rows in groups, which can be distributed over folds repeatedly.
 
     Groups with the same number of rows of each class are of one kind and are distributed together: tens of thousands
-    of groups are mostly single rows and pairs. scikit-learn's StratifiedGroupKFold loops over groups in Python and
-    takes 8.7 s for 10 folds of 50,000 rows in 41,000 groups; this takes some hundredths of a second.
-
-    Args:
-        codes: of the classes, counted from 0 [row]; all are equal without classes.
-        groups: of the rows [row].
+    of groups are mostly single rows and pairs, over which scikit-learn's StratifiedGroupKFold loops for seconds. Codes
+    of classes count from 0 [row]; without classes, all are equal.
     """
 
     def __init__(self, codes: Ints, groups: Ints) -> None:
@@ -369,10 +339,8 @@ class GroupedRows:
 
         That is the fold in which the squared distance from its share of every class grows least, with classes weighted
         by one over their size. The number of rows decides only between folds that need a group's classes alike. So an
-        empty fold is preferred to others of an equal share, and none stays empty.
-
-        Args:
-            shares: of the rows [fold], adding up to 1; at most as many folds as there are groups.
+        empty fold is preferred to others of an equal share, and none stays empty. The shares of the rows [fold] add up
+        to 1, and there are at most as many folds as groups.
         """
         weights = 1.0 / np.maximum(self._totals, 1)
         weights[-1] = 1e-3 / self._totals[-1] ** 2  # all rows of a table weigh less than one row of a class
@@ -391,20 +359,15 @@ class GroupedRows:
         for fold in range(len(shares)):
             n = np.bincount(fold_of_group, minlength=len(shares))
             if n[fold] == 0:  # a small share may be less than any group
-                spare = smallest_first[n[fold_of_group[smallest_first]] > 1]
-                fold_of_group[spare[0]] = fold
+                fold_of_group[smallest_first[n[fold_of_group[smallest_first]] > 1][0]] = fold
         return fold_of_group[self._group]
 
 
 def _fill_evenly(level: Floats, step: Floats, n: int, turn: Ints) -> Ints:
     """Return how many of n equal groups each fold gets [fold]; each goes to the fold that is lowest after half a step.
 
-    First all at once, up to the level that fractions of groups would reach, then one by one.
-
-    Args:
-        level: of each fold before [fold].
-        step: increase of the level by one group [fold].
-        turn: order of folds that are equally low.
+    First all at once, up to the level that fractions of groups would reach, then one by one. A group raises the level
+    of a fold [fold] by its step [fold]; of folds that are equally low, the first in `turn` gets it.
     """
     order = np.argsort(level)
     capacity = np.cumsum(1.0 / step[order])

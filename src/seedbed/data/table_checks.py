@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Remark
 from seedbed.data.table import Column, Table
-from seedbed.errors import spell, spell_all
+from seedbed.errors import counted, spell, spell_all
 from seedbed.evaluation.estimates import mean_ranks
 from seedbed.evaluation.summaries import Note
-from seedbed.typing import Floats, Ints
+from seedbed.typing import Bools, Floats, Ints
 
 _BY_CHANCE = 0.1  # of the pairs of equal rows
 _FEWEST, _FEWEST_OUTSIDE = 20, 10  # different rows, and those outside the largest class: as a verdict needs them
@@ -24,9 +25,7 @@ _ROWS_HASHED = 1 << 16  # at a time, for little memory
 # Leaks
 _SUSPECT, _NEARLY = 0.98, 0.96
 _BY_LUCK = 1e-3  # that any column of the table is cut so well
-_MOST_ROWS = 20_000
-_FEWEST_OF_A_CLASS = 10
-_FOLDS = 5
+_MOST_ROWS, _FEWEST_OF_A_CLASS, _FOLDS = 20_000, 10, 5
 _BINS_OF_A_CLASS, _ROWS_OF_A_BIN = 32, 3
 
 # Order
@@ -44,26 +43,24 @@ def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None
 
     A missing cell equals a missing cell, and 0 equals -0.
     """
-    parts = [
-        _hashes(_make_comparable(features[rows], None if target is None else target[rows]).view(np.uint64))
-        for rows in (slice(start, start + _ROWS_HASHED) for start in range(0, len(features), _ROWS_HASHED))
-    ]
-    _, numbers, counts = np.unique(np.concatenate(parts), return_inverse=True, return_counts=True)
+
+    def comparable(rows: Bools | slice) -> Floats:
+        """Return rows [row, column] whose bytes are equal if their values are: -0 becomes 0, and all NaN are alike."""
+        columns = [features[rows]] if target is None else [features[rows], np.asarray(target[rows], dtype=np.float64)]
+        matrix: Floats = np.column_stack(columns) + 0.0
+        matrix[np.isnan(matrix)] = np.nan
+        return matrix
+
+    starts = range(0, len(features), _ROWS_HASHED)
+    hashes = [_hashes(comparable(slice(start, start + _ROWS_HASHED)).view(np.uint64)) for start in starts]
+    _, numbers, counts = np.unique(np.concatenate(hashes), return_inverse=True, return_counts=True)
     suspect = counts[numbers] > 1  # usually few: sorting whole rows takes ten times as long
     if suspect.any():
-        matrix = _make_comparable(features[suspect], None if target is None else target[suspect])
+        matrix = comparable(suspect)
         whole_rows = matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize)))[:, 0]
         numbers[suspect] = len(counts) + np.unique(whole_rows, return_inverse=True)[1]
         numbers = np.unique(numbers, return_inverse=True)[1]
     return numbers.astype(np.int64)
-
-
-def _make_comparable(features: Floats, target: NDArray[np.generic] | None) -> Floats:
-    """Return rows [row, column] whose bytes are equal if their values are: -0 becomes 0, and all NaN are alike."""
-    columns = [features] if target is None else [features, np.asarray(target, dtype=np.float64)]
-    matrix: Floats = np.column_stack(columns) + 0.0
-    matrix[np.isnan(matrix)] = np.nan
-    return matrix
 
 
 def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -79,18 +76,15 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     """Return groups of rows to keep in one fold [row], None if there are none, and remarks (SB201, SB202, SB206).
 
     Rows with equal features stay together whatever their target. If only those with an equal target did, the features
-    of a test row would occur in training under the other labels alone. That turns a random forest's accuracy on
-    blood_transfusion from .75 to .58, and on kc1 from .86 to .74 (whole patterns: .71 and .85).
+    of a test row would occur in training under the other labels alone: a random forest's accuracy on
+    blood_transfusion falls from .75 to .58 (whole patterns: .71).
 
     They don't stay together in three cases:
-    - At least a tenth of the pairs of equal rows are what chance gives if columns of few values are independent. Equal
-      rows aren't copies then, and without them a fold would test feature values never seen, unlike new rows. Chance
-      gives 1 of all pairs in tables of four flags, .9 in haberman, .4 in breast_cancer_ljubljana, .2 in cmc; .02 in
-      titanic, .007 in blood_transfusion, .0004 in mammography, and less than 1e-6 in kc1, wine_quality and spambase.
-    - They leave fewer than 20 different rows, or 10 outside the largest class (of few rows, fewer than half): too few
-      to make folds.
-    - One row occurs in more than a tenth of the table and would fill a fold. Other rows stay together. In mammography,
-      one occurs in 30 %; the commonest of kc1 in 5 %, of breast_w and blood_transfusion in 4 %.
+    - At least a tenth of the pairs of equal rows are what chance gives if columns of few values are independent (in
+      haberman .9, in cmc .2; in titanic .02). Equal rows aren't copies then, and without them a fold would test feature
+      values never seen, unlike new rows.
+    - They leave fewer than 20 different rows, or 10 outside the largest class (of few rows, fewer than half).
+    - One row occurs in more than a tenth of the table (in mammography 30 %) and would fill a fold.
     """
     patterns = duplicate_groups(table.features)
     sizes = np.bincount(patterns)
@@ -103,17 +97,24 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
         remarks.append(Remark(message, code=code, count=len(rows), rows=rows.tolist()))
 
     again = f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
-    if _pairs_by_chance(table, at_least=_BY_CHANCE * _pairs(sizes)) >= _BY_CHANCE * _pairs(sizes):
+    every = expected = n_rows * (n_rows - 1) / 2
+    few = _BY_CHANCE * pairs_of(patterns)
+    for column in table.columns:  # the pairs if columns are independent
+        if expected < few:
+            break
+        expected *= pairs_of(column.values) / every
+    if expected >= few:
         message = f"{again}, as happens by chance in columns of few values; they aren't kept in one fold"
         remark("SB206", message, _find_repeated(patterns))
         return None, tuple(remarks)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
     groups = np.where(common[patterns], len(sizes) + np.arange(n_rows), patterns)
-    if _too_few(table, groups):
-        message = (
-            f"{again}, and too few different ones are left to keep them in one fold; scores of a network that "
-            "memorises its training rows will be too good"
-        )
+    required = [(groups, _FEWEST)]
+    if not table.outcome.is_number:
+        required.append((groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE))
+    if any(len(np.unique(some)) < max(2, min(fewest, len(some) // 2)) for some, fewest in required):
+        why = "too few different ones are left to keep them in one fold"
+        message = f"{again}, and {why}; scores of a network that memorises its training rows will be too good"
         remark("SB206", message, _find_repeated(patterns))
         return None, tuple(remarks)
     same = duplicate_groups(patterns[:, None].astype(np.float64), table.target)
@@ -123,7 +124,7 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
         remark("SB201", f"{words}; rows with equal features stay in one fold", copies)
     n_targets = np.bincount(patterns[np.unique(same, return_index=True)[1]])
     disagreeing = np.flatnonzero(n_targets[patterns] > 1)
-    if not table.outcome.is_number and len(disagreeing):
+    if len(disagreeing) and not table.outcome.is_number:
         words = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
         remark("SB202", f"{words}; rows with equal features stay in one fold", disagreeing)
     for pattern in np.flatnonzero(common):
@@ -137,39 +138,19 @@ def merge_groups(named: Ints | None, duplicates: Ints | None) -> Ints | None:
     """Return the finest groups [row] that keep together what either of two groupings keeps together; None is none."""
     if named is None or duplicates is None:
         return duplicates if named is None else named
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     groups, others = (np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates))
-    while True:  # at least halves the groups that have to be joined
-        lowest, joined = np.full(others.max() + 1, len(groups)), np.arange(groups.max() + 1)
-        np.minimum.at(lowest, others, groups)
-        np.minimum.at(joined, groups, lowest[others])
-        if (joined == np.arange(len(joined))).all():
-            return groups.astype(np.int64)
-        while (joined[joined] != joined).any():
-            joined = joined[joined]
-        groups = np.unique(joined[groups], return_inverse=True)[1]
+    n_groups, n_nodes = int(groups.max()) + 1, int(groups.max() + others.max()) + 2
+    edges = coo_array((np.ones(len(groups)), (groups, n_groups + others)), shape=(n_nodes, n_nodes))
+    return np.asarray(connected_components(edges, directed=False)[1][groups], dtype=np.int64)
 
 
-def _pairs(sizes: Ints) -> float:
-    return float((sizes.astype(np.float64) * (sizes - 1)).sum() / 2)
-
-
-def _pairs_by_chance(table: Table, *, at_least: float) -> float:
-    """Return the expected pairs of equal rows if columns are independent; stop once it is below `at_least`."""
-    every = _pairs(np.array([table.n_rows]))
-    expected = every
-    for column in table.columns:
-        expected *= _pairs(np.unique(column.values, return_counts=True)[1]) / every
-        if expected < at_least:
-            break
-    return expected
-
-
-def _too_few(table: Table, groups: Ints) -> bool:
-    """Return whether the groups, or those with rows outside the largest class, are too few for folds."""
-    required = [(groups, _FEWEST)]
-    if not table.outcome.is_number:
-        required.append((groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE))
-    return any(len(np.unique(rows)) < max(2, min(fewest, len(rows) // 2)) for rows, fewest in required)
+def pairs_of(values: NDArray[Any]) -> float:
+    """Return the number of pairs of rows with equal values [row]; each missing cell counts as equal to the others."""
+    sizes = np.unique(values, return_counts=True)[1].astype(np.float64)
+    return float((sizes * (sizes - 1)).sum() / 2)
 
 
 def _find_repeated(groups: Ints) -> Ints:
@@ -180,7 +161,7 @@ def _find_repeated(groups: Ints) -> Ints:
 
 
 def _rows(n: int, singular: str, plural: str) -> str:
-    return f"{n:,} row {singular}" if n == 1 else f"{n:,} rows {plural}"
+    return f"{counted(n, 'row')} {singular if n == 1 else plural}"
 
 
 def find_leaks(table: Table) -> tuple[Note, ...]:
@@ -188,9 +169,8 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
 
     Values are put into up to 64 bins of equally many rows (32 per class). A frequent value, each level of a category
     and missing cells have separate bins. In each of 5 folds, a bin is predicted by its rows in the other folds: as
-    the class of which it has the largest part, or as their mean; an empty bin predicts nothing. A column is suspect
-    with a balanced accuracy above .98, or an R2 above .98 of the target's ranks; nearly so above .96. Ranks, because
-    one huge number would decide the R2 of the target itself.
+    the class of which it has the largest part, or as their mean. A column is suspect with a balanced accuracy, or an R2
+    of the target's ranks (one huge number would decide that of the target), above .98; nearly so above .96.
 
     In few rows, bins are too coarse. So a column is suspect, too, if cuts between its values, one fewer than classes,
     or its levels separate the classes with a balanced accuracy above .98, and chance would do that for one column in
@@ -304,8 +284,7 @@ def _bin_values(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]
 
 def _balanced_accuracy(bins: Ints, fold: Ints, codes: Ints, n_classes: int) -> float:
     shape = (_FOLDS, int(bins.max()) + 1, n_classes)
-    cells = np.bincount((fold * shape[1] + bins) * n_classes + codes, minlength=shape[0] * shape[1] * shape[2])
-    tested = cells.reshape(shape)
+    tested = np.bincount(np.ravel_multi_index((fold, bins, codes), shape), minlength=math.prod(shape)).reshape(shape)
     trained = tested.sum(axis=0) - tested
     sizes = np.maximum(trained.sum(axis=1, keepdims=True), 1)
     predicted = (trained / sizes).argmax(axis=2)[:, :, None]
@@ -317,13 +296,11 @@ def _balanced_accuracy(bins: Ints, fold: Ints, codes: Ints, n_classes: int) -> f
 
 def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
     """Return 1 - squared error of the bins' means / squared error of the target's mean, out of fold."""
-    n_bins = int(bins.max()) + 1
-    cell = fold * n_bins + bins
-    centred = target - target.mean()
+    shape = (_FOLDS, int(bins.max()) + 1)
+    cell, centred = np.ravel_multi_index((fold, bins), shape), target - target.mean()
     spread = float((centred**2).sum())
     if spread == 0:
         return 0.0
-    shape = (_FOLDS, n_bins)
     n, sums = (np.bincount(cell, weights, math.prod(shape)).reshape(shape) for weights in (None, centred))
     others, others_sum = n.sum(axis=0) - n, sums.sum(axis=0) - sums
     means = others_sum / np.maximum(others, 1)  # of an empty bin, the mean of all, which is 0
@@ -340,21 +317,16 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
 
     In a table that is sorted by its target, order says nothing. The warning is then due if most features, given the
     target, resemble those of the next row (r of at least 0.4), as in sonar, whose echoes of one object follow each
-    other: its error is 40 % higher if consecutive rows stay together.
-
-    Args:
-        groups: of rows that stay in one fold [row]; pairs within a group don't count. None if each row stands alone.
-        identifiers: features with repeated values. If no likeness is left between rows with different ones, the warning
-            names the feature.
+    other. Pairs within one of the `groups` [row] don't count. If no likeness is left between rows with different values
+    of one of the `identifiers`, the warning names that feature.
     """
     finding, like, does_harm = _order(table, groups)
     if not does_harm:
         return (Note(finding, table.target_name),) if finding else ()
     remedy = dict[str, tuple[str, ...]]()
-    advice = (
-        f"Folds are shuffled, so scores and verdicts may be too good: {spell('time_split')} by a column of time "
-        f"or one that numbers the rows, or {spell('group')} rows that belong together"
-    )
+    by_time = f"{spell('time_split')} by a column of time or one that numbers the rows"
+    advice = f"Folds are shuffled, so scores and verdicts may be too good: {by_time}, or "
+    advice += f"{spell('group')} rows that belong together"
     for column in (one for one in table.columns if one.name in identifiers):
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
         if not _order(table, merge_groups(groups, same))[2]:
@@ -378,19 +350,17 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
         target = classes - classes.mean(axis=0)
     if len(rows) < _FEWEST_IN_ORDER or not (neighbours.resemble(target) or neighbours.in_pairs(target)):
         return "", "", False
-    correlation = neighbours.correlations(target)[0]
-    steps = np.diff(table.target[rows])
+    correlation, steps = neighbours.correlations(target)[0], np.diff(table.target[rows])
     one_way = min((steps < 0).mean(), (steps > 0).mean()) < 0.01
     if one_way if numeric else correlation > _SORTED or (steps != 0).sum() < 2 * len(table.labels):
         within = np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else classes
-        features = [_residuals_of(_ranks(column.values[rows]), within) for column in table.columns]
+        features = (_residuals_of(_ranks(column.values[rows]), within) for column in table.columns)
         if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
             return f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", "", False
         finding = f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike"
         return finding, "", True
     means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
-    for column in table.columns:
-        bins = _bin_values(column, rows, n_bins)[0]
+    for bins in (_bin_values(column, rows, n_bins)[0] for column in table.columns):
         sums = np.stack([np.bincount(bins, weights=weights) for weights in target.T], axis=1)
         means.append((sums / np.bincount(bins)[:, None])[bins])
     means.sort(key=lambda fit: -float((fit**2).sum()))
