@@ -17,8 +17,8 @@ from seedbed.errors import OptionError
 
 def inspect(table: TableArgument, /, *, as_json: AsJson = False, columns: TableOptions = TableOptions()) -> None:
     """Show how a table is read: warnings, and a line for each column."""
+    from seedbed.data.follow_up import likely_survival
     from seedbed.data.inspection import inspect_table
-    from seedbed.data.suspects import likely_survival
     from seedbed.data.target import likely_target
     from seedbed.report.card import overview_text
 

@@ -1,16 +1,17 @@
-"""The outcome of survival: an event, the time under observation, and the horizon up to which it is predicted."""
+"""The outcome of survival: an event, the time under observation, and the horizon; and features that are part of it."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from seedbed.data.cells import first_of, quote
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, remark_on_rows
-from seedbed.data.kinds import Finished, as_category, as_dates, finish
+from seedbed.data.kinds import Finished, as_dates, finish
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.data.table_options import ColumnRoles
 from seedbed.data.target import (
@@ -18,12 +19,14 @@ from seedbed.data.target import (
     SAYS_YES,
     EncodedTarget,
     encode_target,
+    labelled,
     missing_remarks,
     named_label,
     rows_with_target,
 )
 from seedbed.data.typed import type_columns
-from seedbed.errors import ColumnError, OptionError, TargetError, counted, spell
+from seedbed.errors import ColumnError, OptionError, TargetError, counted, spell, spell_all
+from seedbed.evaluation.summaries import Note
 from seedbed.outcomes.hazards import FollowUp
 from seedbed.typing import Bools, Floats
 
@@ -36,20 +39,30 @@ _ENTRY = re.compile(r"(?i)(?<![a-z])(?:t|time|age)?[^a-z]?(?:start|entry|enter(?
 _GO_ON = 0.5  # of the rows of several per subject
 _SINCE, _UNTIL = 3e8, 4.1e9  # 1979 and 2099: durations in seconds aren't over nine years in all rows
 
+_FEWEST_VALUES = 10  # of a column that is compared with times or classes
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """The outcome of the rows that have one.
-
-    Attributes:
-        target: 1 for the event, 0 for censored rows.
-        durations: time under observation [row with a target].
-        follow_up: the horizon.
-    """
-
-    target: EncodedTarget
-    durations: Floats
-    follow_up: FollowUp
+# Names of events, and of times until them
+_UNIT = r"(?:[^a-z]*(?:(?:in|of|to)[^a-z]*)?(?:days?|weeks?|months?|years?|d))?[^a-z]*"
+_OUTCOME = re.compile(r"(?i)(?<![a-z])(?:cens|(?:deaths?|died|dead|deceased|fustat|fstat)(?![a-z]))")
+_PERHAPS_OUTCOME = re.compile(
+    r"(?i)(?<![a-z])(?:[a-z]{0,3}stat|status|events?|delta|rel|relapsed?|recur(?:red|rence)?|arrest(?:ed)?|recid"
+    r"|fail(?:ed|ure)?)(?![a-z])"
+)
+_FOLLOW_UP = re.compile(
+    r"(?is)(?:.*[^a-z])?(?:futime|fu|follow|follow[^a-z]?up(?:[^a-z]?time)?|surv|survival|lenfol|t?stop|os|[pdre]fs"
+    rf"|time[^a-z]to[^a-z].*|(?-i:TimeTo[A-Z]).*|(?:surv|survival|rec|death|event|os|[pdre]fs)[^a-z]?time){_UNIT}"
+)
+_PERHAPS_FOLLOW_UP = re.compile(
+    rf"(?i)(?:(?:obs|observation|exit|end|last|total)[^a-z]*)?(?:[a-z]{{0,2}}time|weeks?|days|months|durat(?:ion)?){_UNIT}"
+)
+_LAST_DATE = re.compile(
+    r"(?is)(?:.*[^a-z])?(?:death|died|dead|rec|recurrence|relapse|fu|follow|last|end|exit|cens[a-z]*|event)"
+    r"(?:(?:[^a-z]|date|dt|day|up).*)?"
+)
+_CHANCE = 0.1
+_SHORT = 3  # letters
+_STATUS = re.compile(r"[^a-z]?stat(?:us)?|[^a-z](?:s|d|event|cens)")
+_SAME, _SAYS = 0.2, 0.8
 
 
 def check_survival(frame: Frame, roles: ColumnRoles) -> None:
@@ -70,11 +83,8 @@ def check_survival(frame: Frame, roles: ColumnRoles) -> None:
         raise OptionError(message, f"Name its column: {spell('time', 'COLUMN')}.")
 
 
-def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome:
-    """Return the outcome of survival.
-
-    Args:
-        decimal: as in `encode_target`.
+def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> EncodedTarget:
+    """Return whether the event came (1 or 0), and the times, of the rows that have both.
 
     Raises:
         TargetError: it is unclear which label of the event says that it came, or it never came; or times are missing,
@@ -98,74 +108,75 @@ def read_outcome(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Outcome
     has_target = np.ones(frame.n_rows, dtype=np.bool_) if target.has_target is None else target.has_target
     both = has_target & ~missing
     durations, events = durations[both], target.values[~missing[has_target]]
-    found = {
-        ("without a time, left out", "SB205"): np.flatnonzero(missing & has_target),
-        ("of time 0, counted in the first interval", ""): np.flatnonzero(both)[durations == 0],
-    }
-    remarks += [
-        remark_on_rows(f"{counted(len(rows), 'row')} {words}", time, code, rows)
-        for (words, code), rows in found.items()
-        if len(rows)
-    ]
+    for words, code, rows in (
+        ("without a time, left out", "SB205", np.flatnonzero(missing & has_target)),
+        ("of time 0, counted in the first interval", "", np.flatnonzero(both)[durations == 0]),
+    ):
+        if len(rows):
+            remarks.append(remark_on_rows(f"{counted(len(rows), 'row')} {words}", time, code, rows))
     if not events.any():
         raise TargetError(f"{where} never came", "There is nothing to predict.")
     horizon = _horizon(frame.where, time, durations, events == 1, roles.horizon)
-    notes = (*target.notes, *as_notes(frame, remarks))
-    encoded = EncodedTarget(events, target.labels, "survival", None if both.all() else both, notes)
-    return Outcome(encoded, durations, FollowUp(time, horizon, start=roles.start or "", unit=unit))
+    return dataclasses.replace(
+        target,
+        values=events,
+        task="survival",
+        has_target=None if both.all() else both,
+        notes=(*target.notes, *as_notes(frame, remarks)),
+        durations=durations,
+        follow_up=FollowUp(time, horizon, start=roles.start or "", unit=unit),
+    )
 
 
 def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: str) -> EncodedTarget:
     """Return whether the event came [row with a target]: 1 or 0."""
-    draft = as_category(frame.texts(frame.names.index(name)))
-    column, remarks = finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
-    has_target = rows_with_target(frame, where, "is missing", draft.cells, np.isnan(column.values))
+    cells = frame.texts(frame.names.index(name))
+    column, remarks = labelled(name, cells)
+    has_target = rows_with_target(frame, where, "is missing", cells, np.isnan(column.values))
     levels = column.schema.levels
     says_event = [level for level in levels if level.lower() in _SAYS_EVENT]
     says_censored = [level for level in levels if level.lower() in _SAYS_CENSORED]
     are_known = len(says_event) + len(says_censored) == len(levels)
     if positive is None and not (are_known and (len(says_event) == 1 or len(levels) == 1)):
         message = f"{where}: which label says that it came ({first_of([*map(quote, levels)], 3)})?"
-        others = "; the others count as censored" if len(levels) > 2 else ""
-        likely = next((level for level in says_event if level != "1"), levels[-1])
-        raise TargetError(message, f"Name it: {spell('positive', likely)}{others}.")
+        named = spell("positive", next((level for level in says_event if level != "1"), levels[-1]))
+        raise TargetError(message, f"Name it: {named}{'; the others count as censored' * (len(levels) > 2)}.")
     if len(levels) == 2:
-        given = positive if positive is not None else says_event[0]
-        return encode_target(frame, name, task="binary", positive=given, decimal=decimal, role="event")
+        positive = says_event[0] if positive is None else positive
+        return encode_target(frame, name, task="binary", positive=positive, decimal=decimal, role="event")
     present = column.values if has_target is None else column.values[has_target]
     if len(levels) == 1:
-        came = positive == levels[0] if positive is not None else bool(says_event)
+        came = bool(says_event) if positive is None else positive == levels[0]
         labels = ("censored", levels[0]) if came else (levels[0], "event")
         codes = np.full(len(present), int(came), dtype=np.int64)
     else:
         event = says_event[0] if positive is None else named_label(where, levels, positive)
         labels, codes = ("censored", event), (present == levels.index(event)).astype(np.int64)
         if rivals := [quote(level) for level in levels if level not in {event, *says_censored}]:
-            message = (
-                f"in '{name}', only {quote(event)} is the event; rows with {first_of(rivals, 3)} count as censored"
-            )
-            remarks.append(Remark(f"{message}, and survival is predicted as if no other event could come first"))
+            others = f"rows with {first_of(rivals, 3)} count as censored"
+            message = f"in '{name}', only {quote(event)} is the event; {others}, and survival is predicted as if no "
+            remarks.append(Remark(f"{message}other event could come first"))
     notes = as_notes(frame, [*remarks, *missing_remarks(name, has_target)])
     return EncodedTarget(codes, labels, "survival", has_target, notes)
 
 
 def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Remark]]:
     """Return the time under observation [row], NaN if unknown; its unit, "days" if columns are dates; and remarks."""
-    names = [str(roles.time), *([] if roles.start is None else [roles.start])]
+    names = [name for name in (roles.time, roles.start) if name is not None]
     positions = [frame.names.index(name) for name in names]
     typed = type_columns(frame, positions, numeric=roles.numeric, categorical=roles.categorical)
     read = [_as_dates(frame, position, column) for position, column in zip(positions, typed.columns, strict=True)]
     kinds = [column.schema.kind for column, _ in read]
     for name, kind, (_, remarks) in zip(names, kinds, read, strict=True):
         if kind == "category" or (kind == "date" and roles.start is None):
-            found = "; ".join(remark.message for remark in remarks) if kind == "date" else ""
-            what = f"contains {'dates' if kind == 'date' else 'text'}, not numbers"
-            message = f"{frame.where}: the time '{name}' {what}{found and f' ({found})'}"
-            dates = f"Name the column with the date on which observation began: {spell('start', 'COLUMN')}."
-            text = "Write it as a number without a unit."
-            if kind == "category" and np.isfinite(frame.numbers(frame.names.index(name))).any():
-                text = f"Read its numbers alone: {spell('numeric', name)}."
-            raise ColumnError(message, dates if kind == "date" else text)
+            what, hint = "text, not numbers", "Write it as a number without a unit."
+            if kind == "date":
+                readings = "; ".join(remark.message for remark in remarks)
+                what = "dates, not numbers" + (f" ({readings})" if readings else "")
+                hint = f"Name the column with the date on which observation began: {spell('start', 'COLUMN')}."
+            elif np.isfinite(frame.numbers(frame.names.index(name))).any():
+                hint = f"Read its numbers alone: {spell('numeric', name)}."
+            raise ColumnError(f"{frame.where}: the time '{name}' contains {what}", hint)
     if len(kinds) > 1 and kinds.count("date") == 1:
         message = f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
         raise ColumnError(message, f"If '{names[0]}' is a duration, leave {spell('start')} out.")
@@ -202,24 +213,114 @@ def refuse_late_entry(table: Table) -> None:
     for column in (one for one in table.columns if one.schema.kind == "number"):
         begins, late = column.values, column.values[1:] > column.values.min()
         go_on = late.any() and (begins[1:] == times[:-1])[late].mean() > _GO_ON
-        if (go_on or _ENTRY.search(column.name)) and never_later(begins, times, by_chance=1):
-            message = (
-                f"{table.name}: the observation of a row seems to begin at '{column.name}' (late entry, or several "
-                f"rows per subject), but '{table.follow_up.time}' counts from 0, as if rows were at risk before that"
+        if (go_on or _ENTRY.search(column.name)) and _never_later(begins, times, by_chance=1):
+            begin = (
+                f"the observation of a row seems to begin at '{column.name}' (late entry, or several rows per subject)"
             )
+            message = f"'{table.follow_up.time}' counts from 0, as if rows were at risk before that"
             hint = f"Count from there: {spell('start', column.name)}. Keep several rows of a subject together: "
-            raise OptionError(message, f"{hint}{spell('group', 'COLUMN')}.")
+            raise OptionError(f"{table.name}: {begin}, but {message}", f"{hint}{spell('group', 'COLUMN')}.")
 
 
-def never_later(values: Floats, times: Floats, by_chance: int = 5) -> bool:
+def _never_later(values: Floats, times: Floats, by_chance: int = 5) -> bool:
     """Return whether no value [row] is later than the time, and more than some would be if paired at random."""
-    n_later = np.searchsorted(np.sort(times), values).sum() / len(times)
-    return bool((values <= times).all() and n_later > by_chance)
+    return bool((values <= times).all() and np.searchsorted(np.sort(times), values).sum() / len(times) > by_chance)
+
+
+def find_follow_up(table: Table) -> dict[str, Note]:
+    """Return a warning (SB211) by the name of each feature that looks like the time under observation of a target such
+    as death or censoring, or in survival like another outcome (`_other_outcomes`).
+
+    Both must be named so, or the time after the target, as `edrel` and `rel`. Where names can mean other things, such
+    as `status` and `time`, the times must be distributed differently in the classes, too (Kolmogorov-Smirnov, p < .1).
+    """
+    if table.outcome.is_number:
+        return {}
+    name, others = table.target_name, _other_outcomes(table)
+    certain = any(_OUTCOME.search(word) for word in (name, *table.labels))
+    is_outcome = certain or _PERHAPS_OUTCOME.search(name)
+
+    def is_time(column: Column) -> bool:
+        if column.schema.kind != "number":
+            return bool(is_outcome and column.schema.kind == "date" and _LAST_DATE.fullmatch(column.name))
+        perhaps = is_outcome and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
+        if (is_outcome and _FOLLOW_UP.fullmatch(column.name)) or (certain and perhaps):
+            return True
+        many = len(np.unique(column.values)) >= _FEWEST_VALUES
+        if not perhaps and not (many and _is_named_after(column.name, name)):
+            return False
+        from scipy.stats import ks_2samp
+
+        present = ~np.isnan(column.values)
+        values, codes = column.values[present], table.target[present]
+        classes = np.unique(codes)
+        of_class = (codes == code for code in classes if len(classes) > 1)
+        return any(ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE for inside in of_class)
+
+    names = [column.name for column in table.columns if column.name in others or is_time(column)]
+    if not names:
+        return {}
+    listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
+    times = [column.name for column in table.columns if column.name in names and column.schema.kind == "number"]
+    finding = message = f"{listed} like part of an outcome, not known when observation begins"
+    if table.durations is None:
+        finding = f"{listed} like follow-up time, part of the outcome"
+        message = f"{finding} '{name}': a row that was censored isn't a survivor"
+    remedy, advice = {"drop": tuple(names)}, f"Leave {'them' if names[1:] else 'it'} out"
+    if table.task == "binary" and times:
+        rest = tuple(one for one in names if one != times[0])
+        remedy, advice = {"event": (name,), "time": (times[0],)}, "Predict when it comes"
+        remedy |= {"drop": rest} if rest else {}
+    message = f"{message}. {advice} with {spell_all(remedy)}"
+    return dict.fromkeys(names, Note(message, names[0], "SB211", finding=finding, remedy=remedy))
+
+
+def _is_named_after(time: str, event: str) -> bool:
+    """Return whether a time is named after an event, as `edrel` and `rel`, `srv` and `srvstat`, `T3` and `D3`."""
+    time, event = time.lower(), event.lower()
+    if len(event) < _SHORT:
+        return time[:1] == "t" and event[:1] in "cd" and time[1:] == event[1:] != ""
+    before = event.startswith(time) and _STATUS.fullmatch(event.removeprefix(time))
+    return bool(before) or (event in time and ("time" in time or time[_SHORT - 1 :] == event))
+
+
+def _other_outcomes(table: Table) -> set[str]:
+    """Return the features of survival that look like times of other events, or that say whether these came.
+
+    Such a time equals the time of its row in over a fifth of the rows beyond chance, as without that event, or it is
+    never later. A column of two values, or one with missing cells, says whether it came, or is named like death.
+    """
+    found, came = set[str](), []
+    if (times := table.durations) is None:
+        return found
+    for column in (one for one in table.columns if one.schema.kind == "number"):
+        present = ~np.isnan(column.values)
+        values, ends = column.values[present], times[present]
+        if len(values) >= _FEWEST_VALUES:
+            by_chance = np.random.default_rng(0).permutation(values) == ends
+            if (values == ends).mean() - by_chance.mean() > _SAME or _never_later(values, ends):
+                found.add(column.name)
+                came.append(present & (column.values != times))
+    for column in table.columns:
+        missing = np.isnan(column.values)
+        flag = missing if missing.any() else column.values > column.values.min()
+        if missing.any() or len(np.unique(column.values)) == 2:
+            says = (abs(flag[one].mean() - flag[~one].mean()) > _SAYS for one in came if one.any() and not one.all())
+            if any(says) or (_OUTCOME.search(column.name) and not missing.any()):
+                found.add(column.name)
+    return found
+
+
+def likely_survival(pairs: Sequence[str], numbers: Sequence[str]) -> dict[str, str]:
+    """Return the options `event` and `time` if a column of two values is named like death, censoring and the like, and
+    one of numbers like the time until then."""
+    events = [name for pattern in (_OUTCOME, _PERHAPS_OUTCOME) for name in pairs if pattern.search(name)]
+    times = [name for pattern in (_FOLLOW_UP, _PERHAPS_FOLLOW_UP) for name in numbers if pattern.fullmatch(name)]
+    return {"event": events[0], "time": times[0]} if events and times else {}
 
 
 def _horizon(where: str, time: str, durations: Floats, events: Bools, given: float | None) -> float:
-    """Return the given horizon, or else the last time, rounded down to two digits, after which a fifth of the rows is
-    still under observation."""
+    """Return the given horizon, or the last time, of two digits, after which a fifth of the rows is still observed."""
     ordered = np.sort(durations)
     if given is None:
         # The longest time that enough rows exceed.
@@ -232,11 +333,10 @@ def _horizon(where: str, time: str, durations: Floats, events: Bools, given: flo
         if not (events & (durations <= horizon)).any():  # times that differ in later digits only
             horizon = float(below[-1])
     else:
-        horizon = float(given)
-        fewest = _fewest_beyond(len(ordered))
+        horizon, fewest = float(given), _fewest_beyond(len(ordered))
         if (n := int((ordered > horizon).sum())) < fewest:
-            are = "is" if n == 1 else "are"
-            message = f"{where}: {counted(n, 'row')} {are} under observation after the horizon of {horizon:g}"
+            rows = f"{counted(n, 'row')} {'is' if n == 1 else 'are'}"
+            message = f"{where}: {rows} under observation after the horizon of {horizon:g}"
             raise OptionError(message, f"Give less than {ordered[-fewest]:g}.")
     if not (events & (durations <= horizon)).any():
         first = durations[events].min()

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from seedbed.arguments import checked
 from seedbed.data.cells import first_of, number_text
-from seedbed.data.follow_up import check_survival, read_outcome, refuse_late_entry
+from seedbed.data.follow_up import check_survival, encode_survival, find_follow_up, refuse_late_entry
 from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, as_notes, remark_on_rows, serious_first
 from seedbed.data.kinds import LEFT_OUT
 from seedbed.data.sources.memory import array_column, as_array, as_frame, as_series, frame_of_array, read_series
 from seedbed.data.sources.opening import read_source
-from seedbed.data.suspects import find_codes, find_follow_up, find_rare_levels, find_repeated_identifiers, find_totals
+from seedbed.data.suspects import find_codes, find_rare_levels, find_repeated_identifiers, find_totals
 from seedbed.data.table import Column, Table
 from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, merge_groups
 from seedbed.data.table_options import ColumnRoles, ReadingOptions
@@ -27,7 +27,7 @@ from seedbed.data.typed import Typed, type_columns
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note, Task
 from seedbed.settings.fields import taking
-from seedbed.typing import Bools, Ints
+from seedbed.typing import Ints
 
 ABOUT_FEATURES = LEFT_OUT | {"SB105", "SB106", "SB107", "SB204"}
 
@@ -56,9 +56,8 @@ def read_table(source: Any, **options: Any) -> Table:
     """
     frame, reading = open_table(source, ReadingOptions(**options))
     if reading.target is None:
-        likely = likely_target(frame.names) or "COLUMN"
         message = f"{frame.where}: which column is to be predicted? It has {first_of(frame.names, 40)}"
-        raise TargetError(message, f"Name one, such as {spell('target', likely)}.")
+        raise TargetError(message, f"Name one, such as {spell('target', likely_target(frame.names) or 'COLUMN')}.")
     table, _ = build_table(frame, reading)
     if not isinstance(source, str | Path):
         return table
@@ -89,58 +88,54 @@ def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOpti
 
 
 def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
-    """Type the columns, encode the target, which must be named, and check both. Raises what `read_table` does.
+    """Return the table to train on, and all columns without a role, of the rows with the target, which must be named.
 
-    Returns:
-        The table to train on, and all columns without a role, of the rows that have a target.
+    Raises what `read_table` does.
     """
     typed = type_features(frame, roles)
     if all(column.name in typed.left_out for column in typed.columns):
         reasons = [note.message for note in typed.notes if note.code in LEFT_OUT]
         listed = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
         raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'", listed)
-    outcome = None if roles.event is None else read_outcome(frame, roles, typed.decimal)
-    if outcome is not None:
-        target = outcome.target
+    name = str(roles.target)
+    if roles.event is None:
+        target = encode_target(frame, name, task=roles.task, positive=roles.positive, decimal=typed.decimal)
     else:
-        target = encode_target(
-            frame, str(roles.target), task=roles.task, positive=roles.positive, decimal=typed.decimal
-        )
-    used_rows = slice(None) if target.has_target is None else target.has_target
-    rows = np.arange(frame.n_rows)[used_rows]
-    columns = tuple(Column(column.schema, column.values[used_rows]) for column in typed.columns)
-    groups, group_notes = _groups(frame, roles.group, used_rows)
+        target = encode_survival(frame, roles, typed.decimal)
+    used = slice(None) if target.has_target is None else target.has_target
+    rows = np.arange(frame.n_rows)[used]
+    columns = tuple(Column(column.schema, column.values[used]) for column in typed.columns)
+    groups, group_notes = _groups(frame, roles.group, rows)
     times, time_notes = _times(frame, roles, rows)
     table = Table(
         name=frame.name,
         columns=tuple(column for column in columns if column.name not in typed.left_out),
-        target_name=str(roles.target),
+        target_name=name,
         target=target.values,
         labels=target.labels,
         task=target.task,
         groups=groups,
         grouped_by=roles.group or "",
-        times=None if times is None else times.values[used_rows],
+        times=None if times is None else times.values[used],
         time_kind="number" if times is not None and times.schema.kind == "number" else "date",
-        durations=None if outcome is None else outcome.durations,
-        follow_up=None if outcome is None else outcome.follow_up,
+        durations=target.durations,
+        follow_up=target.follow_up,
     )
     refuse_late_entry(table)
     # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of the outcome.
-    follow_up = find_follow_up(table)
-    feature_notes = [
-        note for note in typed.notes if note.code != "SB204" or not (roles.time_split or note.column in follow_up)
-    ]
+    outcomes = find_follow_up(table)
+    done = {note for note in typed.notes if note.code == "SB204" and (roles.time_split or note.column in outcomes)}
+    feature_notes = [note for note in typed.notes if note not in done]
     identifiers = {} if roles.time_split else find_repeated_identifiers(table)
-    suspects = [*identifiers.values(), *dict.fromkeys(follow_up.values())]
+    suspects = [*identifiers.values(), *dict.fromkeys(outcomes.values())]
     chosen = (*roles.numeric, *roles.categorical)
-    totals = as_notes(frame, find_totals(table, frame, rows, columns))
     duplicates, equal_rows = find_duplicates(table)
     remarks = [dataclasses.replace(remark, rows=rows[remark.rows[:ROWS_NAMED]].tolist()) for remark in equal_rows]
+    remarks = [*find_totals(table, frame, rows, columns), *remarks]
     groups = merge_groups(groups, duplicates)
-    notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes, *totals]
+    notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes]
     notes += [*as_notes(frame, remarks), *find_leaks(table), *find_codes(table, chosen), *find_rare_levels(table)]
-    if roles.time_split is None and outcome is None:  # how long rows are followed depends on when they came
+    if roles.time_split is None and roles.event is None:  # how long rows are followed depends on when they came
         notes += find_order(table, groups, identifiers)
     table = dataclasses.replace(table, groups=groups, notes=serious_first(notes))
     return table, dataclasses.replace(typed, columns=columns)
@@ -175,10 +170,9 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
         if position - 1 == unnamed:
             continue
         if not name:
-            raise UnreadableError(
-                f"{frame.where}: column {position} of {len(frame.names)} has no name",
-                f"Give every column a name in the header. If it is further down, skip rows: {spell('skip_rows', 'N')}.",
-            )
+            message = f"{frame.where}: column {position} of {len(frame.names)} has no name"
+            hint = f"If it is further down, skip rows: {spell('skip_rows', 'N')}."
+            raise UnreadableError(message, f"Give every column a name in the header. {hint}")
         if name in seen:
             message = f"{frame.where}: columns {seen[name]} and {position} are both named '{name}'"
             raise UnreadableError(message, "Rename one of them in the header.")
@@ -187,8 +181,7 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
 
 def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
     """Return the role of each column that isn't a feature. All names must be known, and roles may not contradict."""
-    role_of: dict[str, str] = {}
-    kinds: dict[str, str] = {}
+    role_of, kinds = dict[str, str](), dict[str, str]()
     outcome = "target" if roles.event is None else "event"
     for by_name, names, role in (
         (role_of, [roles.target], outcome),
@@ -200,9 +193,7 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
         (kinds, roles.numeric, "numeric column"),
         (kinds, roles.categorical, "categorical column"),
     ):
-        for name in names:
-            if name is None:
-                continue
+        for name in (one for one in names if one is not None):
             if name not in frame.names:
                 raise ColumnError(f"{frame.where}: no {role} '{name}'", did_you_mean(name, frame.names))
             if by_name.setdefault(name, role) != role:
@@ -217,13 +208,12 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
     return role_of
 
 
-def _groups(frame: Frame, group: str | None, rows: slice | Bools) -> tuple[Ints | None, tuple[Note, ...]]:
+def _groups(frame: Frame, group: str | None, rows: Ints) -> tuple[Ints | None, tuple[Note, ...]]:
     """Return group numbers [used row]; a row without a group is a group of its own."""
     if group is None:
         return None, ()
     cells = frame.texts(frame.names.index(group))
-    codes = cells.codes.astype(np.int64)
-    alone = np.flatnonzero(codes == cells.texts.index("")) if "" in cells.texts else np.array([], dtype=np.int64)
+    codes, alone = cells.codes.astype(np.int64), cells.rows_of(np.array([text == "" for text in cells.texts], np.bool_))
     codes[alone] = len(cells.texts) + np.arange(len(alone))
     message = f"column '{group}': each row without a group counts as a group of its own"
     remarks = [remark_on_rows(message, group, "", alone)] if len(alone) else []
@@ -244,12 +234,9 @@ def _times(frame: Frame, roles: ColumnRoles, used_rows: Ints) -> tuple[Column | 
         raise ColumnError(message, "Write its dates as 2024-03-01, or name another column.")
     rows = used_rows[np.isnan(column.values[used_rows])]
     if len(rows):
-        places = frame.places(rows[:ROWS_NAMED].tolist())
-        raise ColumnError(
-            f"{frame.where}: the time column '{name}' has no {kind} in {len(rows)} of {frame.n_rows} rows, first "
-            f"in {', '.join(places.values())}",
-            "Fill these cells or remove their rows.",
-        )
+        places = ", ".join(frame.places(rows[:ROWS_NAMED].tolist()).values())
+        what = f"has no {kind} in {len(rows)} of {frame.n_rows} rows, first in {places}"
+        raise ColumnError(f"{frame.where}: the time column '{name}' {what}", "Fill these cells or remove their rows.")
     return column, tuple(note for note in typed.notes if note.code not in ABOUT_FEATURES)
 
 
@@ -257,9 +244,8 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     """Return a table of features and a target that are given apart.
 
     Args:
-        X: features [row, feature]: an array, a tensor of torch, nested lists, or a data frame. Without names, columns
-            are named x0, x1, ...
-        y: target [row] or [row, 1]: an array, tensor, series or list of numbers, booleans or strings.
+        X: [row, feature]: an array, tensor, nested lists or a data frame. Without names, columns are x0, x1, ...
+        y: [row] or [row, 1]: an array, tensor, series or list of numbers, booleans or strings.
 
     Raises:
         DataError: shapes don't fit, or no rows; and what `read_table` raises for cells and target.
@@ -271,13 +257,13 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     features = frame_of_array(X, "arrays")
     if not features.names:
         raise DataError("arrays: X has no features")
-    series = as_series(y)
+    series, target_name = as_series(y), "y"
     if series is not None:
         own_name: Any = series.name
         target_name = own_name if isinstance(own_name, str) and own_name else "y"
         target = read_series(series, "y")
     else:
-        target_name, array = "y", as_array(y, "y")
+        array = as_array(y, "y")
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim != 1:
@@ -293,12 +279,7 @@ def table_from_arrays(X: Any, y: Any) -> Table:
 
 
 def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
-    """Return the features [row, feature] of an estimator. Objects that are all numbers become numbers.
-
-    Args:
-        X: a data frame or an array.
-        names: of the columns, by default those of X.
-        as_text: names of columns whose text stays as it is, even if it is numbers.
+    """Return features [row, feature] of an estimator, see `read_frame`. Objects that are all numbers become numbers.
 
     Raises:
         DataError: X can't be read.
@@ -310,22 +291,21 @@ def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = (
     if table is None:
         objects = {i: X[:, i].tolist() for i in range(X.shape[1])} if X.dtype == object else {}
     else:
-        columns_of = enumerate(table.iter_columns())
-        objects = {i: cells.to_list() for i, cells in columns_of if str(cells.dtype) == "Object"}
+        objects = {i: one.to_list() for i, one in enumerate(table.iter_columns()) if str(one.dtype) == "Object"}
     columns = list(frame.columns)
     for position, cells in objects.items():
-        missing = [cell is None or type(cell).__name__ in MISSING_TYPES for cell in cells]
-        filled = [cell for cell, gone in zip(cells, missing, strict=True) if not gone]
+        cells = [None if type(cell).__name__ in MISSING_TYPES else cell for cell in cells]
+        filled = [cell for cell in cells if cell is not None]
         if filled and all(isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in filled):
             try:
-                values = [np.nan if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)]
+                values = [np.nan if cell is None else float(cell) for cell in cells]
             except OverflowError:
                 message = f"X: column '{frame.names[position]}' holds a whole number that is too large"
                 raise ColumnError(message, "Repair it, or make it NaN.") from None
             columns[position] = Numbers(np.array(values))
     for name, column in zip(frame.names, columns, strict=True):
         if isinstance(column, Numbers) and np.isinf(column.values).any():
-            row = int(np.flatnonzero(np.isinf(column.values))[0])
+            row = int(np.isinf(column.values).argmax())
             raise ColumnError(f"X: column '{name}' is infinite (inf) in row {row}", "Repair it, or make it NaN.")
     return dataclasses.replace(frame, columns=tuple(columns))
 
@@ -349,10 +329,8 @@ def coded_table(
 
     Args:
         frame: from `read_features`.
-        target: [row]; int64 codes of classes, or float64 numbers.
-        labels: `labels[code]`.
+        target, task, labels, groups: as in `Table`.
         numeric, categorical: columns as in `read_table`, by name or position.
-        groups: [row]; numbers of groups whose rows stay together.
 
     Raises:
         DataError: no rows, or only identifiers.
@@ -362,11 +340,8 @@ def coded_table(
     """
     numeric, categories = _names_of(frame, "numeric", numeric), _names_of(frame, "categorical", categorical)
     plain = [name for name, column in zip(frame.names, frame.columns, strict=True) if isinstance(column, Numbers)]
-    roles = ColumnRoles(
-        numeric=[*numeric, *(name for name in plain if name not in categories and name not in frame.categorical)],
-        categorical=categories,
-    )
-    typed = type_features(frame, roles)
+    plain = [name for name in plain if name not in categories and name not in frame.categorical]
+    typed = type_features(frame, ColumnRoles(numeric=[*numeric, *plain], categorical=categories))
     identifiers = {note.column: note.message for note in typed.notes if note.code == "SB101"}
     used = tuple(column for column in typed.columns if column.name not in identifiers)
     if not used:

@@ -1,4 +1,4 @@
-"""Columns and rows that may not be what they seem: identifiers that repeat, time under observation, codes, totals."""
+"""Columns and rows that may not be what they seem: identifiers that repeat, codes, totals."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from seedbed.data.cells import quote_names
-from seedbed.data.follow_up import never_later
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
-from seedbed.errors import spell, spell_all
+from seedbed.data.table_checks import pairs_of
+from seedbed.errors import spell
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Floats, Ints
 
@@ -31,40 +31,11 @@ _RESEMBLANCE, _CLEAR = 0.3, 4.0  # correlation of rows with the same value, and 
 _MOST_COMPARED, _MOST_FITTED, _MOST_FEATURES = 2_000, 5_000, 300
 _MATTERS, _FOLDS, _LEAST_SHRUNKEN = 0.01, 5, 0.1
 
-# Time under observation
-_UNIT = r"(?:[^a-z]*(?:(?:in|of|to)[^a-z]*)?(?:days?|weeks?|months?|years?|d))?[^a-z]*"
-_OUTCOME = re.compile(r"(?i)(?<![a-z])(?:cens|(?:deaths?|died|dead|deceased|fustat|fstat)(?![a-z]))")
-_PERHAPS_OUTCOME = re.compile(
-    r"(?i)(?<![a-z])(?:[a-z]{0,3}stat|status|events?|delta|rel|relapsed?|recur(?:red|rence)?|arrest(?:ed)?|recid"
-    r"|fail(?:ed|ure)?)(?![a-z])"
-)
-_FOLLOW_UP = re.compile(
-    r"(?is)(?:.*[^a-z])?(?:futime|fu|follow|follow[^a-z]?up(?:[^a-z]?time)?|surv|survival|lenfol|t?stop|os|[pdre]fs"
-    rf"|time[^a-z]to[^a-z].*|(?-i:TimeTo[A-Z]).*|(?:surv|survival|rec|death|event|os|[pdre]fs)[^a-z]?time){_UNIT}"
-)
-_PERHAPS_FOLLOW_UP = re.compile(
-    rf"(?i)(?:(?:obs|observation|exit|end|last|total)[^a-z]*)?(?:[a-z]{{0,2}}time|weeks?|days|months|durat(?:ion)?){_UNIT}"
-)
-_LAST_DATE = re.compile(
-    r"(?is)(?:.*[^a-z])?(?:death|died|dead|rec|recurrence|relapse|fu|follow|last|end|exit|cens[a-z]*|event)"
-    r"(?:(?:[^a-z]|date|dt|day|up).*)?"
-)
-_CHANCE = 0.1
-_SHORT = 3  # letters
-_STATUS = re.compile(r"[^a-z]?stat(?:us)?|[^a-z](?:s|d|event|cens)")
-_SAME, _SAYS = 0.2, 0.8
-
-# Codes
+# Codes, levels, and totals
 _MOST_CODES, _HIGHEST_FIRST, _IN_SEQUENCE, _ROWS_OF_A_CODE = 40, 3, 10, 10
-
-# Levels
 _RARE = 6  # rows
-
-# Totals
-_LAST_ROWS = 3
 _FEWEST_ROWS = 10  # with fewer, one row may well have half of the variance
-_FEWEST_SUMMANDS = 3
-_ROUNDING = 1e-6  # of a sum, relative
+_LAST_ROWS, _FEWEST_SUMMANDS, _ROUNDING = 3, 3, 1e-6  # the latter of a sum, relative
 _LABEL = re.compile(
     r"(?:grand |overall |sub-?)?(?:totals?|sums?)|sum of .{1,40}|total of .{1,40}|overall"
     r"|(?:total|suma|somme|totale) (?:general|général|générale|generale|geral)|totale|totales|totaux|totaal"
@@ -95,16 +66,14 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
         if not fewest <= n < most or not (named or _CALENDAR.fullmatch(column.name) is None):
             continue
         groups = table.groups if table.grouped_by else None
-        if groups is not None and _pairs(codes) == _pairs(codes * len(groups) + groups[rows]):
+        if groups is not None and pairs_of(codes) == pairs_of(codes * len(groups) + groups[rows]):
             continue
         identity = n + np.arange(table.n_rows)  # a row without a value stands alone
         identity[rows] = codes
         gain = _optimism(table, identity) if named or _are_units(table, column, identity) else ""
         if named and n >= (0 if person else len(rows) / 10):
-            finding = (
-                f"column '{column.name}' looks like an identifier that repeats ({n:,} values in {len(rows):,} rows), "
-                "and is used as a feature"
-            )
+            many = f"{n:,} values in {len(rows):,} rows"
+            finding = f"column '{column.name}' looks like an identifier that repeats ({many}), and is used as a feature"
             why = f"the same one may be in training and in test{gain and f', which raises {gain}'}"
         elif gain:
             finding = f"if new rows come from another '{column.name}' than these {n:,}, scores are too good"
@@ -138,7 +107,7 @@ def _are_units(table: Table, column: Column, identity: Ints) -> bool:
     if not same.any():  # most cells are missing
         return False
     others = [one for one in table.columns if one is not column]
-    pairs, clear = _pairs(identity), max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
+    pairs, clear = pairs_of(identity), max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
     n_telling, is_certain = 0, False
     for n_left, one in zip(range(len(others), 0, -1), others, strict=True):
         if 2 * (n_telling + n_left) < len(others):
@@ -148,18 +117,12 @@ def _are_units(table: Table, column: Column, identity: Ints) -> bool:
         share = float((counts * (counts - 1)).sum()) / (len(rows) * (len(rows) - 1))
         ranks = (np.cumsum(counts) - counts / 2)[codes] - len(rows) / 2
         likeness = ranks[1:] * ranks[:-1] / max(float(ranks.var()), 1e-9)
-        of_same, equal = float(likeness[same].mean()), _pairs(identity * len(rows) + codes)
+        of_same, equal = float(likeness[same].mean()), pairs_of(identity * len(rows) + codes)
         is_alike = of_same > clear and of_same - float(likeness[~same].mean()) > clear / 2
         differs = equal < _CROSSED * pairs * share and pairs * share >= _FEWEST
         n_telling += differs or is_alike
         is_certain |= differs or (is_alike and equal == pairs)
     return is_certain and 2 * n_telling >= len(others)
-
-
-def _pairs(codes: Ints) -> float:
-    """Return the number of pairs of rows with equal codes."""
-    counts = np.unique(codes, return_counts=True)[1]
-    return float((counts * (counts - 1)).sum()) / 2
 
 
 def _optimism(table: Table, identity: Ints) -> str:
@@ -175,10 +138,9 @@ def _optimism(table: Table, identity: Ints) -> str:
     target, numeric = table.target[sample], table.outcome.is_number
     identity = np.unique(identity[sample], return_inverse=True)[1]
     n = int(identity.max()) + 1
-    columns = [one.values[sample] for one in table.columns]
-    features = np.column_stack(
-        [np.where(np.isnan(one), np.append(one[~np.isnan(one)], 0).mean(), one) for one in columns]
-    )
+    columns = (one.values[sample] for one in table.columns)
+    filled = [np.where(np.isnan(one), np.append(one[~np.isnan(one)], 0).mean(), one) for one in columns]
+    features = np.column_stack(filled)
     features -= features.mean(axis=0)
     features /= np.maximum(features.std(axis=0), 1e-300)
     X = np.column_stack([np.ones(len(sample)), features])
@@ -204,108 +166,13 @@ def _optimism(table: Table, identity: Ints) -> str:
                 loss[test] = (predicted[:, 0] - target[test]) ** 2 / max(float(target.var()), 1e-300)
             else:
                 loss[test] = predicted.argmax(axis=1) != target[test]
-    shuffled, grouped = losses[0], min(losses[1:], key=lambda one: float(one.mean()))
+    shuffled, grouped = losses[0], min(losses[1:], key=np.mean)
     excess = grouped - shuffled
     if excess.mean() < max(_MATTERS, 2 * float(excess.std()) / np.sqrt(len(excess))):
         return ""
     scores = 1 - grouped.mean(), 1 - shuffled.mean()
     low, high = (f"{max(score, 0):.2f}" if numeric else f"{100 * score:.0f} %" for score in scores)
     return f"the {'R2' if numeric else 'accuracy'} of a quick fit from {low} to {high}"
-
-
-def find_follow_up(table: Table) -> dict[str, Note]:
-    """Return a warning (SB211) by the name of each feature that looks like the time under observation of a target such
-    as death or censoring, or in survival like another outcome (`_other_outcomes`).
-
-    Both must be named so, or the time after the target, as `edrel` and `rel`. Where names can mean other things, such
-    as `status` and `time`, the times must be distributed differently in the classes, too (Kolmogorov-Smirnov, p < .1).
-    """
-    name = table.target_name
-    if table.outcome.is_number:
-        return {}
-    others = _other_outcomes(table)
-    certain = any(_OUTCOME.search(word) for word in (name, *table.labels))
-    is_outcome = certain or _PERHAPS_OUTCOME.search(name)
-
-    def differs(column: Column) -> bool:
-        """Return whether a column is distributed differently in some class than in the others."""
-        from scipy.stats import ks_2samp
-
-        present = ~np.isnan(column.values)
-        values, codes = column.values[present], table.target[present]
-        classes = np.unique(codes)
-        of_class = (codes == code for code in classes if len(classes) > 1)
-        return any(ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE for inside in of_class)
-
-    def is_time(column: Column) -> bool:
-        if column.schema.kind != "number":
-            return bool(is_outcome and column.schema.kind == "date" and _LAST_DATE.fullmatch(column.name))
-        perhaps = is_outcome and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
-        if (is_outcome and _FOLLOW_UP.fullmatch(column.name)) or (certain and perhaps):
-            return True
-        many = len(np.unique(column.values)) >= _FEWEST_UNNAMED
-        return bool(perhaps or (many and _is_named_after(column.name, name))) and differs(column)
-
-    names = [column.name for column in table.columns if column.name in others or is_time(column)]
-    if not names:
-        return {}
-    listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
-    times = [column.name for column in table.columns if column.name in names and column.schema.kind == "number"]
-    finding = message = f"{listed} like part of an outcome, not known when observation begins"
-    if table.durations is None:
-        finding = f"{listed} like follow-up time, part of the outcome"
-        message = f"{finding} '{name}': a row that was censored isn't a survivor"
-    remedy, advice = {"drop": tuple(names)}, f"Leave {'them' if names[1:] else 'it'} out"
-    if table.task == "binary" and times:
-        rest = tuple(one for one in names if one != times[0])
-        remedy, advice = {"event": (name,), "time": (times[0],)}, "Predict when it comes"
-        remedy |= {"drop": rest} if rest else {}
-    message = f"{message}. {advice} with {spell_all(remedy)}"
-    return dict.fromkeys(names, Note(message, names[0], "SB211", finding=finding, remedy=remedy))
-
-
-def _is_named_after(time: str, event: str) -> bool:
-    """Return whether a time is named after an event, as `edrel` and `rel`, `srv` and `srvstat`, `T3` and `D3`."""
-    time, event = time.lower(), event.lower()
-    if len(event) < _SHORT:
-        return time[:1] == "t" and event[:1] in "cd" and time[1:] == event[1:] != ""
-    before = event.startswith(time) and _STATUS.fullmatch(event.removeprefix(time))
-    return bool(before) or (event in time and ("time" in time or time[_SHORT - 1 :] == event))
-
-
-def _other_outcomes(table: Table) -> set[str]:
-    """Return the features of survival that look like times of other events, or that say whether these came.
-
-    Such a time equals the time of its row in over a fifth of the rows beyond chance, as without that event, or it is
-    never later. A column of two values, or one with missing cells, says whether it came, or is named like death.
-    """
-    found, came = set[str](), []
-    if (times := table.durations) is None:
-        return found
-    for column in table.columns:
-        present = ~np.isnan(column.values)
-        values, ends = column.values[present], times[present]
-        if column.schema.kind == "number" and len(values) >= _FEWEST_ROWS:
-            by_chance = np.random.default_rng(0).permutation(values) == ends
-            if (values == ends).mean() - by_chance.mean() > _SAME or never_later(values, ends):
-                found.add(column.name)
-                came.append(present & (column.values != times))
-    for column in table.columns:
-        missing = np.isnan(column.values)
-        flag = missing if missing.any() else column.values > column.values.min()
-        if missing.any() or len(np.unique(column.values)) == 2:
-            says = (abs(flag[one].mean() - flag[~one].mean()) > _SAYS for one in came if one.any() and not one.all())
-            if any(says) or (_OUTCOME.search(column.name) and not missing.any()):
-                found.add(column.name)
-    return found
-
-
-def likely_survival(pairs: Sequence[str], numbers: Sequence[str]) -> dict[str, str]:
-    """Return the options `event` and `time` if a column of two values is named like death, censoring and the like, and
-    one of numbers like the time until then."""
-    events = [name for pattern in (_OUTCOME, _PERHAPS_OUTCOME) for name in pairs if pattern.search(name)]
-    times = [name for pattern in (_FOLLOW_UP, _PERHAPS_FOLLOW_UP) for name in numbers if pattern.fullmatch(name)]
-    return {"event": events[0], "time": times[0]} if events and times else {}
 
 
 def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
@@ -321,10 +188,8 @@ def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
         gaps = len(levels) <= _IN_SEQUENCE or levels[-1] - levels[0] >= len(levels)
         if few and gaps and 1 <= levels[0] <= _HIGHEST_FIRST and (np.floor(levels) == levels).all():
             names.append(column.name)
-    if not names:
-        return []
-    advice = f"if these are codes of categories, give {spell('categorical', names[0])}"
-    return [Note(f"few whole numbers, used as such: {quote_names(names, 5)}; {advice}")]
+    message = f"few whole numbers, used as such: {quote_names(names, 5)}; if these are codes of categories, give "
+    return [Note(message + spell("categorical", names[0]))] if names else []
 
 
 def find_rare_levels(table: Table) -> list[Note]:
@@ -338,10 +203,10 @@ def find_rare_levels(table: Table) -> list[Note]:
         rare = counts[counts <= _RARE]
         if len(rare) >= _FEWEST_UNNAMED and 2 * rare.sum() > table.n_rows:
             names.append(column.name)
-    if not names:
-        return []
-    what = f"most rows have a level of at most {_RARE} rows: {quote_names(names, 5)}"
-    return [Note(f"{what}; if models differ in these alone, more than 5 % of verdicts are wrong", names[0], "SB213")]
+    message = (
+        f"most rows have a level of at most {_RARE} rows: {quote_names(names, 5)}; if models differ in these alone, "
+    )
+    return [Note(f"{message}more than 5 % of verdicts are wrong", names[0], "SB213")] if names else []
 
 
 def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
@@ -351,11 +216,7 @@ def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column])
     rows looks like a total if a cell says so, in a column that says it nowhere else. The last row also does if it has
     the sum of the rows above in half of the numeric columns, target included.
 
-    Args:
-        table: the table to train on.
-        frame: the source.
-        rows: number in the source of each row of the table [row].
-        typed: all typed columns, used or not, with the rows of the table.
+    The table's rows have the numbers `rows` in the source; `typed` are all its columns, used or not.
     """
     return [*_find_outweighing(table, rows), *(_find_labelled(frame, rows) or _find_summed(table, rows, typed))]
 
@@ -365,17 +226,13 @@ def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
         return []
     target = table.target / np.abs(table.target).max()  # squares mustn't overflow
     squares = (target - target.mean()) ** 2
-    worst = int(squares.argmax())
-    share = float(squares[worst] / squares.sum())
+    worst, share = int(squares.argmax()), float(squares.max() / squares.sum())
     if share <= 0.5:
         return []
-    percent = "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
-    message = (
-        f"one row carries {percent} of the variance of the target '{table.target_name}', which is "
-        f"{table.target[worst]:,.10g} there: networks will hardly fit the others. Is it a total or a mistake? "
-        "Then remove the row from the source"
-    )
-    return [Remark(message, table.target_name, "SB207", 1, [int(rows[worst])])]
+    name, percent = table.target_name, "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+    message = f"one row carries {percent} of the variance of the target '{name}', which is {table.target[worst]:,.10g} "
+    what = "networks will hardly fit the others. Is it a total or a mistake? Then remove the row from the source"
+    return [Remark(f"{message}there: {what}", name, "SB207", 1, [int(rows[worst])])]
 
 
 def _find_labelled(frame: Frame, rows: Ints) -> list[Remark]:
@@ -400,11 +257,10 @@ def _find_summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Rema
     if table.outcome.is_number:
         is_sum[table.target_name] = _is_sum(table.target)
     sums = [name for name, last_is_sum in is_sum.items() if last_is_sum]
-    tested = [last_is_sum for last_is_sum in is_sum.values() if last_is_sum is not None]
-    if not sums or 2 * len(sums) < len(tested):
+    if not sums or list(is_sum.values()).count(False) > len(sums):
         return []
-    why = f"it has the sum of the others in column{'s' * (len(sums) > 1)} {quote_names(sums, 3)}"
-    return [_total(why, [int(rows[-1])])]
+    what = f"column{'s' * (len(sums) > 1)} {quote_names(sums, 3)}"
+    return [_total(f"it has the sum of the others in {what}", [int(rows[-1])])]
 
 
 def _is_sum(values: Floats) -> bool | None:

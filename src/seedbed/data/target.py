@@ -15,6 +15,7 @@ from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole, remark_
 from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, find_extreme_code, finish
 from seedbed.errors import OptionError, TargetError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note, Task
+from seedbed.outcomes.hazards import FollowUp
 from seedbed.typing import Bools, Floats
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
@@ -25,7 +26,19 @@ LARGEST = 1e30
 ROWS_OF_A_RARE_CLASS = 10  # of a class, or half of an equal share of the rows if that is fewer
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
 SAYS_NO = {
-    *("no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none", "control", "normal", "healthy")
+    "no",
+    "nein",
+    "non",
+    "false",
+    "off",
+    "negative",
+    "neg",
+    "-",
+    "absent",
+    "none",
+    "control",
+    "normal",
+    "healthy",
 }
 SAYS_YES = {"yes", "ja", "oui", "true", "on", "positive", "pos", "+", "present", "case"}
 SAYS_NOTHING = MISSING_NUMBERS | {"refused", "don't know", "dk", "9", "99", "999", "-1", "-9", "-99", "-999"}
@@ -37,10 +50,7 @@ USUAL_NAMES = (
 
 
 def likely_target(names: Sequence[str], *, usual_only: bool = False) -> str | None:
-    """Return the column that hints suggest as the target: one with a usual name, else the last one.
-
-    Without columns it is None, and if `usual_only` also without such a name.
-    """
+    """Return the likely target: a column with a usual name, else the last one, unless `usual_only`."""
     plain = {re.sub("[^a-z0-9]+", "_", name.strip().lower()): name for name in reversed(names)}
     usual = next((plain[name] for name in USUAL_NAMES if name in plain), None)
     return usual if usual or usual_only or not names else names[-1]
@@ -48,14 +58,10 @@ def likely_target(names: Sequence[str], *, usual_only: bool = False) -> str | No
 
 @dataclass(frozen=True, eq=False)
 class EncodedTarget:
-    """The encoded target of the rows that have one.
+    """The encoded target of the rows that have one, as in `Table`, where `values` are called `target`.
 
     Attributes:
-        values: [row with a target]; int64 codes of classes, or float64 numbers for regression.
-        labels: the label of each code; of two, the second is the positive one. Empty for regression.
-        task: "binary", "multiclass" or "regression".
         has_target: whether a row has one [row]; None if all have one.
-        notes: decisions and warnings.
     """
 
     values: NDArray[Any]
@@ -63,18 +69,23 @@ class EncodedTarget:
     task: Task
     has_target: Bools | None
     notes: tuple[Note, ...]
+    durations: Floats | None = None
+    follow_up: FollowUp | None = None
 
 
 def encode_target(
-    frame: Frame, name: str, *, task: str | None = None, positive: str | None = None, decimal: str = "", role: str = ""
+    frame: Frame,
+    name: str,
+    *,
+    task: str | None = None,
+    positive: str | None = None,
+    decimal: str = "",
+    role: str = "target",
 ) -> EncodedTarget:
-    """Encode the target.
+    """Encode the column `name`, which errors call the `role`; `task` and `positive` are as in `read_table`.
 
     Args:
-        name: of the target.
-        task, positive: as in `read_table`.
         decimal: 'point' or 'comma' if other columns decide how '60,667' is meant, else ''.
-        role: what errors call the column, such as "event"; "target" if empty.
 
     Raises:
         OptionError: no such task, or `positive` is none of two labels.
@@ -83,7 +94,7 @@ def encode_target(
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"there is no task '{task}'", did_you_mean(task, TASKS))
-    where = f"{frame.where}: the {role or 'target'} '{name}'"
+    where = f"{frame.where}: the {role} '{name}'"
     cells = frame.texts(frame.names.index(name))
     if positive is not None and task not in (None, "binary"):
         raise OptionError(f"'{positive}' can't be the positive label of a {task} task", "Two labels have one.")
@@ -92,12 +103,14 @@ def encode_target(
         mark = decimal if numbers.is_open else next(iter(numbers.readings))
         finished = finish(name, numbers, spelling=mark or "point", is_known=bool(mark), forced=True)
         values = finished[0].values
-        infinite = np.flatnonzero(np.abs(values) > LARGEST).tolist()
-        if infinite:
+        if infinite := np.flatnonzero(np.abs(values) > LARGEST).tolist():
             place = f"first in {frame.places(infinite[:1])[infinite[0]]}: {quote(cells.text_at(infinite[0]))}"
             message = f"{where}: {len(infinite)} infinite or too large numbers, {place}"
             raise TargetError(message, "Repair or remove these rows, or use a larger unit.")
-        if task == "regression" or (task is None and _are_amounts(cells, values)):
+        present = np.unique(values[~np.isnan(values)])
+        are_amounts = len(present) > (MOST_WHOLE_NUMBERS if is_whole(present) else 2)
+        are_codes = is_whole(present) and any(map(is_code, cells.texts))
+        if task == "regression" or (task is None and are_amounts and not are_codes):
             if positive is not None:
                 hint = f"Use {spell('task', 'binary')}."
                 raise OptionError(f"{where} holds numbers, so no label is the positive one", hint)
@@ -106,17 +119,13 @@ def encode_target(
                 hint = f"Leave {spell('task', 'regression')} out."
                 raise TargetError(f"{where} holds no number, but text ({quote(text)})", hint)
             return _regression(frame, where, cells, finished, explain=task is None)
+    return _classes(frame, where, cells, labelled(name, cells), task=task, positive=positive)
+
+
+def labelled(name: str, cells: Texts) -> Finished:
+    """Return a column of labels, and remarks."""
     draft = as_category(cells)
-    finished = finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
-    return _classes(frame, where, cells, finished, task=task, positive=positive)
-
-
-def _are_amounts(cells: Texts, numbers: Floats) -> bool:
-    """Return whether numbers are to be predicted as such, not as classes."""
-    values = np.unique(numbers[~np.isnan(numbers)])
-    if not is_whole(values):
-        return len(values) > 2
-    return len(values) > MOST_WHOLE_NUMBERS and not any(map(is_code, cells.texts))
+    return finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
 
 
 def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, explain: bool) -> EncodedTarget:
@@ -144,11 +153,10 @@ def _classes(
     if positive is not None and len(labels) != 2:
         message = f"{where} has {len(labels)} labels, so none is 'the positive one'"
         raise OptionError(message, f"Leave out {spell('positive')}.")
-    if positive is not None:
-        labels = labels if labels[1] == named_label(where, labels, positive) else labels[::-1]
-    elif len(labels) == 2:
+    if len(labels) == 2:
         share = float((values == levels.index(labels[1])).sum() / (~np.isnan(values)).sum())
-        labels = labels if _is_positive(labels, share) else labels[::-1]
+        named = None if positive is None else named_label(where, labels, positive)
+        labels = labels if named == labels[1] or (named is None and _is_positive(labels, share)) else labels[::-1]
     code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
     codes = code_of[(values if has_target is None else values[has_target]).astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
@@ -180,8 +188,7 @@ def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, missing:
     if not len(rows):
         return None
     if len(rows) == len(cells) or 100 * len(rows) > frame.most_missing * len(cells):
-        first = int(rows[0])
-        place, text = frame.places([first])[first], quote(cells.text_at(first))
+        place, text = frame.places([int(rows[0])])[int(rows[0])], quote(cells.text_at(rows[0]))
         hint = f"Leave these rows out with {spell('drop_missing_target', True)}; if the word is a label, rename it."
         if len(rows) == len(cells):
             hint = "Fill these cells, or name another column."
@@ -194,11 +201,11 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
     if len(labels) == 1:
         raise TargetError(f"{where} has one class only, {some}", "A classification needs two.")
     if task == "binary" and len(labels) > 2:
-        hint = f"Use {spell('task', 'multiclass')}."
-        raise TargetError(f"{where} has {len(labels)} labels ({some}); a binary task has two", hint)
+        what = f"has {len(labels)} labels ({some}); a binary task has two"
+        raise TargetError(f"{where} {what}", f"Use {spell('task', 'multiclass')}.")
     if task == "multiclass" and len(labels) == 2:
-        hint = f"Use {spell('task', 'binary')}."
-        raise TargetError(f"{where} has two labels ({some}); a multiclass task has more", hint)
+        what = f"has two labels ({some}); a multiclass task has more"
+        raise TargetError(f"{where} {what}", f"Use {spell('task', 'binary')}.")
     if len(labels) > MOST_LABELS:
         advice = "Merge rare labels; or name another target."
         if any(exact_numbers([label]) for label in labels):
