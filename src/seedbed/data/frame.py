@@ -86,14 +86,6 @@ class Texts:
         builder.add_texts(list(cells))
         return builder.texts()
 
-    @classmethod
-    def of_booleans(cls, values: Bools) -> Texts:
-        """Return booleans [row] as a column of text."""
-        first = bool(values[:1].any())
-        codes = (values != first).astype(np.int32)
-        counts = np.bincount(codes)
-        return cls((str(first), str(not first))[: len(counts)], codes, counts)
-
     @functools.cached_property
     def filled(self) -> Bools:
         """Whether each text isn't a word for a missing number [text]."""
@@ -105,18 +97,20 @@ class Texts:
     def text_at(self, row: int) -> str:
         return self.texts[int(self.codes[row])]
 
+    def some(self, chosen: Bools) -> list[str]:
+        """Return the chosen texts [text]."""
+        return [self.texts[place] for place in np.flatnonzero(chosen).tolist()]
+
     def rows_of(self, chosen: Bools) -> Ints:
         """Return the rows, ascending, whose text is chosen [text]."""
         return np.flatnonzero(chosen[self.codes])
 
     def rows(self, rows: Ints | Bools) -> Texts:
         """Return some rows, by their numbers or as a mask."""
-        codes = self.codes[rows]
-        used, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+        used, first, inverse = np.unique(self.codes[rows], return_index=True, return_inverse=True)
         order = np.argsort(first)
-        place = np.argsort(order)
-        texts = tuple(self.texts[code] for code in used[order].tolist())
-        return Texts(texts, place[inverse], np.bincount(place[inverse], minlength=len(texts)))
+        codes = np.argsort(order)[inverse]
+        return Texts(tuple(self.texts[code] for code in used[order].tolist()), codes, np.bincount(codes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +118,7 @@ class Numbers:
     """A column of numbers: of a source that stores numbers, or of text in which each one has a single meaning.
 
     Attributes:
-        values: of any numeric type [row]; NaN for a missing cell.
+        values: [row]; NaN for a missing cell.
         words: of text, the cells that are missing [missing row].
         point: of text, whether some number surely has a decimal point; None if the source stores numbers.
         dotted: of text, all cells if a point may stand between thousands, as in '1.234', and none surely is decimal.
@@ -156,12 +150,10 @@ class Numbers:
         if self.dotted is not None:
             return self.dotted
         levels, first, places = np.unique(self.values, return_index=True, return_inverse=True)
-        order = np.argsort(first)
         code_of: dict[str, int] = {}
         of_level: Ints = np.empty(len(levels), dtype=np.int32)
-        for place in order.tolist():
-            level = levels[place].item()
-            of_level[place] = code_of.setdefault(number_text(level) or "", len(code_of))
+        for place in np.argsort(first).tolist():
+            of_level[place] = code_of.setdefault(number_text(levels[place].item()) or "", len(code_of))
         codes = of_level[places.ravel()]
         if self.words is not None:
             words = [code_of.setdefault(word, len(code_of)) for word in self.words.texts]
@@ -179,8 +171,8 @@ def from_texts(column: Texts) -> Cells:
     """
     values = np.array([parse_number(text) for text in column.texts], dtype=np.float64)
     plain = ~np.isnan(values)
-    numbers = [text for text, is_plain in zip(column.texts, plain.tolist(), strict=True) if is_plain]
-    if not numbers or not all(missing_in_number(text) for text in set(column.texts) - set(numbers)):
+    numbers = column.some(plain)
+    if not numbers or (column.filled & ~plain).any():
         return column
     present = values[plain]
     if not fits_float(present) or (is_whole(present) and any(map(_zeros.fullmatch, numbers))):
@@ -211,11 +203,7 @@ def may_be_dotted(values: Floats) -> bool:
 
 
 class Builder:
-    """Collects the cells of a column from rows as Python has them, part by part.
-
-    Args:
-        where: the column in messages.
-    """
+    """Collects the cells of a column, which messages call `where`, as Python has them, part by part."""
 
     def __init__(self, where: str = "") -> None:
         self._where = where
@@ -227,18 +215,16 @@ class Builder:
 
     def add(self, values: Sequence[Any]) -> None:
         """Add the next cells: numbers, texts, booleans, dates; None for a missing one."""
-        kinds = set(map(type, values))
-        if any(issubclass(kind, np.number) for kind in kinds):
+        if any(issubclass(kind, np.number) for kind in set(map(type, values))):
             values = [value.item() if isinstance(value, np.number) else value for value in values]
-            kinds = set(map(type, values))
+        kinds = set(map(type, values))
         if self._codes is None:
-            too_large = int in kinds and any(type(value) is int and abs(value) >= WHOLE_FLOATS for value in values)
+            too_large = any(type(value) is int and abs(value) >= WHOLE_FLOATS for value in values)
             if kinds <= {int, float, type(None)} and not too_large:
                 self._numbers.append(np.array(values, dtype=np.float64))
                 return
             earlier, self._numbers, self._codes = self._numbers, [], []
-            for part in earlier:
-                texts = Numbers(part).as_texts()
+            for texts in (Numbers(part).as_texts() for part in earlier):
                 self.add_texts([texts.texts[code] for code in texts.codes.tolist()])
         self.add_texts(values if kinds <= {str, type(None)} else [text_of(value) for value in values])
 
@@ -264,8 +250,9 @@ class Builder:
         try:
             "".join(self._code_of).encode()
         except UnicodeEncodeError as error:
-            message = f"{self._where} holds half a character ({error.reason})"
-            raise DataError(message, "Clean its text first.") from error
+            raise DataError(
+                f"{self._where} holds half a character ({error.reason})", "Clean its text first."
+            ) from error
         return self.texts() if keep_text else from_texts(self.texts())
 
 
@@ -302,8 +289,6 @@ class Frame:
 
     Attributes:
         where: name of the source in messages.
-        names: of the columns.
-        columns: numbers or text, of equal length.
         notes: what the user should know about how the source was read.
         categorical: names of columns that are categories by the source's own types.
         places: returns where the user finds rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame.
@@ -330,14 +315,13 @@ class Frame:
 
     def rows(self, rows: Ints, where: str) -> Frame:
         """Return some rows, by their numbers, under another name."""
-        columns = tuple(column.rows(rows) for column in self.columns)
 
         def places(wanted: Iterable[int]) -> dict[int, str]:
             numbers = {row: int(rows[row]) for row in wanted}
             of_number = self.places(numbers.values())
             return {row: of_number[number] for row, number in numbers.items()}
 
-        return Frame(where, self.names, columns, places=places)
+        return Frame(where, self.names, tuple(column.rows(rows) for column in self.columns), places=places)
 
     def without(self, words: Mapping[str, tuple[str, ...]]) -> Frame:
         """Return the frame in which some words are missing cells, by column, with a note on each column."""
@@ -350,8 +334,8 @@ class Frame:
             if isinstance(column, Numbers) and column.dotted is None:
                 columns[position] = Numbers(np.where(coded[texts.codes], np.nan, column.floats()), point=column.point)
             else:
-                left = ["" if is_coded else text for text, is_coded in zip(texts.texts, coded, strict=True)]
-                columns[position] = from_texts(Texts.of(left[code] for code in texts.codes.tolist()))
+                left = np.where(coded, "", np.array(texts.texts, dtype=object))
+                columns[position] = from_texts(Texts.of(left[texts.codes]))
             message = f"column '{name}': cells with {', '.join(own)} count as missing, as requested"
             remarks.append(remark_on_rows(message, name, "", rows, MISSING_WORDS))
         return replace(self, columns=tuple(columns), notes=(*self.notes, *as_notes(self, remarks)), missing=words)
@@ -359,8 +343,7 @@ class Frame:
     def cells(self, position: int) -> list[str | None]:
         """Return the cells of a column as text [row], ends stripped; None for a missing one."""
         column = self.texts(position)
-        texts = [text or None for text in column.texts]
-        return [texts[code] for code in column.codes.tolist()]
+        return [column.texts[code] or None for code in column.codes.tolist()]
 
     def texts(self, position: int) -> Texts:
         """Return a column as text."""

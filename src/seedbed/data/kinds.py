@@ -60,24 +60,20 @@ _id_name = re.compile(
 )
 _perhaps_id = re.compile(r"(?i:.*(?:id|code?|num|n[or]))")
 
-
 Finished = tuple[Column, list[Remark]]  # a typed column, and remarks on how it was read
 
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """A column whose kind is known, but perhaps not its spelling.
+    """A column whose kind is known, but perhaps not its spelling. Numbers 0 and 1 become a boolean later.
 
     Attributes:
-        kind: never "boolean" for numbers 0 and 1, which are recognised later.
-        cells: its distinct cells.
         filled: whether each text isn't a missing word [text].
         readings: by spelling, the value of each text [text], NaN if it has none. Two if the cells can be read in two
             ways.
         sure: the spelling that some cell requires; empty if there is no such cell.
         thousands: whether some cell certainly has commas between thousands.
-        levels: of a boolean or a category.
-        unit, missing: of numbers, as in `ColumnSchema`.
+        levels, unit, missing: as in `ColumnSchema`.
     """
 
     kind: Kind
@@ -117,7 +113,7 @@ def as_numbers(cells: Texts, *, percent: int = PERCENT) -> Draft | None:
     filled, unit, missing = cells.filled, "", tuple[str, ...]()
     values = _read(cells, filled, numeral, percent)
     if values is None:
-        texts = [cells.texts[place] for place in np.flatnonzero(filled).tolist()]
+        texts = cells.some(filled)
         words = [*itertools.islice((text for text in texts if np.isnan(numeral(text)).all()), 2)]
         n_rows = 0 if re.search("[0-9]", words[0]) else int(cells.counts[cells.texts.index(words[0])])
         unit = common_unit(texts)
@@ -128,13 +124,13 @@ def as_numbers(cells: Texts, *, percent: int = PERCENT) -> Draft | None:
             values = _read(cells, filled, numeral, percent)
     if values is None:
         return None
-    settled = _settle(cells, filled, {"point": values[:, 0], "comma": values[:, 1]}, percent)
-    if settled is None:
+    point, comma = values.T
+    draft = _settle("number", cells, filled, {"point": point, "comma": comma}, percent)
+    if draft is None:
         return None
-    readings, sure = settled
-    only_point = np.isnan(values[:, 1]) & ~np.isnan(values[:, 0])
-    thousands = sure == "point" and any("," in cells.texts[place] for place in np.flatnonzero(only_point).tolist())
-    return Draft("number", cells, filled, readings, sure, thousands, unit=unit, missing=missing)
+    only_point = cells.some(np.isnan(comma) & ~np.isnan(point))
+    thousands = draft.sure == "point" and any("," in text for text in only_point)
+    return replace(draft, thousands=thousands, unit=unit, missing=missing)
 
 
 def _nothing(cells: Texts) -> Draft:
@@ -149,7 +145,7 @@ def as_category(cells: Texts) -> Draft:
     filled = np.array([not missing_in_category(text, codes, few) for text in cells.texts], dtype=bool)
     if not filled.any():
         return _nothing(cells)
-    level_of = merge_levels([text for text, is_filled in zip(cells.texts, filled.tolist(), strict=True) if is_filled])
+    level_of = merge_levels(cells.some(filled))
     levels = tuple(sorted(set(level_of.values())))
     code_of = {level: code for code, level in enumerate(levels)}
     values = [code_of[level_of[text]] if text in level_of else np.nan for text in cells.texts]
@@ -173,33 +169,29 @@ def is_sex(levels: tuple[str, ...]) -> bool:
 
 def _as_boolean(cells: Texts) -> Draft | None:
     spelled: dict[str, tuple[int, str]] = {}
-    for text, count, is_filled in zip(cells.texts, cells.counts.tolist(), cells.filled.tolist(), strict=True):
-        if is_filled:
-            spelled[text.lower()] = max(spelled.get(text.lower(), (0, "")), (count, text))
-            if len(spelled) > 2:
-                return None
-    pair = next((pair for pair in PAIRS if set(pair) == set(spelled)), None)
-    if pair is None:
-        return None
-    value_of = {word: float(value) for value, word in enumerate(pair)}
-    values = np.array([value_of.get(text.lower(), np.nan) for text in cells.texts])
-    return Draft("boolean", cells, cells.filled, {"": values}, levels=tuple(spelled[word][1] for word in pair))
+    for place in np.flatnonzero(cells.filled).tolist():
+        text = cells.texts[place]
+        spelled[text.lower()] = max(spelled.get(text.lower(), (0, "")), (int(cells.counts[place]), text))
+        if len(spelled) > 2:
+            return None
+    for pair in (one for one in PAIRS if set(one) == set(spelled)):
+        values = [float(pair.index(text.lower())) if text.lower() in pair else np.nan for text in cells.texts]
+        levels = tuple(spelled[word][1] for word in pair)
+        return Draft("boolean", cells, cells.filled, {"": np.array(values)}, levels=levels)
+    return None
 
 
 def as_dates(cells: Texts) -> Draft | None:
     """Return a draft of dates if nearly all filled cells are dates, else None. Seasons such as 2003-04 aren't."""
     filled, values = cells.filled, _read(cells, cells.filled, moment, PERCENT)
-    if values is None or all(_season.fullmatch(text) for text, own in zip(cells.texts, filled, strict=True) if own):
+    if values is None or all(map(_season.fullmatch, cells.some(filled))):
         return None
     ymd, dmy, mdy = values.T
     by_year = np.isnan(values[np.isnan(ymd), 1:]).all()
-    settled = _settle(cells, filled, {"ymd": ymd} if by_year else {"mdy": mdy, "dmy": dmy}, PERCENT)
-    if settled is None:
-        return None
-    readings, sure = settled
-    if not sure and len(readings) == 1 and has_dotted_date(cells):
-        readings, sure = {"dmy": dmy}, "dmy"
-    return Draft("date", cells, filled, readings, sure)
+    draft = _settle("date", cells, filled, {"ymd": ymd} if by_year else {"mdy": mdy, "dmy": dmy}, PERCENT)
+    if draft is None or draft.sure or draft.is_open or not has_dotted_date(cells):
+        return draft
+    return replace(draft, readings={"dmy": dmy}, sure="dmy")
 
 
 def has_dotted_date(cells: Texts) -> bool:
@@ -209,23 +201,20 @@ def has_dotted_date(cells: Texts) -> bool:
 
 def _read(cells: Texts, filled: Bools, read: Callable[[str], Sequence[float]], percent: int) -> Floats | None:
     """Return the value of each text in each spelling [text, spelling]; None as soon as too many rows have none."""
-    nothing = (np.nan,) * len(read(""))
-    failed, allowed = 0, int(cells.counts[filled].sum()) * (100 - percent)
-    values = []
-    for text, count, is_filled in zip(cells.texts, cells.counts.tolist(), filled.tolist(), strict=True):
-        reading = read(text) if is_filled else nothing
-        values.append(reading)
-        if is_filled and not any(value == value for value in reading):
+    readings, failed, allowed = [], 0, int(cells.counts[filled].sum()) * (100 - percent)
+    for text, count in zip(cells.some(filled), cells.counts[filled].tolist(), strict=True):
+        readings.append(read(text))
+        if not any(value == value for value in readings[-1]):
             failed += count
             if 100 * failed > allowed:
                 return None
-    return np.array(values, dtype=np.float64)
+    values = np.full((len(cells.texts), len(read(""))), np.nan)
+    values[filled] = np.array(readings).reshape(-1, values.shape[1])
+    return values
 
 
-def _settle(
-    cells: Texts, filled: Bools, readings: dict[str, Floats], percent: int
-) -> tuple[dict[str, Floats], str] | None:
-    """Choose between readings by the cells that have only one. Return what remains and the sure spelling.
+def _settle(kind: Kind, cells: Texts, filled: Bools, readings: dict[str, Floats], percent: int) -> Draft | None:
+    """Return a draft with the readings that remain, chosen by the cells that have only one, and the sure spelling.
 
     A single reading is sure. If two agree in every row, the first is returned, and none is sure. If values differ, both
     are returned. It is None if less than `percent` of the filled cells have a value.
@@ -235,9 +224,7 @@ def _settle(
     if others:
         values, other_values = readings.values()
         has_first, has_second = ~np.isnan(values), ~np.isnan(other_values)
-        for_first, for_second = (
-            int(cells.counts[only].sum()) for only in (has_first & ~has_second, ~has_first & has_second)
-        )
+        for_first, for_second = cells.counts[has_first & ~has_second].sum(), cells.counts[~has_first & has_second].sum()
         if for_first or for_second:
             sure = first if for_first >= for_second else others[0]
             readings = {sure: readings[sure]}
@@ -246,7 +233,7 @@ def _settle(
     least = percent * int(cells.counts[filled].sum())
     if any(100 * int(cells.counts[filled & ~np.isnan(values)].sum()) < least for values in readings.values()):
         return None
-    return readings, sure
+    return Draft(kind, cells, filled, readings, sure)
 
 
 def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, forced: bool) -> Finished:
@@ -266,8 +253,7 @@ def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, 
     missing = {text: int(cells.counts[i]) for i, text in enumerate(cells.texts) if not draft.filled[i]}
     remarks = _missing_remarks(name, missing)
     if unread.any():
-        rows = cells.rows_of(unread)
-        texts = [text for text, is_unread in zip(cells.texts, unread.tolist(), strict=True) if is_unread]
+        rows, texts = cells.rows_of(unread), cells.some(unread)
         what = f"{len(rows)} cell{'s that are' if len(rows) > 1 else ' that is'} no {draft.kind}"
         message = f"column '{name}': {what} ({_list(texts)}) count{'s' * (len(rows) == 1)} as missing"
         remarks.append(remark_on_rows(message, name, "SB104", rows))
@@ -313,8 +299,7 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
         if phrase:
             message = f"column '{name}' has levels that differ only in case or spaces, and remain different: {phrase}"
             remarks.append(Remark(message, name, "SB105", n_rows))
-        if len(schema.levels) > MANY_LEVELS:
-            n = len(schema.levels)
+        if (n := len(schema.levels)) > MANY_LEVELS:
             message = f"column '{name}' has {n} levels; the rare ones share inputs by a hash of their text"
             remarks.append(Remark(message, name, "SB106", n))
     if schema.kind == "number":
@@ -416,8 +401,8 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
     count, n_filled = int(cells.counts[plain].sum()), int(cells.counts[draft.filled].sum())
     if 2 * count >= n_filled and plain.sum() >= 3:
         why = f"{count} of {n_filled} cells are numbers"
-        if (draft.filled & ~plain).any():
-            why += f", but {quote(cells.texts[int((draft.filled & ~plain).argmax())])} isn't"
+        if others := cells.some(draft.filled & ~plain):
+            why += f", but {quote(others[0])} isn't"
         why += f"; {spell('numeric', name)} takes the rest as missing"
         remarks.append(remark_with_example(name, "is a category", why, count))
     return remarks
@@ -457,8 +442,7 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
 def _differ(draft: Draft) -> Bools:
     """Return which texts differ in two readings [text]; none if there is one reading."""
     first, *others = draft.readings.values()
-    differ: Bools = first != others[0] if others else np.zeros(len(first), dtype=bool)
-    return differ
+    return np.asarray(first != others[0]) if others else np.zeros(len(first), dtype=np.bool_)
 
 
 def _list(words: Collection[str]) -> str:

@@ -9,6 +9,7 @@ import itertools
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from seedbed.errors import UnreadableError
 from seedbed.evaluation.summaries import Note
@@ -22,12 +23,9 @@ SAVE_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')."
 
 @dataclass(frozen=True)
 class Charset:
-    """Encoding of a file.
+    """Encoding of a file; the codec skips a byte order mark.
 
-    Attributes:
-        codec: its name in Python; it skips a byte order mark.
-        plain: whether DuckDB can read the file itself: UTF-8 without byte order mark and carriage returns.
-        notes: what the user should know.
+    A file is `plain` if DuckDB can read it itself: UTF-8 without byte order mark and carriage returns.
     """
 
     codec: str
@@ -52,8 +50,7 @@ class Charset:
             shutil.copyfileobj(text, out, CHUNK)
 
 
-@dataclass(frozen=True)
-class _Walk:
+class _Walk(NamedTuple):
     """Result of decoding a file; `line` and `byte` are those of the first byte that can't be decoded."""
 
     plain: bool
@@ -70,21 +67,16 @@ def find_charset(path: Path, where: str) -> Charset:
         if walk.byte is not None:
             raise UnreadableError(f"{where}: line {walk.line} holds bytes that aren't UTF-16", SAVE_UTF8)
         return Charset("utf-16", notes=(Note("the text is UTF-16, as its first two bytes say"),))
-    walk = _walk(path, "utf-8", where)
-    if walk.byte is None:
-        return Charset("utf-8-sig", plain=walk.plain)
-    return _windows(path, where, walk)
-
-
-def _windows(path: Path, where: str, fault: _Walk) -> Charset:
-    """Return Windows-1252, unless at least as many letters are UTF-8: then the others are damaged."""
+    fault = _walk(path, "utf-8", where)
+    if fault.byte is None:
+        return Charset("utf-8-sig", plain=fault.plain)
     place = f"line {fault.line} holds a byte that isn't UTF-8 (0x{fault.byte:02x})"
     n_letters = n_bad = 0  # beyond ASCII
     with path.open(encoding="utf-8", errors="replace") as text:
         while chunk := text.read(CHUNK):
             n_letters += len(chunk) - len(chunk.encode("ascii", errors="ignore"))
             n_bad += chunk.count("\ufffd")
-    if n_letters - n_bad >= n_bad:
+    if n_letters - n_bad >= n_bad:  # the others are damaged
         raise UnreadableError(f"{where}: {place}, though letters elsewhere are UTF-8", SAVE_UTF8)
     walk = _walk(path, "cp1252", where)
     if walk.byte is not None:

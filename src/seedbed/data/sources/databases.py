@@ -33,8 +33,7 @@ KEPT = {"smallint", "integer", "bigint", "real", "double precision", "boolean", 
 def read_sqlite(loader: Loader, path: Path, options: SourceOptions) -> Frame:
     """Return a table, a query, or the only table. A query that does more than read is refused."""
     where, limit = loader.where, loader.limit
-    query, end = options.query, time.monotonic() + limit.seconds
-    notes: tuple[Note, ...] = ()
+    query, end, notes = options.query, time.monotonic() + limit.seconds, tuple[Note, ...]()
     try:
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             # Views and generated columns run SQL of the file's author.
@@ -77,8 +76,8 @@ def read_postgres(address: str, options: SourceOptions, as_text: Container[str])
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError as error:
-        hint = "Install it: pip install 'seedbed[postgres]'"
-        raise DataError(f"{address} needs the driver of PostgreSQL", hint) from error
+        message = f"{address} needs the driver of PostgreSQL"
+        raise DataError(message, "Install it: pip install 'seedbed[postgres]'") from error
     limit = SourceLimit.of(options.limit, STORED)
     patience = "" if "connect_timeout=" in address else f"{'&' if '?' in address else '?'}connect_timeout=10"
     with open_loader(address, limit, as_text) as loader:

@@ -7,9 +7,8 @@ import functools
 import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import numpy as np
 
@@ -68,9 +67,8 @@ def header_note(place: str, title: Sequence[str]) -> Note:
 def _is_header(row: Sequence[str], width: int) -> bool:
     """Return whether each column has a name of its own; the first may have none."""
     names = [cell.strip() for cell in row]
-    if width < 2 or len(names) != width or not all(names[1:]) or len(set(names)) < width:
-        return False
-    return not any(map(_is_number, names))
+    is_complete = len(names) == width >= 2 and all(names[1:]) and len(set(names)) == width
+    return is_complete and not any(map(_is_number, names))
 
 
 def _is_number(cell: str) -> bool:
@@ -116,8 +114,7 @@ def duckdb_path(path: Path) -> str:
     return re.sub(r"([*?\[])", r"[\1]", str(path.resolve()))
 
 
-@dataclass(frozen=True)
-class _Record:
+class _Record(NamedTuple):
     """A row of text, with its first and its last line, counted from 1."""
 
     line: int
@@ -125,16 +122,10 @@ class _Record:
     cells: list[str]
 
 
-@dataclass(frozen=True)
-class _Header:
-    """The header of a text.
+class _Header(NamedTuple):
+    """The names as they are written, and the number of lines down to the end of the header.
 
-    Attributes:
-        cells: names as they are written.
-        delimiter: one character.
-        last_line: number of lines down to the end of the header.
-        ambiguous: whether these lines aren't as many records, as a quote may contain a line end.
-        notes: what isn't as usual.
+    It is ambiguous if these lines aren't as many records, as a quote may contain a line end.
     """
 
     cells: list[str]
@@ -146,11 +137,18 @@ class _Header:
 
 def _records(text: TextIO, delimiter: str, where: str, skip: int = 0) -> Iterator[_Record]:
     """Yield each row that isn't blank below some lines. Quotes that don't close, and huge rows, are errors."""
-    lines = _lines(text, delimiter, where)
-    for _ in itertools.islice(lines, skip):
-        pass
+
+    def lines() -> Iterator[str]:
+        for number, line in enumerate(iter(functools.partial(text.readline, MAX_ROW), ""), start=1):
+            # It would fill the memory when it is divided into cells.
+            if len(line) >= MAX_ROW or (len(line) > MAX_ROW_CELLS and line.count(delimiter) > MAX_ROW_CELLS):
+                message = f"{where}: line {number} has over {MAX_ROW_CELLS:,} cells or {MAX_ROW:,} characters"
+                raise UnreadableError(message, "Is it a table, and is each row on a line of its own?")
+            if number > skip:
+                yield line
+
     # DuckDB takes a quote after spaces as a quote, hence skipinitialspace.
-    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True, skipinitialspace=True)
     line = skip + 1
     try:
         for row in reader:
@@ -159,15 +157,6 @@ def _records(text: TextIO, delimiter: str, where: str, skip: int = 0) -> Iterato
             line = skip + reader.line_num + 1
     except csv.Error as error:
         raise _unclear(where, line, str(error)) from error
-
-
-def _lines(text: TextIO, delimiter: str, where: str) -> Iterator[str]:
-    """Yield lines. UnreadableError for one that would fill the memory when it is divided into cells."""
-    for number, line in enumerate(iter(functools.partial(text.readline, MAX_ROW), ""), start=1):
-        if len(line) >= MAX_ROW or (len(line) > MAX_ROW_CELLS and line.count(delimiter) > MAX_ROW_CELLS):
-            message = f"{where}: line {number} has over {MAX_ROW_CELLS:,} cells or {MAX_ROW:,} characters"
-            raise UnreadableError(message, "Is it a table, and is each row on a line of its own?")
-        yield line
 
 
 def _unclear(where: str, line: int, reason: str) -> UnreadableError:
@@ -202,22 +191,25 @@ def _find_header(loader: Loader, path: Path, charset: Charset, skip_rows: int | 
     The header is the first row if possible. Otherwise, the delimiter is the one that splits the header most, or that
     the rows below agree on.
     """
-    where, skip, skip_is_given = loader.where, skip_rows or 0, skip_rows is not None
-    order = (usual, *(delimiter for delimiter in DELIMITERS if delimiter != usual))
-    first = {delimiter: _first_rows(path, delimiter, charset, where, skip) for delimiter in order}
-    places = {
-        delimiter: 0 if skip_is_given else find_header([row.cells for row in rows], loader.wanted)
-        for delimiter, (rows, _) in first.items()
-    }
-
-    def fit(delimiter: str) -> tuple[bool, bool, int, bool]:
-        rows, whole = first[delimiter]
-        lengths = [len(row.cells) for row in rows[places[delimiter] :]] or [0]
-        agree = whole and lengths[0] > 1 and len(lengths) > 1 and len(set(lengths)) == 1
-        return agree, places[delimiter] == 0, lengths[0], len(lengths) > 2 and lengths[-1] == lengths[-2] > 1
-
-    best = max(order, key=fit)
-    rows, place = first[best][0], places[best]
+    where, skip = loader.where, skip_rows or 0
+    first, fits = {}, {}
+    for delimiter in dict.fromkeys((usual, *DELIMITERS)):
+        rows, is_whole = list[_Record](), True
+        try:
+            with charset.open(path) as text:
+                for row in itertools.islice(_records(text, delimiter, where, skip), ROWS_LOOKED_AT):
+                    rows.append(row)
+                    if sum(len(one.cells) for one in rows) > CELLS_LOOKED_AT:
+                        break
+        except UnreadableError:  # '"a","b"' isn't tab-separated
+            is_whole = False
+        place = find_header([row.cells for row in rows], loader.wanted) if skip_rows is None else 0
+        lengths = [len(row.cells) for row in rows[place:]] or [0]
+        agree = is_whole and lengths[0] > 1 and len(lengths) > 1 and len(set(lengths)) == 1
+        fits[delimiter] = agree, place == 0, lengths[0], len(lengths) > 2 and lengths[-1] == lengths[-2] > 1
+        first[delimiter] = rows, place
+    best = max(fits, key=fits.__getitem__)
+    rows, place = first[best]
     if not rows:
         # Blank from end to end, or quotes that don't close, which is an error of its own.
         with charset.open(path) as text:
@@ -232,18 +224,3 @@ def _find_header(loader: Loader, path: Path, charset: Charset, skip_rows: int | 
         titles = "".join(itertools.islice(text, header.line - 1))
     ambiguous = header.last_line > header.line or '"' in titles
     return _Header(header.cells, best, header.last_line, ambiguous, tuple(notes))
-
-
-def _first_rows(path: Path, delimiter: str, charset: Charset, where: str, skip: int) -> tuple[list[_Record], bool]:
-    """Return the first rows by a delimiter, and whether they can be read: '"a","b"' isn't tab-separated."""
-    rows, n_cells = [], 0
-    try:
-        with charset.open(path) as text:
-            for row in itertools.islice(_records(text, delimiter, where, skip), ROWS_LOOKED_AT):
-                rows.append(row)
-                n_cells += len(row.cells)
-                if n_cells > CELLS_LOOKED_AT:
-                    break
-    except UnreadableError:
-        return rows, False
-    return rows, True

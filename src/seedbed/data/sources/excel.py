@@ -7,7 +7,6 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,8 +95,7 @@ def _unpack(path: Path, plain: Path, where: str, limit: SourceLimit) -> None:
 class _Extent:
     """The first and the last row and column of a sheet's filled cells, found while its XML is parsed.
 
-    Args:
-        texts: size in bytes of each text that cells share; filled by the part that contains them.
+    The part that contains the `texts` that cells share fills the list of their sizes in bytes.
     """
 
     def __init__(self, texts: list[int]) -> None:
@@ -107,9 +105,8 @@ class _Extent:
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.StartDoctypeDeclHandler = self._refuse
-        self.row = self.column = 0
+        self.row = self.column = self.bottom = self.right = 0
         self.top = self.left = 2**31
-        self.bottom = self.right = 0
 
     @property
     def size(self) -> int:
@@ -121,8 +118,7 @@ class _Extent:
         raise zipfile.BadZipFile("its XML has a document type")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if ":" in name:
-            name = name.rpartition(":")[2]
+        name = name.rpartition(":")[2]
         if name == "c":
             self.column += 1
             self.refers = attributes.get("t") == "s"
@@ -158,10 +154,7 @@ class _Extent:
 @functools.lru_cache(20_000)
 def _number(letters: str) -> int:
     """Return a column's number: 'A' is 1, 'AB' is 28."""
-    number = 0
-    for letter in letters[:4]:
-        number = 26 * number + ord(letter) - 64
-    return number
+    return functools.reduce(lambda number, letter: 26 * number + ord(letter) - 64, letters[:4], 0)
 
 
 def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options: SourceOptions) -> Frame:
@@ -179,9 +172,5 @@ def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options
     (_, header), *rows = rows or [(0, [])]
     used = [i for i, cell in enumerate(header) if cell is not None or any(row[i] is not None for _, row in rows)]
     names = tuple((text_of(header[i]) or "").strip() for i in used)
-
-    def places(some: Iterable[int]) -> dict[int, str]:
-        return {row: f"row {rows[row][0]}" for row in some}
-
     cells = ([row[i] for i in used] for _, row in rows)
-    return frame_of_rows(loader, cells, names, places, notes)
+    return frame_of_rows(loader, cells, names, lambda some: {row: f"row {rows[row][0]}" for row in some}, notes)

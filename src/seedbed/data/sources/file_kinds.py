@@ -22,11 +22,8 @@ from seedbed.data.sources.source_limits import MAX_CELL, SourceLimit, check_widt
 from seedbed.data.table_options import SourceOptions
 from seedbed.errors import TableNotFoundError, UnreadableError
 
-TABS = (".tsv", ".tab")
-JSON = (".json", ".jsonl", ".ndjson")
-DATABASES = (".sqlite", ".sqlite3", ".db")
-EXCEL = (".xlsx", ".xlsm")
-SUFFIXES = (".csv", *TABS, ".txt", ".parquet", *JSON, *DATABASES, *EXCEL, ".gz")
+TABS, JSON = (".tsv", ".tab"), (".json", ".jsonl", ".ndjson")
+SUFFIXES = (".csv", *TABS, ".txt", ".parquet", *JSON, ".sqlite", ".sqlite3", ".db", ".xlsx", ".xlsm", ".gz")
 LIST_BYTES = 3  # of a number of a list as text, at least: '1, '
 CHUNK, LARGEST_HOLE = 1 << 20, 1 << 30
 PARQUET = b"PAR1"
@@ -80,23 +77,25 @@ def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Fr
 
 
 def _read_parquet(loader: Loader, path: Path) -> Frame:
-    """Return the table of a Parquet file.
-
-    Its size is checked first: a few bytes can stand for any number of rows, for a list of any length, and for a text in
-    each row.
-    """
+    """Return the table of a Parquet file, whose size is checked first: few bytes can stand for any number of rows."""
     where, limit = loader.where, loader.limit
 
     def ask(query: str) -> list[tuple[Any, ...]]:
         return loader.ask(query, duckdb_path(path))
 
-    names = _parquet_names(ask("SELECT name, coalesce(num_children, 0) FROM parquet_schema(?)"))
+    # The file's own names: DuckDB would quietly rename the second of two columns `a` to `a_1`.
+    nodes = iter(ask("SELECT name, coalesce(num_children, 0) FROM parquet_schema(?)"))  # depth first
+    names = []
+    for _ in range(next(nodes)[1]):
+        name, unread = next(nodes)
+        names.append(name.strip())
+        while unread:
+            unread += next(nodes)[1] - 1
     check_width(len(names), where)
     [(n_rows,)] = ask("SELECT sum(num_rows) FROM parquet_file_metadata(?)")
     limit.check_rows(n_rows, len(names), where)
-    for length, name in ask(
-        "SELECT num_values / row_group_num_rows AS n, path_in_schema FROM parquet_metadata(?) ORDER BY n DESC LIMIT 1"
-    ):
+    lengths = "SELECT num_values / row_group_num_rows AS n, path_in_schema FROM parquet_metadata(?)"
+    for length, name in ask(f"{lengths} ORDER BY n DESC LIMIT 1"):  # of lists
         if (length or 0) * LIST_BYTES > MAX_CELL:
             raise long_cell(where, "its rows", name.split(",")[0])
     aliases = ", ".join(f"c{i}" for i in range(len(names)))  # DuckDB names a column without a name, too
@@ -109,20 +108,6 @@ def _read_parquet(loader: Loader, path: Path) -> Frame:
         limit.check_rows(n_rows, len(names), where, n_text=n_text)
     ask(f"CREATE TEMP TABLE cells AS SELECT * FROM {table}")
     return loader.frame(names)
-
-
-def _parquet_names(nodes: list[tuple[str, int]]) -> tuple[str, ...]:
-    """Return the file's own names: DuckDB would quietly rename the second of two columns `a` to `a_1`.
-
-    The nodes of the schema are names and numbers of children, depth first.
-    """
-    names, rest = [], iter(nodes)
-    for _ in range(next(rest)[1]):
-        name, unread = next(rest)
-        names.append(name.strip())
-        while unread:
-            unread += next(rest)[1] - 1
-    return tuple(names)
 
 
 def _readable(loader: Loader, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from seedbed.data.frame import Frame, numbered
 from seedbed.data.sources.charset import find_charset
 from seedbed.data.sources.delimited import duckdb_path
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader
-from seedbed.data.sources.source_limits import check_width
+from seedbed.data.sources.source_limits import MAX_COLUMNS, check_width
 from seedbed.errors import UnreadableError
 
 BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*[\"}]")
@@ -59,10 +60,10 @@ def read_json(loader: Loader, path: Path) -> Frame:
         reason = re.sub(r' in file ".*?", at', " at", str(error).splitlines()[0].rpartition("Error: ")[2], count=1)
         reason = re.sub(r"(line|record/value) (\d+)", lambda place: f"{place[1]} {int(place[2]) - 1}", reason)
         raise UnreadableError(f"{where} is not JSON ({reason.strip()})", FORMS) from error
-    names = _keys(loader)
+    names, parts = _keys(loader), []
     for start in range(0, len(names), COLUMNS_A_QUERY):
         _load(loader, names[start : start + COLUMNS_A_QUERY], start)
-    parts = [f"part{start}" for start in range(0, len(names), COLUMNS_A_QUERY)]
+        parts.append(f"part{start}")
     loader.ask(f"CREATE TEMP VIEW all_parts AS SELECT * FROM {' POSITIONAL JOIN '.join(parts)}")
     loader.ask("CREATE TEMP TABLE cells AS SELECT * FROM all_parts")
     return loader.frame([name.strip() for name in names], numbered("record {}"), charset.notes)
@@ -73,7 +74,7 @@ def _keys(loader: Loader) -> list[str]:
     where = loader.where
     for row, kind, value, width in loader.ask(
         "SELECT rowid, json_type(json), json[:100], len(json_keys(json)) AS width FROM records "
-        f"WHERE json_type(json) <> 'OBJECT' OR width = 0 OR width > {10_000} ORDER BY rowid LIMIT 1"
+        f"WHERE json_type(json) <> 'OBJECT' OR width = 0 OR width > {MAX_COLUMNS} ORDER BY rowid LIMIT 1"
     ):
         record = f"{where}: record {row + 1}"
         check_width(width or 0, record)
@@ -103,16 +104,15 @@ def _load(loader: Loader, names: list[str], start: int) -> None:
     columns = ", ".join(f"found[{place}] AS {alias}" for place, alias in enumerate(aliases, start=1))
     found = "(SELECT json_extract(json, ?) AS found FROM records)"
     loader.ask(f"CREATE TEMP TABLE {values} AS SELECT {columns} FROM {found}", paths)
-    facts, kinds = list[str](), (*KINDS, "BOOLEAN", "VARCHAR")
+    facts = list[str]()
     for alias in aliases:
         facts.append(f"max(abs(TRY_CAST({alias}->>'$' AS DOUBLE)))")
-        facts += [f"coalesce(bool_or(json_type({alias}) = '{kind}'), false)" for kind in kinds]
+        facts += [f"coalesce(bool_or(json_type({alias}) = '{kind}'), false)" for kind in (*KINDS, "BOOLEAN", "VARCHAR")]
     [answers] = loader.ask(f"SELECT {', '.join(facts)} FROM {values}")
     wanted = []
     for place, (name, alias) in enumerate(zip(names, aliases, strict=True)):
         most, *nested, is_boolean, is_text = answers[5 * place : 5 * place + 5]
-        if any(nested):
-            kind = next(kind for kind, is_there in zip(KINDS, nested, strict=True) if is_there)
+        for kind in itertools.compress(KINDS, nested):
             [(row,)] = loader.ask(f"SELECT min(rowid) FROM {values} WHERE json_type({alias}) = ?", kind)
             message = f"{loader.where}: record {row + 1} has {KINDS[kind]} under the key '{name}'"
             raise UnreadableError(message, "Give each of its values a separate key, or leave the key out.")

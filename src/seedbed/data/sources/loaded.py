@@ -51,8 +51,7 @@ ROWS = numbered("row {}")  # of a source without lines or records
 
 
 class _Facts(NamedTuple):
-    """The number of filled cells of a column of text, and whether some cell has leading zeros, may have a point between
-    thousands, or surely has a decimal point."""
+    """Facts about a column of text; may_be_dotted says whether some cell may have a point between thousands."""
 
     n_filled: int = 0
     has_codes: bool = False
@@ -64,13 +63,7 @@ class _Facts(NamedTuple):
 class Loader:
     """Loads one source into DuckDB's table `cells`, whose columns are named c0, c1, ... in the order of the source.
 
-    Attributes:
-        connection: to DuckDB.
-        folder: for temporary files; it exists as long as the connection.
-        where: what messages call the source.
-        limit: how large the table may be.
-        as_text: names of columns whose text must stay as it is.
-        wanted: names of columns by which the header is found.
+    The folder for temporary files exists as long as the connection. `as_text` and `wanted` are as in `read_source`.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -111,8 +104,7 @@ class Loader:
         check_names(names, self.where)
         types = [kind for (kind,) in self.ask("SELECT column_type FROM (DESCRIBE cells)")]
         [(n_rows,)] = self.ask("SELECT count(*) FROM cells")
-        n_text = self._check_cells(names, types, places)
-        self.limit.check_rows(n_rows, len(names), self.where, n_text=n_text)
+        self.limit.check_rows(n_rows, len(names), self.where, n_text=self._check_cells(names, types, places))
         width = max(1, min(COLUMNS_A_QUERY, CELLS_A_QUERY // max(1, n_rows)))
         columns: list[Cells] = []
         for start in range(0, len(names), width):
@@ -148,13 +140,11 @@ class Loader:
     def _column(self, i: int, kind: str, values: Floats, n_rows: int, facts: _Facts) -> Cells:
         column, present = f"c{i}", values[~np.isnan(values)]
         if NUMERIC_TYPES.fullmatch(kind):
-            if INTEGER_TYPES.fullmatch(kind) and not fits_float(present):
-                return self._texts(i, kind, n_rows)
-            return Numbers(values)
-        if not len(present) or kind != "VARCHAR":
-            texts = self._texts(i, kind, n_rows)
-            return from_texts(texts) if len(present) else texts
-        if not fits_float(present) or (facts.has_codes and is_whole(present)):
+            exact = fits_float(present) or not INTEGER_TYPES.fullmatch(kind)
+            return Numbers(values) if exact else self._texts(i, kind, n_rows)
+        if len(present) and kind != "VARCHAR":
+            return from_texts(self._texts(i, kind, n_rows))
+        if not len(present) or not fits_float(present) or (facts.has_codes and is_whole(present)):
             return self._texts(i, kind, n_rows)
         words = None
         if facts.n_filled > len(present):
@@ -179,8 +169,7 @@ class Loader:
 
     def _check_cells(self, names: Sequence[str], types: Sequence[str], places: FindPlaces) -> int:
         """Return the bytes of all cells that are text. Raise UnreadableError if one is too long."""
-        texts = [i for i, kind in enumerate(types) if not NUMERIC_TYPES.fullmatch(kind)]
-        n_text = 0
+        texts, n_text = [i for i, kind in enumerate(types) if not NUMERIC_TYPES.fullmatch(kind)], 0
         for start in range(0, len(texts), COLUMNS_A_QUERY):
             some = texts[start : start + COLUMNS_A_QUERY]
             lengths = [f"strlen(CAST(c{i} AS VARCHAR))" for i in some]
@@ -189,8 +178,8 @@ class Loader:
             n_text += int(sum(sizes[1::2]))
             for i, longest in zip(some, sizes[::2], strict=True):
                 if (longest or 0) > MAX_CELL:
-                    too_long = f"strlen(CAST(c{i} AS VARCHAR)) > {MAX_CELL}"
-                    [(row,)] = self.ask(f"SELECT min(rowid) FROM cells WHERE {too_long}")
+                    first = f"SELECT min(rowid) FROM cells WHERE strlen(CAST(c{i} AS VARCHAR)) > {MAX_CELL}"
+                    [(row,)] = self.ask(first)
                     raise long_cell(self.where, places([row])[row], names[i])
         return n_text
 

@@ -57,9 +57,7 @@ def read_frame(
 ) -> Frame:
     """Return a pandas, Polars, PyArrow, ... data frame, or a DuckDB relation. An index isn't a column.
 
-    Args:
-        names: of the columns, by default those of the frame.
-        as_text: names of columns whose text stays as it is, even if it is numbers.
+    Columns may be given other `names`. The text of those `as_text` stays as it is, even if it is numbers.
     """
     if _is_relation(frame):
         with open_loader("DuckDB relation", as_text=as_text) as loader:
@@ -67,10 +65,8 @@ def read_frame(
             return loader.frame(frame.columns, IN_MEMORY)
     data_frame = as_frame(frame)
     if data_frame is None:
-        raise DataError(
-            f"a table can't be read from {type(frame).__name__}",
-            "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y.",
-        )
+        hint = "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y."
+        raise DataError(f"a table can't be read from {type(frame).__name__}", hint)
     import narwhals as nw
 
     names = tuple(names) or tuple(str(name) for name in data_frame.columns)
@@ -159,12 +155,11 @@ def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) 
                 return _texts(series.to_list(), where, keep_text=keep_text)
         return Numbers(np.array(series.cast(nw.Float64).to_numpy()))  # decimals would come as objects
     if dtype == nw.Boolean and series.null_count() == 0:
-        return Texts.of_booleans(np.asarray(series.to_numpy(), dtype=np.bool_))
+        return Texts.of(map(str, series.to_list()))
     if dtype in (nw.Date, nw.Datetime) and (moments := _moments(series)) is not None:
         return _texts(moments, where, keep_text=True)
-    missing = series.is_null().to_list()
-    cells = [None if gone else value for value, gone in zip(series.to_list(), missing, strict=True)]
-    return _texts(cells, where, keep_text=keep_text)
+    cells = zip(series.to_list(), series.is_null().to_list(), strict=True)
+    return _texts([None if gone else value for value, gone in cells], where, keep_text=keep_text)
 
 
 def _texts(cells: Sequence[Any], where: str, *, keep_text: bool) -> Cells:
@@ -205,8 +200,7 @@ def frame_of_array(X: Any, where: str, names: Sequence[str] = (), as_text: Conta
 
 
 def as_array(value: Any, role: str) -> NDArray[Any]:
-    """Return an array, a sparse matrix, a tensor or nested lists as an array. `role` is its name in errors: "X" or
-    "y"."""
+    """Return an array, a sparse matrix, a tensor or nested lists, which errors call "X" or "y", as an array."""
     if hasattr(value, "toarray"):
         if math.prod(value.shape) > _MOST_DENSE:
             size = " x ".join(f"{length:,}" for length in value.shape)
@@ -227,7 +221,7 @@ def array_column(array: NDArray[Any], role: str, *, keep_text: bool = False) -> 
     if array.dtype.kind in "iuf":
         return Numbers(array.copy())
     if array.dtype.kind == "b":
-        return Texts.of_booleans(array)
+        return Texts.of(map(str, array.tolist()))
     if array.dtype.kind in "cV":
         raise DataError(f"{role} holds {array.dtype} values", "Give real numbers.")
     return _texts(array.tolist(), role, keep_text=keep_text)

@@ -7,10 +7,9 @@ import importlib.util
 import os
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -32,9 +31,7 @@ def read_source(
 ) -> Frame:
     """Read a path, `example:NAME`, a `postgresql://` address or a data frame.
 
-    Args:
-        wanted: names of columns by which the header is found.
-        as_text: names of columns whose text stays as it is, even if it is numbers.
+    The header is found by the names of `wanted` columns. The text of those `as_text` stays, even if it is numbers.
 
     Raises:
         TableNotFoundError: no such file, example or table of a database.
@@ -70,16 +67,14 @@ def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Container[str] = 
         rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes it; records, a list of
             dicts or one of them; or an array [row, feature] in the order of `names`.
         names: the columns of the model, by which the header is also found.
-        as_text: names of columns whose text stays as it is, even if it is numbers.
-        options: `table`, `query`, `skip_rows` and `limit`, as in `read_table`.
+        as_text, options: as in `read_source`.
 
     Raises:
         DataError: the rows can't be read; see `read_table`.
     """
-    if isinstance(rows, Mapping):
-        return frame_of_records([rows], names)
-    if isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
-        return frame_of_records(rows, names)
+    records = [rows] if isinstance(rows, Mapping) else rows
+    if isinstance(records, list) and records and all(isinstance(row, Mapping) for row in records):
+        return frame_of_records(records, names)
     if isinstance(rows, str | Path) or is_table(rows):
         return read_source(rows, SourceOptions(**options), wanted=names, as_text=as_text)
     frame = frame_of_array(rows, "array", names, as_text)
@@ -89,35 +84,30 @@ def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Container[str] = 
     return frame
 
 
-HEART_FAILURE_URL = (
-    "https://raw.githubusercontent.com/UBC-MDS/heart-failure-analysis/main/"
-    "data/raw/heart_failure_clinical_records_dataset.csv"
-)
+_REPOSITORY = "https://raw.githubusercontent.com/UBC-MDS/heart-failure-analysis/main"
+HEART_FAILURE_URL = f"{_REPOSITORY}/data/raw/heart_failure_clinical_records_dataset.csv"
 HEART_FAILURE_SHA256 = "9c73cea7468ff5d517801ec050fe9993da5912fce4b56f296f8df3b38dd75912"
 HEART_FAILURE_FILE = "heart_failure.csv"
 N_GENERATED = 500
 
 
-@dataclass(frozen=True)
-class Example:
+class Example(NamedTuple):
     """A description in one line, and the default target."""
 
     description: str
     target: str
 
 
-EXAMPLES: Mapping[str, Example] = MappingProxyType(
-    {
-        "breast-cancer": Example("569 tumours, 30 measures of their cells: benign or malignant", "diagnosis"),
-        "circles": Example("500 points on two noisy circles, one inside the other (generated)", "circle"),
-        "digits": Example("1,797 handwritten digits, 64 grey levels each: which digit it is", "digit"),
-        "heart-failure": Example("299 patients, 12 features: who died (fetched once, then kept)", "DEATH_EVENT"),
-        "iris": Example("150 iris flowers, 4 measures: which of three species", "species"),
-        "moons": Example("500 points on two noisy half moons that interlock (generated)", "moon"),
-        "wine": Example("178 Italian wines, 13 chemical measures: which of three cultivars", "cultivar"),
-        "xor": Example("500 points in four noisy quarters, opposite ones alike (generated)", "xor"),
-    }
-)
+EXAMPLES: Mapping[str, Example] = {
+    "breast-cancer": Example("569 tumours, 30 measures of their cells: benign or malignant", "diagnosis"),
+    "circles": Example("500 points on two noisy circles, one inside the other (generated)", "circle"),
+    "digits": Example("1,797 handwritten digits, 64 grey levels each: which digit it is", "digit"),
+    "heart-failure": Example("299 patients, 12 features: who died (fetched once, then kept)", "DEATH_EVENT"),
+    "iris": Example("150 iris flowers, 4 measures: which of three species", "species"),
+    "moons": Example("500 points on two noisy half moons that interlock (generated)", "moon"),
+    "wine": Example("178 Italian wines, 13 chemical measures: which of three cultivars", "cultivar"),
+    "xor": Example("500 points in four noisy quarters, opposite ones alike (generated)", "xor"),
+}
 
 
 def read_example(name: str) -> Frame:
@@ -177,12 +167,10 @@ def _heart_failure_path() -> Path:
         return copy
     try:
         pooch = importlib.import_module("pooch")
-        known_hash = f"sha256:{HEART_FAILURE_SHA256}"
-        cache = pooch.os_cache("seedbed")
-        return Path(pooch.retrieve(HEART_FAILURE_URL, known_hash=known_hash, fname=HEART_FAILURE_FILE, path=cache))
+        checked = {"known_hash": f"sha256:{HEART_FAILURE_SHA256}", "fname": HEART_FAILURE_FILE}
+        return Path(pooch.retrieve(HEART_FAILURE_URL, path=pooch.os_cache("seedbed"), **checked))
     except (ImportError, OSError, ValueError) as error:
         # requests' errors are OSErrors; a wrong checksum is a ValueError.
-        raise DataError(
-            f"example:heart-failure could not be fetched from {HEART_FAILURE_URL} ({type(error).__name__})",
-            f"Save it as {HEART_FAILURE_FILE} in a folder and name the folder in the variable SEEDBED_DATA.",
-        ) from error
+        message = f"example:heart-failure could not be fetched from {HEART_FAILURE_URL} ({type(error).__name__})"
+        hint = f"Save it as {HEART_FAILURE_FILE} in a folder and name the folder in the variable SEEDBED_DATA."
+        raise DataError(message, hint) from error

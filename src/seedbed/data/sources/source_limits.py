@@ -44,10 +44,8 @@ def quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-MAX_COLUMNS = 10_000
-MAX_CELL = 1 << 16  # bytes
-SIZE = 4_000_000_000
-SECONDS = 600.0
+MAX_COLUMNS, MAX_CELL = 10_000, 1 << 16  # bytes
+SIZE, SECONDS = 4_000_000_000, 600.0
 RATIO = 20  # text of a table rarely shrinks to less than a twentieth
 ROW_BYTES, CELL_BYTES = 100, 8
 UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "S": 1.0, "MIN": 60.0, "H": 3600.0}
@@ -56,13 +54,10 @@ QUANTITY = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([a-z]+)\s*")
 
 @dataclass(frozen=True)
 class SourceLimit:
-    """How large a source may be when it is unpacked, and how long a query may run.
+    """How large a source may be when it is unpacked [bytes], and how long a query may run [seconds].
 
-    A small file can contain a table that fills any memory, so a source is measured before or while it is read.
-
-    Attributes:
-        size: bytes; a row counts as 100 and a cell as 8, beside its text.
-        seconds: of a query.
+    A small file can contain a table that fills any memory, so a source is measured before or while it is read. A row
+    counts as 100 bytes and a cell as 8, beside its text.
     """
 
     size: float
@@ -70,11 +65,7 @@ class SourceLimit:
 
     @classmethod
     def of(cls, option: str | None, stored: float = 0) -> SourceLimit:
-        """Read a limit such as "50GB", "30min" or "50GB,30min".
-
-        Args:
-            option: as the user gives it; None for the defaults.
-            stored: size of the source in bytes. The default limit is 4 GB or 20 times this size, if that is more.
+        """Read a limit such as "50GB", "30min" or "50GB,30min"; the default is 4 GB, or 20 times the bytes `stored`.
 
         Examples:
             >>> SourceLimit.of("50GB,30min")
@@ -86,10 +77,7 @@ class SourceLimit:
             if match is None or match[2].upper() not in UNITS or float(match[1]) == 0:
                 raise OptionError(f"limit is '{option}'", "Give a size, a time or both: 50GB, 30min or 50GB,30min.")
             value = float(match[1]) * UNITS[match[2].upper()]
-            if match[2].endswith("b"):
-                size = value
-            else:
-                seconds = value
+            size, seconds = (value, seconds) if match[2].endswith("b") else (size, value)
         return cls(size, seconds)
 
     def check_size(self, size: float, where: str, *, measured: str = "unpacks to over") -> None:
@@ -133,10 +121,9 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 def long_cell(where: str, place: str, name: str) -> UnreadableError:
     """Return the error for a cell over the limit."""
-    return UnreadableError(
-        f"{where}: {place}, column '{name}' holds a cell over 64 KiB ({MAX_CELL:,} bytes)",
-        "Is a quote left open? Otherwise shorten the cell, or leave its column out of the table.",
-    )
+    message = f"{where}: {place}, column '{name}' holds a cell over 64 KiB ({MAX_CELL:,} bytes)"
+    hint = "Is a quote left open? Otherwise shorten the cell, or leave its column out of the table."
+    return UnreadableError(message, hint)
 
 
 def _size(size: float) -> str:
