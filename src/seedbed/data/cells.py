@@ -24,14 +24,12 @@ WHOLE_FLOATS = 1 << 53  # above, float64 loses digits, and a number may be a lab
 
 def parse_number(cell: str | None) -> float:
     """Return the number in a cell: NaN if there is none, infinite if it overflows float64."""
-    if cell is None:
-        return np.nan
-    return float(cell) if _number.fullmatch(cell) else np.nan
+    return float(cell) if cell is not None and _number.fullmatch(cell) else np.nan
 
 
 def quote(cell: str | None, limit: int = 40) -> str:
     """Return a cell as messages quote it: on one line, not too long."""
-    text = repr("" if cell is None else cell)
+    text = repr(cell or "")
     return text if len(text) <= limit else text[: limit - 4] + "...'"
 
 
@@ -53,10 +51,9 @@ def number_text(value: Any) -> str | None:
 
 
 # In lower case. NA alone can be a level (Namibia, North America, a blood group), the others of a category can't.
-NA = "na"
 MISSING_LEVELS = frozenset({"", "?", "nan", "null", "(null)", "<na>", "nat", "n/a", "n.a.", "#n/a", "#na", "#null!"})
 MISSING_AMONG_LEVELS = MISSING_LEVELS | {".", "..", "missing", "#value!", "#div/0!"}  # of two levels or more
-MISSING_NUMBERS = MISSING_AMONG_LEVELS | {"-", "--", "—", "–", NA, "none", "nil", "unknown"}
+MISSING_NUMBERS = MISSING_AMONG_LEVELS | {"-", "--", "—", "–", "na", "none", "nil", "unknown"}
 
 _two_letters = re.compile("[A-Z]{2}")
 
@@ -73,7 +70,7 @@ def missing_in_category(text: str, among_codes: bool = False, few: bool = False)
     """
     word = text.lower()
     may_be_code = among_codes and text == "NA"
-    return word in (MISSING_LEVELS if few else MISSING_AMONG_LEVELS) or (word == NA and not may_be_code)
+    return word in (MISSING_LEVELS if few else MISSING_AMONG_LEVELS) or (word == "na" and not may_be_code)
 
 
 def is_code_column(levels: Collection[str]) -> bool:
@@ -131,10 +128,8 @@ def _core(mark: str, groups: str) -> re.Pattern[str]:
     # The second kind of groups is India's: 12,34,567.
     grouped = rf"[1-9][0-9]{{0,2}}([{groups}])[0-9]{{3}}(?:\1[0-9]{{3}})*"
     lakh = r"|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}" if mark == "." else ""
-    exponent = r"(?:[eE][+-]?[0-9]+)?"
-    return re.compile(
-        rf"(?:{grouped}{lakh})(?:\{mark}[0-9]+)?|(?:[0-9]+\{mark}?[0-9]*|\{mark}[0-9]+){exponent}", re.ASCII
-    )
+    digits = rf"(?:[0-9]+\{mark}?[0-9]*|\{mark}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    return re.compile(rf"(?:{grouped}{lakh})(?:\{mark}[0-9]+)?|{digits}", re.ASCII)
 
 
 _point = _core(".", f",'’{SPACE}")
@@ -151,20 +146,14 @@ class Numeral(NamedTuple):
 
 def numeral(text: str) -> Numeral:
     """Return the number in a cell, ends stripped: infinite for 'inf' and for overflow of float64."""
-    if text.isdecimal() and text.isascii():
-        number = float(text)
-        return Numeral(number, number)
-    if _infinite.fullmatch(text):
+    if (text.isdecimal() and text.isascii()) or _infinite.fullmatch(text):
         return Numeral(float(text), float(text))
     point, comma = plain_text(text, "point"), plain_text(text, "comma")
     return Numeral(np.nan if point is None else float(point), np.nan if comma is None else float(comma))
 
 
 def plain_text(text: str, mark: str) -> str | None:
-    """Return a cell, ends stripped, as Python and DuckDB write its number; None if it is none.
-
-    The decimal mark is "point" or "comma".
-    """
+    """Return a cell, ends stripped, as Python writes its number; None if it is none. The mark is "point" or "comma"."""
     if (mark == "point" or "." not in text) and not np.isnan(parse_number(text)):
         return text
     if len(text) > LONGEST:
@@ -258,16 +247,14 @@ NONE = Moment(np.nan, np.nan, np.nan)
 
 def moment(text: str) -> Moment:
     """Return the date in a cell, ends stripped. A time zone is applied if there is one."""
-    if len(text) > 64:
+    if len(text) > LONGEST:
         return NONE
     text = _completed(text)
-    match = _numbers.fullmatch(text)
-    if match is None:
-        match = _named.fullmatch(text)
-        if match is None:
-            return NONE
+    if match := _named.fullmatch(text):
         month = MONTHS.get((match["month"] or match["month_first"])[:3].lower(), 0)
         return Moment(*[_seconds(match, int(match["year"]), month, int(match["day"] or match["day_next"] or 1))] * 3)
+    if not (match := _numbers.fullmatch(text)):
+        return NONE
     a, b, c = match["a"], match["b"], match["c"]
     if len(a) == 4 and len(c) <= 2:
         return Moment(*[_seconds(match, int(a), int(b), int(c))] * 3)
@@ -308,10 +295,8 @@ def _seconds(match: re.Match[str], year: int, month: int, day: int) -> float:
         hour = hour % 12 + (12 if match["half"] in "Pp" else 0)
     if hour > 23 or minute > 59 or second > 59:
         return np.nan
-    east = 0
-    if match["east"]:
-        east = int(match["zone_hour"]) * 3600 + int(match["zone_minute"] or 0) * 60
-        east = -east if match["east"] == "-" else east
+    east = int(match["zone_hour"] or 0) * 3600 + int(match["zone_minute"] or 0) * 60
+    east = -east if match["east"] == "-" else east
     part = float("0." + match["part"][1:]) if match["part"] else 0.0
     whole = days * DAY + hour * 3600 + minute * 60 + second - east
     seconds = min(whole + part, math.nextafter(whole + 1, whole))  # far from 1970, the sum would be the next second

@@ -20,8 +20,7 @@ from seedbed.evaluation.summaries import Note, with_lists
 from seedbed.settings.fields import taking
 from seedbed.typing import Floats
 
-N_BARS = 12
-MOST_LEVELS = 20
+N_BARS, MOST_LEVELS = 12, 20
 INSPECTION_VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,10 +28,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -> dict[str, Any]:
     """Describe one column as a plain dict, fit for JSON; `used` says whether it is a feature.
 
-    Returns:
-        name, kind, used, missing (cells), n_unique (values, not counting missing ones), notes (sentences), and by kind:
-        `low`, `high`, `median` and `histogram` of numbers and of dates (as ISO text), or `levels`, the commonest with
-        their counts, of categories and booleans.
+    Beside name, kind, missing (cells), n_unique (values) and notes (sentences), it has `low`, `high`, `median` and
+    `histogram` of numbers and of dates (as ISO text), or `levels`, the commonest with their counts.
     """
     values = column.values[~np.isnan(column.values)]
     kind = column.schema.kind
@@ -90,10 +87,9 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
 
     Returns:
         `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns` of these rows (see
-        `column_overview`), `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; None
-        without a target; of survival also `time`, `horizon` and the range of the times), `n_inputs` of a network,
-        `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`, `n_unique`, `low`, `high`) if named, `warnings`
-        and `notes` (see `Note.as_dict`).
+        `column_overview`), `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; of
+        survival also `time`, `horizon` and the range of the times; None without a target), `n_inputs` of a network,
+        `group` and `time_split` if named, `warnings` and `notes` (see `Note.as_dict`).
 
     Raises:
         DataError, OptionError: as `read_table`.
@@ -120,13 +116,10 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
         "table": frame.name,
         "n_rows": n_rows,
         "columns": [
-            column_overview(column, used=column.name not in typed.left_out, notes=by_column[column.name])
-            for column in typed.columns
+            column_overview(one, used=one.name not in typed.left_out, notes=by_column[one.name])
+            for one in typed.columns
         ],
-        "n_inputs": None,
-        "target": None,
-        "group": None,
-        "time_split": None,
+        **dict.fromkeys(("n_inputs", "target", "group", "time_split")),
         "warnings": [with_lists(asdict(note)) for note in notes if note.code],
         "notes": [with_lists(asdict(note)) for note in notes if not note.code],
     }

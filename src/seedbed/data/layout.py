@@ -38,18 +38,16 @@ def date_parts(seconds: Floats, timed: bool) -> Floats:
     months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
     weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
     hours = np.floor((filled - days * _DAY) / 3_600)
-    middles = zip(DATE_MIDDLES, (months, weekdays, hours), strict=True)
-    circling = [np.where(missing, middle, part) for middle, part in middles]
-    return np.column_stack([np.where(missing, np.nan, days), *circling[: 3 if timed else 2]])
+    parts = (months, weekdays, hours)[: 3 if timed else 2]
+    circling = [np.where(missing, middle, part) for middle, part in zip(DATE_MIDDLES, parts, strict=False)]
+    return np.column_stack([np.where(missing, np.nan, days), *circling])
 
 
 class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The levels of a category that have an input of their own, decided on the whole table without the target.
+    """The numbers of a category's levels that have an input of their own, ascending, by the table without the target.
 
-    Attributes:
-        kept: numbers of these levels, ascending.
-        n_buckets: number of inputs that the other levels share: one, or 32 of a column with over 200 levels.
-        needed: rows that a level needs, in the table to be kept, and among training rows to be used.
+    The other levels share one input, or 32 of a column with over 200 levels. A level needs some rows: in the table to
+    be kept, and among training rows to be used.
     """
 
     kept: tuple[int, ...]
@@ -64,12 +62,7 @@ def bucket_of(level: str, n_buckets: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Rows of a table, divided into numbers and levels.
-
-    Attributes:
-        numbers: [row, number]; NaN if a cell is missing.
-        levels: [row, category]; the input of a cell's level.
-    """
+    """Rows of a table: numbers [row, number], NaN if missing, and inputs of the cells' levels [row, category]."""
 
     numbers: Floats
     levels: Ints
@@ -82,13 +75,10 @@ class Places:
     Attributes:
         names: 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month' [input].
         sources: number of the column of each input [input].
-        numbers: inputs of numbers [number].
+        numbers, flags, levels, buckets: inputs of each kind. A missing cell of a category is a level, too.
         circling: whether a number is a periodic part of a date, such as the month [number].
-        flags: inputs of flags [flag].
         flagged: the number of each flag, counted among the numbers [flag].
-        levels: inputs of levels [level]. A missing cell is a level, too.
         needed: training rows that a level needs to be used [level].
-        buckets: inputs of buckets [bucket].
         also: the input that each input may add to: of a flag its number's, of a level its bucket's, else its own
             [input].
         inputs_of_codes: for each category, the input of each level of the schema, of a missing cell, and of a level
@@ -114,10 +104,7 @@ class Places:
 class Layout:
     """What the whole table decides about its inputs, without the target.
 
-    Attributes:
-        schemas: of the columns.
-        vocabularies: of each column; None if it isn't a category.
-        timed: of each column; whether it holds dates with a time of day.
+    Only categories have a vocabulary. A column is timed if it holds dates with a time of day.
     """
 
     schemas: tuple[ColumnSchema, ...]
@@ -127,17 +114,15 @@ class Layout:
     @functools.cached_property
     def places(self) -> Places:
         names: list[str] = []
-        sources: list[int] = []
-        also: list[int] = []
         of: dict[str, list[int]] = defaultdict(list)
         inputs_of_codes, buckets_of_categories = [], []
 
         def add(kind: str, name: str, other: int | None = None) -> int:
             """Add an input of the current column, which may add to another."""
             of[kind].append(len(names))
-            also.append(len(names) if other is None else other)
+            of["also"].append(len(names) if other is None else other)
+            of["sources"].append(column)
             names.append(name)
-            sources.append(column)
             return len(names) - 1
 
         for column, (schema, vocabulary) in enumerate(zip(self.schemas, self.vocabularies, strict=True)):
@@ -164,12 +149,10 @@ class Layout:
                 inputs[-2] = add("levels", f"{name}=(missing)", first_bucket)
                 of["needed"].append(1)
             inputs_of_codes.append(np.array(inputs))
-        kinds = ("numbers", "flags", "flagged", "levels", "needed", "buckets")
+        kinds = ("sources", "numbers", "flags", "flagged", "levels", "needed", "buckets", "also")
         return Places(
             names=tuple(names),
-            sources=np.array(sources, dtype=np.int64),
             circling=np.array(of["circling"], dtype=np.bool_),
-            also=np.array(also, dtype=np.int64),
             inputs_of_codes=tuple(inputs_of_codes),
             buckets_of_categories=tuple(buckets_of_categories),
             **{kind: np.array(of[kind], dtype=np.int64) for kind in kinds},
@@ -182,9 +165,8 @@ class Layout:
     @functools.cached_property
     def number_inputs(self) -> tuple[int, ...]:
         """Inputs that can have many values: numbers, and parts of dates."""
-        inputs = self.places.numbers.tolist()
-        kinds = [self.schemas[column].kind for column in self.places.sources[self.places.numbers].tolist()]
-        return tuple(place for place, kind in zip(inputs, kinds, strict=True) if kind != "boolean")
+        sources = self.places.sources.tolist()
+        return tuple(i for i in self.places.numbers.tolist() if self.schemas[sources[i]].kind != "boolean")
 
     @functools.cached_property
     def category_inputs(self) -> tuple[tuple[int, ...], ...]:
@@ -221,11 +203,9 @@ class Layout:
 def layout_of(table: Table) -> Layout:
     """Return the layout of a table, decided on all its rows."""
     columns = table.columns
-    return Layout(
-        schemas=tuple(column.schema for column in columns),
-        vocabularies=tuple(_vocabulary_of(c) if c.schema.kind == "category" else None for c in columns),
-        timed=tuple(c.schema.kind == "date" and bool((np.nan_to_num(c.values) % _DAY).any()) for c in columns),
-    )
+    vocabularies = tuple(_vocabulary_of(c) if c.schema.kind == "category" else None for c in columns)
+    timed = tuple(c.schema.kind == "date" and bool((np.nan_to_num(c.values) % _DAY).any()) for c in columns)
+    return Layout(tuple(column.schema for column in columns), vocabularies, timed)
 
 
 def _vocabulary_of(column: Column) -> Vocabulary:
@@ -290,8 +270,5 @@ def layout_from_values(values: Any) -> Layout:
         raise DataError(f"the description of the columns is damaged: {error}") from None
     if len({column.name for column in columns}) < len(columns):
         raise DataError("the description of the columns is damaged: two columns have one name")
-    return Layout(
-        schemas=msgspec.convert(values, tuple[ColumnSchema, ...]),
-        vocabularies=tuple(column.vocabulary for column in columns),
-        timed=tuple(column.timed for column in columns),
-    )
+    schemas = msgspec.convert(values, tuple[ColumnSchema, ...])
+    return Layout(schemas, tuple(one.vocabulary for one in columns), tuple(one.timed for one in columns))

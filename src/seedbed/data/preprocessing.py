@@ -34,8 +34,7 @@ def moments(rows: Floats) -> tuple[Floats, Floats]:
     low, high = rows.min(axis=0), rows.max(axis=0)
     _, exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))
     near_one = np.ldexp(rows, -exponent)
-    mean = np.ldexp(near_one.mean(axis=0), exponent)
-    deviation = np.ldexp(near_one.std(axis=0), exponent)
+    mean, deviation = np.ldexp(near_one.mean(axis=0), exponent), np.ldexp(near_one.std(axis=0), exponent)
     return np.where(low == high, low, mean), np.where(low == high, 0.0, deviation)
 
 
@@ -51,8 +50,7 @@ def medians_of(numbers: Floats) -> Floats:
 
 
 def target_moments(target: Floats) -> tuple[float, float]:
-    """Return mean and population deviation of a numeric target [row], by which it is standardised; 1 for the deviation
-    of a constant.
+    """Return mean and population deviation (1 of a constant) of a numeric target [row], by which it is standardised.
 
     Raises:
         TargetError: its sizes differ so much that float32 can't hold them.
@@ -71,9 +69,7 @@ def target_moments(target: Floats) -> tuple[float, float]:
 FAR = 5.0
 """Training deviations from the training mean; a number beyond gives a warning."""
 
-_COLUMNS_NAMED = 5
-_TEXTS_NAMED = 3
-
+_COLUMNS_NAMED, _TEXTS_NAMED = 5, 3
 _LARGE_CELLS = 1 << 24
 _BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/scale.md
 
@@ -92,7 +88,6 @@ class Oddities:
 
     Attributes:
         unseen: a level that the training table didn't have, if the model distinguishes levels.
-        missing: an empty cell, or a word for a missing one.
         unreadable: a cell that isn't a number, or a date, in a column of these.
         outlying: a number beyond `FAR` training deviations from its mean.
     """
@@ -108,12 +103,10 @@ class Oddities:
         return self.unseen | self.missing | self.unreadable
 
     def of(self, rows: slice) -> Oddities:
-        """Return those of some rows."""
         return Oddities(**{name: cells[rows] for name, cells in vars(self).items()})
 
     @classmethod
     def joined(cls, parts: Sequence[Oddities]) -> Oddities:
-        """Return those of the rows of all parts, one after the other."""
         return cls(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
 
 
@@ -122,7 +115,6 @@ class Preprocessor:
     """Makes rows of a table inputs of networks, with the statistics of the rows that it was fitted on.
 
     Attributes:
-        layout: which inputs stand for which column.
         medians: [number]; NaN if the fitted rows hold nothing.
         means: [number]; with medians filled in.
         deviations: [number]; population deviations, exactly 0 if a column is constant.
@@ -176,30 +168,26 @@ class Preprocessor:
             word = "columns" if len(missing) > 1 else "column"
             hint = " ".join(dict.fromkeys(filter(None, (nearest(name, others) for name in missing[:_COLUMNS_NAMED]))))
             if not hint and len(others) == len(source.names):
-                columns = _list_names(others, _COLUMNS_NAMED)
-                hint = f"It has {columns}. Is it another table, or does it lack a header?"
+                hint = f"It has {_list_names(others)}. Is it another table, or does it lack a header?"
             hint = hint or "The model needs all its columns; leave cells empty where they aren't known."
             raise ColumnError(f"{source.where}: no {word} {_list_names(missing, len(missing))}", hint)
-        for name in names:
-            if len(positions) < len(source.names) and source.names.count(name) > 1:
+        for name in names if len(positions) < len(source.names) else ():
+            if source.names.count(name) > 1:
                 raise ColumnError(f"{source.where}: two columns are named '{name}'", "Rename or leave out one of them.")
         others = [name for name in others if name not in expected]
         remarks = []
         if others:
             word, verb = ("columns", "are") if len(others) > 1 else ("column", "is")
-            listed = _list_names(others, _COLUMNS_NAMED)
-            message = f"{len(others)} {word} that the model doesn't use {verb} ignored: {listed}"
+            message = f"{len(others)} {word} that the model doesn't use {verb} ignored: {_list_names(others)}"
             remarks.append(Remark(message, code="SB301", count=len(others)))
         return read_rows(source, [positions[name] for name in names], self.layout.schemas), remarks
 
     def inputs_of(self, rows: NewRows) -> tuple[NDArray[np.float32], Oddities]:
         """Return inputs of new rows [row, input], and their unusual cells.
 
-        An unseen level counts as rare, of two levels as missing. A cell that can't be read counts as missing. If
-        training had no missing cells, the median of numbers is used.
+        An unseen level counts as rare, of two levels as missing. A cell that can't be read counts as missing.
 
-        Raises:
-            ColumnError: a number is so large that float32 can't hold it.
+        Raises ColumnError for a number that float32 can't hold.
         """
         layout, places, values = self.layout, self.layout.places, np.column_stack(rows.columns)
         measured = np.array([schema.kind in ("number", "date") for schema in layout.schemas])
@@ -221,12 +209,8 @@ class Preprocessor:
         outlying = np.zeros_like(unseen)
         outlying[:, places.sources[straight]] = np.abs(scaled[:, straight]) > FAR
         absent = np.isnan(values)
-        return _as_float32(scaled, layout.sources), Oddities(
-            unseen=unseen,
-            missing=absent & ~unread,
-            unreadable=unread & measured,
-            outlying=outlying & ~absent & measured,
-        )
+        odd = Oddities(unseen, absent & ~unread, unread & measured, outlying & ~absent & measured)
+        return _as_float32(scaled, layout.sources), odd
 
     def inputs_of_values(self, values: Floats) -> NDArray[np.float32]:
         """Return inputs [row, input] of values as columns of a table have them [row, column].
@@ -244,11 +228,9 @@ class Preprocessor:
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return plain values fit for JSON, and arrays of finite numbers, from which `from_state` restores it."""
-        values = {"columns": layout_to_values(self.layout), "least_known": self.least_known}
-        # If a column held nothing, any median will do: its deviation is 0.
-        arrays = {"medians": np.nan_to_num(self.medians), "means": self.means, "deviations": self.deviations,
-                  "live": self.live}  # fmt: skip
-        return values, arrays
+        arrays = {name: getattr(self, name) for name in ("medians", "means", "deviations", "live")}
+        arrays["medians"] = np.nan_to_num(self.medians)  # any will do for a column without values: its deviation is 0
+        return {"columns": layout_to_values(self.layout), "least_known": self.least_known}, arrays
 
     @classmethod
     def from_state(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -259,8 +241,8 @@ class Preprocessor:
         if not isinstance(least_known, float) or not 0 <= least_known <= 1:
             raise DataError("the state of a preprocessor is damaged: least_known is not a share")
         numbers = np.dtype(np.float64), (len(layout.places.numbers),)
-        expected = {"medians": numbers, "means": numbers, "deviations": numbers,
-                    "live": (np.dtype(bool), (layout.n_inputs,))}  # fmt: skip
+        flags = np.dtype(bool), (layout.n_inputs,)
+        expected = {**dict.fromkeys(("medians", "means", "deviations"), numbers), "live": flags}
         if {name: (array.dtype, array.shape) for name, array in arrays.items()} != expected:
             raise DataError("the state of a preprocessor is damaged: an array is missing or has another shape")
         return cls(layout, **arrays, least_known=least_known)
@@ -277,8 +259,7 @@ class Preprocessor:
         inputs[:, places.numbers] = np.where(missing, self.medians, cells.numbers)
         inputs[:, places.numbers[np.isnan(self.medians)]] = 0.0
         inputs[:, places.flags] = missing[:, places.flagged] & live[places.flags]
-        everywhere = np.arange(len(live))
-        goes_to = np.where(live, everywhere, np.where(live[places.also], places.also, -1))[cells.levels]
+        goes_to = np.where(live, np.arange(len(live)), np.where(live[places.also], places.also, -1))[cells.levels]
         rows, categories = np.nonzero(goes_to >= 0)
         inputs[rows, goes_to[rows, categories]] = 1.0
         return inputs
@@ -305,11 +286,8 @@ class OddityReport:
         self._n_rows, self._n_unknown, self._known = 0, 0, 0.0
 
     def add(self, first: int, block: NewRows, odd: Oddities) -> Bools:
-        """Add the next rows, whose first one has the number `first`.
-
-        Returns:
-            Which rows are doubtful [row]: under half of their cells are known, and fewer than in any training row.
-        """
+        """Add rows, counted from `first`. Return which are doubtful [row]: under half of their cells are known, and
+        fewer than in any training row."""
         unknown = odd.unknown
         known_shares = 1.0 - np.asarray(unknown.mean(axis=1), dtype=np.float64)
         self._n_rows, self._known = self._n_rows + len(known_shares), self._known + float(known_shares.sum())
@@ -330,18 +308,16 @@ class OddityReport:
     def refuse_unknown(self, where: str) -> None:
         """Raise DataError if the rows all together are doubtful."""
         if self._n_rows and self._known / self._n_rows < self._enough:
-            raise DataError(
-                f"{where}: {self._n_unknown:,} of {self._n_rows * len(self._schemas):,} cells are missing, can't be "
-                "read, or hold levels that training never saw",
-                "Is it the right table? Its cells must be written as they were in training.",
-            )
+            n, hint = self._n_rows * len(self._schemas), "Is it the right table? "
+            what = "cells are missing, can't be read, or hold levels that training never saw"
+            hint += "Its cells must be written as they were in training."
+            raise DataError(f"{where}: {self._n_unknown:,} of {n:,} {what}", hint)
 
     def remarks(self) -> list[Remark]:
         """Return remarks for the user, column by column."""
         remarks = []
         for column, schema in enumerate(self._schemas):
-            named = list(self._texts[column])
-            texts = first_of([quote(text) for text in named], _TEXTS_NAMED)
+            texts = first_of([*map(quote, self._texts[column])], _TEXTS_NAMED)
             for kind, code, words in (
                 ("unseen", "SB302", f"with a level that the training table didn't have ({texts})"),
                 ("unreadable", "SB305", f"not a {schema.kind} ({texts})"),
@@ -357,7 +333,7 @@ class OddityReport:
         return remarks
 
 
-def _list_names(names: Sequence[str], most: int) -> str:
+def _list_names(names: Sequence[str], most: int = _COLUMNS_NAMED) -> str:
     return first_of([f"'{name}'" if name else "one without a name" for name in names], most)
 
 

@@ -26,8 +26,6 @@ class ColumnSchema:
     """What a column is and how its cells are read, decided once on all rows and without the target.
 
     Attributes:
-        name: as in the header.
-        kind: "number", "boolean", "date" or "category".
         levels: of a category, sorted; of a boolean, the words for 0 and for 1. Empty for the other kinds.
         spelling: the decimal mark of numbers, "point" or "comma"; the order of a date's parts, "ymd", "dmy" or "mdy";
             empty for the other kinds.
@@ -72,13 +70,11 @@ class Table:
     """Typed columns and an encoded target.
 
     Attributes:
-        name: name of the table in reports.
+        name: in reports.
         columns: the features, in the order of the table.
-        target_name: the column to predict.
         target: [row], read-only; int64 codes of classes, or float64 numbers for regression.
         labels: the user's label of each code; of two, `labels[1]` is the positive one. Of several, numbers are ordered
             as numbers, others by code point, as `numpy.unique` does. Empty for regression.
-        task: "binary", "multiclass", "regression" or "survival".
         groups: [row]; rows of one group stay in one fold. None if every row is a group of its own.
         grouped_by: the column that names the groups; empty if `groups` only keeps equal rows together.
         times: [row]; order of the rows in time, if they are split by time.
@@ -123,14 +119,10 @@ class Table:
 
     def of_rows(self, rows: Ints) -> Table:
         """Return the table of some rows, in the order given. Its schemas stay those of all rows."""
-        return dataclasses.replace(
-            self,
-            columns=tuple(Column(column.schema, column.values[rows]) for column in self.columns),
-            target=self.target[rows],
-            groups=None if self.groups is None else self.groups[rows],
-            times=None if self.times is None else self.times[rows],
-            durations=None if self.durations is None else self.durations[rows],
-        )
+        columns = tuple(Column(column.schema, column.values[rows]) for column in self.columns)
+        arrays = {name: getattr(self, name) for name in ("target", "groups", "times", "durations")}
+        parts = {name: array[rows] for name, array in arrays.items() if array is not None}
+        return dataclasses.replace(self, columns=columns, **parts)
 
     @property
     def outcome(self) -> Outcome:
@@ -147,8 +139,7 @@ class Table:
         """Return the rows that networks train on: of survival a row for each interval in which a row was under
         observation, with the interval as the last column; else the table itself. The rows of a row are a group.
 
-        Args:
-            like: a table that was expanded before; rows are expanded as its rows were.
+        Rows are expanded as those of a table that was expanded before, `like`.
         """
         made = self.outcome.expanded(self, None if like is None else like.follow_up)
         if made is None:
@@ -192,7 +183,6 @@ class Table:
 
     @property
     def n_outputs(self) -> int:
-        """Outputs of a network, see `Outcome.n_outputs`."""
         return self.outcome.n_outputs(self.labels)
 
     @property

@@ -45,12 +45,10 @@ TRUTH = {"false", "true"}
 
 @dataclass(frozen=True, eq=False)
 class Typed:
-    """Typed columns.
+    """Typed columns, with notes in their order.
 
     Attributes:
-        columns: all that were asked for, in order.
         left_out: names of those that shouldn't be features: constant, empty, or identifiers.
-        notes: decisions and warnings, in the order of the columns.
         decimal: the decimal mark of the table, "point" or "comma"; empty if no cell decides it.
     """
 
@@ -71,7 +69,7 @@ def type_columns(
         ColumnError: infinite numbers, all columns concerned are named; or no number in a column of `numeric`.
     """
     forced = {*numeric, *categorical}
-    everything = list(dict.fromkeys([*positions, *range(len(frame.names))]))
+    everything = dict.fromkeys([*positions, *range(len(frame.names))])
     looks = [_look(frame, position, numeric, categorical) for position in everything]
     habits = _habits(looks)
     decimal, is_certain = habits["number"]
@@ -85,8 +83,8 @@ def type_columns(
             spelling, is_known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
         finished.append(finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced))
     columns = tuple(
-        Column(replace(schema, missing=(*frame.missing.get(schema.name, ()), *schema.missing)), column.values)
-        for schema, column in ((column.schema, column) for column, _ in finished)
+        replace(one, schema=replace(one.schema, missing=(*frame.missing.get(one.name, ()), *one.schema.missing)))
+        for one, _ in finished
     )
     _refuse_infinite(frame, positions, columns)
     for position, column in zip(positions, columns, strict=True):
@@ -95,15 +93,11 @@ def type_columns(
             if text:
                 message = f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})"
                 raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
-    all_remarks = [
-        remark
-        for column, remarks in finished
-        for remark in (*remarks, *objections(column, wanted=column.name in forced))
-    ]
+    remarks = [one for column, own in finished for one in (*own, *objections(column, wanted=column.name in forced))]
     return Typed(
         columns=columns,
-        left_out=frozenset(remark.column for remark in all_remarks if remark.code in LEFT_OUT),
-        notes=as_notes(frame, all_remarks),
+        left_out=frozenset(remark.column for remark in remarks if remark.code in LEFT_OUT),
+        notes=as_notes(frame, remarks),
         decimal=decimal if is_certain else "",
     )
 
@@ -113,7 +107,6 @@ class NewRows:
     """New rows, read by the schemas of a model.
 
     Attributes:
-        n_rows: number of rows.
         columns: for each schema, values [row] as a `Column` has them: NaN for a cell that can't be read, -1 for an
             unknown level.
         odd: for each schema, by row the texts of cells that can't be read or whose level is unknown.
@@ -126,12 +119,8 @@ class NewRows:
     def window(self, start: int, stop: int) -> NewRows:
         """Return the rows from `start` to before `stop`."""
         stop = min(stop, self.n_rows)
-        columns = tuple(column[start:stop] for column in self.columns)
-        odd = tuple(
-            {row - start: text for row, text in texts.items() if start <= row < stop} if texts else texts
-            for texts in self.odd
-        )
-        return NewRows(stop - start, columns, odd)
+        odd = [{row - start: text for row, text in texts.items() if start <= row < stop} for texts in self.odd]
+        return NewRows(stop - start, tuple(column[start:stop] for column in self.columns), tuple(odd))
 
 
 def read_rows(frame: Frame, positions: Sequence[int], schemas: Sequence[ColumnSchema]) -> NewRows:
@@ -162,22 +151,13 @@ def _read(frame: Frame, position: int, schema: ColumnSchema) -> tuple[Floats, di
         return _read_numbers(column.floats(), schema)
     texts = frame.texts(position)
     by_text, unread = _read_texts(texts.texts, schema)
-    odd = {}
-    if unread.any():
-        rows = texts.rows_of(unread)
-        odd = {row: texts.texts[code] for row, code in zip(rows.tolist(), texts.codes[rows].tolist(), strict=True)}
-    return by_text[texts.codes], odd
+    return by_text[texts.codes], {row: texts.text_at(row) for row in texts.rows_of(unread).tolist()}
 
 
 def _read_values(column: Sequence[Any], schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:
-    measured = schema.kind in ("number", "boolean")
-    numbers = [float(value) if measured and type(value) in (int, float) else np.nan for value in column]
-    values, odd = _read_numbers(np.array(numbers), schema)
-    texts = {
-        row: trim(text_of(value))
-        for row, value in enumerate(column)
-        if value is not None and not (measured and type(value) in (int, float))
-    }
+    plain = (int, float) if schema.kind in ("number", "boolean") else ()
+    values, odd = _read_numbers(np.array([float(one) if type(one) in plain else np.nan for one in column]), schema)
+    texts = {row: trim(text_of(one)) for row, one in enumerate(column) if one is not None and type(one) not in plain}
     if texts:
         rows, cells = list(texts), list(texts.values())
         values[rows], unread = _read_texts(cells, schema)
@@ -203,14 +183,14 @@ def _read_texts(texts: Sequence[str], schema: ColumnSchema) -> tuple[Floats, Boo
     values = np.where(coded, np.nan, np.array(_values_of(texts, schema), dtype=np.float64))
     if schema.kind == "category":
         return values, values < 0
-    filled = [not missing_in_number(text) for text in texts]
-    return values, np.isnan(values) & np.array(filled, dtype=np.bool_) & ~coded
+    absent = np.array([missing_in_number(text) for text in texts], dtype=np.bool_)
+    return values, np.isnan(values) & ~absent & ~coded
 
 
 def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
     if schema.kind == "number":
-        texts = [without_unit(text, schema.unit) for text in texts]
-        numbers = [numeral(text).comma if schema.spelling == "comma" else numeral(text).point for text in texts]
+        mark = schema.spelling or "point"
+        numbers = [getattr(numeral(without_unit(text, schema.unit)), mark) for text in texts]
         return [number if np.isfinite(number) else np.nan for number in numbers]
     if schema.kind == "boolean":
         return [boolean_value(text, schema.levels) for text in texts]
@@ -220,16 +200,14 @@ def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
     # 1.0 is the level 1 where all levels are numbers.
     code_of_number = {number: code_of[trim(level)] for level, number in exact_numbers(schema.levels).items()}
     among_codes = is_code_column(schema.levels)
-    values = []
-    for text in texts:
-        if text in code_of:
-            values.append(code_of[text])
-        elif missing_in_category(text, among_codes=among_codes):
-            values.append(np.nan)
-        else:
-            number = exact_numbers([text]).get(text) if code_of_number else None
-            values.append(-1.0 if number is None else code_of_number.get(number, -1.0))
-    return values
+
+    def code(text: str) -> float:
+        if text not in code_of and missing_in_category(text, among_codes=among_codes):
+            return np.nan
+        numbers = exact_numbers([text]) if code_of_number and text not in code_of else {}
+        return code_of_number.get(numbers[text], -1.0) if numbers else code_of.get(text, -1.0)
+
+    return [code(text) for text in texts]
 
 
 def _look(frame: Frame, position: int, numeric: Collection[str], categorical: Collection[str]) -> Numbers | Draft:
@@ -262,27 +240,19 @@ def _habits(looks: list[Numbers | Draft]) -> dict[Kind, tuple[str, bool]]:
     orders = {draft.sure for draft in dates} & {"dmy", "mdy"}
     dotted = any(draft.is_open and has_dotted_date(draft.cells) for draft in dates)
     order = "dmy" if decimal == "comma" or dotted else "mdy"
-    return {
-        "number": (decimal, comma != thousands or (point and not comma)),
-        "date": (orders.pop(), True) if len(orders) == 1 else (order, False),
-    }
+    known = (orders.pop(), True) if len(orders) == 1 else (order, False)
+    return {"number": (decimal, comma != thousands or (point and not comma)), "date": known}
 
 
 def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[Column]) -> None:
     """Raise one error that names every such column, so that the user can repair all at once."""
-    bad = {
-        position: rows
-        for position, column in zip(positions, columns, strict=True)
-        if column.schema.kind == "number" and len(rows := np.flatnonzero(np.isinf(column.values)))
-    }
+    numeric = [(i, one) for i, one in zip(positions, columns, strict=True) if one.schema.kind == "number"]
+    bad = {i: rows for i, column in numeric if len(rows := np.flatnonzero(np.isinf(column.values)))}
     if not bad:
         return
-    places = frame.places({int(rows[0]) for rows in bad.values()})
-    listed = ", ".join(
-        f"column '{frame.names[position]}' ({len(rows)} of {frame.n_rows} cells, first in {places[int(rows[0])]}: "
-        f"{quote(frame.cells(position)[rows[0]])})"
-        for position, rows in bad.items()
-    )
-    drop = spell("drop", *(frame.names[position] for position in bad))
-    message = f"{frame.where}: infinite or too large numbers: {listed}"
-    raise ColumnError(message, f"Repair or leave out what is named, with {drop}")
+    places, listed = frame.places({int(rows[0]) for rows in bad.values()}), list[str]()
+    for i, rows in bad.items():
+        first = f"first in {places[int(rows[0])]}: {quote(frame.texts(i).text_at(rows[0]))}"
+        listed.append(f"column '{frame.names[i]}' ({len(rows)} of {frame.n_rows} cells, {first})")
+    hint = f"Repair or leave out what is named, with {spell('drop', *(frame.names[position] for position in bad))}"
+    raise ColumnError(f"{frame.where}: infinite or too large numbers: {', '.join(listed)}", hint)
