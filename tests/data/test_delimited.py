@@ -62,15 +62,12 @@ def test_a_header_that_is_not_found_can_be_given_by_skipped_rows(write, skip):
 
 
 NO_TITLES = {
-    "an ordinary table": "a,b,y\n1,2,3\n",
-    "an index without a name": ",a,y\n0,1,2\n",
-    "a name that is missing": "a,y\n9,1,0\n9,2,1\n",
-    "two names that are missing": "a,,,y\n1,2,3,4\n",
+    "an ordinary table": "a,b,y\n1,2,3\n", "an index without a name": ",a,y\n0,1,2\n",
+    "a name that is missing": "a,y\n9,1,0\n9,2,1\n", "two names that are missing": "a,,,y\n1,2,3,4\n",
     "one of two names that is missing": "name,\nu,v\nw,1\n",
     "names that are years": "Class 10b\n2019,2020,2021\n1,2,3\n",
-    "text alone": "Class 10b\nname,town,seat\nAnna,Rome,left\n",
-    "a short row": "a,b,y\n1,2,0\n1,1\n",
-}
+    "text alone": "Class 10b\nname,town,seat\nAnna,Rome,left\n", "a short row": "a,b,y\n1,2,0\n1,1\n",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", NO_TITLES)

@@ -70,6 +70,9 @@ KINDS = {
     "dots among words": (["a", "b", ".", "Missing"], "category", ("a", "b")),
     "one word and missing": (["present", "missing"], "category", ("missing", "present")),
     "two missing words only": (["-", "none"], "category", ("-", "none")),
+    "NA among codes": (["DE", "FR", "US", "NA", "?"], "category", ("DE", "FR", "NA", "US")),
+    "NA among two codes": (["DE", "FR", "NA"], "category", ("DE", "FR")),
+    "NA among grades": (["Ex", "Gd", "TA", "NA"], "category", ("Ex", "Gd", "TA")),
 }
 
 
@@ -95,18 +98,12 @@ def test_missing_words_are_missing_among_numbers_dates_and_booleans():
         assert counts == [2 * (len(WORDS) - 2)]
 
 
-def test_none_and_minus_are_levels_among_words_and_na_is_one_among_codes():
+def test_none_and_minus_are_levels_among_words():
     typed = type_columns(columns_of(a=["u", "v", *WORDS]), [0])
     column = only(typed)
     assert column.schema.levels == ("-", "None", "u", "v")
     assert np.isnan(column.values).sum() == len(WORDS) - 2
     assert any("keeps '-', 'None' as levels" in note.message for note in typed.notes)
-    country = only(type_columns(columns_of(a=["DE", "FR", "US", "NA", "?"]), [0]))
-    assert country.schema.levels == ("DE", "FR", "NA", "US")
-    two = only(type_columns(columns_of(a=["DE", "FR", "NA"]), [0]))
-    assert two.schema.levels == ("DE", "FR")
-    grade = only(type_columns(columns_of(a=["Ex", "Gd", "TA", "NA"]), [0]))
-    assert grade.schema.levels == ("Ex", "Gd", "TA")
 
 
 def test_cells_that_do_not_fit_are_counted_and_treated_as_missing(write):
@@ -131,18 +128,15 @@ def test_the_user_can_set_the_kind_of_a_column():
         type_columns(cells, [3], numeric=["d"])
 
 
+SQUARES = [str(n * n) for n in range(30)]
 IDS = {
     "text": (["name"], [f"p{n}" for n in range(20)], "SB101"),
     "too few rows": (["name"], [f"p{n}" for n in range(19)], None),
     "text that repeats": (["name"], [f"p{n % 19}" for n in range(20)], None),
     "running, in any order": (["n"], [str(n) for n in (*range(30, 50), *range(10, 30))], "SB101"),
     "running, but one missing": (["n"], [*(str(n) for n in range(30)), ""], "SB107"),
-    "by name": (
-        ["id", "uuid", "user_id", "Id", "PassengerId", "Unnamed: 0", "row number", "index"],
-        [str(n * n) for n in range(30)],
-        "SB101",
-    ),
-    "not by name": (["paid", "covid", "width", "n"], [str(n * n) for n in range(30)], "SB107"),
+    "by name": (["id", "uuid", "user_id", "Id", "PassengerId", "Unnamed: 0", "row number", "index"], SQUARES, "SB101"),
+    "not by name": (["paid", "covid", "width", "n"], SQUARES, "SB107"),
     "gaps, and no order": (["area", "incident", "number of"], [str(n * n) for n in (*range(15, 30), *range(15))], None),
     "perhaps by name": (["schid", "bcode", "iso num"], [str(n * n) for n in (*range(15, 30), *range(15))], "SB107"),
     "that name, but few values": (["id"], [str(n % 9) for n in range(30)], None),
@@ -215,11 +209,7 @@ def test_a_column_read_by_its_schema_equals_the_typed_column(drawn, n_forced, fo
 
 def test_new_cells_are_read_by_the_existing_schema():
     for schema, cells, expected in (
-        (
-            ColumnSchema("a", "number", spelling="comma"),
-            ["1,5", "1.234", "x", "inf", None],
-            [1.5, 1234, np.nan, np.nan, np.nan],
-        ),
+        (ColumnSchema("a", "number", spelling="comma"), ["1,5", "1.234", "x", "inf"], [1.5, 1234, np.nan, np.nan]),
         (ColumnSchema("a", "number", spelling="point"), ["$1,234", " 2 ", "1e999"], [1234, 2, np.nan]),
         (ColumnSchema("a", "boolean", ("no", "yes")), ["YES", "true", "0", "2", "m"], [1, 1, 0, np.nan, np.nan]),
         (ColumnSchema("a", "boolean", ("f", "m")), ["M", "f", "1", "yes"], [1, 0, np.nan, np.nan]),

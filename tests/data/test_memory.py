@@ -21,30 +21,22 @@ from seedbed.errors import DataError, UnreadableError
 
 DAY, MOMENT = dt.date(2020, 2, 29), dt.datetime(2020, 2, 29, 13, 5, 6)
 BOTH = {  # from a type to values and their cells
-    "int": ([1, 2], ["1", "2"]),
-    "gap": ([1, None], ["1", None]),
-    "float": ([1.0, 0.5], ["1", "0.5"]),
-    "text": (["x", None], ["x", None]),
-    "flag": ([True, False], ["True", "False"]),
-    "flag_gap": ([True, None], ["True", None]),
-    "day": ([DAY, None], ["2020-02-29", None]),
+    "int": ([1, 2], ["1", "2"]), "gap": ([1, None], ["1", None]), "float": ([1.0, 0.5], ["1", "0.5"]),
+    "text": (["x", None], ["x", None]), "flag": ([True, False], ["True", "False"]),
+    "flag_gap": ([True, None], ["True", None]), "day": ([DAY, None], ["2020-02-29", None]),
     "moment": ([MOMENT, None], ["2020-02-29 13:05:06", None]),
     "zoned": ([MOMENT.replace(tzinfo=dt.timezone(dt.timedelta(hours=2))), None], ["2020-02-29 11:05:06", None]),
     "decimal": ([decimal.Decimal("1.50"), None], ["1.5", None]),
-}
+}  # fmt: skip
 VALUES, CELLS = ({name: both[place] for name, both in BOTH.items()} for place in (0, 1))
 TABLE = pa.table(VALUES)
 DATABASE = duckdb.connect()  # the default connection may have unread results of other tests
 FRAMES = {
-    "pandas": pd.DataFrame(VALUES),
-    "pandas, nullable": pd.DataFrame(VALUES).convert_dtypes(),
-    "pandas, Arrow": TABLE.to_pandas(types_mapper=pd.ArrowDtype),
-    "polars": pl.DataFrame(TABLE),
-    "polars, lazy": pl.DataFrame(TABLE).lazy(),
-    "pyarrow": TABLE,
-    "narwhals": nw.from_native(TABLE),
+    "pandas": pd.DataFrame(VALUES), "pandas, nullable": pd.DataFrame(VALUES).convert_dtypes(),
+    "pandas, Arrow": TABLE.to_pandas(types_mapper=pd.ArrowDtype), "polars": pl.DataFrame(TABLE),
+    "polars, lazy": pl.DataFrame(TABLE).lazy(), "pyarrow": TABLE, "narwhals": nw.from_native(TABLE),
     "duckdb": DATABASE.from_arrow(TABLE),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("library", FRAMES)

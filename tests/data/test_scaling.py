@@ -41,18 +41,14 @@ def test_medians_are_those_of_the_filled_cells():
 
 NORMAL = np.random.default_rng(0).normal(size=(60, 1))
 AWKWARD = {
-    "timestamps": 1.7e9 + (10 * NORMAL).round(),
-    "years": 1990 + (8 * NORMAL).round(),
-    "far and narrow": -5e4 + NORMAL / 100,
-    "mostly zero": np.where(NORMAL > 1.3, np.exp(NORMAL), 0.0),
+    "timestamps": 1.7e9 + (10 * NORMAL).round(), "years": 1990 + (8 * NORMAL).round(),
+    "far and narrow": -5e4 + NORMAL / 100, "mostly zero": np.where(NORMAL > 1.3, np.exp(NORMAL), 0.0),
     "mostly 1000": np.where(NORMAL > 2, 1001.0, 1000.0),
-    "two clusters": np.where(NORMAL > 0, 1e6, 0.0) + NORMAL,
-    "long tail": np.exp(5 * NORMAL),
-    "huge": 1e200 * NORMAL,
-    "tiny": 1e-200 * NORMAL,
+    "two clusters": np.where(NORMAL > 0, 1e6, 0.0) + NORMAL, "long tail": np.exp(5 * NORMAL),
+    "huge": 1e200 * NORMAL, "tiny": 1e-200 * NORMAL,
     "one huge cell": np.where(np.arange(60)[:, None] == 59, 1e12, NORMAL),
     "one huge cell, far": np.where(np.arange(60)[:, None] == 59, -1e12, 300 + NORMAL),
-}
+}  # fmt: skip
 
 
 def plain(train: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -94,10 +90,3 @@ def test_a_column_constant_in_training_is_exactly_zero_everywhere(value):
     features = np.column_stack([np.full(9, value), np.arange(9.0)])
     features[8, 0] = 2 * value
     assert not alone(features, np.arange(7))[:, 0].any()
-
-
-@pytest.mark.parametrize("power", [1e-300, 1e-30, 1e30, 1e200, 1e300])
-def test_numbers_of_any_size_are_standardised_without_overflow(power):
-    features = np.random.default_rng(0).normal(size=(20, 2))
-    small, large = (alone(part, np.arange(15)) for part in (features, features * power))
-    np.testing.assert_allclose(large, small, rtol=1e-6)

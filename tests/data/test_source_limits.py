@@ -54,13 +54,11 @@ def test_a_large_file_may_hold_twenty_times_its_size():
 
 
 def test_an_endless_view_is_stopped_and_the_error_says_how_to_wait_longer(view, refusal):
-    error = refusal(view(COUNT + "SELECT count(*) FROM c"), query=VIEW, limit="0.2s")
+    path = view(COUNT + "SELECT x, 'text' AS y FROM c")
+    error = refusal(path, query="SELECT count(*) FROM v", limit="0.2s")
     assert error.message.endswith("t.db: the query was stopped after 0.2 seconds")
     assert error.hint == 'If you trust the source, raise it with limit="1h".'
-
-
-def test_a_view_of_endless_rows_is_stopped_by_its_size(view, refusal):
-    error = refusal(view(COUNT + "SELECT x, 'text' AS y FROM c"), query=VIEW, limit="2MB")
+    error = refusal(path, query=VIEW, limit="2MB")
     assert "rows and 2 columns need about 2 MB; the limit is 2 MB" in error.message
     assert 'raise it with limit="3MB"' in error.hint
 
@@ -105,9 +103,8 @@ def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):
     assert "2,000,000 rows and 2 columns need about 232 MB" in refusal(tmp_path / "t.parquet", limit="100MB").message
     duckdb.execute(f"COPY (SELECT [0 FOR x IN range(100000)] AS a FROM range(99)) TO '{tmp_path}/l.parquet'")
     assert "its rows, column 'a' holds a cell over 64 KiB" in refusal(tmp_path / "l.parquet").message
-    duckdb.execute(
-        f"COPY (SELECT repeat('x', 60000) AS a FROM range(999)) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)"
-    )
+    long = "SELECT repeat('x', 60000) AS a FROM range(999)"
+    duckdb.execute(f"COPY ({long}) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)")
     assert "999 rows and 1 columns need about 60 MB" in refusal(tmp_path / "t.parquet", limit="10MB").message
 
 
@@ -119,10 +116,8 @@ def test_a_gzip_bomb_is_refused_at_the_limit(write, refusal, case):
     packed = gzip.compress(BOMBS[case]) if BOMBS[case] else gzip.compress(b"1,0\n" * 25_000) * 50
     assert "unpacks to over 2 MB; the limit is 2 MB" in refusal(write(packed, "t.gz"), limit="2MB").message
     if case == "rows":
-        assert (
-            "rows and 2 columns need about 118 MB; the limit is 5 MB"
-            in refusal(write(packed, "t.gz"), limit="5MB").message
-        )
+        message = refusal(write(packed, "t.gz"), limit="5MB").message
+        assert "rows and 2 columns need about 118 MB; the limit is 5 MB" in message
 
 
 def test_a_line_that_would_fill_the_memory_is_refused(write, refusal, monkeypatch):

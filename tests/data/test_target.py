@@ -107,18 +107,14 @@ def test_words_that_the_user_names_are_missing_in_one_column(write):
 
 
 POSITIVE = {
-    "rare": (["ok"] * 61 + ["broken"] * 39, "broken"),
-    "nearly a tie": (["ok"] * 60 + ["broken"] * 40, "ok"),
-    "rare number": (["1"] * 9 + ["2"] * 2, "2"),
-    "rare first number": (["1"] * 2 + ["2"] * 9, "1"),
-    "zero and one": (["1"] * 9 + ["0"] * 2, "1"),
-    "yes": (["YES"] * 9 + ["no"] * 2, "YES"),
+    "rare": (["ok"] * 61 + ["broken"] * 39, "broken"), "nearly a tie": (["ok"] * 60 + ["broken"] * 40, "ok"),
+    "rare number": (["1"] * 9 + ["2"] * 2, "2"), "rare first number": (["1"] * 2 + ["2"] * 9, "1"),
+    "zero and one": (["1"] * 9 + ["0"] * 2, "1"), "yes": (["YES"] * 9 + ["no"] * 2, "YES"),
     "yes in German": (["ja"] * 9 + ["nein"] * 2, "ja"),
     "one word says no": (["negative"] * 2 + ["ill"] * 9, "ill"),
-    "one word says yes": (["present"] * 9 + ["unclear"] * 2, "present"),
-    "signs": (["+"] * 9 + ["-"] * 2, "+"),
+    "one word says yes": (["present"] * 9 + ["unclear"] * 2, "present"), "signs": (["+"] * 9 + ["-"] * 2, "+"),
     "letters": (["T"] * 9 + ["f"] * 2, "T"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", POSITIVE)
@@ -143,6 +139,8 @@ def test_either_label_can_be_the_positive_one():
         (["yes", "no"], {"positive": "yess"}, "no label 'yess'. Did you mean 'yes'?"),
         (["a", "b", "c"], {"positive": "a"}, "has 3 labels, so none is 'the positive one'"),
         (["1", "0"], {"task": "binry"}, "there is no task 'binry'. Did you mean 'binary'?"),
+        (["1.5", "2.5", "3"], {"positive": "3"}, "holds numbers, so no label is the positive one"),
+        (["0", "1"], {"positive": "1", "task": "regression"}, "can't be the positive label of a regression task"),
     ],
 )
 def test_an_option_that_does_not_fit_the_target_is_refused(cells, options, words):
@@ -155,9 +153,8 @@ def test_rows_without_a_target_are_dropped_and_counted(write):
     rows = "".join(f"{n % 7},{'NA' if n in (3, 5) else n % 2}\n" for n in range(20))
     table = read_table(write(f"a,y\n{rows}"), target="y")
     assert (table.n_rows, table.labels) == (18, ("0", "1"))
-    kept = [n for n in range(20) if n not in (3, 5)]
-    assert table.features[:, 0].tolist() == [n % 7 for n in kept]
-    assert table.target.tolist() == [n % 2 for n in kept]
+    assert table.features[:, 0].tolist() == [n % 7 for n in range(20) if n not in (3, 5)]
+    assert table.target.tolist() == [n % 2 for n in range(20) if n not in (3, 5)]
     (note,) = [note for note in table.notes if note.code == "SB205"]
     assert (note.count, note.rows) == (2, ("line 5", "line 7"))
 
@@ -186,10 +183,3 @@ def test_the_decimal_mark_of_an_ambiguous_target_is_that_of_the_features(write):
         table = read_table(write("a,y\n" + "\n".join(lines)), target="y")
         assert (table.task, table.target[0]) == ("regression", first)
         assert [note.code for note in table.notes if note.column == "y" and note.code] == codes
-
-
-def test_a_regression_target_has_no_positive_label():
-    with pytest.raises(OptionError, match="holds numbers, so no label is the positive one"):
-        target_of(["1.5", "2.5", "3"], positive="3")
-    with pytest.raises(OptionError, match="can't be the positive label of a regression task"):
-        target_of(["0", "1", "1"], positive="1", task="regression")
