@@ -19,7 +19,7 @@ from seedbed.errors import TrainingError, counted
 from seedbed.evaluation.single_runs import CURVES
 from seedbed.evaluation.summaries import CandidateSummary, Ended, Epochs
 from seedbed.experiment.checkpoint import Checkpoint
-from seedbed.experiment.fits import Fitted, Group, fit_estimator, fit_group, one_blas_thread
+from seedbed.experiment.fits import Fitted, Group, Unit, fit_estimator, fit_group, one_blas_thread
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.spec import Experiment, Line
 from seedbed.networks.user import OwnArchitecture
@@ -155,15 +155,15 @@ def run_by_looks(
             warnings.simplefilter("ignore")  # of scikit-learn, in whichever thread
             work.do(part, lenient=lenient or part > 0)
         earlier = 0.0 if checkpoint is None else checkpoint.seconds
-        yield work.results(repeats, earlier + time.perf_counter() - started)
+        yield results_of(plan, repeats, work.fitted, earlier + time.perf_counter() - started)
 
 
 class _Work:
-    """The work of a run, and its results so far."""
+    """The work of a run, and what each model predicts on the splits so far, by its name and the split's number."""
 
     def __init__(self, plan: Plan, tell: Tell | None, checkpoint: Checkpoint | None) -> None:
         self.plan, self.checkpoint, self._tell = plan, checkpoint, tell
-        self.gathered = {line.name: Gathered(plan, line) for line in plan.experiment.lines}
+        self.fitted = {line.name: dict[int, Fitted]() for line in plan.experiment.lines}
         units, self._last = plan.experiment.units, 0.0
         self._reused, self._batches = [0] * len(units), [0] * len(units)
         self._done = {(number, name): 0 for number, unit in enumerate(units) for name in unit.fits}
@@ -173,7 +173,13 @@ class _Work:
         """Fit everything of one part."""
         plan, splits = self.plan, self.plan.splits_of(part)
         for number, unit in enumerate(plan.experiment.units):
-            waiting = [split for split in splits if not self._reuse(number, split)]
+            waiting = list[int]()
+            for split in splits:
+                if (kept := None if self.checkpoint is None else self.checkpoint.load(number, split)) is None:
+                    waiting.append(split)
+                else:
+                    self._add(split, kept)
+                    self._reused[number] += 1
             while waiting:
                 size = plan.batch(is_first=not self._batches[number]) if isinstance(unit, Group) else 1
                 some, waiting = waiting[:size], waiting[size:]
@@ -189,8 +195,8 @@ class _Work:
                     self._add(split, fitted)
                     if self.checkpoint is not None:
                         self.checkpoint.keep(number, split, fitted, seconds)
-            for name in () if lenient else unit.names:
-                self.gathered[name].check_own(splits)
+            if not lenient:
+                self._check_own(unit, splits)
 
     def _fit(self, number: int, splits: Sequence[int]) -> list[dict[str, Fitted]]:
         plan, unit, spec = self.plan, self.plan.experiment.units[number], self.plan.experiment
@@ -210,18 +216,18 @@ class _Work:
             tell=functools.partial(self._count, number),
         )
 
-    def _reuse(self, number: int, split: int) -> bool:
-        """Add what is kept of a unit on a split, and return whether anything is."""
-        fitted = None if self.checkpoint is None else self.checkpoint.load(number, split)
-        if fitted is None:
-            return False
-        self._add(split, fitted)
-        self._reused[number] += 1
-        return True
-
     def _add(self, split: int, fitted: Mapping[str, Fitted]) -> None:
         for name, one in fitted.items():
-            self.gathered[name].add(split, one)
+            self.fitted[name][split] = one
+
+    def _check_own(self, unit: Unit, splits: Sequence[int]) -> None:
+        """Raise TrainingError if code of the user in a unit can't be fitted on any of these splits."""
+        for line in (line for line in self.plan.experiment.lines if line.name in unit.names):
+            is_own = line.candidate is None or isinstance(line.candidate.architecture, OwnArchitecture)
+            failures = {number: one.failure for number, one in self.fitted[line.name].items() if one.failure}
+            if is_own and not line.is_blend and failures.keys() >= set(splits):
+                message = f"'{line.name}' can't be fitted: {failures[splits[0]]}"
+                raise TrainingError(message, "Change it, or leave it out.")
 
     def _count(self, number: int, name: str) -> None:
         """Count a fit of a unit, and report the time left if each kind of model keeps its pace."""
@@ -237,108 +243,59 @@ class _Work:
                 left += (n_splits - n_done) * seconds / max(1, n) if n_done < n_splits else 0.0
             self._tell(Progress(done=done, total=n_splits * len(self._pace), left=left))
 
-    def results(self, repeats: int, seconds: float) -> Results:
-        part = self.plan.first(repeats)
-        results = tuple(gathered.result(part) for gathered in self.gathered.values())
-        return Results(part.experiment, part.splits, results, seconds, self.plan.specification)
+
+def results_of(plan: Plan, repeats: int, fitted: Mapping[str, Mapping[int, Fitted]], seconds: float) -> Results:
+    """Return the results of the first repeats of a plan from what each model predicts on each split."""
+    part = plan.first(repeats)
+    results = tuple(_result(part, line, fitted[line.name]) for line in part.experiment.lines)
+    return Results(part.experiment, part.splits, results, seconds, plan.specification)
 
 
-class Gathered:
-    """What one model predicts on the splits so far."""
-
-    def __init__(self, plan: Plan, line: Line) -> None:
-        spec = plan.experiment
-        self._plan, self._line, self._n = plan, line, spec.n_networks
-        self._n_repeats = 1 + max(split.repeat for split in plan.splits)
-        row = (spec.table.n_rows, *spec.table.outcome.prior(spec.table, np.arange(1)).shape)
-        # Targets such as years or prices may have more digits than float32.
-        dtype = np.float64 if spec.table.outcome.is_number else np.float32
-        self._predictions: Floats = np.full((self._n_repeats, 1, *row), np.nan, dtype=dtype)
-        self._networks: Floats | None = None
-        if line.candidate is not None or line.is_blend:
-            self._networks = np.full((self._n_repeats, self._n, *row), np.nan, dtype=dtype)
-        self._curves: dict[int, npt.NDArray[np.floating]] = {}
-        self._dead = np.full(len(plan.splits) * self._n, np.nan, dtype=np.float32)
-        self._epochs = np.zeros(len(plan.splits), dtype=np.int64)
-        self._notes: set[str] = set()
-        self._failures = dict[int, str]()  # by the number of the split
-
-    def add(self, number: int, fitted: Fitted) -> None:
-        """Add what it predicts on a split."""
-        split = self._plan.splits[number]
-        if fitted.failure:
-            self._failures[number] = fitted.failure
-            return
-        self._predictions[split.repeat, 0, split.test] = fitted.predictions
-        if self._networks is not None and fitted.networks is not None:
-            self._networks[split.repeat][:, split.test] = fitted.networks
-        if fitted.curves is not None:
-            self._curves[number] = fitted.curves
-        if fitted.dead is not None:
-            self._dead[number * self._n : (number + 1) * self._n] = fitted.dead
-        self._epochs[number] = fitted.epochs
-        self._notes |= {fitted.note} - {""}
-
-    def check_own(self, splits: Sequence[int]) -> None:
-        """Raise TrainingError if it is code of the user that can't be fitted on any of these splits."""
-        line, failures = self._line, self._failures
-        is_own = line.candidate is None or isinstance(line.candidate.architecture, OwnArchitecture)
-        if is_own and not line.is_blend and failures.keys() >= set(splits):
-            message = f"'{line.name}' can't be fitted: {failures[splits[0]]}"
-            raise TrainingError(message, "Change it, or leave it out.")
-
-    def stored(self, arrays: Mapping[str, npt.NDArray[Any]], number: int) -> Fitted:
-        """Return what `Comparison.save` has stored of a split."""
-        split, name = self._plan.splits[number], self._line.name
-        columns = slice(number * self._n, (number + 1) * self._n)
-        networks, curves = arrays.get(f"{name}/networks"), None
-        if f"{name}/{CURVES[0]}" in arrays:
-            curves = np.stack([arrays[f"{name}/{curve}"][:, columns] for curve in CURVES])
-        return Fitted(
-            arrays[f"{name}/predictions"][split.repeat, 0, split.test],
-            None if networks is None else networks[split.repeat][:, split.test],
-            curves,
-            arrays[f"{name}/dead"][columns] if f"{name}/dead" in arrays else None,
-            int(arrays[f"{name}/epochs"][number]) if f"{name}/epochs" in arrays else 0,
-        )
-
-    def result(self, part: Plan) -> Result:
-        """Return its result in the first repeats of a plan, see `Plan.first`."""
-        spec, line = part.experiment, self._line
-        failures = [why for number, why in sorted(self._failures.items()) if number < len(part.splits)]
-        n_failed = f"{len(failures)} of {counted(len(part.splits), 'split')}"
-        about: dict[str, Any] = {
-            "name": line.name,
-            "target": spec.table.target,
-            "task": spec.table.task,
-            "splits": part.splits,
-            "groups": spec.table.groups,
-            "times": spec.table.times,
-            "durations": spec.table.durations,
-            "follow_up": spec.table.follow_up,
-            "design": spec.design,
-            "alpha": spec.alpha,
-            "predictions": self._predictions[: spec.design.repeats],
-            "singles": None if self._networks is None else self._networks[: spec.design.repeats],
-            "description": line.description,
-            "kind": "baseline" if line.recipe is None else "network",
-            "failure": f"left out, as it can't be fitted on {n_failed}: {failures[0]}" if failures else "",
-        }
-        if line.recipe is None:
-            return Result(**about)
-        n_splits = len(part.splits)
-        n_epochs = max((curves.shape[1] for curves in self._curves.values()), default=1)
-        curves = np.full((len(CURVES), n_epochs, n_splits * self._n), np.nan, dtype=np.float32)
-        for number, of_split in self._curves.items():
-            if number < n_splits:
-                curves[:, : of_split.shape[1], number * self._n : (number + 1) * self._n] = of_split
-        return NetworkResult(
-            **about,
-            recipe=line.recipe,
-            n_parameters=line.n_parameters,
-            curves=curves,
-            epochs=self._epochs[:n_splits],
-            dead=self._dead[: n_splits * self._n],
-            note="; ".join(sorted(self._notes)),
-            confined=line.confined,
-        )
+def _result(plan: Plan, line: Line, fitted: Mapping[int, Fitted]) -> Result:
+    """Return the result of one model; values of splits on which it isn't fitted are NaN."""
+    spec, table, n_splits = plan.experiment, plan.experiment.table, len(plan.splits)
+    failures = [one.failure for number, one in sorted(fitted.items()) if one.failure]
+    there = {number: one for number, one in fitted.items() if not one.failure}
+    row = (table.n_rows, *table.outcome.prior(table, np.arange(1)).shape)
+    # Targets such as years or prices may have more digits than float32.
+    dtype = np.float64 if table.outcome.is_number else np.float32
+    predictions: Floats = np.full((spec.design.repeats, 1, *row), np.nan, dtype=dtype)
+    networks: Floats = np.full((spec.design.repeats, spec.n_networks, *row), np.nan, dtype=dtype)
+    n_epochs = max((one.curves.shape[1] for one in there.values() if one.curves is not None), default=1)
+    curves = np.full((len(CURVES), n_epochs, n_splits, spec.n_networks), np.nan, dtype=np.float32)
+    dead = np.full((n_splits, spec.n_networks), np.nan, dtype=np.float32)
+    for number, one in there.items():
+        split = plan.splits[number]
+        predictions[split.repeat, 0, split.test] = one.predictions
+        if one.networks is not None:
+            networks[split.repeat][:, split.test] = one.networks
+        if one.curves is not None:
+            curves[:, : one.curves.shape[1], number] = one.curves
+        if one.dead is not None:
+            dead[number] = one.dead
+    about: dict[str, Any] = {
+        "name": line.name,
+        **{name: getattr(table, name) for name in ("target", "task", "groups", "times", "durations", "follow_up")},
+        "splits": plan.splits,
+        "design": spec.design,
+        "alpha": spec.alpha,
+        "predictions": predictions,
+        "singles": None if line.candidate is None and not line.is_blend else networks,
+        "description": line.description,
+        "kind": "baseline" if line.recipe is None else "network",
+    }
+    if failures:
+        n_failed = f"{len(failures)} of {counted(n_splits, 'split')}"
+        about["failure"] = f"left out, as it can't be fitted on {n_failed}: {failures[0]}"
+    if line.recipe is None:
+        return Result(**about)
+    return NetworkResult(
+        **about,
+        recipe=line.recipe,
+        n_parameters=line.n_parameters,
+        curves=curves.reshape(len(CURVES), n_epochs, -1),
+        epochs=np.array([there[number].epochs if number in there else 0 for number in range(n_splits)]),
+        dead=dead.ravel(),
+        note="; ".join(sorted({one.note for one in there.values()} - {""})),
+        confined=line.confined,
+    )

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError, spell, writing
+from seedbed.evaluation.single_runs import CURVES
 from seedbed.evaluation.summaries import Conclusion, summary_from
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.comparison import Comparison
+from seedbed.experiment.fits import Fitted
 from seedbed.experiment.plan import Plan
-from seedbed.experiment.run import Gathered, Results
+from seedbed.experiment.run import results_of
 from seedbed.experiment.specification_file import (
     SPECIFICATION,
     UNFINISHED,
@@ -187,19 +191,31 @@ def _grows(plan: Plan, folder: Path) -> bool:
 def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
     """Keep each split of the results in a folder as an unfinished run does, so that a longer run can replace them."""
     arrays = read_arrays(folder / _ARRAYS)
-    gathered = {line.name: Gathered(plan, line) for line in plan.experiment.lines}
     fits = list[tuple[int, int]]()
     for number, unit in enumerate(plan.experiment.units):
         repeats = min(len(arrays.get(f"{name}/predictions", ())) for name in unit.names)
         fits += [(number, place) for place, split in enumerate(plan.splits) if split.repeat < repeats]
     seconds = float(read_document(folder / _RESULTS).get("seconds") or 0) / max(1, len(fits))
     for number, place in fits:
-        names = plan.experiment.units[number].names
-        fitted = {name: gathered[name].stored(arrays, place) for name in names}
+        fitted = {name: _stored(arrays, plan, name, place) for name in plan.experiment.units[number].names}
         if all(np.isfinite(one.predictions).all() for one in fitted.values()):  # else the reason isn't known
             checkpoint.keep(number, place, fitted, seconds)
     if checkpoint.trouble:
         raise OptionError(f"can't write to {folder}: {checkpoint.trouble}", "Free some space.")
+
+
+def _stored(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, name: str, number: int) -> Fitted:
+    """Return what `Comparison.save` has stored of a model and a split."""
+    split, n = plan.splits[number], plan.experiment.n_networks
+    of_model = {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
+    networks, dead, columns = of_model.get("networks"), of_model.get("dead"), slice(number * n, (number + 1) * n)
+    return Fitted(
+        of_model["predictions"][split.repeat, 0, split.test],
+        None if networks is None else networks[split.repeat][:, split.test],
+        np.stack([of_model[curve][:, columns] for curve in CURVES]) if CURVES[0] in of_model else None,
+        None if dead is None else dead[columns],
+        int(of_model["epochs"][number]) if "epochs" in of_model else 0,
+    )
 
 
 def _holds_another(plan: Plan, folder: Path) -> bool:
@@ -248,11 +264,10 @@ def restore(plan: Plan, folder: Path) -> Comparison | None:
         conclusion = summary_from(read_document(folder / _RESULTS))
         assert isinstance(conclusion, Conclusion)
         arrays = read_arrays(folder / _ARRAYS)
-        spec, part = plan.experiment, plan.first(conclusion.plan.repeats)
-        gathered = [Gathered(plan, line) for line in spec.lines]
-        for one, number in itertools.product(gathered, range(len(part.splits))):
-            one.add(number, one.stored(arrays, number))
-        results, seconds = tuple(one.result(part) for one in gathered), conclusion.seconds or 0.0
-        whole = Results(part.experiment, part.splits, results, seconds, conclusion.specification, conclusion.plan.ended)
+        repeats, numbers = conclusion.plan.repeats, range(len(plan.first(conclusion.plan.repeats).splits))
+        names = plan.experiment.names
+        fitted = {name: {number: _stored(arrays, plan, name, number) for number in numbers} for name in names}
+        results = results_of(plan, repeats, fitted, conclusion.seconds or 0.0)
+        whole = replace(results, specification=conclusion.specification, ended=conclusion.plan.ended)
         return Comparison(**vars(whole), conclusion=conclusion)
     return None
