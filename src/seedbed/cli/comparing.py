@@ -31,7 +31,7 @@ from seedbed.errors import OptionError, counted, did_you_mean
 if TYPE_CHECKING:
     from seedbed.experiment.checkpoint import Checkpoint
     from seedbed.experiment.comparison import Comparison
-    from seedbed.experiment.request import PlannedRequest, Question
+    from seedbed.experiment.request import Question, Request
     from seedbed.experiment.run_folder import RunFolder
 
 _INTERRUPTED = 130
@@ -127,7 +127,7 @@ def _answer(
             size = f"{counted(read.n_rows, 'row')}, {counted(read.n_features, 'feature')}"
             show_now(f"Planning. {read.name}: {size}, predicting {read.target_name}")
         from seedbed.experiment.by_column import grouping_of
-        from seedbed.experiment.request import Request, carry_out_request, plan_request
+        from seedbed.experiment.request import Request, carry_out_request
         from seedbed.experiment.run_folder import open_folder
         from seedbed.report.progress import ProgressDisplay
         from seedbed.report.sentences import serious_sentences
@@ -147,8 +147,8 @@ def _answer(
             effects=options.effects,
             started=started,
         )
-        planned = plan_request(request)
-        name, experiment = options.design.fail_if_worse, planned.plan.experiment
+        plan, trained = request.plan, request.finished
+        name, experiment = options.design.fail_if_worse, plan.experiment
         if experiment.reference_named and name == experiment.reference:
             hint = "Name another, or another --reference."
             raise OptionError(f"--fail-if-worse {name} is the reference itself", hint)
@@ -157,14 +157,14 @@ def _answer(
     # On a terminal, warnings are shown while the models train, and once more with the result.
     serious = serious_sentences(experiment.table.notes)
     is_seen = sys.stdout.isatty() and sys.stderr.isatty()
-    folder = _announce_plan(planned, options, () if is_seen and not options.as_json else serious)
-    with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
+    folder = _announce_plan(request, options, () if is_seen and not options.as_json else serious)
+    with open_folder(plan, folder, overwrite=overwrite) as opened:
         n_splits = opened.checkpoint.n_splits
-        if opened.finished is None and planned.finished is None and n_splits:
+        if opened.finished is None and trained is None and n_splits:
             say(run, f"{counted(n_splits, 'fitted split')} in {folder} are reused")
         with interruptible(lambda: _describe_kept(opened.checkpoint)):
             comparison = carry_out_request(
-                planned,
+                request,
                 opened,
                 lambda: ProgressDisplay(Console(stderr=True), quiet=run.quiet, warnings=serious),
                 say=functools.partial(say, run),
@@ -176,23 +176,23 @@ def _answer(
         print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
     if opened.finished is not None:
         say(run, f"the run in {folder} is finished already; --overwrite trains it again")
-    say(run, *_pointers(planned, comparison, folder))
+    say(run, *_pointers(request, comparison, folder))
     if comparison.ended == "interrupted":
         return _INTERRUPTED
     return _exit_status(name, comparison)
 
 
-def _announce_plan(planned: PlannedRequest, options: CompareOptions, warnings: Sequence[str]) -> Path:
+def _announce_plan(request: Request, options: CompareOptions, warnings: Sequence[str]) -> Path:
     """Say what is planned, and return the folder of the run."""
     from seedbed.experiment.run_folder import folder_for
     from seedbed.training.native.library import kernel
 
-    plan, request, run = planned.plan, planned.request, options.run
+    plan, run = request.plan, options.run
     first = folder = run.folder(request.question, plan.experiment.table.name)
     lines = [*plan.modules(), plan.sentence()]
     if kernel("float32").instructions == "SSE4.2":
         lines.append("this processor has no AVX2, so networks train up to three times more slowly")
-    if planned.finished is not None:
+    if request.finished is not None:
         lines = [f"the comparison in {request.source} isn't trained again"]
     say(run, *warnings, *lines)
     if not run.out:
@@ -219,14 +219,14 @@ def _print_and_save(comparison: Comparison, opened: RunFolder, options: CompareO
     return opened.save(comparison, pictures=options.run.format)
 
 
-def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> Iterator[str]:
+def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterator[str]:
     """Yield lines with the report, the details and the next command."""
     from seedbed.data.frame import SERIOUS
     from seedbed.evaluation.protocol import protocol
     from seedbed.report.advice import remedy
     from seedbed.report.sentences import duration
 
-    place, spec = shlex.quote(str(folder)), planned.plan.experiment
+    place, spec = shlex.quote(str(folder)), request.plan.experiment
     yield ""
     yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
     yield f"Details:  seedbed report {place} --text"
@@ -239,7 +239,7 @@ def _pointers(planned: PlannedRequest, comparison: Comparison, folder: Path) -> 
         label, why = "Or:  ", ", if First doesn't apply"
     elif serious := [code for code in SERIOUS if any(note.code == code for note in conclusion.notes)]:
         yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"
-    if not why and planned.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
+    if not why and request.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
         whole = conclusion.plan.sample_of or spec.table.n_rows
         # Of the same rows, the first repeat isn't fitted again.
         times = protocol(whole).repeats * whole / spec.table.n_rows - (conclusion.plan.sample_of is None)

@@ -16,7 +16,7 @@ from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, without_passwords
 from seedbed.experiment.comparison import Comparison
-from seedbed.experiment.request import Request, carry_out_request, plan_request
+from seedbed.experiment.request import Request, carry_out_request
 from seedbed.experiment.run_folder import open_folder
 from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
@@ -114,14 +114,13 @@ def answer_request(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Carry out a request, in a folder if one is given."""
-    planned = plan_request(request)
-    for candidate in planned.plan.experiment.members:
-        warn_of_probabilities(candidate, planned.plan.experiment.table)
+    for candidate in request.plan.experiment.members:
+        warn_of_probabilities(candidate, request.plan.experiment.table)
     progress = notebook_progress if on_progress is None else functools.partial(nullcontext, on_progress)
     if folder is None:
-        return carry_out_request(planned, None, progress)
-    with open_folder(planned.plan, folder, overwrite=overwrite) as opened:
-        comparison = carry_out_request(planned, opened, progress)
+        return carry_out_request(request, None, progress)
+    with open_folder(request.plan, folder, overwrite=overwrite) as opened:
+        comparison = carry_out_request(request, opened, progress)
         if comparison is not opened.finished:
             opened.save(comparison)
     return comparison

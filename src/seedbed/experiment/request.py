@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -51,10 +52,8 @@ class Request:
     Attributes:
         question: what is to be answered.
         source: the table; or the folder of a finished comparison, whose table, recipe and design are used.
-        candidates: as in `specify`; to ask about columns, the one model.
+        candidates, recipe, design, lrs, command: as in `specify`; to ask about columns, the candidate is the one model.
         columns: the columns to ask about; all if empty.
-        recipe, design, lrs, command: as in `specify`.
-        compute: what trains, and where.
         grouping: subgroups of rows to judge within.
         effects: whether to add what the predictions of the recommended model depend on.
         started: `time.perf_counter()` when the user asked, from which a time limit counts.
@@ -74,11 +73,7 @@ class Request:
     started: float = field(default_factory=time.perf_counter)
 
     def experiment(self) -> Experiment:
-        """Return the experiment that answers the question.
-
-        Raises:
-            SeedbedError: the table, a candidate or an option can't be used.
-        """
+        """Return the experiment that answers the question."""
         shared: dict[str, Any] = {"recipe": self.recipe, "design": self.design, "command": self.command}
         if isinstance(self.source, Path):
             experiment = self._of_run(self.source)
@@ -89,6 +84,20 @@ class Request:
         if self.question == "rows":
             check_sizes(experiment)
         return experiment
+
+    @functools.cached_property
+    def plan(self) -> Plan:
+        """What is fitted to answer it. SeedbedError if the table, a candidate or an option can't be used."""
+        plan = make_plan(self.experiment(), self.compute)
+        if self.grouping is not None:
+            check_metric(plan.experiment.metric)
+        return plan
+
+    @functools.cached_property
+    def finished(self) -> Comparison | None:
+        """The finished comparison that the source holds, of which more rows are asked; None if it must be trained."""
+        is_folder = self.question == "rows" and isinstance(self.source, Path)
+        return read_finished(self.plan, Path(self.source)) if is_folder else None
 
     def _of_run(self, folder: Path) -> Experiment:
         """Return the experiment that answers the question about a finished comparison."""
@@ -110,30 +119,8 @@ class Request:
         return replace(experiment, command=self.command)
 
 
-@dataclass(frozen=True, eq=False)
-class PlannedRequest:
-    """A request, the plan that answers it, and the finished comparison that its source already holds, if any."""
-
-    request: Request
-    plan: Plan
-    finished: Comparison | None
-
-
-def plan_request(request: Request) -> PlannedRequest:
-    """Return a request with its plan.
-
-    Raises:
-        SeedbedError: the table, a candidate or an option can't be used.
-    """
-    plan, source = make_plan(request.experiment(), request.compute), request.source
-    if request.grouping is not None:
-        check_metric(plan.experiment.metric)
-    finished = read_finished(plan, source) if request.question == "rows" and isinstance(source, Path) else None
-    return PlannedRequest(request, plan, finished)
-
-
 def carry_out_request(
-    planned: PlannedRequest,
+    request: Request,
     opened: RunFolder | None,
     progress: Callable[[], AbstractContextManager[Tell | None]],
     *,
@@ -144,21 +131,18 @@ def carry_out_request(
     """Return the comparison that answers a request. What is finished in the folder, or in the source, isn't trained.
 
     Args:
-        opened: the folder of the run, if it has one.
         progress: returns a context of the training, in which the function that it gives gets the progress.
         say: gets a line for the user.
         working: returns a context in which a message is shown.
         interrupted: as in `carry_out`.
-
-    Raises:
-        SeedbedError: a model can't be fitted.
     """
-    request, plan = planned.request, planned.plan
     checkpoint, folder = (None, None) if opened is None else (opened.checkpoint, opened.checkpoint.folder)
-    comparison = (None if opened is None else opened.finished) or planned.finished
+    comparison = (None if opened is None else opened.finished) or request.finished
     if comparison is None:
         with progress() as tell:
-            comparison = carry_out(plan, tell, checkpoint=checkpoint, started=request.started, interrupted=interrupted)
+            comparison = carry_out(
+                request.plan, tell, checkpoint=checkpoint, started=request.started, interrupted=interrupted
+            )
     if request.question == "rows":
         return comparison.rows(compute=request.compute, folder=folder, tell=say)
     if request.grouping is not None:
@@ -198,18 +182,11 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
 
 
 def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
-    """Return how a model of a finished comparison is fitted to all rows, from the folder of the comparison.
-
-    The table is read again from its source, and must be the same.
-
-    Args:
-        name: the model; the one that the comparison recommends if left out.
+    """Return `plan_model` of a finished comparison in a folder. The table is read again from its source.
 
     Raises:
-        OptionError: the folder holds no finished comparison.
-        CandidateError: there is no such model.
         DataError: the table has changed.
-        UnreadableError: a file of the run has changed.
+        SeedbedError: as `opened_run` and `plan_model`.
     """
     conclusion, stored = opened_run(folder := Path(folder))
     experiment = _request_of_run(folder, conclusion, stored, trusts_code=name is not None).experiment()
