@@ -70,7 +70,7 @@ def summary_of(kind: str, folder: Path) -> Any:
         "seeds": lambda: train("example:moons", seeds=range(30)),
     }  # fmt: skip
     made = makes[kind]()
-    return document_of(made.conclusion()) if kind.startswith("seed") else made.summary()
+    return document_of(made.conclusion) if kind.startswith("seed") else made.summary()
 
 
 def read_out(page: Any) -> dict[str, list[str]]:

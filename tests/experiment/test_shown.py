@@ -55,11 +55,11 @@ def test_a_summary_is_read_back_unchanged(comparison, run, tmp_path):
     comparison.save(tmp_path / "comparison")
     run.save(tmp_path / "run")
     assert read_summary(tmp_path / "comparison") == comparison.conclusion
-    assert read_summary(tmp_path / "run") == run.conclusion()
+    assert read_summary(tmp_path / "run") == run.conclusion
 
 
 def test_the_summary_of_a_training_has_its_candidate_and_its_runs(run):
-    summary = document_of(run.conclusion())
+    summary = document_of(run.conclusion)
     (one,) = summary["candidates"]
     assert (one["name"], one["n_networks"], one["n_parameters"]) == ("relu:5", 3, 21)
     assert summary["split"]["n_train"] + summary["split"]["n_test"] == summary["n_rows"]

@@ -95,7 +95,7 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     if history.diverged.any() and not history.diverged.all():
         notes.append(f"{history.diverged.sum()} of {counted(seeds, 'network')} diverged; try a lower --lr")
     trained.save(folder, pictures=run.format)
-    say(run, *notes, "", training_text(trained.conclusion()))
+    say(run, *notes, "", training_text(trained.conclusion))
     say(run, f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)")
     say(run, f"Next:     {options.columns.command('compare', table)} --candidate {shlex.quote(candidate.name)}")
 

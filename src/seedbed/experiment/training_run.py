@@ -16,7 +16,7 @@ from seedbed.arguments import spelled
 from seedbed.data.preprocessing import Preprocessor, target_moments
 from seedbed.data.reading import read_table
 from seedbed.data.sources.loaded import open_duckdb
-from seedbed.data.splits import Split, holdout, time_holdout
+from seedbed.data.splits import holdout, time_holdout
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, writing
 from seedbed.evaluation.metrics import METRICS
@@ -25,7 +25,7 @@ from seedbed.evaluation.summaries import Lotteries, SplitSizes, TrainedNetworks,
 from seedbed.experiment.specification_file import hash_of, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.files import DIGESTS, altered_files, write_digests, write_whole
-from seedbed.networks.candidate import Candidate, candidate_from
+from seedbed.networks.candidate import candidate_from
 from seedbed.report.stored import write_report
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import settings_of
@@ -35,70 +35,18 @@ from seedbed.training.environment import versions
 from seedbed.training.many import History, train_many
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class TrainingRun:
     """One candidate trained on one split.
 
     Attributes:
-        table: features and target.
-        candidate: what was trained.
-        recipe: how it was trained.
-        split: training and test rows.
-        random_state: decides the split.
         history: curves and networks, one for each seed.
-        n_inputs: number of inputs of a network.
-        command: the command that repeats the run; empty if unknown.
-        seconds: duration.
+        conclusion: everything but the networks as plain values, from which pictures and pages are drawn;
+            docs/summary.md explains them.
     """
 
-    table: Table
-    candidate: Candidate
-    recipe: Recipe
-    split: Split
-    random_state: int
     history: History
-    n_inputs: int
-    command: str
-    seconds: float
-
-    def conclusion(self) -> TrainingSummary:
-        """Return everything but the networks as plain values, from which pictures and pages are drawn; docs/summary.md
-        explains them."""
-        history, table, split = self.history, self.table, self.split
-        name, recipe, numeric = self.candidate.name, history.recipe, table.outcome.is_number
-        metric, step = METRICS["r2" if numeric else "accuracy"], 0.0 if numeric else 1 / len(split.test)
-        sizes = SplitSizes(n_train=len(split.train), n_test=len(split.test), by_time=table.times is not None)
-        decided = {
-            "table": table_specification(table, self.n_inputs),
-            "candidate": {"name": name, "architecture": spelled(self.candidate.architecture), **vars(self.recipe)},
-            "split": dataclasses.asdict(sizes) | {"sha256": hash_of(split.train, split.test)},
-            "random_state": self.random_state,
-            "versions": versions(),
-        }
-        scores = {name: history.test_score[-1, ~history.diverged]}  # on the test rows, after the last epoch
-        return TrainingSummary(
-            kind="training",
-            command=self.command,
-            **table_of(table),
-            split=sizes,
-            seeds=tuple(history.seeds),
-            candidates=(
-                TrainedNetworks(
-                    name=name,
-                    kind="network",
-                    description=recipe.describe(),
-                    n_parameters=history.n_parameters,
-                    n_networks=len(history),
-                    n_diverged=int(history.diverged.sum()),
-                    epochs=recipe.n_epochs,
-                    note=history.note,
-                ),
-            ),
-            lottery=Lotteries(score=lottery(scores, name=metric.name, words=metric.words, step=step)),
-            curves=history.curves(title=f"{name} on {table.target_name} of {table.name}", name=name),
-            specification=json.loads(json.dumps(decided)),
-            seconds=round(self.seconds, 2),
-        )
+    conclusion: TrainingSummary
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
         """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, `history.csv` (a row
@@ -107,17 +55,16 @@ class TrainingRun:
         folder = Path(folder)
         with writing(folder, "Name another folder, or free disk space."):
             folder.mkdir(parents=True, exist_ok=True)
-            summary = self.conclusion()
             document, rows = folder / "training.json", folder / "history.csv"
-            text = json_text(document_of(summary))
+            text = json_text(document_of(self.conclusion))
             # Until the new ones are there, the run isn't finished. An earlier one may have pictures.
             for old in (document, folder / DIGESTS, *map(folder.joinpath, altered_files(folder) or ())):
                 old.unlink(missing_ok=True)
-            written = [write_report(summary, folder / "report.html"), rows]
+            written = [write_report(self.conclusion, folder / "report.html"), rows]
             if pictures is not None:
                 from seedbed.figures.pictures import save_pictures  # loads what draws
 
-                written += save_pictures(summary, folder, pictures)
+                written += save_pictures(self.conclusion, folder, pictures)
             write_whole(rows, lambda path: _write_history(self.history, path))
             # With the summary, the run counts as finished.
             digests = write_digests(written, document, text)
@@ -172,16 +119,42 @@ def train(
         **{name: getattr(settings, name) for name, about in settings_of(Recipe).items() if not about.choosing},
         **dataclasses.asdict(compute),
     )
-    return TrainingRun(
-        table=table,
-        candidate=parsed,
-        recipe=settings,
+    seconds = round(time.perf_counter() - started, 2)
+    sizes = SplitSizes(n_train=len(split.train), n_test=len(split.test), by_time=table.times is not None)
+    decided = {
+        "table": table_specification(table, X.shape[1]),
+        "candidate": {"name": parsed.name, "architecture": spelled(parsed.architecture), **vars(settings)},
+        "split": dataclasses.asdict(sizes) | {"sha256": hash_of(split.train, split.test)},
+        "random_state": random_state,
+        "versions": versions(),
+    }
+    about: dict[str, Any] = {"command": command, "specification": json.loads(json.dumps(decided)), "seconds": seconds}
+    return TrainingRun(history, _conclusion(table, parsed.name, history, split=sizes, **about))
+
+
+def _conclusion(table: Table, name: str, history: History, *, split: SplitSizes, **about: Any) -> TrainingSummary:
+    metric, step = (METRICS["r2"], 0.0) if table.outcome.is_number else (METRICS["accuracy"], 1 / split.n_test)
+    scores = {name: history.test_score[-1, ~history.diverged]}  # on the test rows, after the last epoch
+    return TrainingSummary(
+        kind="training",
+        **table_of(table),
         split=split,
-        random_state=random_state,
-        history=history,
-        n_inputs=X.shape[1],
-        command=command,
-        seconds=time.perf_counter() - started,
+        seeds=tuple(history.seeds),
+        candidates=(
+            TrainedNetworks(
+                name=name,
+                kind="network",
+                description=history.recipe.describe(),
+                n_parameters=history.n_parameters,
+                n_networks=len(history),
+                n_diverged=int(history.diverged.sum()),
+                epochs=history.recipe.n_epochs,
+                note=history.note,
+            ),
+        ),
+        lottery=Lotteries(score=lottery(scores, name=metric.name, words=metric.words, step=step)),
+        curves=history.curves(title=f"{name} on {table.target_name} of {table.name}", name=name),
+        **about,
     )
 
 
