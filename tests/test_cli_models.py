@@ -237,7 +237,7 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
             del one[name]
     (old / "comparison.json").write_text(json.dumps(summary))
     (old / "experiment.json").write_text(json.dumps(frozen))
-    assert model_plan_from(old, "relu:3").recipe == model_plan_from(whole, "relu:3").recipe
+    assert model_plan_from(old, "relu:3").experiment.recipe == model_plan_from(whole, "relu:3").experiment.recipe
 
 
 def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):

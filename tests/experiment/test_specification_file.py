@@ -50,7 +50,7 @@ def test_hashes_of_table_and_splits_change_with_their_contents(planned, tmp_path
     flipped = dataclasses.replace(table, target=1 - table.target)
 
     def specified(table, splits):
-        return specification(dataclasses.replace(plan.experiment, table=table), 2, splits)
+        return specification(dataclasses.replace(plan.experiment, table=table), splits)
 
     found = [specified(one, plan.splits) for one in (table, other, flipped)]
     assert len({document["table"]["sha256"] for document in found}) == 3

@@ -243,7 +243,7 @@ def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("column", ["days", "died", "x"])
 def test_no_model_is_made_of_a_folder_whose_table_has_changed(run, column):
-    assert model_plan_from(run).table.n_rows == N
+    assert model_plan_from(run).experiment.table.n_rows == N
     patients(**{column: patients()[column].to_numpy()[::-1]}).to_csv(run.parent / "patients.csv", index=False)
     with pytest.raises(DataError, match="changed"):
         model_plan_from(run)

@@ -30,9 +30,7 @@ def grouping_of(table: Table, column: str, source: Any = None) -> Grouping:
         source: a data frame that the table was read from; None if the table knows its source.
 
     Raises:
-        ColumnError: there is no such column.
-        OptionError: it is the target, or doesn't divide the rows.
-        DataError: the table can't be read again.
+        ColumnError, OptionError, DataError: as `Comparison.by`.
     """
     if column == table.target_name:
         hint = "Name a column that is known before the prediction: within one label there is nothing to predict."

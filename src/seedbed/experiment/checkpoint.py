@@ -23,7 +23,7 @@ from seedbed.experiment.specification_file import SPECIFICATION, UNFINISHED, cod
 from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.training.environment import processor
 
-_PARTS, _WORDS = ("networks", "curves", "dead"), ("epochs", "note", "failure")
+_PARTS, _WORDS = ("predictions", "networks", "curves", "dead"), ("epochs", "note", "failure")
 
 
 class Checkpoint:
@@ -70,16 +70,15 @@ class Checkpoint:
             with safe_open(path, framework="numpy") as file:
                 arrays, metadata = {key: file.get_tensor(key) for key in sorted(file.keys())}, file.metadata()
             about, seconds = json.loads(metadata["lines"]), json.loads(metadata["seconds"])
-            n_rows = {len(arrays[f"{line}/predictions"]) for line in about}
+            fitted = {
+                line: Fitted(**{part: arrays.get(f"{line}/{part}") for part in _PARTS}, **words)
+                for line, words in about.items()
+            }
+            n_rows = {len(one.predictions) for one in fitted.values()}
             is_whole = metadata["sha256"] == _digest(name, about, seconds, arrays)
             if is_whole and n_rows == {len(self._plan.splits[split].test)}:
                 self.seconds += seconds
-                return {
-                    line: Fitted(
-                        arrays[f"{line}/predictions"], **{part: arrays.get(f"{line}/{part}") for part in _PARTS} | words
-                    )
-                    for line, words in about.items()
-                }
+                return fitted
         self._there.discard(name)
         return None
 
@@ -96,7 +95,7 @@ class Checkpoint:
         arrays = {
             f"{line}/{part}": np.ascontiguousarray(value)
             for line, one in fitted.items()
-            for part in ("predictions", *_PARTS)
+            for part in _PARTS
             if (value := getattr(one, part)) is not None
         }
         about = {line: {word: getattr(one, word) for word in _WORDS} for line, one in fitted.items()}
@@ -121,22 +120,17 @@ class Checkpoint:
         self._there = set()
 
     @functools.cached_property
-    def _run(self) -> str:
-        """A hash of what all fits of the run share: the specification, the table, and the processor, as others round
-        differently."""
-        plan = self._plan
-        specified = {key: value for key, value in plan.specification.items() if key not in ("design", "splits_sha256")}
-        return _hash([specified, processor(), plan.compute.device])
-
-    @functools.cached_property
     def _names(self) -> list[list[str | None]]:
         """The name of the file of each unit on each split; None if the code of the unit is unknown."""
-        rows = [hash_of(split.train, split.test) for split in self._plan.splits]
+        plan = self._plan
+        specified = {key: value for key, value in plan.specification.items() if key not in ("design", "splits_sha256")}
+        run = _hash([specified, processor(), plan.compute.device])  # other processors round differently
+        rows = [hash_of(split.train, split.test) for split in plan.splits]
         names = list[list[str | None]]()
-        for unit in self._plan.experiment.units:
+        for unit in plan.experiment.units:
             own = [unit.estimator] if isinstance(unit, Estimator) else [one.architecture for one in unit.members]
             codes = [code_hash(thing) for thing in own]
-            of_unit = [self._run, _hash([*codes, list(unit.without)]), list(unit.names)]
+            of_unit = [run, _hash([*codes, list(unit.without)]), list(unit.names)]
             names.append([None if None in codes else _hash([*of_unit, of_split]) for of_split in rows])
         return names
 

@@ -44,50 +44,25 @@ def specify_columns(
     design: Design,
     command: str = "",
 ) -> Experiment:
-    """Return the experiment that trains a model with all columns, and without each one.
-
-    Args:
-        table: the table.
-        model: a candidate, the name of a default model, `auto` or an estimator; `network-1` if left out.
-        columns: those to ask about; all if left out.
-        recipe, design, command: as in `specify`.
-
-    Raises:
-        ColumnError: there is no such column.
-        SeedbedError: the model or an option can't be used.
-    """
+    """Return the experiment that trains a model with all columns, and without each one: a candidate, the name of a
+    default model, `auto` or an estimator; `network-1` if left out. All columns are asked about if none is named."""
     name = _DEFAULT if model is None else model
     estimator = _is_estimator(name)
     baselines = ["prior", name] if estimator else ["prior"]
     design = dataclasses.replace(design, baselines=baselines, reference=None)
     base = specify(table, [AUTO if estimator else name], recipe=recipe, design=design, command=command)
-    if base.estimators:
-        what = base.estimators[0].name
-    else:
-        is_auto = isinstance(name, str) and name.strip() == AUTO
-        what = AUTO if is_auto else base.groups[0].members[0].name
-    return _without_each(base, what, columns, "default" if model is None else "named")
+    compared = [*(one.name for one in base.estimators), *({AUTO} & {*base.names}), *base.names]
+    return _without_each(base, compared[0], columns, "default" if model is None else "named")
 
 
 def columns_of_comparison(
     experiment: Experiment, conclusion: Conclusion, model: str | None, columns: Sequence[str]
 ) -> Experiment:
-    """Return the experiment that trains a model of a finished comparison with all columns, and without each one.
-
-    Args:
-        experiment, conclusion: of the comparison.
-        model: its name; the model that the comparison recommends if left out.
-        columns: those to ask about; all if left out.
-
-    Raises:
-        CandidateError: there is no such model.
-        ColumnError: there is no such column.
-    """
-    name = model
-    if name is None:  # the model that the comparison recommends, or its best one
-        advised = [] if conclusion.advice is None else [conclusion.advice.use]
-        name = next((one for one in [*advised, *conclusion.ranking] if one != "prior"), None)
-    if name is None:
+    """Return the experiment that trains a model of a finished comparison, by default the recommended one, with all
+    columns, and without each one. CandidateError or ColumnError if there is no such model or column."""
+    advised = [] if conclusion.advice is None else [conclusion.advice.use]
+    best = next((one for one in [*advised, *conclusion.ranking] if one != "prior"), None)
+    if (name := best if model is None else model) is None:
         raise OptionError("this comparison recommends no model", "Name one, such as network-1 or boosted-trees.")
     if name not in experiment.names:
         raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, experiment.names))

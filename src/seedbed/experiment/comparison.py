@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from seedbed.data.sources.memory import native_frame
 from seedbed.errors import OptionError, counted, did_you_mean, visible, writing
@@ -211,19 +213,20 @@ class Comparison(Results):
         """
         table = self.experiment.table
         answers = table.outcome.answers(table.labels, table.follow_up)
-        parts: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", "row", *answers, "y")}
-        for result in self.results:
-            for split in result.splits:
-                block = result.predictions[split.repeat][:, split.test]
-                n_seeds, n_rows = block.shape[:2]
-                parts["candidate"].append(np.full(n_seeds * n_rows, result.name, dtype=object))
-                parts["repeat"].append(np.full(n_seeds * n_rows, split.repeat))
-                parts["fold"].append(np.full(n_seeds * n_rows, split.fold))
-                parts["seed"].append(np.repeat(np.arange(n_seeds), n_rows))
-                parts["row"].append(np.tile(split.test, n_seeds))
-                parts["y"].append(np.tile(result.target[split.test], n_seeds))
-                for number, column in enumerate(answers):
-                    parts[column].append(block.reshape(n_seeds * n_rows, -1)[:, number])
+        parts: dict[str, list[npt.NDArray[Any]]] = {}
+        for result, split in itertools.product(self.results, self.splits):
+            block = result.predictions[split.repeat][:, split.test]  # [seed, row, ...]
+            part = {
+                "candidate": np.array(result.name, dtype=object),
+                "repeat": split.repeat,
+                "fold": split.fold,
+                "seed": np.arange(len(block))[:, None],
+                "row": split.test,
+                **dict(zip(answers, np.moveaxis(block.reshape(*block.shape[:2], -1), 2, 0), strict=True)),
+                "y": result.target[split.test],
+            }
+            for key, values in part.items():
+                parts.setdefault(key, []).append(np.broadcast_to(values, block.shape[:2]).ravel())
         columns = {key: np.concatenate(blocks) for key, blocks in parts.items()}
         if table.labels:
             columns["y"] = np.array(table.labels, dtype=object)[columns["y"]]
@@ -360,15 +363,13 @@ def carry_out(
     An interrupt after the first repeat ends the run, too: the answer is that of the finished repeats.
 
     Args:
-        tell: gets the progress after each fit, and the interim result after each look.
-        checkpoint: stores finished work, and returns what an earlier run has finished.
+        tell, checkpoint: as in `run_by_looks`; progress has the interim result after each look.
         started: `time.perf_counter()` at the start of the time limit; now if None.
         interrupted: set by what raises KeyboardInterrupt; an error after that is taken for it. Cleared when the interim
             result is computed, so that a second interrupt ends that.
 
     Raises:
-        TrainingError: code of the user can't be fitted on any split of the first repeat.
-        KeyboardInterrupt: it came before the first repeat was finished.
+        TrainingError, KeyboardInterrupt: before the first repeat was finished.
     """
     started = time.perf_counter() if started is None else started
     results: Results | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -93,8 +93,7 @@ def guessing_like(like: Result) -> Result:
     predictions = np.full_like(like.predictions[:, :1], np.nan)
     for split in like.splits:
         predictions[split.repeat, 0, split.test] = like.outcome.prior(like, split.train)
-    shared = {one.name: getattr(like, one.name) for one in fields(Result) if one.init}
-    return Result(**{**shared, "name": PRIOR, "predictions": predictions, "singles": None})
+    return replace(like, name=PRIOR, predictions=predictions, singles=None)
 
 
 def check_training(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from seedbed.evaluation.summaries import Task
 from seedbed.experiment.spec import Line
 from seedbed.model.portfolio import AUTO, LINES
+from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 from seedbed.outcomes.tasks import outcome_of
 
@@ -22,6 +22,7 @@ _OF_DEFAULT_MODELS: tuple[tuple[str, str, str], ...] = (
 )
 _NUMBERS = {1: "one", 2: "two", 3: "three"}
 _ORDINALS = {2: "deeper: a second layer", 3: "deeper: a third layer"}
+_Things = Mapping[str, Any]
 _NOT_WORDS = ("widths", "activations", "numbers", "categories", "plr_frequencies", "plr_sigma")
 
 
@@ -35,10 +36,10 @@ def questions_of(lines: Sequence[Line]) -> list[tuple[str, str, Sequence[str]]]:
     questions: list[tuple[str, str, Sequence[str]]] = [
         (thing, one, (other,)) for thing, one, other in usual if one in names and other in names
     ]
-    mine = [line for line in lines if line.name not in LINES and _is(line, MLP)]
-    questions += [(thing, one.name, (other.name,)) for thing, one, other in _neighbours(mine)]
+    mine = {line.name: _things(line.candidate) for line in lines if line.name not in LINES and _is(line, MLP)}
+    questions += [(thing, one, (other,)) for thing, one, other in _neighbours(mine)]
     if linear in names:
-        questions += [("a hidden layer", line.name, (linear,)) for line in mine if len(_mlp(line).widths) == 1]
+        questions += [("a hidden layer", name, (linear,)) for name, things in mine.items() if things["depth"] == 1]
     if AUTO in names:
         singles = tuple(name for name in names if name not in (AUTO, "prior"))
         questions.append(("mixing all models", AUTO, singles))
@@ -69,59 +70,53 @@ def _is(line: Line, kind: type) -> bool:
     return line.candidate is not None and isinstance(line.candidate.architecture, kind)
 
 
-def _mlp(line: Line) -> MLP:
-    assert line.candidate is not None
-    assert isinstance(line.candidate.architecture, MLP)
-    return line.candidate.architecture
-
-
-def _things(line: Line) -> Mapping[str, Any]:
+def _things(candidate: Candidate | None) -> _Things:
     """Return what a network consists of, by name: depth, width, activation, words of its shape and of its recipe."""
-    mlp = _mlp(line)
-    assert line.candidate is not None
+    assert candidate is not None
+    mlp = candidate.architecture
+    assert isinstance(mlp, MLP)
     one_width, one_activation = len(set(mlp.widths)) == 1, len(set(mlp.by_layer)) == 1
-    shape = {field.name: getattr(mlp, field.name) for field in fields(mlp) if field.name not in _NOT_WORDS}
     return {
         "depth": len(mlp.widths),
         "width": mlp.widths[0] if one_width else mlp.widths,
         "activation": mlp.by_layer[0] if one_activation else mlp.by_layer,
-        **shape,
-        **dict(line.candidate.overrides),
+        **{name: value for name, value in vars(mlp).items() if name not in _NOT_WORDS},
+        **dict(candidate.overrides),
     }
 
 
-def _neighbours(lines: Sequence[Line]) -> Iterator[tuple[str, Line, Line]]:
+def _neighbours(networks: Mapping[str, _Things]) -> Iterator[tuple[str, str, str]]:
     """Yield the thing, the network with it and the one without, for all that differ in one thing. Of several depths,
     widths or other numbers, each is compared with the next smaller one; of activations, with the one named first."""
-    things = {line.name: _things(line) for line in lines}
-    for thing in dict.fromkeys(itertools.chain.from_iterable(things.values())):
-        groups: dict[tuple[Any, ...], list[Line]] = {}
-        for line in lines:
-            rest = tuple(sorted((name, repr(value)) for name, value in things[line.name].items() if name != thing))
-            groups.setdefault(rest, []).append(line)
-        for group in groups.values():
-            values = [things[line.name].get(thing) for line in group]
+    for thing in dict.fromkeys(itertools.chain.from_iterable(networks.values())):
+        for group in _equal_but_for(networks, thing):
+            values = [networks[name].get(thing) for name in group]
             if all(isinstance(value, bool | int | float | None) for value in values):
-                group = sorted(group, key=lambda line: things[line.name].get(thing) or 0)
-                pairs = zip(group[1:], group, strict=False)
+                group = sorted(group, key=lambda name: networks[name].get(thing) or 0)
+                pairs = itertools.pairwise(group)
             else:
-                pairs = zip(group[1:], itertools.repeat(group[0]), strict=False)
-            yield from ((_words(thing, things[one.name], things[other.name]), one, other) for one, other in pairs)
-    yield from _larger(lines, things)
-
-
-def _larger(lines: Sequence[Line], things: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Line, Line]]:
-    """Yield networks that are both deeper and wider than the next smaller one, and equal in all else."""
-    groups: dict[str, list[Line]] = {}
-    for line in lines:
-        rest = {name: value for name, value in things[line.name].items() if name not in ("depth", "width")}
-        groups.setdefault(repr(rest), []).append(line)
-    for group in groups.values():
-        group.sort(key=lambda line: (len(_mlp(line).widths), sum(_mlp(line).widths)))
-        for other, one in itertools.pairwise(group):
-            (wide, deep), (narrow, shallow) = ((_mlp(line).widths, len(_mlp(line).widths)) for line in (one, other))
-            if deep > shallow and min(wide) > max(narrow, default=0):
+                pairs = ((group[0], one) for one in group[1:])
+            yield from ((_words(thing, networks[one], networks[other]), one, other) for other, one in pairs)
+    for group in _equal_but_for(networks, "depth", "width"):
+        widths = {name: _widths(networks[name]) for name in group}
+        for other, one in itertools.pairwise(sorted(group, key=lambda name: (len(widths[name]), sum(widths[name])))):
+            deep, shallow = widths[one], widths[other]
+            if len(deep) > len(shallow) and min(deep) > max(shallow, default=0):
                 yield "deeper and wider", one, other
+
+
+def _widths(things: _Things) -> tuple[int, ...]:
+    width = things["width"]
+    return width if isinstance(width, tuple) else (width,) * things["depth"]
+
+
+def _equal_but_for(networks: Mapping[str, _Things], *things: str) -> Iterable[list[str]]:
+    """Return the names of networks in groups that are equal in everything but some things."""
+    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for name, one in networks.items():
+        rest = sorted((key, repr(value)) for key, value in one.items() if key not in things)
+        groups.setdefault(tuple(rest), []).append(name)
+    return groups.values()
 
 
 def _words(thing: str, with_it: Mapping[str, Any], without: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from seedbed.data.table import Table
 from seedbed.errors import CandidateError, OptionError, did_you_mean
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
@@ -17,7 +16,6 @@ from seedbed.model.portfolio import AUTO
 from seedbed.networks.candidate import Candidate
 from seedbed.report.glance import best_score
 from seedbed.report.sentences import serious_sentences
-from seedbed.settings.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -25,18 +23,14 @@ class ModelPlan:
     """A model of a comparison, ready to be fitted to all rows.
 
     Attributes:
-        conclusion: of the comparison.
         summary: what the comparison found of the model.
-        table: the table of the comparison.
         candidate: what is fitted; "auto" is the blend.
-        recipe: the recipe of the comparison.
     """
 
     conclusion: Conclusion
+    experiment: Experiment
     summary: CandidateSummary
-    table: Table
     candidate: Candidate | str
-    recipe: Recipe
 
     @property
     def name(self) -> str:
@@ -45,11 +39,11 @@ class ModelPlan:
     def fit(self, **options: Any) -> Model:
         """Return the model; `options` are those of `fit_model`, and the number of networks is that of the comparison
         unless they name another."""
-        plan = self.conclusion.plan
+        plan, experiment = self.conclusion.plan, self.experiment
         model = fit_model(
-            self.table,
+            experiment.whole or experiment.table,
             self.candidate,
-            recipe=self.recipe,
+            recipe=experiment.recipe,
             score=_score(self.conclusion, self.summary),
             random_state=plan.random_state,
             **{**options, "n_networks": options.get("n_networks") or plan.networks},
@@ -63,7 +57,6 @@ def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment)
     """Return how a model of a comparison is fitted to all rows.
 
     Args:
-        name: the model; the one that the comparison recommends if left out.
         experiment: of the comparison; scikit-learn models may be missing.
 
     Raises:
@@ -75,7 +68,7 @@ def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment)
     if (candidate := members.get(summary.name)) is None:
         hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
         raise CandidateError(f"'{summary.name}' is a scikit-learn model", hint)
-    return ModelPlan(conclusion, summary, experiment.whole or experiment.table, candidate, experiment.recipe)
+    return ModelPlan(conclusion, experiment, summary, candidate)
 
 
 def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data.layout import layout_of
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.splits import Split
 from seedbed.errors import counted
@@ -38,15 +37,12 @@ class Plan:
     It is fitted part by part: the repeats up to the next of `looks`.
 
     Attributes:
-        experiment: the specification.
-        n_inputs: number of inputs of the table.
         splits: row numbers, shared by all models.
         specification: everything that decides the result, fit for JSON; computed once, here.
         compute: what trains, and where, on this machine; it doesn't change the result.
     """
 
     experiment: Experiment
-    n_inputs: int
     splits: tuple[Split, ...]
     specification: Mapping[str, Any]
     compute: Compute
@@ -79,7 +75,7 @@ class Plan:
         few, so that the time left is known soon."""
         spec = self.experiment
         periods = spec.fitted_table.n_rows / spec.table.n_rows
-        cells = periods * len(self.splits[0].train) * max(1, self.n_inputs)
+        cells = periods * len(self.splits[0].train) * max(1, spec.layout.n_inputs)
         most = _FIRST_SPLITS if is_first and spec.table.n_rows >= _MANY_ROWS else _MOST_SPLITS
         return max(1, min(most, int(_MOST_CELLS // cells)))
 
@@ -123,5 +119,4 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
     for member in filter(is_network, experiment.members):
         network = with_inputs_of(member, preprocessor.layout)
         check_candidate(network, table, data, experiment.recipe_of(member), compute.engine, compute.device)
-    n_inputs = layout_of(table).n_inputs
-    return Plan(experiment, n_inputs, splits, specification(experiment, n_inputs, splits), compute)
+    return Plan(experiment, splits, specification(experiment, splits), compute)

@@ -144,10 +144,8 @@ def run_by_looks(
     Args:
         tell: gets the progress after each fit.
         checkpoint: stores finished work, and returns what an earlier run has finished.
-        lenient: whether code of the user that can't be fitted on any split is left out, too.
-
-    Raises:
-        TrainingError: code of the user can't be fitted on any split of the first repeat.
+        lenient: whether code of the user that can't be fitted on any split of the first repeat is left out, too, in
+            place of a TrainingError.
     """
     started, work = time.perf_counter(), _Work(plan, tell, checkpoint)
     for part, repeats in enumerate(plan.looks):

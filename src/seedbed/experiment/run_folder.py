@@ -142,12 +142,8 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
 
 
 def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
-    """Choose the folder of a run among `folder`, `folder-2` and so on.
-
-    Returns:
-        The folder that holds the run, or the first that holds no other; and in words how the run in `folder` differs,
-        if another folder is chosen.
-    """
+    """Return which of `folder`, `folder-2` and so on holds the run, or is the first that holds no other; and in words
+    how the run in `folder` differs, if another one is chosen."""
     free = None
     for place in _numbered(folder):
         if not place.exists():

@@ -59,10 +59,9 @@ def _smaller(table: Table, split: Split, halvings: int, random_state: int) -> Sp
 
 def _enough(table: Table, split: Split) -> float:
     """Return how many times the fewest rows, rows outside the largest class, and groups a training set has."""
-    n_rows = len(split.train)
-    times = [n_rows / _FEWEST_ROWS]
+    times = [len(split.train) / _FEWEST_ROWS]
     if not table.outcome.is_number:
-        times.append((n_rows - int(np.bincount(table.target[split.train]).max())) / _FEWEST_OUTSIDE)
+        times.append((len(split.train) - int(np.bincount(table.target[split.train]).max())) / _FEWEST_OUTSIDE)
     if table.groups is not None:
         times.append(len(np.unique(table.groups[split.train])) / _FEWEST_GROUPS)
     return min(times)
@@ -88,13 +87,8 @@ def add_sizes(
     """Return the conclusion of a finished comparison with the losses of smaller training sets, verdicts at each size,
     and forecasts.
 
-    The models are fitted again to parts of each split's training rows, in at most two repeats.
-
-    Args:
-        results: those of the comparison.
-        compute: what trains, and where.
-        folder: of the run, where finished work is kept until the results are written.
-        tell: gets a line before each size.
+    The models are fitted again to parts of each split's training rows, in at most two repeats. Arguments are those of
+    `Comparison.rows`.
     """
     if results.ended == "interrupted" or conclusion.rows is not None:
         return conclusion  # or it is read back from its folder
@@ -109,44 +103,35 @@ def add_sizes(
         margin=conclusion.metric.margin,
         margin_given=True,
     )
-    names = [name for name in smaller.names if results[name].finite]
+    names = [name for name in spec.names if results[name].finite]
+    by_size, verdicts = [results], [conclusion.verdicts]
     first = [split for split in results.splits if split.repeat < repeats]
-    by_size: list[dict[str, Result]] = [{name: results[name] for name in names}]
-    verdicts = [conclusion.verdicts]
     for splits in smaller_splits(spec.table, first, spec.random_state):
-        plan = make_plan(smaller, compute, splits)
         tell(f"training sets of {_rows_of(splits):,} rows")
-        part = run(plan, folder)
-        by_size.insert(0, {result.name: result for result in part.results})
+        by_size.insert(0, run(make_plan(smaller, compute, splits), folder))
         with one_blas_thread():
-            verdicts.insert(0, conclude_results(part).verdicts)
+            verdicts.insert(0, conclude_results(by_size[0]).verdicts)
     sizes = tuple(
         TrainingSize(
-            n_train=_rows_of(by_name[names[0]].splits),
-            losses={name: _loss(by_name[name], spec.metric) for name in names if by_name[name].finite},
+            n_train=_rows_of(one.splits),
+            losses={name: _loss(one[name], spec.metric) for name in names if one[name].finite},
             verdicts=of_size,
         )
-        for by_name, of_size in zip(by_size, verdicts, strict=True)
+        for one, of_size in zip(by_size, verdicts, strict=True)
     )
     forecasts, refused = list[RowForecast](), dict[str, str]()
     for name in names:
         if name == "prior":
             continue
-        curve = [by_name[name] for by_name in by_size]
-        answers, why = _forecast(curve, [size.n_train for size in sizes], repeats, spec, conclusion.metric.of_prior)
+        curve, n_train = [one[name] for one in by_size], [size.n_train for size in sizes]
+        answers, why = _forecast(curve, n_train, repeats, spec, conclusion.metric.of_prior)
         refused |= {name: why} if why else {}
-        n = sizes[-1].n_train
         forecasts += [
-            RowForecast(candidate=name, times=times, n_train=times * n, loss=loss, gain=gain)
+            RowForecast(candidate=name, times=times, n_train=times * n_train[-1], loss=loss, gain=gain)
             for times, (loss, gain) in answers.items()
         ]
-    rows = Rows(
-        repeats=repeats,
-        sizes=sizes,
-        forecasts=tuple(forecasts),
-        refused=refused,
-        left_out=tuple(name for name in spec.names if name not in names),
-    )
+    left_out = tuple(name for name in spec.names if name not in names)
+    rows = Rows(repeats=repeats, sizes=sizes, forecasts=tuple(forecasts), refused=refused, left_out=left_out)
     return dataclasses.replace(conclusion, rows=rows)
 
 

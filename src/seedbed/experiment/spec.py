@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seedbed.data.layout import layout_of
+from seedbed.data.layout import Layout, layout_of
 from seedbed.data.splits import Split, check_training, holdout, repeated_folds, sample_rows, time_holdout
 from seedbed.data.table import Table
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean, spell
@@ -46,10 +46,7 @@ class Line:
     """One model that is compared.
 
     Attributes:
-        name: its name in tables.
-        candidate: what is fitted; None of a blend, and of an estimator.
-        is_blend: whether it blends the members of its group.
-        description: what it is, in a few words.
+        candidate: what is fitted; None of a blend of the members of its group, and of an estimator.
         recipe: of its networks, for the rows of the table; None of other models.
         n_parameters: of one network; 0 of other models.
         confined: the last layer of a user-defined module that seems to return probabilities; else empty.
@@ -69,19 +66,13 @@ class Experiment:
     """The frozen specification of a comparison.
 
     Attributes:
-        table: features and target.
         groups: the models that are compared; those of a group are fitted together.
-        estimators: scikit-learn models of the user that are compared.
         reference: the name of the model that subgroups, curves and checks compare the others with.
         reference_named: whether the user named it; the verdicts then compare with it, else with the recommended model.
-        recipe: the recipe that the candidates share.
-        design: the splits, and whether there are verdicts.
-        metric: the primary metric, which is tested.
+        recipe: of all candidates, whose words may override it.
         margin: the difference that matters, in units of the loss of the metric; unless it is given, its largest value,
             see `evaluation.margin_beside`.
-        margin_given: whether the user gave the margin.
         alpha: error level of all comparisons together.
-        n_networks: how many networks a model averages.
         random_state: all randomness is derived from it.
         command: the command or call that repeats the run; empty if unknown. It decides nothing.
         whole: the table of which `table` is a sample; None if it isn't one.
@@ -148,13 +139,18 @@ class Experiment:
         """The rows that models are fitted to, see `Table.expanded`."""
         return self.table.expanded()
 
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """The inputs of these rows."""
+        return layout_of(self.fitted_table)
+
     def _line(self, name: str, candidate: Candidate | None) -> Line:
         if candidate is None:
             return Line(name, None, True, "a blend of the others, weighted by their predictions for rows left out")
         if not is_network(candidate):
             return Line(name, candidate, False, _description(candidate, self.table))
-        recipe, layout = self.recipe_of(candidate), layout_of(self.fitted_table)
-        n_inputs, architecture = layout.n_inputs, with_inputs_of(candidate, layout).architecture
+        recipe, n_inputs = self.recipe_of(candidate), self.layout.n_inputs
+        architecture = with_inputs_of(candidate, self.layout).architecture
         confined: Literal["", "sigmoid", "softmax"] = ""
         source = source_of(architecture, n_inputs, self.table.n_outputs)
         if not isinstance(source, Network):
@@ -215,13 +211,8 @@ def specify(
 
     Args:
         candidates: if left out, the default models and their blend; with a recipe that leaves out no rows, `TUTORIAL`.
-        recipe: the recipe that the candidates share.
         design: the table decides what it leaves out, see `evaluation.protocol`.
         lrs: learning rates into which each candidate without its own one is expanded.
-        command: the command or call that repeats the run.
-
-    Raises:
-        SeedbedError: a candidate, a baseline or an option can't be used.
     """
     random_state = int(design.random_state)
     if candidates is not None and not isinstance(candidates, str | Mapping):
@@ -365,20 +356,14 @@ def _expand_learning_rates(candidates: tuple[Candidate, ...], lrs: Sequence[floa
     """Return candidates, those without a learning rate of their own once for each of `lrs`."""
     if len(set(lrs)) < len(lrs):
         raise OptionError(f"a learning rate appears twice in {', '.join(f'{lr:g}' for lr in lrs)}", "Leave one out.")
-    expanded: list[Candidate] = []
-    for candidate in candidates:
-        if not lrs or "lr" in dict(candidate.overrides):
-            expanded.append(candidate)
-            continue
-        joint = "," if "@" in candidate.name else "@"
-        expanded += [
-            dataclasses.replace(
-                candidate, name=f"{candidate.name}{joint}lr={lr:g}", overrides=(*candidate.overrides, ("lr", lr))
-            )
-            for lr in lrs
-        ]
     if lrs and all("lr" in dict(candidate.overrides) for candidate in candidates):
         raise OptionError("every candidate has a learning rate of its own", f"Leave {spell('lr')} out.")
+    expanded: list[Candidate] = []
+    for one in candidates:
+        joint = "," if "@" in one.name else "@"
+        at_each = [(f"{one.name}{joint}lr={lr:g}", (*one.overrides, ("lr", lr))) for lr in lrs]
+        made = [dataclasses.replace(one, name=name, overrides=overrides) for name, overrides in at_each]
+        expanded += [one] if not lrs or "lr" in dict(one.overrides) else made
     return unique_names(expanded)
 
 

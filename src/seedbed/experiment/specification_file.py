@@ -57,13 +57,13 @@ _NAMED = 10
 _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
 
 
-def specification(spec: Experiment, n_inputs: int, splits: Sequence[Split]) -> dict[str, Any]:
+def specification(spec: Experiment, splits: Sequence[Split]) -> dict[str, Any]:
     """Return everything that decides the result, as JSON gives it back; table and splits by their SHA-256."""
     whole = spec.whole
     sample = None if whole is None else {"of": whole.n_rows, "sha256": _cells_hash(whole)}
     decided = {
         "schema_version": SPECIFICATION_VERSION,
-        "table": {**table_specification(spec.table, n_inputs), "sample": sample},
+        "table": {**table_specification(spec.table, spec.layout.n_inputs), "sample": sample},
         "candidates": [
             {"name": one.name, "architecture": spelled(one.architecture), "overrides": one.overrides}
             | (dataclasses.asdict(spec.recipe_of(one)) if is_network(one) else {})

@@ -15,7 +15,7 @@ from seedbed.evaluation.conclusion import count_comparisons, decide_all
 from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, holm, paired_hold_out
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import too_few
-from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.summaries import Conclusion, Score
 from seedbed.evaluation.verdicts import Verdict, fold_differences, seed_noise
 from seedbed.model.portfolio import PRIOR
 from seedbed.scoring import Result, evidence_of, score
@@ -24,13 +24,7 @@ from seedbed.typing import Bools, Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """The subgroup of each row.
-
-    Attributes:
-        column: which they come from.
-        names: of the subgroups.
-        codes: number of each row's subgroup [row].
-    """
+    """The subgroups of a column: their names, and the number of each row's subgroup [row]."""
 
     column: str
     names: tuple[str, ...]
@@ -102,12 +96,11 @@ def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conc
     corrected t takes their place.
 
     Args:
-        results: of the same splits.
         grouping: of the rows of the compared table.
-        conclusion: of these results. Gains are over its reference if that was named, else over the simple model that
+        conclusion: of the results. Gains are over its reference if that was named, else over the simple model that
             the run has in its place.
     """
-    check_metric(conclusion.metric.name)
+    check_metric(metric := conclusion.metric.name)
     conclusion = replace(conclusion, reference=conclusion.specification.get("reference", conclusion.reference))
     usable = {result.name: result for result in results if result.finite}
     tested, due = results[0].tested, conclusion.interval is not None and conclusion.reference in usable
@@ -127,7 +120,7 @@ def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conc
             name=name,
             n_rows=int(rows[tested].sum()),
             reason=reasons[name],
-            scores={one: _score(part, conclusion.metric.name) for one, part in judged.get(name, {}).items()},
+            scores={one: _interval(score(metric, part)) for one, part in judged.get(name, {}).items()},
             calibration={one: _calibration(part, len(judged)) for one, part in judged.get(name, {}).items()},
             verdicts=_verdicts(judged[name], conclusion, len(judged)) if name in judged else (),
         )
@@ -158,8 +151,7 @@ def _part(result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floa
     return Part(**inherited, rows=rows, known=known)
 
 
-def _score(part: Part, metric: str) -> Interval:
-    value = score(metric, part)
+def _interval(value: Score | Estimate) -> Interval:
     return Interval(mean=value.mean or 0.0, low=value.low or 0.0, high=value.high or 0.0)
 
 
@@ -169,8 +161,7 @@ def _calibration(part: Part, n_subgroups: int) -> Interval:
     assert forecasts is not None
     observed, predicted = (one.astype(np.float64)[None] for one in forecasts)
     about: dict[str, Any] = {"groups": part.tested_groups, "times": part.tested_times}
-    offset = paired_hold_out(predicted, observed, alpha=part.alpha / n_subgroups, **about)
-    return Interval(mean=offset.mean, low=offset.low, high=offset.high)
+    return _interval(paired_hold_out(predicted, observed, alpha=part.alpha / n_subgroups, **about))
 
 
 def _comparisons(names: Sequence[str], reference: str, name: str) -> int:

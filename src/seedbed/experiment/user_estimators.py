@@ -11,7 +11,6 @@ An estimator is named on the command line or given in Python:
 from __future__ import annotations
 
 import ast
-import dataclasses
 import importlib
 import inspect
 import re
@@ -44,13 +43,13 @@ def estimators_from(
         OptionError: an estimator can't be read, is no classifier with probabilities (or no regressor, if numbers are
             predicted), or two have the same name.
     """
-    models = tuple(_estimator(spec, name, random_state, task) for name, spec in _specs_with_names(specs))
-    names = [model.name for model in models]
-    for name in names:
-        if names.count(name) > 1:
+    models = dict[str, Estimator]()
+    made = [_estimator(spec, name, random_state, task) for name, spec in _specs_with_names(specs)]
+    for model in made:
+        if models.setdefault(model.name, model) is not model:
             hint = "Leave one out, or give it a name: NAME=... on the command line, a mapping in Python."
-            raise OptionError(f"two baselines are named '{name}'", hint)
-    return models
+            raise OptionError(f"two baselines are named '{model.name}'", hint)
+    return tuple(made)
 
 
 def _specs_with_names(specs: Any) -> Iterator[tuple[str | None, Any]]:
@@ -71,30 +70,29 @@ def _specs_with_names(specs: Any) -> Iterator[tuple[str | None, Any]]:
 
 
 def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Estimator:
-    spec = spec.strip() if isinstance(spec, str) else spec
     if isinstance(spec, str):
-        model = _from_path(spec, task)
+        title, estimator = _from_path(spec.strip(), task)
     elif inspect.isclass(spec):
-        estimator = _construct(spec, {}, spec.__name__, task)
-        model = Estimator(spec.__name__, estimator, spelled(estimator))
+        title, estimator = spec.__name__, _construct(spec, {}, spec.__name__, task)
     else:
-        model = Estimator(type(spec).__name__, spec, spelled(spec))
-    _check(model, task)
-    if not hasattr(model.estimator, "steps"):
+        title, estimator = type(spec).__name__, spec
+    _check(title, estimator, task)
+    description = spelled(estimator)
+    if not hasattr(estimator, "steps"):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         # Many estimators need a scaler, and trees aren't changed by it.
-        scaled = make_pipeline(StandardScaler(), model.estimator)
-        model = Estimator(model.name, scaled, f"{model.description}, standardised features")
-    if name is not None and name != model.name:
-        if name in _TAKEN:
-            raise OptionError(f"a baseline can't be named '{name}'", "This name belongs to a default model.")
-        model = dataclasses.replace(model, name=name)
-    return dataclasses.replace(model, estimator=_seed(model, random_state))
+        estimator = make_pipeline(StandardScaler(), estimator)
+        description += ", standardised features"
+    if name is not None and name != title and name in _TAKEN:
+        raise OptionError(f"a baseline can't be named '{name}'", "This name belongs to a default model.")
+    title = title if name is None else name
+    return Estimator(title, _seed(title, estimator, random_state), description)
 
 
-def _from_path(spec: str, task: Task) -> Estimator:
+def _from_path(spec: str, task: Task) -> tuple[str, Any]:
+    """Return the name and the estimator of an import path, perhaps with arguments."""
     path, parenthesis, arguments = spec.partition("(")
     path = path.strip()
     module, dot, name = path.rpartition(":" if ":" in path else ".")
@@ -112,8 +110,7 @@ def _from_path(spec: str, task: Task) -> Estimator:
         hint = did_you_mean(name, models) or f"Give a {outcome_of(task).estimator}, such as {_example(task)}."
         raise _refuse(spec, f"no class '{name}' in {module}", hint)
     values = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
-    estimator = _construct(made, values, spec, task)
-    return Estimator(f"{name}{parenthesis}{arguments}" if values else name, estimator, spelled(estimator))
+    return f"{name}{parenthesis}{arguments}" if values else name, _construct(made, values, spec, task)
 
 
 def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
@@ -146,11 +143,11 @@ def _construct(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -
         raise _refuse(spec, f"it can't be created: {error_line(error)}", "In Python, give an instance.") from error
 
 
-def _check(baseline: Estimator, task: Task) -> None:
+def _check(name: str, estimator: Any, task: Task) -> None:
     """Raise OptionError unless it is a regressor, or a classifier with probabilities."""
     from sklearn.base import is_classifier, is_regressor
 
-    name, estimator, kind = baseline.name, baseline.estimator, outcome_of(task).estimator
+    kind = outcome_of(task).estimator
     is_wanted = _is_estimator(estimator)
     if is_wanted:
         with warnings.catch_warnings():
@@ -176,20 +173,20 @@ def _is_estimator(thing: Any) -> bool:
     return hasattr(thing, "fit") and hasattr(thing, "get_params")
 
 
-def _seed(baseline: Estimator, random_state: int) -> Any:
+def _seed(name: str, estimator: Any, random_state: int) -> Any:
     """Return a clone in which nothing draws from the global state of NumPy; the given object isn't changed."""
     from sklearn.base import clone
 
     try:
-        estimator = clone(baseline.estimator)
+        estimator = clone(estimator)
         seeds = {
-            key: derive(random_state, "baseline", baseline.name, *([] if key == "random_state" else [key])) % 2**32
+            key: derive(random_state, "baseline", name, *([] if key == "random_state" else [key])) % 2**32
             for key, value in estimator.get_params().items()
             if value is None and (key == "random_state" or key.endswith("__random_state"))
         }
         return estimator.set_params(**seeds) if seeds else estimator
     except Exception as error:
-        raise OptionError(f"baseline '{baseline.name}' can't be cloned: {error_line(error)}") from error
+        raise OptionError(f"baseline '{name}' can't be cloned: {error_line(error)}") from error
 
 
 def _refuse(spec: str, message: str, hint: str) -> OptionError:
