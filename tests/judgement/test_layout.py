@@ -27,6 +27,7 @@ def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_an_optio
     with pytest.raises(sb.OptionError, match="50 different values of 'fold' may be 50 folds or repeats of fewer"):
         sb.judge(many)
     assert plan(sb.judge(many, folds=10)) == {"kind": "cross_validation", "repeats": 5, "folds": 10, "df": 9}
+    assert plan(sb.judge(many, test_share=0.2)) == {"kind": "random_splits", "repeats": 1, "folds": 50, "df": 9}
 
 
 def test_rows_without_split_columns_need_an_option(scores):

@@ -105,6 +105,13 @@ class PlanSummary:
     tried: int = 0
     n_groups: int | None = None
 
+    @property
+    def overlap(self) -> float:
+        """Test rows over training rows, of splits that overlap."""
+        if self.kind == "cross_validation":
+            return 1 / (self.folds - 1)
+        return 0.0 if self.test_share is None else self.test_share / (1 - self.test_share)
+
 
 @dataclass(frozen=True)
 class NoVerdict:

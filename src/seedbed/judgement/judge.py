@@ -20,16 +20,8 @@ from seedbed.files import temporary_folder, write_whole
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.judging import conclude_scores, conclude_tables
 from seedbed.judgement.predictions import conclude_predictions
-from seedbed.judgement.score_columns import (
-    factor,
-    read_scores,
-    refuse_means,
-    roles_of,
-    score_columns,
-    score_kind,
-    target_of,
-)
-from seedbed.judgement.scores import align, read_rows, scores_by_candidate, split_plan
+from seedbed.judgement.score_columns import ScoreFile, read_scores, score_columns, score_file, score_kind
+from seedbed.judgement.scores import align, read_lines, scores_by_candidate, split_plan
 from seedbed.report.judgement_text import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.terminal import glance_text
@@ -196,54 +188,41 @@ def judge_file(scores: Any, options: JudgeOptions, *, command: str = "") -> Judg
         return _judge(replace(read_scores(path), where="stdin"), "stdin", options, command)
 
 
-def _judge(columns: Frame, name: str, options: JudgeOptions, command: str) -> Judgement:
+def _judge(frame: Frame, name: str, options: JudgeOptions, command: str) -> Judgement:
     """Return the verdicts on the columns of a file; `name` is the file's."""
-    about_scores = "lower_is_better" if options.lower_is_better is not None else ""
-    about_scores = "drop_incomplete" if options.drop_incomplete else about_scores
-    roles = roles_of(columns, options)
-    target = target_of(columns, roles, options, scores=options.score is not None or bool(about_scores))
-    if target is not None and about_scores:
-        message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
-        raise OptionError(message, "Leave it out.")
-    if target is None and options.group is not None:
-        message = f"group is about rows, and {columns.where} contains scores of whole folds"
-        raise OptionError(message, "Give predictions of rows; or score folds of whole groups, and leave group out.")
-    options = replace(options, target=target)
-    conclude = _conclude_scores if target is None else conclude_predictions
-    tables = factor(columns, roles["dataset"], "dataset") if "dataset" in roles else None
-    if tables is None or len(tables.labels) == 1:
-        return Judgement(conclude(columns, roles, options, {"table": name, "command": command}))
+    file = score_file(frame, options)
+    conclude = conclude_predictions if "target" in file.roles else _conclude_scores
+    tables = file.factor("dataset")
+    if len(tables.labels) < 2:
+        return Judgement(conclude(file, {"table": name, "command": command}))
     order, conclusions = np.argsort(tables.codes, kind="stable"), []
     for label, rows in zip(tables.labels, np.split(order, np.cumsum(np.bincount(tables.codes))[:-1]), strict=True):
-        part = columns.rows(rows, f"{columns.where}, table {label}")
-        conclusions.append(conclude(part, roles, options, {"table": label}))
+        part = replace(file, frame=frame.rows(rows, f"{frame.where}, table {label}"))
+        conclusions.append(conclude(part, {"table": label}))
     return Judgement(conclude_tables(conclusions, options, column=tables.name, name=name, command=command))
 
 
-def _conclude_scores(
-    columns: Frame, roles: Mapping[str, int], options: JudgeOptions, about: Mapping[str, Any]
-) -> Conclusion:
+def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     """Return the conclusion from a file of scores."""
-    refuse_means(columns, roles)
-    values = score_columns(columns, roles, options.score)
-    names, wide = [columns.names[i] for i in values], "candidate" not in roles
-    metric = score_kind((options.score or "") if wide else names[0], lower_is_better=options.lower_is_better)
-    in_order = options.folds is not None or options.test_share is not None
-    rows = read_rows(columns, roles, names if wide else (), in_order=in_order)
-    scores = scores_by_candidate(columns, values, rows)
-    plan = split_plan(rows, folds=options.folds, test_share=options.test_share)
-    by_name, dropped = align(scores, rows, drop_incomplete=options.drop_incomplete)
+    options, values = file.options, score_columns(file)
+    column = file.frame.names[values[0]]
+    metric = score_kind((options.score or "") if file.is_wide else column, lower_is_better=options.lower_is_better)
+    lines = read_lines(file, in_order=options.folds is not None or options.test_share is not None)
+    scores = scores_by_candidate(lines, values)
+    plan = split_plan(lines, folds=options.folds, test_share=options.test_share)
+    by_name, dropped = align(lines, scores)
     for name, each in by_name.items():
         if metric.percent and not ((each >= 0) & (each <= 1)).all():
-            message = f"{columns.where}: {metric.words} of {name} goes from {each.min():.4g} to {each.max():.4g}"
-            raise DataError(message, "It is a share, from 0 to 1: divide percent by 100, or name another 'score'.")
+            message = f"{metric.words} of {name} goes from {each.min():.4g} to {each.max():.4g}"
+            hint = "It is a share, from 0 to 1: divide percent by 100, or name another 'score'."
+            raise file.error(DataError, message, hint)
     seeds = max(values.shape[1] for values in by_name.values())
     way = "higher" if metric.greater_is_better else "lower"
-    where = "in columns of their own" if wide else f"(column '{rows.candidate.name}')"
-    what = metric.words if wide else f"{metric.words} (column '{names[0]}')"
-    understood = [f"{len(by_name)} candidates {where}; {what}, {way} is better.", plan.words]
-    if seeds > 1 < len(rows.splits):
-        understood.append(f"{seeds} seeds a split (column '{rows.seed.name}'), averaged within it.")
+    where = "in columns of their own" if file.is_wide else f"(column '{lines.candidate.name}')"
+    what = metric.words if file.is_wide else f"{metric.words} (column '{column}')"
+    understood = [f"{len(by_name)} candidates {where}; {what}, {way} is better.", plan.reason]
+    if seeds > 1 < len(lines.splits):
+        understood.append(f"{seeds} seeds a split (column '{lines.seed.name}'), averaged within it.")
         if single := [name for name, values in by_name.items() if values.shape[1] == 1]:
             understood.append(f"One seed of {', '.join(single)}, which doesn't show how much seeds matter.")
     understood += [dropped] if dropped else []

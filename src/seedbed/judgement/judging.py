@@ -32,7 +32,6 @@ from seedbed.evaluation.summaries import (
 from seedbed.evaluation.verdicts import SHORT, fold_differences, more_repeats_ratio, seed_noise
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import LARGEST, reference_among
-from seedbed.judgement.scores import SplitPlan
 from seedbed.scoring import spread_of
 from seedbed.typing import Floats
 
@@ -43,16 +42,10 @@ _version = functools.cache(functools.partial(version, "seedbed"))  # it reads fi
 
 
 def open_conclusion(
-    options: JudgeOptions,
-    metric: Metric,
-    plan: SplitPlan,
-    *,
-    reference: str,
-    margin: Margin,
-    seeds: int,
-    about: Mapping[str, Any],
+    options: JudgeOptions, metric: Metric, plan: PlanSummary, reference: str, margin: Margin, about: Mapping[str, Any]
 ) -> Conclusion:
     """Return a conclusion without verdicts, ranking and candidates; `about` has its fields on the file."""
+    is_repeated = plan.kind == "cross_validation"
     return Conclusion(
         kind="judgement",
         **about,
@@ -61,25 +54,15 @@ def open_conclusion(
         metric=DecidingScore.of(metric, margin),
         alpha=options.alpha,
         interval={"one_split": None, "held_out": "held_out"}.get(plan.kind, "corrected"),
-        plan=PlanSummary(
-            kind=plan.kind,
-            repeats=plan.repeats,
-            folds=plan.folds,
-            seeds=seeds,
-            test_share=None if plan.df is None else plan.overlap / (1 + plan.overlap),
-            df=plan.df,
-            tried=options.tried,
-            n_groups=plan.n_groups,
-            reason=plan.words,
-        ),
-        more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds) if plan.kind == "cross_validation" else None,
+        plan=plan,
+        more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds) if is_repeated else None,
     )
 
 
 def conclude_scores(
     scores: Mapping[str, Floats],
     metric: Metric,
-    plan: SplitPlan,
+    plan: PlanSummary,
     options: JudgeOptions,
     about: Mapping[str, Any],
     margin: Margin | None = None,
@@ -96,56 +79,63 @@ def conclude_scores(
     """
     reference, alpha = reference_among(list(scores), options), options.alpha
     margin = margin or _margin_of(scores[reference], metric, options)
-    seeds = max(values.shape[1] for values in scores.values())
-    conclusion = open_conclusion(options, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
+    plan = replace(plan, seeds=max(values.shape[1] for values in scores.values()), tried=options.tried)
     losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
-    ours = losses[reference].mean(axis=1)
+    ours, comparisons = losses[reference], count_comparisons(list(losses)) + options.tried
+    means = ours.mean(axis=1)
     unseen = "in all splits, so their spread, which decides, can't be seen"
     fixed, on_these_rows = dict[str, str](), list[SeedDifference]()  # the candidates without a verdict, and why
     for name, values in losses.items():
-        gains = ours - values.mean(axis=1)
+        gains = means - values.mean(axis=1)
         is_constant = np.ptp(gains) <= 1e-12 * np.abs(gains).max()
         if name == reference:
             continue
         if plan.df is None:
             fixed[name] = "its scores are all of one split, so they say nothing about other rows"
+            over_seeds = seed_difference(ours[0], values[0], alpha=alpha, comparisons=comparisons)
             one = SeedDifference(
                 candidate=name,
                 reference=reference,
                 difference=float(gains[0]),
-                seeds=(losses[reference].shape[1], values.shape[1]),
+                low=None if over_seeds is None else over_seeds.low,
+                high=None if over_seeds is None else over_seeds.high,
+                seeds=(ours.shape[1], values.shape[1]),
             )
-            n = count_comparisons(list(losses)) + options.tried
-            over_seeds = seed_difference(losses[reference][0], values[0], alpha=alpha, comparisons=n)
-            if over_seeds is not None:
-                one = replace(one, low=over_seeds.low, high=over_seeds.high)
             on_these_rows.append(one)
         elif is_constant and gains.any():
             fixed[name] = f"it differs from {reference} by the same {abs(float(gains.mean())):.4g} {unseen}"
-        elif is_constant and np.ptp(ours) == 0:
-            score = abs(float(ours.mean()))
-            fixed[name] = f"it and {reference} have the same score, {score:.4g}, {unseen}; predictions show more"
+        elif is_constant and np.ptp(means) == 0:
+            same = f"it and {reference} have the same score, {abs(float(means.mean())):.4g}"
+            fixed[name] = f"{same}, {unseen}; predictions show more"
     usable = {name: values[None] for name, values in losses.items() if name not in fixed or plan.df is None}
-    level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
+    test = functools.partial(corrected_t, alpha=alpha, n_test_over_n_train=plan.overlap, df=plan.df)
 
     def difference(first: str, second: str, n: int) -> Estimate:
         pair = usable[first], usable[second]
-        return corrected_t(fold_differences(*pair), comparisons=n, seed_noise=seed_noise(*pair), **level)
+        return test(fold_differences(*pair), comparisons=n, seed_noise=seed_noise(*pair))
 
+    candidates = []
+    for name, values in scores.items():
+        mean, fold_sd, seed_sd = spread_of(values)
+        score = Score(mean, None, None, fold_sd, seed_sd)
+        if plan.df is not None:
+            estimate = test(values.mean(axis=1)[None], seed_noise=seed_noise(values[None]))
+            if estimate.se > 0:  # else the spread of the error can't be seen
+                score = replace(score, low=max(metric.low, estimate.low), high=min(metric.high, estimate.high))
+        candidates.append(CandidateSummary(name=name, kind="scores", scores={metric.name: score}))
     mean_losses = {name: float(values.mean()) for name, values in usable.items()}
     evidence = Evidence(runs=usable, means=mean_losses, difference=difference)
-    same = [name for name in scores if name != reference and np.array_equal(scores[name], scores[reference])]
+    conclusion = open_conclusion(options, metric, plan, reference, margin, about)
+    notes = [
+        Note(f"{name} and {reference} have the same scores everywhere. Are they the same model?")
+        for name, values in scores.items()
+        if name != reference and np.array_equal(values, scores[reference])
+    ]
     return replace(
         conclude(conclusion, evidence, without=fixed),
         on_these_rows=tuple(on_these_rows),
-        candidates=tuple(
-            CandidateSummary(name=name, kind="scores", scores={metric.name: _score(values, metric, plan, alpha)})
-            for name, values in scores.items()
-        ),
-        notes=(
-            *conclusion.notes,
-            *(Note(f"{one} and {reference} have the same scores everywhere. Are they the same model?") for one in same),
-        ),
+        candidates=tuple(candidates),
+        notes=(*conclusion.notes, *notes),
     )
 
 
@@ -159,21 +149,6 @@ def _margin_of(reference: Floats, metric: Metric, options: JudgeOptions) -> Marg
     if size < 1 / LARGEST:
         raise OptionError("the reference's mean score is 0 or tiny: no default margin", f"Give {spell('margin')}.")
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
-
-
-def _score(values: Floats, metric: Metric, plan: SplitPlan, alpha: float) -> Score:
-    """Return a candidate's mean score with its interval, and its spread over splits and over seeds.
-
-    The same score in all splits has no interval: the spread of its error can't be seen.
-    """
-    low = high = None
-    if plan.df is not None:
-        level: dict[str, Any] = {"alpha": alpha, "n_test_over_n_train": plan.overlap, "df": plan.df}
-        mean = corrected_t(values.mean(axis=1)[None], seed_noise=seed_noise(values[None]), **level)
-        if mean.se > 0:
-            low, high = max(metric.low, mean.low), min(metric.high, mean.high)
-    score, fold_sd, seed_sd = spread_of(values)
-    return Score(score, low, high, fold_sd, seed_sd)
 
 
 _FEWEST = 5

@@ -11,23 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.frame import Frame
 from seedbed.data.splits import Split
 from seedbed.errors import ColumnError, DataError, OptionError, counted, did_you_mean, spell
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_beside
 from seedbed.evaluation.protocol import Protocol, too_few
-from seedbed.evaluation.summaries import Conclusion, Note, Task
-from seedbed.judgement.judge_options import JudgeOptions
+from seedbed.evaluation.summaries import Conclusion, Note, PlanSummary, Task
 from seedbed.judgement.judging import conclude_scores, open_conclusion
-from seedbed.judgement.score_columns import Factor, check_number, factor, free_columns, numbers, plain, reference_among
-from seedbed.judgement.scores import FileRows, SplitPlan, read_rows, seed_places, split_plan
+from seedbed.judgement.score_columns import ROLES, Factor, ScoreFile, check_number, plain, reference_among
+from seedbed.judgement.scores import FileLines, read_lines, split_plan
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.scoring import Result, evidence_of, without_verdict
 from seedbed.typing import Floats, Ints
 
-_PROBABILITY = ("probability", "proba", "prob", "y_prob", "y_proba", "y_score", "p")
-_PREDICTION = ("prediction", "predicted", "y_pred", "pred", "forecast")
 _OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
 _MOST_CLASSES = 100
 _MOST_CANDIDATES = 200  # the intervals of all scores of one take a tenth of a second or more
@@ -44,239 +40,278 @@ class _Predicted:
     """The target and the prediction of each line of a file.
 
     Attributes:
-        task: binary, multiclass or regression.
-        labels: the classes; of two, the positive one is the last.
+        labels: the classes; of two, the positive one is the last. Empty for numbers.
         y: the target of each line: class codes or numbers.
         p: the prediction of each line: [line] or [line, class]; one array, or one for each candidate with a column of
             its own.
         hard: whether labels are predicted instead of probabilities, so that only accuracy is known.
-        notes: on columns that aren't read.
     """
 
-    task: Task
     labels: tuple[str, ...]
     y: NDArray[Any]
-    p: tuple[NDArray[Any], ...]
-    hard: bool
-    notes: tuple[Note, ...] = ()
+    p: Sequence[NDArray[Any]]
+    hard: bool = False
+
+    @property
+    def task(self) -> Task:
+        return ("binary" if len(self.labels) == 2 else "multiclass") if self.labels else "regression"
 
 
-def read_predictions(
-    columns: Frame, roles: Mapping[str, int], options: JudgeOptions
-) -> tuple[_Predicted, SplitPlan, tuple[Result, ...]]:
-    """Return the predictions of a file that has a line for each candidate, split, seed and row; or a line for each
-    split, seed and row, with a column for each candidate. Results are in order of appearance.
+def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
+    """Return the conclusion from a file that has a line for each candidate, split, seed and row; or a line for each
+    split, seed and row, with a column for each candidate.
 
     Raises:
         ColumnError: there is no such column, or no predictions.
         DataError: predictions are missing, given twice, or of a row with two targets.
-        OptionError: how the splits were made isn't clear.
+        OptionError: the score can't be tested on these predictions, there are fewer than two candidates, the reference
+            isn't there, or how the splits were made isn't clear.
     """
-    target_name = str(options.target)
-    if target_name not in columns.names:
-        message = f"{columns.where}: there is no column '{target_name}'"
-        raise ColumnError(message, did_you_mean(target_name, columns.names))
-    factor(columns, columns.names.index(target_name), "target")  # refuses empty cells
-    truth = _texts(columns, columns.names.index(target_name))
+    options, names = file.options, file.frame.names
+    file.factor("target")  # refuses empty cells
+    truth = _texts(file, file.roles["target"])
     of_class = {  # by position, the label that a column of probabilities names
         i: _WHOLE.sub(r"\1", match[2])
-        for i, name in enumerate(columns.names)
-        if (match := _OF_CLASS.fullmatch(name.strip())) and name != target_name
+        for i, name in enumerate(names)
+        if (match := _OF_CLASS.fullmatch(name.strip())) and i != file.roles["target"]
     }
-    wide = [] if "candidate" in roles else [i for i in free_columns(columns, roles) if columns.names[i] != target_name]
-    if "candidate" not in roles and (len(wide) < 2 or all(of_class.get(i) in truth for i in wide)):
-        name = spell("candidate", "NAME")
-        hint = f"Add a column 'candidate', or name it with {name}. Or give each candidate a column."
-        raise ColumnError(f"{columns.where}: no column names the candidate", hint)
-    if "row" in roles:
-        row = factor(columns, roles["row"], "row")
-        with contextlib.suppress(ValueError):  # names that are numbers are put in order
-            order = np.argsort([float(label) for label in row.labels], kind="stable")
-            row = Factor(row.name, np.argsort(order)[row.codes], tuple(row.labels[i] for i in order.tolist()))
-    elif wide and not roles.keys() & {"repeat", "seed"}:  # each line is a row of its own, in one fold
-        row = Factor("", np.arange(columns.n_rows), tuple(str(number + 1) for number in range(columns.n_rows)))
-    else:
-        hint = "Add a column 'row', or name it with row: NAME."
-        raise ColumnError(f"{columns.where}: no column names the row of the table that is predicted", hint)
-    rows = read_rows(columns, roles, ["each candidate"] if wide else ())
-    names = tuple(columns.names[i] for i in wide) or rows.candidate.labels
-    check_number(columns.where, len(names), _MOST_CANDIDATES)
-    if wide:
-        predicted = _of_predictions(columns, truth, wide, options)
-    else:
-        predicted = _of_columns(columns, roles, truth, of_class, options)
-    target = _of_rows(columns, row, predicted.y, "targets")
-    plan, tested = _splits(rows, row, options)
-    group = factor(columns, roles["group"], "group") if "group" in roles else Factor("", row.codes, row.labels)
-    groups = _of_rows(columns, row, group.codes, "groups")
-    if group.name:
+    wide = file.free() if file.is_wide else []
+    if file.is_wide and (len(wide) < 2 or all(of_class.get(i) in truth for i in wide)):
+        hint = (
+            f"Add a column 'candidate', or name it with {spell('candidate', 'NAME')}. Or give each candidate a column."
+        )
+        raise file.error(ColumnError, "no column names the candidate", hint)
+    row = _rows_of(file)
+    lines = read_lines(file)
+    candidates = tuple(names[i] for i in wide) or lines.candidate.labels
+    check_number(file, len(candidates), _MOST_CANDIDATES)
+    predicted = _of_predictions(file, truth, wide) if wide else _of_columns(file, truth, of_class)
+    labels, task, hard = predicted.labels, predicted.task, predicted.hard
+    target = _of_rows(file, row, predicted.y, "targets")
+    plan, tested = _splits(lines, row)
+    group, groups = file.factor("group"), None
+    if group.labels:
+        groups = _of_rows(file, row, group.codes, "groups")
         n_groups = len(np.unique(groups))
-        plan = replace(plan, n_groups=n_groups, words=f"{plan.words} {n_groups:,} groups (column '{group.name}').")
-    seeds, n_seeds = seed_places(rows)
+        words = f"{plan.reason} {n_groups:,} groups (column '{group.name}')."
+        plan = replace(plan, n_groups=n_groups, reason=words)
     design = _design(plan, target, predicted)
-    n_rows, splits = len(target), []
+    n_rows, splits = len(target), list[Split]()
     for number, test in enumerate(tested):  # each random split is a repeat of its own
         at = divmod(number, plan.folds) if plan.kind == "cross_validation" else (number, 0)
-        splits.append(Split(*at, np.setdiff1d(np.arange(n_rows), test, assume_unique=True), test))
-        for both in np.intersect1d(groups[test], groups[splits[-1].train])[:1].tolist():
-            message = f"{rows.split_name(number)} tests some rows of {group.name} {group.labels[both]} and not others"
-            raise DataError(
-                f"{rows.where}: {message}, so its models were trained on the same group",
+        train = np.setdiff1d(np.arange(n_rows), test, assume_unique=True)
+        splits.append(Split(*at, train, test))
+        for both in () if groups is None else np.intersect1d(groups[test], groups[train])[:1].tolist():
+            message = f"{lines.split_name(number)} tests some rows of {group.name} {group.labels[both]} and not others"
+            raise file.error(
+                DataError,
+                f"{message}, so its models were trained on the same group",
                 "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
             )
-    repeat = np.array([split.repeat for split in splits])[rows.split]
-    dtype = np.float64 if outcome_of(predicted.task).is_number else np.float32
-    results = []
-    for number, each in enumerate(rows.candidate.labels):
-        lines = np.flatnonzero(rows.candidate.codes == number)
-        seed, n = seeds[lines], n_seeds[number]
-        cells = np.unique((rows.split[lines] * n + seed) * n_rows + row.codes[lines])
-        if len(cells) < len(lines):
-            raise DataError(
-                f"{rows.where}: {each} has several predictions for one row in the same split and seed",
-                "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'.",
+    repeat = np.array([split.repeat for split in splits])[lines.split]
+    by_name = dict[str, Result]()
+    for each, own, n in zip(
+        lines.candidate.labels or ("each candidate",), lines.of_candidate, lines.n_seeds, strict=True
+    ):
+        seed = lines.place[own]
+        cells = np.unique((lines.split[own] * n + seed) * n_rows + row.codes[own])
+        if len(cells) < len(own):
+            message = f"{each} has several predictions for one row in the same split and seed"
+            hint = (
+                "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'."
             )
+            raise file.error(DataError, message, hint)
         counts = np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(-1, n)
         last = np.flatnonzero(counts.any(axis=1))[-1] if plan.kind == "cross_validation" else -1
         n_repeats = splits[last].repeat + 1  # the last ones may be missing
         n_missing = (np.array([[len(test)] for test in tested]) - counts)[: n_repeats * plan.folds]
-        if n_missing.any():
-            first = int(np.flatnonzero(n_missing.any(axis=1))[0])
-            raise DataError(
-                f"{rows.where}: {int(n_missing.sum())} predictions of {each} are missing, the first of them in "
-                f"{rows.split_name(first)}",
+        for number in np.flatnonzero(n_missing.any(axis=1))[:1].tolist():
+            raise file.error(
+                DataError,
+                f"{int(n_missing.sum())} predictions of {each} are missing, the first of them in "
+                f"{lines.split_name(number)}",
                 "All candidates need predictions for the same rows, with as many seeds in all splits. Only the last "
                 "repeats of a cross-validation may be missing.",
             )
-        for name, p in zip(names if wide else [each], predicted.p, strict=True):
+        for name, p in zip(candidates if wide else [each], predicted.p, strict=True):
+            dtype = np.float32 if labels else np.float64
             table = np.full((n_repeats, n, n_rows, *p.shape[1:]), np.nan, dtype=dtype)
-            table[repeat[lines], seed, row.codes[lines]] = p[lines]
-            results.append(
-                Result(
-                    name=name,
-                    alpha=options.alpha,
-                    target=target,
-                    splits=tuple(split for split in splits if split.repeat < n_repeats),
-                    design=design,
-                    predictions=table,
-                    task=predicted.task,
-                    groups=groups if group.name else None,
-                )
+            table[repeat[own], seed, row.codes[own]] = p[own]
+            by_name[name] = Result(
+                name=name,
+                alpha=options.alpha,
+                target=target,
+                splits=tuple(split for split in splits if split.repeat < n_repeats),
+                design=design,
+                predictions=table,
+                task=task,
+                groups=groups,
             )
-    notes = () if wide or group.name else tuple(_repeating_columns(columns, roles, row, target_name))
-    return replace(predicted, notes=notes), plan, tuple(results)
+    testable_scores = [name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks]
+    testable_scores = ["accuracy"] if hard else testable_scores
+    score = options.score or ("accuracy" if hard else outcome_of(task).metric)
+    if score not in testable_scores:
+        message = f"'{score}' can't be tested on these predictions (true values: column '{file.name('target')}')"
+        raise OptionError(message, did_you_mean(score, testable_scores))
+    metric, target_name = METRICS[score], file.name("target")
+    seeds = max(result.predictions.shape[1] for result in by_name.values())
+    plan = replace(plan, seeds=seeds, tried=options.tried)
+    notes = () if wide or group.labels else tuple(_repeating_columns(file, row))
+    about = {**about, "target": target_name, "task": task, "n_rows": n_rows, "notes": notes}
+    what = f"numbers, {target_name}"
+    if labels:
+        counts = np.bincount(target, minlength=len(labels))
+        about["labels"] = dict(zip(labels, counts.tolist(), strict=True))
+        about["majority_share"] = float(counts.max() / counts.sum())
+        what = f"{len(labels)} labels of {target_name}" if labels[2:] else f"{target_name} = {labels[-1]}"
+    predictions = "predicted labels" if hard else "predictions"
+    about["understood"] = (
+        f"{predictions} of {len(by_name)} candidates for {n_rows:,} rows: {what}.",
+        plan.reason,
+        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and plan.kind != "held_out" else []),
+    )
+    reference = reference_among(list(by_name), options)
+    if options.margin is not None:
+        margin = Margin(options.margin, "given")
+    else:  # by the rule of a comparison
+        of_reference = float(by_name[reference].losses(score).mean())
+        margin = margin_beside(score, default_margin(score, target), of_reference)
+    if plan.kind == "random_splits":
+        losses = {name: result.losses(score)[:, 0].astype(np.float64) for name, result in by_name.items()}
+        if missing := [name for name, values in losses.items() if not np.isfinite(values).all()]:
+            message = f"some predictions of {missing[0]} aren't finite numbers"
+            raise file.error(DataError, message, "Leave the candidate out, or predict all rows.")
+        scores = {name: metric.score_of(values) for name, values in losses.items()}
+        return conclude_scores(scores, metric, plan, options, about, margin)
+    conclusion = open_conclusion(options, metric, plan, reference, margin, about)
+    if not design.has_verdict:
+        conclusion = replace(conclusion, interval=None)
+    results = tuple(by_name.values())
+    evidence = evidence_of(results, score)
+    if plan.kind == "held_out":  # the file doesn't say how many rows were trained on
+        evidence = replace(evidence, n_train=None)
+    conclusion = conclude(conclusion, evidence, without=without_verdict(results, reference, score))
+    summaries = [result.summary() for result in results]
+    if hard:
+        summaries = [
+            replace(one, calibration=None, scores={name: one.scores[name] for name in _OF_LABELS}) for one in summaries
+        ]
+    return replace(conclusion, candidates=tuple(summaries))
 
 
-def _repeating_columns(columns: Frame, roles: Mapping[str, int], row: Factor, target: str) -> Iterator[Note]:
+def _rows_of(file: ScoreFile) -> Factor:
+    """Return the row of the table that each line of the file predicts; row names that are numbers are put in order."""
+    if "row" in file.roles:
+        row = file.factor("row")
+        with contextlib.suppress(ValueError):
+            order = np.argsort([float(label) for label in row.labels], kind="stable")
+            row = Factor(row.name, np.argsort(order)[row.codes], tuple(row.labels[i] for i in order.tolist()))
+        return row
+    if file.is_wide and not file.roles.keys() & {"repeat", "seed"}:  # each line is a row of its own, in one fold
+        n_rows = file.frame.n_rows
+        return Factor("", np.arange(n_rows), tuple(str(number + 1) for number in range(n_rows)))
+    hint = "Add a column 'row', or name it with row: NAME."
+    raise file.error(ColumnError, "no column names the row of the table that is predicted", hint)
+
+
+def _repeating_columns(file: ScoreFile, row: Factor) -> Iterator[Note]:
     """Yield a note on each unread column that has one value for each row of the table, and may name groups of rows."""
-    for position in free_columns(columns, roles):
-        name, cells, values = columns.names[position], columns.texts(position).codes, columns.numbers(position)
+    frame = file.frame
+    for position in file.free():
+        name, cells, values = frame.names[position], frame.texts(position).codes, frame.numbers(position)
         of_row, n_values = np.zeros(len(row.labels), dtype=np.int64), len(np.unique(cells))
         of_row[row.codes] = cells
         varies = (np.isfinite(values) & (values % 1 != 0)).any() or (of_row[row.codes] != cells).any()
-        if name != target and not varies and _FEWEST_GROUPS <= n_values < len(of_row):
+        if not varies and _FEWEST_GROUPS <= n_values < len(of_row):
             repeats = f"values of column '{name}' repeat: {n_values:,} in {len(of_row):,} rows"
             yield Note(f"{repeats}; if rows with the same value may be alike, give {spell('group', name)}.", name)
 
 
-def _texts(columns: Frame, position: int) -> list[str]:
+def _texts(file: ScoreFile, position: int) -> list[str]:
     """Return cells as texts; 1.0 as 1, since one column of labels may have been read as decimal numbers."""
-    column = columns.texts(position)
+    column = file.frame.texts(position)
     texts = [_WHOLE.sub(r"\1", text) for text in column.texts]
     return [texts[code] for code in column.codes.tolist()]
 
 
-def _of_columns(
-    columns: Frame, roles: Mapping[str, int], truth: Sequence[str], of_class: Mapping[int, str], options: JudgeOptions
-) -> _Predicted:
+def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, str]) -> _Predicted:
     """Return what the columns of a file with a column of candidates predict."""
-    target, positive = str(options.target), options.positive
-    used = {*roles.values(), columns.names.index(target)}
-    names = {plain(name): i for i, name in enumerate(columns.names) if i not in used}
+    positive, columns = file.options.positive, file.frame.names
+    names = {plain(name): i for i, name in enumerate(columns) if i not in file.roles.values()}
     by_label = {label: i for i, label in of_class.items()}
     if len(by_label) > 1:
         labels = _order_labels({*by_label, *truth}, positive)
         if missing := [label for label in labels if label not in by_label]:
             message = f"the target has '{missing[0]}', and there is no column 'probability_{missing[0]}'"
-            raise ColumnError(f"{columns.where}: {message}", "Give a column of probabilities for each label.")
-        p = np.column_stack([numbers(columns, by_label[label]) for label in labels])
-        return _code_classes(truth, labels, [p[:, 1] if len(labels) == 2 else p])
-    single = next((names[name] for name in _PROBABILITY if name in names), None)
-    if single is None and by_label.keys() & set(truth):
-        ((positive, single),) = by_label.items()
-    if single is not None:
+            raise file.error(ColumnError, message, "Give a column of probabilities for each label.")
+        p = np.column_stack([file.numbers(by_label[label]) for label in labels])
+        return _Predicted(labels, _codes(truth, labels), [p[:, 1] if len(labels) == 2 else p])
+    probability, prediction = (
+        next((names[name] for name in ROLES[role].names if name in names), None)
+        for role in ("probability", "prediction")
+    )
+    if probability is None and by_label.keys() & set(truth):
+        ((positive, probability),) = by_label.items()
+    if probability is not None:
         labels = _order_labels(set(truth), positive)
         if len(labels) != 2:
-            raise ColumnError(
-                f"{columns.where}: column '{target}' has {len(labels)} different labels, and one probability is of two",
-                "Give a column 'probability_LABEL' for each label.",
-            )
-        p = numbers(columns, single)
+            what = f"column '{file.name('target')}' has {len(labels)} different labels, and one probability is of two"
+            raise file.error(ColumnError, what, "Give a column 'probability_LABEL' for each label.")
+        p = file.numbers(probability)
         if _leaves_0_to_1(p):
-            name = columns.names[single]
-            raise ColumnError(f"{columns.where}: column '{name}' isn't a probability", "It must lie between 0 and 1.")
-        return _code_classes(truth, labels, [p])
-    predicted = next((names[name] for name in _PREDICTION if name in names), None)
-    if predicted is None:
-        raise ColumnError(
-            f"{columns.where}: there is no column of predictions among {', '.join(columns.names[:20])}",
-            "Give 'probability' (of the larger label), 'probability_LABEL' for each label, or 'prediction'.",
-        )
-    return _of_predictions(columns, truth, [predicted], options)
+            message = f"column '{columns[probability]}' isn't a probability"
+            raise file.error(ColumnError, message, "It must lie between 0 and 1.")
+        return _Predicted(labels, _codes(truth, labels), [p])
+    if prediction is None:
+        message = f"there is no column of predictions among {', '.join(columns[:20])}"
+        hint = "Give 'probability' (of the larger label), 'probability_LABEL' for each label, or 'prediction'."
+        raise file.error(ColumnError, message, hint)
+    return _of_predictions(file, truth, [prediction])
 
 
 def _leaves_0_to_1(p: Floats) -> bool:
     return bool(((p < 0) | (p > 1)).any())
 
 
-def _of_predictions(
-    columns: Frame, truth: Sequence[str], predicted: Sequence[int], options: JudgeOptions
-) -> _Predicted:
+def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[int]) -> _Predicted:
     """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns also probabilities
     of the larger of two labels.
     """
-    target, positive = options.target, options.positive
-    labels, names = set(truth), [columns.names[i] for i in predicted]
-    cells = [_texts(columns, i) for i in predicted]
-    strange = [next((cell for cell in column if cell not in labels), None) for column in cells]
+    target, positive = file.name("target"), file.options.positive
+    labels, names = set(truth), [file.frame.names[i] for i in predicted]
+    cells = [_texts(file, i) for i in predicted]
+    unknown = (next((cell for cell in column if cell not in labels), None) for column in cells)
+    strange = {name: cell for name, cell in zip(names, unknown, strict=True) if cell is not None}
     try:
         texts_only = not np.isfinite([float(label) for label in labels]).all()
     except ValueError:
         texts_only = True
     # More targets than this are texts or numbers and not classes.
-    if len(labels) <= (_MOST_CLASSES if texts_only else _MOST_LABELS) and not any(cell is not None for cell in strange):
+    if len(labels) <= (_MOST_CLASSES if texts_only else _MOST_LABELS) and not strange:
         ordered = _order_labels(labels, positive)
         shares = np.eye(len(ordered), dtype=np.float32)
         p = [shares[_codes(column, ordered)] for column in cells]
-        return _code_classes(truth, ordered, [each[:, 1] for each in p] if len(ordered) == 2 else p, hard=True)
+        p = [each[:, 1] for each in p] if len(ordered) == 2 else p
+        return _Predicted(ordered, _codes(truth, ordered), p, hard=True)
     if len(labels) == 2 and len(predicted) > 1:
         ordered = _order_labels(labels, positive)
-        for name, i, cell in zip(names, predicted, strange, strict=True):
-            values = columns.numbers(i)
-            if cell is not None and (not np.isfinite(values).any() or _leaves_0_to_1(values)):
+        for name, i in zip(names, predicted, strict=True):
+            values = file.frame.numbers(i)
+            if name in strange and (not np.isfinite(values).any() or _leaves_0_to_1(values)):
                 message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
                 hint = f"Leave it out, or give {spell('group', name)} if it names groups of rows."
-                raise ColumnError(f"{columns.where}: {message}: '{cell}'", hint)
-        if None in strange:
-            message = f"column '{names[strange.index(None)]}' holds labels, and not all others do"
-            raise ColumnError(f"{columns.where}: {message}", "Give labels of all candidates, or probabilities of all.")
-        return _code_classes(truth, ordered, [numbers(columns, i) for i in predicted])
+                raise file.error(ColumnError, f"{message}: '{strange[name]}'", hint)
+        if of_labels := [name for name in names if name not in strange]:
+            message = f"column '{of_labels[0]}' holds labels, and not all others do"
+            raise file.error(ColumnError, message, "Give labels of all candidates, or probabilities of all.")
+        return _Predicted(ordered, _codes(truth, ordered), [file.numbers(i) for i in predicted])
+    for name, cell in [*strange.items()][:1] if texts_only else ():
+        message = f"'{cell}' is predicted (column '{name}'), and no row has that target"
+        raise file.error(ColumnError, message, "Give labels of the target.")
     if texts_only:
-        cell = next((cell for cell in strange if cell is not None), None)
-        if cell is None:
-            message = f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
-            raise ColumnError(f"{columns.where}: {message}", f"Name another one with {spell('target', 'NAME')}.")
-        message = f"'{cell}' is predicted (column '{names[strange.index(cell)]}'), and no row has that target"
-        raise ColumnError(f"{columns.where}: {message}", "Give labels of the target.")
-    y = numbers(columns, columns.names.index(str(target)))
-    return _Predicted("regression", (), y, tuple(numbers(columns, i) for i in predicted), False)
-
-
-def _code_classes(
-    truth: Sequence[str], labels: tuple[str, ...], p: Sequence[NDArray[Any]], *, hard: bool = False
-) -> _Predicted:
-    task: Task = "binary" if len(labels) == 2 else "multiclass"
-    return _Predicted(task, labels, _codes(truth, labels), tuple(p), hard)
+        message = f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
+        raise file.error(ColumnError, message, f"Name another one with {spell('target', 'NAME')}.")
+    return _Predicted((), file.numbers(file.roles["target"]), [file.numbers(i) for i in predicted])
 
 
 def _codes(cells: Sequence[str], labels: Sequence[str]) -> Ints:
@@ -297,49 +332,47 @@ def _order_labels(labels: set[str], positive: str | None) -> tuple[str, ...]:
     return tuple(ordered)
 
 
-def _of_rows(columns: Frame, row: Factor, values: NDArray[Any], what: str) -> NDArray[Any]:
+def _of_rows(file: ScoreFile, row: Factor, values: NDArray[Any], what: str) -> NDArray[Any]:
     """Return the value of each row, checked to be the same in all lines; `what` they are, for the error."""
     of_row = np.empty(len(row.labels), dtype=values.dtype)
     of_row[row.codes] = values
     for line in np.flatnonzero(of_row[row.codes] != values)[:1].tolist():
-        place = columns.places([line])[line]
-        message = f"{columns.where}: row {row.labels[row.codes[line]]} has two different {what} ({place})"
-        raise DataError(message, f"The column '{row.name}' must name a row of the table, the same in all splits.")
+        place = file.frame.places([line])[line]
+        message = f"row {row.labels[row.codes[line]]} has two different {what} ({place})"
+        hint = f"The column '{row.name}' must name a row of the table, the same in all splits."
+        raise file.error(DataError, message, hint)
     return of_row
 
 
-def _splits(rows: FileRows, row: Factor, options: JudgeOptions) -> tuple[SplitPlan, list[Ints]]:
+def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
     """Return how the splits were made, by the columns or else by the rows, and the tested rows of each split."""
-    n_rows, n_splits = len(row.labels), len(rows.splits)
-    pairs = np.unique(rows.split * n_rows + row.codes)
+    n_rows, n_splits, options = len(row.labels), len(lines.splits), lines.file.options
+    pairs = np.unique(lines.split * n_rows + row.codes)
     tested = np.split(pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits)))
     folds, test_share = options.folds, options.test_share
     if n_splits == 1 and not (folds is None and test_share is None):
-        what = "folds" if folds else "a test share"
-        message = f"{rows.where}: {what} is given, and no column says which rows a fold tests"
-        raise OptionError(message, "Add a column 'fold'.")
-    if folds is None and test_share is None and not rows.repeat.labels:
+        message = f"{'folds' if folds else 'a test share'} is given, and no column says which rows a fold tests"
+        raise lines.file.error(OptionError, message, "Add a column 'fold'.")
+    if folds is None and test_share is None and not lines.repeat.labels:
         if len(pairs) == n_rows:  # each row is tested once
             folds = n_splits
-        elif "split" in rows.fold.name.lower() and rows.test_share is None:
+        elif "split" in lines.fold.name.lower() and lines.test_share is None:
             test_share = len(pairs) / n_splits / n_rows
-    plan = split_plan(rows, folds=folds, test_share=test_share, predicted=True)
+    plan = split_plan(lines, folds=folds, test_share=test_share, predicted=True)
     for repeat in range(plan.repeats if plan.kind == "cross_validation" else 0):
         of_repeat = np.concatenate(tested[repeat * plan.folds : (repeat + 1) * plan.folds])
         times = np.bincount(of_repeat, minlength=n_rows)
         for number in np.flatnonzero(times != 1)[:1].tolist():
-            raise DataError(
-                f"{rows.where}: row {row.labels[number]} is tested {times[number]} times in one repeat of the "
-                "cross-validation, and not once",
-                "If the splits are random, give test_share: 0.2, say. If rows are missing, complete them.",
-            )
+            message = f"row {row.labels[number]} is tested {times[number]} times in one repeat of the cross-validation"
+            hint = "If the splits are random, give test_share: 0.2, say. If rows are missing, complete them."
+            raise lines.file.error(DataError, f"{message}, and not once", hint)
     return plan, tested
 
 
-def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted) -> Protocol:
+def _design(plan: PlanSummary, target: NDArray[Any], predicted: _Predicted) -> Protocol:
     """Return the design of a comparison with these splits. Too few rows or groups have no verdict."""
     n, n_groups, outside, why = len(target), plan.n_groups, None, ""
-    if not outcome_of(predicted.task).is_number:
+    if predicted.labels:
         outside = n - int(np.bincount(target).max())
     held_out = plan.kind == "held_out"
     if held_out and n < _FEWEST_TESTED:
@@ -357,70 +390,5 @@ def _design(plan: SplitPlan, target: NDArray[Any], predicted: _Predicted) -> Pro
         folds=plan.folds,
         df=plan.df,
         locked_share=1.0 if held_out else 0.0,
-        reason=why or plan.words,
+        reason=why or plan.reason,
     )
-
-
-def conclude_predictions(
-    columns: Frame, roles: Mapping[str, int], options: JudgeOptions, about: Mapping[str, Any]
-) -> Conclusion:
-    """Return the conclusion from a file of predictions.
-
-    Raises:
-        ColumnError, DataError: as `read_predictions`.
-        OptionError: the score can't be tested on these predictions, there are fewer than two candidates, the reference
-            isn't there, or how the splits were made isn't clear.
-    """
-    predicted, plan, results = read_predictions(columns, roles, options)
-    task, labels, hard = predicted.task, predicted.labels, predicted.hard
-    testable_scores = [name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks]
-    if hard:
-        testable_scores = ["accuracy"]
-    name = options.score or ("accuracy" if hard else outcome_of(task).metric)
-    if name not in testable_scores:
-        message = f"'{name}' can't be tested on these predictions (true values: column '{options.target}')"
-        raise OptionError(message, did_you_mean(name, testable_scores))
-    metric, target = METRICS[name], results[0].target
-    seeds = max(result.predictions.shape[1] for result in results)
-    about = {**about, "target": options.target, "task": task, "n_rows": len(target), "notes": predicted.notes}
-    what = f"numbers, {options.target}"
-    if labels:
-        counts = np.bincount(target, minlength=len(labels))
-        about["labels"] = dict(zip(labels, counts.tolist(), strict=True))
-        about["majority_share"] = float(counts.max() / counts.sum())
-        what = f"{len(labels)} labels of {options.target}" if labels[2:] else f"{options.target} = {labels[-1]}"
-    predictions = "predicted labels" if hard else "predictions"
-    about["understood"] = (
-        f"{predictions} of {len(results)} candidates for {len(target):,} rows: {what}.",
-        plan.words,
-        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and plan.kind != "held_out" else []),
-    )
-    by_name = {result.name: result for result in results}
-    reference = reference_among(list(by_name), options)
-    if options.margin is not None:
-        margin = Margin(options.margin, "given")
-    else:  # by the rule of a comparison
-        default = default_margin(name, target)
-        margin = margin_beside(name, default, float(by_name[reference].losses(name).mean()))
-    if plan.kind == "random_splits":
-        losses = {result.name: result.losses(name)[:, 0].astype(np.float64) for result in results}
-        if missing := [each for each, values in losses.items() if not np.isfinite(values).all()]:
-            message = f"{columns.where}: some predictions of {missing[0]} aren't finite numbers"
-            raise DataError(message, "Leave the candidate out, or predict all rows.")
-        scores = {each: metric.score_of(values) for each, values in losses.items()}
-        return conclude_scores(scores, metric, plan, options, about, margin)
-    conclusion = open_conclusion(options, metric, plan, reference=reference, margin=margin, seeds=seeds, about=about)
-    if not results[0].design.has_verdict:
-        conclusion = replace(conclusion, interval=None)
-    evidence = evidence_of(results, name)
-    if plan.kind == "held_out":  # the file doesn't say how many rows were trained on
-        evidence = replace(evidence, n_train=None)
-    without = without_verdict(results, reference, name)
-    conclusion = conclude(conclusion, evidence, without=without)
-    candidates = []
-    for summary in (result.summary() for result in results):
-        if hard:
-            scores_of_labels = {name: summary.scores[name] for name in _OF_LABELS}
-            summary = replace(summary, calibration=None, scores=scores_of_labels)
-        candidates.append(summary)
-    return replace(conclusion, candidates=tuple(candidates))

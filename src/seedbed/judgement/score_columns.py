@@ -1,4 +1,4 @@
-"""Which column of a file holds what (candidates, splits, seeds, scores), and what a score is by its name."""
+"""What each column of a file of scores or predictions holds, by one table of roles, and what a score is by its name."""
 
 from __future__ import annotations
 
@@ -21,33 +21,55 @@ from seedbed.evaluation.metrics import METRICS, Metric, find_metric
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.typing import Floats
 
-CONVENTIONS: Mapping[str, tuple[str, ...]] = {
-    "candidate": ("candidate", "model", "method", "algorithm", "classifier", "estimator", "learner", "name"),
-    "dataset": ("table", "dataset", "data_set"),
-    "repeat": ("repeat", "repetition", "rep"),
-    "fold": ("fold", "split", "cv_fold", "fold_id", "split_id"),
-    "seed": ("seed", "random_state", "random_seed", "run", "trial"),
-    "row": ("row", "row_id", "sample_id", "instance", "id"),
-    "group": (),
-    "n_train": ("n_train", "train_size", "train_rows"),
-    "n_test": ("n_test", "test_size", "test_rows"),
-    "bootstrap": ("bootstrap", "bootstrap_sample", "boot", "resample", "resampling", "oob"),
+
+@dataclass(frozen=True)
+class Role:
+    """What a column may hold. An option with the name of the role names a column that has no usual name.
+
+    Attributes:
+        names: its usual names, in lower case.
+        most: the most labels: a wrong column has more, and each of them takes time. None for any number.
+        first: the usual name that is meant where several columns have one; without it, they are refused.
+        is_split: whether its labels number splits, which the words for training and test rows don't.
+        is_found: whether a usual name alone gives a column the role.
+    """
+
+    names: tuple[str, ...] = ()
+    most: int | None = None
+    first: str = ""
+    is_split: bool = False
+    is_found: bool = True
+
+
+ROLES: Mapping[str, Role] = {
+    "candidate": Role(
+        ("candidate", "model", "method", "algorithm", "classifier", "estimator", "learner", "name"), most=1_000
+    ),
+    "dataset": Role(("table", "dataset", "data_set"), most=20_000),
+    "repeat": Role(("repeat", "repetition", "rep"), is_split=True),
+    "fold": Role(("fold", "split", "cv_fold", "fold_id", "split_id"), is_split=True),
+    # Exports of trackers name each run beside its seed.
+    "seed": Role(("seed", "random_state", "random_seed", "run", "trial"), first="seed"),
+    "row": Role(("row", "row_id", "sample_id", "instance", "id")),
+    "group": Role(),
+    "n_train": Role(("n_train", "train_size", "train_rows")),
+    "n_test": Role(("n_test", "test_size", "test_rows")),
+    "bootstrap": Role(("bootstrap", "bootstrap_sample", "boot", "resample", "resampling", "oob")),
+    "target": Role(("y", "y_true", "target", "label", "truth", "true_label"), is_found=False),
+    "probability": Role(("probability", "proba", "prob", "y_prob", "y_proba", "y_score", "p"), is_found=False),
+    "prediction": Role(("prediction", "predicted", "y_pred", "pred", "forecast"), is_found=False),
 }
-"""Usual names of a column by what it holds, in lower case."""
+"""What columns may hold. No candidate may have a usual name of the target."""
 
 _PREDICTIONS = ("probability", "prediction", "proba", "y_prob", "y_pred", "y_score", "predicted")
 _BESIDE = re.compile(
     r"(.*_)?(time|seconds|duration)|epochs?|steps?|n_parameters|parameters|params(_.*)?|(metrics_)?train_.*|unnamed.*"
-    r"|index|random_state|random_seed|seed|run|trial|"
+    rf"|index|{'|'.join(ROLES['seed'].names)}|"
 )
-_TRUE = ("y", "y_true", "target", "label", "truth", "true_label")
-"""Names of the true values, in lower case, which no candidate may have."""
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
 _DEVIATION = re.compile(r"(?<![^_])(standard_deviation|std_?dev|stdev|std|sd)(?![^_])")
 _PLUS_MINUS = re.compile(r"[0-9]%? *(±|\+/?-|\\pm)")
 _NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
-_MOST = {"candidate": 1_000, "dataset": 20_000}
-"""The most labels of a column: a wrong column has more, and each of them takes time."""
 LARGEST = 1e30
 """The largest size of a score, a prediction or a margin; the smallest margin is its reciprocal."""
 _NO_ROWS = "Give a row for each score."
@@ -109,111 +131,194 @@ def read_scores(source: Any) -> Frame:
     return frame
 
 
-def roles_of(columns: Frame, options: JudgeOptions) -> dict[str, int]:
-    """Return positions of columns by the keys of `CONVENTIONS`. Raises ColumnError."""
-    roles, names = dict[str, int](), columns.names
-    named = {getattr(options, role, None) for role in (*CONVENTIONS, "target", "score")}
-    for role, usual in CONVENTIONS.items():
-        name = getattr(options, role, None)
-        if name is not None and name not in names:
-            raise ColumnError(f"{columns.where}: there is no column '{name}'", did_you_mean(name, names))
-        positions = [i for i, other in enumerate(names) if plain(other) in usual and other not in named]
-        if name is not None:
-            positions = [names.index(name)]
-        if role == "seed":  # exports of trackers name each run beside its seed
-            positions = [i for i in positions if plain(names[i]) == "seed"] or positions
-        if len(positions) > 1:
-            both = " and ".join(f"'{names[i]}'" for i in positions[:2])
-            message = f"{columns.where}: the columns {both} could both be the {role}"
-            raise ColumnError(message, f"Name one with {role}: {names[positions[0]]}.")
-        if positions:
-            roles[role] = positions[0]
-    return roles
+@dataclass(frozen=True, eq=False)
+class ScoreFile:
+    """A file of scores or predictions: its columns as they are read, the position of the column of each role that there
+    is, by the keys of `ROLES`, and what is asked about it. With a target it holds predictions.
+    """
+
+    frame: Frame
+    roles: Mapping[str, int]
+    options: JudgeOptions
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether each candidate has a column, so that no column names the candidates."""
+        return "candidate" not in self.roles
+
+    def name(self, role: str) -> str:
+        return self.frame.names[self.roles[role]]
+
+    def error(self, kind: type[SeedbedError], message: str, hint: str) -> SeedbedError:
+        """Return an error that names the file."""
+        return kind(f"{self.frame.where}: {message}", hint)
+
+    def free(self) -> list[int]:
+        """Return the columns without a role that may hold scores or predictions, and nothing such as time."""
+        used, names = set(self.roles.values()), self.frame.names
+        return [i for i, name in enumerate(names) if i not in used and _BESIDE.fullmatch(plain(name)) is None]
+
+    def factor(self, role: str) -> Factor:
+        """Return the column of a role as codes and labels; without labels if there is none.
+
+        Raises:
+            ColumnError: a cell is empty.
+            OptionError: there are too many labels, or they mark rows as training or test rows.
+        """
+        if role not in self.roles:
+            return Factor("", np.zeros(self.frame.n_rows, dtype=np.int64), ())
+        name, texts, about = self.name(role), self.frame.texts(self.roles[role]), ROLES[role]
+        order, codes = texts.texts, texts.codes.astype(np.int64)
+        if "" in order:
+            row = int(np.flatnonzero(codes == order.index(""))[0])
+            place = self.frame.places([row])[row]
+            raise self.error(ColumnError, f"{place} has no {role}: column '{name}' is empty there", "Fill it in.")
+        if about.is_split and {label.lower() for label in order} <= _PARTS:
+            message = f"column '{name}' says {' and '.join(order)}, and not which split a score is of"
+            raise self.error(OptionError, message, "Keep the scores of test rows, and number the splits.")
+        if about.most is not None and len(order) > about.most:
+            message = f"column '{name}' has {len(order):,} different values; the most are {about.most:,}"
+            hint = f"If another column names the {role}s, give {role}: NAME. Otherwise judge fewer."
+            raise self.error(OptionError, message, hint)
+        return Factor(name, codes, order)
+
+    def numbers(self, position: int) -> Floats:
+        """Return a column as numbers [row], NaN for empty cells.
+
+        Raises:
+            ColumnError: a cell holds a text, or a number so large that its square or a sum may be infinite.
+        """
+        values, name = self.frame.numbers(position), self.frame.names[position]
+        missing = ~np.isfinite(values)
+        for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
+            message = f"{self.frame.places([row])[row]}, column '{name}' holds {values[row]:.4g}"
+            hint = (
+                f"Numbers may be up to {LARGEST:g}: give them in another unit, or leave the cell of a failed run empty."
+            )
+            raise self.error(ColumnError, message, hint)
+        if missing.any():
+            texts = self.frame.texts(position)
+            is_text = np.array([text.lower() not in _NO_NUMBER for text in texts.texts], dtype=np.bool_)
+            for row in np.flatnonzero(missing & is_text[texts.codes])[:1].tolist():
+                text = texts.text_at(row)[:40]
+                message = f"{self.frame.places([row])[row]}, column '{name}' holds {text!r}, which is no number"
+                raise self.error(ColumnError, message, "Write a decimal point." if "," in text else "")
+        return np.where(missing, np.nan, values)
 
 
-def target_of(columns: Frame, roles: Mapping[str, int], options: JudgeOptions, *, scores: bool) -> str | None:
-    """Return the column of true values if the file holds predictions, else None.
-
-    If the user names none, it is a column with a usual name, provided that another one has a usual name of predictions,
-    or that no column names the candidates, so that each of the others holds the predictions of one.
-
-    Args:
-        scores: whether the user gives options that are about scores only.
+def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
+    """Return a file with the roles of its columns.
 
     Raises:
-        ColumnError: several columns could be it, or rows are named and no column has a usual name.
+        ColumnError: a named column is missing, or several could have a role.
+        OptionError: an option is about scores and the file holds predictions, or the other way round.
     """
-    if options.target is not None:
-        return options.target
-    free = [name for i, name in enumerate(columns.names) if i not in roles.values() and name != options.score]
-    wide = "candidate" not in roles
-    if not wide and not any(plain(name).startswith(_PREDICTIONS) for name in free):
+    roles, names = dict[str, int](), frame.names
+    file, target = ScoreFile(frame, roles, options), options.target
+    named = {getattr(options, role, None) for role in (*ROLES, "score")}
+    for role, about in ROLES.items():
+        if not about.is_found:
+            continue
+        name = getattr(options, role, None)
+        if name is not None and name not in names:
+            raise file.error(ColumnError, f"there is no column '{name}'", did_you_mean(name, names))
+        positions = [i for i, other in enumerate(names) if plain(other) in about.names and other not in named]
+        if name is not None:
+            positions = [names.index(name)]
+        positions = [i for i in positions if plain(names[i]) == about.first] or positions
+        if len(positions) > 1:
+            both = " and ".join(f"'{names[i]}'" for i in positions[:2])
+            hint = f"Name one with {role}: {names[positions[0]]}."
+            raise file.error(ColumnError, f"the columns {both} could both be the {role}", hint)
+        if positions:
+            roles[role] = positions[0]
+    about_scores = "lower_is_better" if options.lower_is_better is not None else ""
+    about_scores = "drop_incomplete" if options.drop_incomplete else about_scores
+    if target is None:
+        target = _likely_target(file, are_scores=options.score is not None or bool(about_scores))
+    if target is None and options.group is not None:
+        message = f"group is about rows, and {frame.where} contains scores of whole folds"
+        raise OptionError(message, "Give predictions of rows; or score folds of whole groups, and leave group out.")
+    if target is None:
+        return file
+    if about_scores:
+        message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
+        raise OptionError(message, "Leave it out.")
+    if target not in names:
+        raise file.error(ColumnError, f"there is no column '{target}'", did_you_mean(target, names))
+    return replace(file, roles={**roles, "target": names.index(target)})
+
+
+def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
+    """Return the column of true values if no option names it and the file holds predictions, else None.
+
+    It is a column with a usual name, provided that another one has a usual name of predictions, or that no column names
+    the candidates, so that each of the others holds the predictions of one.
+    """
+    taken = {file.options.score, *(file.frame.names[position] for position in file.roles.values())}
+    free = [name for name in file.frame.names if name not in taken]
+    if not file.is_wide and not any(plain(name).startswith(_PREDICTIONS) for name in free):
         return None
     target = likely_target(free, usual_only=True)
-    if target is None:
-        if wide and "row" in roles and not scores and options.score is None:
-            message = f"{columns.where}: no column names the candidates, and none has a usual name of true values"
-            accuracy = spell("score", "accuracy")
-            hint = f"Predictions need {spell('target', 'NAME')}, scores of candidates in columns {accuracy}."
-            raise ColumnError(message, hint)
-        return None
+    if target is None and file.is_wide and "row" in file.roles and not are_scores:
+        hint = (
+            f"Predictions need {spell('target', 'NAME')}, scores of candidates in columns {spell('score', 'accuracy')}."
+        )
+        message = "no column names the candidates, and none has a usual name of true values"
+        raise file.error(ColumnError, message, hint)
     other = likely_target([name for name in free if name != target], usual_only=True)
-    if other is not None:
-        message = f"{columns.where}: the columns '{target}' and '{other}' could both hold the true values"
-        raise ColumnError(message, f"Name one with {spell('target', target)}.")
+    if target is not None and other is not None:
+        message = f"the columns '{target}' and '{other}' could both hold the true values"
+        raise file.error(ColumnError, message, f"Name one with {spell('target', target)}.")
     return target
 
 
-def score_columns(columns: Frame, roles: Mapping[str, int], score: str | None) -> list[int]:
-    """Return the column of scores; of a file without candidates, which is in the wide form, one for each candidate.
-
-    Args:
-        score: the column of scores, or what the numbers of the wide form are.
+def score_columns(file: ScoreFile) -> list[int]:
+    """Return the column of scores; of a file in the wide form one for each candidate.
 
     Raises:
         ColumnError: the named column is missing; there are no candidates, no scores, or several columns that could be.
-        OptionError: there are too many candidates.
+        OptionError: there are too many candidates, or a row for each candidate has a mean and a standard deviation.
     """
-    where, names = columns.where, columns.names
-    wide, free = "candidate" not in roles, free_columns(columns, roles)
+    score, names, wide, free = file.options.score, file.frame.names, file.is_wide, file.free()
+    values = [i for i in free if np.isfinite(file.frame.numbers(i)).any()]
+    _refuse_means(file, free, [i for i in free if i not in values])
     named = [i for i, name in enumerate(names) if name == score]
-    named = named or [i for i in free if not wide and _PREFIX.sub("", plain(names[i])) == plain(score or " ")]
-    if len(named) == 1:
-        if wide:
-            raise _no_candidates(where, [names[named[0]]])
-        return named
-    values = [i for i in free if np.isfinite(columns.numbers(i)).any()]
-    value_names = [names[i] for i in values]
     if not wide and score is not None:
-        raise ColumnError(f"{where}: there is no column '{score}'", did_you_mean(score, names))
-    if not values:
-        raise ColumnError(
-            f"{where}: there is no column of scores among {', '.join(names[:20])}",
-            "Give a row for each candidate and split, with a column such as accuracy; or name it with score: NAME.",
-        )
+        named = named or [i for i in free if _PREFIX.sub("", plain(names[i])) == plain(score)]
+        if len(named) != 1:
+            raise file.error(ColumnError, f"there is no column '{score}'", did_you_mean(score, names))
+        return named
+    value_names = [names[i] for i in values]
+    if not values and not named:
+        message = f"there is no column of scores among {', '.join(names[:20])}"
+        hint = "Give a row for each candidate and split, with a column such as accuracy; or name it with score: NAME."
+        raise file.error(ColumnError, message, hint)
     if not wide and len(values) > 1:
-        message = f"{where}: {quote_names(value_names, 8)} could all be the score"
-        raise ColumnError(message, f"Name one with score: {value_names[0]}.")
-    if wide and (len(values) < 2 or all(_usual_name(name) for name in value_names)):
-        raise _no_candidates(where, value_names)
-    check_number(where, len(values))
+        hint = f"Name one with score: {value_names[0]}."
+        raise file.error(ColumnError, f"{quote_names(value_names, 8)} could all be the score", hint)
+    if wide and (named or len(values) < 2 or all(_usual_name(name) for name in value_names)):
+        scores = [names[i] for i in named] or value_names
+        look = "looks" if len(scores) == 1 else "look"
+        message = f"no column names the candidates, and {quote_names(scores, 8)} {look} like scores"
+        hint = f"Add a column 'candidate', or name yours with {spell('candidate', 'NAME')}."
+        raise file.error(ColumnError, message, hint)
+    check_number(file, len(values))
     return values
 
 
-def refuse_means(columns: Frame, roles: Mapping[str, int]) -> None:
+def _refuse_means(file: ScoreFile, free: Sequence[int], texts: Sequence[int]) -> None:
     """Raise OptionError if the file has one row for each candidate, with a mean and a standard deviation."""
-    free = free_columns(columns, roles)
-    texts = [i for i in free if not np.isfinite(columns.numbers(i)).any()]
-    deviations = [i for i in texts if any(map(_PLUS_MINUS.search, columns.texts(i).texts))]
-    names = [roles["candidate"]] if "candidate" in roles else texts
-    if not roles.keys() & {"fold", "repeat", "seed", "row"} and any(
-        len(columns.texts(i).texts) == columns.n_rows for i in names
-    ):
-        deviations += [i for i in free if _DEVIATION.search(plain(columns.names[i]))]
+    frame, candidates = file.frame, texts if file.is_wide else [file.roles["candidate"]]
+    deviations = [i for i in texts if any(map(_PLUS_MINUS.search, frame.texts(i).texts))]
+    one_row_each = any(len(frame.texts(i).texts) == frame.n_rows for i in candidates)
+    if one_row_each and not file.roles.keys() & {"fold", "repeat", "seed", "row"}:
+        deviations += [i for i in free if _DEVIATION.search(plain(frame.names[i]))]
     if deviations:
-        message = f"{columns.where}: column '{columns.names[deviations[0]]}' holds standard deviations of scores"
-        why = "They don't say how the scores of two candidates vary together over the splits, which decides."
-        raise OptionError(message, f"{why} Give a row for each candidate and fold.")
+        hint = "They don't say how the scores of two candidates vary together over the splits, which decides. "
+        hint += "Give a row for each candidate and fold."
+        message = f"column '{frame.names[deviations[0]]}' holds standard deviations of scores"
+        raise file.error(OptionError, message, hint)
 
 
 def reference_among(names: Sequence[str], options: JudgeOptions) -> str:
@@ -223,7 +328,7 @@ def reference_among(names: Sequence[str], options: JudgeOptions) -> str:
         OptionError: it isn't among the candidates, there are fewer than two, or one of them has the name of the
             true values.
     """
-    if true := [name for name in names if plain(name) in _TRUE]:
+    if true := [name for name in names if plain(name) in ROLES["target"].names]:
         hint = "In predictions, keep this column of true values, and give no scores; in scores, rename the candidate."
         raise OptionError(f"a candidate is named '{true[0]}', which is a usual name of the true values", hint)
     if len(names) < 2:
@@ -234,68 +339,11 @@ def reference_among(names: Sequence[str], options: JudgeOptions) -> str:
     return options.reference or names[0]
 
 
-def free_columns(columns: Frame, roles: Mapping[str, int]) -> list[int]:
-    """Return the columns without a role that may hold scores or predictions, and nothing such as time."""
-    used = set(roles.values())
-    return [i for i, name in enumerate(columns.names) if i not in used and _BESIDE.fullmatch(plain(name)) is None]
-
-
-def _no_candidates(where: str, scores: Sequence[str]) -> ColumnError:
-    look = "looks" if len(scores) == 1 else "look"
-    message = f"{where}: no column names the candidates, and {quote_names(scores, 8)} {look} like scores"
-    return ColumnError(message, f"Add a column 'candidate', or name yours with {spell('candidate', 'NAME')}.")
-
-
-def check_number(where: str, n_candidates: int, most: int = _MOST["candidate"]) -> None:
+def check_number(file: ScoreFile, n_candidates: int, most: int | None = ROLES["candidate"].most) -> None:
     """Raise OptionError where there are too many candidates."""
-    if n_candidates > most:
-        message = f"{where}: {n_candidates:,} columns or names look like candidates; the most are {most:,}"
-        raise OptionError(message, "Judge fewer, and count the others with tried: N.")
-
-
-def factor(columns: Frame, position: int, role: str) -> Factor:
-    """Return a column as codes and labels.
-
-    Raises:
-        ColumnError: a cell is empty.
-        OptionError: the column marks rows as training or test rows.
-    """
-    name = columns.names[position]
-    texts = columns.texts(position)
-    order, codes = texts.texts, texts.codes.astype(np.int64)
-    if "" in order:
-        row = int(np.flatnonzero(codes == order.index(""))[0])
-        place = columns.places([row])[row]
-        raise ColumnError(f"{columns.where}: {place} has no {role}: column '{name}' is empty there", "Fill it in.")
-    if role in ("fold", "repeat") and {label.lower() for label in order} <= _PARTS:
-        message = f"{columns.where}: column '{name}' says {' and '.join(order)}, and not which split a score is of"
-        raise OptionError(message, "Keep the scores of test rows, and number the splits.")
-    if len(order) > _MOST.get(role, len(order)):
-        message = f"{columns.where}: column '{name}' has {len(order):,} different values; the most are {_MOST[role]:,}"
-        raise OptionError(message, f"If another column names the {role}s, give {role}: NAME. Otherwise judge fewer.")
-    return Factor(name, codes, order)
-
-
-def numbers(columns: Frame, position: int) -> Floats:
-    """Return a column as numbers [row], NaN for empty cells.
-
-    Raises:
-        ColumnError: a cell holds a text, or a number so large that its square or a sum may be infinite.
-    """
-    values = columns.numbers(position)
-    missing = ~np.isfinite(values)
-    for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
-        message = f"{columns.places([row])[row]}, column '{columns.names[position]}' holds {values[row]:.4g}"
-        hint = f"Numbers may be up to {LARGEST:g}: give them in another unit, or leave the cell of a failed run empty."
-        raise ColumnError(f"{columns.where}: {message}", hint)
-    if missing.any():
-        texts = columns.texts(position)
-        is_text = np.array([text.lower() not in _NO_NUMBER for text in texts.texts], dtype=np.bool_)
-        for row in np.flatnonzero(missing & is_text[texts.codes])[:1].tolist():
-            place, text = columns.places([row])[row], texts.text_at(row)[:40]
-            message = f"{place}, column '{columns.names[position]}' holds {text!r}, which is no number"
-            raise ColumnError(f"{columns.where}: {message}", "Write a decimal point." if "," in text else "")
-    return np.where(missing, np.nan, values)
+    if most is not None and n_candidates > most:
+        message = f"{n_candidates:,} columns or names look like candidates; the most are {most:,}"
+        raise file.error(OptionError, message, "Judge fewer, and count the others with tried: N.")
 
 
 def plain(name: str) -> str:
