@@ -41,12 +41,12 @@ def judge(
     options: VerdictOptions = VerdictOptions(),
 ) -> int:
     """Say which candidates are better, from your own scores of any library. Nothing is trained."""
-    from seedbed.judgement.judge import judge_file
+    from seedbed.judgement.judge import judge as judged
 
     if output is not None and output.suffix.lower() not in (".html", ".htm", ".json"):
         hint = "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python."
         raise OptionError(f"can't write {output}: a report is HTML or JSON", hint)
-    judgement = judge_file(scores, JudgeOptions(**settings_among(options, JudgeOptions)), command=command_line())
+    judgement = judged(scores, command=command_line(), **settings_among(options, JudgeOptions))
     better, worse = options.fail_unless_better, options.fail_if_worse
     fails = better is not None and not judgement.is_better(better)
     fails = fails or (worse is not None and judgement.is_worse(worse))

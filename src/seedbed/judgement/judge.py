@@ -174,18 +174,14 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
         >>> sb.judge(table, score="accuracy").is_better("new")
         True
     """
-    return judge_file(scores, JudgeOptions(**options), command=command)
-
-
-def judge_file(scores: Any, options: JudgeOptions, *, command: str = "") -> Judgement:
-    """Return the verdicts on scores or predictions; see `judge`."""
+    asked = JudgeOptions(**options)
     if not isinstance(scores, str) or scores != "/dev/stdin":
         name = Path(scores).name if isinstance(scores, str | Path) else "scores"
-        return _judge(read_scores(scores), name, options, command)
+        return _judge(read_scores(scores), name, asked, command)
     with temporary_folder() as folder:  # until the end, as errors look up lines of the file
         if (path := folder / "stdin").write_bytes(sys.stdin.buffer.read(_MOST_STDIN + 1)) > _MOST_STDIN:
             raise DataError(f"stdin: over {_MOST_STDIN >> 20} MiB", "Save the table as a file and give its path.")
-        return _judge(replace(read_scores(path), where="stdin"), "stdin", options, command)
+        return _judge(replace(read_scores(path), where="stdin"), "stdin", asked, command)
 
 
 def _judge(frame: Frame, name: str, options: JudgeOptions, command: str) -> Judgement:

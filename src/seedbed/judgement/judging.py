@@ -175,10 +175,9 @@ def conclude_tables(
         means = {candidate.name: candidate.scores[score].mean for candidate in conclusion.candidates}
         missing = [each for each in names if means.get(each) is None] or [each for each in means if each not in names]
         if missing:
-            raise DataError(
-                f"{name}: {missing[0]} doesn't have scores on all tables ({conclusion.table})",
-                "Give the scores of all candidates on all tables, or leave out what is incomplete.",
-            )
+            message = f"{name}: {missing[0]} doesn't have scores on all tables ({conclusion.table})"
+            hint = "Give the scores of all candidates on all tables, or leave out what is incomplete."
+            raise DataError(message, hint)
         row[:] = [means[each] for each in names]
     losses = -scores if metric.greater_is_better else scores
     ours = losses[:, [names.index(reference)]]
@@ -189,35 +188,33 @@ def conclude_tables(
             raise DataError(message, "Leave that table out.")
         gains = gains / ours
     ranks, verdicts = np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist(), list[TableVerdict]()
-    if enough:
-        by_name = {other: gains[:, names.index(other)] for other in others}
-        tests = {other: signed_rank(gain) for other, gain in by_name.items()}
-        adjusted = holm([p for p, _ in tests.values()], tried=options.tried).tolist()
-        for (other, (p, balance)), p_adjusted in zip(tests.items(), adjusted, strict=True):
-            rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
-            if p_adjusted < options.alpha:
-                rule = "better" if balance > 0 else "worse"
-            verdicts.append(
-                TableVerdict(
-                    candidate=other,
-                    reference=reference,
-                    rule=rule,
-                    short=SHORT[rule],
-                    difference=float(np.median(by_name[other])),
-                    relative=relative,
-                    wins=int((by_name[other] > 0).sum()),
-                    losses=int((by_name[other] < 0).sum()),
-                    n_tables=n,
-                    p=p,
-                    p_adjusted=p_adjusted,
-                )
-            )
-    comparisons, notes = len(others) + options.tried, []
-    if enough and 2.0 ** (1 - n) * comparisons > options.alpha:
-        notes.append(
-            f"With {n} tables and {counted(comparisons, 'comparison')} no signed-rank test can reach p = "
-            f"{options.alpha:g}, however clear the difference: more tables are needed."
+    tests = [
+        (other, gain, *signed_rank(gain)) for other, gain in zip(names, gains.T, strict=True) if other != reference
+    ]
+    adjusted = holm([p for *_, p, _ in tests], tried=options.tried).tolist()
+    for (other, gain, p, balance), p_adjusted in zip(tests, adjusted, strict=True):
+        rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
+        if p_adjusted < options.alpha:
+            rule = "better" if balance > 0 else "worse"
+        verdict = TableVerdict(
+            candidate=other,
+            reference=reference,
+            rule=rule,
+            short=SHORT[rule],
+            difference=float(np.median(gain)),
+            relative=relative,
+            wins=int((gain > 0).sum()),
+            losses=int((gain < 0).sum()),
+            n_tables=n,
+            p=p,
+            p_adjusted=p_adjusted,
         )
+        verdicts += [verdict] if enough else []
+    comparisons, notes = len(others) + options.tried, list[Note]()
+    if enough and 2.0 ** (1 - n) * comparisons > options.alpha:
+        words = f"With {n} tables and {counted(comparisons, 'comparison')} no signed-rank test can reach p = "
+        words += f"{options.alpha:g}, however clear the difference: more tables are needed."
+        notes.append(Note(words))
     reason = f"{n} tables are too few for a verdict over tables, which needs {_FEWEST}"
     return TablesConclusion(
         kind="tables",
@@ -236,7 +233,7 @@ def conclude_tables(
         ranks=Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n),
         candidates=tuple(CandidateSummary(name=each, kind="scores") for each in names),
         tables=tuple(tables),
-        notes=tuple(Note(message=note) for note in notes),
+        notes=tuple(notes),
     )
 
 

@@ -77,14 +77,11 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     }
     wide = file.free() if file.is_wide else []
     if file.is_wide and (len(wide) < 2 or all(of_class.get(i) in truth for i in wide)):
-        hint = (
-            f"Add a column 'candidate', or name it with {spell('candidate', 'NAME')}. Or give each candidate a column."
-        )
-        raise file.error(ColumnError, "no column names the candidate", hint)
+        hint = f"Add a column 'candidate', or name it with {spell('candidate', 'NAME')}. "
+        raise file.error(ColumnError, "no column names the candidate", f"{hint}Or give each candidate a column.")
     row = _rows_of(file)
     lines = read_lines(file)
-    candidates = tuple(names[i] for i in wide) or lines.candidate.labels
-    check_number(file, len(candidates), _MOST_CANDIDATES)
+    check_number(file, len(wide) or len(lines.candidate.labels), _MOST_CANDIDATES)
     predicted = _of_predictions(file, truth, wide) if wide else _of_columns(file, truth, of_class)
     labels, task, hard = predicted.labels, predicted.task, predicted.hard
     target = _of_rows(file, row, predicted.y, "targets")
@@ -103,37 +100,29 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
         splits.append(Split(*at, train, test))
         for both in () if groups is None else np.intersect1d(groups[test], groups[train])[:1].tolist():
             message = f"{lines.split_name(number)} tests some rows of {group.name} {group.labels[both]} and not others"
-            raise file.error(
-                DataError,
-                f"{message}, so its models were trained on the same group",
-                "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
-            )
+            message += ", so its models were trained on the same group"
+            hint = "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does."
+            raise file.error(DataError, message, hint)
     repeat = np.array([split.repeat for split in splits])[lines.split]
     by_name = dict[str, Result]()
-    for each, own, n in zip(
-        lines.candidate.labels or ("each candidate",), lines.of_candidate, lines.n_seeds, strict=True
-    ):
+    in_lines = lines.candidate.labels or ("each candidate",)
+    for each, own, n in zip(in_lines, lines.of_candidate, lines.n_seeds, strict=True):
         seed = lines.place[own]
         cells = np.unique((lines.split[own] * n + seed) * n_rows + row.codes[own])
         if len(cells) < len(own):
+            hint = "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'"
             message = f"{each} has several predictions for one row in the same split and seed"
-            hint = (
-                "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'."
-            )
-            raise file.error(DataError, message, hint)
+            raise file.error(DataError, message, f"{hint}.")
         counts = np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(-1, n)
         last = np.flatnonzero(counts.any(axis=1))[-1] if plan.kind == "cross_validation" else -1
         n_repeats = splits[last].repeat + 1  # the last ones may be missing
         n_missing = (np.array([[len(test)] for test in tested]) - counts)[: n_repeats * plan.folds]
         for number in np.flatnonzero(n_missing.any(axis=1))[:1].tolist():
-            raise file.error(
-                DataError,
-                f"{int(n_missing.sum())} predictions of {each} are missing, the first of them in "
-                f"{lines.split_name(number)}",
-                "All candidates need predictions for the same rows, with as many seeds in all splits. Only the last "
-                "repeats of a cross-validation may be missing.",
-            )
-        for name, p in zip(candidates if wide else [each], predicted.p, strict=True):
+            message = f"{int(n_missing.sum())} predictions of {each} are missing, the first of them in "
+            hint = "All candidates need predictions for the same rows, with as many seeds in all splits. Only the last "
+            hint += "repeats of a cross-validation may be missing."
+            raise file.error(DataError, f"{message}{lines.split_name(number)}", hint)
+        for name, p in zip([names[i] for i in wide] or [each], predicted.p, strict=True):
             dtype = np.float32 if labels else np.float64
             table = np.full((n_repeats, n, n_rows, *p.shape[1:]), np.nan, dtype=dtype)
             table[repeat[own], seed, row.codes[own]] = p[own]
@@ -191,12 +180,12 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     if plan.kind == "held_out":  # the file doesn't say how many rows were trained on
         evidence = replace(evidence, n_train=None)
     conclusion = conclude(conclusion, evidence, without=without_verdict(results, reference, score))
-    summaries = [result.summary() for result in results]
+    candidates = [result.summary() for result in results]
     if hard:
-        summaries = [
-            replace(one, calibration=None, scores={name: one.scores[name] for name in _OF_LABELS}) for one in summaries
-        ]
-    return replace(conclusion, candidates=tuple(summaries))
+        scores_of = [{name: one.scores[name] for name in _OF_LABELS} for one in candidates]
+        pairs = zip(candidates, scores_of, strict=True)
+        candidates = [replace(one, calibration=None, scores=scores) for one, scores in pairs]
+    return replace(conclusion, candidates=tuple(candidates))
 
 
 def _rows_of(file: ScoreFile) -> Factor:
@@ -371,19 +360,18 @@ def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
 
 def _design(plan: PlanSummary, target: NDArray[Any], predicted: _Predicted) -> Protocol:
     """Return the design of a comparison with these splits. Too few rows or groups have no verdict."""
-    n, n_groups, outside, why = len(target), plan.n_groups, None, ""
-    if predicted.labels:
-        outside = n - int(np.bincount(target).max())
-    held_out = plan.kind == "held_out"
-    if held_out and n < _FEWEST_TESTED:
-        why = f"{n} rows are too few for a verdict on a test set (it needs {_FEWEST_TESTED})"
-    elif held_out and outside is not None and outside < _FEWEST_OUTSIDE and not predicted.hard:
-        needs = f"(probabilities need {_FEWEST_OUTSIDE}, predicted labels none)"
-        why = f"{outside} rows outside the largest class are too few for a verdict {needs}"
-    elif held_out and n_groups is not None and n_groups < _FEWEST_GROUPS:
-        why = f"{counted(n_groups, 'group')} are too few for a verdict on a test set (it needs {_FEWEST_GROUPS})"
-    elif not held_out and (few := too_few(n, outside, n_groups)):
-        why = f"{few}, so only scores are shown"
+    n, n_groups, held_out = len(target), plan.n_groups, plan.kind == "held_out"
+    outside = n - int(np.bincount(target).max()) if predicted.labels else None
+    why = "" if held_out else too_few(n, outside, n_groups)
+    why += ", so only scores are shown" if why else ""
+    for number, fewest, what, needs in (
+        (n, _FEWEST_TESTED, f"{n} rows", f"on a test set (it needs {_FEWEST_TESTED})"),
+        (None if predicted.hard else outside, _FEWEST_OUTSIDE, f"{outside} rows outside the largest class",
+         f"(probabilities need {_FEWEST_OUTSIDE}, predicted labels none)"),
+        (n_groups, _FEWEST_GROUPS, counted(n_groups or 0, "group"), f"on a test set (it needs {_FEWEST_GROUPS})"),
+    ):  # fmt: skip
+        if held_out and not why and number is not None and number < fewest:
+            why = f"{what} are too few for a verdict {needs}"
     return Protocol(
         kind="scores_only" if why or plan.kind == "random_splits" else "held_out" if held_out else "cross_validation",
         repeats=plan.repeats,

@@ -75,17 +75,10 @@ LARGEST = 1e30
 _NO_ROWS = "Give a row for each score."
 _PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
 _OTHER_NAMES = {
-    "acc": "accuracy",
-    "bal_acc": "balanced_accuracy",
-    "auc": "roc_auc",
-    "auroc": "roc_auc",
-    "average_precision": "pr_auc",
-    "auprc": "pr_auc",
-    "matthews_corrcoef": "mcc",
-    "brier_score": "brier",
-    "logloss": "log_loss",
+    "acc": "accuracy", "bal_acc": "balanced_accuracy", "auc": "roc_auc", "auroc": "roc_auc", "logloss": "log_loss",
+    "average_precision": "pr_auc", "auprc": "pr_auc", "matthews_corrcoef": "mcc", "brier_score": "brier",
     "r_squared": "r2",
-}
+}  # fmt: skip
 _HIGHER = frozenset(
     {"score", "f1", "f1_macro", "f1_micro", "f1_weighted", "precision", "recall", "sensitivity", "specificity", "kappa",
      "ndcg", "map", "iou", "dice", "bleu", "rouge", "top_1", "top_5", "explained_variance", "reward", "return", "gain",
@@ -192,10 +185,8 @@ class ScoreFile:
         missing = ~np.isfinite(values)
         for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
             message = f"{self.frame.places([row])[row]}, column '{name}' holds {values[row]:.4g}"
-            hint = (
-                f"Numbers may be up to {LARGEST:g}: give them in another unit, or leave the cell of a failed run empty."
-            )
-            raise self.error(ColumnError, message, hint)
+            hint = "give them in another unit, or leave the cell of a failed run empty."
+            raise self.error(ColumnError, message, f"Numbers may be up to {LARGEST:g}: {hint}")
         if missing.any():
             texts = self.frame.texts(position)
             is_text = np.array([text.lower() not in _NO_NUMBER for text in texts.texts], dtype=np.bool_)
@@ -261,11 +252,9 @@ def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
         return None
     target = likely_target(free, usual_only=True)
     if target is None and file.is_wide and "row" in file.roles and not are_scores:
-        hint = (
-            f"Predictions need {spell('target', 'NAME')}, scores of candidates in columns {spell('score', 'accuracy')}."
-        )
         message = "no column names the candidates, and none has a usual name of true values"
-        raise file.error(ColumnError, message, hint)
+        hint = f"Predictions need {spell('target', 'NAME')}, scores of candidates in columns "
+        raise file.error(ColumnError, message, f"{hint}{spell('score', 'accuracy')}.")
     other = likely_target([name for name in free if name != target], usual_only=True)
     if target is not None and other is not None:
         message = f"the columns '{target}' and '{other}' could both hold the true values"

@@ -132,11 +132,8 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
             of_seed = [f"seed {seed.labels[seed.codes[first]]}"] if seed.labels else []
             which = ", ".join([lines.split_name(lines.split[first])] * (n_splits > 1) + of_seed)
             message = f"{places[first]} and {places[second]} are both scores of {name}"
-            hint = (
-                "Keep one of them."
-                if of_seed
-                else "Keep one of them; if they are different seeds, add a column 'seed'."
-            )
+            unless = "" if of_seed else "; if they are different seeds, add a column 'seed'"
+            hint = f"Keep one of them{unless}."
             if not which:
                 which = "and no column says whether they are folds, random splits or seeds"
                 hint = "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give "
