@@ -45,7 +45,7 @@ def outputs_of(table, n=5):
         threshold=0.5,
         follow_up=expanded.follow_up,
     )
-    n_outputs = table.outcome.n_levels(table.labels, model.follow_up) or expanded.n_outputs
+    n_outputs = table.outcome.n_levels(model.follow_up) or expanded.n_outputs
     return np.random.default_rng(0).normal(size=(3, n, n_outputs)), model
 
 

@@ -95,7 +95,7 @@ class Ensemble:
     @property
     def n_levels(self) -> int:
         """The levels of the last column of the networks, if rows are expanded; else 0."""
-        return self.outcome.n_levels(self.labels, self.follow_up)
+        return self.outcome.n_levels(self.follow_up)
 
     @property
     def schemas(self) -> tuple[ColumnSchema, ...]:

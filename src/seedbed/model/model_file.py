@@ -250,7 +250,7 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     if target.follow_up is not UNSET:
         time = target.follow_up
         follow_up = FollowUp(time.time, time.horizon, tuple(time.clock), time.start, unit=time.unit)
-    n_levels = outcome.n_levels(target.labels, follow_up)
+    n_levels = outcome.n_levels(follow_up)
     if n_levels and len(preprocessor.layout.schemas[-1].levels) != n_levels:
         raise ModelFileError("its last column isn't the interval")
     of_row = outcome.values(np.zeros((1, 1, n_levels or n_outputs))).shape[2:]

@@ -100,7 +100,7 @@ def left_out_errors(table: Table, predicted: Floats) -> LeftOutErrors | None:
     Args:
         predicted: probabilities [row, class], or numbers [row]; NaN for rows without a prediction.
     """
-    if not outcome_of(table.task).has_sets:
+    if outcome_of(table.task).is_expanded:
         return None
     (errors, codes), n_classes = table.outcome.errors(table.target, predicted), max(1, len(table.labels))
     known = np.isfinite(errors)

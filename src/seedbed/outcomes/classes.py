@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -30,6 +31,9 @@ class _Classes(Outcome):
         task = "binary" if len(present) == 2 else "multiclass"
         return {"target": codes.astype(np.int64), "labels": tuple(labels[code] for code in present), "task": task}
 
+    def effect(self, values: Floats, fitted: Fitted, code: int) -> Floats:
+        return self.probabilities(values)[..., code]
+
     def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
         classes, outputs = np.asarray(estimator.classes_, dtype=np.intp), np.asarray(estimator.predict_proba(X))
         if outputs.shape != (len(X), len(classes)) or not np.isfinite(outputs).all():
@@ -46,9 +50,6 @@ class Binary(_Classes):
     loss = "bce"
     has_threshold = True
 
-    def fits(self, labels: Sequence[str], follow_up: object) -> bool:
-        return len(labels) == 2 and follow_up is None
-
     def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
         return np.asarray(ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1)))
 
@@ -61,9 +62,6 @@ class Binary(_Classes):
     def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
         limit = fitted.threshold if threshold is None else threshold
         return np.asarray(fitted.classes_[(values > limit).astype(np.int64)])
-
-    def effect(self, values: Floats, fitted: Fitted, code: int) -> Floats:
-        return values if code else 1 - values
 
     def check_threshold(self, threshold: float | None) -> None:
         if threshold is not None and not 0 <= threshold <= 1:
@@ -78,21 +76,13 @@ class Binary(_Classes):
     def offset(self, target: str, labels: Sequence[str]) -> str:
         return f"the mean probability of {target} {labels[-1]} minus its share of rows, in points"
 
-    def answers(self, labels: Sequence[str], follow_up: object) -> list[str]:
-        return [f"probability_{labels[1]}"]
-
 
 class Multiclass(_Classes):
     """Several labels: networks give a logit of each."""
 
     task = learns = "multiclass"
     loss = "cross_entropy"
-
-    def n_outputs(self, labels: Sequence[str]) -> int:
-        return len(labels)
-
-    def fits(self, labels: Sequence[str], follow_up: object) -> bool:
-        return len(labels) > 2 and follow_up is None
+    n_labels = range(3, sys.maxsize)
 
     def prior(self, rows: Observed, some: Ints) -> NDArray[Any]:
         return np.asarray(np.bincount(rows.target[some], minlength=rows.n_classes) / len(some))
@@ -110,19 +100,13 @@ class Multiclass(_Classes):
         if len(fitted.labels) == len(table.labels):
             return values.astype(np.float32)
         present = [table.labels.index(label) for label in fitted.labels]
-        known = values if fitted.task == "multiclass" else BINARY.probabilities(values)
+        known = values if len(fitted.labels) > 2 else BINARY.probabilities(values)
         whole = np.zeros((*known.shape[:-1], len(table.labels)), dtype=np.float32)
         whole[..., present] = known  # a class without training rows keeps 0
         return whole
 
     def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
         return np.asarray(fitted.classes_[values.argmax(axis=1)])
-
-    def effect(self, values: Floats, fitted: Fitted, code: int) -> Floats:
-        return values[..., code]
-
-    def code_of(self, labels: Sequence[str]) -> None:
-        return None
 
 
 BINARY = Binary()

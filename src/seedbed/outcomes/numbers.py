@@ -25,6 +25,7 @@ class Number(Outcome):
     of_single_runs = "r2", "squared_error"
     linear = "linear"
     is_number = True
+    n_labels = range(1)
     prior_words = "predicts the mean of the training rows"
     linear_words = "ridge regression"
     loss_words = "squared error"
@@ -37,9 +38,6 @@ class Number(Outcome):
         "predict_survival": "only models of survival predict survival",
         "predict_set": "a regression model has no sets of labels; use predict_interval",
     }
-
-    def fits(self, labels: Sequence[str], follow_up: object) -> bool:
-        return not labels and follow_up is None
 
     def n_outside(self, rows: Observed, some: Ints | slice = slice(None)) -> None:
         return None
@@ -57,14 +55,8 @@ class Number(Outcome):
             raise ValueError(f"predict gave {list(numbers.shape)} numbers, or some that aren't finite")
         return numbers.reshape(len(X))  # some regressors return [row, 1]
 
-    def keys(self, fitted: Fitted, at: Sequence[float] = ()) -> Sequence[str]:
-        return ()
-
     def parts_of(self, values: Floats, fitted: Fitted, at: Sequence[float] = ()) -> Floats:
         return np.empty((len(values), 0))
-
-    def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
-        return values
 
     def errors(self, target: NDArray[Any], predicted: Floats) -> tuple[Floats, Ints]:
         return np.abs(predicted - target), np.zeros(len(target), dtype=np.int64)

@@ -37,8 +37,6 @@ class Fitted(Protocol):
     """What an outcome needs of a model; `Ensemble` explains the attributes."""
 
     @property
-    def task(self) -> Task: ...
-    @property
     def labels(self) -> tuple[str, ...]: ...
     @property
     def classes_(self) -> NDArray[Any]: ...
@@ -81,7 +79,7 @@ class Outcome:
         linear: the name of the linear model.
         has_classes: whether labels are predicted; `has_threshold`, by a threshold.
         is_number: whether networks give numbers, standardised, and no probabilities.
-        has_sets: whether labels or numbers have prediction sets.
+        n_labels: how many labels a model can have.
         estimator, method: the kind of scikit-learn's estimators that predict it, and their method.
         prior_words, linear_words: what the prior and the linear model are; `few_words`, of both; `prior_name`, the
             name of the prior in sentences.
@@ -103,7 +101,7 @@ class Outcome:
     has_classes: ClassVar[bool] = False
     has_threshold: ClassVar[bool] = False
     is_number: ClassVar[bool] = False
-    has_sets: ClassVar[bool] = True
+    n_labels: ClassVar[range] = range(2, 3)
     prior_words: ClassVar[str] = "predicts the class frequencies of the training rows"
     prior_name: ClassVar[str] = "prior"
     loss_words: ClassVar[str] = "log loss"
@@ -125,11 +123,11 @@ class Outcome:
 
     def n_outputs(self, labels: Sequence[str]) -> int:
         """Return the outputs of a network: a logit of the second of two labels, a logit per class, or a number."""
-        return 1
+        return len(labels) if len(labels) > 2 else 1
 
     def fits(self, labels: Sequence[str], follow_up: object) -> bool:
         """Return whether a model of this task can have such labels, and a follow-up or None."""
-        raise NotImplementedError
+        return len(labels) in self.n_labels and (follow_up is not None) == self.is_expanded
 
     def present(self, target: NDArray[Any], labels: Sequence[str]) -> dict[str, Any]:
         """Return the fields of a table of training rows that differ from the whole table's, as some classes may be
@@ -137,16 +135,13 @@ class Outcome:
         return {}
 
     def expanded(self, rows: Observed, like: FollowUp | None) -> Expansion | None:
-        """Return the rows that networks train on; None if these are the rows themselves.
-
-        Args:
-            like: the follow-up of rows that were expanded before.
-        """
+        """Return the rows that networks train on, with the clock of `like`, the follow-up of rows that were expanded
+        before; None if these are the rows themselves."""
         return None
 
-    def n_levels(self, labels: Sequence[str], follow_up: FollowUp | None) -> int:
+    def n_levels(self, follow_up: FollowUp | None) -> int:
         """Return how many levels the column of expanded rows has; 0 if rows aren't expanded."""
-        return 0
+        return 0 if follow_up is None else len(follow_up.cuts)
 
     def truth(self, rows: Observed) -> NDArray[Any]:
         """Return what scores compare predictions with [row, ...]."""
@@ -162,8 +157,7 @@ class Outcome:
         return int(counts.sum() - counts.max())
 
     def prior(self, rows: Observed, some: Ints) -> NDArray[Any]:
-        """Return the prediction for any new row that knows the target of some rows alone, as
-        `scored`."""
+        """Return the prediction for any new row that knows the target of some rows alone, as `scored`."""
         return np.asarray(rows.target[some].mean())
 
     def columns(self, fitted: Fitted) -> list[str]:
@@ -173,11 +167,8 @@ class Outcome:
     # Outputs
 
     def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
-        """Return probabilities [..., class] or numbers [...] of outputs [..., output].
-
-        Args:
-            scale: mean and deviation of a numeric target, if outputs are standardised.
-        """
+        """Return probabilities [..., class] or numbers [...] of outputs [..., output]; `scale` is the mean and the
+        deviation of a numeric target, if outputs are standardised."""
         raise NotImplementedError
 
     def values(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
@@ -198,7 +189,7 @@ class Outcome:
 
     def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
         """Return the predicted label, number, or median survival, of each row [row]."""
-        raise NotImplementedError
+        return values
 
     def keys(self, fitted: Fitted, at: Sequence[float] = ()) -> Sequence[str]:
         """Return what the probabilities beside a prediction are of: labels, or times of survival."""
@@ -209,19 +200,13 @@ class Outcome:
         return self.probabilities(values)
 
     def errors(self, target: NDArray[Any], predicted: Floats) -> tuple[Floats, Ints]:
-        """Return the error of each row that prediction sets are made by [row], and the class that it counts for [row].
-
-        Args:
-            predicted: as `predicted` [row, ...].
-        """
+        """Return the error of each row that prediction sets are made by [row], and the class that it counts for [row],
+        of predictions as `predicted` returns them [row, ...]."""
         return 1 - predicted[np.arange(len(target)), target], target
 
     def covering(self, predicted: Floats, limits: Floats) -> NDArray[Any]:
-        """Return the set of each row as booleans [row, class], or the ends of each interval [row, 2].
-
-        Args:
-            limits: the largest error that is admitted [class].
-        """
+        """Return the set of each row as booleans [row, class], or the ends of each interval [row, 2]; `limits` are the
+        largest errors that are admitted [class]."""
         return np.asarray(1 - predicted <= limits)
 
     def effect(self, values: Floats, fitted: Fitted, code: int) -> Floats:
@@ -230,14 +215,11 @@ class Outcome:
 
     def code_of(self, labels: Sequence[str]) -> int | None:
         """Return the class whose probability effects show if none is named; None if one must be named."""
-        return len(labels) // 2
+        return len(labels) // 2 if len(labels) < 3 else None
 
     def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
-        """Return what a fitted scikit-learn estimator predicts for rows [row, column], as `scored`.
-
-        Raises:
-            ValueError: of another shape, or not finite.
-        """
+        """Return what a fitted scikit-learn estimator predicts for rows [row, column], as `scored`; raise ValueError
+        for another shape, or numbers that aren't finite."""
         raise NotImplementedError
 
     # Options
@@ -283,4 +265,4 @@ class Outcome:
 
     def answers(self, labels: Sequence[str], follow_up: FollowUp | None) -> list[str]:
         """Return the columns of out-of-fold predictions."""
-        return [f"probability_{label}" for label in labels]
+        return [self.prefix + label for label in labels[self.has_threshold :]]

@@ -28,7 +28,6 @@ class Survival(Outcome):
     in_words = ""
     shown = ("uno_c",)
     of_single_runs = "uno_c", "uno_c"
-    has_sets = False
     prior_name = "Kaplan-Meier"
     loss_words = "log loss of the intervals"
     prior_words = "Kaplan-Meier estimate of the training rows"
@@ -41,9 +40,6 @@ class Survival(Outcome):
         "predict_proba": "a survival model has no probabilities of classes; use predict_survival",
         "predict_interval": "only a model of numbers has intervals; use predict_survival",
     }
-
-    def fits(self, labels: Sequence[str], follow_up: object) -> bool:
-        return len(labels) == 2 and follow_up is not None
 
     def expanded(self, rows: Observed, like: FollowUp | None) -> Expansion:
         """Return a row for each interval up to the horizon in which a row was under observation. Its label is the
@@ -59,9 +55,6 @@ class Survival(Outcome):
         target = (events[of_row] & (interval == last[of_row])).astype(np.int64)
         levels = tuple(str(number + 1) for number in range(len(follow_up.cuts)))
         return Expansion(of_row, "interval", levels, interval, target, follow_up)
-
-    def n_levels(self, labels: Sequence[str], follow_up: FollowUp | None) -> int:
-        return 0 if follow_up is None else len(follow_up.cuts)
 
     def columns(self, fitted: Fitted) -> list[str]:
         return [_of(fitted).time, _of(fitted).start]
