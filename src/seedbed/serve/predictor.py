@@ -66,7 +66,7 @@ def answer_type(model: Model) -> Any:
     flags: Any = TypedDict("Flags", dict.fromkeys(FLAGS, list[str]))  # type: ignore[misc]
     fields: list[Any] = [(outcome.answer, str if outcome.has_classes else of_number)]
     fields += [(outcome.parts, dict[str, float])] if outcome.parts else []
-    fields += [(name, kind | UnsetType, UNSET) for name, kind in sets.items()] if outcome.has_sets else []
+    fields += [] if outcome.is_expanded else [(name, kind | UnsetType, UNSET) for name, kind in sets.items()]
     fields += [("spread", float), ("flags", flags), ("doubtful", bool)]
     prediction = msgspec.defstruct("Prediction", fields, kw_only=True)
     return msgspec.defstruct("Answer", [("predictions", list[prediction]), ("ignored", list[str] | UnsetType, UNSET)])  # type: ignore[valid-type]
