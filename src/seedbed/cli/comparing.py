@@ -8,7 +8,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,9 +128,10 @@ def _answer(
             show_now(f"Planning. {read.name}: {size}, predicting {read.target_name}")
         from seedbed.experiment.by_column import grouping_of
         from seedbed.experiment.request import Request, carry_out_request
-        from seedbed.experiment.run_folder import open_folder
+        from seedbed.experiment.run_folder import folder_for, open_folder
         from seedbed.report.progress import ProgressDisplay
         from seedbed.report.sentences import serious_sentences
+        from seedbed.training.native.library import kernel
 
         lrs, named = options.recipe.lrs(), options.candidate
         request = Request(
@@ -157,7 +158,17 @@ def _answer(
     # On a terminal, warnings are shown while the models train, and once more with the result.
     serious = serious_sentences(experiment.table.notes)
     is_seen = sys.stdout.isatty() and sys.stderr.isatty()
-    folder = _announce_plan(request, options, () if is_seen and not options.as_json else serious)
+    lines = [*plan.modules(), plan.sentence()]
+    if kernel("float32").instructions == "SSE4.2":
+        lines.append("this processor has no AVX2, so networks train up to three times more slowly")
+    if trained is not None:
+        lines = [f"the comparison in {request.source} isn't trained again"]
+    say(run, *(() if is_seen and not options.as_json else serious), *lines)
+    first = folder = run.folder(question, experiment.table.name)
+    if not run.out:
+        folder, differing = folder_for(plan, folder)
+        if differing:
+            say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
     with open_folder(plan, folder, overwrite=overwrite) as opened:
         n_splits = opened.checkpoint.n_splits
         if opened.finished is None and trained is None and n_splits:
@@ -180,26 +191,6 @@ def _answer(
     if comparison.ended == "interrupted":
         return _INTERRUPTED
     return _exit_status(name, comparison)
-
-
-def _announce_plan(request: Request, options: CompareOptions, warnings: Sequence[str]) -> Path:
-    """Say what is planned, and return the folder of the run."""
-    from seedbed.experiment.run_folder import folder_for
-    from seedbed.training.native.library import kernel
-
-    plan, run = request.plan, options.run
-    first = folder = run.folder(request.question, plan.experiment.table.name)
-    lines = [*plan.modules(), plan.sentence()]
-    if kernel("float32").instructions == "SSE4.2":
-        lines.append("this processor has no AVX2, so networks train up to three times more slowly")
-    if request.finished is not None:
-        lines = [f"the comparison in {request.source} isn't trained again"]
-    say(run, *warnings, *lines)
-    if not run.out:
-        folder, differing = folder_for(plan, folder)
-        if differing:
-            say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
-    return folder
 
 
 def _print_and_save(comparison: Comparison, opened: RunFolder, options: CompareOptions) -> list[Path]:

@@ -131,9 +131,8 @@ def predict(
         about = {"files": [str(output)], "n_rows": frame.n_rows, "notes": documents}
         print(json.dumps({**about, "warnings": list(fitted.warnings)}))
     if not quiet:
-        print_stderr(*doubts(fitted.warnings))
-        for note in join_notes(notes):
-            print_stderr(f"{note.code or 'note'}: {note.message}")
+        joined = (f"{note.code or 'note'}: {note.message}" for note in join_notes(notes))
+        print_stderr(*doubts(fitted.warnings), *joined)
         if output is not None:
             print_stderr(f"wrote {output}: {counted(frame.n_rows, 'row')}")
 
@@ -154,10 +153,8 @@ def export(
         notes = [asdict(note) for note in exported.notes]
         print(json.dumps({"files": [str(path) for path in exported.files], "notes": notes}))
     elif not quiet:
-        for note in exported.notes:
-            print_stderr(f"note: {note.message}")
-        for path in exported.files:
-            print_stderr(f"wrote {path}")
+        print_stderr(*(f"note: {note.message}" for note in exported.notes))
+        print_stderr(*(f"wrote {path}" for path in exported.files))
 
 
 def serve(
@@ -182,9 +179,6 @@ def serve(
 
     address = Address(host, port, token, allow_host)
     fitted = load_model(model)
-
-    def started(url: str) -> None:
-        print_stderr(f"serving {fitted.candidate} at {url} (Ctrl-C ends it)")
-
     with command_line_options(False):  # requests have no options
-        serve_model(fitted, address, started=started)
+        line = f"serving {fitted.candidate} at {{}} (Ctrl-C ends it)"
+        serve_model(fitted, address, started=lambda url: print_stderr(line.format(url)))

@@ -6,7 +6,7 @@ import json
 import shlex
 import webbrowser
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -73,7 +73,7 @@ def report(
     from seedbed.evaluation.summaries import Conclusion, TablesConclusion
     from seedbed.report.judgement_text import tables_text
     from seedbed.report.sentences import training_text
-    from seedbed.report.stored import read_summary
+    from seedbed.report.stored import read_summary, write_report
     from seedbed.report.terminal import comparison_text, glance_text
 
     if (text or open) and format != "html":
@@ -88,23 +88,8 @@ def report(
         else:
             print(training_text(summary))
         return
-    paths = _draw(summary, run, output, format)
-    if as_json:
-        print(json.dumps({"files": [str(path) for path in paths]}, allow_nan=False))
-    elif not quiet:
-        print_stderr(*(f"wrote {path}" for path in paths))
-        if format == "html" and not open:
-            place = f" -o {shlex.quote(str(output))}" if output is not None else ""
-            print_stderr(f"Next:     seedbed report {shlex.quote(str(run))}{place} --open")
-    if open:
-        _open(paths[0])
-
-
-def _draw(summary: Any, run: Path, output: Path | None, format: str) -> list[Path]:
-    """Write the report or the pictures of a run, and return their paths."""
     from seedbed.figures.pictures import save_pictures
     from seedbed.files import altered_files, write_digests
-    from seedbed.report.stored import write_report
 
     folder = run if run.is_dir() else run.parent
     if format == "html":
@@ -117,7 +102,15 @@ def _draw(summary: Any, run: Path, output: Path | None, format: str) -> list[Pat
         paths = save_pictures(summary, pictures, format)
     if altered_files(folder) is not None and (drawn := [path for path in paths if path.parent == folder]):
         write_digests(drawn)
-    return paths
+    if as_json:
+        print(json.dumps({"files": [str(path) for path in paths]}, allow_nan=False))
+    elif not quiet:
+        print_stderr(*(f"wrote {path}" for path in paths))
+        if format == "html" and not open:
+            place = f" -o {shlex.quote(str(output))}" if output is not None else ""
+            print_stderr(f"Next:     seedbed report {shlex.quote(str(run))}{place} --open")
+    if open:
+        _open(paths[0])
 
 
 def play(

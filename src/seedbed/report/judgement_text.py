@@ -8,6 +8,7 @@ from seedbed.errors import counted, visible
 from seedbed.evaluation.metrics import find_metric, measure, p_words, signed
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion
 from seedbed.report.advice import join_words
+from seedbed.report.sentences import weak_points
 from seedbed.report.tables import WIDTH, NumberTable, fold_text, table_lines
 
 _MOST_TABLES = 40
@@ -25,22 +26,18 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
         if plan.kind == "random_splits":
             yield f"Random splits: corrected for their overlap, Student's t with {plan.df} degrees of freedom."
         if plan.kind == "held_out":
-            seeds = plan.seeds > 1
-            models = (
-                "models trained on these training rows, with these or other seeds" if seeds else "these fitted models"
-            )
+            models = "these fitted models"
+            if plan.seeds > 1:
+                models = "models trained on these training rows, with these or other seeds"
             like = f"rows like these {conclusion.n_rows:,}"
             like = like if plan.n_groups is None else f"groups like these {plan.n_groups:,}"
             yield (
                 f"If all rows are of one test set, this holds for {models}, on {like}. "
                 "It doesn't say what training again on other rows would give: for that, judge a cross-validation."
             )
-            if metric.name == "accuracy" and not seeds and plan.n_groups is None:
+            if metric.name == "accuracy" and plan.seeds == 1 and plan.n_groups is None:
                 yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
-        if plan.kind == "cross_validation" and plan.folds < 5:
-            yield f"{plan.folds} folds give rough intervals: use 5 or more."
-        for without in conclusion.no_verdict:
-            yield f"No verdict on {without.candidate}: {without.reason}."
+        yield from weak_points(conclusion)
     scale = find_metric(metric.name)
     for one in conclusion.on_these_rows:
         gain = f"{scale.signed(one.difference)}{' points' * scale.percent}"

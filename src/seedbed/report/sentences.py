@@ -57,9 +57,7 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
             "floor": f": a {part} of {share}, as {conclusion.reference} makes hardly any errors",
         }
         yield f"The margin is {margin_words(metric)} in {what}{source[metric.margin_source]}."
-        if plan.kind == "cross_validation" and plan.folds < _FEW_FOLDS:
-            yield f"{plan.folds} folds give rough intervals: use {_FEW_FOLDS} or more."
-        yield from (f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict)
+        yield from weak_points(conclusion)
     shares = [100 * verdict.seed_share for verdict in conclusion.verdicts if verdict.seed_share is not None]
     if shares and plan.seeds > 1:  # one seed doesn't show how much seeds matter
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
@@ -76,6 +74,13 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
             notes.setdefault(candidate.description, []).append(candidate.name)
     yield from (f"{join_words(names, 3)}: {note}." for note, names in notes.items())
     yield from (f"Note: {check.message}" for check in conclusion.checks)
+
+
+def weak_points(conclusion: Conclusion) -> Iterator[str]:
+    """Yield that there are few folds, and which candidates have no verdict."""
+    if conclusion.plan.kind == "cross_validation" and conclusion.plan.folds < _FEW_FOLDS:
+        yield f"{conclusion.plan.folds} folds give rough intervals: use {_FEW_FOLDS} or more."
+    yield from (f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict)
 
 
 def spread(conclusion: Conclusion) -> str:
@@ -141,11 +146,10 @@ def join_notes(notes: Iterable[Note]) -> list[Note]:
     joined = []
     for groups in alike.values():
         is_many = len(groups) > _MOST_ALIKE
-        for first, *others in [[note for group in groups for note in group]] if is_many else groups:
-            words = (
-                f"{'similarly' if is_many else 'the same holds for'} {join_words([one.column for one in others], 3)}"
-            )
-            joined.append(replace(first, message=f"{first.message}; {words}") if others and first.column else first)
+        how = "similarly" if is_many else "the same holds for"
+        for first, *others in [sum(groups, list[Note]())] if is_many else groups:
+            message = f"{first.message}; {how} {join_words([one.column for one in others], 3)}"
+            joined.append(replace(first, message=message) if others and first.column else first)
     return joined
 
 
@@ -187,10 +191,9 @@ def training_sentences(summary: TrainingSummary) -> Iterator[str]:
         yield f"One network on one split, after {epochs}: another seed or split may give another result."
         yield "More 'seeds' show other random starts, a comparison other splits."
         return
-    extremes = ""
-    if run.n >= _FEWEST_FOR_TENTHS:  # of fewer, the headline has them
-        *_, lowest, highest = _places(score, run)
-        extremes = f": the lowest at {lowest}, the highest at {highest}"
+    *_, lowest, highest = _places(score, run)
+    # Of fewer, the headline has them.
+    extremes = f": the lowest at {lowest}, the highest at {highest}" if run.n >= _FEWEST_FOR_TENTHS else ""
     yield f"{counted(run.n, 'network')} that differ only in their seed, after {epochs}{extremes}."
     if one.n_diverged:
         lost = f"{one.n_diverged:,} of {counted(one.n_networks, 'network')} diverged and are left out"
