@@ -157,17 +157,12 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
         compact[name] = packed[:, : int(has_score.sum(axis=1).max())]
     if empty := [name for name, values in compact.items() if not values.size]:
         raise file.error(DataError, f"{_list_words(empty)} has no score at all", "Leave it out.")
-    complete = {name: np.isfinite(values).all(axis=1) for name, values in compact.items()}
-    kept_splits = np.logical_and.reduce(list(complete.values()))
+    complete = np.array([np.isfinite(values).all(axis=1) for values in compact.values()])
+    kept_splits, names = np.logical_and.reduce(complete), [*compact]
     if kept_splits.all():
         return compact, ""
-    missing_scores = _list_words(
-        [
-            f"{name} in {lines.split_name(split)}"
-            for name, is_complete in complete.items()
-            for split in np.flatnonzero(~is_complete).tolist()
-        ]
-    )
+    missing = np.argwhere(~complete).tolist()
+    missing_scores = _list_words([f"{names[place]} in {lines.split_name(split)}" for place, split in missing])
     if not file.options.drop_incomplete:
         seeds = ", with all of their seeds" if any(values.shape[1] > 1 for values in compact.values()) else ""
         hint = f"All candidates need all splits{seeds}. If a run failed, report that; "

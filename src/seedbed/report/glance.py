@@ -343,11 +343,15 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     decimals = max(0, 1 if screen.unit == "points" else 2 - math.floor(math.log10(high - low)))
     marks = {}
     for name, span in spans.items():
-        middle, first, last = span.mean, span.low, span.high
-        texts = [signed(end, decimals).replace("-", "−") for end in (middle, first, last)]
-        words = f"{texts[0]} ({texts[1]} to {texts[2]})"
-        point = place(middle) if low <= middle <= high else None
-        marks[name] = Mark(place(first), round(place(last) - place(first), 2), point, words, first < low, last > high)
+        middle, *ends = (signed(end, decimals).replace("-", "−") for end in (span.mean, span.low, span.high))
+        marks[name] = Mark(
+            left=place(span.low),
+            width=round(place(span.high) - place(span.low), 2),
+            point=place(span.mean) if low <= span.mean <= high else None,
+            words=f"{middle} ({' to '.join(ends)})",
+            cut_left=span.low < low,
+            cut_right=span.high > high,
+        )
     zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
     power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
     step = next(power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS)
@@ -359,24 +363,17 @@ def forest_of(screen: FirstScreen) -> Forest | None:
 
 
 def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[float, float]:
-    """Return the ends of an axis of differences. It contains 0 and all intervals, except those of a minority that
-    are so far off that they would squeeze the typical one.
-
-    Args:
-        intervals: (low, high) of each; at least one.
-        least: the axis reaches at least this far to either side.
+    """Return the ends of an axis of differences, which reaches at least so far to either side. It contains all
+    intervals, except those of a minority that are so far off that they would squeeze the typical one.
     """
-    near_ones = sorted(intervals, key=lambda ends: max(abs(ends[0]), abs(ends[1])))
-    widths = sorted(high - low for low, high in intervals)
+    widths = sorted(end - start for start, end in intervals)
     typical = max(widths[(len(widths) - 1) // 2], 2 * least)
-
-    def ends() -> tuple[float, float]:
-        return min(-least, *(low for low, _ in near_ones), 0.0), max(least, *(high for _, high in near_ones), 0.0)
-
-    fewest = len(intervals) // 2 + 1
-    while len(near_ones) > fewest and (ends()[1] - ends()[0]) * _SQUEEZED > typical:
-        near_ones.pop()
-    low, high = ends()
+    low, high, fewest = -least, least, len(intervals) // 2 + 1
+    for number, (start, end) in enumerate(sorted(intervals, key=lambda ends: max(map(abs, ends)))):
+        wider = min(low, start), max(high, end)
+        if number >= fewest and (wider[1] - wider[0]) * _SQUEEZED > typical:
+            break
+        low, high = wider
     low, high = min(low, -high / _LOPSIDED), max(high, -low / _LOPSIDED)
     air = (high - low) * _AIR or 1.0
     return low - air, high + air
