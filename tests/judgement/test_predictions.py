@@ -240,6 +240,10 @@ def test_the_true_values_are_never_a_candidate(scores, name):
 
 LONG_CASES = {
     "a missing prediction": (lambda f: f.iloc[1:], "1 predictions of plain are missing, the first of them in repeat 0"),
+    "a missing repeat": (
+        lambda f: f[(f["candidate"] == "plain") | (f["repeat"] == 0)],
+        "of sharp are missing, the first",
+    ),
     "a prediction given twice": (lambda f: pd.concat([f, f.iloc[:1]]), "several predictions for one row"),
     "a row with two targets": (
         lambda f: f.assign(y=f["y"].where(f.index > 0, {"no": "yes", "yes": "no"}[f["y"][0]])),

@@ -114,29 +114,26 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
             message = f"{each} has several predictions for one row in the same split and seed"
             raise file.error(DataError, message, f"{hint}.")
         counts = np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(-1, n)
-        last = np.flatnonzero(counts.any(axis=1))[-1] if plan.kind == "cross_validation" else -1
-        n_repeats = splits[last].repeat + 1  # the last ones may be missing
-        n_missing = (np.array([[len(test)] for test in tested]) - counts)[: n_repeats * plan.folds]
+        n_missing = np.array([[len(test)] for test in tested]) - counts
         for number in np.flatnonzero(n_missing.any(axis=1))[:1].tolist():
             message = f"{int(n_missing.sum())} predictions of {each} are missing, the first of them in "
-            hint = "All candidates need predictions for the same rows, with as many seeds in all splits. Only the last "
-            hint += "repeats of a cross-validation may be missing."
+            hint = "All candidates need predictions for the same rows, with as many seeds in all splits."
             raise file.error(DataError, f"{message}{lines.split_name(number)}", hint)
         for name, p in zip([names[i] for i in wide] or [each], predicted.p, strict=True):
             dtype = np.float32 if labels else np.float64
-            table = np.full((n_repeats, n, n_rows, *p.shape[1:]), np.nan, dtype=dtype)
+            table = np.full((splits[-1].repeat + 1, n, n_rows, *p.shape[1:]), np.nan, dtype=dtype)
             table[repeat[own], seed, row.codes[own]] = p[own]
             by_name[name] = Result(
                 name=name,
                 alpha=options.alpha,
                 target=target,
-                splits=tuple(split for split in splits if split.repeat < n_repeats),
+                splits=tuple(splits),
                 design=design,
                 predictions=table,
                 task=task,
                 groups=groups,
             )
-    testable_scores = [name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks]
+    testable_scores = [name for name, one in METRICS.items() if one.row_loss and task in one.tasks]
     testable_scores = ["accuracy"] if hard else testable_scores
     score = options.score or ("accuracy" if hard else outcome_of(task).metric)
     if score not in testable_scores:
