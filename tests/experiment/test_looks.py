@@ -63,22 +63,16 @@ def test_the_verdicts_of_each_look_are_computed_once_also_where_the_run_stops(st
     assert found.conclusion == add_details(conclude_results(found), found)
 
 
-def test_looks_change_no_result(planned, same, monkeypatch):
-    plans = [planned("relu:3", "linear:3", name="default", repeats=4, baselines=["prior"]) for _ in range(2)]
-    assert plans[0].looks == (1, 2, 3, 4)
-    looked = run(plans[0])
-    monkeypatch.setattr("seedbed.experiment.plan.STOPS", ())
-    assert plans[1].looks == (4,)
-    whole = run(plans[1])
-    for name in ("relu:3", "linear:3"):
-        same(looked[name], whole[name], 1e-6)
-        np.testing.assert_array_equal(looked[name].epochs, whole[name].epochs)
-    np.testing.assert_array_equal(looked["prior"].predictions, whole["prior"].predictions)
-
-
 def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_at_the_end(planned):
     looks = [planned("relu:3", "linear:3", repeats=n).looks for n in (1, 3, 4, 10, 25)]
     assert looks == [(1,), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 5, 10), (1, 2, 3, 5, 10, 25)]
+
+
+def test_the_parts_up_to_each_look_are_all_splits_once_and_in_order(planned):
+    plan = planned("relu:3", "tanh:3", repeats=7)
+    parts = [plan.splits_of(part) for part in range(len(plan.looks))]
+    assert np.concatenate(parts).tolist() == list(range(21))
+    assert [{plan.splits[number].repeat for number in part} for part in parts] == [{0}, {1}, {2}, {3, 4}, {5, 6}]
 
 
 def test_each_fit_is_counted_once(planned):

@@ -15,7 +15,6 @@ from seedbed.data.splits import Split
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.estimates import corrected_t
 from seedbed.evaluation.protocol import protocol
-from seedbed.evaluation.verdicts import fold_differences
 from seedbed.networks.draws import derive
 from seedbed.report.terminal import comparison_text
 from seedbed.scoring import Result, score
@@ -126,15 +125,6 @@ def test_units_and_origin_of_the_target_change_only_the_absolute_error(compared,
         assert same.scores["squared_error"].mean == pytest.approx(one.scores["squared_error"].mean, rel=1e-3)
         assert same.scores["mae"].mean == pytest.approx(1e-3 * one.scores["mae"].mean, rel=1e-3)
     assert [one.rule for one in other.verdicts] == [one.rule for one in found.verdicts]
-
-
-def test_the_verdict_is_the_corrected_t_of_squared_errors_without_accuracy(found, rows):
-    losses = [by_fold(found, name, sk.mean_squared_error).reshape(2, 3, -1) for name in ("linear:3", "tanh:4")]
-    losses = [one / variance_over_folds(found) for one in losses]
-    by_hand = corrected_t(fold_differences(*losses), comparisons=3)
-    verdict = found.verdicts[0]
-    assert (verdict.difference, verdict.low, verdict.high) == pytest.approx((by_hand.mean, by_hand.low, by_hand.high))
-    assert (verdict.accuracy, verdict.metric) == (None, "squared_error")
 
 
 def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_of, rows):

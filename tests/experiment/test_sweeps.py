@@ -16,13 +16,6 @@ def test_every_candidate_without_its_own_rate_appears_once_at_each_rate(swept):
     assert len(swept.verdicts) == 5
 
 
-def test_a_swept_candidate_has_the_results_that_it_has_alone(small, same):
-    found = small(candidates={"relu:3@momentum=0.9": "relu:3@momentum=0.9"}, lr=(0.01, 0.5))
-    assert [result.name for result in found.results] == ["relu:3@momentum=0.9,lr=0.01", "relu:3@momentum=0.9,lr=0.5"]
-    alone = small(candidates="relu:3@momentum=0.9,lr=0.5", baselines=["prior"]).results[0]
-    same(found.results[1], alone, tolerance=1e-6)
-
-
 def test_the_score_of_the_first_in_the_ranking_is_corrected_as_expect_is(swept):
     conclusion, use = swept.conclusion, swept.conclusion.ranking[0]
     score, expected = conclusion.score(use), conclusion.expected_score(use, "brier")
@@ -35,3 +28,4 @@ def test_the_score_of_the_first_in_the_ranking_is_corrected_as_expect_is(swept):
 def test_a_list_of_one_rate_is_in_the_name_and_an_empty_one_is_not(planned):
     assert planned("linear:3", lrs=(0.1,), baselines=["prior"]).experiment.names == ("linear:3@lr=0.1", "prior")
     assert planned("linear:3", baselines=["prior"]).experiment.names == ("linear:3", "prior")
+    assert planned("relu:3@momentum=0.9", lrs=(0.1,)).experiment.names == ("relu:3@momentum=0.9,lr=0.1",)

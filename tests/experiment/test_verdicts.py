@@ -1,4 +1,6 @@
-"""Verdicts of a comparison equal those of the evaluation for its losses."""
+"""Verdicts of a comparison equal those of the evaluation for its losses, and the ranking is by loss."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ from torch import nn
 from seedbed.evaluation.conclusion import Evidence, decide_all
 from seedbed.evaluation.estimates import corrected_t, holm
 from seedbed.evaluation.verdicts import fold_differences
+from seedbed.experiment.comparison import comparison_of
+from seedbed.experiment.run import Results
 
 NAMES = ("linear:3", "tanh:4", "prior")
 
@@ -115,3 +119,19 @@ def test_candidates_with_equal_predictions_have_no_practical_difference(small):
     assert (verdict.rows_needed, verdict.seed_share, verdict.opposite_share) == (None, None, 0.0)
     assert found.to_dict()["verdicts"][0]["rows_needed"] is None
     assert "no difference that matters" in found.details()
+
+
+def test_the_ranking_is_by_loss_and_does_not_depend_on_order_or_reference(comparison):
+    losses = {result.name: result.losses().mean() for result in comparison.results}
+    assert list(comparison.conclusion.ranking) == sorted(losses, key=losses.get)
+    turned = dataclasses.replace(comparison.experiment, reference="prior")
+    again = comparison_of(Results(turned, comparison.splits, tuple(reversed(comparison.results)), 1.0))
+    assert again.conclusion.ranking == comparison.conclusion.ranking
+    assert again.conclusion.optimism == comparison.conclusion.optimism
+
+
+def test_a_single_candidate_has_no_verdict(small):
+    found = small(candidates="tanh:4")
+    assert found.conclusion.ranking == ("tanh:4",)
+    assert (found.conclusion.contrasts, found.conclusion.optimism, found.verdicts) == ((), {}, ())
+    assert found.details()
