@@ -61,10 +61,8 @@ class Estimator:
     """A scikit-learn model of the user that is compared.
 
     Attributes:
-        name: its name in tables.
         estimator: an unfitted classifier with `predict_proba`, or a regressor; cloned for every split. It gets
             unstandardised features, so an estimator that needs a scaler must contain one.
-        description: what it is, in a few words.
         without: columns of the table that it doesn't see.
     """
 
@@ -92,10 +90,7 @@ class Fitted:
         predictions: for the test rows: the probability of class 1 [row], of each class [row, class], numbers [row], or
             the probability of survival [row, time].
         networks: the same of each of its networks [network, ...]; None of an estimator.
-        curves: of its networks, as `Member.curves`; None without networks.
-        dead: as `Member.dead`.
-        epochs: as `Member.epochs`.
-        note: as `Member.note`.
+        curves, dead, epochs, note: as in `Member`.
         failure: why the model can't be fitted, so that its predictions are NaN; else empty.
     """
 

@@ -37,7 +37,6 @@ class NetworkResult(Result):
     """A model of networks.
 
     Attributes:
-        recipe: its recipe.
         n_parameters: number of parameters of one network.
         curves: float32 [4, epoch, network], in the order of `evaluation.CURVES`; networks in the order
             (repeat, fold, network). NaN after the last epoch of a network. Test figures are of the rows that a network
@@ -101,9 +100,7 @@ class Results:
     """The results of a run, without conclusions.
 
     Attributes:
-        experiment: the specification.
         splits: row numbers of each split, repeat by repeat.
-        results: one for each model.
         seconds: duration of the run, with what its earlier starts have finished.
         ended: why it ended before its last repeat, as in `PlanSummary`; else empty.
         specification: everything that decides the results, as in `experiment.json`; empty if unknown.
@@ -182,7 +179,7 @@ class _Work:
                 size = plan.batch(is_first=not self._batches[number]) if isinstance(unit, Group) else 1
                 some, waiting = waiting[:size], waiting[size:]
                 begun = self._last = time.perf_counter()
-                before, of_splits = self._pace.copy(), self._fit(number, some)
+                before, of_splits = self._pace.copy(), self._fit(number, [plan.splits[split] for split in some])
                 self._batches[number] += 1
                 if self._batches[number] == 2:  # the first one also loaded libraries and started threads
                     for kind in ((number, name) for name in unit.fits):
@@ -196,23 +193,15 @@ class _Work:
             if not lenient:
                 self._check_own(unit, splits)
 
-    def _fit(self, number: int, splits: Sequence[int]) -> list[dict[str, Fitted]]:
-        plan, unit, spec = self.plan, self.plan.experiment.units[number], self.plan.experiment
-        where = [plan.splits[split] for split in splits]
-        if not isinstance(unit, Group):
-            fitted = [{unit.name: fit_estimator(unit, spec.table, split)} for split in where]
-            self._count(number, unit.name)
-            return fitted
-        return fit_group(
-            unit,
-            spec.table,
-            where,
-            recipe=spec.recipe,
-            n_networks=spec.n_networks,
-            random_state=spec.random_state,
-            compute=plan.compute,
-            tell=functools.partial(self._count, number),
-        )
+    def _fit(self, number: int, splits: Sequence[Split]) -> list[dict[str, Fitted]]:
+        spec = self.plan.experiment
+        unit, tell = spec.units[number], functools.partial(self._count, number)
+        if isinstance(unit, Group):
+            shared: dict[str, Any] = {"n_networks": spec.n_networks, "random_state": spec.random_state, "tell": tell}
+            return fit_group(unit, spec.table, splits, recipe=spec.recipe, compute=self.plan.compute, **shared)
+        fitted = [{unit.name: fit_estimator(unit, spec.table, split)} for split in splits]
+        tell(unit.name)
+        return fitted
 
     def _add(self, split: int, fitted: Mapping[str, Fitted]) -> None:
         for name, one in fitted.items():

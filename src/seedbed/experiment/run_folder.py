@@ -45,7 +45,6 @@ class RunFolder:
     """The folder of a run, while this process has the lock to write into it.
 
     Attributes:
-        checkpoint: the finished parts of the run.
         finished: the results of the same run, if it is finished already; otherwise None.
     """
 

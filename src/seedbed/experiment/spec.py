@@ -47,8 +47,7 @@ class Line:
 
     Attributes:
         candidate: what is fitted; None of a blend of the members of its group, and of an estimator.
-        recipe: of its networks, for the rows of the table; None of other models.
-        n_parameters: of one network; 0 of other models.
+        recipe, n_parameters: of one network, for the rows of the table; None and 0 of other models.
         confined: the last layer of a user-defined module that seems to return probabilities; else empty.
     """
 
@@ -371,14 +370,9 @@ def _protocol(table: Table, design: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
     by_time = table.times is not None
     named = table.groups if table.grouped_by else None  # equal rows that are kept together don't count as groups
-    planned = protocol(
-        table.n_rows,
-        table.outcome.n_outside(table),
-        quick=design.quick,
-        n_groups=None if named is None else len(np.unique(named)),
-        by_time=by_time,
-        events=table.outcome.is_expanded,
-    )
+    about: dict[str, Any] = {"quick": design.quick, "by_time": by_time, "events": table.outcome.is_expanded}
+    n_groups = None if named is None else len(np.unique(named))
+    planned = protocol(table.n_rows, table.outcome.n_outside(table), n_groups=n_groups, **about)
     if table.times is not None and table.groups is not None:
         split = time_holdout(table.times, test_size=planned.locked_share, groups=table.groups)
         n = table.n_rows - len(split.train) - len(split.test)
@@ -386,15 +380,13 @@ def _protocol(table: Table, design: Design) -> Protocol:
         planned = dataclasses.replace(planned, reason=words) if n else planned
     counts = {"repeats": design.repeats, "folds": design.folds}
     counts_given = {name: int(value) for name, value in counts.items() if value is not None}
-    limit = None if design.time_limit is None else float(design.time_limit)
-    planned = dataclasses.replace(planned, time_limit=limit)
+    planned = dataclasses.replace(planned, time_limit=None if design.time_limit is None else float(design.time_limit))
     if by_time:
-        name = next((name for name, value in counts_given.items() if value > 1), None)
-        if name is not None:
-            message = f"{name} is {counts_given[name]}, but rows can be split by time in one way only"
-            raise OptionError(message, f"Leave {name} out.")
-        return planned
-    if not counts_given:
+        for name, value in counts_given.items():
+            if value > 1:
+                message = f"{name} is {value}, but rows can be split by time in one way only"
+                raise OptionError(message, f"Leave {name} out.")
+    if by_time or not counts_given:
         return planned
     if planned.kind == "held_out":
         planned = dataclasses.replace(planned, kind="cross_validation", locked_share=0.0, folds=10)
