@@ -61,10 +61,9 @@ def test_splits_and_held_out_rows_follow_the_design():
 def test_impossible_designs_are_refused():
     with pytest.raises(TargetError, match="Too few rows: 1 outside the largest class"):
         spec_of(100, target=(np.arange(100) == 0).astype(int))
-    with pytest.raises(OptionError, match="n_networks is 0"):
-        spec_of(300, {"n_networks": 0})
-    with pytest.raises(OptionError, match="repeats is 0"):
-        spec_of(25_000, {"repeats": 0})
+    for name in ("n_networks", "repeats"):
+        with pytest.raises(OptionError, match=f"{name} is 0"):
+            spec_of(300, {name: 0})
 
 
 @pytest.mark.parametrize(
@@ -101,8 +100,6 @@ def test_designs_that_times_make_impossible_are_refused():
     for name in ("repeats", "folds"):
         with pytest.raises(OptionError, match=f"{name} is 2, but rows can be split by time in one way only"):
             spec_of(300, {name: 2}, times=times)
-    with pytest.raises(OptionError, match="repeats is 0"):
-        spec_of(300, {"repeats": 0}, times=times)
     of_one_class = np.arange(300) % 2 * 1000.0  # class 1 comes after class 0
     with pytest.raises(TargetError, match="all 150 rows to train on are of the class with code 0"):
         spec_of(300, times=of_one_class).splits()

@@ -118,4 +118,4 @@ def test_a_folder_of_before_gets_its_request_from_the_same_call_which_trains_not
     monkeypatch.setattr("seedbed.experiment.comparison.run_by_looks", None)  # nothing can be trained
     run()
     assert json.loads(file.read_text())["request"] == document["request"]
-    assert model_plan_from(tmp_path, "words").name == "words"
+    assert model_plan_from(tmp_path, "words").summary.name == "words"

@@ -127,7 +127,7 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
                     "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
                 )
             planned = model_plan_from(table, options.candidate)
-            with working(f"Training {planned.name}", run):
+            with working(f"Training {planned.summary.name}", run):
                 model = planned.fit(**fitting)
         else:
             rows, candidate = read_table(table, **vars(options.columns)), options.candidate or AUTO

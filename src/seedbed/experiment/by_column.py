@@ -28,9 +28,6 @@ def grouping_of(table: Table, column: str, source: Any = None) -> Grouping:
     Args:
         table: as it was read. A column that isn't a feature is read again from its source.
         source: a data frame that the table was read from; None if the table knows its source.
-
-    Raises:
-        ColumnError, OptionError, DataError: as `Comparison.by`.
     """
     if column == table.target_name:
         hint = "Name a column that is known before the prediction: within one label there is nothing to predict."

@@ -70,10 +70,10 @@ class Checkpoint:
             with safe_open(path, framework="numpy") as file:
                 arrays, metadata = {key: file.get_tensor(key) for key in sorted(file.keys())}, file.metadata()
             about, seconds = json.loads(metadata["lines"]), json.loads(metadata["seconds"])
-            fitted = {
-                line: Fitted(**{part: arrays.get(f"{line}/{part}") for part in _PARTS}, **words)
-                for line, words in about.items()
+            parts: dict[str, dict[str, Any]] = {
+                line: {part: arrays.get(f"{line}/{part}") for part in _PARTS} | words for line, words in about.items()
             }
+            fitted = {line: Fitted(**one) for line, one in parts.items()}
             n_rows = {len(one.predictions) for one in fitted.values()}
             is_whole = metadata["sha256"] == _digest(name, about, seconds, arrays)
             if is_whole and n_rows == {len(self._plan.splits[split].test)}:

@@ -93,7 +93,8 @@ class Comparison(Results):
         """Return the comparison with the verdicts within subgroups of all rows of its table."""
         spec = self.experiment
         if spec.whole is not None:
-            grouping = grouping.of_rows(sampled_rows(spec.whole, spec.table.n_rows, spec.random_state))
+            rows = sampled_rows(spec.whole, spec.table.n_rows, spec.random_state)
+            grouping = replace(grouping, codes=grouping.codes[rows])
         subgroups = subgroups_of(self.results, grouping, self.conclusion)
         return self.with_conclusion(replace(self.conclusion, subgroups=subgroups))
 

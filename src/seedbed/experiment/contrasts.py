@@ -93,7 +93,7 @@ def _neighbours(networks: Mapping[str, _Things]) -> Iterator[tuple[str, str, str
             values = [networks[name].get(thing) for name in group]
             if all(isinstance(value, bool | int | float | None) for value in values):
                 group = sorted(group, key=lambda name: networks[name].get(thing) or 0)
-                pairs = itertools.pairwise(group)
+                pairs: Iterable[tuple[str, str]] = itertools.pairwise(group)
             else:
                 pairs = ((group[0], one) for one in group[1:])
             yield from ((_words(thing, networks[one], networks[other]), one, other) for other, one in pairs)

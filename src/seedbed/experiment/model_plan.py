@@ -32,10 +32,6 @@ class ModelPlan:
     summary: CandidateSummary
     candidate: Candidate | str
 
-    @property
-    def name(self) -> str:
-        return self.candidate if isinstance(self.candidate, str) else self.candidate.name
-
     def fit(self, **options: Any) -> Model:
         """Return the model; `options` are those of `fit_model`, and the number of networks is that of the comparison
         unless they name another."""
@@ -54,15 +50,8 @@ class ModelPlan:
 
 
 def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment) -> ModelPlan:
-    """Return how a model of a comparison is fitted to all rows.
-
-    Args:
-        experiment: of the comparison; scikit-learn models may be missing.
-
-    Raises:
-        CandidateError: there is no such model, or it is a scikit-learn estimator.
-        OptionError: no name is given, and the comparison recommends none.
-    """
+    """Return how a model of a comparison, by default the recommended one, is fitted to all rows. CandidateError if it
+    isn't there, or is a scikit-learn model, which the experiment may lack."""
     summary = _find_summary(conclusion, name)
     members: dict[str, Candidate | str] = {member.name: member for member in experiment.members} | {AUTO: AUTO}
     if (candidate := members.get(summary.name)) is None:

@@ -100,12 +100,8 @@ class Plan:
 
 
 def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...] | None = None) -> Plan:
-    """Return the plan of an experiment, with its own splits unless others are given.
-
-    Raises:
-        SeedbedError: a class has fewer rows than folds, a network can't be trained on this table, or an option is
-            wrong.
-    """
+    """Return the plan of an experiment, with its own splits unless others are given. SeedbedError if a class has fewer
+    rows than folds, or a network can't be trained on this table."""
     splits = experiment.splits() if splits is None else splits
     compute = dataclasses.replace(compute, n_jobs=pick_jobs(compute.n_jobs), device=pick_device(compute.device))
     table = experiment.fitted_table

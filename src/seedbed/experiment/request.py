@@ -96,8 +96,9 @@ class Request:
     @functools.cached_property
     def finished(self) -> Comparison | None:
         """The finished comparison that the source holds, of which more rows are asked; None if it must be trained."""
-        is_folder = self.question == "rows" and isinstance(self.source, Path)
-        return read_finished(self.plan, Path(self.source)) if is_folder else None
+        if self.question != "rows" or not isinstance(self.source, Path):
+            return None
+        return read_finished(self.plan, self.source)
 
     def _of_run(self, folder: Path) -> Experiment:
         """Return the experiment that answers the question about a finished comparison."""
@@ -151,7 +152,7 @@ def carry_out_request(
         return comparison
     try:
         chosen = plan_model(comparison.conclusion, None, comparison.experiment)
-        with working(f"Training {chosen.name}"):
+        with working(f"Training {chosen.summary.name}"):
             model = chosen.fit(compute=request.compute)
         with working(f"Computing what the predictions of {model.candidate} depend on"):
             return comparison.with_effects(model)
@@ -161,12 +162,8 @@ def carry_out_request(
 
 
 def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
-    """Return the conclusion of a finished comparison, and the contents of its `experiment.json`.
-
-    Raises:
-        OptionError: the folder holds no finished comparison, or is of an earlier version.
-        UnreadableError: a file of the run has changed.
-    """
+    """Return the conclusion of a finished comparison, and the contents of its `experiment.json`. OptionError if the
+    folder holds none, or one of an earlier version."""
     conclusion, stored = read_summary(folder), read_specification(folder)
     if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
         message = f"{folder} holds a training on one split, and no comparison"
@@ -182,12 +179,8 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
 
 
 def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
-    """Return `plan_model` of a finished comparison in a folder. The table is read again from its source.
-
-    Raises:
-        DataError: the table has changed.
-        SeedbedError: as `opened_run` and `plan_model`.
-    """
+    """Return `plan_model` of a finished comparison in a folder. The table is read again from its source; DataError if
+    it has changed."""
     conclusion, stored = opened_run(folder := Path(folder))
     experiment = _request_of_run(folder, conclusion, stored, trusts_code=name is not None).experiment()
     return plan_model(conclusion, name, experiment)

@@ -247,14 +247,16 @@ def _result(plan: Plan, line: Line, fitted: Mapping[int, Fitted]) -> Result:
     # Targets such as years or prices may have more digits than float32.
     dtype = np.float64 if table.outcome.is_number else np.float32
     predictions: Floats = np.full((spec.design.repeats, 1, *row), np.nan, dtype=dtype)
-    networks: Floats = np.full((spec.design.repeats, spec.n_networks, *row), np.nan, dtype=dtype)
+    networks: Floats | None = None
+    if line.candidate is not None or line.is_blend:
+        networks = np.full((spec.design.repeats, spec.n_networks, *row), np.nan, dtype=dtype)
     n_epochs = max((one.curves.shape[1] for one in there.values() if one.curves is not None), default=1)
     curves = np.full((len(CURVES), n_epochs, n_splits, spec.n_networks), np.nan, dtype=np.float32)
     dead = np.full((n_splits, spec.n_networks), np.nan, dtype=np.float32)
     for number, one in there.items():
         split = plan.splits[number]
         predictions[split.repeat, 0, split.test] = one.predictions
-        if one.networks is not None:
+        if networks is not None and one.networks is not None:
             networks[split.repeat][:, split.test] = one.networks
         if one.curves is not None:
             curves[:, : one.curves.shape[1], number] = one.curves
@@ -267,7 +269,7 @@ def _result(plan: Plan, line: Line, fitted: Mapping[int, Fitted]) -> Result:
         "design": spec.design,
         "alpha": spec.alpha,
         "predictions": predictions,
-        "singles": None if line.candidate is None and not line.is_blend else networks,
+        "singles": networks,
         "description": line.description,
         "kind": "baseline" if line.recipe is None else "network",
     }

@@ -52,12 +52,8 @@ class RunFolder:
     finished: Comparison | None = None
 
     def save(self, comparison: Comparison, *, pictures: str | None = None) -> list[Path]:
-        """Write the results, and return the paths. What was kept is removed, unless the run was interrupted.
-
-        Raises:
-            OptionError: they can't be written, and what is kept stays; or the folder was replaced, and they are in a
-                new one.
-        """
+        """Write the results, and return the paths. What was kept is removed, unless the run was interrupted. Results
+        of a folder that was replaced are written into a new one, which the OptionError names."""
         folder = self.checkpoint.folder
         if self.checkpoint.is_replaced:
             other = next(place for place in _numbered(folder) if not place.exists())
@@ -235,11 +231,7 @@ def _shown(differing: list[str]) -> str:
 
 
 def read_finished(plan: Plan, folder: Path) -> Comparison:
-    """Return the finished comparison of a plan from its folder.
-
-    Raises:
-        OptionError: the folder holds another run, or its files can't be read.
-    """
+    """Return the finished comparison of a plan from its folder; OptionError if it holds another run, or is damaged."""
     differing = _differing(plan, folder)
     done = None if differing else restore(plan, folder)
     if done is None:

@@ -78,9 +78,6 @@ class Experiment:
         missing: default models that don't suit the table, and why.
         columns: where the candidates are one model without one column or another: which model, yet without effects.
         request: the arguments of `specify` that make it again, as JSON has them; empty if it wasn't made so.
-
-    Raises:
-        CandidateError: the reference isn't among the candidates, or two have the same name.
     """
 
     table: Table
@@ -171,11 +168,8 @@ class Experiment:
         return max(recipes, key=recipes.count, default="")
 
     def splits(self) -> tuple[Split, ...]:
-        """Return the splits that all candidates share, repeat by repeat; a held-out set is one split.
-
-        Raises:
-            SeedbedError: the classes, groups or times don't allow these splits.
-        """
+        """Return the splits that all candidates share, repeat by repeat; a held-out set is one split. SeedbedError if
+        the classes, groups or times don't allow them."""
         table, design = self.table, self.design
         if table.times is not None:
             split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
@@ -294,21 +288,14 @@ def _groups(members: Sequence[Candidate], blended: set[str], *, has_auto: bool) 
     """Return the groups of models: those that are blended, with their blend, and the others."""
     if not has_auto:
         return (Group(tuple(members), {member.name: member.name for member in members}),)
-    inside = [member for member in members if member.name in blended]
-    outside = [member for member in members if member.name not in blended]
-    lines = {member.name: member.name for member in inside}
-    group = Group(tuple(inside), {**lines, AUTO: AUTO})
-    if not outside:
-        return (group,)
-    return Group(tuple(outside), {member.name: member.name for member in outside}), group
+    outside = _groups([member for member in members if member.name not in blended], set(), has_auto=False)
+    inside = tuple(member for member in members if member.name in blended)
+    group = Group(inside, {**{member.name: member.name for member in inside}, AUTO: AUTO})
+    return (*outside, group) if outside[0].members else (group,)
 
 
 def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Any, bool]:
-    """Return the other candidates, and whether `auto` is among the given ones.
-
-    Raises:
-        CandidateError: it is there twice.
-    """
+    """Return the other candidates, and whether `auto` is among the given ones."""
 
     def is_auto(candidate: Any) -> bool:
         return isinstance(candidate, str) and candidate.strip() == AUTO

@@ -113,11 +113,7 @@ def hash_of(*arrays: np.ndarray[Any, Any]) -> str:
 
 
 def write_specification(experiment: Experiment, specification: Mapping[str, Any], folder: str | Path) -> Path:
-    """Write `experiment.json` into a folder, which is created if it doesn't exist.
-
-    Args:
-        specification: everything that decides the result, from the plan.
-    """
+    """Write `experiment.json` into a folder, which is created if it doesn't exist."""
     path = Path(folder) / SPECIFICATION
     make_folder(path.parent)
     reading = experiment.table.reading
@@ -201,16 +197,15 @@ def check_no_part_of_a_run(table: str) -> None:
     """Raise OptionError if a table is a file of a run, or a missing folder beside folders of runs."""
     if ":" in table:  # an example, or an address
         return
-    place = Path(table)
-    parent = place.parent
-    if place.is_file() and any((parent / name).is_file() for name in (_COMPARISON, _TRAINING)):
-        left = (_COMPARISON, _TRAINING, SPECIFICATION, "report.html")
-        if place.name in left:
-            raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {parent}.")
-    if not place.exists() and (inside := Path("seedbed-out") / place).is_dir():
+    place, is_of_run = Path(table), Path(table).name in (_COMPARISON, _TRAINING, SPECIFICATION, "report.html")
+    if is_of_run and place.is_file() and any(place.with_name(name).is_file() for name in (_COMPARISON, _TRAINING)):
+        raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {place.parent}.")
+    if place.exists():
+        return
+    if (inside := Path("seedbed-out") / place).is_dir():
         raise OptionError(f"there is no folder {place}", f"Did you mean {inside}?")
-    comparisons = [str(path.parent) for path in sorted(parent.glob(f"*/{_COMPARISON}"))]
-    if not place.exists() and not place.suffix and comparisons:
+    comparisons = [str(path.parent) for path in sorted(place.parent.glob(f"*/{_COMPARISON}"))]
+    if not place.suffix and comparisons:
         hint = nearest(str(place), comparisons) or f"Comparisons beside it: {first_of(comparisons, _NAMED)}."
         raise OptionError(f"there is no folder {place}", hint)
 

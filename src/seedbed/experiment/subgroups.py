@@ -30,10 +30,6 @@ class Grouping:
     names: tuple[str, ...]
     codes: Ints
 
-    def of_rows(self, rows: Ints) -> Grouping:
-        """Return the grouping of some rows, in the order given."""
-        return replace(self, codes=self.codes[rows])
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Part(Result):
@@ -76,11 +72,7 @@ class Part(Result):
 
 
 def check_metric(metric: str) -> None:
-    """Refuse a metric that rows don't have.
-
-    Raises:
-        OptionError: it is a score of a fold, or of survival.
-    """
+    """Raise OptionError if rows don't have a metric: it is a score of a fold, or of survival."""
     if METRICS[metric].is_of_survival:
         raise OptionError(f"{spell('by')} can't be combined with survival", f"Leave {spell('by')} out.")
     if METRICS[metric].row_loss is None:

@@ -30,6 +30,7 @@ from seedbed.model.portfolio import PRIOR
 from seedbed.scoring import Result
 from seedbed.typing import Floats
 
+_OF_DESIGN = ("kind", "locked_share", "repeats", "folds", "quick", "time_limit", "reason")
 _TYPICAL = ("very high risk", "rather high risk", "rather low risk", "very low risk")  # eighths of the rows
 
 
@@ -53,31 +54,21 @@ def conclude_results(run: Results) -> Conclusion:
     """
     experiment, splits, results = run.experiment, run.splits, run.results
     design, margin = experiment.design, margin_of(experiment, results)
+    of_prior = prior_loss(experiment.metric, experiment.table.truth)
     opened = Conclusion(
         kind="comparison",
-        command=experiment.command,
+        **{name: vars(experiment)[name] for name in ("command", "reference", "reference_named", "alpha")},
         **table_of(experiment.table),
-        reference=experiment.reference,
-        reference_named=experiment.reference_named,
-        metric=DecidingScore.of(
-            METRICS[experiment.metric], margin, prior_loss(experiment.metric, experiment.table.truth)
-        ),
-        alpha=experiment.alpha,
+        metric=DecidingScore.of(METRICS[experiment.metric], margin, of_prior),
         interval={"cross_validation": "corrected", "held_out": "held_out"}.get(design.kind),
         plan=PlanSummary(
-            kind=design.kind,
-            locked_share=design.locked_share,
-            repeats=design.repeats,
+            **{name: vars(design)[name] for name in _OF_DESIGN},
             most_repeats=run.specification.get("design", {}).get("repeats", design.repeats),
-            folds=design.folds,
             networks=experiment.n_networks,
             n_train=round(float(np.mean([len(split.train) for split in splits]))),
             n_test=round(float(np.mean([len(split.test) for split in splits]))),
             n_unused=experiment.table.n_rows - len(splits[0].train) - len(splits[0].test),
-            quick=design.quick,
             sample_of=None if experiment.whole is None else experiment.whole.n_rows,
-            time_limit=design.time_limit,
-            reason=design.reason,
             random_state=experiment.random_state,
             recipe=experiment.usual_recipe,
         ),

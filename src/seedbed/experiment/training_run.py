@@ -87,9 +87,6 @@ def train(
     The split is that of scikit-learn's `train_test_split(rows, test_size=..., random_state=..., stratify=target)`; rows
     with times are split by time. Features are standardised by the mean and the population deviation of the training
     rows, as float32, and each network is built under `torch.manual_seed(seed)`: plain PyTorch gives the same figures.
-
-    Raises:
-        SeedbedError: the table, the candidate or an option can't be used, or the networks can't be trained.
     """
     table = table if isinstance(table, Table) else read_table(table)
     table.outcome.refuse("training on one split", "Add -o for a model, or compare models.")

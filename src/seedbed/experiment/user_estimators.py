@@ -44,12 +44,12 @@ def estimators_from(
             predicted), or two have the same name.
     """
     models = dict[str, Estimator]()
-    made = [_estimator(spec, name, random_state, task) for name, spec in _specs_with_names(specs)]
-    for model in made:
+    for name, spec in _specs_with_names(specs):
+        model = _estimator(spec, name, random_state, task)
         if models.setdefault(model.name, model) is not model:
             hint = "Leave one out, or give it a name: NAME=... on the command line, a mapping in Python."
             raise OptionError(f"two baselines are named '{model.name}'", hint)
-    return tuple(made)
+    return tuple(models.values())
 
 
 def _specs_with_names(specs: Any) -> Iterator[tuple[str | None, Any]]:
