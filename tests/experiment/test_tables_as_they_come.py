@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from seedbed.data.layout import layout_of
+from seedbed.data.reading import table_from_arrays
 from seedbed.data.table import Column, ColumnSchema, Table
+from seedbed.errors import DataError
 from seedbed.evaluation.estimates import paired_hold_out
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.spec import specify
 from seedbed.experiment.training_run import train
+from seedbed.model.blending import fit_model
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import recipe_named
 
@@ -132,3 +135,11 @@ def test_small_generated_tables_go_through_the_default_comparison_and_what_follo
     assert {"compare", "columns", "rows", "fit_model", "estimator"} <= steps.keys()
     assert steps["compare"] == "ok"
     assert not [result for result in steps.values() if result.startswith("DEFECT")]
+
+
+def test_a_table_that_does_not_fit_in_memory_is_refused_with_its_sizes(monkeypatch):
+    monkeypatch.setattr("seedbed.data.preprocessing._free_bytes", lambda: 1.0)
+    monkeypatch.setattr("seedbed.data.preprocessing._LARGE_CELLS", 1)
+    table = table_from_arrays(np.random.default_rng(2).normal(size=(5_000, 3)), np.arange(5_000) % 2)
+    with pytest.raises(DataError, match=r"^5,000 rows x 3 inputs need about 0 GiB of memory, and 0 GiB are free"):
+        fit_model(table, "relu:4")
