@@ -68,13 +68,6 @@ def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_at_the_end(planned):
     assert looks == [(1,), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 5, 10), (1, 2, 3, 5, 10, 25)]
 
 
-def test_the_parts_up_to_each_look_are_all_splits_once_and_in_order(planned):
-    plan = planned("relu:3", "tanh:3", repeats=7)
-    parts = [plan.splits_of(part) for part in range(len(plan.looks))]
-    assert np.concatenate(parts).tolist() == list(range(21))
-    assert [{plan.splits[number].repeat for number in part} for part in parts] == [{0}, {1}, {2}, {3, 4}, {5, 6}]
-
-
 def test_each_fit_is_counted_once(planned):
     seen = []
     plan = planned("relu:3", "linear:3", baselines={"prior": "prior", "bayes": GaussianNB()}, repeats=2)

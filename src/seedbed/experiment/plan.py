@@ -65,11 +65,6 @@ class Plan:
             splits=tuple(split for split in self.splits if split.repeat < repeats),
         )
 
-    def splits_of(self, part: int) -> list[int]:
-        """Return the numbers of the splits of one part."""
-        first, last = (0, *self.looks)[part], self.looks[part]
-        return [number for number, split in enumerate(self.splits) if first <= split.repeat < last]
-
     def batch(self, *, is_first: bool) -> int:
         """Return the number of splits whose models train together, which changes no result. Of many rows, the first are
         few, so that the time left is known soon."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import time
 import warnings
@@ -145,35 +146,36 @@ def run_by_looks(
             place of a TrainingError.
     """
     started, work = time.perf_counter(), _Work(plan, tell, checkpoint)
-    for part, repeats in enumerate(plan.looks):
+    for first, repeats in itertools.pairwise((0, *plan.looks)):
         with warnings.catch_warnings(), one_blas_thread():
             warnings.simplefilter("ignore")  # of scikit-learn, in whichever thread
-            work.do(part, lenient=lenient or part > 0)
+            work.do(range(first, repeats), lenient=lenient or first > 0)
         earlier = 0.0 if checkpoint is None else checkpoint.seconds
         yield results_of(plan, repeats, work.fitted, earlier + time.perf_counter() - started)
 
 
 class _Work:
-    """The work of a run, and what each model predicts on the splits so far, by its name and the split's number."""
+    """The work of a run, and what each model predicts on each split so far, by its name."""
 
     def __init__(self, plan: Plan, tell: Tell | None, checkpoint: Checkpoint | None) -> None:
         self.plan, self.checkpoint, self._tell = plan, checkpoint, tell
-        self.fitted = {line.name: dict[int, Fitted]() for line in plan.experiment.lines}
+        self.fitted = [dict[str, Fitted]() for _ in plan.splits]
         units, self._last = plan.experiment.units, 0.0
         self._reused, self._batches = [0] * len(units), [0] * len(units)
         self._done = {(number, name): 0 for number, unit in enumerate(units) for name in unit.fits}
         self._pace = dict.fromkeys(self._done, (0, math.inf))  # timed fits of each kind, and their seconds
 
-    def do(self, part: int, *, lenient: bool) -> None:
-        """Fit everything of one part."""
-        plan, splits = self.plan, self.plan.splits_of(part)
+    def do(self, repeats: range, *, lenient: bool) -> None:
+        """Fit everything of some repeats."""
+        plan = self.plan
+        splits = [number for number, split in enumerate(plan.splits) if split.repeat in repeats]
         for number, unit in enumerate(plan.experiment.units):
             waiting = list[int]()
             for split in splits:
                 if (kept := None if self.checkpoint is None else self.checkpoint.load(number, split)) is None:
                     waiting.append(split)
                 else:
-                    self._add(split, kept)
+                    self.fitted[split] |= kept
                     self._reused[number] += 1
             while waiting:
                 size = plan.batch(is_first=not self._batches[number]) if isinstance(unit, Group) else 1
@@ -187,7 +189,7 @@ class _Work:
                         self._pace[kind] = int(n), taken
                 seconds = (time.perf_counter() - begun) / len(some)
                 for split, fitted in zip(some, of_splits, strict=True):
-                    self._add(split, fitted)
+                    self.fitted[split] |= fitted
                     if self.checkpoint is not None:
                         self.checkpoint.keep(number, split, fitted, seconds)
             if not lenient:
@@ -203,17 +205,14 @@ class _Work:
         tell(unit.name)
         return fitted
 
-    def _add(self, split: int, fitted: Mapping[str, Fitted]) -> None:
-        for name, one in fitted.items():
-            self.fitted[name][split] = one
-
     def _check_own(self, unit: Unit, splits: Sequence[int]) -> None:
         """Raise TrainingError if code of the user in a unit can't be fitted on any of these splits."""
         for line in (line for line in self.plan.experiment.lines if line.name in unit.names):
             is_own = line.candidate is None or isinstance(line.candidate.architecture, OwnArchitecture)
-            failures = {number: one.failure for number, one in self.fitted[line.name].items() if one.failure}
-            if is_own and not line.is_blend and failures.keys() >= set(splits):
-                message = f"'{line.name}' can't be fitted: {failures[splits[0]]}"
+            fits = [self.fitted[split][line.name] for split in splits if line.name in self.fitted[split]]
+            failures = [one.failure for one in fits if one.failure]
+            if is_own and not line.is_blend and len(failures) == len(splits):
+                message = f"'{line.name}' can't be fitted: {failures[0]}"
                 raise TrainingError(message, "Change it, or leave it out.")
 
     def _count(self, number: int, name: str) -> None:
@@ -231,18 +230,19 @@ class _Work:
             self._tell(Progress(done=done, total=n_splits * len(self._pace), left=left))
 
 
-def results_of(plan: Plan, repeats: int, fitted: Mapping[str, Mapping[int, Fitted]], seconds: float) -> Results:
-    """Return the results of the first repeats of a plan from what each model predicts on each split."""
+def results_of(plan: Plan, repeats: int, fitted: Sequence[Mapping[str, Fitted]], seconds: float) -> Results:
+    """Return the results of the first repeats of a plan from what each model predicts on each split, by its name."""
     part = plan.first(repeats)
-    results = tuple(_result(part, line, fitted[line.name]) for line in part.experiment.lines)
+    results = tuple(_result(part, line, fitted) for line in part.experiment.lines)
     return Results(part.experiment, part.splits, results, seconds, plan.specification)
 
 
-def _result(plan: Plan, line: Line, fitted: Mapping[int, Fitted]) -> Result:
+def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> Result:
     """Return the result of one model; values of splits on which it isn't fitted are NaN."""
     spec, table, n_splits = plan.experiment, plan.experiment.table, len(plan.splits)
-    failures = [one.failure for number, one in sorted(fitted.items()) if one.failure]
-    there = {number: one for number, one in fitted.items() if not one.failure}
+    fits = {number: one[line.name] for number, one in enumerate(fitted[:n_splits]) if line.name in one}
+    failures = [one.failure for one in fits.values() if one.failure]
+    there = {number: one for number, one in fits.items() if not one.failure}
     row = (table.n_rows, *table.outcome.prior(table, np.arange(1)).shape)
     # Targets such as years or prices may have more digits than float32.
     dtype = np.float64 if table.outcome.is_number else np.float32

@@ -251,9 +251,9 @@ def restore(plan: Plan, folder: Path) -> Comparison | None:
         conclusion = summary_from(read_document(folder / _RESULTS))
         assert isinstance(conclusion, Conclusion)
         arrays = read_arrays(folder / _ARRAYS)
-        repeats, numbers = conclusion.plan.repeats, range(len(plan.first(conclusion.plan.repeats).splits))
-        names = plan.experiment.names
-        fitted = {name: {number: _stored(arrays, plan, name, number) for number in numbers} for name in names}
+        repeats, names = conclusion.plan.repeats, plan.experiment.names
+        numbers = [number for number, split in enumerate(plan.splits) if split.repeat < repeats]
+        fitted = [{name: _stored(arrays, plan, name, number) for name in names} for number in numbers]
         results = results_of(plan, repeats, fitted, conclusion.seconds or 0.0)
         whole = replace(results, specification=conclusion.specification, ended=conclusion.plan.ended)
         return Comparison(**vars(whole), conclusion=conclusion)
