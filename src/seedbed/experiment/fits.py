@@ -17,8 +17,8 @@ from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.splits import Split
 from seedbed.data.table import Table
 from seedbed.errors import error_line
-from seedbed.model.blending import blend_members, make_model
-from seedbed.model.member import Blending, Fit, Member
+from seedbed.model.blending import OutOfBag, blend_members, make_model
+from seedbed.model.member import Fit, Member
 from seedbed.model.members import trained_members
 from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.model.predicting import network_values
@@ -166,7 +166,7 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
     features = np.pad(tested.features, ((0, 0), (0, len(fit.table.columns) - len(table.columns))))
     inputs = fit.preprocessor.inputs_of_values(features)
 
-    def predicted(name: str, members: Sequence[Member], blended: Blending) -> tuple[Floats, Floats]:
+    def predicted(name: str, members: Sequence[Member], blended: OutOfBag | None = None) -> tuple[Floats, Floats]:
         """Return what a model predicts as scores take it, and each of its networks."""
         model = make_model(name, fit, members, blended)
         values = network_values(model, inputs).astype(np.float64 if outcome.is_number else np.float32)
@@ -175,7 +175,7 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
 
     for name, member in by_name.items():
         try:
-            both = predicted(name, [member], Blending((1.0,), 1.0))
+            both = predicted(name, [member])
         except Exception as error:  # noqa: BLE001 - a network of the user's that can't take these rows
             fit.fail(member.candidate, error)
             continue
@@ -189,9 +189,9 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
     blended = [by_name[one.name] for one in group.members if one.name in by_name and one.name != PRIOR]
     blended = [member for member in blended if member.candidate.name not in failures]
     if AUTO in lines and blended:
-        blending, out_of_bag, _ = blend_members(fit, blended, crossed=False)
+        out_of_bag, _ = blend_members(fit, blended, crossed=False)
         weighted = [member for member in blended if member.candidate.name in out_of_bag.weights]
-        fitted[lines[AUTO]] = Fitted(*predicted(AUTO, weighted, blending))
+        fitted[lines[AUTO]] = Fitted(*predicted(AUTO, weighted, out_of_bag))
     return {line: fitted[line] for line in lines.values() if line in fitted}
 
 

@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,14 +21,14 @@ from seedbed.errors import OptionError, TrainingError
 from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
 from seedbed.model.ensemble import typical_values
 from seedbed.model.header import MOST_NETWORKS
-from seedbed.model.member import N_FOLDS, Blending, Fit, Member, architecture_of, is_network
+from seedbed.model.member import LIMIT, N_FOLDS, Fit, Member, is_network
 from seedbed.model.members import join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
 from seedbed.model.sets import left_out_errors
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
-from seedbed.networks.mlp import MLP, Prior, Regression, Trees
+from seedbed.networks.mlp import MLP, BlendedMembers, Prior, Regression, Trees
 from seedbed.report.sentences import serious_sentences
 from seedbed.settings.design import Compute
 from seedbed.settings.fields import place_of
@@ -129,12 +129,14 @@ class OutOfBag:
         loss: mean log loss, or mean squared error; NaN if no row was left out.
         losses: the same of each member alone, by its words; members without weight in the blend are included.
         weights: the weight of each member in the blend, by its words, without members of weight 0.
+        temperature: of the blend's probabilities.
     """
 
     values: Floats
     loss: float
     losses: Mapping[str, float]
     weights: Mapping[str, float]
+    temperature: float = 1.0
 
 
 @one_thread("cpu")
@@ -255,7 +257,7 @@ def _finished(bags: Sequence[Fit], random_state: int, typical: Floats, *, calibr
         hint = "Give a lower learning rate. Trees need rows that can be divided, and time."
         raise TrainingError(message, hint)
     table = fit.table
-    blended, out_of_bag, left_out = blend_members(whole, trained, crossed=calibrated)
+    out_of_bag, left_out = blend_members(whole, trained, crossed=calibrated)
     weighted = [member for member in trained if member.candidate.name in out_of_bag.weights]
     facts = _facts(fit, weighted, random_state)
     if n_missing := len(fit.members) - len(trained):
@@ -263,7 +265,7 @@ def _finished(bags: Sequence[Fit], random_state: int, typical: Floats, *, calibr
     if np.isfinite(out_of_bag.loss):
         facts["out_of_bag_loss"] = out_of_bag.loss
     model = dataclasses.replace(
-        make_model(AUTO if len(fit.members) > 1 else first.name, whole, weighted, blended),
+        make_model(AUTO if len(fit.members) > 1 else first.name, whole, weighted, out_of_bag),
         training=facts,
         calibration=left_out_errors(table, left_out),
         versions=versions(),
@@ -273,10 +275,24 @@ def _finished(bags: Sequence[Fit], random_state: int, typical: Floats, *, calibr
     return model, out_of_bag
 
 
-def make_model(name: str, fit: Fit, members: Sequence[Member], blended: Blending) -> Model:
-    """Return the model of members that are fitted to a table, without a word on how it was made."""
-    table = fit.table
-    architecture, states = architecture_of(members, blended, numbers=table.outcome.is_number)
+def make_model(name: str, fit: Fit, members: Sequence[Member], blended: OutOfBag | None = None) -> Model:
+    """Return the model of members that are fitted to a table, without a word on how it was made.
+
+    Args:
+        blended: gives the members' weights, in their order, and the temperature; None for a single member.
+    """
+    table, architecture, states = fit.table, members[0].candidate.architecture, members[0].states
+    if len(members) > 1 or members[0].clipped:
+        architecture = BlendedMembers(
+            members=tuple(cast("MLP | Trees", member.candidate.architecture) for member in members),
+            names=tuple(member.candidate.name for member in members),
+            weights=(1.0,) if blended is None else tuple(blended.weights.values()),
+            temperature=1.0 if blended is None else blended.temperature,
+            limit=LIMIT,
+            numbers=table.outcome.is_number,
+        )
+        each = enumerate(members)  # their layers come behind the clip
+        states = {f"1.{number}.{name}": value for number, one in each for name, value in one.states.items()}
     mean, deviation = fit.target_scale
     return Model(
         candidate=name,
@@ -318,70 +334,62 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
     }
 
 
-def blend_members(fit: Fit, trained: Sequence[Member], *, crossed: bool) -> tuple[Blending, OutOfBag, Floats]:
+def blend_members(fit: Fit, trained: Sequence[Member], *, crossed: bool) -> tuple[OutOfBag, Floats]:
     """Return the weights with the lowest loss on the rows that networks left out, and the predictions for them.
 
     A single member has weight 1 and no temperature.
 
     Args:
         crossed: whether the last part of the result is computed, which takes a tenth of a fit: predictions like those
-            out of bag, but by weights and a temperature that were chosen without the row's fold; otherwise NaN.
+            out of bag, but by weights and a temperature that were chosen without the row's fold.
     """
-    table = fit.table
+    table, names = fit.table, [member.candidate.name for member in trained]
     of_each = [_by_draw(member.outputs, table, fit.target_scale) for member in trained]
     values = np.full(of_each[0].shape[1:], np.nan)
-    left_out = np.isfinite(of_each[0].reshape(len(of_each[0]), table.n_rows, -1)).all(axis=2).any(axis=0)
-    names = [member.candidate.name for member in trained]
-    if not left_out.any():
-        shares = dict.fromkeys(names, 1 / len(names))
-        none = OutOfBag(values, np.nan, dict.fromkeys(names, np.nan), shares)
-        return Blending(tuple(shares.values()), 1.0), none, values
-    counts = (np.ones(table.n_rows) if fit.weights is None else fit.weights.astype(np.float64))[left_out]
-    of_each = [draw[:, left_out] for draw in of_each]
-    target = table.target[left_out]
-    if table.outcome.is_number:
-        target = target.astype(np.float64)
-    losses = {
-        name: mean_loss(np.nanmean(draw, axis=0), target, counts) for name, draw in zip(names, of_each, strict=True)
-    }
+    rows = np.flatnonzero(np.isfinite(of_each[0].reshape(*of_each[0].shape[:2], -1)).all(axis=2).any(axis=0))
+    if not len(rows):
+        nothing, shares = dict.fromkeys(names, np.nan), dict.fromkeys(names, 1 / len(names))
+        return OutOfBag(values, np.nan, nothing, shares), values
+    counts = (np.ones(table.n_rows) if fit.weights is None else fit.weights.astype(np.float64))[rows]
+    target = table.target[rows]
+    of_each = [draw[:, rows] for draw in of_each]
+    each = zip(names, of_each, strict=True)
+    losses = {name: mean_loss(np.nanmean(draw, axis=0), target, counts) for name, draw in each}
     full = [member.outputs.shape[2] == fit.n_networks for member in trained]
     draws, names = list(itertools.compress(of_each, full)), list(itertools.compress(names, full))
-    blended = _choose_blend(draws, target, counts)
-    values[left_out] = np.nanmean(_blended(draws, blended), axis=0)
-    shares = {name: weight for name, weight in zip(names, blended.weights, strict=True) if weight}
-    blended = Blending(tuple(shares.values()), blended.temperature)
-    out_of_bag = OutOfBag(values, mean_loss(values[left_out], target, counts), losses, shares)
+    weights, temperature = _choose_blend(draws, target, counts)
+    values[rows] = np.nanmean(_blended(draws, weights, temperature), axis=0)
+    shares = {name: weight for name, weight in zip(names, weights, strict=True) if weight}
+    out_of_bag = OutOfBag(values, mean_loss(values[rows], target, counts), losses, shares, temperature)
     if not crossed or len(draws) == 1:
-        return blended, out_of_bag, values
-    crossed_values = values[left_out]
+        return out_of_bag, values
+    crossed_values = values.copy()
     for split in fit.splits[:N_FOLDS]:
-        in_fold = np.isin(np.flatnonzero(left_out), split.test)
+        in_fold = np.isin(rows, split.test)
         if in_fold.any() and not in_fold.all():
             chosen = _choose_blend([draw[:, ~in_fold] for draw in draws], target[~in_fold], counts[~in_fold])
-            in_blend = _blended([draw[:, in_fold] for draw in draws], chosen)
-            crossed_values[in_fold] = np.nanmean(in_blend, axis=0)
-    of_all = values.copy()
-    of_all[left_out] = crossed_values
-    return blended, out_of_bag, of_all
+            in_blend = _blended([draw[:, in_fold] for draw in draws], *chosen)
+            crossed_values[rows[in_fold]] = np.nanmean(in_blend, axis=0)
+    return out_of_bag, crossed_values
 
 
-def _blended(each: Sequence[Floats], blended: Blending) -> Floats:
+def _blended(each: Sequence[Floats], weights: Sequence[float], temperature: float) -> Floats:
     """Return the weighted mean of members' predictions [network, row] or [network, row, class]."""
-    mean = _weighted(each, blended.weights)
-    return mean if mean.ndim == 2 else apply_temperature(mean, blended.temperature)
-
-
-def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> Blending:
-    """Return the weights and the temperature with the lowest loss of the members' predictions [draw, row, ...]."""
-    if len(draws) == 1:
-        return Blending((1.0,), 1.0)
-    weights = tuple(blend_weights([np.nanmean(draw, axis=0) for draw in draws], target, counts).tolist())
-    is_number = target.dtype.kind == "f"
-    return Blending(weights, 1.0 if is_number else best_temperature(_weighted(draws, weights), target, counts))
+    mean = _weighted(each, weights)
+    return mean if mean.ndim == 2 else apply_temperature(mean, temperature)
 
 
 def _weighted(draws: Sequence[Floats], weights: Sequence[float]) -> Floats:
     return np.asarray(sum(weight * draw for weight, draw in zip(weights, draws, strict=True)))
+
+
+def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> tuple[list[float], float]:
+    """Return the weights and the temperature with the lowest loss of the members' predictions [draw, row, ...]."""
+    if len(draws) == 1:
+        return [1.0], 1.0
+    weights = blend_weights([np.nanmean(draw, axis=0) for draw in draws], target, counts).tolist()
+    mean = _weighted(draws, weights)
+    return weights, 1.0 if mean.ndim == 2 else best_temperature(mean, target, counts)
 
 
 def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, float]) -> Floats:

@@ -7,7 +7,7 @@ import copy
 import functools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from seedbed.model.trees import TreeData
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import Draws, derive
 from seedbed.networks.layers import Arrays
-from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, Prior, Regression, Trees
+from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import with_inputs_of
 from seedbed.training.data import TrainingData, counted_rows, some_rows
@@ -57,31 +57,6 @@ class Member:
     dead: NDArray[np.float32] | None = None
     note: str = ""
     clipped: bool = True
-
-
-class Blending(NamedTuple):
-    """How members are blended: the weight of each whose weight isn't 0, and the temperature."""
-
-    weights: tuple[float, ...]
-    temperature: float
-
-
-def architecture_of(members: Sequence[Member], blended: Blending, *, numbers: bool) -> tuple[Architecture, Arrays]:
-    """Return the architecture of members and the states of their networks. Inputs that aren't clipped have no layer."""
-    if len(members) == 1 and not members[0].clipped:
-        return members[0].candidate.architecture, members[0].states
-    architecture = BlendedMembers(
-        members=tuple(cast("MLP | Trees", member.candidate.architecture) for member in members),
-        names=tuple(member.candidate.name for member in members),
-        weights=blended.weights,
-        temperature=blended.temperature,
-        limit=LIMIT,
-        numbers=numbers,
-    )
-    states = {  # the clip comes first
-        f"1.{number}.{name}": value for number, member in enumerate(members) for name, value in member.states.items()
-    }
-    return architecture, states
 
 
 def is_network(member: Candidate) -> bool:
