@@ -52,7 +52,7 @@ def effect_of(model: Ensemble, column: str, rows: Any, label: Any = None) -> Eff
     place = names.index(column)
     read, inputs = _read(model, rows)
     grid, values = _grid(model, place, read.columns[place])
-    curves = _means(model, place, grid, read, inputs, code)
+    curves = _means(model, place, grid, inputs, code)
     mean, spread = curves.mean(axis=1), curves.std(axis=1)
     return Effect(column, values, mean, mean - spread, mean + spread)
 
@@ -76,15 +76,14 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
     cells = tuple(column.values for column in table.columns)
     if model.n_levels:
         cells = (*cells, np.ones(table.n_rows))
-    rows = NewRows(table.n_rows, cells, ({},) * len(cells))
-    inputs, _ = model.preprocessor.inputs_of(rows)
+    inputs = model.preprocessor.inputs_of_values(np.column_stack(cells))
     known = [one if schema.levels else one[~np.isnan(one)] for one, schema in zip(cells, model.schemas, strict=False)]
     places = [place for place, one in enumerate(known) if len(np.unique(one)) > 1]
     if len(places) > _MOST_SHOWN:
         few = inputs[:: -(-table.n_rows // _FEW_ROWS)]
-        coarse = [-_curve(model, place, rows, few, code, _FEW_VALUES).change for place in places]
+        coarse = [-_curve(model, place, cells[place], few, code, _FEW_VALUES).change for place in places]
         places = [places[rank] for rank in np.argsort(coarse, kind="stable")[:_MOST_SHOWN]]
-    curves = [_curve(model, place, rows, inputs, code) for place in places]
+    curves = [_curve(model, place, cells[place], inputs, code) for place in places]
     return Effects(
         model=model.candidate,
         networks=model.n_networks,
@@ -97,9 +96,9 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
 
 
 def _curve(
-    model: Ensemble, place: int, rows: NewRows, inputs: NDArray[np.float32], code: int, most: int = _MOST_VALUES
+    model: Ensemble, place: int, cells: Floats, inputs: NDArray[np.float32], code: int, most: int = _MOST_VALUES
 ) -> EffectCurve:
-    schema, cells = model.schemas[place], rows.columns[place]
+    schema = model.schemas[place]
     grid, values = _grid(model, place, cells, most, cut=1 / most)
     if schema.kind == "date":
         values = np.datetime_as_string(values, unit="s" if model.preprocessor.layout.timed[place] else "D")
@@ -109,7 +108,7 @@ def _curve(
         is_frequent = rows_of >= _LEAST_SHARE * len(cells)
         is_frequent = is_frequent if is_frequent.sum() > 1 else rows_of > 0
         grid, values = grid[is_frequent], values[is_frequent]
-    curves = _means(model, place, np.where(grid < 0, np.nan, grid) if schema.levels else grid, rows, inputs, code)
+    curves = _means(model, place, np.where(grid < 0, np.nan, grid) if schema.levels else grid, inputs, code)
     mean = curves.mean(axis=1)
     present = cells[np.isin(cells, grid) if schema.levels else ~np.isnan(cells)]
     return EffectCurve(
@@ -122,17 +121,14 @@ def _curve(
     )
 
 
-def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDArray[np.float32], code: int) -> Floats:
+def _means(model: Ensemble, place: int, grid: Floats, inputs: NDArray[np.float32], code: int) -> Floats:
     """Return the networks' mean predictions if all rows have the same value of a column [value, network].
 
     Args:
-        grid: the values, as `NewRows` has them [value].
+        grid: the values, as a `Column` has them [value].
         inputs: of the rows, or of some of them [row, input].
     """
-    others = [np.full(len(grid), cells[0]) for cells in rows.columns]
-    others[place] = grid
-    of_column = model.preprocessor.layout.places.sources == place
-    changed, _ = model.preprocessor.inputs_of(NewRows(len(grid), tuple(others), ({},) * len(others)))
+    of_column, changed = model.inputs_of_column(place, grid)
 
     def mean(value: NDArray[np.float32]) -> Floats:
         same = inputs.copy()
@@ -140,7 +136,7 @@ def _means(model: Ensemble, place: int, grid: Floats, rows: NewRows, inputs: NDA
         return np.asarray(model.outcome.effect(network_values(model, same), model, code).mean(axis=1))
 
     with one_thread("cpu"), products_on_one_thread(), ThreadPoolExecutor(pick_jobs(None)) as pool:
-        return np.array([*pool.map(mean, changed[:, of_column])])
+        return np.array([*pool.map(mean, changed)])
 
 
 def _code_of(model: Ensemble, label: Any) -> int:

@@ -22,14 +22,14 @@ from seedbed.model.header import FORMAT
 from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.stacks import Stacks, members_of, shapes_of
 from seedbed.networks.layers import Array
-from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, Trees, architecture_to_values
+from seedbed.networks.mlp import MLP, Architecture, BlendedMembers, architecture_to_values
 from seedbed.outcomes.hazards import FollowUp
 from seedbed.outcomes.outcome import Outcome
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.card import score_sentences
 from seedbed.training.candidates import n_parameters_of, source_of
 from seedbed.training.torch import require_torch
-from seedbed.typing import Floats
+from seedbed.typing import Bools, Floats
 
 CARD_VERSION = 1
 _MOST_MADE = 1 << 18  # numbers of the networks that `made_stacks` makes at a time
@@ -199,9 +199,21 @@ class Ensemble:
 
     def _make_stacks(self, networks: slice) -> Callable[[Array], Array]:
         states = {name: value[networks] for name, value in self.states.items()}
-        if not isinstance(self.architecture, MLP | BlendedMembers):
-            require_torch(f"'{self.candidate}', a network of your own,")
-        return stacks_of(self.architecture, states, *self._sizes)
+        if isinstance(self.architecture, MLP | BlendedMembers):
+            return Stacks(self.architecture, states, *self._sizes)
+        require_torch(f"'{self.candidate}', a network of your own,")
+        from seedbed.training.torch.own_modules import networks_of_model, outputs_of_modules
+
+        modules = networks_of_model(source_of(self.architecture, *self._sizes), states)
+        return lambda X: np.stack(outputs_of_modules(modules, X, in_pieces=True)).astype(np.float64)
+
+    def inputs_of_column(self, place: int, values: Floats) -> tuple[Bools, NDArray[np.float32]]:
+        """Return which inputs are a column's [input], and these inputs of some of its values [value, input], which are
+        as those of a `Column`."""
+        layout = self.preprocessor.layout
+        cells = np.full((len(values), len(layout.schemas)), np.nan)
+        cells[:, place], of_column = values, layout.places.sources == place
+        return of_column, self.preprocessor.inputs_of_values(cells)[:, of_column]
 
     @property
     def n_parameters(self) -> int:
@@ -263,18 +275,6 @@ class Ensemble:
         # Modules can be made again, and a user's own modules may not be picklable.
         made = ("_networks", "stacks", "classes_")
         return {name: value for name, value in self.__dict__.items() if name not in made}
-
-
-def stacks_of(
-    architecture: Architecture, states: Mapping[str, NDArray[Any]], n_inputs: int, n_outputs: int
-) -> Callable[[Array], Array]:
-    """Return what computes the outputs [network, row, output] of networks for inputs [row, input]."""
-    if isinstance(architecture, MLP | Trees | BlendedMembers):
-        return Stacks(architecture, states, n_inputs, n_outputs)
-    from seedbed.training.torch.own_modules import networks_of_model, outputs_of_modules
-
-    modules = networks_of_model(source_of(architecture, n_inputs, n_outputs), states)
-    return lambda X: np.stack(outputs_of_modules(modules, X, in_pieces=True)).astype(np.float64)
 
 
 def typical_values(columns: Sequence[Column]) -> Floats:

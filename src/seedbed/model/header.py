@@ -24,7 +24,6 @@ import itertools
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -45,14 +44,18 @@ MAX_FILE = 1 << 31
 MOST_NETWORKS = 100_000
 MOST_LABELS = 10_000
 
-DTYPES: Mapping[str, np.dtype[Any]] = {
-    name: np.dtype(code)
-    for name, code in zip(
-        ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL"),
-        ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "?"),
-        strict=True,
-    )
+_CODES = {
+    "F64": "f8",
+    "F32": "f4",
+    "F16": "f2",
+    "I64": "i8",
+    "I32": "i4",
+    "I16": "i2",
+    "I8": "i1",
+    "U8": "u1",
+    "BOOL": "?",
 }
+DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(code) for name, code in _CODES.items()}
 """Types of tensors, by their names in a file."""
 
 _Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
@@ -181,21 +184,6 @@ class TensorEntry(_Strict):
     data_offsets: tuple[_Size, _Size]
 
 
-@dataclass(frozen=True)
-class Header:
-    """The header of a model file.
-
-    Attributes:
-        description: the checked JSON under the key `seedbed`.
-        values: the same as plain values.
-        tensors: by their names. Together, they cover the bytes after the header exactly once.
-    """
-
-    description: Description
-    values: dict[str, Any]
-    tensors: dict[str, TensorEntry]
-
-
 def canonical(values: Any) -> str:
     """Return values as JSON in the only form that a model file may have."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
@@ -208,8 +196,9 @@ def fingerprint(values: Mapping[str, Any], tensors: bytes | bytearray | memoryvi
     return digest.hexdigest()
 
 
-def read_header(text: bytes, n_bytes: int) -> Header:
-    """Return the header of a model file with so many bytes after it, or raise ModelFileError for any other text."""
+def read_header(text: bytes, n_bytes: int) -> tuple[Description, dict[str, Any], dict[str, TensorEntry]]:
+    """Return the JSON of a model file with so many bytes after its header, checked and as plain values, and its tensors
+    by name, which cover these bytes exactly once; raise ModelFileError for any other text."""
     entries = _parsed(text, "its header")
     metadata = entries.pop("__metadata__", None) if isinstance(entries, dict) else None
     described = metadata.get(KEY) if isinstance(metadata, dict) and len(metadata) == 1 else None
@@ -225,7 +214,7 @@ def read_header(text: bytes, n_bytes: int) -> Header:
     description = _converted(values, Description, "its description")
     if canonical(msgspec.to_builtins(description)) != described:  # such as 0 for 0.0
         raise ModelFileError("its description isn't in canonical form")
-    return Header(description, values, _tensors(entries, n_bytes))
+    return description, values, _tensors(entries, n_bytes)
 
 
 def _parsed(text: bytes, what: str) -> Any:
@@ -252,7 +241,7 @@ def _converted(values: Any, kind: type[_Kind], what: str) -> _Kind:
 
 
 def _tensors(entries: Mapping[str, Any], n_bytes: int) -> dict[str, TensorEntry]:
-    """Return the tensors in the order of their bytes. Together, they must cover the file's bytes exactly once."""
+    """Return the tensors. Together, they must cover the file's bytes exactly once."""
     tensors = {name: _converted(entry, TensorEntry, f"the description of the tensor '{name[:60]}'")
                for name, entry in entries.items()}  # fmt: skip
     end = 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +41,9 @@ def fit_regression(data: TreeData) -> FittedMember:
     Its regularisation has the lowest loss of the rows left out. Inputs are standardised.
     """
     fits = _ridge(data) if not data.of_classes else _logistic(data)
-    weights, biases = fits[:, :, :-1], fits[:, :, -1]
-    pairs = zip(data.splits, weights, biases, strict=True)
-    return _fitted(data, weights, biases, [data.X[split.test] @ weight.T + bias for split, weight, bias in pairs])
+    pairs = zip(data.splits, fits, strict=True)
+    of_test = [data.X[split.test] @ one[:, :-1].T + one[:, -1] for split, one in pairs]
+    return _fitted(data, fits[:, :, :-1], fits[:, :, -1], of_test)
 
 
 def _fitted(data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[Floats]) -> FittedMember:
@@ -101,37 +100,36 @@ def _by_paths(data: TreeData, *, left_out: bool) -> Floats:
     """Return coefficients, the intercept last [network, output, input]. The path from strong to weak regularisation
     ends after the loss of rows left out has risen twice in a row."""
     paths = [_path(data, split) for split in data.splits]
-    for path in paths:
-        next(path)
-    choosing = paths[:_CHOOSING]
     fits, losses = list[list[Floats]](), list[float]()
     for C in _CS if left_out else (_USUAL_C,):
-        steps = [path.send(C) for path in choosing]
+        steps = [path(C) for path in paths[:_CHOOSING]]
         fits.append([fit for fit, _ in steps])
         losses.append(sum(loss for _, loss in steps))
         if len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]:
             break
     best = int(np.argmin(losses))
     C = _CS[best] if left_out else _USUAL_C
-    return np.stack([*fits[best], *(path.send(C)[0] for path in paths[_CHOOSING:])])
+    return np.stack([*fits[best], *(path(C)[0] for path in paths[_CHOOSING:])])
 
 
-def _path(data: TreeData, split: Split) -> Generator[Any, float, None]:
-    """Receive values of C, and yield for each the coefficients [output, input], and the loss of the rows left out."""
+def _path(data: TreeData, split: Split) -> Callable[[float], tuple[Floats, float]]:
+    """Return a function of C, which returns the coefficients [output, input] and the loss of the rows left out."""
     rows, test = split.train[data.counts[split.train] > 0], split.test
     present, y = np.unique(data.y[rows], return_inverse=True)
     coefficients = np.zeros((data.n_outputs, data.X.shape[1] + 1))
     coefficients[:, -1] = data.level(split.train, _LEAST)
     regression = _Regression(data.X[rows].astype(np.float64), y, data.counts[rows], len(present))
-    C: float = yield
-    while True:
+
+    def fit(C: float) -> tuple[Floats, float]:
         if len(present) > 1:
             by_class = regression.fit(C)
             if data.n_outputs > 1 and len(by_class) == 1:  # two of several classes
                 by_class = np.concatenate([-by_class, by_class]) / 2
             coefficients[present if data.n_outputs > 1 else slice(None)] = by_class
         outputs = data.X[test].astype(np.float64) @ coefficients[:, :-1].T + coefficients[:, -1]
-        C = yield coefficients.copy(), float((data.losses(outputs, test) * data.counts[test]).sum())
+        return coefficients.copy(), float((data.losses(outputs, test) * data.counts[test]).sum())
+
+    return fit
 
 
 class _Regression:

@@ -54,7 +54,8 @@ class Model(Ensemble):
     """
 
     def predict(self, rows: Any, *, threshold: float | None = None) -> NDArray[Any]:
-        """Return the predicted label, number, or median survival, of each row [row].
+        """Return the predicted label, number, or median survival, of each row [row]. A median later than the horizon is
+        NaN.
 
         Args:
             rows: a data frame of any library, records (dicts), an array in the order of `feature_names_in_`, a path, or
@@ -101,12 +102,7 @@ class Model(Ensemble):
         return self.survival(self.predictions(rows), at)
 
     def survival(self, predictions: Predictions, at: Sequence[float] | float | None = None) -> Floats:
-        """Return the probability of survival [row, time].
-
-        Args:
-            predictions: from `predictions`.
-            at: as in `predict_survival`.
-        """
+        """Return what `predict_survival` does, of the result of `predictions`."""
         times = () if at is None else np.atleast_1d(np.asarray(at, dtype=np.float64)).tolist()
         self.outcome.check_times(times, self)
         return self.outcome.parts_of(predictions.values, self, times)
@@ -145,11 +141,7 @@ class Model(Ensemble):
     def covering(
         self, predictions: Predictions, coverage: float = COVERAGE, *, per_class: bool = False
     ) -> NDArray[Any]:
-        """Return the set of each row as booleans [row, class], or the ends of each interval [row, 2].
-
-        Args:
-            predictions: from `predictions`.
-            coverage, per_class: as in `predict_set`.
+        """Return what `predict_set` or `predict_interval` does, of the result of `predictions`.
 
         Raises:
             OptionError: as `predict_set`, or `per_class` is given for numbers.
@@ -181,13 +173,7 @@ class Model(Ensemble):
         return effect_of(self, column, rows, label)
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
-        """Return the predicted label, number, or median survival, of each row [row]. A median later than the horizon is
-        NaN.
-
-        Args:
-            predictions: from `predictions`.
-            threshold: for two labels, replaces the model's own threshold.
-        """
+        """Return what `predict` does, of the result of `predictions`, without a check of the threshold."""
         return self.outcome.labelled(predictions.values, self, threshold)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -243,9 +229,8 @@ class Model(Ensemble):
         try:
             import onnx  # noqa: F401 - the module that needs it is imported only if it is installed
         except ImportError:
-            raise OptionError(
-                "an ONNX file needs the package onnx", "Install it: pip install 'seedbed[onnx]'."
-            ) from None
+            message = "an ONNX file needs the package onnx"
+            raise OptionError(message, "Install it: pip install 'seedbed[onnx]'.") from None
         from seedbed.model.onnx_file import onnx_of
 
         check_writable(path, "the model")

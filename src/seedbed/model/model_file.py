@@ -10,11 +10,13 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from msgspec import UNSET
+from msgspec.structs import asdict as fields_of
 from numpy.typing import NDArray
 
 from seedbed.data.layout import Layout
@@ -75,7 +77,6 @@ def check_target(path: str | os.PathLike[str]) -> Path:
 
 def check_writable(path: Path, what: str) -> None:
     """Raise OptionError if `what` can't be written to a path; called before the work."""
-    why = ""
     if path.is_dir():
         why = "it is a folder"
     elif not path.parent.is_dir():
@@ -85,11 +86,10 @@ def check_writable(path: Path, what: str) -> None:
     else:
         try:  # the permissions may be right and the file system read-only or full
             with tempfile.TemporaryFile(dir=path.parent):
-                pass
+                return
         except OSError as error:
             why = f"no file can be created in the folder {path.parent.resolve()} ({error.strerror})"
-    if why:
-        raise OptionError(f"can't write {what} to {path}: {why}", "Name another file.")
+    raise OptionError(f"can't write {what} to {path}: {why}", "Name another file.")
 
 
 def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
@@ -124,8 +124,7 @@ def to_bytes(model: Ensemble) -> bytes:
     target = {"name": model.target_name, "task": model.task, "labels": list(model.labels),
               "threshold": model.threshold, "mean": model.target_mean, "deviation": model.target_deviation}  # fmt: skip
     if model.follow_up is not None:
-        kept = ("time", "start", "horizon", "clock", "unit")
-        target["follow_up"] = {name: getattr(model.follow_up, name) for name in kept}
+        target["follow_up"] = asdict(model.follow_up)
     values: dict[str, Any] = {
         "format": FORMAT,
         "candidate": model.candidate,
@@ -151,10 +150,8 @@ def to_bytes(model: Ensemble) -> bytes:
     content = serialized(arrays, {KEY: canonical(values)})
     header = int.from_bytes(content[:8], "little")
     if header > MAX_HEADER:
-        raise ModelFileError(
-            f"the description of the columns takes {header:,} bytes, more than the limit of {MAX_HEADER:,}",
-            "Drop columns with very many levels.",
-        )
+        message = f"the description of the columns takes {header:,} bytes, more than the limit of {MAX_HEADER:,}"
+        raise ModelFileError(message, "Drop columns with very many levels.")
     if len(content) > MAX_FILE:
         raise ModelFileError(f"the model takes {len(content):,} bytes, more than the limit of {MAX_FILE:,}")
     read_header(content[8 : 8 + header], len(content) - 8 - header)
@@ -167,12 +164,8 @@ def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
     Values are coded as in a `Column`: NaN is missing, -1 a level that training never saw. Each column is drawn from the
     statistics that the file contains anyway, so a file never contains a row of the training table.
     """
-    layout = preprocessor.layout
-    places = layout.places
-    rng = np.random.default_rng(0)
-    cells = np.empty((N_GOLDEN, len(layout.schemas)))
-    means = np.array([np.nan] * len(layout.schemas))
-    deviations = means.copy()
+    layout, places, rng = preprocessor.layout, preprocessor.layout.places, np.random.default_rng(0)
+    cells, (means, deviations) = np.empty((N_GOLDEN, len(layout.schemas))), np.empty((2, len(layout.schemas)))
     straight = ~places.circling
     means[places.sources[places.numbers[straight]]] = preprocessor.means[straight]
     deviations[places.sources[places.numbers[straight]]] = preprocessor.deviations[straight]
@@ -233,11 +226,10 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
 
 
 def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> dict[str, Any]:
-    header = read_header(text, len(data))
-    about, target = header.description, header.description.target
-    if about.sha256 != fingerprint(header.values, data):
+    about, values, described = read_header(text, len(data))
+    if about.sha256 != fingerprint(values, data):
         raise ModelFileError("it isn't what was saved: the checksum differs")
-    tensors = _tensors(header.tensors, data)
+    tensors, target = _tensors(described, data), about.target
     arrays = _under("inputs.", tensors)
     if not {array.dtype for array in arrays.values()} <= {DTYPES["F64"], DTYPES["BOOL"]}:
         raise ModelFileError("the statistics of its inputs are not float64")
@@ -248,18 +240,18 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     expected = _network_shapes(architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks)
     expected["golden.cells"] = DTYPES["F64"], (N_GOLDEN, len(preprocessor.layout.schemas))
     if target.follow_up is not UNSET:
-        time = target.follow_up
-        follow_up = FollowUp(time.time, time.horizon, tuple(time.clock), time.start, unit=time.unit)
+        follow_up = FollowUp(**fields_of(target.follow_up) | {"clock": tuple(target.follow_up.clock)})
     n_levels = outcome.n_levels(follow_up)
     if n_levels and len(preprocessor.layout.schemas[-1].levels) != n_levels:
         raise ModelFileError("its last column isn't the interval")
     of_row = outcome.values(np.zeros((1, 1, n_levels or n_outputs))).shape[2:]
     expected["golden.values"] = DTYPES["F64"], (N_GOLDEN, *of_row)
-    calibrated = None if about.calibration is UNSET else tuple(about.calibration.rows)
-    if calibrated is not None:
-        if len(calibrated) != max(1, len(target.labels)) or not any(calibrated):
+    calibration = None
+    if about.calibration is not UNSET:
+        rows = tuple(about.calibration.rows)
+        if len(rows) != max(1, len(target.labels)) or not any(rows):
             raise ModelFileError("the rows of its calibration don't fit the labels")
-        expected["calibration.errors"] = DTYPES["F32"], (sum(n_points(n, len(calibrated)) for n in calibrated),)
+        expected["calibration.errors"] = DTYPES["F32"], (sum(n_points(n, len(rows)) for n in rows),)
     if (typical := tensors.get("columns.typical")) is not None:
         expected["columns.typical"] = DTYPES["F64"], (len(preprocessor.layout.schemas), 3)
     try:
@@ -270,10 +262,11 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         message = f"the given network isn't the one that was saved: {error.message}"
         raise CandidateError(message, "Give the class with which the model was fitted.") from None
     _check_trees(architecture, tensors, preprocessor.layout.n_inputs)
-    calibration = None if calibrated is None else LeftOutErrors(tensors["calibration.errors"], calibrated)
-    for part in () if calibration is None else map(calibration.of_class, range(len(calibration.rows))):
-        if (part[0][:1] < 0).any() or (np.diff(part[0]) < 0).any():
-            raise ModelFileError("the errors of its calibration are negative or not sorted")
+    if about.calibration is not UNSET:
+        calibration = LeftOutErrors(tensors["calibration.errors"], rows)
+        for errors, _ in map(calibration.of_class, range(len(rows))):
+            if (errors[:1] < 0).any() or (np.diff(errors) < 0).any():
+                raise ModelFileError("the errors of its calibration are negative or not sorted")
     fields: dict[str, Any] = {
         "candidate": about.candidate,
         "architecture": architecture,
@@ -289,7 +282,7 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         "follow_up": follow_up,
         "typical": typical,
         "warnings": tuple(about.warnings or ()),
-        **{name: header.values[name] for name in ("training", "score", "versions")},
+        **{name: values[name] for name in ("training", "score", "versions")},
     }
     _check_golden(Ensemble(**fields), tensors["golden.cells"], tensors["golden.values"])
     return fields

@@ -61,8 +61,12 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
             category += 1
         elif schema.kind == "date":
             numbers += _add_date(graph, schema.name, layout.timed[column])
+        elif _has_words(schema):
+            value = graph.encode(schema.name, schema.levels, values_floats=[0.0, 1.0], default_float=float("nan"))
+            numbers.append(graph.cast(value, TensorProto.DOUBLE))
         elif schema.kind == "boolean":
-            numbers.append(_add_boolean(graph, schema))
+            is_level = graph.add("Or", *(graph.add("Equal", schema.name, graph.constant(one)) for one in (0.0, 1.0)))
+            numbers.append(graph.add("Where", is_level, schema.name, graph.constant(np.nan)))
         else:
             value = schema.name
             for code in sorted(numbers_in(schema.missing)):
@@ -101,16 +105,6 @@ def _add_known(graph: Graph, value: str) -> str:
     return graph.add("LessOrEqual", graph.add("Abs", value), graph.constant(_LARGEST))
 
 
-def _add_boolean(graph: Graph, schema: ColumnSchema) -> str:
-    """Return 0, 1 or NaN, float64 [n, 1]."""
-    if _has_words(schema):
-        value = graph.encode(schema.name, schema.levels, values_floats=[0.0, 1.0], default_float=float("nan"))
-        return graph.cast(value, TensorProto.DOUBLE)
-    is_zero = graph.add("Equal", schema.name, graph.constant(0.0))
-    is_one = graph.add("Equal", schema.name, graph.constant(1.0))
-    return graph.add("Where", graph.add("Or", is_zero, is_one), schema.name, graph.constant(np.nan))
-
-
 def _add_category(
     graph: Graph, preprocessor: Preprocessor, schema: ColumnSchema, codes: NDArray[np.int64], places: NDArray[np.int64]
 ) -> str:
@@ -137,11 +131,7 @@ def _has_words(schema: ColumnSchema) -> bool:
 
 def _is_valid(text: str) -> bool:
     """Return whether a text can be encoded in UTF-8; Python's texts may contain half a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text.encode(errors="ignore").decode() == text
 
 
 def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
@@ -173,12 +163,8 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
     month = by("Add", rest(by("Add", from_march, 2.0), 12.0), 1.0)
     weekday = rest(by("Add", days, 3.0), 7.0)  # 1970-01-01 was a Thursday
     hour = over(graph.add("Sub", seconds, by("Mul", days, _DAY)), 3_600.0)
-    parts = [month, weekday, hour][: 2 + timed]
-    middles = DATE_MIDDLES[: len(parts)]
-    return [
-        graph.add("Where", known, part, graph.constant(missing))
-        for part, missing in zip([days, *parts], [np.nan, *middles], strict=True)
-    ]
+    parts = zip([days, month, weekday, hour][: 3 + timed], (np.nan, *DATE_MIDDLES), strict=False)
+    return [graph.add("Where", known, part, graph.constant(missing)) for part, missing in parts]
 
 
 def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProto:
@@ -198,16 +184,11 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
     declared = _add_number(graph, model, outputs) if model.outcome.is_number else _add_classes(graph, model, outputs)
     if sets:
         declared += _add_sets(graph, model, sets)
-    content = helper.make_graph(
-        graph.nodes, "seedbed", declared_inputs(model.preprocessor), declared, initializer=graph.constants
-    )
-    made = helper.make_model(
-        content,
-        opset_imports=[helper.make_opsetid(domain, version) for domain, version in OPSETS.items()],
-        ir_version=IR_VERSION,
-        producer_name="seedbed",
-        producer_version=model.versions.get("seedbed", ""),
-    )
+    inputs = declared_inputs(model.preprocessor)
+    content = helper.make_graph(graph.nodes, "seedbed", inputs, declared, initializer=graph.constants)
+    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
+    about = {"producer_name": "seedbed", "producer_version": model.versions.get("seedbed", "")}
+    made = helper.make_model(content, opset_imports=opsets, ir_version=IR_VERSION, **about)
     properties = {
         "task": model.task,
         "labels": canonical(list(model.labels)),
@@ -225,7 +206,7 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
 def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoProto]:
     """Add probabilities, spread and label; `outputs` are logits, float64 [network, n, output]."""
     if model.outcome.has_threshold:
-        values, spread = _add_moments(graph, graph.add("Sigmoid", _squeezed(graph, outputs, 2)))
+        values, spread = _add_moments(graph, graph.add("Sigmoid", graph.add("Squeeze", outputs, graph.constant([2]))))
         other = graph.add("Sub", graph.constant(1.0), values)
         columns = [graph.add("Unsqueeze", value, graph.constant([1])) for value in (other, values)]
         probabilities = graph.add("Concat", *columns, axis=1, output=_output(model, "probabilities"))
@@ -235,7 +216,7 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
         probabilities = graph.add("Identity", values, output=_output(model, "probabilities"))
         code = graph.add("ArgMax", values, axis=1, keepdims=0)
         place = graph.add("Unsqueeze", code, graph.constant([1]))
-        spread = _squeezed(graph, graph.add("GatherElements", spreads, place, axis=1), 1)
+        spread = graph.add("Squeeze", graph.add("GatherElements", spreads, place, axis=1), graph.constant([1]))
     graph.add("Identity", spread, output=_output(model, "spread"))
     whole = model.classes_.dtype.kind == "i"
     labels = graph.constant(model.classes_, np.int64 if whole else object)
@@ -251,14 +232,13 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
 
 def _add_number(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoProto]:
     """Add value and spread; `outputs` are standardised numbers, float64 [network, n, 1]."""
-    scaled = graph.add("Mul", _squeezed(graph, outputs, 2), graph.constant(model.target_deviation))
+    numbers = graph.add("Squeeze", outputs, graph.constant([2]))
+    scaled = graph.add("Mul", numbers, graph.constant(model.target_deviation))
     values, spread = _add_moments(graph, graph.add("Add", scaled, graph.constant(model.target_mean)))
     value = graph.add("Identity", values, output=_output(model, "value"))
     spread = graph.add("Identity", spread, output=_output(model, "spread"))
-    return [
-        _value(value, ["n"], "predicted number, mean over the networks"),
-        _value(spread, ["n"], "standard deviation of the number over the networks"),
-    ]
+    about = "standard deviation of the number over the networks"
+    return [_value(value, ["n"], "predicted number, mean over the networks"), _value(spread, ["n"], about)]
 
 
 def _add_sets(graph: Graph, model: Ensemble, sets: Mapping[str, Any]) -> list[ValueInfoProto]:
@@ -273,10 +253,6 @@ def _add_sets(graph: Graph, model: Ensemble, sets: Mapping[str, Any]) -> list[Va
     inside = graph.add("LessOrEqual", errors, graph.constant(limits), output=_output(model, "set"))
     about = f"whether each class is in the prediction set {share}"
     return [_value(inside, ["n", len(model.labels)], about, TensorProto.BOOL)]
-
-
-def _squeezed(graph: Graph, value: str, axis: int) -> str:
-    return graph.add("Squeeze", value, graph.constant([axis]))
 
 
 def _add_moments(graph: Graph, values: str) -> tuple[str, str]:

@@ -55,6 +55,14 @@ class Graph:
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
+    def scalar(self, value: float) -> str:
+        """Add a constant number, float32; return its name."""
+        return self.constant(value, FLOAT)
+
+    def row(self, state: NDArray[Any]) -> str:
+        """Add a constant [network, unit] that is the same for all rows; return its name."""
+        return self.constant(state[:, None])
+
     def _check_size(self) -> None:
         if self._size > _LIMIT:
             raise OptionError("the model takes over 2 GiB, the limit of an ONNX file", "Fit fewer or smaller networks.")
@@ -118,8 +126,8 @@ def add_networks(
     """Add all networks, with states [network, ...], for the inputs named `value`, float32 [row, input]; return the name
     of their outputs, float32 [network, row, output]."""
     if isinstance(architecture, BlendedMembers) and architecture.limit:
-        share = graph.add("Div", value, _scalar(graph, architecture.limit))
-        grown = graph.add("Add", graph.add("Mul", share, share), _scalar(graph, 1.0))
+        share = graph.add("Div", value, graph.scalar(architecture.limit))
+        grown = graph.add("Add", graph.add("Mul", share, share), graph.scalar(1.0))
         value = graph.add("Div", value, graph.add("Sqrt", grown))
     each = []
     for start, member in members_of(architecture).items():
@@ -139,7 +147,7 @@ def _add_layers(graph: Graph, layers: Sequence[Layer], states: _States, value: s
 
 def _add_linear(graph: Graph, layer: Linear, states: _States, value: str) -> str:
     value = graph.add("MatMul", value, graph.constant(states[layer.name + "weight"].swapaxes(1, 2)))
-    return graph.add("Add", value, _row(graph, states[layer.name + "bias"])) if layer.bias else value
+    return graph.add("Add", value, graph.row(states[layer.name + "bias"])) if layer.bias else value
 
 
 def _add_embeddings(graph: Graph, layer: Embeddings, states: _States, value: str) -> str:
@@ -159,12 +167,12 @@ def _add_blend(graph: Graph, blend: BlendedMembers, each: Sequence[str], n_outpu
     """Return the weighted mean of members' outputs [network, row, output]; of classes, the logits of mean
     probabilities."""
     if blend.numbers:
-        parts = [graph.add("Mul", one, _scalar(graph, share)) for one, share in zip(each, blend.weights, strict=True)]
+        parts = [graph.add("Mul", one, graph.scalar(share)) for one, share in zip(each, blend.weights, strict=True)]
         return functools.reduce(functools.partial(graph.add, "Add"), parts)
 
     def log_mean(logs: list[str]) -> str:
         pairs = zip(logs, blend.weights, strict=True)
-        weighted = [graph.add("Add", output, _scalar(graph, math.log(share))) for output, share in pairs]
+        weighted = [graph.add("Add", output, graph.scalar(math.log(share))) for output, share in pairs]
         stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in weighted]
         return graph.add("ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0)
 
@@ -174,32 +182,23 @@ def _add_blend(graph: Graph, blend: BlendedMembers, each: Sequence[str], n_outpu
         yes = [graph.add("Neg", graph.add("Softplus", graph.add("Neg", one))) for one in each]
         no = [graph.add("Neg", graph.add("Softplus", one)) for one in each]
         logits = graph.add("Sub", log_mean(yes), log_mean(no))
-    return graph.add("Div", logits, _scalar(graph, blend.temperature))
-
-
-def _row(graph: Graph, state: NDArray[Any]) -> str:
-    """Add a constant [network, unit] that is the same for all rows."""
-    return graph.constant(state[:, None])
-
-
-def _scalar(graph: Graph, value: float) -> str:
-    return graph.constant(value, FLOAT)
+    return graph.add("Div", logits, graph.scalar(blend.temperature))
 
 
 def _add_layernorm(graph: Graph, layer: LayerNorm, states: _States, value: str) -> str:
     centred = graph.add("Sub", value, graph.add("ReduceMean", value, axes=[2], keepdims=1))
     variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=[2], keepdims=1)
-    deviation = graph.add("Sqrt", graph.add("Add", variance, _scalar(graph, layer.eps)))
-    scaled = graph.add("Mul", graph.add("Div", centred, deviation), _row(graph, states[layer.name + "weight"]))
-    return graph.add("Add", scaled, _row(graph, states[layer.name + "bias"]))
+    deviation = graph.add("Sqrt", graph.add("Add", variance, graph.scalar(layer.eps)))
+    scaled = graph.add("Mul", graph.add("Div", centred, deviation), graph.row(states[layer.name + "weight"]))
+    return graph.add("Add", scaled, graph.row(states[layer.name + "bias"]))
 
 
 def _add_batchnorm(graph: Graph, layer: BatchNorm, states: _States, value: str) -> str:
     weight, variance = (states[layer.name + part].astype(np.float64) for part in ("weight", "running_var"))
     factor = (weight / np.sqrt(variance + layer.eps)).astype(np.float32)
     # Centred first: a unit with a large mean would lose its digits in a folded shift.
-    centred = graph.add("Sub", value, _row(graph, states[layer.name + "running_mean"]))
-    return graph.add("Add", graph.add("Mul", centred, _row(graph, factor)), _row(graph, states[layer.name + "bias"]))
+    centred = graph.add("Sub", value, graph.row(states[layer.name + "running_mean"]))
+    return graph.add("Add", graph.add("Mul", centred, graph.row(factor)), graph.row(states[layer.name + "bias"]))
 
 
 def _add_periodic(graph: Graph, layer: Periodic, states: _States, value: str) -> str:
@@ -233,24 +232,24 @@ def _add_trees(graph: Graph, trees: Trees, states: _States, value: str) -> str:
     value = graph.add("Concat", *(graph.add("Unsqueeze", one, graph.constant([0])) for one in sums), axis=0)
     if not trees.probabilities:
         return value
-    least = _scalar(graph, LEAST)
+    least = graph.scalar(LEAST)
     if states["0.value"].shape[2] > 1:
         return graph.add("Log", graph.add("Max", value, least))
-    yes = graph.add("Min", graph.add("Max", value, least), _scalar(graph, 1 - LEAST))
-    return graph.add("Log", graph.add("Div", yes, graph.add("Sub", _scalar(graph, 1.0), yes)))
+    yes = graph.add("Min", graph.add("Max", value, least), graph.scalar(1 - LEAST))
+    return graph.add("Log", graph.add("Div", yes, graph.add("Sub", graph.scalar(1.0), yes)))
 
 
-def _add_activation(graph: Graph, name: str, value: str, *arguments: float) -> str:
-    onnx = ALL_ACTIVATIONS[name].onnx
+def _add_activation(graph: Graph, layer: Elementwise, states: _States, value: str) -> str:
+    onnx = ALL_ACTIVATIONS[layer.activation].onnx
     assert onnx is not None
-    return onnx(graph, value, *arguments)
+    return onnx(graph, value, *layer.arguments)
 
 
 _LAYERS: Mapping[type[Layer], Callable[[Graph, Any, _States, str], str]] = {
     Linear: _add_linear,
     LayerNorm: _add_layernorm,
     BatchNorm: _add_batchnorm,
-    Elementwise: lambda graph, layer, _, value: _add_activation(graph, layer.activation, value, *layer.arguments),
+    Elementwise: _add_activation,
     Dropout: lambda graph, layer, states, value: value,
     Residual: lambda graph, layer, states, value: graph.add(
         "Add", value, _add_layers(graph, layer.layers, states, value)

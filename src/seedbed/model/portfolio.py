@@ -27,15 +27,8 @@ _MANY_ROWS = 12_000  # from which on a model has fewer networks
 
 
 class _Size(NamedTuple):
-    """What suits tables with at least `least` rows.
-
-    Attributes:
-        least: rows.
-        width: units of a hidden layer.
-        bins: bins of each input.
-        epochs: of the default networks, which learn faster than plain ones.
-        extra_trees: extra trees beside each network.
-    """
+    """What suits tables with at least `least` rows: units of a hidden layer, bins of each input, epochs of the default
+    networks, which learn faster than plain ones, and extra trees beside each network."""
 
     least: int
     width: int

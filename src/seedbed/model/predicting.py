@@ -213,11 +213,9 @@ def _outputs(model: Ensemble, matrix: NDArray[np.float32], networks: Callable[[A
     turn [network, row, level]."""
     if not model.n_levels:
         return networks(matrix)
-    layout, outputs = model.preprocessor.layout, list[Array]()
-    of_level, matrix = layout.places.sources == len(layout.schemas) - 1, matrix.copy()
-    cells = np.zeros((model.n_levels, len(layout.schemas)))
-    cells[:, -1] = np.arange(model.n_levels)
-    for inputs in model.preprocessor.inputs_of_values(cells)[:, of_level]:
+    matrix, outputs = matrix.copy(), list[Array]()
+    of_level, of_each = model.inputs_of_column(len(model.schemas), np.arange(float(model.n_levels)))
+    for inputs in of_each:
         matrix[:, of_level] = inputs
         outputs.append(networks(matrix))
     return np.concatenate(outputs, axis=2)

@@ -115,10 +115,17 @@ class _Columns:
             sets = self.model.covering(predictions, self.coverage, per_class=self.per_class)
             texts = ["; ".join(itertools.compress(self.model.labels, one)) for one in sets.tolist()]
             columns += [np.array(texts, object)] if self.model.labels else list(sets.T)
-        columns = [
-            column.astype(object) if column.dtype.kind == "U" else np.ascontiguousarray(column) for column in columns
-        ]
-        return [*columns, predictions.spreads.astype(np.float32), _flags(self.model, predictions)]
+        columns = [one.astype(object) if one.dtype.kind == "U" else np.ascontiguousarray(one) for one in columns]
+        return [*columns, predictions.spreads.astype(np.float32), self._flags(predictions)]
+
+    def _flags(self, predictions: Predictions) -> np.ndarray[Any, Any]:
+        """Return the unusual columns of each row in words [row]; empty for most rows."""
+        texts = np.full(len(predictions.values), "", dtype=object)
+        for row, flags in predictions.flags(self.model.preprocessor.layout.schemas).items():
+            texts[row] = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in flags.items())
+        for row in np.flatnonzero(predictions.doubtful).tolist():
+            texts[row] += "; doubtful" if texts[row] else "doubtful"
+        return texts
 
 
 def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> dict[str, int]:
@@ -172,16 +179,6 @@ def _fill(
     return notes
 
 
-def _flags(model: Model, predictions: Predictions) -> np.ndarray[Any, Any]:
-    """Return the unusual columns of each row in words [row]; empty for most rows."""
-    texts = np.full(len(predictions.values), "", dtype=object)
-    for row, flags in predictions.flags(model.preprocessor.layout.schemas).items():
-        texts[row] = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in flags.items())
-    for row in np.flatnonzero(predictions.doubtful).tolist():
-        texts[row] += "; doubtful" if texts[row] else "doubtful"
-    return texts
-
-
 def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None:
     try:
         connection.execute(f"COPY (FROM predictions) TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}")
@@ -209,6 +206,6 @@ def _print(connection: duckdb.DuckDBPyConnection, columns: _Columns, n_rows: int
 
 
 def _cell_words(value: Any, is_share: bool) -> str:
-    if not isinstance(value, float):
-        return "" if value is None else str(value)
-    return f"{value:.3f}" if is_share else plain_number(value, 4)
+    if isinstance(value, float):
+        return f"{value:.3f}" if is_share else plain_number(value, 4)
+    return "" if value is None else str(value)

@@ -34,7 +34,6 @@ _MOST_READ, _MOST_NODES = 1 << 22, 1 << 17  # inputs and nodes of a call of the 
 _MOST_CACHED = 1 << 17  # inputs of rows that walk through trees at a time
 _MOST_LANES = 16  # rows that the kernel sends through a tree at once, at most; of fewer rows each walks by itself
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
-_ROUND, _SMALL_ROUND = 25, 50  # boosting iterations after which rows left out decide whether more may help
 _TIMED = 5  # trees that are fitted to know how long one takes
 _WAIT = 10  # iterations without a lower loss that end boosting
 LEAST = 1e-4
@@ -70,6 +69,11 @@ class TreeData:
         """The number of independent rows."""
         return len(self.y) if self.n_cases is None else self.n_cases
 
+    @property
+    def round_size(self) -> int:
+        """Boosting iterations after which rows left out decide whether more may help."""
+        return 25 if self.size >= SMALL_TABLE else 50
+
     @functools.cached_property
     def inputs(self) -> NDArray[np.float32]:
         """The inputs column by column [input, row]. NaN is the least number: both go to the left at every threshold."""
@@ -77,12 +81,12 @@ class TreeData:
 
     @functools.cached_property
     def values(self) -> list[NDArray[np.float32]]:
-        """Return the values of each input, sorted."""
+        """The values of each input, sorted."""
         return [np.unique(column) for column in self.inputs]
 
     @functools.cached_property
     def sorted_values(self) -> NDArray[np.int64]:
-        """Return the values of all inputs, one input after the other, as whole numbers that sort so."""
+        """The values of all inputs, one input after the other, as whole numbers that sort so."""
         return np.concatenate([_keys(np.array(number), values) for number, values in enumerate(self.values)])
 
     @functools.cached_property
@@ -97,13 +101,13 @@ class TreeData:
 
     @functools.cached_property
     def sorted_inputs(self) -> NDArray[np.int32]:
-        """Return the inputs as whole numbers that sort alike [input, row]."""
+        """The inputs as whole numbers that sort alike [input, row]."""
         return sortable(self.inputs)
 
     @functools.cached_property
     def bins(self) -> list[_Bins]:
-        """Return two sets of bins, or one if there are few values. Networks take them in turn: the mean of trees
-        whose thresholds lie between each other's is finer."""
+        """Two sets of bins, or one if there are few values. Networks take them in turn: the mean of trees whose
+        thresholds lie between each other's is finer."""
         return [self._bins_at(shift) for shift in ((0.0, 0.5) if max(map(len, self.values)) > _MOST_BINS else (0.0,))]
 
     def _bins_at(self, shift: float) -> _Bins:
@@ -264,7 +268,7 @@ def fit_trees(
         None if extra trees ended early, or there isn't enough time.
     """
     seeds = [derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))]
-    n_least = _round_size(data) if trees.method == "boosted" and not trees.n_nodes else trees.n_trees
+    n_least = data.round_size if trees.method == "boosted" and not trees.n_nodes else trees.n_trees
     if until is not None and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs > until:
         return None
     halted = np.zeros(1, dtype=np.int32) if halted is None else halted
@@ -403,11 +407,6 @@ def growth(n_rows: int) -> tuple[int, float, int]:
     return (4, 0.2, 5) if n_rows < SMALL_TABLE else (15, 0.1, 2)
 
 
-def _round_size(data: TreeData) -> int:
-    """Return the number of boosting iterations of a round."""
-    return _ROUND if data.size >= SMALL_TABLE else _SMALL_ROUND
-
-
 def _boosted(
     trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor, until: float | None, halted: Halted
 ) -> list[DecisionTrees]:
@@ -417,7 +416,7 @@ def _boosted(
     most = trees.n_trees // data.n_outputs if is_given else trees.n_trees
     losses, best = np.zeros(0), -1
     while (n := len(losses)) < most and best >= n - _WAIT and (not n or until is None or time.monotonic() < until):
-        n = most if is_given else min(n + _round_size(data), most)
+        n = most if is_given else min(n + data.round_size, most)
         losses = np.append(losses, sum(pool.map(lambda one, n=n: one.grow(n), each)))
         best = int(np.argmin(losses))
     return [one.trees(trees, most if is_given else best + 1) for one in each]

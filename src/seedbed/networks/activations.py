@@ -132,10 +132,6 @@ def _gelu_tanh(x: Array) -> Array:
 # ONNX
 
 
-def _scalar(graph: Any, value: float) -> str:
-    return str(graph.constant(value, np.float32))
-
-
 def _named(kind: str, *names: str, **fixed: float) -> Callable[..., str]:
     """Return an ONNX operation whose attributes are the arguments, in this order, and then fixed ones."""
     return lambda graph, x, *values: graph.add(kind, x, **dict(zip(names, values, strict=True)), **fixed)
@@ -147,27 +143,23 @@ _onnx_hardsigmoid = _named("HardSigmoid", alpha=1 / 6, beta=0.5)
 def _onnx_softplus(graph: Any, x: str, beta: float, threshold: float) -> str:
     if beta == 1:
         return str(graph.add("Softplus", x))
-    factor = _scalar(graph, beta)
+    factor = graph.scalar(beta)
     return str(graph.add("Div", graph.add("Softplus", graph.add("Mul", x, factor)), factor))
 
 
 def _onnx_clip(graph: Any, x: str, least: float, most: float) -> str:
-    return str(graph.add("Clip", x, _scalar(graph, least), _scalar(graph, most)))
+    return str(graph.add("Clip", x, graph.scalar(least), graph.scalar(most)))
 
 
 def _onnx_celu(graph: Any, x: str, alpha: float) -> str:
-    factor = _scalar(graph, alpha)
+    factor = graph.scalar(alpha)
     return str(graph.add("Mul", graph.add("Elu", graph.add("Div", x, factor), alpha=1.0), factor))
 
 
 def _onnx_gelu(graph: Any, x: str) -> str:
-    inner = graph.add("Erf", graph.add("Mul", x, _scalar(graph, 2**-0.5)))
-    half = graph.add("Mul", x, _scalar(graph, 0.5))
-    return str(graph.add("Mul", half, graph.add("Add", inner, _scalar(graph, 1.0))))
-
-
-def _onnx_logsigmoid(graph: Any, x: str) -> str:
-    return str(graph.add("Neg", graph.add("Softplus", graph.add("Neg", x))))
+    inner = graph.add("Erf", graph.add("Mul", x, graph.scalar(2**-0.5)))
+    half = graph.add("Mul", x, graph.scalar(0.5))
+    return str(graph.add("Mul", half, graph.add("Add", inner, graph.scalar(1.0))))
 
 
 def _onnx_gate(inner: Callable[[Any, str], str]) -> Callable[..., str]:
@@ -231,7 +223,12 @@ _ENTRIES = (
         (("negative_slope", 0.01),),
         _named("LeakyRelu", "alpha"),
     ),
-    Activation("LogSigmoid", lambda x: -_softplus(-x), _native("logsigmoid"), onnx=_onnx_logsigmoid),
+    Activation(
+        "LogSigmoid",
+        lambda x: -_softplus(-x),
+        _native("logsigmoid"),
+        onnx=lambda graph, x: graph.add("Neg", graph.add("Softplus", graph.add("Neg", x))),
+    ),
     Activation("Softplus", _softplus, _native("softplus"), (("beta", 1.0), ("threshold", 20.0)), _onnx_softplus),
     Activation(
         "Softshrink",
