@@ -84,11 +84,6 @@ class Ensemble:
         return len(next(iter(self.states.values())))
 
     @property
-    def n_outputs(self) -> int:
-        """Outputs of one network."""
-        return self.outcome.n_outputs(self.labels)
-
-    @property
     def outcome(self) -> Outcome:
         return outcome_of(self.task)
 
@@ -175,15 +170,15 @@ class Ensemble:
         from seedbed.training.torch.own_modules import networks_of_model
 
         if not isinstance(self.architecture, BlendedMembers):
-            return networks_of_model(source_of(self.architecture, *self._sizes), self.states)
+            return networks_of_model(source_of(self.architecture, *self.sizes), self.states)
         ((start, member),) = members_of(self.architecture).items()
         states = {name.removeprefix(start): value for name, value in self.states.items()}
-        return networks_of_model(source_of(member, *self._sizes), states, self.architecture.limit)
+        return networks_of_model(source_of(member, *self.sizes), states, self.architecture.limit)
 
     @property
-    def _sizes(self) -> tuple[int, int]:
-        """Return the inputs and outputs of one network."""
-        return self.preprocessor.layout.n_inputs, self.n_outputs
+    def sizes(self) -> tuple[int, int]:
+        """The inputs and outputs of one network."""
+        return self.preprocessor.layout.n_inputs, self.outcome.n_outputs(self.labels)
 
     @functools.cached_property
     def stacks(self) -> Callable[[Array], Array]:
@@ -200,11 +195,11 @@ class Ensemble:
     def _make_stacks(self, networks: slice) -> Callable[[Array], Array]:
         states = {name: value[networks] for name, value in self.states.items()}
         if isinstance(self.architecture, MLP | BlendedMembers):
-            return Stacks(self.architecture, states, *self._sizes)
+            return Stacks(self.architecture, states, *self.sizes)
         require_torch(f"'{self.candidate}', a network of your own,")
         from seedbed.training.torch.own_modules import networks_of_model, outputs_of_modules
 
-        modules = networks_of_model(source_of(self.architecture, *self._sizes), states)
+        modules = networks_of_model(source_of(self.architecture, *self.sizes), states)
         return lambda X: np.stack(outputs_of_modules(modules, X, in_pieces=True)).astype(np.float64)
 
     def inputs_of_column(self, place: int, values: Floats) -> tuple[Bools, NDArray[np.float32]]:
@@ -219,10 +214,10 @@ class Ensemble:
     def n_parameters(self) -> int:
         """Parameters of one network, and thresholds and values of trees."""
         if isinstance(self.architecture, MLP | BlendedMembers):
-            parameters, others = shapes_of(self.architecture, *self._sizes)
+            parameters, others = shapes_of(self.architecture, *self.sizes)
             of_trees = (shape for name, shape in others.items() if name.endswith((".threshold", ".value")))
             return sum(map(math.prod, (*parameters.values(), *of_trees)))
-        return n_parameters_of(self.architecture, *self._sizes)
+        return n_parameters_of(self.architecture, *self.sizes)
 
     def card(self) -> dict[str, Any]:
         """Return a description of the model as a plain dict, fit for JSON. docs/summary.md explains its keys."""

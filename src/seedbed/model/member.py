@@ -210,13 +210,8 @@ def is_clipped(member: Candidate, recipe: Recipe) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Front:
-    """A first layer without trainable parameters, applied once before a member trains.
-
-    Attributes:
-        edges: its state.
-        used: units that aren't constant; those of bins without a width are.
-        n_units: number of units.
-    """
+    """A first layer without trainable parameters, applied once before a member trains: its state, the units that aren't
+    constant, as those of bins without a width are, and the number of all units."""
 
     edges: Arrays
     used: NDArray[np.int64]
@@ -250,9 +245,8 @@ def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
     for folds in range(N_FOLDS, 1, -1):
         repeats = -(-n // folds)
         with contextlib.suppress(SeedbedError):  # too few rows, groups, or rows of a class for so many folds
-            return list(
-                repeated_folds(table.target, repeats=repeats, folds=folds, random_state=seed, groups=table.groups)
-            )[:n]
+            options = {"repeats": repeats, "folds": folds, "random_state": seed}
+            return list(repeated_folds(table.target, groups=table.groups, **options))[:n]
     return list(_unstratified_folds(rows if table.groups is None else table.groups, n, seed))
 
 

@@ -154,23 +154,14 @@ def _encoding(network: Architecture) -> tuple[int, bool]:
 
 
 class _Networks(NamedTuple):
-    """Networks of a member that train together.
+    """Networks of a member that train together. They leave out rows if the chunk has `patience`."""
 
-    Attributes:
-        place: decides the order of members.
-        candidate: the member.
-        chunk: the networks. They leave out rows if it has `patience`.
-        fits: the number of the fit of each network [network].
-        rows: the rows of each fit in the chunk's table, by the numbers of fits.
-        fronts: of each fit, see `Fit.for_member`.
-    """
-
-    place: int
+    place: int  # decides the order of members
     candidate: Candidate
     chunk: Chunk
-    fits: NDArray[np.int64]
-    rows: Mapping[int, slice]
-    fronts: Mapping[int, Front | None]
+    fits: NDArray[np.int64]  # the number of the fit of each network [network]
+    rows: Mapping[int, slice]  # of each fit in the chunk's table
+    fronts: Mapping[int, Front | None]  # of each fit, see `Fit.for_member`
 
     @property
     def work(self) -> int:
@@ -224,14 +215,14 @@ def _joined_member(pieces: list[_Piece], which: int) -> Member | None:
         name: np.concatenate([result.stacked[name][some] for _, result, some in pieces]) for name in first.stacked
     }
     curves = np.concatenate([result.curves[:, :, some] for _, result, some in pieces], axis=2)
-    finite = all(np.isfinite(value).all() for value in states.values())
-    if chunk.patience is None:
-        finite = finite and bool(np.isfinite(curves[:, -1]).all())
+    if not all(np.isfinite(value).all() for value in states.values()):
+        return None
+    if chunk.patience is not None:
+        outputs = first.outputs[rows][:, :, columns]
+    elif np.isfinite(curves[:, -1]).all():
         shape = rows.stop - rows.start, first.outputs.shape[1], curves.shape[2]
         outputs = np.full(shape, np.nan, dtype=np.float32)
     else:
-        outputs = first.outputs[rows][:, :, columns]
-    if not finite:
         return None
     dead = np.concatenate([result.dead[some] for _, result, some in pieces])
     epochs, clipped = int(first.epochs[columns[0]]), is_clipped(networks.candidate, chunk.recipe)

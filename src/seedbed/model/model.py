@@ -41,9 +41,7 @@ class Exported:
 class Model(Ensemble):
     """Networks, one per seed, whose predictions are averaged; from `fit_model`, `Comparison.model` or `load`.
 
-    `Ensemble` documents the attributes: `candidate`, `architecture`, `states`, `preprocessor`, `target_name`,
-    `task`, `labels`, `threshold`, `target_mean`, `target_deviation`, `training`, `score`, `calibration`, `versions`,
-    `follow_up` and `warnings`.
+    `Ensemble` documents the attributes.
 
     Examples:
         >>> model = sb.fit_model("example:iris", "relu:5", n_networks=2)

@@ -36,14 +36,11 @@ _DOCS = {
 }
 
 
-def declared_inputs(preprocessor: Preprocessor) -> list[ValueInfoProto]:
-    """Return one input of shape [n, 1] for each column, with its name."""
-    declared = []
-    for schema in preprocessor.layout.schemas:
-        kind = "words" if _has_words(schema) else schema.kind
-        dtype = TensorProto.STRING if kind in ("words", "category") else TensorProto.DOUBLE
-        declared.append(helper.make_tensor_value_info(schema.name, dtype, ["n", 1], doc_string=_DOCS[kind]))
-    return declared
+def _declared_input(schema: ColumnSchema) -> ValueInfoProto:
+    """Return the input of shape [n, 1] of a column, with its name."""
+    kind = "words" if _has_words(schema) else schema.kind
+    dtype = TensorProto.STRING if kind in ("words", "category") else TensorProto.DOUBLE
+    return _value(schema.name, ["n", 1], _DOCS[kind], dtype)
 
 
 def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
@@ -177,14 +174,14 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
     if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not _is_valid(text)]:
         raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")
     graph = Graph(names)
-    architecture, sizes = model.architecture, (model.preprocessor.layout.n_inputs, model.n_outputs)
+    architecture = model.architecture
     assert isinstance(architecture, MLP | BlendedMembers)
     value = add_inputs(graph, model.preprocessor)
-    outputs = graph.cast(add_networks(graph, architecture, model.states, value, *sizes), TensorProto.DOUBLE)
+    outputs = graph.cast(add_networks(graph, architecture, model.states, value, *model.sizes), TensorProto.DOUBLE)
     declared = _add_number(graph, model, outputs) if model.outcome.is_number else _add_classes(graph, model, outputs)
     if sets:
         declared += _add_sets(graph, model, sets)
-    inputs = declared_inputs(model.preprocessor)
+    inputs = [_declared_input(schema) for schema in model.preprocessor.layout.schemas]
     content = helper.make_graph(graph.nodes, "seedbed", inputs, declared, initializer=graph.constants)
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     about = {"producer_name": "seedbed", "producer_version": model.versions.get("seedbed", "")}

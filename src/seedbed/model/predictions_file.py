@@ -90,7 +90,7 @@ class _Columns:
     threshold: float | None
     coverage: float | None
     per_class: bool
-    at: tuple[float, ...] = ()
+    at: tuple[float, ...]
 
     @property
     def names(self) -> list[str]:

@@ -16,6 +16,7 @@ from seedbed.networks.mlp import MLP, BlendedMembers, Trees
 from seedbed.networks.network import predictor_of
 from seedbed.training.undocumented import keep_freed_memory
 
+_Architecture = MLP | Trees | BlendedMembers
 _MOST_ROWS = 1 << 13  # at a time
 _MOST_NUMBERS = 1 << 17  # rows x units x networks of a layer that stay in the cache
 
@@ -31,7 +32,7 @@ def smooth_clip(x: Array, limit: float) -> Array:
     return np.asarray(x / (1 + (x / limit) ** 2) ** 0.5)
 
 
-def members_of(architecture: MLP | Trees | BlendedMembers) -> dict[str, MLP | Trees]:
+def members_of(architecture: _Architecture) -> dict[str, MLP | Trees]:
     """Return the members of an architecture, by what their names in states begin with."""
     if not isinstance(architecture, BlendedMembers):
         return {"": architecture}
@@ -39,7 +40,7 @@ def members_of(architecture: MLP | Trees | BlendedMembers) -> dict[str, MLP | Tr
     return {f"{place}.{number}.": member for number, member in enumerate(architecture.members)}
 
 
-def shapes_of(architecture: MLP | Trees | BlendedMembers, n_inputs: int, n_outputs: int) -> tuple[Shapes, Shapes]:
+def shapes_of(architecture: _Architecture, n_inputs: int, n_outputs: int) -> tuple[Shapes, Shapes]:
     """Return the shapes of the parameters of one network and of all its other arrays, by their names in states.
 
     Raises:
@@ -61,11 +62,7 @@ class Stacks:
     """Networks of a model, from their states [network, ...]. Each member of a blend is one stack."""
 
     def __init__(
-        self,
-        architecture: MLP | Trees | BlendedMembers,
-        states: Mapping[str, NDArray[Any]],
-        n_inputs: int,
-        n_outputs: int,
+        self, architecture: _Architecture, states: Mapping[str, NDArray[Any]], n_inputs: int, n_outputs: int
     ) -> None:
         keep_freed_memory()
         self._blend = architecture if isinstance(architecture, BlendedMembers) else None

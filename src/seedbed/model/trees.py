@@ -228,13 +228,7 @@ def tree_shapes(trees: Trees, n_outputs: int) -> Shapes:
 
 
 class FittedMember(NamedTuple):
-    """Trees or linear models, one for each network.
-
-    Attributes:
-        architecture: of trees, with the number of trees, nodes and steps.
-        states: of the networks [network, ...], by the names in their `state_dict`.
-        outputs: for the rows that a network wasn't fitted to [row, output, network]; NaN elsewhere.
-    """
+    """Trees, with their numbers of nodes and steps, or linear models, one for each network; see `Member`."""
 
     architecture: MLP | Trees
     states: Arrays

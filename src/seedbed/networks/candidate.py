@@ -103,10 +103,8 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
         parsed = parse_candidate(spec)
         return parsed if name is None else dataclasses.replace(parsed, name=name)
     if hasattr(spec, "state_dict") and hasattr(spec, "forward") and not isinstance(spec, type):  # an `nn.Module`
-        raise CandidateError(
-            f"the candidate is a {type(spec).__name__} that is built already",
-            "Give what builds it: the class, or a function.",
-        )
+        message = f"the candidate is a {type(spec).__name__} that is built already"
+        raise CandidateError(message, "Give what builds it: the class, or a function.")
     if isinstance(spec, Architecture):
         return Candidate(name or repr(spec), spec)
     if callable(spec):
@@ -132,8 +130,7 @@ def unique_names(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 
 
 def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    widths: list[int] = []
-    names: list[str] = []
+    widths, names = list[int](), list[str]()
     if architecture == "logistic":
         return (), ()
     for part in architecture.split("+"):
@@ -161,8 +158,7 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
 
 
 def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    shape: dict[str, Any] = {}
-    recipe: dict[str, Any] = {}
+    shape, recipe = dict[str, Any](), dict[str, Any]()
     for word in words.split(","):
         key, equals, value = (part.strip() for part in word.partition("="))
         if key not in _WORDS:

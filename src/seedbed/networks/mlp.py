@@ -251,11 +251,6 @@ class BlendedMembers:
         if not (0 < self.temperature < math.inf and 0 <= self.limit < math.inf):
             raise CandidateError("the temperature of a blend must be above 0, and its clip 0 or above")
 
-    @property
-    def shares(self) -> dict[str, float]:
-        """Return the weight of each member, by its name."""
-        return dict(zip(self.names, self.weights, strict=True))
-
 
 Architecture = MLP | Trees | Prior | Regression | BlendedMembers | OwnArchitecture
 """What a candidate is: a description, or what builds a user's own module."""

@@ -180,13 +180,10 @@ def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkR
             outputs = engine.look(epochs)
             ends, dead = np.zeros(1, dtype=np.int64), engine.dead_units()
         assert outputs is not None
-        return ChunkResult(
-            curves=_curves(stack, engine.figures[: 1 + done], ends),
-            outputs=stack.spread(outputs).astype(np.float32, copy=False),
-            dead=dead.astype(np.float32),
-            stacked=engine.states(),
-            epochs=np.repeat(best.epochs, best.size) if best else np.full(stack.n, epochs),
-        )
+        curves, stopped = _curves(stack, engine.figures[: 1 + done], ends), np.full(stack.n, epochs)
+        stopped = np.repeat(best.epochs, best.size) if best else stopped
+        outputs = stack.spread(outputs).astype(np.float32, copy=False)
+        return ChunkResult(curves, outputs, dead.astype(np.float32), engine.states(), stopped)
 
 
 def _engine(stack: Stack) -> Engine:

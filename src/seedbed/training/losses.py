@@ -66,22 +66,14 @@ def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
     zero_one = bool(np.isin(y, (0, 1)).all())
     codes = y.ndim == 1 and bool((y == np.floor(y)).all()) and bool(y.min() >= 0)
     if name == "auto":
-        name = (
-            "bce"
-            if zero_one and (n_outputs == 1 or y.ndim == 2)
-            else "cross_entropy"
-            if codes and n_outputs > 1
-            else "mse"
-        )
+        name = "cross_entropy" if codes and n_outputs > 1 else "mse"
+        name = "bce" if zero_one and (n_outputs == 1 or y.ndim == 2) else name
     if name == "bce" and not zero_one:
-        raise TrainingError(
-            "loss bce needs a target of zeros and ones", "Use cross_entropy for classes, mse for numbers."
-        )
+        message = "loss bce needs a target of zeros and ones"
+        raise TrainingError(message, "Use cross_entropy for classes, mse for numbers.")
     if name == "cross_entropy" and not (codes and y.max() < n_outputs):
-        raise TrainingError(
-            f"loss cross_entropy needs class codes 0 to {n_outputs - 1} for a network with {n_outputs} outputs",
-            f"The target's largest value is {y.max():g}.",
-        )
+        message = f"loss cross_entropy needs class codes 0 to {n_outputs - 1} for a network with {n_outputs} outputs"
+        raise TrainingError(message, f"The target's largest value is {y.max():g}.")
     n_targets = 1 if y.ndim == 1 else y.shape[1]
     if name != "cross_entropy" and n_targets != n_outputs:
         raise TrainingError(f"the network has {counted(n_outputs, 'output')}, the target {n_targets}")

@@ -207,18 +207,9 @@ class History:
     """
 
     def __init__(
-        self,
-        curves: Curve,
-        *,
-        seeds: tuple[int, ...],
-        recipe: Recipe,
-        build: Source,
-        states: tuple[Arrays, ...],
-        loss: Loss,
-        n_outputs: int,
-        n_parameters: int,
-        note: str,
-    ) -> None:
+        self, curves: Curve, *, seeds: tuple[int, ...], recipe: Recipe, build: Source, states: tuple[Arrays, ...],
+        loss: Loss, n_outputs: int, n_parameters: int, note: str,
+    ) -> None:  # fmt: skip
         self.train_loss, self.train_score, self.test_loss, self.test_score = curves
         self.seeds, self.recipe, self.n_parameters, self.note = seeds, recipe, n_parameters, note
         self.score_name = loss.score_name
@@ -312,11 +303,9 @@ class History:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             summarized = summarize_curves(name, curves)
+        title = title or counted(len(self), "network")
         return Curves(
-            score_name=self.score_name,
-            title=title or counted(len(self), "network"),
-            subtitle=self.recipe.describe(),
-            candidates=(summarized,),
+            score_name=self.score_name, title=title, subtitle=self.recipe.describe(), candidates=(summarized,)
         )
 
     def scores(self, name: str = "networks") -> Any:

@@ -66,16 +66,10 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
     else:
         work = len(whole.data.X) * recipe.n_epochs * (traits.n_parameters + _ROW_PARAMETERS)
         size = max(_LEAST_NATIVE, min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LEAST_NATIVE * _LEAST_NATIVE))
+    whole, parts = replace(whole, engine=engine, note=note), _cut(whole, engine, size)
     return tuple(
-        replace(
-            whole,
-            seeds=tuple(whole.seeds[i] for i in networks),
-            splits=tuple(whole.splits[i] for i in networks),
-            networks=tuple(networks),
-            engine=engine,
-            note=note,
-        )
-        for networks in _cut(whole, engine, size)
+        replace(whole, seeds=[whole.seeds[i] for i in some], splits=[whole.splits[i] for i in some], networks=some)
+        for some in parts
     )
 
 

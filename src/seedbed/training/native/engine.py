@@ -36,10 +36,8 @@ class NativeEngine:
         chunk = stack.chunk
         library, reason = kernel(chunk.dtype)
         if library is None:
-            message = f"node {platform.node()} has no training kernel: {reason}"
-            raise TrainingError(
-                message, f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
-            )
+            hint = f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
+            raise TrainingError(f"node {platform.node()} has no training kernel: {reason}", hint)
         program, network = stack.traits.program, stack.traits.network
         assert program is not None
         assert network is not None
@@ -63,6 +61,7 @@ class NativeEngine:
         self._figures = _aligned((self._n_blocks, recipe.n_epochs + 1, 4, self._lanes), self._dtype)
         self._tests, self._ended = dict[int, Array](), np.zeros(self._n_blocks, dtype=np.int32)
         tested = np.where(stack.tested[1] > 0, stack.tested[0], -1)
+        segments = [SegmentStruct(s.start, s.size, s.is_weight or recipe.decay_biases) for s in program.segments]
         factors, n_steps = rate_factors(recipe, stack.n_steps), recipe.n_epochs * stack.n_steps
         arrays: dict[str, Any] = {
             "X": np.ascontiguousarray(stack.X if program.order is None else stack.X[:, program.order]),
@@ -80,14 +79,11 @@ class NativeEngine:
             "figures": self._figures,
             "ended": self._ended,
             "layers": (LayerStruct * len(program.layers))(*(LayerStruct(*layer) for layer in program.layers)),
-            "segments": (SegmentStruct * len(program.segments))(
-                *(SegmentStruct(s.start, s.size, int(s.is_weight or recipe.decay_biases)) for s in program.segments)
-            ),
+            "segments": (SegmentStruct * len(segments))(*segments),
         }
         if program.edges:
-            bins = [
-                bins_between(np.moveaxis(params[name], -1, 0)) for name in program.edges
-            ]  # as embeddings.h has them
+            # As embeddings.h has them.
+            bins = [bins_between(np.moveaxis(params[name], -1, 0)) for name in program.edges]
             constants = [np.moveaxis(part, 0, -1).reshape(-1, self._n) for parts in bins for part in parts]
             arrays["constants"] = self._to_lanes(np.concatenate(constants))
         n_features = stack.X.shape[1]
@@ -96,12 +92,10 @@ class NativeEngine:
         self._job = Job(
             n_layers=len(program.layers), n_segments=len(program.segments), n_rows=self._n_rows, n_features=n_features,
             n_outputs=self._n_outputs, n_params=program.n_params, n_moments=n_moments,
-            n_constants=program.n_constants,
-            n_blocks=self._n_blocks, n_tested=len(tested),
-            n_values=program.n_values,
-            n_gradients=program.n_gradients, n_alive=program.n_alive, tile=max(4, min(48, tile // 12 * 12)),
-            loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native, batch_size=size,
-            n_batches=stack.n_steps, n_epochs=recipe.n_epochs, nesterov=int(recipe.nesterov),
+            n_constants=program.n_constants, n_blocks=self._n_blocks, n_tested=len(tested),
+            n_values=program.n_values, n_gradients=program.n_gradients, n_alive=program.n_alive,
+            tile=max(4, min(48, tile // 12 * 12)), loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native,
+            batch_size=size, n_batches=stack.n_steps, n_epochs=recipe.n_epochs, nesterov=int(recipe.nesterov),
             guarded=int(chunk.data.is_huge), patient=int(bool(chunk.patience)),
             same_in_training=int(not network.differs_in_training), units_in_lanes=int(program.units_in_lanes),
             momentum=recipe.momentum, smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
@@ -150,9 +144,8 @@ class NativeEngine:
 
     def look(self, epoch: int, *, ended: bool = True) -> Array:
         blocks = np.arange(self._n_blocks) if ended else np.flatnonzero(self._ended == 0)
-        figures, outputs = self._evaluate_blocks(
-            self._library.look, blocks, (2,), (self._job.n_tested, self._n_outputs)
-        )
+        sizes = (2,), (self._job.n_tested, self._n_outputs)
+        figures, outputs = self._evaluate_blocks(self._library.look, blocks, *sizes)
         if self._job.patient or epoch == self._job.n_epochs:  # the next epoch's steps don't give them
             self._tests[epoch] = figures
         return outputs

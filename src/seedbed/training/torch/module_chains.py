@@ -103,10 +103,8 @@ def start_of_modules(
         look_at(module.to(numbers), torch.from_numpy(X))
     states = stack_state_dicts([state_dict_of(module) for module in modules])
     if others and (traits.network is None or any(read_chain(module) != traits.network for module in others)):
-        raise CandidateError(
-            "the networks of one candidate differ by seed in more than their parameters and buffers",
-            "Register a tensor that differs by seed with register_buffer().",
-        )
+        message = "the networks of one candidate differ by seed in more than their parameters and buffers"
+        raise CandidateError(message, "Register a tensor that differs by seed with register_buffer().")
     return {name: (v.to(numbers) if v.is_floating_point() else v).numpy(force=True) for name, v in states.items()}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 
 from seedbed.settings.optimizers import OPTIMIZERS
@@ -24,30 +25,24 @@ def clip_gradients(grads: list[Tensor], most: float) -> list[Tensor]:
     return [g * factor.reshape(-1, *[1] * (g.dim() - 1)) for g in grads]
 
 
-def make_torch_optimizer(
-    recipe: Recipe, parameters: Sequence[Tensor], *, stacked: bool = False
-) -> torch.optim.Optimizer:
+def make_torch_optimizer(recipe: Recipe, parameters: Sequence[Tensor], *, stacked: bool = False) -> Optimizer:
     """Return a recipe's optimizer. It treats each number alone, so `stacked` parameters [network, ...] train alike."""
     groups: list[Any] = list(parameters)
     if not recipe.decay_biases:
-        is_weight = [p.dim() - stacked > 1 for p in parameters]
-        weights, others = (
-            [p for p, here in zip(parameters, is_weight, strict=True) if here == w] for w in (True, False)
-        )
+        weights, others = ([p for p in parameters if (p.dim() - stacked > 1) == w] for w in (True, False))
         groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     optimizer = OPTIMIZERS[recipe.optimizer]
     more: dict[str, Any] = {"momentum": recipe.momentum, "nesterov": recipe.nesterov} if optimizer.has_momentum else {}
     more |= {"foreach": True} if stacked else {}
-    kind: type[torch.optim.Optimizer] = getattr(torch.optim, optimizer.torch)
+    kind: type[Optimizer] = getattr(torch.optim, optimizer.torch)
     return kind(groups, lr=recipe.rate, weight_decay=recipe.decay, **more)  # type: ignore[call-arg]
 
 
-def make_torch_schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, steps_an_epoch: int) -> LRScheduler | None:
+def make_torch_schedule(recipe: Recipe, optimizer: Optimizer, steps_an_epoch: int) -> LRScheduler | None:
     """Return a recipe's schedule, to be stepped after each step; None for a constant rate."""
     total, rising = steps_of(recipe, steps_an_epoch)
-    lr = recipe.rate
     if recipe.schedule == "onecycle":
-        return OneCycleLR(optimizer, lr, total_steps=total, cycle_momentum=False)
+        return OneCycleLR(optimizer, recipe.rate, total_steps=total, cycle_momentum=False)
     warmup = LinearLR(optimizer, 1 / (rising + 1), total_iters=rising) if rising else None
     if recipe.schedule == "constant":
         return warmup

@@ -199,10 +199,8 @@ class PlainEngine:
         else:
             network = build_network(chunk.build, seed)
         network = network.to(chunk.device, dtype)
-        key = int(stack.keys[number])
-        return PlainNetwork(
-            network, *parts, recipe=chunk.recipe, loss=stack.loss, seed=seed, numbers=numbers[0], key=key
-        )
+        rows, key, loss = numbers[0], int(stack.keys[number]), stack.loss
+        return PlainNetwork(network, *parts, recipe=chunk.recipe, loss=loss, seed=seed, numbers=rows, key=key)
 
     @torch.enable_grad()
     def train(self, start: int, end: int) -> None:
