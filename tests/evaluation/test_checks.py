@@ -12,13 +12,12 @@ from hypothesis.extra.numpy import arrays
 import seedbed as sb
 from seedbed.evaluation.checks import (
     CODES,
+    check_against,
     check_confined_outputs,
     check_dead_units,
     check_diverged,
     check_epochs,
-    check_no_better_than_prior,
     check_stopped_at_the_end,
-    check_worse_than_logistic,
 )
 from seedbed.evaluation.estimates import corrected_t
 
@@ -218,22 +217,21 @@ def test_many_dead_units_are_reported_and_few_are_not():
 
 
 def test_a_candidate_like_the_prior_differs_from_one_that_is_worse():
-    assert check_no_better_than_prior("a", estimate=gain(0.1)) is None
-    alike, worse = (check_no_better_than_prior("a", estimate=gain(mean)) for mean in (0.0, -0.1))
+    assert check_against("a", "prior", estimate=gain(0.1)) is None
+    alike, worse = (check_against("a", "prior", estimate=gain(mean)) for mean in (0.0, -0.1))
     assert alike.message.startswith("a shows no gain over predicting the same for every row: ")
     assert "from 0.024 higher to 0.024 lower." in alike.message
     assert worse.message.startswith("a is worse than predicting the same for every row: ")
     assert "is higher by 0.10 (plausibly 0.08 to 0.12)." in worse.message
     assert worse.evidence["low"] < worse.evidence["high"] < 0
-    assert check_no_better_than_prior("a", estimate=None) is None
 
 
 def test_only_a_clear_loss_against_the_regression_is_reported():
-    check = check_worse_than_logistic("a", estimate=gain(-0.1))
+    check = check_against("a", "logistic", estimate=gain(-0.1))
     assert check.message.startswith("a is worse than a plain logistic regression here: ")
     assert "is higher by 0.10 (plausibly 0.08 to 0.12)." in check.message
-    for estimate in (gain(-0.001), gain(0.1), None):
-        assert check_worse_than_logistic("a", estimate=estimate) is None
+    for estimate in (gain(-0.001), gain(0.1)):
+        assert check_against("a", "logistic", estimate=estimate) is None
 
 
 def every_check():
@@ -252,9 +250,9 @@ def every_check():
         check_diverged("a", train_loss=lost, test_loss=lost, predictions_finite=False),
         check_diverged("a", train_loss=lost, test_loss=test, predictions_finite=True),
         check_dead_units("a", share=[0.5]),
-        check_no_better_than_prior("a", estimate=gain(0.0)),
-        check_no_better_than_prior("a", estimate=gain(-0.1)),
-        check_worse_than_logistic("a", estimate=gain(-0.1)),
+        check_against("a", "prior", estimate=gain(0.0)),
+        check_against("a", "prior", estimate=gain(-0.1)),
+        check_against("a", "logistic", estimate=gain(-0.1)),
     ]
 
 

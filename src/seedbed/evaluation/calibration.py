@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from seedbed.evaluation.single_runs import spread_indices
 from seedbed.typing import Floats
@@ -35,69 +35,67 @@ class Band:
     high: tuple[float, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Reliability:
-    """The CORP reliability curve and the decomposition Brier score = miscalibration - discrimination + uncertainty.
+@dataclass(frozen=True, kw_only=True)
+class CalibrationSummary:
+    """The calibration of probabilities; `reliability` and `expected_calibration_error` say what each number is. Shares
+    are rounded for charts, and `counts` are the rows in each twentieth."""
 
-    Attributes:
-        forecast: [point], the distinct predicted probabilities, rising.
-        observed: [point], the share of class 1 that isotonic regression finds there; it never falls.
-        rows: [point], how many rows have this forecast.
-        miscalibration: what recalibrating would save, at least 0; 0 is perfect.
-        discrimination: what the recalibrated predictions gain over predicting the class frequencies, at least 0.
-        uncertainty: Brier score of predicting the share of class 1 for every row.
-    """
-
-    forecast: Floats
-    observed: Floats
-    rows: NDArray[np.intp]
     miscalibration: float
     discrimination: float
     uncertainty: float
-
-    def corners(self, most: int = 60) -> Curve:
-        """Return the corners of the curve.
-
-        Nothing is lost within a flat stretch. Of more than `most` corners, some are left out evenly.
-        """
-        inner = (np.diff(self.observed)[1:] != 0) | (np.diff(self.observed)[:-1] != 0)
-        places = np.flatnonzero(np.concatenate([[True], inner, [True]])[: len(self.observed)])
-        places = places[spread_indices(len(places), most)]
-        rows = np.diff(np.concatenate([[0], np.cumsum(self.rows)[places]]))
-        forecast, observed = (_round_shares(values[places]) for values in (self.forecast, self.observed))
-        return Curve(forecast=forecast, observed=observed, rows=tuple(rows.tolist()))
+    ece: float
+    ece_if_calibrated: float
+    ece_if_calibrated_high: float
+    curve: Curve
+    band: Band
+    counts: tuple[int, ...]
 
 
-def reliability(y: ArrayLike, p: ArrayLike, weights: Floats | None = None) -> Reliability:
-    """Return the reliability curve by isotonic regression (CORP: Dimitriadis, Gneiting & Jordan 2021). There are no
-    bins to choose.
+def calibration_of(y: NDArray[Any], p: Floats, weights: Floats | None = None) -> CalibrationSummary:
+    """Return the calibration of probabilities; arguments as in `reliability`."""
+    curve, parts = reliability(y, p, weights)
+    ece, exact, exact_high = expected_calibration_error(y, p, weights=weights)
+    return CalibrationSummary(
+        **parts,
+        ece=ece,
+        ece_if_calibrated=exact,
+        ece_if_calibrated_high=exact_high,
+        curve=curve,
+        band=consistency_band(p, weights=weights),
+        counts=tuple(np.histogram(p, bins=20, range=(0, 1))[0].tolist()),
+    )
+
+
+def reliability(
+    y: NDArray[Any], p: Floats, weights: Floats | None = None, *, most: int = 60
+) -> tuple[Curve, dict[str, float]]:
+    """Return the corners of the reliability curve by isotonic regression (CORP: Dimitriadis, Gneiting & Jordan 2021),
+    and the parts of Brier score = miscalibration - discrimination + uncertainty. There are no bins to choose.
+
+    The miscalibration is what recalibrating would save, the discrimination what the recalibrated predictions gain over
+    predicting the class frequencies, the uncertainty the Brier score of these. The first two are at least 0.
 
     Pass one prediction for each row (for example the mean over repeats and seeds): a row given twice counts twice.
 
     Args:
         y: [row], 0 or 1. p: [row], probability of class 1.
         weights: of the rows, above 0 [row]; 1 if left out.
-
-    Raises:
-        ValueError: the shapes don't fit, y isn't 0/1 or p isn't in [0, 1].
+        most: corners. Nothing is lost within a flat stretch; of more corners, some are left out evenly.
     """
-    truth, guess = _binary_input(y, p)
-    of_row = np.ones(len(truth)) if weights is None else weights / weights.mean()
-    forecast, place, rows = np.unique(guess, return_inverse=True, return_counts=True)
-    sums = np.bincount(place, weights=of_row)
-    observed = isotonic(np.bincount(place, weights=truth * of_row)[None], sums)[0]
-    brier = float(np.mean(of_row * (guess - truth) ** 2))
-    recalibrated = float(np.mean(of_row * (observed[place] - truth) ** 2))
-    mean = float(np.mean(of_row * truth))
+    of_row = np.ones(len(y)) if weights is None else weights / weights.mean()
+    forecast, place, rows = np.unique(p, return_inverse=True, return_counts=True)
+    observed = isotonic(np.bincount(place, weights=y * of_row)[None], np.bincount(place, weights=of_row))[0]
+    brier = float(np.mean(of_row * (p - y) ** 2))
+    recalibrated = float(np.mean(of_row * (observed[place] - y) ** 2))
+    mean = float(np.mean(of_row * y))
     uncertainty = mean * (1 - mean)
-    return Reliability(
-        forecast=forecast,
-        observed=observed,
-        rows=rows,
-        miscalibration=brier - recalibrated,
-        discrimination=uncertainty - recalibrated,
-        uncertainty=uncertainty,
-    )
+    parts = {"miscalibration": brier - recalibrated, "discrimination": uncertainty - recalibrated}
+    inner = (np.diff(observed)[1:] != 0) | (np.diff(observed)[:-1] != 0)
+    places = np.flatnonzero(np.concatenate([[True], inner, [True]])[: len(observed)])
+    places = places[spread_indices(len(places), most)]
+    counts = tuple(np.diff(np.concatenate([[0], np.cumsum(rows)[places]])).tolist())
+    curve = Curve(forecast=_round_shares(forecast[places]), observed=_round_shares(observed[places]), rows=counts)
+    return curve, parts | {"uncertainty": uncertainty}
 
 
 def isotonic(sums: NDArray[Any], weights: NDArray[Any]) -> Floats:
@@ -115,9 +113,8 @@ def isotonic(sums: NDArray[Any], weights: NDArray[Any]) -> Floats:
         ends = np.append(ends[starts], ends[-1])
 
 
-def consistency_band(p: ArrayLike, *, points: int = 40, weights: Floats | None = None) -> Band:
-    """Return the 90 % consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis, Gneiting & Jordan
-    2021).
+def consistency_band(p: Floats, *, points: int = 40, weights: Floats | None = None) -> Band:
+    """Return the 90 % consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis et al. 2021).
 
     Outcomes are drawn from the probabilities themselves, and the curve of each draw is computed. A curve within the
     band is no evidence against the probabilities.
@@ -126,26 +123,22 @@ def consistency_band(p: ArrayLike, *, points: int = 40, weights: Floats | None =
         p: [row], probability of class 1.
         points: at how many forecasts at most; they are quantiles of p.
         weights: as in `reliability`.
-
-    Raises:
-        ValueError: p isn't in [0, 1], or is empty.
     """
-    _, guess = _binary_input(np.zeros(np.shape(p)), p)
-    forecast, place = np.unique(guess, return_inverse=True)
+    forecast, place = np.unique(p, return_inverse=True)
     at = spread_indices(len(forecast), points)
     rng = np.random.default_rng(0)
-    of_row = np.ones(len(guess)) if weights is None else weights
+    of_row = np.ones(len(p)) if weights is None else weights
     sums = np.bincount(place, weights=of_row)
-    block, curves = max(1, _CELLS_OF_CURVES // guess.size), list[Floats]()
+    block, curves = max(1, _CELLS_OF_CURVES // p.size), list[Floats]()
     for start in range(0, _N_CURVES, block):
-        draws = [of_row * (rng.random(guess.size) < guess) for _ in range(min(block, _N_CURVES - start))]
+        draws = [of_row * (rng.random(p.size) < p) for _ in range(min(block, _N_CURVES - start))]
         curves += list(isotonic(np.array([np.bincount(place, weights=draw) for draw in draws]), sums)[:, at])
     low, high = np.quantile(curves, ((1 - 0.9) / 2, (1 + 0.9) / 2), axis=0)
     return Band(forecast=_round_shares(forecast[at]), low=_round_shares(low), high=_round_shares(high))
 
 
 def expected_calibration_error(
-    y: ArrayLike, p: ArrayLike, *, n_simulations: int = 1000, weights: Floats | None = None
+    y: NDArray[Any], p: Floats, *, n_simulations: int = 1000, weights: Floats | None = None
 ) -> tuple[float, float, float]:
     """Return the ECE over ten bins of equal width (Naeini, Cooper & Hauskrecht 2015), its mean and 95th percentile if
     every probability were exactly right: the sum over bins of the absolute value of sum(y - p), divided by rows.
@@ -156,74 +149,23 @@ def expected_calibration_error(
 
     Args:
         y: [row], 0 or 1. p: [row], probability of class 1. weights: as in `reliability`.
-
-    Raises:
-        ValueError: as `reliability`.
     """
-    truth, guess = _binary_input(y, p)
-    of_row = np.ones(len(truth)) if weights is None else weights / weights.mean()
-    member = of_row[:, None] * np.eye(_BINS)[np.minimum((guess * _BINS).astype(np.intp), _BINS - 1)]
+    of_row = np.ones(len(y)) if weights is None else weights / weights.mean()
+    member = of_row[:, None] * np.eye(_BINS)[np.minimum((p * _BINS).astype(np.intp), _BINS - 1)]
     rng = np.random.default_rng(0)
-    block = max(1, _CELLS_AT_ONCE // guess.size)
+    block = max(1, _CELLS_AT_ONCE // p.size)
     simulated = []
     for start in range(0, n_simulations, block):
-        outcomes = rng.random((min(block, n_simulations - start), guess.size)) < guess
-        simulated.append(np.abs((outcomes - guess) @ member).sum(axis=1) / guess.size)
+        outcomes = rng.random((min(block, n_simulations - start), p.size)) < p
+        simulated.append(np.abs((outcomes - p) @ member).sum(axis=1) / p.size)
     values = np.concatenate(simulated)
-    value = float(np.abs((truth - guess) @ member).sum() / guess.size)
+    value = float(np.abs((y - p) @ member).sum() / p.size)
     return value, float(values.mean()), float(np.quantile(values, 0.95))
 
 
-def _binary_input(y: ArrayLike, p: ArrayLike) -> tuple[Floats, Floats]:
-    """Return y and p as floats [row], checked."""
-    truth, guess = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
-    if truth.ndim != 1 or truth.shape != guess.shape or truth.size == 0:
-        raise ValueError(f"y and p must be [row] of one length, not empty; got {truth.shape} and {guess.shape}")
-    if not np.isin(truth, (0.0, 1.0)).all() or not ((guess >= 0) & (guess <= 1)).all():
-        raise ValueError("y must be 0 or 1 and p within [0, 1]")
-    return truth, guess
-
-
-@dataclass(frozen=True, kw_only=True)
-class CalibrationSummary:
-    """The calibration of probabilities: Brier score = miscalibration - discrimination + uncertainty (`reliability`).
-
-    Attributes:
-        ece: expected calibration error; beside it, its mean and 95th percentile for outcomes that follow the
-            probabilities.
-        counts: rows in each twentieth.
-    """
-
-    miscalibration: float
-    discrimination: float
-    uncertainty: float
-    ece: float
-    ece_if_calibrated: float
-    ece_if_calibrated_high: float
-    curve: Curve
-    band: Band
-    counts: tuple[int, ...]
-
-
-def calibration_of(y: ArrayLike, p: ArrayLike, weights: Floats | None = None) -> CalibrationSummary:
-    """Return the calibration of probabilities; arguments as in `reliability`. Shares are rounded for charts."""
-    measured, (ece, exact, exact_high) = reliability(y, p, weights), expected_calibration_error(y, p, weights=weights)
-    return CalibrationSummary(
-        miscalibration=measured.miscalibration,
-        discrimination=measured.discrimination,
-        uncertainty=measured.uncertainty,
-        ece=ece,
-        ece_if_calibrated=exact,
-        ece_if_calibrated_high=exact_high,
-        curve=measured.corners(),
-        band=consistency_band(p, weights=weights),
-        counts=tuple(np.histogram(p, bins=20, range=(0, 1))[0].tolist()),
-    )
-
-
-def _round_shares(shares: ArrayLike) -> tuple[float, ...]:
+def _round_shares(shares: Floats) -> tuple[float, ...]:
     """Return shares with more digits than a picture shows."""
-    return tuple(np.round(np.asarray(shares, dtype=np.float64), 5).tolist())
+    return tuple(np.round(shares, 5).tolist())
 
 
 _ROUNDS = 50

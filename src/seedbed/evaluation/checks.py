@@ -95,50 +95,32 @@ def check_dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
     )
 
 
-def check_no_better_than_prior(candidate: str, *, estimate: Estimate | None) -> Check | None:
-    """Check whether a candidate isn't shown to be better than predicting the class frequencies or the mean, or is
-    worse.
+def check_against(candidate: str, kind: str, *, estimate: Estimate) -> Check | None:
+    """Check whether a candidate isn't shown to be better than predicting the same for every row, or is shown to be
+    worse than that or a plain regression.
 
     Args:
-        estimate: of (loss of the prior - loss of the candidate), at its own level; None if there is none.
+        kind: what it is compared with: "prior", which predicts the class frequencies or the mean, "logistic" or
+            "linear".
+        estimate: of (loss of that - loss of the candidate), at its own level.
     """
-    if estimate is None or estimate.low > ROUNDING:
-        return None
-    if estimate.high < -ROUNDING:
-        message = f"{candidate} is worse than predicting the same for every row: {_higher(estimate)}."
-    else:
-        message = (
-            f"{candidate} shows no gain over predicting the same for every row: its prediction error may be anywhere "
-            f"from {_same_digits(-estimate.low, estimate)} higher to {_same_digits(estimate.high, estimate)} lower."
-        )
-    return Check(candidate, "no_better_than_prior", message, _numbers(estimate))
-
-
-def check_worse_than_logistic(candidate: str, *, estimate: Estimate | None, kind: str = "logistic") -> Check | None:
-    """Check whether a candidate is shown to be worse than a plain regression.
-
-    Args:
-        estimate: of (loss of the regression - loss of the candidate), at its own level; None if there is none.
-        kind: of the regression, "linear" if numbers are predicted.
-    """
-    if estimate is None or estimate.high >= -ROUNDING:
-        return None
-    return Check(
-        candidate,
-        "worse_than_logistic",
-        f"{candidate} is worse than a plain {kind} regression here: {_higher(estimate)}.",
-        _numbers(estimate),
-    )
-
-
-def _higher(estimate: Estimate) -> str:
-    """Return by how much the candidate's loss is higher, where that is shown."""
+    code, name = "worse_than_logistic", f"a plain {kind} regression here"
+    if kind == "prior":
+        code, name = "no_better_than_prior", "predicting the same for every row"
     mean, low, high = (_same_digits(-value, estimate) for value in (estimate.mean, estimate.high, estimate.low))
-    return f"its prediction error is higher by {mean} (plausibly {low} to {high})"
-
-
-def _numbers(estimate: Estimate) -> dict[str, float | int | None]:
-    return {"difference": estimate.mean, "low": estimate.low, "high": estimate.high}
+    if estimate.high < -ROUNDING:
+        message = (
+            f"{candidate} is worse than {name}: its prediction error is higher by {mean} (plausibly {low} to {high})."
+        )
+    elif kind == "prior" and estimate.low <= ROUNDING:
+        message = (
+            f"{candidate} shows no gain over {name}: its prediction error may be anywhere "
+            f"from {high} higher to {_same_digits(estimate.high, estimate)} lower."
+        )
+    else:
+        return None
+    evidence = {"difference": estimate.mean, "low": estimate.low, "high": estimate.high}
+    return Check(candidate, code, message, evidence)
 
 
 def _same_digits(value: float, estimate: Estimate) -> str:

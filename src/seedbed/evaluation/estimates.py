@@ -255,22 +255,16 @@ def corrected_t(
     Given one candidate's mean losses instead of differences, it is the interval of that loss.
 
     Args:
-        differences: [repeat, fold], loss of the reference minus loss of the candidate, mean over the fold's test rows.
+        differences: [repeat, fold], loss of the reference minus loss of the candidate, mean over the fold's test rows;
+            finite, of at least two folds.
         alpha: two-sided error level of all comparisons together.
         comparisons: number of simultaneous intervals.
         n_test_over_n_train: test rows over training rows of a split; None means 1/(k-1).
         df: degrees of freedom; None means k - 1.
         seed_noise: for each model, the variance of its value that comes from seeds, see `evaluation.seed_noise`.
         between_classes: added to SE^2, for what stratified folds hide of one model's loss.
-
-    Raises:
-        ValueError: not a [repeat, fold] array with at least two folds, or a value isn't finite.
     """
     values = np.asarray(differences, dtype=np.float64)
-    if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
-        raise ValueError(f"differences must be [repeat, fold] with at least 2 folds; got shape {values.shape}")
-    if not np.isfinite(values).all():
-        raise ValueError("differences must be finite")
     folds = values.shape[1]
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
     # Exactly 0 for a constant array, where the mean would add rounding errors.

@@ -12,13 +12,12 @@ from seedbed.evaluation.behind import optimism
 from seedbed.evaluation.bootstrap import resample_weights
 from seedbed.evaluation.checks import (
     Check,
+    check_against,
     check_confined_outputs,
     check_dead_units,
     check_diverged,
     check_epochs,
-    check_no_better_than_prior,
     check_stopped_at_the_end,
-    check_worse_than_logistic,
 )
 from seedbed.evaluation.conclusion import conclude, count_comparisons
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
@@ -41,7 +40,7 @@ def add_verdicts(opened: Conclusion, experiment: Experiment, results: Sequence[R
     def gains(name: str) -> bool:
         """Return whether a network is shown to be better than guessing, if guessing isn't among the baselines."""
         estimate = difference(guessing_like(usable[name]), usable[name], experiment.metric)
-        return check_no_better_than_prior(name, estimate=estimate) is None
+        return check_against(name, PRIOR, estimate=estimate) is None
 
     conclusion = conclude(
         opened,
@@ -132,11 +131,11 @@ def _checks(
     if not (result.finite and experiment.design.has_verdict):
         return
 
-    yield check_no_better_than_prior(name, estimate=difference(guessing_like(result), result, experiment.metric))
+    yield check_against(name, PRIOR, estimate=difference(guessing_like(result), result, experiment.metric))
     kind = experiment.table.outcome.linear
     if kind in others and conclusion.reference != kind:
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
         n = count_comparisons(list(others), reference=experiment.reference, separate_question=PRIOR)
         estimate = difference(others[kind], result, experiment.metric, comparisons=n)
         if decide(low=estimate.low, high=estimate.high, margin=conclusion.metric.margin) == "worse":
-            yield check_worse_than_logistic(name, estimate=estimate, kind=kind)
+            yield check_against(name, kind, estimate=estimate)
