@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seedbed.evaluation.bootstrap import bootstrap_interval, resample_weights, row_mean_se, row_score, score_interval
+from seedbed.evaluation.bootstrap import bootstrap_interval, resample_weights, row_mean_se, score_interval
 from seedbed.evaluation.metrics import METRICS
 
 rng = np.random.default_rng(2)
@@ -21,8 +21,8 @@ def test_a_weight_is_a_number_of_copies(name):
     several = "multiclass" in WEIGHTED[name].tasks and WEIGHTED[name].influence is None
     rare = Y * (np.arange(N) % 3 > 0)  # class 1 stays the rarer one in every resample, as recall needs it
     for y, p in [(rare, P), *[(Y3, P3)] * several]:
-        found = row_score(name, y, p)(W)
-        copies = [np.mean([row_score(name, y[rows], one[None, rows])(np.ones((1, len(rows)))) for one in p])
+        found = METRICS[name].weighted(y, p)(W)
+        copies = [np.mean([METRICS[name].weighted(y[rows], one[None, rows])(np.ones((1, len(rows)))) for one in p])
                   for rows in drawn]  # fmt: skip
         assert found == pytest.approx(copies, abs=1e-10)
 
@@ -30,7 +30,7 @@ def test_a_weight_is_a_number_of_copies(name):
 @pytest.mark.parametrize("name", WEIGHTED)
 def test_a_resample_without_a_class_is_undefined_and_does_not_warn(name):
     weights = np.stack([np.where(Y == 1, 1.0, 0.0), np.ones(N)])
-    assert np.isnan(row_score(name, Y, P)(weights)).tolist() == [True, False]
+    assert np.isnan(METRICS[name].weighted(Y, P)(weights)).tolist() == [True, False]
 
 
 def test_every_resample_draws_as_many_rows_as_there_are():
@@ -58,7 +58,7 @@ def test_the_multiclass_auc_has_the_standard_error_of_a_bootstrap():
     truth = np.random.default_rng(1).integers(3, size=300)
     shares = (several + 0.4 * np.eye(3)[truth]) / 1.4
     pairs = [(i, j, np.isin(truth, (i, j))) for i in range(3) for j in range(3) if i != j]
-    areas = [row_score("roc_auc", truth[own] == i, shares[:, own, i]) for i, _, own in pairs]
+    areas = [METRICS["roc_auc"].weighted(truth[own] == i, shares[:, own, i]) for i, _, own in pairs]
     resampled = bootstrap_interval(
         lambda w: np.mean([area(w[:, own]) for area, (_, _, own) in zip(areas, pairs, strict=True)], axis=0),
         300,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from seedbed.evaluation.bootstrap import row_score, score_interval
+from seedbed.evaluation.bootstrap import score_interval
 from seedbed.evaluation.metrics import METRICS, prior_loss, row_losses
 
 rng = np.random.default_rng(1)
@@ -31,7 +31,7 @@ def score(name, y, p):
     if metric.influence and p.ndim > 1:
         found = score_interval(name, y, p[None])
         return None if found is None else found.mean
-    value = float(row_score(name, y, p[None])(np.ones((1, len(y))))[0])
+    value = float(METRICS[name].weighted(y, p[None])(np.ones((1, len(y))))[0])
     return None if np.isnan(value) else value
 
 

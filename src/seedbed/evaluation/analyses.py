@@ -19,18 +19,11 @@ GapRule = Literal["differs", "no_practical_difference", "cannot_tell"]
 
 @dataclass(frozen=True, kw_only=True)
 class Subgroup:
-    """The rows of one subgroup.
+    """The rows of one subgroup, `(missing)` and `(other)` for small levels together among them.
 
-    Attributes:
-        name: a level, or a band of numbers or dates; `(missing)`, or `(other)` for small levels together.
-        n_rows: tested rows.
-        reason: why there is no verdict; empty if there is one.
-        scores: of each model, the score that decides, with the interval of one score alone.
-        calibration: of each model, the mean prediction minus the mean of what was observed: of two classes the
-            probability of the positive one, of several that of the predicted class, otherwise the number. The intervals
-            of all subgroups hold together.
-        verdicts: on each model against the reference. The intervals of all models and subgroups hold together.
-    """
+    `scores` have the interval of one score alone. `calibration` is the mean prediction minus the mean of what was
+    observed: of two classes the probability of the positive one, of several that of the predicted class, otherwise the
+    number. Its intervals hold together for all subgroups, those of verdicts for all models and subgroups."""
 
     name: str
     n_rows: int
@@ -46,15 +39,11 @@ class Subgroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap(Difference):
-    """Whether the gain of a model over the reference differs between a subgroup and all other rows.
+    """Whether the gain of a model over the reference differs between a subgroup and all other rows, in units of the
+    loss.
 
-    Attributes:
-        candidate, subgroup: the model and the name of the subgroup.
-        rule: `no_practical_difference` if the interval lies within the margin, else `differs` if it excludes 0, else
-            `cannot_tell`.
-        difference, low, high: the gain in the subgroup minus that in all other rows, in units of the loss. The
-            intervals of all models and subgroups hold together.
-        p, p_adjusted: two-sided p-value of "no difference", alone and after Holm.
+    The rule is `no_practical_difference` if the interval lies within the margin, else `differs` if it excludes 0, else
+    `cannot_tell`. Intervals hold together for all models and subgroups; p-values are two-sided, alone and after Holm.
     """
 
     candidate: str
@@ -66,15 +55,10 @@ class Gap(Difference):
 
 @dataclass(frozen=True, kw_only=True)
 class Subgroups:
-    """What out-of-fold predictions say of the subgroups of a column.
+    """What out-of-fold predictions say of the subgroups of a column, in the order of its values.
 
-    Attributes:
-        column: its name.
-        reference: the model that gains are over.
-        model: the model that is shown first: the recommended one, or the best other one if that is the reference.
-        subgroups: in the order of the column's values.
-        gaps: of each model, a subgroup after the other; of two subgroups that are all rows, for the first one.
-    """
+    `model` is shown first: the recommended one, or the best other one if that is the reference. There are gaps of each
+    model, a subgroup after the other; of two subgroups that are all rows, for the first one."""
 
     column: str
     reference: str
@@ -93,13 +77,8 @@ _DRAWS, _LEVEL = 1000, 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSize:
-    """The losses of models that are trained on `n_train` rows.
-
-    Attributes:
-        n_train: rows of a training set, on average over the splits.
-        losses: of each model, by the metric that decides, with the interval of one model alone.
-        verdicts: on each model against the reference. The intervals of a size hold together.
-    """
+    """The losses of models that are trained on `n_train` rows, on average over the splits, each with the interval of
+    one model alone; and verdicts against the reference, whose intervals hold together at each size."""
 
     n_train: int
     losses: Mapping[str, Interval]
@@ -108,15 +87,8 @@ class TrainingSize:
 
 @dataclass(frozen=True, kw_only=True)
 class RowForecast:
-    """The forecast of a model with more rows, with 90 % intervals.
-
-    Attributes:
-        candidate: the model.
-        times: how many times as many rows.
-        n_train: rows of such a training set.
-        loss: by the metric that decides.
-        gain: the loss with today's rows minus this one.
-    """
+    """The forecast of a model with so many `times` more rows: its loss, and the loss with today's rows minus that, with
+    90 % intervals."""
 
     candidate: str
     times: int
@@ -129,13 +101,8 @@ class RowForecast:
 class Rows:
     """Losses by the number of training rows, on the same test rows.
 
-    Attributes:
-        repeats: of the smaller sizes, and of the largest where the sizes are compared with each other.
-        sizes: the smallest first; the last is the size of the comparison itself.
-        forecasts: of each model, in the order of `TIMES`; those of refused ones are left out.
-        refused: why there is no forecast, by model.
-        left_out: models of the comparison without a curve.
-    """
+    `repeats` are of the smaller sizes, and of the largest where the sizes are compared with each other. Sizes ascend up
+    to that of the comparison itself. `refused` has why a model has no forecast."""
 
     repeats: int
     sizes: tuple[TrainingSize, ...]
@@ -258,16 +225,11 @@ _OF_RULE: dict[Rule, ColumnVerdict] = {
 class ColumnEffect:
     """What leaving out one column, or several together, changes.
 
-    Attributes:
-        columns: their names.
-        without: the name of the model without them, as in `Conclusion.verdicts`.
-        verdict: of the columns: they `harm` if the model without them is shown to be better, and `help` if it is shown
-            to be worse, or if they are shown to add something and the loss is above zero; `none` without a verdict.
-        loss, low, high: the loss without them minus that with all columns, with the interval of the verdict; None
-            without a verdict.
-        adds, adds_low, adds_high: what the model with all columns adds to the one without them (`columns.added`), with
-            an interval that holds for all columns together; None where the metric isn't a squared error.
-    """
+    They `harm` if the model without them is shown to be better, and `help` if it is shown to be worse, or if they are
+    shown to add something and the loss is above zero; `none` without a verdict. `loss` is that without them minus that
+    with all columns, with the interval of the verdict. `adds` is what the model with all columns adds to the one
+    without them (`columns.added`), with an interval that holds for all columns together; None where the metric isn't a
+    squared error."""
 
     columns: tuple[str, ...]
     without: str
@@ -282,14 +244,7 @@ class ColumnEffect:
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Which columns help a model.
-
-    Attributes:
-        model: the candidate or baseline that is trained with and without columns.
-        source: how it was chosen: `named`, `default`, or `run` for the network that a comparison advises.
-        n_columns: number of columns of the table.
-        effects: the largest loss first; those without a verdict last.
-    """
+    """Which columns help a model: the largest loss first, those without a verdict last."""
 
     model: str
     source: Literal["named", "default", "run"]
@@ -341,16 +296,10 @@ _THOUSANDS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class EffectCurve:
-    """The partial dependence of predictions on one column.
+    """The partial dependence of predictions on one column, of the kind `number`, `date`, `boolean` or `category`.
 
-    Attributes:
-        column: its name.
-        kind: `number`, `date`, `boolean` or `category`.
-        values: numbers, dates as text, or levels, ascending [value].
-        mean: mean prediction over the rows and the networks [value].
-        spread: standard deviation of the networks' mean predictions [value].
-        change: standard deviation of `mean` over the cells of the rows.
-    """
+    `values`, ascending, `mean` and `spread` (the standard deviation of the networks' means) are [value]; `change` is
+    the standard deviation of the mean over the cells of the rows."""
 
     column: str
     kind: str
@@ -370,17 +319,8 @@ class EffectCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class Effects:
-    """The partial dependence of a model's predictions on its columns.
-
-    Attributes:
-        model: the candidate whose networks were fitted to all rows.
-        networks: how many.
-        label: the one whose probability is predicted; empty for a number.
-        n_rows: rows that got the values; of many, a sample.
-        n_columns: of the model.
-        curves: the largest change first; of many columns, the first twelve.
-        until: of survival, the time until which its probability is predicted; else empty.
-    """
+    """The partial dependence of a model's predictions on its columns; of many columns, on the twelve with the largest
+    change. The model's networks were fitted to all rows, of which a sample of `n_rows` got the values."""
 
     model: str
     networks: int

@@ -27,16 +27,10 @@ ContrastVerdict = Literal["helps", "hurts", "no difference that matters", "can't
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast(Difference):
-    """Two models that differ in one thing, chosen before the run.
+    """Two models that differ in one thing, the `question`, chosen before the run; positive: it helps.
 
-    Attributes:
-        question: the thing: `a second hidden layer`.
-        candidate, reference: the model with it, and the one without.
-        difference, low, high: loss of the reference minus that of the candidate; positive: it helps. The interval holds
-            for all contrasts together, within the margin where the difference is shown to be below it.
-        p_adjusted: two-sided, after Holm over all contrasts.
-        verdict: whether it helps.
-    """
+    The interval holds for all contrasts together, within the margin where the difference is shown to be below it.
+    `p_adjusted` is two-sided, after Holm over all contrasts."""
 
     question: str
     candidate: str

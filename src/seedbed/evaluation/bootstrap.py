@@ -58,7 +58,7 @@ def bootstrap_interval(
     None if it isn't defined on these rows.
 
     Args:
-        score: weights [resample, row] -> values [resample], NaN where undefined; see `row_score`.
+        score: weights [resample, row] -> values [resample], NaN where undefined; see `Metric.weighted`.
         groups: [row]; rows of one group are drawn together. None if each row stands for itself.
         widened_by: factor of the interval's width; 1 leaves it as it is.
     """
@@ -112,8 +112,9 @@ def score_interval(
     score, codes = METRICS[name], y.astype(np.intp)
     interval: Interval | None
     if score.influence is None or p.ndim == 2:
+        assert score.weighted is not None
         level: dict[str, Any] = {"alpha": alpha, "n_resamples": n_resamples, "widened_by": widened_by}
-        interval = bootstrap_interval(row_score(name, y, p), y.size, groups, **level)
+        interval = bootstrap_interval(score.weighted(codes, p), y.size, groups, **level)
     elif (np.bincount(codes, minlength=p.shape[2]) == 0).any():  # a class has no row
         interval = None
     else:
@@ -124,13 +125,3 @@ def score_interval(
     if interval is None:
         return None
     return replace(interval, low=max(interval.low, score.low), high=min(interval.high, score.high))
-
-
-def row_score(name: str, y: NDArray[Any], p: Floats) -> RowScore:
-    """Return a score as a function of row weights: the mean over prediction sets of the score of each set.
-
-    The arguments are those of `score_interval`.
-    """
-    weighted = METRICS[name].weighted
-    assert weighted is not None
-    return weighted(y.astype(np.intp), p)

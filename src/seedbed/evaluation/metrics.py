@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -38,7 +38,7 @@ LOG_LOSS_CLIP = 1e-7
 _CLASSES = ("binary", "multiclass")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Metric:
     """One score.
 
@@ -71,6 +71,7 @@ class Metric:
     name: str
     words: str
     tasks: tuple[str, ...]
+    _: KW_ONLY
     greater_is_better: bool = False
     low: float = 0.0
     high: float = np.inf
@@ -163,85 +164,63 @@ def _brier_at_horizon(y: NDArray[Any], p: Floats, variance: float | None) -> Flo
 
 
 _UP_TO_ONE: dict[str, Any] = {"greater_is_better": True, "high": 1.0}
-_SHARE = {**_UP_TO_ONE, "percent": True}
+_SHARE, _SKILL = {**_UP_TO_ONE, "percent": True}, {**_UP_TO_ONE, "low": -np.inf}
 
 METRICS: dict[str, Metric] = {
     entry.name: entry
     for entry in (
         Metric(
-            name="accuracy",
-            words="accuracy",
-            tasks=_CLASSES,
-            **_SHARE,
-            row_loss=_zero_one,
-            margin=0.01,
-            largest_loss=lambda task: 1.0,
+            "accuracy", "accuracy", _CLASSES, **_SHARE, row_loss=_zero_one, margin=0.01, largest_loss=lambda task: 1.0
         ),
+        Metric("balanced_accuracy", "balanced accuracy", _CLASSES, **_SHARE, weighted=balanced_accuracy),
         Metric(
-            name="balanced_accuracy", words="balanced accuracy", tasks=_CLASSES, **_SHARE, weighted=balanced_accuracy
-        ),
-        Metric(
-            name="recall",
-            words="recall",
-            tasks=("binary",),
+            "recall",
+            "recall",
+            ("binary",),
             **_SHARE,
             meaning="the share of the rarer label's rows that are predicted as such",
             weighted=recall,
         ),
-        Metric(name="mcc", words="Matthews correlation", tasks=_CLASSES, **_UP_TO_ONE, low=-1.0, weighted=mcc),
+        Metric("mcc", "Matthews correlation", _CLASSES, **_UP_TO_ONE, low=-1.0, weighted=mcc),
+        Metric("roc_auc", "ROC AUC", _CLASSES, **_UP_TO_ONE, weighted=auc, influence=multiclass_auc, by_fold=fold_auc),
+        Metric("pr_auc", "PR AUC", ("binary",), **_UP_TO_ONE, value=average_precision),
         Metric(
-            name="roc_auc",
-            words="ROC AUC",
-            tasks=_CLASSES,
-            **_UP_TO_ONE,
-            weighted=auc,
-            influence=multiclass_auc,
-            by_fold=fold_auc,
-        ),
-        Metric(name="pr_auc", words="PR AUC", tasks=("binary",), **_UP_TO_ONE, value=average_precision),
-        Metric(
-            name="brier",
-            words="Brier score",
-            tasks=_CLASSES,
+            "brier",
+            "Brier score",
+            _CLASSES,
             meaning="how far off the probabilities are, squared and averaged",
             row_loss=_brier,
             largest_loss=lambda task: 2.0 if task == "multiclass" else 1.0,
         ),
-        Metric(name="brier_skill", words="Brier skill", tasks=_CLASSES, **_UP_TO_ONE, low=-np.inf, skill_of="brier"),
-        Metric(name="log_loss", words="log loss", tasks=_CLASSES, row_loss=_log_loss),
+        Metric("brier_skill", "Brier skill", _CLASSES, **_SKILL, skill_of="brier"),
+        Metric("log_loss", "log loss", _CLASSES, row_loss=_log_loss),
         Metric(
-            name="squared_error",
-            words="squared error",
-            tasks=("regression",),
+            "squared_error",
+            "squared error",
+            ("regression",),
             meaning="as a share of the target's variance, which is what predicting the mean costs",
             row_loss=_squared_error,
         ),
-        Metric(name="r2", words="R2", tasks=("regression",), **_UP_TO_ONE, low=-np.inf, skill_of="squared_error"),
+        Metric("r2", "R2", ("regression",), **_SKILL, skill_of="squared_error"),
         Metric(
-            name="mae",
-            words="mean absolute error",
-            tasks=("regression",),
-            own_units=True,
-            row_loss=lambda y, p, variance: np.abs(p - y),
+            "mae", "mean absolute error", ("regression",), own_units=True, row_loss=lambda y, p, variance: np.abs(p - y)
         ),
         Metric(
-            name="integrated_brier",
-            words="integrated Brier score",
-            tasks=("survival",),
+            "integrated_brier",
+            "integrated Brier score",
+            ("survival",),
             meaning="how far off predicted probabilities are, squared and averaged over the times up to the horizon",
             row_loss=_integrated_brier,
         ),
         Metric(
-            name="uno_c",
-            words="Uno's C",
-            tasks=("survival",),
+            "uno_c",
+            "Uno's C",
+            ("survival",),
             **_SHARE,
             meaning="the share of pairs of rows in which the one with the higher risk has its event first",
             concordance=True,
         ),
-        Metric(
-            name="brier_at_horizon", words="Brier score at the horizon", tasks=("survival",), row_loss=_brier_at_horizon
-        ),
+        Metric("brier_at_horizon", "Brier score at the horizon", ("survival",), row_loss=_brier_at_horizon),
     )
 }
 """The scores by name, in the order in which they are shown."""
@@ -435,7 +414,7 @@ def p_words(p: float) -> str:
 
 def find_metric(name: str) -> Metric:
     """Return a score by its name; one that isn't in `METRICS` has its own units."""
-    return METRICS.get(name) or Metric(name=name, words=name, tasks=(), own_units=True)
+    return METRICS.get(name) or Metric(name, name, (), own_units=True)
 
 
 def measure(metric: str | Metric, value: float, like: float | None = None) -> str:

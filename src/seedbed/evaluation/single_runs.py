@@ -27,12 +27,8 @@ _REACH = 12
 
 @dataclass(frozen=True, kw_only=True)
 class CurveLines:
-    """The lines of one curve along the epochs, over the networks.
-
-    Attributes:
-        low, high: 25th and 75th percentile, the middle half.
-        ghosts: single networks at the `ghost_epochs`, of curves on test rows.
-    """
+    """The lines of one curve along the epochs, over the networks: mean, middle half, and on test rows single networks
+    at the `ghost_epochs`."""
 
     mean: list[float]
     low: list[float]
@@ -42,14 +38,7 @@ class CurveLines:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateCurves:
-    """The curves of a candidate's networks.
-
-    Attributes:
-        n_networks: diverged ones included.
-        epochs: the kept epochs, from 0.
-        ghost_epochs: those of them that single networks are kept at.
-        curves: by the names in `CURVES`.
-    """
+    """The curves of a candidate's networks, diverged ones counted, by the names in `CURVES`. Epochs count from 0."""
 
     name: str
     n_networks: int
@@ -153,14 +142,8 @@ def spread_indices(n: int, most: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpread:
-    """The single runs of one candidate.
-
-    Attributes:
-        n: finite runs.
-        quantiles: 5, 25, 50, 75 and 95 %.
-        counts: runs in each bin.
-        better: of differences, the share of runs in which the candidate is better; else None.
-    """
+    """The finite single runs of one candidate: quantiles of 5, 25, 50, 75 and 95 %, counts in each bin, and of
+    differences the share of runs in which the candidate is better."""
 
     name: str
     n: int
@@ -174,13 +157,7 @@ class RunSpread:
 
 @dataclass(frozen=True, kw_only=True)
 class RunLottery:
-    """Single runs, counted in bins that all candidates share.
-
-    Attributes:
-        name, words: the score.
-        edges: [bin + 1], of equal width.
-        runs: of each candidate with a finite run.
-    """
+    """Single runs of each candidate with a finite one, counted in bins of equal width between `edges` [bin + 1]."""
 
     name: str
     words: str

@@ -1,6 +1,7 @@
 """Comparisons, judgements and trainings as plain values: text, pages, charts and JSON are made from these classes.
 
-docs/summary.md explains the keys of the JSON, which are their attributes; a docstring adds what it leaves out.
+docs/summary.md explains the keys of the JSON, which are their attributes, and those of the classes in other files that
+they contain; a docstring adds what it leaves out.
 """
 
 from __future__ import annotations
@@ -123,12 +124,8 @@ class NoVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedDifference:
-    """A difference on one split, which gets no verdict.
-
-    Attributes:
-        low, high: the interval over other seeds; None with a single seed.
-        seeds: of the reference and of the candidate.
-    """
+    """A difference on one split, which gets no verdict; the interval is over other seeds, None with a single seed.
+    `seeds` are those of the reference and of the candidate."""
 
     candidate: str
     reference: str
@@ -150,21 +147,11 @@ class Epochs:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateSummary:
-    """A candidate or baseline.
+    """A candidate or baseline; `n_parameters` (of one network) and what follows, but the note, is of networks only.
 
-    Attributes:
-        kind: `network`, `baseline`, or what a judgement read: `scores` or `predictions`.
-        finite: whether all of its predictions are finite.
-        networks: how many are averaged in what is judged.
-        repeats: on how many it was compared; None if that isn't known.
-        scores: by name.
-        confusion: share of rows [true class, predicted class]; None for numbers.
-        few_words: what it is, in a few words; empty of a judgement.
-        description: what it is, or its recipe.
-        n_parameters: of one network; this and what follows is of networks only.
-        train_accuracy, train_r2: on training rows; one of them.
-        note: on how it was trained; usually empty.
-    """
+    The kind is `network`, `baseline`, or what a judgement read: `scores` or `predictions`. `finite` says whether all of
+    its predictions are. `networks` are averaged in what is judged. Confusion is the share of rows [true class,
+    predicted class]. Of `train_accuracy` and `train_r2`, one is known."""
 
     name: str
     kind: str
@@ -345,14 +332,11 @@ class TrainingSummary(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class TableVerdict:
-    """One candidate against the reference over several tables.
+    """One candidate against the reference over several tables, by Wilcoxon's signed-rank test; p-values alone and after
+    Holm.
 
-    Attributes:
-        difference: the median over tables; positive: the candidate is better.
-        relative: whether differences are shares of the reference's error.
-        wins, losses: tables on which it is ahead and behind.
-        p, p_adjusted: of Wilcoxon's signed-rank test, alone and after Holm.
-    """
+    The difference is the median over tables, `relative` if it is a share of the reference's error; positive: the
+    candidate is better. Wins and losses are tables on which it is ahead and behind."""
 
     candidate: str
     reference: str

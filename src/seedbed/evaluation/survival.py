@@ -163,16 +163,12 @@ class FollowedFolds:
 
 @dataclass(frozen=True, kw_only=True)
 class SurvivalCurve:
-    """Survival along the times of a `SurvivalSummary`.
+    """Survival along the times of a `SurvivalSummary`: of a group of rows, of all rows (without predictions), or of a
+    single row, which has no counts and isn't observed.
 
-    Attributes:
-        name: of the rows.
-        n_rows, n_events: how many there are, and how many had the event by the horizon; 0 of a single row.
-        predicted: the mean prediction; empty of all rows.
-        low, high: the range in which 95 % of the predictions of single networks are, of a single row.
-        observed: the Kaplan-Meier estimate of the rows; empty of a single row.
-        observed_low, observed_high: its 95 % interval, by Greenwood's error.
-    """
+    `n_events` are those up to the horizon. `low` and `high` are the range in which 95 % of the predictions of single
+    networks are, of a single row; those of `observed`, the Kaplan-Meier estimate, its 95 % interval by Greenwood's
+    error."""
 
     name: str
     n_rows: int = 0
@@ -187,20 +183,11 @@ class SurvivalCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class SurvivalSummary:
-    """The follow-up of a table, and what the recommended model predicts for rows that it wasn't trained on.
+    """The follow-up of a table up to the horizon, and what the recommended model predicts for rows that it wasn't
+    trained on.
 
-    Attributes:
-        time: the column with the time under observation.
-        horizon: the time up to which survival is predicted and scored.
-        n_events: rows whose event was seen, up to the horizon.
-        n_censored: rows that were censored before the horizon.
-        grid: times, beginning with 0.
-        model: the recommended model; empty without one.
-        everyone: all rows.
-        groups: thirds of the rows by predicted survival at the horizon, the highest risk first.
-        rows: four typical rows, at the eighths of predicted survival, the highest risk first.
-        unit: of the times, "days" between two dates; empty if it isn't known.
-    """
+    The grid begins with 0. Groups are thirds of the rows by predicted survival at the horizon, `rows` four typical ones
+    at the eighths of it; the highest risk comes first."""
 
     time: str
     horizon: float

@@ -16,7 +16,6 @@ DASHES = {"train": [4, 3], "test": [1, 0]}
 
 # vl-convert contains the first of these and measures text with it; a browser without it uses the next.
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-_NAMES = ("background", "ink", "faint_ink", "rule", "zone", "better", "worse", "unsure")
 
 
 @dataclass(frozen=True)
@@ -44,35 +43,27 @@ class Theme:
     risks: tuple[str, ...]
 
 
-_LIGHT_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
-                  "#56B4E9", "#332288", "#882255", "#777777", "#999933")  # fmt: skip
-_DARK_PALETTE = ("#56ABE0", "#F08A45", "#2CC79A", "#E49BC6", "#F0B53A",
-                 "#9AD4F7", "#A79CF0", "#E07AA5", "#B4B4B4", "#CFCB6B")  # fmt: skip
+_COLOURS = {  # light, dark
+    "background": ("white", "#14171A"),
+    "ink": ("#222222", "#ECEDEE"),
+    "faint_ink": ("#555555", "#A9AFB5"),
+    "rule": ("#DDDDDD", "#343A40"),
+    "zone": ("#EFEFEF", "#23282D"),
+    "better": ("#0072B2", "#56ABE0"),
+    "worse": ("#C24E00", "#F08A45"),
+    "unsure": ("#767676", "#9AA0A6"),
+}
+_RISKS = ("#000000", "#4F4F4F", "#7F7F7F", "#A6A6A6"), ("#FFFFFF", "#BCC1C6", "#8F969D", "#6C747C")
+_PALETTES = (
+    ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
+     "#56B4E9", "#332288", "#882255", "#777777", "#999933"),
+    ("#56ABE0", "#F08A45", "#2CC79A", "#E49BC6", "#F0B53A",
+     "#9AD4F7", "#A79CF0", "#E07AA5", "#B4B4B4", "#CFCB6B"),
+)  # fmt: skip
 
-LIGHT = Theme(
-    palette=_LIGHT_PALETTE,
-    background="white",
-    ink="#222222",
-    faint_ink="#555555",
-    rule="#DDDDDD",
-    zone="#EFEFEF",
-    better="#0072B2",
-    worse="#C24E00",
-    unsure="#767676",
-    risks=("#000000", "#4F4F4F", "#7F7F7F", "#A6A6A6"),
-)
-
-DARK = Theme(
-    palette=_DARK_PALETTE,
-    background="#14171A",
-    ink="#ECEDEE",
-    faint_ink="#A9AFB5",
-    rule="#343A40",
-    zone="#23282D",
-    better="#56ABE0",
-    worse="#F08A45",
-    unsure="#9AA0A6",
-    risks=("#FFFFFF", "#BCC1C6", "#8F969D", "#6C747C"),
+LIGHT, DARK = (
+    Theme(palette=_PALETTES[at], risks=_RISKS[at], **{name: both[at] for name, both in _COLOURS.items()})
+    for at in range(2)
 )
 
 
@@ -84,7 +75,7 @@ def _variable(name: str) -> str:
 PAGE = Theme(
     palette=tuple(f"var(--series-{number})" for number in range(len(LIGHT.palette))),
     risks=tuple(f"var(--risk-{number})" for number in range(len(LIGHT.risks))),
-    **{name: f"var({_variable(name)})" for name in _NAMES},
+    **{name: f"var({_variable(name)})" for name in _COLOURS},
 )
 """Colours that the surrounding page decides. Only a browser can draw such a chart."""
 
@@ -95,7 +86,7 @@ def css_variables(theme: Theme) -> str:
     """
     colours = {f"--series-{number}": colour for number, colour in enumerate(theme.palette)}
     colours |= {f"--risk-{number}": colour for number, colour in enumerate(theme.risks)}
-    colours |= {_variable(name): getattr(theme, name) for name in _NAMES}
+    colours |= {_variable(name): getattr(theme, name) for name in _COLOURS}
     return " ".join(f"{name}: {colour};" for name, colour in colours.items())
 
 
