@@ -13,7 +13,7 @@ import numpy.typing as npt
 from seedbed.data.splits import Split
 from seedbed.evaluation.bootstrap import row_mean_se, score_interval
 from seedbed.evaluation.calibration import CalibrationSummary, calibration_of
-from seedbed.evaluation.classification import FoldAuc, confusion_matrix
+from seedbed.evaluation.classification import confusion_matrix
 from seedbed.evaluation.conclusion import Evidence
 from seedbed.evaluation.estimates import Estimate, corrected_t, paired_hold_out, paired_shares, share_interval, wilson
 from seedbed.evaluation.metrics import METRICS, Metric, fold_losses, prior_loss, row_losses
@@ -349,7 +349,7 @@ def resamples_for(n_rows: int) -> int:
     return next(n for most, n in _RESAMPLES if n_rows <= most)
 
 
-def _by_fold(by_fold: Callable[..., FoldAuc], result: Result) -> tuple[float | None, bool]:
+def _by_fold(by_fold: Callable[..., tuple[float | None, bool]], result: Result) -> tuple[float | None, bool]:
     """Return the mean over repeats and seeds of a score within folds, and whether folds had to be pooled."""
     values, pooled = [], False
     y = result.target[result.tested]
@@ -360,10 +360,9 @@ def _by_fold(by_fold: Callable[..., FoldAuc], result: Result) -> tuple[float | N
                 folds[split.test] = split.fold
         for p in by_seed:
             if np.isfinite(p).all():
-                auc = by_fold(y, p.astype(np.float64), folds[result.tested])
-                pooled |= auc.pooled
-                if auc.value is not None:
-                    values.append(auc.value)
+                value, together = by_fold(y, p.astype(np.float64), folds[result.tested])
+                pooled |= together
+                values += [] if value is None else [value]
     return (float(np.mean(values)) if values else None), pooled
 
 

@@ -119,9 +119,7 @@ def check_against(candidate: str, kind: str, *, estimate: Estimate) -> Check | N
         )
     else:
         return None
-    return Check(
-        candidate, code, message, {"difference": estimate.mean, "low": estimate.low, "high": estimate.high}
-    )
+    return Check(candidate, code, message, {"difference": estimate.mean, "low": estimate.low, "high": estimate.high})
 
 
 def _same_digits(value: float, estimate: Estimate) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,22 +47,7 @@ def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
     return np.bincount(cells[finite], minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
-def _auc(y: NDArray[np.intp], p: Floats) -> float | None:
-    """Return the ROC AUC of finite [row, class] probabilities; None if a class has no row."""
-    n_classes = p.shape[1]
-    if (np.bincount(y, minlength=n_classes) == 0).any():
-        return None
-    return float(two_class_auc(y == 1, p[:, 1])(np.ones((1, len(y))))[0]) if n_classes == 2 else multiclass_auc(y, p)[0]
-
-
-class FoldAuc(NamedTuple):
-    """An AUC over the folds of one repeat; `pooled` marks that the folds were too small and all rows went together."""
-
-    value: float | None
-    pooled: bool
-
-
-def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> FoldAuc:
+def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> tuple[float | None, bool]:
     """Return the mean AUC over the folds of one repeat; or one pooled AUC if a fold has fewer than 5 rows of a class.
 
     Pooling mixes predictions of different trainings, whose scales differ. So it is the second choice, and marked
@@ -73,17 +58,22 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> FoldAuc:
         folds: [row], the fold that each row was tested in.
 
     Returns:
-        (value, pooled); value is None if a class has no row at all.
+        The value, None if a class has no row at all; and whether all rows were pooled.
     """
     codes, probability, fold = np.asarray(y, dtype=np.intp), np.asarray(p, dtype=np.float64), np.asarray(folds)
     if probability.ndim == 1:
         probability = np.column_stack([1 - probability, probability])
-    members = [fold == number for number in np.unique(fold)]
-    n_classes = probability.shape[1]
-    if any(np.bincount(codes[member], minlength=n_classes).min() < _FEWEST_ROWS for member in members):
-        return FoldAuc(_auc(codes, probability), True)
-    values = [value for member in members if (value := _auc(codes[member], probability[member])) is not None]
-    return FoldAuc(float(np.mean(values)), False)
+    members, n_classes = [fold == number for number in np.unique(fold)], probability.shape[1]
+    pooled = any(np.bincount(codes[member], minlength=n_classes).min() < _FEWEST_ROWS for member in members)
+    if pooled and np.bincount(codes, minlength=n_classes).min() == 0:
+        return None, True
+
+    def area(rows: Any) -> float:
+        y, shares = codes[rows], probability[rows]
+        several = n_classes > 2
+        return multiclass_auc(y, shares)[0] if several else two_class_auc(y == 1, shares[:, 1])(np.ones((1, len(y))))[0]
+
+    return float(np.mean([area(rows) for rows in ([slice(None)] if pooled else members)])), pooled
 
 
 def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
@@ -93,8 +83,6 @@ def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
     Args:
         p: anything that grows with the probability of class 1 [row], finite.
     """
-    if p.size == 0:
-        return lambda weights: np.full(len(weights), np.nan)
     ranked = np.flatnonzero(~positive)[np.argsort(p[~positive], kind="stable")]
     places = np.flatnonzero(positive)
     first, last = (np.searchsorted(p[ranked], p[places], side=side) for side in ("left", "right"))

@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from seedbed.errors import OptionError, TargetError, did_you_mean
 from seedbed.evaluation.classification import (
     Codes,
-    FoldAuc,
     RowScore,
     auc,
     average_precision,
@@ -83,7 +82,7 @@ class Metric:
     margin: float | None = None
     weighted: Callable[[Codes, Floats], RowScore] | None = None
     influence: Callable[[Codes, Floats], tuple[float, Floats]] | None = None
-    by_fold: Callable[[Codes, Floats, NDArray[np.intp]], FoldAuc] | None = None
+    by_fold: Callable[[Codes, Floats, NDArray[np.intp]], tuple[float | None, bool]] | None = None
     skill_of: str | None = None
     value: Callable[[Codes, Floats], float | None] | None = None
     concordance: bool = False

@@ -80,28 +80,19 @@ def protocol(
             raise TargetError(f"Too few rows: {count}", hint)
     outside = "events up to the horizon" if events else "rows outside the largest class"
     why = too_few(n_rows, outside_largest, n_groups, outside)
-    if by_time:
-        locked = "the latest fifth is locked away and looked at once, since rows are split by time"
-        return Protocol(
-            kind="scores_only" if why else "held_out",
-            locked_share=_LOCKED,
-            quick=quick,
-            reason=f"{why}, so only scores are shown; {locked}" if why else f"{n_rows} rows: {locked}",
-        )
+    # Rows of a group are alike, so there must be many groups, too: otherwise the error of the difference, which assumes
+    # independent rows, would be too small.
+    many = not why and n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
+    if by_time or (many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)):
+        locked = "a fifth is locked away and looked at once"
+        if by_time:
+            locked = "the latest fifth is locked away and looked at once, since rows are split by time"
+        reason = f"{why}, so only scores are shown; {locked}" if why else f"{n_rows} rows: {locked}"
+        return Protocol(kind="scores_only" if why else "held_out", locked_share=_LOCKED, quick=quick, reason=reason)
     folds = min(10, n_rows // 2, 10 if n_groups is None else n_groups // 2)
     if why:
         folds, reason = max(2, min(folds, outside_largest or 10)), f"{why}, so only scores are shown"
         return Protocol(kind="scores_only", folds=folds, quick=quick, reason=reason)
-    # Rows of a group are alike, so there must be many groups, too: otherwise the error of the difference, which assumes
-    # independent rows, would be too small.
-    many = n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
-    if many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK):
-        return Protocol(
-            kind="held_out",
-            locked_share=_LOCKED,
-            quick=quick,
-            reason=f"{n_rows} rows: a fifth is locked away and looked at once",
-        )
     rare = ""
     if outside_largest is not None and outside_largest // 2 < folds:
         folds = outside_largest // 2

@@ -59,15 +59,10 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
     finite = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]
     networks = []  # on test rows; those on training rows would hide the means
     if single and finite and len(finite[0].curves["test_score"].ghosts) > 1:
-        both = zip(*(finite[0].curves[f"test_{measure}"].ghosts for measure in MEASURES), strict=True)
+        one = finite[0]
+        both = zip(*(one.curves[f"test_{measure}"].ghosts for measure in MEASURES), strict=True)
         networks = [
-            {
-                "candidate": finite[0].name,
-                "network": number,
-                "epoch": finite[0].ghost_epochs,
-                "score": score,
-                "loss": loss,
-            }
+            {"candidate": one.name, "network": number, "epoch": one.ghost_epochs, "score": score, "loss": loss}
             for number, (score, loss) in enumerate(both)
         ]
     last = max((candidate.epochs[-1] for candidate in candidates), default=0)

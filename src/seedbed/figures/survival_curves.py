@@ -21,20 +21,15 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | Non
     for panel, curves in (("groups", survival.groups), ("rows", survival.rows)):
         for place, curve in enumerate(curves):
             name = f"{curve.name} ({curve.n_events} of {curve.n_rows})" if curve.n_rows else curve.name
-            lows, highs = (curve.observed_low or curve.low, curve.observed_high or curve.high)
-            records += [
-                {
-                    "candidate": name,
-                    "panel": panel,
-                    "place": place,
-                    "time": time,
-                    "predicted": curve.predicted[at],
-                    "observed": curve.observed[at] if curve.observed else None,
-                    "low": lows[at],
-                    "high": highs[at],
-                }
-                for at, time in enumerate(survival.grid)
-            ]
+            columns = {
+                "time": survival.grid,
+                "predicted": curve.predicted,
+                "observed": curve.observed or [None] * len(survival.grid),
+                "low": curve.observed_low or curve.low,
+                "high": curve.observed_high or curve.high,
+            }
+            rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+            records += [{"candidate": name, "panel": panel, "place": place, **row} for row in rows]
     unit = survival.unit or survival.time
     panels = [_panel(name, title, unit, theme) for name, title in _PANELS]
     phrases = [
