@@ -60,29 +60,9 @@ def decide(*, low: float, high: float, margin: float) -> Rule:
 class Verdict(Difference):
     """One candidate against the reference. All differences: positive means that the candidate is better.
 
-    Attributes:
-        candidate, reference: their names.
-        rule: the first of the seven rules that holds.
-        metric: the primary metric; difference, low, high and margin are in units of its loss.
-        margin: the difference that matters.
-        p, p_adjusted: two-sided p-value of "no difference", alone and after Holm over all comparisons.
-        p_better: posterior probability that the candidate is better at all.
-        p_better_by_margin: and by more than the margin.
-        opposite_share: share of single runs (one fold, one seed of each) with the opposite sign.
-        accuracy: the same in accuracy; None for regression.
-        rows_needed: (low, high), rows that would settle a difference of the margin; None if nothing is left to settle,
-            or if n_rows isn't known.
-        seed_share: the part of the interval's variance that comes from seeds and not from rows; None if that isn't
-            known, as with one seed.
-        n_rows: rows now; None if that isn't known.
-        n_train: about how many rows each training had; None if that isn't known.
-        comparisons: how many were adjusted for.
-        held_out: whether it comes from one look at locked rows, without repeats.
-        independent_rows: how many independent rows the tested ones count as, if they are split by time; else None.
-        spread: what the interval is made of, to forecast it for more repeats; None of one that isn't made of folds.
-        rows_factor: by what factor the rows must grow to settle a difference of the margin; rows_needed is half and
-            double of that.
-    """
+    docs/summary.md explains the attributes. Difference, low, high and margin are in units of the loss of the metric,
+    p-values are two-sided, and `p_better` is a posterior probability. None stands for what isn't known; `rows_needed`
+    is None as well if nothing is left to settle."""
 
     candidate: str
     reference: str
