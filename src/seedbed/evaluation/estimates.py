@@ -331,17 +331,15 @@ def paired_hold_out(
     with the fewer degrees of freedom.
 
     Args:
-        reference_losses, candidate_losses: [seed, row]; the numbers of seeds may differ, the rows are the same.
+        reference_losses, candidate_losses: [seed, row], finite; the numbers of seeds may differ, the rows are the same.
         groups: [row]; None if each row stands for itself.
         times: [row]; None if rows aren't ordered in time.
         alpha, comparisons: of the simultaneous intervals.
 
     Raises:
-        ValueError: fewer than 2 rows or groups, or a loss isn't finite.
+        ValueError: fewer than 2 rows or groups.
     """
     ours, theirs = np.asarray(reference_losses, dtype=np.float64), np.asarray(candidate_losses, dtype=np.float64)
-    if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
-        raise ValueError("losses must be finite")
     d = ours.mean(axis=0) - theirs.mean(axis=0)
     parts: list[tuple[float, float]] = [_of_rows(d, None if groups is None else np.asarray(groups))]
     independent = None

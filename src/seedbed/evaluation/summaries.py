@@ -185,17 +185,12 @@ class Lotteries:
 
 @dataclass(frozen=True)
 class Note:
-    """A decision or a warning about a table.
+    """A decision or a warning about a table, or about one `column`, in a complete sentence.
 
-    Attributes:
-        message: a complete sentence.
-        column: the column concerned; empty for the whole table.
-        code: a warning of docs/tables.md, such as "SB101"; empty for a decision that needs no attention.
-        count: number of cells or rows concerned; None if that has no meaning.
-        rows: where the user finds the first of them: 'line 5'.
-        finding: what was found, without an example and without advice; empty if the message is no longer.
-        remedy: values of options of `read_table` that the message advises, by their names.
-    """
+    The code is a warning of docs/tables.md, such as "SB101"; empty for a decision that needs no attention. `count`
+    cells or rows are concerned, and `rows` say where the user finds the first of them: 'line 5'. `finding` has no
+    example and no advice; it is empty if the message is no longer. `remedy` has values of options of `read_table` that
+    the message advises."""
 
     message: str
     column: str = ""
