@@ -109,6 +109,15 @@ def test_pr_auc_has_no_interval(comparison):
     assert list(comparison["tanh:4"].scores) == list(SCORES["binary"])
 
 
+def test_every_interval_contains_its_score_and_stays_in_range(comparison):
+    for result in comparison.results:
+        for name, found in result.scores.items():
+            bottom = {"mcc": -1, "brier_skill": -np.inf}.get(name, 0)
+            top = np.inf if name == "log_loss" else 1
+            if name != "pr_auc":
+                assert bottom <= found.low <= found.mean <= found.high <= top
+
+
 def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, comparison):
     options = {"candidates": ["linear:3", "tanh:4"], "repeats": 2, "n_networks": 3, "random_state": 7}
     narrow = small(alpha=0.5, **options)["tanh:4"].scores

@@ -119,7 +119,7 @@ def summarize_curves(
 
 def _finite_networks(arrays: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
     """Return which networks are finite in all curves at all epochs, `[network]`."""
-    # NaN and infinity survive in the extremes, which take less memory than a mask of all values.
+    # NaN and infinity stay in the extremes, which take less memory than a mask of all values.
     ends = [end for array in arrays.values() for end in (array.min(axis=0), array.max(axis=0))]
     return np.asarray(np.isfinite(ends).all(axis=0))
 

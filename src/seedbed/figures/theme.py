@@ -10,7 +10,7 @@ from seedbed.figures.grammar import Spec
 PANEL_WIDTH = 400
 PANEL_HEIGHT = 280
 
-# The second channel beside colour, so that a chart survives a black-and-white printer.
+# The second channel beside colour, so that a chart can be read in black and white.
 PART_NAMES = {"train": "training rows", "test": "test rows"}
 DASHES = {"train": [4, 3], "test": [1, 0]}
 

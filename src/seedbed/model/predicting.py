@@ -35,8 +35,8 @@ class Predictions:
     """The predictions of a model for rows.
 
     Attributes:
-        task: "binary", "multiclass", "regression" or "survival".
-        values: probability of the positive class [row], of each class [row, class], the number [row], or the hazard of
+        task: as in `Table`.
+        values: probability of the positive class [row], of each class [row, class], the number [row], or of
             each interval [row, interval]; mean over the networks.
         spread: standard deviation of `values` over the networks, in the same shape.
         odd: unusual cells.
