@@ -70,8 +70,9 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> tuple[float | None
 
     def area(rows: Any) -> float:
         y, shares = codes[rows], probability[rows]
-        several = n_classes > 2
-        return multiclass_auc(y, shares)[0] if several else two_class_auc(y == 1, shares[:, 1])(np.ones((1, len(y))))[0]
+        if n_classes > 2:
+            return multiclass_auc(y, shares)[0]
+        return float(two_class_auc(y == 1, shares[:, 1])(np.ones((1, len(y))))[0])
 
     return float(np.mean([area(rows) for rows in ([slice(None)] if pooled else members)])), pooled
 
