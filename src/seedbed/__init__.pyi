@@ -217,10 +217,9 @@ def inspect_table(
 
     Returns:
         `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns` of these rows (see
-        `column_overview`), `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; None
-        without a target; of survival also `time`, `horizon` and the range of the times), `n_inputs` of a network,
-        `group` (`name`, `n_groups`) and `time_split` (`name`, `kind`, `n_unique`, `low`, `high`) if named, `warnings`
-        and `notes` (see `Note.as_dict`).
+        `column_overview`), `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; of
+        survival also `time`, `horizon` and the range of the times; None without a target), `n_inputs` of a network,
+        `group` and `time_split` if named, `warnings` and `notes` (see `Note.as_dict`).
 
     Raises:
         DataError, OptionError: as `read_table`.

@@ -138,13 +138,16 @@ def merge_groups(named: Ints | None, duplicates: Ints | None) -> Ints | None:
     """Return the finest groups [row] that keep together what either of two groupings keeps together; None is none."""
     if named is None or duplicates is None:
         return duplicates if named is None else named
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     groups, others = (np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates))
-    n_groups, n_nodes = int(groups.max()) + 1, int(groups.max() + others.max()) + 2
-    edges = coo_array((np.ones(len(groups)), (groups, n_groups + others)), shape=(n_nodes, n_nodes))
-    return np.asarray(connected_components(edges, directed=False)[1][groups], dtype=np.int64)
+    while True:  # at least halves the groups that have to be joined; SciPy's components would take long to load
+        lowest, joined = np.full(others.max() + 1, len(groups)), np.arange(groups.max() + 1)
+        np.minimum.at(lowest, others, groups)
+        np.minimum.at(joined, groups, lowest[others])
+        if (joined == np.arange(len(joined))).all():
+            return groups.astype(np.int64)
+        while (joined[joined] != joined).any():
+            joined = joined[joined]
+        groups = np.unique(joined[groups], return_inverse=True)[1]
 
 
 def pairs_of(values: NDArray[Any]) -> float:
