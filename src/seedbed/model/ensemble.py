@@ -134,13 +134,10 @@ class Ensemble:
         return np.array(numbers if whole and max(map(abs, numbers)) < 2**63 else self.labels)
 
     def thresholds_of_sets(self, coverage: float | None = COVERAGE, *, per_class: bool = False) -> Floats:
-        """Return the largest error that a prediction set or an interval admits, for each class [class].
-
-        Args:
-            coverage, per_class: as in `LeftOutErrors.thresholds`.
+        """Return `LeftOutErrors.thresholds` of this model [class].
 
         Raises:
-            OptionError: as `LeftOutErrors.thresholds`, or the model has no sets, or no classes for `per_class`.
+            OptionError: as there, or the model has no sets, or no classes for `per_class`.
         """
         if per_class and coverage is None:
             raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")

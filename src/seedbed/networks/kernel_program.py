@@ -34,14 +34,7 @@ class NotCoveredError(Exception):
 
 
 class Segment(NamedTuple):
-    """Consecutive parameters.
-
-    Attributes:
-        name: of their tensor.
-        start: the place of the first.
-        size: how many they are.
-        is_weight: whether they decay even if biases don't.
-    """
+    """Consecutive parameters of a tensor, and whether they decay even if biases don't."""
 
     name: str
     start: int
@@ -113,12 +106,6 @@ class Program:
         usual = KernelLayer(kind, last.n_out, last.n_out, -1, -1, last.target, target, last.d_out, last.d_out)
         self.layers.append(usual._replace(**fields))
         return self.last
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every tensor of the network is used exactly once."""
-        used = [*(segment.name for segment in self.segments), *self.edges]
-        return sorted(used) == sorted([*self.shapes, *self.buffers])
 
     @property
     def units_in_lanes(self) -> bool:

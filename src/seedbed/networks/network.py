@@ -73,7 +73,8 @@ class Network(Layer):
                 layer.add_to(program)
         except NotCoveredError:
             return None
-        return program if program.is_complete else None
+        used = [*(segment.name for segment in program.segments), *program.edges]  # each tensor must be, exactly once
+        return program if sorted(used) == sorted([*program.shapes, *program.buffers]) else None
 
 
 def predictor_of(network: Network, states: Mapping[str, Array]) -> Callable[[Array], Array]:
