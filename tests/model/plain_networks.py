@@ -21,7 +21,7 @@ def plain_values(model: Model, inputs: Any) -> Any:
     for start, member in members_of(blend).items():
         states = {name.removeprefix(start): value for name, value in model.states.items() if name.startswith(start)}
         outputs = [
-            _of_network(member, {name: value[number] for name, value in states.items()}, x, model.n_outputs)
+            _of_network(member, {name: value[number] for name, value in states.items()}, x, model.sizes[1])
             for number in range(model.n_networks)
         ]
         each.append(torch.stack(outputs) if numbers else _probabilities(torch.stack(outputs)))

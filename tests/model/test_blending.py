@@ -125,9 +125,8 @@ def test_the_blend_is_suited_to_the_table():
     line = step.assign(y=np.where(x.sum(axis=1) + rng.logistic(size=600) > 0, "up", "down"))
     portfolio = ("logistic", "silu:32,32@plr=4,plr_frequencies=8,plr_sigma=0.5")
     for frame, wanted in ((step, portfolio[1]), (line, portfolio[0])):
-        model, _ = blend_table(
-            read_table(frame, target="y"), portfolio=portfolio, n_networks=8, compute=Compute(n_jobs=1)
-        )
+        table = read_table(frame, target="y")
+        model, _ = blend_table(table, portfolio=portfolio, n_networks=8, compute=Compute(n_jobs=1))
         shares = dict(zip(model.architecture.names, model.architecture.weights, strict=True))
         assert shares.get(wanted, 0) > 0.5
 

@@ -141,9 +141,7 @@ def test_models_that_onnx_cannot_represent_are_refused(fitted, tmp_path, monkeyp
 def test_a_user_defined_network_is_refused_with_advice(table_for, tmp_path):
     from torch import nn
 
-    model = fit_model(
-        table_for("ill"), lambda n_features, n_outputs: nn.Linear(n_features, n_outputs), recipe=QUICK, **FAST
-    )
+    model = fit_model(table_for("ill"), lambda n_features: nn.Linear(n_features, 1), recipe=QUICK, **FAST)
     with pytest.raises(CandidateError, match=r"network of your own.*torch\.onnx\.export"):
         model.export(tmp_path / "own.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -366,11 +366,8 @@ def test_a_user_defined_network_needs_its_class(table_for, frame, fitted, loaded
 
     model = fit_model(table_for("ill"), Own, recipe=recipe_named("tutorial", epochs=5), **FAST)
     content = to_bytes(model)
-    with pytest.raises(
-        CandidateError, match=r"a network of your own, .*Own\. Give its class, as in FILE.py:Own\."
-    ) as failed:
+    with pytest.raises(CandidateError, match=r"a network of your own, .*Own\. Give its class, as in FILE.py:Own\.$"):
         loaded(content)
-    assert failed.value.hint == "Give its class, as in FILE.py:Own."
     again = loaded(content, architecture=Own)
     assert [network.shift.tolist() for network in again.networks()] == [[2.5] * 3] * model.n_networks
     np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))

@@ -21,6 +21,7 @@ from seedbed.data.table import Table
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
 from seedbed.serve.app import make_app
+from seedbed.serve.predictor import Limits
 from seedbed.settings.recipe import recipe_named
 
 from .conftest import FAST, PARTS, TARGETS
@@ -48,7 +49,7 @@ def served(saved: Path, rows: pd.DataFrame, **asked: Any) -> list[dict[str, Any]
     records = json.loads(rows.to_json(orient="records", double_precision=15))
 
     async def ask() -> httpx.Response:
-        app = make_app(sb.load(saved), ["127.0.0.1:8000"])
+        app = make_app(sb.load(saved), frozenset({"127.0.0.1:8000"}), None, Limits())
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
             return await client.post("/predict", json={"rows": records, **asked})
 

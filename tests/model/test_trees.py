@@ -76,9 +76,8 @@ def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, mon
     fitted = fit(EXTRA, data)
     for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
         assert_left_out(fitted, number, split, made(data.X))
-        peer = (ExtraTreesRegressor if kind == "numbers" else ExtraTreesClassifier)(
-            1, max_features=1.0, min_samples_leaf=20
-        )
+        peer = ExtraTreesRegressor if kind == "numbers" else ExtraTreesClassifier
+        peer = peer(1, max_features=1.0, min_samples_leaf=20)
         peer.fit(data.X[split.train], data.y[split.train], sample_weight=weights[split.train])
         if kind == "numbers":
             np.testing.assert_allclose(made(data.X)[:, 0], peer.predict(data.X), atol=1e-5)
@@ -200,10 +199,8 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
     for feature in range(6):
         values, of_feature = np.unique(data.X[:, feature]), thresholds[features == feature]
         above = np.searchsorted(values, of_feature)
-        gap, distance = (
-            values[above] - values[above - 1],
-            np.minimum(of_feature - values[above - 1], values[above] - of_feature),
-        )
+        gap, low = values[above] - values[above - 1], of_feature - values[above - 1]
+        distance = np.minimum(low, values[above] - of_feature)
         assert (distance > np.minimum(gap / 2, 4e-6) - 6e-7).all()
 
 

@@ -178,7 +178,6 @@ def test_an_unusable_file_raises_an_error_of_one_line(file, source, name, messag
 def test_a_missing_file_or_a_folder_is_named(tmp_path):
     (tmp_path / "folder.py").mkdir()
     for path in (tmp_path / "nowhere.py", tmp_path / "folder.py"):
-        with pytest.raises(
-            CandidateError, match=rf"no such file: {path}. A network of your own is named FILE.py:CLASS"
-        ):
+        message = rf"no such file: {path}. A network of your own is named FILE.py:CLASS"
+        with pytest.raises(CandidateError, match=message):
             parse_candidate(f"{path}:Net").architecture(12, 1)

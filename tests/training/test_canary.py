@@ -38,10 +38,8 @@ def table(task):
 def trained(kind, data, recipe):
     """Curves, outputs and state of the networks of split 0, which share their stack with networks of split 1."""
     n_outputs = 3 if recipe.loss == "cross_entropy" else 1
-    own = {
-        "residual": lambda: Residual(n_outputs, dropout=0.0),
-        "exp": lambda: Odd(n_outputs, torch.exp),
-    }  # overflows for inputs of a few hundred
+    # The second one overflows for inputs of a few hundred.
+    own = {"residual": lambda: Residual(n_outputs, dropout=0.0), "exp": lambda: Odd(n_outputs, torch.exp)}
     build = own[kind] if kind in own else network_in_words(kind, 5, n_outputs)
     plan = plan_chunks(Chunk(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1]))
     return [(curves, outputs, state) for curves, outputs, _, state in train_plan(plan)[::2]]
