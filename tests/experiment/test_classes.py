@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from seedbed.experiment.conclusions import guessing_like
+from seedbed.experiment.summary import guessing_like
 from seedbed.networks.draws import derive
 from seedbed.training.many import train_many
 
