@@ -35,7 +35,7 @@ from seedbed.model.sets import COVERAGE
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import MLP
 from seedbed.outcomes.hazards import FollowUp
-from seedbed.settings.design import Compute, Engine
+from seedbed.settings.design import Compute, EngineName
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe, Schedule
 from seedbed.training.data import of_tensor, scaled_weights
@@ -74,7 +74,7 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     numeric: Sequence[str | int] = ()
     categorical: Sequence[str | int] = ()
     random_state: int | np.random.RandomState | None = None
-    engine: Engine = "auto"
+    engine: EngineName = "auto"
     device: Any = "auto"
     n_jobs: int | None = None
     verbose: int | bool = 0

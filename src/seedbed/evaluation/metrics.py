@@ -31,7 +31,7 @@ from seedbed.evaluation.classification import (
 )
 from seedbed.typing import Floats, Ints
 
-Number = TypeVar("Number", float, Floats)
+Amount = TypeVar("Amount", float, Floats)
 LOG_LOSS_CLIP = 1e-7
 """Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and not infinity."""
 _CLASSES = ("binary", "multiclass")
@@ -116,7 +116,7 @@ class Metric:
         """Return a difference with its sign, in points if the score is a share."""
         return signed(100 * difference, 1) if self.percent else signed(difference)
 
-    def score_of(self, loss: Number) -> Number:
+    def score_of(self, loss: Amount) -> Amount:
         """Return the score of a mean loss, or of each loss of an array: 1 - loss if greater is better, else loss."""
         return 1 - loss if self.greater_is_better else loss
 

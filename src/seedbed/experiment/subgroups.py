@@ -32,7 +32,7 @@ class Grouping:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Part(Result):
+class PartResult(Result):
     """A result of which the tested rows of a subgroup count.
 
     A fold may have few rows of a subgroup, or none, so their mean can't be the value of a fold. It is
@@ -138,16 +138,16 @@ def _too_few(result: Result, rows: Ints) -> str:
     )
 
 
-def _part(result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floats]) -> Part:
+def _part(result: Result, rows: Bools, known: dict[tuple[str | None, bool], Floats]) -> PartResult:
     inherited = {one.name: getattr(result, one.name) for one in fields(Result) if one.init}
-    return Part(**inherited, rows=rows, known=known)
+    return PartResult(**inherited, rows=rows, known=known)
 
 
 def _interval(value: Score | Estimate) -> Interval:
     return Interval(mean=value.mean or 0.0, low=value.low or 0.0, high=value.high or 0.0)
 
 
-def _calibration(part: Part, n_subgroups: int) -> Interval:
+def _calibration(part: PartResult, n_subgroups: int) -> Interval:
     """Return the mean prediction minus the mean of what was observed; the error is that of rows."""
     forecasts = part.forecasts()
     assert forecasts is not None
@@ -161,7 +161,7 @@ def _comparisons(names: Sequence[str], reference: str, name: str) -> int:
     return 1 if name == PRIOR else count_comparisons(names, reference=reference, separate_question=PRIOR)
 
 
-def _verdicts(parts: Mapping[str, Part], conclusion: Conclusion, n_subgroups: int) -> tuple[Verdict, ...]:
+def _verdicts(parts: Mapping[str, PartResult], conclusion: Conclusion, n_subgroups: int) -> tuple[Verdict, ...]:
     """Return the verdicts on all models in one of several subgroups."""
     reference, metric = conclusion.reference, conclusion.metric.name
     parts = {**parts, reference: replace(parts[reference], alpha=conclusion.alpha / n_subgroups)}
@@ -180,7 +180,7 @@ def _verdicts(parts: Mapping[str, Part], conclusion: Conclusion, n_subgroups: in
     )
 
 
-def _gaps(judged: Mapping[str, Mapping[str, Part]], conclusion: Conclusion, n_tested: int) -> tuple[Gap, ...]:
+def _gaps(judged: Mapping[str, Mapping[str, PartResult]], conclusion: Conclusion, n_tested: int) -> tuple[Gap, ...]:
     """Return, for all models and subgroups, whether the gain differs from that in all other rows."""
     reference, subgroups = conclusion.reference, list(judged)
     names = list(judged[subgroups[0]])
@@ -211,7 +211,7 @@ def _gaps(judged: Mapping[str, Mapping[str, Part]], conclusion: Conclusion, n_te
     return tuple(gaps)
 
 
-def _gap(reference: Part, candidate: Part, metric: str, *, alpha: float, comparisons: int) -> Estimate:
+def _gap(reference: PartResult, candidate: PartResult, metric: str, *, alpha: float, comparisons: int) -> Estimate:
     """Return the gain in a subgroup minus that in all other rows, with the interval that suits the design."""
     pair = reference, candidate
     level: dict[str, Any] = {"alpha": alpha, "comparisons": comparisons}

@@ -91,7 +91,7 @@ def conclude_results(run: Results) -> Conclusion:
         survival=_survival(experiment.table),
     )
     judged = add_verdicts(opened, experiment, results)
-    checks = check_training(experiment, results, judged)
+    checks = training_checks(experiment, results, judged)
     if experiment.columns is not None:
         columns = _with_effects(experiment.columns, experiment, judged, results)
         judged = replace(judged, columns=columns, advice=None, rivals=(), optimism={})
@@ -163,7 +163,7 @@ def guessing_like(like: Result) -> Result:
     return replace(like, name=PRIOR, predictions=predictions, singles=None)
 
 
-def check_training(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:
+def training_checks(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:
     """Return the checks that fire, candidate by candidate."""
     finite = {result.name: result for result in results if result.finite}
     diagnosed: list[Check] = []

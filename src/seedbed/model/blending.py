@@ -187,7 +187,7 @@ def blend_table(
     whole, typical = table, typical_values(table.columns)
     table = table.expanded()
     typical = np.concatenate([typical, typical_values(table.columns[len(typical) :])])
-    weights, members = _row_weights(table, sample_weight), members_of(portfolio, table, recipe)
+    weights, members = _row_weights(table, sample_weight), members_for(portfolio, table, recipe)
     if any(isinstance(member.architecture, Prior) for member in members):
         whole.outcome.refuse("training the prior", "It is the Kaplan-Meier curve, the same for all rows.")
     warn_of_probabilities(members[0], table)
@@ -229,7 +229,7 @@ def blend_table(
     return finished(calibrated=True)
 
 
-def members_of(portfolio: Sequence[Any] | None, table: Table, recipe: Recipe) -> tuple[Candidate, ...]:
+def members_for(portfolio: Sequence[Any] | None, table: Table, recipe: Recipe) -> tuple[Candidate, ...]:
     """Return the candidates of a blend, adapted to the table's inputs."""
     if portfolio is None:
         portfolio = [name for name in default_models(table)[0] if name != "prior"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seedbed.errors import OptionError
 from seedbed.networks.activations import ACTIVATIONS
-from seedbed.outcomes.outcome import Fitted, Observed, Outcome
+from seedbed.outcomes.outcome import FittedModel, Observed, Outcome
 from seedbed.typing import Floats, Ints
 
 
@@ -31,7 +31,7 @@ class _Classes(Outcome):
         task = "binary" if len(present) == 2 else "multiclass"
         return {"target": codes.astype(np.int64), "labels": tuple(labels[code] for code in present), "task": task}
 
-    def effect(self, values: Floats, fitted: Fitted, code: int) -> Floats:
+    def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
         return self.probabilities(values)[..., code]
 
     def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
@@ -59,7 +59,7 @@ class Binary(_Classes):
     def probabilities(self, values: Floats) -> Floats:
         return np.stack([1 - values, values], axis=-1)
 
-    def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
+    def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:
         limit = fitted.threshold if threshold is None else threshold
         return np.asarray(fitted.classes_[(values > limit).astype(np.int64)])
 
@@ -96,7 +96,7 @@ class Multiclass(_Classes):
         best = values.argmax(axis=1)[:, None]
         return np.take_along_axis(spread, best, axis=1)[:, 0]
 
-    def scored(self, values: NDArray[Any], fitted: Fitted, table: Any) -> NDArray[Any]:
+    def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
         if len(fitted.labels) == len(table.labels):
             return values.astype(np.float32)
         present = [table.labels.index(label) for label in fitted.labels]
@@ -105,7 +105,7 @@ class Multiclass(_Classes):
         whole[..., present] = known  # a class without training rows keeps 0
         return whole
 
-    def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
+    def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:
         return np.asarray(fitted.classes_[values.argmax(axis=1)])
 
 

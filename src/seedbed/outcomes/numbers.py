@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.errors import OptionError
-from seedbed.outcomes.outcome import Fitted, Observed, Outcome
+from seedbed.outcomes.outcome import FittedModel, Observed, Outcome
 from seedbed.typing import Floats, Ints
 
 
@@ -46,7 +46,7 @@ class Number(Outcome):
         mean, deviation = scale
         return np.asarray(outputs[..., 0] * deviation + mean)
 
-    def scored(self, values: NDArray[Any], fitted: Fitted, table: Any) -> NDArray[Any]:
+    def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
         return values
 
     def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
@@ -55,7 +55,7 @@ class Number(Outcome):
             raise ValueError(f"predict gave {list(numbers.shape)} numbers, or some that aren't finite")
         return numbers.reshape(len(X))  # some regressors return [row, 1]
 
-    def parts_of(self, values: Floats, fitted: Fitted, at: Sequence[float] = ()) -> Floats:
+    def parts_of(self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()) -> Floats:
         return np.empty((len(values), 0))
 
     def errors(self, target: NDArray[Any], predicted: Floats) -> tuple[Floats, Ints]:

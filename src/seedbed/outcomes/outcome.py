@@ -33,7 +33,7 @@ class Observed(Protocol):
     def follow_up(self) -> FollowUp | None: ...
 
 
-class Fitted(Protocol):
+class FittedModel(Protocol):
     """What an outcome needs of a model; `Ensemble` explains the attributes."""
 
     @property
@@ -160,7 +160,7 @@ class Outcome:
         """Return the prediction for any new row that knows the target of some rows alone, as `scored`."""
         return np.asarray(rows.target[some].mean())
 
-    def columns(self, fitted: Fitted) -> list[str]:
+    def columns(self, fitted: FittedModel) -> list[str]:
         """Return columns of the table, beside the target, that a model doesn't need."""
         return []
 
@@ -183,19 +183,19 @@ class Outcome:
         """Return one standard deviation over the networks for each row [row], of `Predictions.values` and `.spread`."""
         return spread
 
-    def scored(self, values: NDArray[Any], fitted: Fitted, table: Any) -> NDArray[Any]:
+    def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
         """Return predictions as scores of a table take them, of a model's `Predictions.values` [..., row, ...]."""
         return values.astype(np.float32)
 
-    def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
+    def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:
         """Return the predicted label, number, or median survival, of each row [row]."""
         return values
 
-    def keys(self, fitted: Fitted, at: Sequence[float] = ()) -> Sequence[str]:
+    def keys(self, fitted: FittedModel, at: Sequence[float] = ()) -> Sequence[str]:
         """Return what the probabilities beside a prediction are of: labels, or times of survival."""
         return fitted.labels
 
-    def parts_of(self, values: Floats, fitted: Fitted, at: Sequence[float] = ()) -> Floats:
+    def parts_of(self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()) -> Floats:
         """Return the probabilities beside each prediction [row, key], see `keys`."""
         return self.probabilities(values)
 
@@ -209,7 +209,7 @@ class Outcome:
         largest errors that are admitted [class]."""
         return np.asarray(1 - predicted <= limits)
 
-    def effect(self, values: Floats, fitted: Fitted, code: int) -> Floats:
+    def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
         """Return the number of each prediction [network, row] whose mean effects show."""
         return values
 
@@ -237,7 +237,7 @@ class Outcome:
         if threshold is not None:
             raise OptionError("a threshold is for two labels", "Leave it out.")
 
-    def check_times(self, at: Sequence[float], fitted: Fitted) -> None:
+    def check_times(self, at: Sequence[float], fitted: FittedModel) -> None:
         """Raise OptionError for times that a model doesn't predict: only those of survival predict some."""
         if len(at):
             raise OptionError(f"{spell('at')} is for models of survival", "Leave it out.")
@@ -259,7 +259,7 @@ class Outcome:
         """Return what the difference between predictions and what was observed is of."""
         return "the mean probability of the predicted class minus the share of right ones, in points"
 
-    def about_levels(self, name: str, fitted: Fitted) -> str:
+    def about_levels(self, name: str, fitted: FittedModel) -> str:
         """Return what the networks of a model give for each level of the column of expanded rows."""
         raise NotImplementedError
 

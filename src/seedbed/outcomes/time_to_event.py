@@ -13,7 +13,7 @@ from seedbed.errors import OptionError, spell
 from seedbed.evaluation.survival import censored_truth, kaplan_meier
 from seedbed.networks.activations import ACTIVATIONS
 from seedbed.outcomes.hazards import FollowUp, clock_of, interval_of, last_seen, median_survival, passed_at, survival_at
-from seedbed.outcomes.outcome import Expansion, Fitted, Observed, Outcome
+from seedbed.outcomes.outcome import Expansion, FittedModel, Observed, Outcome
 from seedbed.typing import Bools, Floats, Ints
 
 
@@ -56,7 +56,7 @@ class Survival(Outcome):
         levels = tuple(str(number + 1) for number in range(len(follow_up.cuts)))
         return Expansion(of_row, "interval", levels, interval, target, follow_up)
 
-    def columns(self, fitted: Fitted) -> list[str]:
+    def columns(self, fitted: FittedModel) -> list[str]:
         return [_of(fitted).time, _of(fitted).start]
 
     def truth(self, rows: Observed) -> NDArray[Any]:
@@ -85,23 +85,23 @@ class Survival(Outcome):
         """Return the largest deviation of the hazards [row]."""
         return np.asarray(spread.max(axis=1))
 
-    def scored(self, values: NDArray[Any], fitted: Fitted, table: Any) -> NDArray[Any]:
+    def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
         """Return survival at the times at which it is scored [..., time], of hazards [..., interval]."""
         durations, follow_up, _ = _followed(table)
         return survival_at(last_seen(durations, follow_up.grid), values, _of(fitted).clock)
 
-    def labelled(self, values: Floats, fitted: Fitted, threshold: float | None) -> NDArray[Any]:
+    def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:
         """Return the median survival; NaN if it is later than the horizon."""
         return median_survival(values, _of(fitted).clock)
 
-    def keys(self, fitted: Fitted, at: Sequence[float] = ()) -> Sequence[str]:
+    def keys(self, fitted: FittedModel, at: Sequence[float] = ()) -> Sequence[str]:
         return [f"{time:.9g}" for time in at or _of(fitted).cuts]
 
-    def parts_of(self, values: Floats, fitted: Fitted, at: Sequence[float] = ()) -> Floats:
+    def parts_of(self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()) -> Floats:
         """Return the probability of survival [row, time]; by default at the ends of the intervals."""
         return survival_at(np.asarray(at or _of(fitted).cuts, dtype=np.float64), values, _of(fitted).clock)
 
-    def effect(self, values: Floats, fitted: Fitted, code: int) -> Floats:
+    def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
         """Return survival until the horizon."""
         follow_up = _of(fitted)
         return survival_at(np.array([follow_up.horizon]), values, follow_up.clock)[..., 0]
@@ -109,7 +109,7 @@ class Survival(Outcome):
     def refuse(self, what: str, hint: str = "Leave it out.") -> None:
         raise OptionError(f"{what} can't be combined with survival", hint)
 
-    def check_times(self, at: Sequence[float], fitted: Fitted) -> None:
+    def check_times(self, at: Sequence[float], fitted: FittedModel) -> None:
         follow_up = _of(fitted)
         for time in at:
             if not 0 <= time <= follow_up.horizon:
@@ -127,7 +127,7 @@ class Survival(Outcome):
     def predicts(self, target: str, labels: Sequence[str]) -> str:
         return f"when {target} comes"
 
-    def about_levels(self, name: str, fitted: Fitted) -> str:
+    def about_levels(self, name: str, fitted: FittedModel) -> str:
         ends = [f"{cut:g}" for cut in _of(fitted).cuts]
         hazard = f"the file predicts the hazard of the interval '{name}', '1' to '{len(ends)}'"
         return f"{hazard}; they end at {', '.join(ends)}"
@@ -136,7 +136,7 @@ class Survival(Outcome):
         return [] if follow_up is None else [f"survival_at_{time:.9g}" for time in follow_up.grid]
 
 
-def _of(fitted: Fitted) -> FollowUp:
+def _of(fitted: FittedModel) -> FollowUp:
     assert fitted.follow_up is not None
     return fitted.follow_up
 

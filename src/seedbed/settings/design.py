@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from seedbed.settings.fields import Settings, setting
 
-Engine = Literal["auto", "native", "torch"]
+EngineName = Literal["auto", "native", "torch"]
 
 _MOST = 100_000
 _COUNT = {"at_least": 1, "at_most": _MOST, "hint": f"Give 1 to {_MOST:,}."}
@@ -71,7 +71,7 @@ class Compute(Settings):
     """
 
     n_jobs: int | None = None
-    engine: Engine = "auto"
+    engine: EngineName = "auto"
     device: str = "auto"
 
     def __post_init__(self) -> None:

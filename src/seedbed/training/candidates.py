@@ -13,7 +13,7 @@ from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import MLP, Architecture, builder_of
 from seedbed.networks.network import Network
 from seedbed.networks.user import OwnArchitecture, UserArchitecture
-from seedbed.settings.design import Engine
+from seedbed.settings.design import EngineName
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import check_smoothing, pick_loss
@@ -41,7 +41,7 @@ def with_inputs_of(candidate: Candidate, layout: Layout) -> Candidate:
 
 @one_thread("cpu")
 def check_candidate(
-    candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, engine: Engine, device: str
+    candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, engine: EngineName, device: str
 ) -> Source:
     """Return the network of a candidate for a table, or what builds a user's own.
 

@@ -20,7 +20,7 @@ from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.networks.layers import Arrays
 from seedbed.networks.mlp import MLP
 from seedbed.networks.network import Network, predictor_of
-from seedbed.settings.design import Compute, Engine
+from seedbed.settings.design import Compute, EngineName
 from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import source_of
@@ -52,7 +52,7 @@ def train_many(
     seeds: Sequence[int] | int = 100,
     task: _Task | None = None,
     sample_weight: Any = None,
-    engine: Engine = "auto",
+    engine: EngineName = "auto",
     device: Any = "auto",
     n_jobs: int | None = None,
     dtype: Any = "float32",

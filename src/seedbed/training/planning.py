@@ -12,7 +12,7 @@ import numpy as np
 
 from seedbed.errors import OptionError, spell
 from seedbed.networks.network import Network
-from seedbed.settings.design import Engine
+from seedbed.settings.design import EngineName
 from seedbed.training.native.library import kernel
 from seedbed.training.parallel import one_thread
 from seedbed.training.stack import Chunk, traits_of
@@ -74,7 +74,7 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
 
 
 def pick_engine(
-    engine: Engine | Literal["plain"], traits: Traits, device: str = "cpu", dtype: str = "float32"
+    engine: EngineName | Literal["plain"], traits: Traits, device: str = "cpu", dtype: str = "float32"
 ) -> tuple[Literal["native", "torch", "plain"], str]:
     """Return what trains networks, and why it is slower than the kernel, if this machine lacks that.
 
@@ -83,7 +83,7 @@ def pick_engine(
     """
     if engine == "plain":
         return "plain", ""
-    if engine not in (known := get_args(Engine)):
+    if engine not in (known := get_args(EngineName)):
         raise OptionError(f"engine is '{engine}'", f"It must be {', '.join(known[:-1])} or {known[-1]}.")
     slower = ""
     if engine != "torch" and device == "cpu" and traits.program:

@@ -15,7 +15,7 @@ from seedbed.errors import TrainingError
 from seedbed.networks.draws import derive, network_keys
 from seedbed.networks.layers import Array, Arrays, BatchNorm
 from seedbed.networks.network import Network
-from seedbed.settings.design import Engine
+from seedbed.settings.design import EngineName
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData, some_rows
 from seedbed.training.losses import Loss, encode_target, pick_loss
@@ -80,7 +80,7 @@ class Chunk:
     group_size: int = 0
     patience: tuple[int, int] | None = None
     seconds: float | None = None
-    engine: Engine | Literal["plain"] = "auto"
+    engine: EngineName | Literal["plain"] = "auto"
     dtype: str = "float32"
     device: str = "cpu"
     n_parameters: int = 0
