@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import structs
 
 from seedbed.data.cells import (
     DAY,
@@ -27,15 +28,7 @@ from seedbed.data.cells import (
     quote,
     without_unit,
 )
-from seedbed.data.frame import (
-    MISSING_WORDS,
-    Numbers,
-    Remark,
-    Texts,
-    is_whole,
-    remark_on_rows,
-    remark_with_example,
-)
+from seedbed.data.frame import MISSING_WORDS, Numbers, Remark, Texts, is_whole, remark_on_rows, remark_with_example
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.errors import spell
 from seedbed.typing import Bools, Floats
@@ -260,7 +253,7 @@ def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, 
     if draft.kind == "number":
         remarks += _number_remarks(name, draft, spelling, is_known)
         column = _numbers(name, values, spelling, forced or bool(unread.any() or draft.unit or draft.missing))
-        return replace(column, schema=replace(column.schema, unit=draft.unit, missing=draft.missing)), remarks
+        return replace(column, schema=structs.replace(column.schema, unit=draft.unit, missing=draft.missing)), remarks
     if draft.kind == "date":
         remarks += _date_remarks(name, draft, spelling, is_known)
     elif draft.kind == "boolean":

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta
+from msgspec import Meta, structs
 
-from seedbed.data.table import Column, ColumnSchema, Kind, Table
+from seedbed.data.cells import DAY
+from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import DataError
 from seedbed.typing import Bools, Floats, Ints
 
@@ -21,7 +22,6 @@ _ENOUGH_ROWS = 10
 _ONE_IN = 200  # half a percent of the rows
 _MANY_LEVELS = 200
 
-_DAY = 86_400.0
 _PARTS = ("days", "month", "weekday", "hour")  # of a date; the hour only if there are times
 DATE_MIDDLES = (6.5, 3.0, 11.5)  # of months 1-12, weekdays 0-6 and hours 0-23, for a missing date
 
@@ -34,10 +34,10 @@ def date_parts(seconds: Floats, timed: bool) -> Floats:
     """
     missing = np.isnan(seconds)
     filled = np.where(missing, 0.0, seconds)
-    days = np.floor(filled / _DAY)
+    days = np.floor(filled / DAY)
     months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % 12 + 1
     weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
-    hours = np.floor((filled - days * _DAY) / 3_600)
+    hours = np.floor((filled - days * DAY) / 3_600)
     parts = (months, weekdays, hours)[: 3 if timed else 2]
     circling = [np.where(missing, middle, part) for middle, part in zip(DATE_MIDDLES, parts, strict=False)]
     return np.column_stack([np.where(missing, np.nan, days), *circling])
@@ -204,7 +204,7 @@ def layout_of(table: Table) -> Layout:
     """Return the layout of a table, decided on all its rows."""
     columns = table.columns
     vocabularies = tuple(_vocabulary_of(c) if c.schema.kind == "category" else None for c in columns)
-    timed = tuple(c.schema.kind == "date" and bool((np.nan_to_num(c.values) % _DAY).any()) for c in columns)
+    timed = tuple(c.schema.kind == "date" and bool((np.nan_to_num(c.values) % DAY).any()) for c in columns)
     return Layout(tuple(column.schema for column in columns), vocabularies, timed)
 
 
@@ -224,17 +224,10 @@ def _vocabulary_of(column: Column) -> Vocabulary:
 _SPELLINGS = {"number": ("point", "comma"), "date": ("ymd", "dmy", "mdy"), "boolean": ("",), "category": ("",)}
 
 
-class _Column(msgspec.Struct, forbid_unknown_fields=True):
+class _Column(ColumnSchema, frozen=True, forbid_unknown_fields=True):
     """A column as a model file describes it."""
 
-    name: str
-    kind: Kind
-    levels: tuple[str, ...] = ()
-    spelling: str = ""
     missing_words: tuple[str, ...] = ()  # in files of earlier versions
-    has_missing: bool = False
-    unit: str = ""
-    missing: tuple[str, ...] = ()
     timed: bool = False
     vocabulary: Vocabulary | None = None
 
@@ -258,7 +251,9 @@ class _Column(msgspec.Struct, forbid_unknown_fields=True):
 def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
     """Return a dict for each column, fit for JSON. Defaults are left out, as tables may have ten thousand columns."""
     rows = zip(layout.schemas, msgspec.to_builtins(layout.vocabularies), layout.timed, strict=True)
-    columns = [{**vars(schema), "vocabulary": vocabulary, "timed": timed} for schema, vocabulary, timed in rows]
+    columns = [
+        {**structs.asdict(schema), "vocabulary": vocabulary, "timed": timed} for schema, vocabulary, timed in rows
+    ]
     return [{key: value for key, value in column.items() if value not in ("", (), False, None)} for column in columns]
 
 

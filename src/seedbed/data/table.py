@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,8 +22,7 @@ from seedbed.typing import Floats, Ints
 Kind = Literal["number", "boolean", "date", "category"]
 
 
-@dataclass(frozen=True)
-class ColumnSchema:
+class ColumnSchema(msgspec.Struct, frozen=True):
     """What a column is and how its cells are read, decided once on all rows and without the target.
 
     Attributes:

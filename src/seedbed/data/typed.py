@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from seedbed.data.cells import (
     are_codes,
@@ -83,8 +84,8 @@ def type_columns(
             spelling, is_known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
         finished.append(finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced))
     columns = tuple(
-        replace(one, schema=replace(one.schema, missing=(*frame.missing.get(one.name, ()), *one.schema.missing)))
-        for one, _ in finished
+        Column(structs.replace(schema, missing=(*frame.missing.get(schema.name, ()), *schema.missing)), column.values)
+        for column, schema in ((column, column.schema) for column, _ in finished)
     )
     _refuse_infinite(frame, positions, columns)
     for position, column in zip(positions, columns, strict=True):
