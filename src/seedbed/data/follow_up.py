@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seedbed.data.cells import first_of, quote
+from seedbed.data.cells import DAY, first_of, quote
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, remark_on_rows
 from seedbed.data.kinds import Finished, as_dates, finish
 from seedbed.data.table import Column, ColumnSchema, Table
@@ -34,7 +34,6 @@ _SAYS_EVENT = {*SAYS_YES, "1", "event", "dead", "died", "death", "deceased", "fa
 _SAYS_CENSORED = {*SAYS_NO, "0", "censored", "alive", "living", "survived", "lost"}
 _BEYOND = 0.2  # of the rows are under observation after the default horizon
 _FEWEST_BEYOND = 10  # rows after any horizon, as others would weigh too much
-_DAY = 86_400.0
 _ENTRY = re.compile(r"(?i)(?<![a-z])(?:t|time|age)?[^a-z]?(?:start|entry|enter(?:ed)?|begin|trunc[a-z]*)(?![a-z])")
 _GO_ON = 0.5  # of the rows of several per subject
 _SINCE, _UNTIL = 3e8, 4.1e9  # 1979 and 2099: durations in seconds aren't over nine years in all rows
@@ -181,7 +180,7 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
         message = f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
         raise ColumnError(message, f"If '{names[0]}' is a duration, leave {spell('start')} out.")
     ends, *starts = (column.values for column, _ in read)
-    times = (ends - starts[0]) / (_DAY if kinds[0] == "date" else 1.0) if starts else ends
+    times = (ends - starts[0]) / (DAY if kinds[0] == "date" else 1.0) if starts else ends
     return times, "days" * (kinds[0] == "date"), [remark for _, remarks in read for remark in remarks]
 
 
@@ -192,7 +191,7 @@ def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
         low, high = np.nanmin(column.values), np.nanmax(column.values)
         for unit in (1.0, 1e3):
             if _SINCE <= low / unit <= high / unit < _UNTIL:
-                example = f"'{low:.0f}' is {np.datetime64(int(low / unit // _DAY), 'D')}"
+                example = f"'{low:.0f}' is {np.datetime64(int(low / unit // DAY), 'D')}"
                 remark = Remark(f"column '{name}' is read as dates: {example}", name)
                 return Column(ColumnSchema(name, "date"), column.values / unit), [remark]
         cells = Texts.of(None if np.isnan(value) else f"{value:08.15g}" for value in column.values.tolist())  # 1022020
@@ -214,12 +213,11 @@ def refuse_late_entry(table: Table) -> None:
         begins, late = column.values, column.values[1:] > column.values.min()
         go_on = late.any() and (begins[1:] == times[:-1])[late].mean() > _GO_ON
         if (go_on or _ENTRY.search(column.name)) and _never_later(begins, times, by_chance=1):
-            begin = (
-                f"the observation of a row seems to begin at '{column.name}' (late entry, or several rows per subject)"
-            )
+            begin = f"{table.name}: the observation of a row seems to begin at '{column.name}'"
             message = f"'{table.follow_up.time}' counts from 0, as if rows were at risk before that"
             hint = f"Count from there: {spell('start', column.name)}. Keep several rows of a subject together: "
-            raise OptionError(f"{table.name}: {begin}, but {message}", f"{hint}{spell('group', 'COLUMN')}.")
+            why = "(late entry, or several rows per subject), but"
+            raise OptionError(f"{begin} {why} {message}", f"{hint}{spell('group', 'COLUMN')}.")
 
 
 def _never_later(values: Floats, times: Floats, by_chance: int = 5) -> bool:
@@ -229,10 +227,9 @@ def _never_later(values: Floats, times: Floats, by_chance: int = 5) -> bool:
 
 def find_follow_up(table: Table) -> dict[str, Note]:
     """Return a warning (SB211) by the name of each feature that looks like the time under observation of a target such
-    as death or censoring, or in survival like another outcome (`_other_outcomes`).
+    as death or censoring, or in survival like another outcome (`_other_outcomes`). docs/tables.md has the rules.
 
-    Both must be named so, or the time after the target, as `edrel` and `rel`. Where names can mean other things, such
-    as `status` and `time`, the times must be distributed differently in the classes, too (Kolmogorov-Smirnov, p < .1).
+    Distributions in the classes are compared by a Kolmogorov-Smirnov test (p < .1).
     """
     if table.outcome.is_number:
         return {}
@@ -287,8 +284,7 @@ def _is_named_after(time: str, event: str) -> bool:
 def _other_outcomes(table: Table) -> set[str]:
     """Return the features of survival that look like times of other events, or that say whether these came.
 
-    Such a time equals the time of its row in over a fifth of the rows beyond chance, as without that event, or it is
-    never later. A column of two values, or one with missing cells, says whether it came, or is named like death.
+    A column of two values, or one with missing cells, says whether it came, or is named like death.
     """
     found, came = set[str](), []
     if (times := table.durations) is None:

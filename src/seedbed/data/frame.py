@@ -45,7 +45,7 @@ def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:
 
 @dataclass(frozen=True)
 class Remark:
-    """A note before its rows are located in the source; `rows` are the first ones concerned, counted from 0."""
+    """A note before its rows are located in the source; `rows` are the first few concerned, counted from 0."""
 
     message: str
     column: str = ""
@@ -359,8 +359,7 @@ class Frame:
 
 
 def as_notes(frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:
-    """Return notes whose first rows are named as the user finds them, in one pass through the source."""
-    wanted = {row for remark in remarks for row in remark.rows[:ROWS_NAMED]}
+    """Return notes whose rows are named as the user finds them, in one pass through the source."""
+    wanted = {row for remark in remarks for row in remark.rows}
     places = frame.places(wanted) if wanted else {}
-    named = [tuple(places[row] for row in remark.rows[:ROWS_NAMED]) for remark in remarks]
-    return tuple(Note(**{**vars(remark), "rows": rows}) for remark, rows in zip(remarks, named, strict=True))
+    return tuple(Note(**{**vars(one), "rows": tuple(places[row] for row in one.rows)}) for one in remarks)

@@ -130,7 +130,7 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
     suspects = [*identifiers.values(), *dict.fromkeys(outcomes.values())]
     chosen = (*roles.numeric, *roles.categorical)
     duplicates, equal_rows = find_duplicates(table)
-    remarks = [dataclasses.replace(remark, rows=rows[remark.rows[:ROWS_NAMED]].tolist()) for remark in equal_rows]
+    remarks = [dataclasses.replace(remark, rows=rows[remark.rows].tolist()) for remark in equal_rows]
     remarks = [*find_totals(table, frame, rows, columns), *remarks]
     groups = merge_groups(groups, duplicates)
     notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes]
@@ -321,16 +321,14 @@ def coded_table(
     groups: Ints | None = None,
     target_name: str = "y",
 ) -> Table:
-    """Return the table of an estimator, in which each column of numbers is a numeric feature.
+    """Return the table of an estimator, from `read_features`, in which each column of numbers is a numeric feature.
 
     Unlike `table_from_arrays`, it never treats whole numbers as identifiers or zeros and ones as booleans: an estimator
     is given the numbers that it shall use. Text is typed as in any table, and text that is an identifier is left out.
     Constant and empty columns stay, as any column may be constant in a fold; networks see zeros.
 
-    Args:
-        frame: from `read_features`.
-        target, task, labels, groups: as in `Table`.
-        numeric, categorical: columns as in `read_table`, by name or position.
+    `target`, `task`, `labels` and `groups` are as in `Table`; `numeric` and `categorical` are columns as in
+    `read_table`, by name or position.
 
     Raises:
         DataError: no rows, or only identifiers.
@@ -368,7 +366,7 @@ def label_texts(classes: NDArray[Any]) -> tuple[str, ...]:
 
 
 def _names_of(frame: Frame, option: str, columns: Any) -> list[str]:
-    """Return the names of columns that are given by name or position. A single one is a list of one."""
+    """Return the names of columns that are given by name or position, several or one."""
     header, names = frame.names, list[str]()
     for column in [columns] if isinstance(columns, str | numbers.Integral) else columns:
         if str(column) in header:

@@ -169,12 +169,8 @@ def _are_numbers(target: NDArray[Any]) -> bool:
 
 
 def _classes(target: NDArray[Any], random_state: int, *, at_least: int, why: str) -> tuple[Ints, Ints]:
-    """Return class codes counted from 0 [row], and the size of each class; numbers are all of one class.
-
-    Raises:
-        OptionError: the random state can't be one.
-        TargetError: there is one class, or fewer than `at_least` rows outside the largest.
-    """
+    """Return class codes counted from 0 [row], and the size of each class; numbers are all of one class. Raise errors
+    for a random state that can't be one, for one class, and for fewer than `at_least` rows outside the largest."""
     if not 0 <= random_state < 2**32:
         raise OptionError(f"random_state is {random_state}", "Give a whole number from 0 to 4294967295.")
     if _are_numbers(target):
@@ -184,11 +180,9 @@ def _classes(target: NDArray[Any], random_state: int, *, at_least: int, why: str
         raise TargetError(f"the target has {len(counts)} class(es)", "A classification needs two.")
     outside = len(target) - int(counts.max())
     if outside < at_least:
-        message = (
-            f"{outside} of {len(target)} rows lie outside the largest class; at least {at_least} are needed ({why})"
-        )
+        where = f"{outside} of {len(target)} rows lie outside the largest class"
         hint = f"Use fewer folds (at most {outside}) or more rows." if outside > 1 else "Add rows of another class."
-        raise TargetError(message, hint)
+        raise TargetError(f"{where}; at least {at_least} are needed ({why})", hint)
     return codes, counts
 
 
@@ -212,8 +206,7 @@ def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None =
 
     Rows whose group is tested, too, are left out of training.
 
-    Raises:
-        OptionError: `test_size` is not such a share, all times are equal, or groups leave nothing to train on.
+    Raises OptionError if `test_size` is not such a share, all times are equal, or groups leave nothing to train on.
     """
     n_rows = len(times)
     order = np.argsort(times, kind="stable")
@@ -223,23 +216,19 @@ def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None =
     earlier, test = np.sort(order[: cuts[0]]), np.sort(order[cuts[0] :])
     train = _drop_tested_groups(earlier, test, groups)
     if not len(train):
-        message = (
-            f"each of the {len(earlier)} earlier rows is of a group with rows among the latest {len(test)}, so none "
-        )
+        which = f"each of the {len(earlier)} earlier rows is of a group with rows among the latest {len(test)}"
         hint = "Split by time without a group column, or by groups without time."
-        raise OptionError(f"{message}is left to train on", hint)
+        raise OptionError(f"{which}, so none is left to train on", hint)
     return Split(0, 0, train, test)
 
 
 def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = None) -> tuple[tuple[Ints, Ints], ...]:
-    """Return expanding windows, for choosing: each trains on the past and validates on the block that follows.
+    """Return expanding windows, for choosing: rows to train on, of the past, and rows to choose by, which follow.
 
     The first trains on the earlier half, since the choice will be used on all rows. The later half is cut into blocks
     of at least 10 rows, and into fewer than `folds` blocks if there are too few rows. Rows whose group is in a window's
-    block are left out of its training.
-
-    Returns (rows to train on, rows to choose by) of each window, both sorted; none if all times are equal, or if groups
-    leave no window a row to train on.
+    block are left out of its training. Row numbers are sorted. There is no window if all times are equal, or if groups
+    leave none a row to train on.
     """
     order, n_rows = np.argsort(times[rows], kind="stable"), len(rows)
     n_blocks = max(1, min(folds, n_rows // (2 * _FEWEST_TO_CHOOSE_BY)))

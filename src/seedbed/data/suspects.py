@@ -48,9 +48,8 @@ _LABEL = re.compile(
 def find_repeated_identifiers(table: Table) -> dict[str, Note]:
     """Return a warning (SB210) by the name of each feature whose values repeat and may be patients, firms or schools.
 
-    A suspect holds text or whole numbers, and doesn't lie within the groups given by the user. It is named like an
-    identifier and has at least n/10 values (named `id` or like a person, 5). Or shuffled folds are too good by it
-    (`_optimism`), and it is named so or holds ten units or more (`_are_units`) that aren't named like dates or ages.
+    docs/tables.md has the rules. A suspect doesn't lie within the groups given by the user, nor is it named like a date
+    or an age if its name alone doesn't make it a suspect.
     """
     notes = {}
     for column in table.columns:
@@ -203,20 +202,16 @@ def find_rare_levels(table: Table) -> list[Note]:
         rare = counts[counts <= _RARE]
         if len(rare) >= _FEWEST_UNNAMED and 2 * rare.sum() > table.n_rows:
             names.append(column.name)
-    message = (
-        f"most rows have a level of at most {_RARE} rows: {quote_names(names, 5)}; if models differ in these alone, "
-    )
-    return [Note(f"{message}more than 5 % of verdicts are wrong", names[0], "SB213")] if names else []
+    few = f"most rows have a level of at most {_RARE} rows: {quote_names(names, 5)}"
+    message = f"{few}; if models differ in these alone, more than 5 % of verdicts are wrong"
+    return [Note(message, names[0], "SB213")] if names else []
 
 
 def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
     """Return warnings about a row that outweighs all others (SB207), and about totals below the table (SB208).
 
-    A row outweighs the others if it alone has over half of the variance of a numeric target. One of the last three
-    rows looks like a total if a cell says so, in a column that says it nowhere else. The last row also does if it has
-    the sum of the rows above in half of the numeric columns, target included.
-
-    The table's rows have the numbers `rows` in the source; `typed` are all its columns, used or not.
+    A row outweighs the others if it alone has over half of the variance of a numeric target. The table's rows have the
+    numbers `rows` in the source; `typed` are all its columns, used or not.
     """
     return [*_find_outweighing(table, rows), *(_find_labelled(frame, rows) or _find_summed(table, rows, typed))]
 
@@ -236,7 +231,8 @@ def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
 
 
 def _find_labelled(frame: Frame, rows: Ints) -> list[Remark]:
-    """Find the last rows in which a cell says that they are a total."""
+    """Find those of the last three rows in which a cell says that they are a total, in a column that says so nowhere
+    else."""
     start = max(0, frame.n_rows - _LAST_ROWS)
     last = [row for row in rows[-_LAST_ROWS:].tolist() if row >= start]
     for name, column in zip(frame.names, frame.columns, strict=True):
@@ -252,7 +248,7 @@ def _is_label(text: str) -> bool:
 
 
 def _find_summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
-    """Find the last row if its numbers are the sums of those above."""
+    """Find the last row if in half of the numeric columns, target included, it has the sum of those above."""
     is_sum = {column.name: _is_sum(column.values) for column in typed if column.schema.kind == "number"}
     if table.outcome.is_number:
         is_sum[table.target_name] = _is_sum(table.target)

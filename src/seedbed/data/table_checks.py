@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.frame import Remark
+from seedbed.data.frame import Remark, remark_on_rows
 from seedbed.data.table import Column, Table
 from seedbed.errors import counted, spell, spell_all
 from seedbed.evaluation.estimates import mean_ranks
@@ -91,11 +91,6 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     n_rows, n_again = table.n_rows, table.n_rows - len(sizes)
     if n_again == 0:
         return None, ()
-    remarks: list[Remark] = []
-
-    def remark(code: str, message: str, rows: Ints) -> None:
-        remarks.append(Remark(message, code=code, count=len(rows), rows=rows.tolist()))
-
     again = f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
     every = expected = n_rows * (n_rows - 1) / 2
     few = _BY_CHANCE * pairs_of(patterns)
@@ -105,8 +100,7 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
         expected *= pairs_of(column.values) / every
     if expected >= few:
         message = f"{again}, as happens by chance in columns of few values; they aren't kept in one fold"
-        remark("SB206", message, _find_repeated(patterns))
-        return None, tuple(remarks)
+        return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
     groups = np.where(common[patterns], len(sizes) + np.arange(n_rows), patterns)
     required = [(groups, _FEWEST)]
@@ -115,22 +109,21 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     if any(len(np.unique(some)) < max(2, min(fewest, len(some) // 2)) for some, fewest in required):
         why = "too few different ones are left to keep them in one fold"
         message = f"{again}, and {why}; scores of a network that memorises its training rows will be too good"
-        remark("SB206", message, _find_repeated(patterns))
-        return None, tuple(remarks)
+        return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
     same = duplicate_groups(patterns[:, None].astype(np.float64), table.target)
-    copies = _find_repeated(same)
+    copies, remarks = _find_repeated(same), list[Remark]()
     if len(copies):
         words = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
-        remark("SB201", f"{words}; rows with equal features stay in one fold", copies)
+        remarks.append(remark_on_rows(f"{words}; rows with equal features stay in one fold", "", "SB201", copies))
     n_targets = np.bincount(patterns[np.unique(same, return_index=True)[1]])
     disagreeing = np.flatnonzero(n_targets[patterns] > 1)
     if len(disagreeing) and not table.outcome.is_number:
         words = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
-        remark("SB202", f"{words}; rows with equal features stay in one fold", disagreeing)
+        remarks.append(remark_on_rows(f"{words}; rows with equal features stay in one fold", "", "SB202", disagreeing))
     for pattern in np.flatnonzero(common):
-        n_equal = f"{sizes[pattern]:,} rows are equal in every feature"
-        message = f"{n_equal}, too many for one fold; they are distributed over all folds"
-        remark("SB206", message, np.flatnonzero(patterns == pattern))
+        message = f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; "
+        message += "they are distributed over all folds"
+        remarks.append(remark_on_rows(message, "", "SB206", np.flatnonzero(patterns == pattern)))
     return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 
 
@@ -175,12 +168,9 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
     the class of which it has the largest part, or as their mean. A column is suspect with a balanced accuracy, or an R2
     of the target's ranks (one huge number would decide that of the target), above .98; nearly so above .96.
 
-    In few rows, bins are too coarse. So a column is suspect, too, if cuts between its values, one fewer than classes,
-    or its levels separate the classes with a balanced accuracy above .98, and chance would do that for one column in
-    less than a thousandth of such tables (`_separates`); or if its ranks correlate with those of a numeric target.
-
-    At most 20,000 rows are used, equally many of each class if possible, as the score gives each the same weight, and
-    classes of at least 10 rows. With fewer than two such classes, nothing is found.
+    In few rows, bins are too coarse. So a column is suspect, too, if its cuts or levels separate the classes
+    (`_separates`), or if its ranks correlate with those of a numeric target. At most 20,000 rows are used, equally many
+    of each class if possible, as the score gives each the same weight.
     """
     rng = np.random.default_rng(0)
     if table.outcome.is_number:
@@ -313,15 +303,11 @@ def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
 def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = ()) -> tuple[Note, ...]:
     """Return a warning (SB209) if neighbouring rows are alike in the target, as in measurements over time.
 
-    Shuffled folds then put neighbours on both sides of a split, and errors of neighbours don't cancel: scores and
-    verdicts are too good. The target is compared with its neighbours up to 10 rows away (`_Neighbours.resemble`), first
-    itself, then what the features leave of it: an additive fit to the means of 8 to 64 bins per feature. So a table
-    that is sorted by a feature raises no warning, nor one whose features alone are ordered.
-
-    In a table that is sorted by its target, order says nothing. The warning is then due if most features, given the
-    target, resemble those of the next row (r of at least 0.4), as in sonar, whose echoes of one object follow each
-    other. Pairs within one of the `groups` [row] don't count. If no likeness is left between rows with different values
-    of one of the `identifiers`, the warning names that feature.
+    The target is compared with its neighbours up to 10 rows away (`_Neighbours.resemble`), first itself, then what the
+    features leave of it: an additive fit to the means of 8 to 64 bins per feature. In a table that is sorted by its
+    target, most features must resemble those of the next row (r of at least 0.4), given the target, as in sonar, whose
+    echoes of one object follow each other. Pairs within one of the `groups` [row] don't count. If no likeness is left
+    between rows with different values of one of the `identifiers`, the warning names that feature.
     """
     finding, like, does_harm = _order(table, groups)
     if not does_harm:
@@ -335,7 +321,7 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
         if not _order(table, merge_groups(groups, same))[2]:
             remedy, like = {"group": (column.name,)}, f"as rows with the same '{column.name}' are"
             advice = f"Keep them in one fold with {spell_all(remedy)}"
-    finding = f"{finding}, {like}" if like else finding
+    finding += like and f", {like}"
     return (Note(f"{finding}. {advice}", table.target_name, "SB209", finding=finding, remedy=remedy),)
 
 
@@ -360,8 +346,7 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
         features = (_residuals_of(_ranks(column.values[rows]), within) for column in table.columns)
         if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
             return f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", "", False
-        finding = f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike"
-        return finding, "", True
+        return f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike", "", True
     means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
     for bins in (_bin_values(column, rows, n_bins)[0] for column in table.columns):
         sums = np.stack([np.bincount(bins, weights=weights) for weights in target.T], axis=1)

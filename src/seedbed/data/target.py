@@ -25,21 +25,8 @@ LARGEST = 1e30
 """The largest number to predict: networks compute in float32, which holds numbers up to 3e38."""
 ROWS_OF_A_RARE_CLASS = 10  # of a class, or half of an equal share of the rows if that is fewer
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
-SAYS_NO = {
-    "no",
-    "nein",
-    "non",
-    "false",
-    "off",
-    "negative",
-    "neg",
-    "-",
-    "absent",
-    "none",
-    "control",
-    "normal",
-    "healthy",
-}
+SAYS_NO = {"no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none"}
+SAYS_NO |= {"control", "normal", "healthy"}
 SAYS_YES = {"yes", "ja", "oui", "true", "on", "positive", "pos", "+", "present", "case"}
 SAYS_NOTHING = MISSING_NUMBERS | {"refused", "don't know", "dk", "9", "99", "999", "-1", "-9", "-99", "-999"}
 # In this order: 'class' may be that of a ship's passengers, and 'y' a coordinate.
@@ -60,8 +47,7 @@ def likely_target(names: Sequence[str], *, usual_only: bool = False) -> str | No
 class EncodedTarget:
     """The encoded target of the rows that have one, as in `Table`, where `values` are called `target`.
 
-    Attributes:
-        has_target: whether a row has one [row]; None if all have one.
+    `has_target` says which rows of the frame have one [row]; it is None if all have one.
     """
 
     values: NDArray[Any]
@@ -84,8 +70,7 @@ def encode_target(
 ) -> EncodedTarget:
     """Encode the column `name`, which errors call the `role`; `task` and `positive` are as in `read_table`.
 
-    Args:
-        decimal: 'point' or 'comma' if other columns decide how '60,667' is meant, else ''.
+    `decimal` is 'point' or 'comma' if other columns decide how '60,667' is meant, else ''.
 
     Raises:
         OptionError: no such task, or `positive` is none of two labels.
