@@ -85,11 +85,9 @@ def check_survival(frame: Frame, roles: ColumnRoles) -> None:
 def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> EncodedTarget:
     """Return whether the event came (1 or 0), and the times, of the rows that have both.
 
-    Raises:
-        TargetError: it is unclear which label of the event says that it came, or it never came; or times are missing,
-            negative, or all equal.
-        ColumnError: a column isn't of numbers or dates.
-        OptionError: too few rows are under observation after the horizon.
+    Raises TargetError if it is unclear which label of the event says that it came, or it never came, or if times are
+    missing, negative, or all equal; ColumnError if a column isn't of numbers or dates; and OptionError if too few rows
+    are under observation after the horizon.
     """
     name, time = str(roles.event), str(roles.time)
     where = f"{frame.where}: the event '{name}'"

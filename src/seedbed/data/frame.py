@@ -250,9 +250,8 @@ class Builder:
         try:
             "".join(self._code_of).encode()
         except UnicodeEncodeError as error:
-            raise DataError(
-                f"{self._where} holds half a character ({error.reason})", "Clean its text first."
-            ) from error
+            message = f"{self._where} holds half a character ({error.reason})"
+            raise DataError(message, "Clean its text first.") from error
         return self.texts() if keep_text else from_texts(self.texts())
 
 
@@ -288,11 +287,9 @@ class Frame:
     """A table from any source. Columns are numbered by position, as names may be missing or repeated.
 
     Attributes:
-        where: name of the source in messages.
-        notes: what the user should know about how the source was read.
+        where: name of the source in messages; `name` is that in reports.
         categorical: names of columns that are categories by the source's own types.
         places: returns where the user finds rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame.
-        name: in reports.
         target: the default target; only examples have one.
         missing: by column, the words that stand for missing cells, as the user names them.
         most_missing: percent of the rows that may lack a target.

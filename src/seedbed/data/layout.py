@@ -202,10 +202,9 @@ class Layout:
 
 def layout_of(table: Table) -> Layout:
     """Return the layout of a table, decided on all its rows."""
-    columns = table.columns
-    vocabularies = tuple(_vocabulary_of(c) if c.schema.kind == "category" else None for c in columns)
-    timed = tuple(c.schema.kind == "date" and bool((np.nan_to_num(c.values) % DAY).any()) for c in columns)
-    return Layout(tuple(column.schema for column in columns), vocabularies, timed)
+    vocabularies = tuple(_vocabulary_of(c) if c.schema.kind == "category" else None for c in table.columns)
+    timed = tuple(c.schema.kind == "date" and bool((np.nan_to_num(c.values) % DAY).any()) for c in table.columns)
+    return Layout(tuple(column.schema for column in table.columns), vocabularies, timed)
 
 
 def _vocabulary_of(column: Column) -> Vocabulary:

@@ -52,8 +52,7 @@ def medians_of(numbers: Floats) -> Floats:
 def target_moments(target: Floats) -> tuple[float, float]:
     """Return mean and population deviation (1 of a constant) of a numeric target [row], by which it is standardised.
 
-    Raises:
-        TargetError: its sizes differ so much that float32 can't hold them.
+    Raises TargetError if its sizes differ so much that float32 can't hold them.
     """
     mean, deviation = (float(part[0]) for part in moments(np.asarray(target)[:, None]))
     with np.errstate(over="ignore"):
@@ -157,8 +156,7 @@ class Preprocessor:
     def read(self, source: Frame, expected: Collection[str] = ()) -> tuple[NewRows, list[Remark]]:
         """Return new rows, whose columns are found by name, and a remark on others that aren't `expected`.
 
-        Raises:
-            ColumnError: columns are missing, or one is there twice.
+        Raises ColumnError if columns are missing, or one is there twice.
         """
         names, positions = self.feature_names_in_, {name: position for position, name in enumerate(source.names)}
         model_names = set(names)
@@ -215,9 +213,7 @@ class Preprocessor:
     def inputs_of_values(self, values: Floats) -> NDArray[np.float32]:
         """Return inputs [row, input] of values as columns of a table have them [row, column].
 
-        Raises:
-            ColumnError: a number is so large that float32 can't hold it.
-            DataError: the inputs of a large table don't fit in memory.
+        Raises ColumnError for a number that float32 can't hold, and DataError for inputs that don't fit in memory.
         """
         n_rows, n_inputs = len(values), self.layout.n_inputs
         needed, free = n_rows * n_inputs * _BYTES_A_CELL, _free_bytes()
@@ -308,10 +304,9 @@ class OddityReport:
     def refuse_unknown(self, where: str) -> None:
         """Raise DataError if the rows all together are doubtful."""
         if self._n_rows and self._known / self._n_rows < self._enough:
-            n, hint = self._n_rows * len(self._schemas), "Is it the right table? "
-            what = "cells are missing, can't be read, or hold levels that training never saw"
-            hint += "Its cells must be written as they were in training."
-            raise DataError(f"{where}: {self._n_unknown:,} of {n:,} {what}", hint)
+            unknown = f"{self._n_unknown:,} of {self._n_rows * len(self._schemas):,} cells"
+            message = f"{where}: {unknown} are missing, can't be read, or hold levels that training never saw"
+            raise DataError(message, "Is it the right table? Its cells must be written as they were in training.")
 
     def remarks(self) -> list[Remark]:
         """Return remarks for the user, column by column."""

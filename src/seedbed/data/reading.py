@@ -281,9 +281,7 @@ def table_from_arrays(X: Any, y: Any) -> Table:
 def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
     """Return features [row, feature] of an estimator, see `read_frame`. Objects that are all numbers become numbers.
 
-    Raises:
-        DataError: X can't be read.
-        ColumnError: infinite numbers.
+    Raises DataError if X can't be read, and ColumnError for infinite numbers.
     """
     table = as_frame(X)
     X = as_array(X, "X") if table is None else table.to_native()
@@ -329,12 +327,8 @@ def coded_table(
 
     `target`, `task`, `labels` and `groups` are as in `Table`; `numeric` and `categorical` are columns as in
     `read_table`, by name or position.
-
-    Raises:
-        DataError: no rows, or only identifiers.
-        OptionError: no such column, or one that is both.
-        ColumnError: one of `numeric` holds no number.
-        TargetError: a number to predict is too large.
+    Raises DataError for no rows, or only identifiers; OptionError for no such column, or one that is both; ColumnError
+    if one of `numeric` holds no number; and TargetError for a number to predict that is too large.
     """
     numeric, categories = _names_of(frame, "numeric", numeric), _names_of(frame, "categorical", categorical)
     plain = [name for name, column in zip(frame.names, frame.columns, strict=True) if isinstance(column, Numbers)]
@@ -348,15 +342,8 @@ def coded_table(
         raise TargetError(f"y holds a number over {LARGEST:g}, which is too large", "Use a larger unit.")
     while target_name in frame.names:
         target_name += "_"
-    table = Table(
-        name=frame.where,
-        columns=used,
-        target_name=target_name,
-        target=target,
-        labels=tuple(labels),
-        task=task,
-        notes=tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"}),
-    )
+    notes = tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"})
+    table = Table(frame.where, used, target_name, target, tuple(labels), task, notes=notes)
     return dataclasses.replace(table, groups=merge_groups(groups, find_duplicates(table)[0]))
 
 

@@ -191,11 +191,10 @@ def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows
     if groups is None:
         return None
     grouped = GroupedRows(codes, groups)
-    if grouped.n_groups < folds:
-        n = grouped.n_groups
+    if (n := grouped.n_groups) < folds:
         message = f"the {len(codes)} rows form {counted(n, 'group')}, too few for {folds} parts that share none"
         raise OptionError(message, f"Use at most {n} folds." if n > 1 else "Group rows by another column, or not.")
-    return None if grouped.n_groups == len(codes) else grouped
+    return None if n == len(codes) else grouped
 
 
 _FEWEST_TO_CHOOSE_BY = 10  # rows of a window, as far as there are so many

@@ -48,7 +48,6 @@ class Column:
     """A typed column.
 
     Attributes:
-        schema: its description.
         values: [row], read-only; NaN if a cell is missing, never infinite. A boolean is 0 or 1, a date is seconds since
             1970-01-01, a category is the number of its level, or -1 for a level of new rows that the schema doesn't
             know.
@@ -70,7 +69,6 @@ class Table:
     """Typed columns and an encoded target.
 
     Attributes:
-        name: in reports.
         columns: the features, in the order of the table.
         target: [row], read-only; int64 codes of classes, or float64 numbers for regression.
         labels: the user's label of each code; of two, `labels[1]` is the positive one. Of several, numbers are ordered
@@ -81,8 +79,6 @@ class Table:
         time_kind: "date" or "number".
         durations: [row]; the time under observation, of survival. The codes of `target` then say whether it ended with
             the event.
-        follow_up: of survival.
-        notes: decisions and warnings.
         reading: the arguments of `read_table` that read it again, fit for JSON: `source` and other given options. None
             if it came from a data frame or arrays.
         expanded_from: the number of rows that these rows are of, see `expanded`; 0 if each row is one of its own.

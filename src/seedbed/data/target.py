@@ -70,12 +70,9 @@ def encode_target(
 ) -> EncodedTarget:
     """Encode the column `name`, which errors call the `role`; `task` and `positive` are as in `read_table`.
 
-    `decimal` is 'point' or 'comma' if other columns decide how '60,667' is meant, else ''.
-
-    Raises:
-        OptionError: no such task, or `positive` is none of two labels.
-        TargetError: too many rows without a target; one value only; a number of labels that the task can't have;
-            no numbers to regress on, or infinite ones.
+    `decimal` is 'point' or 'comma' if other columns decide how '60,667' is meant, else ''. Raises OptionError for no
+    such task, or if `positive` is none of two labels; TargetError for too many rows without a target, one value only, a
+    number of labels that the task can't have, and no numbers to regress on, or infinite ones.
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"there is no task '{task}'", did_you_mean(task, TASKS))
@@ -186,11 +183,11 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
     if len(labels) == 1:
         raise TargetError(f"{where} has one class only, {some}", "A classification needs two.")
     if task == "binary" and len(labels) > 2:
-        what = f"has {len(labels)} labels ({some}); a binary task has two"
-        raise TargetError(f"{where} {what}", f"Use {spell('task', 'multiclass')}.")
+        message = f"{where} has {len(labels)} labels ({some}); a binary task has two"
+        raise TargetError(message, f"Use {spell('task', 'multiclass')}.")
     if task == "multiclass" and len(labels) == 2:
-        what = f"has two labels ({some}); a multiclass task has more"
-        raise TargetError(f"{where} {what}", f"Use {spell('task', 'binary')}.")
+        message = f"{where} has two labels ({some}); a multiclass task has more"
+        raise TargetError(message, f"Use {spell('task', 'binary')}.")
     if len(labels) > MOST_LABELS:
         advice = "Merge rare labels; or name another target."
         if any(exact_numbers([label]) for label in labels):

@@ -65,9 +65,7 @@ def type_columns(
     """Decide on all rows what columns are. Those named in `numeric` are numbers whatever their cells are.
 
     All columns of the table, also the target and those that are dropped, decide how it writes numbers and dates.
-
-    Raises:
-        ColumnError: infinite numbers, all columns concerned are named; or no number in a column of `numeric`.
+    Raises ColumnError for infinite numbers, and for no number in a column of `numeric`.
     """
     forced = {*numeric, *categorical}
     everything = dict.fromkeys([*positions, *range(len(frame.names))])
@@ -84,8 +82,8 @@ def type_columns(
             spelling, is_known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
         finished.append(finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced))
     columns = tuple(
-        Column(structs.replace(schema, missing=(*frame.missing.get(schema.name, ()), *schema.missing)), column.values)
-        for column, schema in ((column, column.schema) for column, _ in finished)
+        Column(structs.replace(one.schema, missing=(*frame.missing.get(one.name, ()), *one.schema.missing)), one.values)
+        for one, _ in finished
     )
     _refuse_infinite(frame, positions, columns)
     for position, column in zip(positions, columns, strict=True):
@@ -95,12 +93,8 @@ def type_columns(
                 message = f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})"
                 raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
     remarks = [one for column, own in finished for one in (*own, *objections(column, wanted=column.name in forced))]
-    return Typed(
-        columns=columns,
-        left_out=frozenset(remark.column for remark in remarks if remark.code in LEFT_OUT),
-        notes=as_notes(frame, remarks),
-        decimal=decimal if is_certain else "",
-    )
+    left_out = frozenset(remark.column for remark in remarks if remark.code in LEFT_OUT)
+    return Typed(columns, left_out, as_notes(frame, remarks), decimal if is_certain else "")
 
 
 @dataclass(frozen=True, eq=False)

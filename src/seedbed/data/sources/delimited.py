@@ -14,7 +14,7 @@ import numpy as np
 
 from seedbed.data.cells import numeral
 from seedbed.data.frame import Frame
-from seedbed.data.sources.charset import Charset, find_charset
+from seedbed.data.sources.charset import CHUNK, Charset, find_charset
 from seedbed.data.sources.loaded import Loader
 from seedbed.data.sources.source_limits import check_width
 from seedbed.data.table_options import SourceOptions
@@ -27,7 +27,6 @@ DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 MAX_ROW = 1 << 28  # characters, as many as DuckDB is asked to read
 MAX_ROW_CELLS = 1 << 24  # where delimiters in quotes count, too
 CELLS_LOOKED_AT = 1 << 20  # of the first rows
-CHUNK = 1 << 20
 
 
 def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> int:
@@ -49,9 +48,7 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
     for position, row in enumerate(first):
         below = rows[position + 1 :]
         if _is_header(row, width) and all(len(other) == width for other in below):
-            if position and not any(map(_is_number, (cell for other in below for cell in other))):
-                return 0
-            return position
+            return position if any(map(_is_number, (cell for other in below for cell in other))) else 0
         if sum(bool(cell.strip()) for cell in row) > max(int(len(row) < width), width - 2):
             return 0
     return 0
@@ -76,10 +73,8 @@ def _is_number(cell: str) -> bool:
 
 
 def read_delimited(loader: Loader, path: Path, named: Path, options: SourceOptions, *, usual: str) -> Frame:
-    """Return the table of a text that isn't compressed; `usual` is the delimiter if the text doesn't decide.
-
-    `named` is the user's file, which may be compressed.
-    """
+    """Return the table of a text that isn't compressed, as the user's file, `named`, may be. `usual` is the delimiter
+    if the text doesn't decide."""
     where, charset = loader.where, find_charset(path, loader.where)
     header = _find_header(loader, path, charset, options.skip_rows, usual)
     names = tuple(cell.strip() for cell in header.cells)

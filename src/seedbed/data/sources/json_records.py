@@ -60,12 +60,9 @@ def read_json(loader: Loader, path: Path) -> Frame:
         reason = re.sub(r' in file ".*?", at', " at", str(error).splitlines()[0].rpartition("Error: ")[2], count=1)
         reason = re.sub(r"(line|record/value) (\d+)", lambda place: f"{place[1]} {int(place[2]) - 1}", reason)
         raise UnreadableError(f"{where} is not JSON ({reason.strip()})", FORMS) from error
-    names, parts = _keys(loader), []
-    for start in range(0, len(names), COLUMNS_A_QUERY):
-        _load(loader, names[start : start + COLUMNS_A_QUERY], start)
-        parts.append(f"part{start}")
-    loader.ask(f"CREATE TEMP VIEW all_parts AS SELECT * FROM {' POSITIONAL JOIN '.join(parts)}")
-    loader.ask("CREATE TEMP TABLE cells AS SELECT * FROM all_parts")
+    names = _keys(loader)
+    parts = [_load(loader, names, start) for start in range(0, len(names), COLUMNS_A_QUERY)]
+    loader.ask(f"CREATE TEMP TABLE cells AS SELECT * FROM {' POSITIONAL JOIN '.join(parts)}")
     return loader.frame([name.strip() for name in names], numbered("record {}"), charset.notes)
 
 
@@ -90,16 +87,14 @@ def _keys(loader: Loader) -> list[str]:
         raise UnreadableError(f"{where}: there are no rows")
     check_width(len(names), where)
     [(n_rows, n_values)] = loader.ask("SELECT count(*), sum(len(json_keys(json))) FROM records")
-    absent = n_rows * len(names) - n_values
-    loader.limit.check_rows(n_rows, len(names), where, n_text=absent * ABSENT)
+    loader.limit.check_rows(n_rows, len(names), where, n_text=(n_rows * len(names) - n_values) * ABSENT)
     return names
 
 
-def _load(loader: Loader, names: list[str], start: int) -> None:
-    """Load the values of some keys as numbers where all are numbers, else as text."""
-    # Paths as in RFC 6901.
-    paths = ["/" + name.replace("~", "~0").replace("/", "~1") for name in names]
-    values = f"part{start}_json"
+def _load(loader: Loader, keys: list[str], start: int) -> str:
+    """Load the values of the next keys as numbers where all are numbers, else as text. Return the name of the table."""
+    names, part, values = keys[start : start + COLUMNS_A_QUERY], f"part{start}", f"part{start}_json"
+    paths = ["/" + name.replace("~", "~0").replace("/", "~1") for name in names]  # as in RFC 6901
     aliases = [f"c{start + place}" for place in range(len(names))]
     columns = ", ".join(f"found[{place}] AS {alias}" for place, alias in enumerate(aliases, start=1))
     found = "(SELECT json_extract(json, ?) AS found FROM records)"
@@ -122,5 +117,6 @@ def _load(loader: Loader, names: list[str], start: int) -> None:
             words = f"CASE {text} WHEN 'true' THEN 'True' ELSE 'False' END"
             text = f"CASE json_type({alias}) WHEN 'BOOLEAN' THEN {words} ELSE {text} END"
         wanted.append(f"{text} AS {alias}" if is_text else f"CAST({text} AS DOUBLE) AS {alias}")
-    loader.ask(f"CREATE TEMP TABLE part{start} AS SELECT {', '.join(wanted)} FROM {values}")
+    loader.ask(f"CREATE TEMP TABLE {part} AS SELECT {', '.join(wanted)} FROM {values}")
     loader.ask(f"DROP TABLE {values}")
+    return part

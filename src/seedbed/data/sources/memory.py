@@ -244,8 +244,7 @@ def frame_of_values(
 ) -> Frame:
     """Return columns of plain values [column][row]: numbers, texts, booleans, or None for a missing value.
 
-    Raises:
-        DataError: a value is a list or a record.
+    Raises DataError if a value is a list or a record.
     """
     columns = []
     for name, column in zip(names, values, strict=True):

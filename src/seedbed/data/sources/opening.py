@@ -32,13 +32,8 @@ def read_source(
     """Read a path, `example:NAME`, a `postgresql://` address or a data frame.
 
     The header is found by the names of `wanted` columns. The text of those `as_text` stays, even if it is numbers.
-
-    Raises:
-        TableNotFoundError: no such file, example or table of a database.
-        OptionError: `table`, `query` or `skip_rows` for a source that has none; a table and a query, or neither if
-            there are several tables; a `limit` that can't be understood.
-        UnreadableError: bytes, rows or a header that can't be understood, or a table or query over the limit.
-        DataError: not a table at all, a database that can't be reached, or a query that it refuses.
+    Raises what `read_table` does; OptionError for `table`, `query` or `skip_rows` of a source that has none, for a
+    table and a query, for neither if there are several tables, and for a `limit` that can't be understood.
     """
     if isinstance(source, str) and source.lower().startswith(("postgresql://", "postgres://")):
         options.check("a PostgreSQL database", "query")
@@ -67,10 +62,7 @@ def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Container[str] = 
         rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes it; records, a list of
             dicts or one of them; or an array [row, feature] in the order of `names`.
         names: the columns of the model, by which the header is also found.
-        as_text, options: as in `read_source`.
-
-    Raises:
-        DataError: the rows can't be read; see `read_table`.
+        as_text, options: as in `read_source`, and so are the errors.
     """
     records = [rows] if isinstance(rows, Mapping) else rows
     if isinstance(records, list) and records and all(isinstance(row, Mapping) for row in records):
