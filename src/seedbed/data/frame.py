@@ -29,9 +29,7 @@ from seedbed.typing import Bools, Floats, Ints
 
 ROWS_NAMED = 3  # by a note
 
-SERIOUS = ("SB210", "SB211", "SB203", "SB209", "SB207", "SB208", "SB105")
-"""Codes of warnings that may make a result wrong."""
-
+SERIOUS = ("SB210", "SB211", "SB203", "SB209", "SB207", "SB208", "SB105")  # codes of warnings: the result may be wrong
 MISSING_WORDS = "cells with words count as missing"
 _OBJECT_BYTES = 150  # of a text and its places in dicts
 _zeros, _dotted, _certain_point = map(re.compile, (LEADING_ZEROS, DOTTED, CERTAIN_POINT))

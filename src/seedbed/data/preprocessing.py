@@ -65,9 +65,7 @@ def target_moments(target: Floats) -> tuple[float, float]:
     return mean, deviation or 1.0
 
 
-FAR = 5.0
-"""Training deviations from the training mean; a number beyond gives a warning."""
-
+FAR = 5.0  # training deviations from the training mean; a number beyond gives a warning
 _COLUMNS_NAMED, _TEXTS_NAMED = 5, 3
 _LARGE_CELLS = 1 << 24
 _BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/scale.md

@@ -124,8 +124,7 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
     refuse_late_entry(table)
     # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of the outcome.
     outcomes = find_follow_up(table)
-    done = {note for note in typed.notes if note.code == "SB204" and (roles.time_split or note.column in outcomes)}
-    feature_notes = [note for note in typed.notes if note not in done]
+    feature_notes = [n for n in typed.notes if n.code != "SB204" or not (roles.time_split or n.column in outcomes)]
     identifiers = {} if roles.time_split else find_repeated_identifiers(table)
     suspects = [*identifiers.values(), *dict.fromkeys(outcomes.values())]
     chosen = (*roles.numeric, *roles.categorical)
@@ -325,10 +324,9 @@ def coded_table(
     is given the numbers that it shall use. Text is typed as in any table, and text that is an identifier is left out.
     Constant and empty columns stay, as any column may be constant in a fold; networks see zeros.
 
-    `target`, `task`, `labels` and `groups` are as in `Table`; `numeric` and `categorical` are columns as in
-    `read_table`, by name or position.
-    Raises DataError for no rows, or only identifiers; OptionError for no such column, or one that is both; ColumnError
-    if one of `numeric` holds no number; and TargetError for a number to predict that is too large.
+    `target`, `task`, `labels` and `groups` are as in `Table`; `numeric` and `categorical` are as in `read_table`, by
+    name or position. Raises DataError for no rows, or only identifiers; OptionError for no such column, or one that is
+    both; ColumnError if one of `numeric` holds no number; and TargetError for a number to predict that is too large.
     """
     numeric, categories = _names_of(frame, "numeric", numeric), _names_of(frame, "categorical", categorical)
     plain = [name for name, column in zip(frame.names, frame.columns, strict=True) if isinstance(column, Numbers)]

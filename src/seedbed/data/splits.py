@@ -2,7 +2,8 @@
 
 Functions share arguments: `target` [row] holds integer class codes, or float numbers, which aren't stratified; rows
 of one of the `groups` [row] stay together; `times` [row] are finite; `random_state` is the seed of all shuffles. Where
-some `rows` are divided, the others are of the whole table.
+some `rows` are divided, the others are of the whole table. If a class is too small for scikit-learn's splits, and
+if rows form groups, `rows_by_class` and `GroupedRows` distribute them, as evenly as large groups allow.
 """
 
 from __future__ import annotations
@@ -41,8 +42,7 @@ def holdout(
 ) -> Split:
     """Return one split, equal to scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
 
-    If scikit-learn would refuse (a class has a single row, or a side fewer rows than there are classes), and if rows
-    form groups, `rows_by_class` and `GroupedRows` distribute them, as near to the share `test_size` as groups allow.
+    A class of one row is too small for it, and so is a side of fewer rows than there are classes.
 
     Raises:
         OptionError: `test_size` is not such a share, or leaves no row of another class; or there is one group only.
@@ -75,8 +75,7 @@ def repeated_folds(
 ) -> tuple[Split, ...]:
     """Return each repeat's splits, equal to scikit-learn's `RepeatedStratifiedKFold`, or `RepeatedKFold` of numbers.
 
-    If a class has fewer rows than there are folds, and if rows form groups, `rows_by_class` and `GroupedRows` make
-    folds of nearly one size with nearly the same shares of every class, as far as large groups allow.
+    A class of fewer rows than there are folds is too small for it.
 
     Raises:
         OptionError: fewer than 2 folds or 1 repeat, or fewer rows or groups than folds.

@@ -45,12 +45,10 @@ class ColumnSchema(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A typed column.
+    """A typed column. Its values [row] are read-only: NaN if a cell is missing, never infinite.
 
-    Attributes:
-        values: [row], read-only; NaN if a cell is missing, never infinite. A boolean is 0 or 1, a date is seconds since
-            1970-01-01, a category is the number of its level, or -1 for a level of new rows that the schema doesn't
-            know.
+    A boolean is 0 or 1, a date is seconds since 1970-01-01, a category is the number of its level, or -1 for a level of
+    new rows that the schema doesn't know.
     """
 
     schema: ColumnSchema

@@ -179,7 +179,7 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         rows = rng.permutation(table.n_rows)[:_MOST_ROWS]
         ranks = mean_ranks(table.target[rows])
         score, measure = functools.partial(_r2, target=ranks), "R2"
-        in_few_rows = functools.partial(_monotone, rows=rows, target=ranks - ranks.mean())
+        in_few = functools.partial(_monotone, rows=rows, target=ranks - ranks.mean())
         most_bins = 2 * _BINS_OF_A_CLASS
     else:
         classes = np.flatnonzero(np.bincount(table.target) >= _FEWEST_OF_A_CLASS)
@@ -190,13 +190,11 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         codes = np.searchsorted(classes, table.target[rows])
         score = functools.partial(_balanced_accuracy, codes=codes, n_classes=n_classes)
         measure, most_bins = "balanced accuracy", n_classes * _BINS_OF_A_CLASS
-        in_few_rows = functools.partial(
-            _separates, rows=rows, codes=codes, n_classes=n_classes, n_columns=len(table.columns)
-        )
+        in_few = functools.partial(_separates, rows=rows, codes=codes, n_classes=n_classes, n_columns=table.n_features)
     notes = []
     for column in table.columns:
         value, where = score(*_bin_values(column, rows, most_bins)), "on rows not looked at"
-        if value <= _SUSPECT and (cut := in_few_rows(column)) > _SUSPECT:
+        if value <= _SUSPECT and (cut := in_few(column)) > _SUSPECT:
             value, where = cut, "on all rows, and isn't chance"
         if value > _NEARLY:
             text = f"{min(value, 0.999):.3f}" if value < 1 else "1"

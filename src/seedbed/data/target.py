@@ -21,8 +21,7 @@ from seedbed.typing import Bools, Floats
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_LABELS = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
-LARGEST = 1e30
-"""The largest number to predict: networks compute in float32, which holds numbers up to 3e38."""
+LARGEST = 1e30  # of the numbers to predict: networks compute in float32, which holds numbers up to 3e38
 ROWS_OF_A_RARE_CLASS = 10  # of a class, or half of an equal share of the rows if that is fewer
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
 SAYS_NO = {"no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none"}

@@ -9,7 +9,6 @@ import itertools
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from seedbed.errors import UnreadableError
 from seedbed.evaluation.summaries import Note
@@ -50,27 +49,19 @@ class Charset:
             shutil.copyfileobj(text, out, CHUNK)
 
 
-class _Walk(NamedTuple):
-    """Result of decoding a file; `line` and `byte` are those of the first byte that can't be decoded."""
-
-    plain: bool
-    line: int = 0
-    byte: int | None = None
-
-
 def find_charset(path: Path, where: str) -> Charset:
     """Return UTF-8, UTF-16 if a byte order mark says so, or else Windows-1252 with a note."""
     with path.open("rb") as raw:
         mark = raw.read(2)
     if mark in BYTE_ORDER_MARKS:
-        walk = _walk(path, BYTE_ORDER_MARKS[mark], where)
-        if walk.byte is not None:
-            raise UnreadableError(f"{where}: line {walk.line} holds bytes that aren't UTF-16", SAVE_UTF8)
+        _, line, byte = _walk(path, BYTE_ORDER_MARKS[mark], where)
+        if byte is not None:
+            raise UnreadableError(f"{where}: line {line} holds bytes that aren't UTF-16", SAVE_UTF8)
         return Charset("utf-16", notes=(Note("the text is UTF-16, as its first two bytes say"),))
-    fault = _walk(path, "utf-8", where)
-    if fault.byte is None:
-        return Charset("utf-8-sig", plain=fault.plain)
-    place = f"line {fault.line} holds a byte that isn't UTF-8 (0x{fault.byte:02x})"
+    plain, line, byte = _walk(path, "utf-8", where)
+    if byte is None:
+        return Charset("utf-8-sig", plain=plain)
+    place = f"line {line} holds a byte that isn't UTF-8 (0x{byte:02x})"
     n_letters = n_bad = 0  # beyond ASCII
     with path.open(encoding="utf-8", errors="replace") as text:
         while chunk := text.read(CHUNK):
@@ -78,16 +69,17 @@ def find_charset(path: Path, where: str) -> Charset:
             n_bad += chunk.count("\ufffd")
     if n_letters - n_bad >= n_bad:  # the others are damaged
         raise UnreadableError(f"{where}: {place}, though letters elsewhere are UTF-8", SAVE_UTF8)
-    walk = _walk(path, "cp1252", where)
-    if walk.byte is not None:
-        message = f"{where}: line {walk.line} holds the byte 0x{walk.byte:02x}, no letter in UTF-8 or Windows-1252"
+    _, bad_line, bad_byte = _walk(path, "cp1252", where)
+    if bad_byte is not None:
+        message = f"{where}: line {bad_line} holds the byte 0x{bad_byte:02x}, no letter in UTF-8 or Windows-1252"
         raise UnreadableError(message, SAVE_UTF8)
     message = f"{place}, so the text is read as Windows-1252; if letters look wrong, save it as UTF-8"
-    return Charset("cp1252", notes=(Note(message, rows=(f"line {fault.line}",)),))
+    return Charset("cp1252", notes=(Note(message, rows=(f"line {line}",)),))
 
 
-def _walk(path: Path, codec: str, where: str) -> _Walk:
-    """Decode the file up to the first byte that can't be decoded. NUL is an error, as no text contains it."""
+def _walk(path: Path, codec: str, where: str) -> tuple[bool, int, int | None]:
+    """Return whether a text is plain, and the line and the value of the first byte that can't be decoded, if any. NUL
+    is an error, as no text contains it."""
     decoder = codecs.getincrementaldecoder(codec)()
     line, start, plain, size = 1, True, True, path.stat().st_size
     with path.open("rb") as raw:
@@ -99,12 +91,12 @@ def _walk(path: Path, codec: str, where: str) -> _Walk:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 before = error.object[: error.start].decode(codec)
-                return _Walk(plain=False, line=line + _line_ends(before), byte=error.object[error.start])
+                return False, line + _line_ends(before), error.object[error.start]
             if "\x00" in text:
                 place = line + _line_ends(text[: text.index("\x00")])
                 raise UnreadableError(f"{where}: line {place} holds a NUL byte, so it is not text", NOT_TEXT)
             if not chunk:
-                return _Walk(plain=plain)
+                return plain, line, None
             plain = plain and "\r" not in text and not (start and text.startswith("\ufeff"))
             line, start = line + _line_ends(text), False
 

@@ -173,11 +173,12 @@ def _refuse_rejected(loader: Loader, text: Path, header: _Header, skipped: int) 
     if "COLUMNS" not in kind:
         raise _unclear(loader.where, line, reason.splitlines()[0].rstrip("."))
     n_cells = len(next(csv.reader([row], delimiter=header.delimiter, skipinitialspace=True)))
-    raise UnreadableError(
-        f"{loader.where}: line {line} has {n_cells} cell{'s' * (n_cells != 1)}, the header has {len(header.cells)}",
-        "Is a name missing in the header, or a delimiter in a cell without quotes? If the header is further down: "
-        f"{spell('skip_rows', line - 1 if line == header.last_line + 1 else 'N')}.",
+    message = (
+        f"{loader.where}: line {line} has {n_cells} cell{'s' * (n_cells != 1)}, the header has {len(header.cells)}"
     )
+    hint = "Is a name missing in the header, or a delimiter in a cell without quotes? If the header is further down: "
+    skip = spell("skip_rows", line - 1 if line == header.last_line + 1 else "N")
+    raise UnreadableError(message, f"{hint}{skip}.")
 
 
 def _find_header(loader: Loader, path: Path, charset: Charset, skip_rows: int | None, usual: str) -> _Header:

@@ -117,8 +117,7 @@ def _readable(loader: Loader, path: Path) -> Path:
         try:
             str(path.resolve()).encode()
         except UnicodeEncodeError:
-            shutil.copyfile(path, copy)
-            return copy
+            return shutil.copyfile(path, copy)
         return path
     try:
         # gzip would skip zeros byte by byte. Some network file systems report no blocks.

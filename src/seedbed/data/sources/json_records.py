@@ -50,12 +50,9 @@ def read_json(loader: Loader, path: Path) -> Frame:
         charset.copy(path, text)
     if not _is_whole(text):
         raise UnreadableError(f"{where} is not JSON (its list has no end, or something follows it)", FORMS)
+    objects = f"read_json_objects(?, format='auto', compression='none', maximum_object_size={MAX_RECORD})"
     try:
-        loader.ask(
-            "CREATE TEMP TABLE records AS SELECT json FROM read_json_objects(?, format='auto', compression='none', "
-            f"maximum_object_size={MAX_RECORD})",
-            duckdb_path(text),
-        )
+        loader.ask(f"CREATE TEMP TABLE records AS SELECT json FROM {objects}", duckdb_path(text))
     except duckdb.InvalidInputException as error:
         reason = re.sub(r' in file ".*?", at', " at", str(error).splitlines()[0].rpartition("Error: ")[2], count=1)
         reason = re.sub(r"(line|record/value) (\d+)", lambda place: f"{place[1]} {int(place[2]) - 1}", reason)
@@ -77,9 +74,8 @@ def _keys(loader: Loader) -> list[str]:
         check_width(width or 0, record)
         what = "empty" if kind == "OBJECT" else KINDS.get(kind) or f"no record but {quote(value)}"
         raise UnreadableError(f"{record} is {what}", FORMS)
-    for row, keys in loader.ask(
-        "SELECT rowid, json_keys(json) AS keys FROM records WHERE len(keys) > len(list_distinct(keys)) LIMIT 1"
-    ):
+    found = "SELECT rowid, json_keys(json) AS keys FROM records"
+    for row, keys in loader.ask(f"{found} WHERE len(keys) > len(list_distinct(keys)) LIMIT 1"):
         key = next(key for key in keys if keys.count(key) > 1)
         raise UnreadableError(f"{where}: record {row + 1} has the key '{key}' twice", "Rename one of them.")
     names = [key for (key,) in loader.ask(KEYS)]

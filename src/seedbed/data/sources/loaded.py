@@ -82,15 +82,13 @@ class Loader:
         columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(n_columns))
         # A character takes up to four bytes, and a quote is written twice. Its own buffer is 16 such rows.
         longest = min(LONG_ROW, max(SHORT_ROW, 8 * MAX_CELL * n_columns))
-        self.ask(
+        query = (
             f"CREATE TEMP TABLE cells AS SELECT * FROM read_csv(?, columns={{{columns}}}, delim=?, skip=?, "
             "auto_detect=false, header=false, quote='\"', escape='\"', comment='', compression='none', "
             "new_line='\\n', strict_mode=true, null_padding=false, allow_quoted_nulls=false, store_rejects=true, "
-            f"max_line_size={longest}, buffer_size={max(BUFFER, 2 * longest)})",
-            path,
-            delimiter,
-            skip,
+            f"max_line_size={longest}, buffer_size={max(BUFFER, 2 * longest)})"
         )
+        self.ask(query, path, delimiter, skip)
 
     def load_arrow(self, stream: Any, *, n_columns: int) -> None:
         """Load an object with an Arrow stream (`__arrow_c_stream__`)."""

@@ -7,6 +7,7 @@ import itertools
 import math
 import sys
 from collections.abc import Container, Iterable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,9 @@ def read_frame(
     """
     if _is_relation(frame):
         with open_loader("DuckDB relation", as_text=as_text) as loader:
-            loader.load_arrow(_Stream(frame), n_columns=len(frame.columns))
+            # The stream alone: DuckDB would refuse a relation of another connection.
+            stream = SimpleNamespace(__arrow_c_stream__=frame.__arrow_c_stream__)
+            loader.load_arrow(stream, n_columns=len(frame.columns))
             return loader.frame(frame.columns, IN_MEMORY)
     data_frame = as_frame(frame)
     if data_frame is None:
@@ -75,16 +78,6 @@ def read_frame(
     columns = [read_series(series[i], f"{where}: column '{n}'", keep_text=n in as_text) for i, n in enumerate(names)]
     categorical = {names[i] for i, column in series.items() if column.dtype in (nw.Categorical, nw.Enum)}
     return Frame(where, names, tuple(columns), categorical=frozenset(categorical))
-
-
-class _Stream:
-    """Hides everything but the stream: DuckDB would refuse a relation of another connection."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        return self._source.__arrow_c_stream__(requested_schema)
 
 
 def is_table(value: Any) -> bool:
