@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import textwrap
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rich.cells import cell_len
+from rich.text import Text
 
+from seedbed.errors import visible
 from seedbed.evaluation.estimates import Difference, Interval
 from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, percent, plain_number
 from seedbed.evaluation.summaries import Conclusion, Score
@@ -136,28 +139,43 @@ def table_lines(
                  for row in rows]  # fmt: skip
         pairs = zip(rows, texts, strict=True)
         return ["", *(line for row, text in pairs for line in (f" {row[0]}", *fold_text(text, width, 4))), ""]
-    heads = [heading.split("\n") for heading in headings[:fit]]
-    deepest = max(map(len, heads))
-    grid = [*zip(*([""] * (deepest - len(head)) + head for head in heads), strict=True), *(row[:fit] for row in rows)]
-    sizes = [max(map(cell_len, cells)) for cells in zip(*grid, strict=True)]
-    lines = [""]
-    for line in grid:
-        text = ""
-        for place, (cell, size) in enumerate(zip(line, sizes, strict=True)):
-            space = " " * (size - cell_len(cell))
-            text += f"   {cell}{space}" if not place or columns[place] in left else f"   {space}{cell}"
-        lines.append(text[2:].rstrip())
-    lines.insert(1 + deepest, " " + "─" * (sum(sizes) + 3 * (fit - 1)))
+    deepest = max(heading.count("\n") for heading in headings[:fit])
+    heads = ["\n" * (deepest - heading.count("\n")) + heading for heading in headings]
+    grid = [[Text(visible(row[place])) for row in (heads, *rows)] for place in range(fit)]
+    on_left = {place for place in range(fit) if not place or columns[place] in left}
+    head, *body = side_by_side(grid, on_left, " ", gap=3)
+    rule = Text(f" {'─' * (table_width(heads[:fit], rows) - 1)}")
+    lines = ["", *(line.plain for part in (head, [rule], *body) for line in part)]
     if fit == len(columns):
         return [*lines, ""]
     continuation = [[row[0], *row[fit:]] for row in (columns, *rows)]
     return [*lines, "", *table_lines(continuation[0], continuation[1:], left=left, width=width)]
 
 
+def side_by_side(
+    columns: Collection[Sequence[Text]], left: Container[int], indent: str = "", gap: int = 2
+) -> Iterator[list[Text]]:
+    """Yield the lines of each row of a table, from its columns. A cell may have several lines. Columns at the places in
+    `left` are aligned to the left, all others to the right."""
+    sizes = column_widths(columns)
+    for row in zip(*columns, strict=True):
+        lines = list[Text]()
+        for cells in itertools.zip_longest(*(cell.split() for cell in row), fillvalue=Text()):
+            lines.append(Text(indent))
+            for place, (cell, size) in enumerate(zip(cells, sizes, strict=True)):
+                before, after = (0, size - cell.cell_len) if place in left else (size - cell.cell_len, 0)
+                lines[-1].append(" " * before).append(cell).append(" " * (after + gap))
+            lines[-1].rstrip()
+        yield lines
+
+
+def column_widths(columns: Iterable[Iterable[str | Text]]) -> list[int]:
+    return [max(cell_len(line) for cell in column for line in str(cell).split("\n")) for column in columns]
+
+
 def table_width(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Return how wide a table is, at most."""
-    columns = zip((max(heading.split("\n"), key=cell_len) for heading in headings), *rows, strict=False)
-    return sum(3 + max(map(cell_len, column)) for column in columns) - 2
+    return sum(3 + width for width in column_widths(zip(headings, *rows, strict=False))) - 2
 
 
 def in_two_lines(heading: str) -> str:

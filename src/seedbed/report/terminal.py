@@ -6,7 +6,6 @@ import functools
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from seedbed.errors import visible
@@ -18,9 +17,11 @@ from seedbed.report.tables import (
     HELPS,
     WIDTH,
     FirstScreen,
+    column_widths,
     fold_command,
     fold_text,
     in_two_lines,
+    side_by_side,
     table_lines,
     verdict_table,
 )
@@ -94,17 +95,14 @@ def _help_lines(screen: FirstScreen, width: int, names: Sequence[str]) -> list[T
     """Return the lines of what helps; none without contrasts."""
     if not screen.helps:
         return []
-    rows = [(visible(one.name), visible(one.what), one.gain, one.verdict) for one in screen.helps]
-    widths = [max(cell_len(row[place]) for row in rows) for place in range(3)]
-    lines = [Text(), Text(HELPS, "dim")]
-    narrow = 8 + sum(widths) + max(cell_len(row[3]) for row in rows) > width
-    for one, (thing, models, gain, verdict) in zip(screen.helps, rows, strict=True):
-        line = Text(f"  {thing}{' ' * (widths[0] - cell_len(thing))}  {models}{' ' * (widths[1] - cell_len(models))}")
-        if narrow:
-            lines += _styled([f"{thing}: {models}"], "", width=width, names=names, indent=2)
-            line = Text("  ")
-        lines.append(line.append(f"  {gain:>{widths[2]}}  ").append(verdict, _STYLES[one.look]))
-    return lines
+    texts = [(visible(one.name), visible(one.what), one.gain) for one in screen.helps]
+    verdicts = [Text(one.verdict, _STYLES[one.look]) for one in screen.helps]
+    columns = [*([Text(text) for text in column] for column in zip(*texts, strict=True)), verdicts]
+    table = [*side_by_side(columns, {0, 1, 3}, "  ")]
+    if any(line.cell_len > width for lines in table for line in lines):
+        pairs = (_styled([f"{one.name}: {one.what}"], "", width=width, names=names, indent=2) for one in screen.helps)
+        table = [[*pair, *gain] for pair, gain in zip(pairs, side_by_side(columns[2:], {1}, "    "), strict=True)]
+    return [Text(), Text(HELPS, "dim"), *(line for lines in table for line in lines)]
 
 
 def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False) -> list[Text]:
@@ -115,48 +113,32 @@ def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False)
     numbers = [*other_scores, "gain"] if scores_first else ["gain", *other_scores]
     order = ["name", "what", "score", *numbers, "verdict"]
     headings = {"name": f"  {title}", "what": "", "score": score, "gain": gain, "verdict": verdict}
-    columns: dict[str, list[list[Text]]] = {name: [[Text(visible(headings.get(name, name)), "dim")]] for name in order}
+    columns = {name: [Text(visible(headings.get(name, name)), "dim")] for name in order}
     for row in screen.rows:
         name = f"{'>' if row.recommended else ' '} {row.name}"
         texts = {"name": name, "what": row.what, "score": row.score, "gain": row.gain, "verdict": row.verdict}
         texts |= zip(other_scores, row.other_scores, strict=True)
         for place, column in columns.items():
             style = _STYLES[row.look] if place == "verdict" else ""
-            column.append([Text(visible(texts[place]), "green" if row.recommended else style)])
-    columns = {place: column for place, column in columns.items() if any(cell[0] for cell in column[1:])}
-
-    def widths() -> list[int]:
-        return [max(line.cell_len for cell in column for line in cell) for column in columns.values()]
+            column.append(Text(visible(texts[place]), "green" if row.recommended else style))
+    columns = {place: column for place, column in columns.items() if any(column[1:])}
 
     def is_wide() -> bool:
-        return sum(widths()) + 2 * (len(columns) - 1) > width
+        return sum(2 + size for size in column_widths(columns.values())) - 2 > width
 
     if is_wide():
         for place in columns.keys() - {"name"}:
-            columns[place][0] = [Text(line, "dim") for line in in_two_lines(columns[place][0][0].plain).split("\n")]
+            columns[place][0] = Text(in_two_lines(columns[place][0].plain), "dim")
         for cell in columns.get("verdict", ()):
-            folded = textwrap.wrap(cell[0].plain, _NARROW_VERDICT, break_long_words=False)
-            cell[:] = [Text(line, cell[0].style) for line in folded] or cell
-    for upper, lower, indent in (("name", "what", "    "), ("gain", "verdict", "")):
+            cell.plain = textwrap.fill(cell.plain, _NARROW_VERDICT, break_long_words=False)
+    for upper, lower, line_break in (("name", "what", "\n    "), ("gain", "verdict", "\n")):
         if is_wide() and {upper, lower} <= columns.keys():
             for cell, below in zip(columns[upper], columns.pop(lower), strict=True):
-                cell += [Text(indent, line.style).append_text(line) for line in below if line]
+                cell.append(line_break if below else "").append(below)
     names = columns.pop("name") if is_wide() and len(columns) > 1 else []
-    lines = list[Text]()
-    for number in range(len(screen.rows) + 1):
-        lines += names[number] if names else []
-        cells = [column[number] for column in columns.values()]
-        for at in range(max(map(len, cells))):
-            line = Text("    " if names else "")
-            for place, size, cell in zip(columns, widths(), cells, strict=True):
-                text = cell[at] if at < len(cell) else Text()
-                space = " " * (size - text.cell_len)
-                is_left = place in ("name", "what", "verdict")
-                line.append_text(text if is_left else Text(space) + text).append(f"{space if is_left else ''}  ")
-            lines.append(line)
-    for line in lines:
-        line.rstrip()
-    return [line for line in lines if line]
+    left = {place for place, name in enumerate(columns) if name in ("name", "what", "verdict")}
+    parts = [side_by_side([names], {0}), side_by_side(columns.values(), left, "    " if names else "")]
+    return [line for row in zip(*parts[not names :], strict=True) for lines in row for line in lines if line]
 
 
 def _spaced_names(conclusion: Conclusion) -> list[str]:
