@@ -29,4 +29,4 @@ LINES = {
 @pytest.mark.parametrize("line", LINES)
 def test_an_epoch_is_printed_as_in_the_tutorial_or_with_the_interquartile_range_of_networks(line):
     name = {"score_name": "R2"} if "R2" in line else {}
-    assert list(epoch_lines(*curves(*LINES[line]), every=100, **name)) == [f"Epoch: 0, {line}"]
+    assert list(epoch_lines(curves(*LINES[line]), every=100, **name)) == [f"Epoch: 0, {line}"]

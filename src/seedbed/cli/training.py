@@ -89,7 +89,7 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     curves = np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
     # Of many networks, without those that diverged.
     used = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
-    for line in epoch_lines(*curves[:, :, used], every=every, score_name=history.score_name):
+    for line in epoch_lines([*curves[:, :, used]], every=every, score_name=history.score_name):
         print(line)
     notes = [history.note] if history.note else []
     if history.diverged.any() and not history.diverged.all():

@@ -7,6 +7,7 @@ import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from seedbed.data.frame import SERIOUS
 from seedbed.errors import command_line_options, counted, spell, spell_all
@@ -16,6 +17,8 @@ from seedbed.evaluation.verdicts import Verdict, count_range
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.tables import range_words
 
+_Key = TypeVar("_Key")
+_Item = TypeVar("_Item")
 _MOST_NAMED = 3
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
@@ -37,19 +40,13 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
         is_command = conclusion.command.startswith("seedbed compare ")
         command = _again(conclusion, "rows", "quick") if is_command else ".rows()"
         more = [f"see whether they would make a model better: {command}"]
+    texts = {"Note": _limits(conclusion)}
     if advice is not None:
-        pairs = [
-            ("Use", _use(conclusion, advice)),
-            ("Expect", _expect(conclusion, advice.use)),
-            ("To be sure", _more_rows(conclusion, advice)),
-            ("More rows", more),
-            ("Note", _limits(conclusion)),
-        ]
-    else:
-        is_single = len(conclusion.candidates) == len(ranking) == 1
-        pairs = [("Note", _limits(conclusion)), ("Expect", _expect(conclusion, ranking[0]) if is_single else iter(()))]
-    texts = [(label, "; ".join(parts)) for label, parts in pairs]
-    return [(label, text) for label, text in texts if text]
+        use, expect, sure = _use(conclusion, advice), _expect(conclusion, advice.use), _more_rows(conclusion, advice)
+        texts = {"Use": use, "Expect": expect, "To be sure": sure, "More rows": iter(more), **texts}
+    elif len(conclusion.candidates) == len(ranking) == 1:
+        texts["Expect"] = _expect(conclusion, ranking[0])
+    return [(label, text) for label, parts in texts.items() if (text := "; ".join(parts))]
 
 
 def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
@@ -58,14 +55,11 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     notes = [note for note in conclusion.notes if is_remedied(note)]
     if not notes or conclusion.columns is not None or conclusion.rows is not None:
         return None
-    options = dict[str, dict[str, None]]()
-    for name, values in (option for note in notes for option in note.remedy.items()):
-        options.setdefault(name, {}).update(dict.fromkeys(values))
+    remedies = group_by_first((name, one) for note in notes for name, values in note.remedy.items() for one in values)
+    options = {name: dict.fromkeys(values) for name, values in remedies.items()}
     if len(options.get("group", ())) > 1 or not (command := _with_options(conclusion, options)):
         return None
-    findings, codes = (
-        dict.fromkeys(texts) for texts in zip(*((note.finding, note.code) for note in notes), strict=True)
-    )
+    findings, codes = dict.fromkeys(note.finding for note in notes), dict.fromkeys(note.code for note in notes)
     return f"{'; '.join(findings)} ({', '.join(codes)}): all this may be wrong. Type:", command
 
 
@@ -151,8 +145,7 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
 
 def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     """Yield which scores to expect on new rows."""
-    scores = next(candidate.scores for candidate in conclusion.candidates if candidate.name == name)
-    metric, deciding = conclusion.metric, scores[conclusion.metric.name]
+    metric, scores, deciding = conclusion.metric, conclusion.candidate(name).scores, conclusion.score(name)
     if conclusion.kind == "judgement" and deciding.mean is not None and not _has_interval(deciding):
         score = measure(metric.name, deciding.mean)
         yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
@@ -323,6 +316,14 @@ def untrained_candidates(conclusion: Conclusion) -> set[str]:
 def guessing_words(conclusion: Conclusion) -> str:
     """Return what the baseline `prior` does."""
     return outcome_of(conclusion.task or "binary").always(conclusion.labels)
+
+
+def group_by_first(pairs: Iterable[tuple[_Key, _Item]]) -> dict[_Key, list[_Item]]:
+    """Return the second parts of pairs by the first ones."""
+    groups = dict[_Key, list[_Item]]()
+    for key, item in pairs:
+        groups.setdefault(key, []).append(item)
+    return groups
 
 
 def join_words(words: Sequence[str], most: int | None = None, last: str = "and") -> str:

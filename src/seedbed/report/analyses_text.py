@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from seedbed.errors import counted, spell
 from seedbed.evaluation.analyses import Columns, Gap, RowForecast, Rows, Subgroups
-from seedbed.evaluation.estimates import Interval
+from seedbed.evaluation.estimates import Difference, Interval
 from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import LOOKS, SHORT
 from seedbed.outcomes.tasks import outcome_of
-from seedbed.report.advice import answers, count_words, guessing_words, join_words, margin_words
+from seedbed.report.advice import answers, count_words, group_by_first, guessing_words, join_words, margin_words
 from seedbed.report.tables import FirstScreen, NumberTable, Row, decimals_of
 
 _MOST_ROWS, _MOST_NAMED = 20, 4
@@ -27,10 +27,9 @@ def label_of(columns: Sequence[str]) -> str:
 
 def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> Iterator[tuple[str, str]]:
     """Yield label and text of each answer: which columns help, which don't, and what isn't known."""
-    of: dict[str, list[str]] = {}
-    for effect in answer.effects:
-        if len(effect.columns) == 1 or not any(other.columns == effect.columns[:1] for other in answer.effects):
-            of.setdefault(effect.verdict, []).append(label_of(effect.columns))
+    columns = [one.columns for one in answer.effects]
+    alone = [one for one in answer.effects if len(one.columns) == 1 or one.columns[:1] not in columns]
+    of = group_by_first((str(one.verdict), label_of(one.columns)) for one in alone)
 
     def label_words(verdict: str) -> str:
         labels = of[verdict]
@@ -41,8 +40,10 @@ def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> It
 
     if "helps" in of:
         adds = f"add to what {answer.model} learns from the other columns"
-        adds = adds if answer.n_columns > 1 else "help, as the only column"
-        yield "Helps", f"{label_words('helps')}: shown to {adds}"
+        yield (
+            "Helps",
+            f"{label_words('helps')}: shown to {adds if answer.n_columns > 1 else 'help, as the only column'}",
+        )
     elif "none" not in of:
         yield "Helps", f"no column is shown to help {answer.model}"
     for group, surely in answer.substitutes:
@@ -171,14 +172,10 @@ def _differ(conclusion: Conclusion, rows: Rows) -> str:
     if not conclusion.verdicts:
         return ""
     names = [name for name in conclusion.ranking if name not in (conclusion.reference, "prior")]
-    groups: dict[tuple[int, str], list[str]] = {}
-    for name in names:
-        if (first := rows.differs_from(name)) is not None:
-            groups.setdefault(first, []).append(name)
-    smallest = rows.sizes[0].n_train
+    groups = group_by_first((first, name) for name in names if (first := rows.differs_from(name)) is not None)
     parts = [
         f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word} than {conclusion.reference} "
-        + (f"at every size, from {n:,} training rows on" if n == smallest else f"from {n:,} training rows on")
+        f"{'at every size, ' * (n == rows.sizes[0].n_train)}from {n:,} training rows on"
         for (n, word), of in groups.items()
     ]
     return "; ".join(parts) or f"no model is shown to differ from {conclusion.reference} with all rows"
@@ -193,14 +190,11 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
     def words(loss: float) -> str:
         return measure(metric, metric.score_of(loss)) if metric.greater_is_better else f"{loss:,.{decimals}f}"
 
-    cells = []
-    for name in names:
-        cells.append([name])
-        for size in rows.sizes:
-            one = size.losses.get(name)
-            half = 0.0 if one is None else metric.scale * one.half
-            more = f" ±{half:,.{decimals}f}" if half > 0 else ""
-            cells[-1].append("-" if one is None else f"{words(one.mean)}{more}")
+    def with_half(loss: Interval | None) -> str:
+        half = 0.0 if loss is None else metric.scale * loss.half
+        return "-" if loss is None else words(loss.mean) + (f" ±{half:,.{decimals}f}" if half > 0 else "")
+
+    cells = [[name, *(with_half(size.losses.get(name)) for size in rows.sizes)] for name in names]
     caption = f"{metric.words[:1].upper()}{metric.words[1:]} by training rows"
     yield NumberTable(["", *(f"{size.n_train:,}" for size in rows.sizes)], cells, caption)
     if not rows.forecasts:
@@ -223,10 +217,7 @@ def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     yield f"±: {level} interval of one model alone. Differences are surer, as all sizes share their test rows."
     if rows.forecasts:
         yield "Forecast: a power law, a + b n^-c, through the losses; it holds if the new rows are like these."
-    groups: dict[str, list[str]] = {}
-    for name, why in rows.refused.items():
-        groups.setdefault(why, []).append(name)
-    for why, names in groups.items():
+    for why, names in group_by_first((why, name) for name, why in rows.refused.items()).items():
         yield f"No forecast for {join_words(names, _MOST_NAMED)}: {why}."
     if "auto" in rows.left_out:
         yield "No curve for auto, which would take longer; name it beside the other candidates to have one."
@@ -242,22 +233,21 @@ _FEW_NAMED = 3
 def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
     """Return the table of the model that is shown first, a row for each subgroup, as `first_screen` has it."""
     metric, reference = find_metric(conclusion.metric.name), groups.reference
-    decimals, rows = decimals_of(metric, conclusion.metric.margin), []
+    rows = []
     for group in groups.subgroups:
         verdict, score = group.verdict(groups.model), group.scores.get(groups.model)
         few = "too few rows" if "too few" in group.reason else "no verdict" if group.reason else ""
-        interval = None if verdict is None else verdict.times(metric.scale)
         calibration = group.calibration.get(groups.model)
         rows.append(
             Row(
                 name=group.name,
                 what=counted(group.n_rows, "row"),
                 score="-" if score is None else measure(metric, score.mean),
-                gain="" if interval is None else plus_minus(interval.mean, interval.half, decimals),
+                gain="" if verdict is None else _plus_minus(conclusion, verdict),
                 other_scores=("" if calibration is None else _calibration(conclusion, calibration),),
                 verdict=few if verdict is None else SHORT[verdict.rule],
                 look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
-                interval=interval,
+                interval=None if verdict is None else verdict.times(metric.scale),
             )
         )
     compared = f"gain over {reference if len(reference) <= 24 else 'the reference'}{metric.points}"
@@ -280,22 +270,26 @@ def _calibration(conclusion: Conclusion, value: Interval) -> str:
 
 
 def _amount(conclusion: Conclusion, gap: Gap) -> str:
+    return f"{_plus_minus(conclusion, gap)}{' points' * find_metric(conclusion.metric.name).percent}"
+
+
+def _plus_minus(conclusion: Conclusion, gain: Difference) -> str:
     metric = find_metric(conclusion.metric.name)
-    size = gap.times(metric.scale)
-    words = plus_minus(size.mean, size.half, decimals_of(metric, conclusion.metric.margin))
-    return f"{words}{' points' * metric.percent}"
+    size = gain.times(metric.scale)
+    return plus_minus(size.mean, size.half, decimals_of(metric, conclusion.metric.margin))
 
 
 def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
     """Yield whether the gain of the model that is shown first differs between subgroups, then what else stands out."""
-    rules = {gap.rule for gap in groups.gaps if gap.candidate == groups.model}
+    gaps = [gap for gap in groups.gaps if gap.candidate == groups.model]
+    rules = {gap.rule for gap in gaps}
     finding = f"Can't tell whether the gain of {groups.model} differs between subgroups"
     if "differs" in rules:
         finding = f"The gain of {groups.model} differs between subgroups"
     elif rules == {"no_practical_difference"}:
         finding = f"The gain of {groups.model} doesn't differ by an amount that matters"
-    if rules:
-        clearest = min((gap for gap in groups.gaps if gap.candidate == groups.model), key=lambda gap: gap.p)
+    if gaps:
+        clearest = min(gaps, key=lambda gap: gap.p)
         size = "larger" if clearest.difference > 0 else "smaller"
         size_words = _amount(conclusion, clearest).removeprefix("+").removeprefix("-")
         yield f"{finding}: in {groups.column} {clearest.subgroup} it is {size_words} {size} than in all other rows."
@@ -310,8 +304,7 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
         levels = [name for name, one in offsets if one is not None and min(sign * one.low, sign * one.high) > 0]
         if levels:
             yield f"The predictions of {groups.model} are on average too {how} in {groups.column} {join_words(levels)}."
-    few = next((group.reason for group in groups.subgroups if group.reason), "")
-    if few:
+    if few := next((group.reason for group in groups.subgroups if group.reason), ""):
         yield f"No verdict: {few}."
     if any(group.verdicts for group in groups.subgroups):
         what = outcome_of(conclusion.task or "regression").offset(conclusion.target or "", [*conclusion.labels])
@@ -326,7 +319,6 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
 def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberTable]:
     """Yield, for each subgroup, score, gain and calibration of all models, and then the gaps between subgroups."""
     metric = find_metric(conclusion.metric.name)
-    decimals = decimals_of(metric, conclusion.metric.margin)
     columns = ["", metric.words, f"gain over {groups.reference}{metric.points}", "verdict", "p, adjusted",
                "predicted - observed"]  # fmt: skip
     for group in groups.subgroups:
@@ -334,8 +326,7 @@ def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberT
         for name, score in group.scores.items():
             one, cells = group.verdict(name), ["", "", ""]
             if one is not None:
-                gain = one.times(metric.scale)
-                cells = [plus_minus(gain.mean, gain.half, decimals), one.short, p_words(one.p_adjusted)]
+                cells = [_plus_minus(conclusion, one), one.short, p_words(one.p_adjusted)]
             ends = " to ".join(measure(metric, end, score.mean) for end in (score.low, score.high))
             calibration = _calibration(conclusion, group.calibration[name])
             rows.append([name, f"{measure(metric, score.mean)} ({ends})", *cells, calibration])

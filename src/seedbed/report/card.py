@@ -11,7 +11,7 @@ from seedbed.errors import counted, spell, visible
 from seedbed.evaluation.summaries import Note, Score
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.sentences import doubts, join_notes, note_sentence
-from seedbed.report.tables import WIDTH, range_words, table_lines, table_width
+from seedbed.report.tables import WIDTH, fold_text, range_words, table_lines, table_width
 
 _INDENT = 10 * " "
 _MOST_COLUMNS = 60
@@ -133,16 +133,14 @@ def _sets(card: Mapping[str, Any]) -> Iterator[str]:
 def _content(column: Mapping[str, Any]) -> str:
     """Return the levels that the model distinguishes, and how many others there are; of numbers mean and deviation."""
     levels = column["levels"]
-    if not levels and "mean" not in column:
-        return ""
-    if not levels and column["kind"] == "date":
+    if not levels and column["kind"] == "date" and "mean" in column:
         try:
             date = datetime.fromtimestamp(column["mean"], UTC).date().isoformat()
         except (ValueError, OverflowError, OSError):
             date = f"{column['mean']:g} s"
         return f"{date} ± {column['deviation'] / 86_400:.4g} days"
     if not levels:
-        return f"{column['mean']:.6g} ± {column['deviation']:.4g}"
+        return f"{column['mean']:.6g} ± {column['deviation']:.4g}" if "mean" in column else ""
     told_apart = column.get("told_apart", levels)
     rare, groups = len(levels) - len(told_apart), column.get("n_groups", 1)
     counts = "count as one" if groups == 1 else f"share {groups} inputs"
@@ -186,12 +184,10 @@ def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
             values = f"{low} to {high}, median {median}"
         rows.append((column["name"], kind, missing, f"{column['n_unique']:,}", values, shape))
     n_shown = 6 if table_width(headings, rows) <= width else 5
-    wrap = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False).wrap
-    lines = [
-        *(line for text in head for line in wrap(text) or [""]),
-        *table_lines(headings[:n_shown], [row[:n_shown] for row in rows], left=("kind", *headings[4:]), width=width),
-        *(line for text in tail for line in wrap(text)),
-    ]
+    shown = [row[:n_shown] for row in rows]
+    lines = [line for text in head for line in fold_text(text, width)]
+    lines += table_lines(headings[:n_shown], shown, left=("kind", *headings[4:]), width=width)
+    lines += [line for text in tail for line in fold_text(text, width)]
     return visible("\n".join(lines).rstrip())
 
 
@@ -204,8 +200,8 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     if target is None:
         yield f"No target is named; with {spell('target', 'COLUMN')} its balance and more warnings are shown."
         return
+    low, median, high = _numbers(*(target.get(key) for key in ("low", "median", "high")))
     if "labels" not in target:
-        low, median, high = _numbers(target["low"], target["median"], target["high"])
         about = f"numbers from {low} to {high}, median {median}  {_bars(target['histogram'])}"
     else:
         labels = target["labels"]
@@ -214,7 +210,6 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
         about = ", ".join(shares[:10]) + (f", and {len(shares) - 10} more" if len(shares) > 10 else "")
         about += f"; {_short(list(labels)[1])} is the positive one" if len(labels) == 2 else ""
     if "horizon" in target:
-        low, median, high = _numbers(target["low"], target["median"], target["high"])
         about = f"the event came in {shares[1].removeprefix(_short(list(labels)[1]))[1:]} of the rows; "
         about += f"{target['unit'] or target['time']} from {low} to {high}, "
         about += f"median {median}, scored up to {target['horizon']:g}"

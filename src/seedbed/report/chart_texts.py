@@ -10,7 +10,7 @@ from seedbed.evaluation.analyses import Effects
 from seedbed.evaluation.metrics import find_metric, measure, signed
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.evaluation.survival import SurvivalSummary
-from seedbed.report.advice import join_words
+from seedbed.report.advice import group_by_first, join_words
 from seedbed.report.tables import NumberTable
 
 _MOST_NAMED = 3
@@ -19,24 +19,19 @@ _FEW = 100  # runs from which a share is given of 100
 
 def curves_finding(summary: Conclusion | TrainingSummary) -> str:
     """Return the most likely flaw of the training, or that there is none."""
-    by_code: dict[str, list[str]] = {}
-    for check in summary.checks if isinstance(summary, Conclusion) else ():
-        by_code.setdefault(check.code, []).append(check.candidate)
+    checks = summary.checks if isinstance(summary, Conclusion) else ()
+    by_code = group_by_first((check.code, check.candidate) for check in checks)
     candidates = summary.curves.candidates if summary.curves is not None else ()
     epochs = {candidate.name: candidate.epochs[-1] + 1 for candidate in candidates if candidate.epochs}
     for code, words in (
         ("diverged", "{names} lost networks that diverged"),
         ("under_trained", "{names} {be} still improving at epoch {epoch:,}"),
-        ("over_trained", "{names} {get} worse on test rows if trained for long"),
+        ("over_trained", "{names} get{s} worse on test rows if trained for long"),
     ):
-        if code in by_code:
-            names = by_code[code]
-            return words.format(
-                names=join_words(names, _MOST_NAMED),
-                be="are" if len(names) > 1 else "is",
-                get="get" if len(names) > 1 else "gets",
-                epoch=max((epochs.get(name, 0) for name in names), default=0),
-            )
+        if names := by_code.get(code):
+            be, s = ("are", "") if len(names) > 1 else ("is", "s")
+            epoch = max(epochs.get(name, 0) for name in names)
+            return words.format(names=join_words(names, _MOST_NAMED), be=be, s=s, epoch=epoch)
     if summary.kind == "comparison":
         return "Training went as it should: no network is under- or overtrained"
     return "Score and loss at each epoch"
@@ -62,25 +57,19 @@ def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
 
 def calibration_finding(summary: Conclusion) -> str:
     """Return which models are further from exact probabilities than chance explains."""
-    names = [
-        candidate.name
-        for candidate in summary.candidates
-        if candidate.calibration is not None
-        and candidate.name != "prior"
-        and candidate.calibration.ece > candidate.calibration.ece_if_calibrated_high
-    ]
+    calibrations = [(one.name, one.calibration) for one in summary.candidates if one.name != "prior"]
+    names = [name for name, of in calibrations if of is not None and of.ece > of.ece_if_calibrated_high]
     if not names:
         survival = summary.survival
         for one in () if survival is None else survival.groups:
-            predicted, (low, high) = one.predicted[-1], (one.observed_low[-1], one.observed_high[-1])
+            predicted, low, high = one.predicted[-1], one.observed_low[-1], one.observed_high[-1]
             if survival is not None and not low <= predicted <= high:
                 did = f"observed: {one.observed[-1]:.0%} (95% range: {100 * low:.0f} to {100 * high:.0f})"
                 said = f"predicts that {predicted:.0%} of the third at {one.name} survive until {survival.words}"
                 return f"{survival.model} {said}; {did}"
         until = "" if survival is None else f" of surviving until {survival.words}"
         return f"The probabilities{until} of all models are as exact as these rows can show"
-    s = "" if len(names) > 1 else "s"
-    return f"{join_words(names, _MOST_NAMED)} give{s} probabilities that are too high or too low"
+    return f"{join_words(names, _MOST_NAMED)} give{'s' * (len(names) == 1)} probabilities that are too high or too low"
 
 
 def confusion_finding(summary: Conclusion) -> str:

@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.checks import Check
-from seedbed.evaluation.metrics import METRICS, Metric, measure, plain_number, plus_minus, signed
+from seedbed.evaluation.metrics import METRICS, Metric, find_metric, measure, plain_number, plus_minus, signed
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
 from seedbed.evaluation.verdicts import LOOKS, SHORT
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
     answers,
     deciding_score,
+    group_by_first,
     guessing_words,
     is_remedied,
     join_words,
@@ -145,9 +145,6 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
     diverged = {check.candidate for check in conclusion.checks if check.code == "diverged"}
     for model in conclusion.in_order():
         name, guess = model.name, guessing_words(conclusion).replace("answering ", "")
-        # Where networks have diverged, the scores of the others are optimistic.
-        score = _score(metric, model, decimals) if model.finite else "-"
-        others = tuple(_score(other, model) if model.finite else "-" for other in other_scores)
         verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""
         if verdict is not None:
             interval = verdict.times(metric.scale)
@@ -159,13 +156,12 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
         elif conclusion.verdicts:
             words = "none" if model.finite else f"none: {'it diverged' if name in diverged else 'left out'}"
         is_guess = name == "prior" and model.few_words and len(guess) <= _FEW_LETTERS
-        what = guess if is_guess else model.few_words
         yield Row(
             name=name,
-            what=what,
-            score=score,
+            what=guess if is_guess else model.few_words,
+            score=_score(metric, model, decimals),
             gain=gain,
-            other_scores=others,
+            other_scores=tuple(_score(other, model) for other in other_scores),
             verdict=words,
             look=look,
             recommended=name == use,
@@ -198,12 +194,12 @@ def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, ve
 
 def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = None) -> str:
     """Return a score, with a number of decimals or as many as it usually has."""
-    mean = candidate.scores[metric.name].mean
-    if mean is None or decimals is None:
-        return "-" if mean is None else measure(metric, mean)
-    if metric.percent:
-        return f"{100 * mean:.{decimals}f}%"
-    return f"{round(mean, decimals) + 0.0:,.{decimals}f}"
+    # Where networks have diverged, the scores of the others are optimistic.
+    if not candidate.finite or (mean := candidate.scores[metric.name].mean) is None:
+        return "-"
+    if decimals is None:
+        return measure(metric, mean)
+    return f"{100 * mean:.{decimals}f}%" if metric.percent else f"{round(mean, decimals) + 0.0:,.{decimals}f}"
 
 
 # ---- how to read it, and what stands out
@@ -212,13 +208,11 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
 def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
     """Yield what the columns mean."""
     verdicts, plan = conclusion.verdicts, conclusion.plan
-    label = rare_label(conclusion)
     if verdicts:
         n = max(verdict.comparisons for verdict in verdicts)
-        metric = METRICS.get(conclusion.metric.name)
-        means = f", {metric.meaning}" if metric is not None and metric.meaning and score.name != "r2" else ""
-        means = ", the share of variance explained" if score.name == "r2" else means
-        words = f"{score.words[:1].upper()}{score.words[1:]}{means}"
+        meaning = find_metric(conclusion.metric.name).meaning
+        meaning = "the share of variance explained" if score.name == "r2" else meaning
+        words = f"{score.words[:1].upper()}{score.words[1:]}{f', {meaning}' if meaning else ''}"
         yield f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
         scope = ", all comparisons at once" if n > 1 else ""
         level = f"±: give or take ({100 * (1 - conclusion.alpha):g}% range{scope})"
@@ -230,7 +224,7 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
         yield f"Horizon: {survival.horizon:g} {unit} column {survival.time}, an outcome and no feature."
         if any(candidate.name == "logistic" for candidate in conclusion.candidates):
             yield "logistic is like Cox's model, with odds per interval in place of hazards; Cox's isn't fitted."
-    if label:
+    if label := rare_label(conclusion):
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)
     if independent < _AS_FEW * (plan.n_test or 0):
@@ -241,17 +235,14 @@ def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
 def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
     """Yield what stands out in training, one sentence for all candidates that share it: either that networks can't be
     compared as they are, or the rest."""
-    by_code: dict[str, list[Check]] = {}
     untrained, advice = untrained_candidates(conclusion), conclusion.advice
-    for check in conclusion.checks:
-        code = check.code
-        if code == "under_trained" and check.candidate in untrained:
-            code = "learnt_nothing"
-        by_code.setdefault(code, []).append(check)
-    if untrained >= {check.candidate for check in by_code.get("no_better_than_prior", ())}:
-        by_code.pop("no_better_than_prior", None)  # the reason is given
-    if advice is not None and (advice.guess or advice.use == "prior"):
-        by_code.pop("no_better_than_prior", None)  # the answers say so
+    by_code = group_by_first(
+        ("learnt_nothing" if one.code == "under_trained" and one.candidate in untrained else one.code, one)
+        for one in conclusion.checks
+    )
+    is_explained = untrained >= {check.candidate for check in by_code.get("no_better_than_prior", ())}
+    if is_explained or (advice is not None and (advice.guess or advice.use == "prior")):
+        by_code.pop("no_better_than_prior", None)  # the reason is given, or the answers say so
     for key, sentence in _STANDS_OUT.items():
         if key in by_code and (key in _SERIOUS) == serious:
             names = [check.candidate for check in by_code[key]]
@@ -260,7 +251,8 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
             yield sentence.format(
                 names=join_words(names, _MOST_NAMED),
                 epochs=spell("epochs", 2 * epochs) if epochs and not sets_epochs else "more epochs",
-                **{name: spell(name) for name in ("lr", "patience")},
+                lr=spell("lr"),
+                patience=spell("patience"),
                 was="was" if one else "were",
                 s="s" if one else "",
                 has="has" if one else "have",
@@ -270,16 +262,11 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
 
 def _other_way(conclusion: Conclusion) -> Iterator[str]:
     """Yield which models are better or worse by accuracy, where the score that decides doesn't show it."""
-    groups: dict[str, list[str]] = {}
-    for verdict in conclusion.verdicts:
-        accuracy = verdict.accuracy
-        if accuracy is None or accuracy.low <= 0 <= accuracy.high or rare_label(conclusion):
-            continue
-        word = "better" if accuracy.low > 0 else "worse"
-        if word != LOOKS.get(verdict.rule):
-            groups.setdefault(word, []).append(verdict.candidate)
+    ranges = [(one, one.accuracy) for one in conclusion.verdicts if one.accuracy is not None]
+    words = [(one, "better" if gain.low > 0 else "worse") for one, gain in ranges if not gain.low <= 0 <= gain.high]
+    groups = group_by_first((word, one.candidate) for one, word in words if word != LOOKS.get(one.rule))
     parts = [f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word}" for word, of in groups.items()]
-    if parts:
+    if parts and not rare_label(conclusion):
         reference, score = conclusion.reference, conclusion.metric.words
         yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
 
@@ -294,14 +281,8 @@ _LABEL = 5  # percent of the width that half a label of the axis takes
 
 @dataclass(frozen=True)
 class Mark:
-    """One row's range and point.
-
-    Attributes:
-        left, width: of the range.
-        point: where the difference lies; None if it is beyond the plot.
-        words: the numbers, `+1.3 (-6.0 to +8.6)`.
-        cut_left, cut_right: whether the range continues beyond the plot.
-    """
+    """One row's range, in percent of the plot's width, and its numbers: `+1.3 (-6.0 to +8.6)`. Its point is None, and a
+    side is cut, where they are beyond the plot."""
 
     left: float
     width: float
@@ -313,14 +294,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Forest:
-    """The whole plot.
-
-    Attributes:
-        marks: by the model's name.
-        zero: where no difference lies.
-        zone: (left, width) of the differences that are too small to matter.
-        ticks: (place, label) of the axis.
-    """
+    """The whole plot: marks by the model's name, the place of no difference, left end and width of the zone of those
+    that are too small to matter, place and label of each tick."""
 
     marks: dict[str, Mark]
     zero: float

@@ -29,10 +29,9 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             models = "these fitted models"
             if plan.seeds > 1:
                 models = "models trained on these training rows, with these or other seeds"
-            like = f"rows like these {conclusion.n_rows:,}"
-            like = like if plan.n_groups is None else f"groups like these {plan.n_groups:,}"
+            size, like = (conclusion.n_rows, "rows") if plan.n_groups is None else (plan.n_groups, "groups")
             yield (
-                f"If all rows are of one test set, this holds for {models}, on {like}. "
+                f"If all rows are of one test set, this holds for {models}, on {like} like these {size:,}. "
                 "It doesn't say what training again on other rows would give: for that, judge a cross-validation."
             )
             if metric.name == "accuracy" and plan.seeds == 1 and plan.n_groups is None:
@@ -60,9 +59,8 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
 
 def tables_text(conclusion: TablesConclusion, *, width: int = WIDTH) -> str:
     """Return what was understood, mean ranks with the verdicts over tables, and the verdicts on each table as text."""
-    lines = fold_text(f"{conclusion.table}: {' '.join(conclusion.understood)}", width)
-    lines += fold_text(f"The reference is {conclusion.reference}.", width)
-    lines += ["", *fold_text(tables_headline(conclusion), width)]
+    head = [f"{conclusion.table}: {' '.join(conclusion.understood)}", f"The reference is {conclusion.reference}.", ""]
+    lines = [line for text in (*head, tables_headline(conclusion)) for line in fold_text(text, width)]
     for numbers in (rank_numbers(conclusion), table_numbers(conclusion)):
         lines += table_lines(numbers.columns, numbers.rows, left=["verdict"], width=width)
     if (more := len(conclusion.tables) - _MOST_TABLES) > 0:

@@ -3,7 +3,7 @@ same ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, find_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, Note, TrainingSummary
-from seedbed.report.advice import guessing_words, has_networks, join_words, margin_words
+from seedbed.report.advice import group_by_first, guessing_words, has_networks, join_words, margin_words
 from seedbed.report.tables import range_words
 
 _FEW_FOLDS, _MOST_ALIKE, _MOST_WARNINGS = 5, 3, 20
@@ -68,11 +68,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         use = conclusion.advice.use
         score = range_words(metric.name, conclusion.expected_score(use, metric.name))
         yield f"{use} has the best score; corrected for this choice, expect {metric.words} {score} of it."
-    notes: dict[str, list[str]] = {}
-    for candidate in conclusion.candidates:
-        if candidate.kind == "baseline" or candidate.description != plan.recipe:
-            notes.setdefault(candidate.description, []).append(candidate.name)
-    yield from (f"{join_words(names, 3)}: {note}." for note, names in notes.items())
+    others = [one for one in conclusion.candidates if one.kind == "baseline" or one.description != plan.recipe]
+    yield from _names_by_note((one.description, one.name) for one in others)
     yield from (f"Note: {check.message}" for check in conclusion.checks)
 
 
@@ -101,8 +98,11 @@ def spread(conclusion: Conclusion) -> str:
 def slower_sentences(conclusion: Conclusion) -> Iterator[str]:
     """Yield each reason why models are left out, or networks trained more slowly than common ones, with the models that
     share it."""
-    for note in dict.fromkeys(one.note for one in conclusion.candidates if one.note):
-        yield f"{join_words([one.name for one in conclusion.candidates if one.note == note], 3)}: {note}."
+    return _names_by_note((one.note, one.name) for one in conclusion.candidates if one.note)
+
+
+def _names_by_note(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield from (f"{join_words(names, 3)}: {note}." for note, names in group_by_first(pairs).items())
 
 
 def serious_sentences(notes: Iterable[Note], best: float = 0.0) -> list[str]:
@@ -220,22 +220,14 @@ def training_warnings(summary: TrainingSummary) -> list[str]:
 Curve = npt.NDArray[np.float32]
 
 
-def epoch_lines(
-    train_loss: Curve,
-    train_score: Curve,
-    test_loss: Curve,
-    test_score: Curve,
-    *,
-    every: int,
-    score_name: str = "accuracy",
-) -> Iterator[str]:
-    """Yield a line for every `every`-th epoch of curves [epoch, network]: of several networks the mean and middle
-    half.
-    """
+def epoch_lines(curves: Sequence[Curve], *, every: int, score_name: str = "accuracy") -> Iterator[str]:
+    """Yield a line for every `every`-th epoch of loss and score in training and on test rows, each [epoch, network]: of
+    several networks the mean and middle half."""
 
     def score(values: Curve) -> str:
         return _show(values, ".4f") if score_name == "R2" else _show(100 * values, ".2f", "%")
 
+    train_loss, train_score, test_loss, test_score = curves
     name, short = ("R2", "R2") if score_name == "R2" else ("Accuracy", "acc")
     for epoch in range(0, len(train_loss), every):
         yield (

@@ -27,14 +27,8 @@ UNBROKEN = 1000  # wide enough for every table: readers copy names into the next
 
 @dataclass(frozen=True)
 class NumberTable:
-    """A table as text.
-
-    Attributes:
-        columns: their headings; the first is that of the rows' names.
-        rows: a name and a cell for each other column.
-        caption: what it shows; may be empty.
-        shades: darkness of the cells of each row, except the name, 0 to 1; may be empty.
-    """
+    """A table as text. The first column has the rows' names; `shades` has the darkness of the other cells, 0 to 1, or
+    is empty."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -47,17 +41,11 @@ class Row:
     """One model of the table, or one line of what helps.
 
     Attributes:
-        name: of the candidate or baseline, or the thing that may help.
-        what: what it is, in a few words, or the two models; may be empty.
-        score: the score that decides.
-        gain: how much better it is than the reference, `+0.003 ±0.017`, or how far it is behind the recommended model,
-            `0.003 ±0.017`; see `plus_minus`. `reference` or `recommended` at that model, and empty where there is
-            no verdict.
-        other_scores: those that don't decide but are easier to understand: accuracy of classes, ROC AUC and recall if
-            a label is rare, the mean absolute error of numbers.
-        verdict: in a few words; empty at the reference and without a verdict.
+        what: what the model is, in a few words, or the two models; may be empty.
+        gain: over the reference, `+0.003 ±0.017`, or the distance behind the recommended model, `0.003 ±0.017`.
+            `reference` or `recommended` at that model, and empty where there is no verdict.
+        other_scores: those that don't decide but are easier to understand, such as accuracy.
         look: `better`, `worse`, `unsure`, `reference`, or empty.
-        recommended: whether it is the recommended model.
         interval: the gain in units of `FirstScreen.unit`; positive is better. None without a verdict.
     """
 
@@ -82,18 +70,12 @@ class FirstScreen:
     """What a reader sees first.
 
     Attributes:
-        heading: what was predicted from what.
-        warnings: what may make the result wrong.
         answers: label and text of each; see `advice.answers`.
         no_verdict: why there is no verdict; empty if there is one, or nothing to compare.
         columns: headings of the table: model, the score that decides, gain, scores beside it, verdict.
-        rows: the lowest error first.
-        first: what may make the result wrong, and the command without it; None if no command is known.
         helps: what helps, by pairs of models that differ in one thing.
-        notes: how to read the table, and what stands out in training.
-        run_facts: what was trained, and how long that took.
-        unit: of the intervals: `points` of accuracy, or the score's name.
-        margin: the smallest gain in this unit that matters.
+        unit: of the intervals and of the margin: `points` of accuracy, or the score's name.
+        first: what may make the result wrong, and the command without it; None if no command is known.
         ends: what the left and the right end of the forest plot mean.
     """
 
@@ -193,15 +175,9 @@ def fold_text(text: str, width: int, indent: int = 0, names: Sequence[str] = (),
     """
     for name in names:
         text = text.replace(name, name.replace(" ", _SPACE_OF_A_NAME))
-    lines = textwrap.wrap(
-        text,
-        width,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * (indent + hanging),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return [line.replace(_SPACE_OF_A_NAME, " ") for line in lines] or [""]
+    wrapper = textwrap.TextWrapper(width, break_long_words=False, break_on_hyphens=False)
+    wrapper.initial_indent, wrapper.subsequent_indent = " " * indent, " " * (indent + hanging)
+    return [line.replace(_SPACE_OF_A_NAME, " ") for line in wrapper.wrap(text)] or [""]
 
 
 def fold_command(command: str, width: int) -> list[str]:

@@ -55,9 +55,8 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     if screen.first is not None:  # what may make the results wrong, and the command that avoids it
         text, command = screen.first
         texts = [*fold_text(text, width - _LABEL, 0, names), *fold_command(command, width - _LABEL)]
-        labels = ["First", *[""] * (len(texts) - 1)]
-        pairs = zip(labels, texts, strict=True)
-        lines += [Text(f"{label:{_LABEL}}{visible(line)}", "bold yellow") for label, line in pairs]
+        labelled = [f"{'' if place else 'First':{_LABEL}}{visible(line)}" for place, line in enumerate(texts)]
+        lines += [Text(line, "bold yellow") for line in labelled]
     lines += answer_lines(screen.answers, width, names)
     lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
     lines += [*styled(screen.notes, "dim", indent=2), *_help_lines(screen, width, names)]
