@@ -31,10 +31,7 @@ _NO_MORE = 1.05  # times the rows of the table: up to this, the answer doesn't s
 
 
 def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
-    """Return the answers as (label, text): *Use*, *Expect*, *To be sure*, *More rows*, *Note*.
-
-    A label without an answer is left out. Without verdicts no model is recommended.
-    """
+    """Return label and text of each answer that there is: *Use*, *Expect*, *To be sure*, *More rows*, *Note*."""
     advice, ranking, more = conclusion.advice, conclusion.ranking, list[str]()
     if conclusion.kind == "comparison" and conclusion.rows is None and conclusion.columns is None:
         is_command = conclusion.command.startswith("seedbed compare ")
@@ -213,10 +210,8 @@ def _in_percent(score: Score, rows: str) -> str:
 
 
 def rare_label(conclusion: Conclusion) -> str:
-    """Return the rarer of two labels if it has less than a tenth of the rows, else an empty text.
-
-    Predicting the other label is then right in over nine rows of ten, so accuracy says little.
-    """
+    """Return the rarer of two labels if it has less than a tenth of the rows, else an empty text: predicting the other
+    label is then right in over nine rows of ten, so accuracy says little."""
     if not outcome_of(conclusion.task or "regression").has_threshold or (conclusion.majority_share or 0.0) <= 1 - _RARE:
         return ""
     if not all("recall" in candidate.scores for candidate in conclusion.candidates):
@@ -225,12 +220,8 @@ def rare_label(conclusion: Conclusion) -> str:
 
 
 def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
-    """Yield how many rows would tell the recommended model from its next rival.
-
-    The rival is predicting the same for every row if even that is open, else the best of those that may be as good.
-    The first figure is for a difference of the margin, which doesn't depend on the result; the second one for the
-    difference as large as it looks.
-    """
+    """Yield how many rows would tell the recommended model from its next rival: predicting the same for every row if
+    even that is open, else the best of those that may be as good."""
     verdicts = {one.candidate: one for one in conclusion.behind if one.rule == "cannot_tell"}
     use, open_ones = advice.use, [name for name in advice.others if name in verdicts]
     if not open_ones:

@@ -138,11 +138,8 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     names = [*([advice.use] if advice is not None else []), *conclusion.ranking]
     name = next((one for one in names if rows.forecasts_of(one)), None)
     if name is None:
-        first = next((one for one in names if one in rows.refused), None)
-        if first is None:
-            yield "can't say: there is no model beside predicting the same for every row"
-        else:
-            yield f"can't say for {first}: {rows.refused[first]}"
+        nothing = "can't say: there is no model beside predicting the same for every row"
+        yield next((f"can't say for {one}: {rows.refused[one]}" for one in names if one in rows.refused), nothing)
         return
     twice, *_, most = rows.forecasts_of(name)
     margin, words = conclusion.metric.margin, conclusion.metric.words
@@ -251,9 +248,9 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
             )
         )
     compared = f"gain over {reference if len(reference) <= 24 else 'the reference'}{metric.points}"
-    heading = f"By {groups.column}: {groups.model} against {reference}"
+    against = "" if groups.model == reference else f" against {reference}"
     return FirstScreen(
-        heading=heading if groups.model != reference else f"By {groups.column}: {reference}",
+        heading=f"By {groups.column}: {groups.model}{against}",
         columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
         rows=tuple(rows),
         notes=tuple(_subgroup_notes(conclusion, groups)),
@@ -334,8 +331,6 @@ def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberT
             yield NumberTable(columns, rows, f"{groups.column} {group.name}: {group.n_rows:,} rows")
     if groups.gaps:
         columns = ["", groups.column, "gain there minus that in all other rows", "difference", "p, adjusted"]
-        rows = [
-            [gap.candidate, gap.subgroup, _amount(conclusion, gap), _GAP_WORDS[gap.rule], p_words(gap.p_adjusted)]
-            for gap in groups.gaps
-        ]
+        rows = [[one.candidate, one.subgroup, _amount(conclusion, one), _GAP_WORDS[one.rule], p_words(one.p_adjusted)]
+                for one in groups.gaps]  # fmt: skip
         yield NumberTable(columns, rows, "Does the gain differ between subgroups?")

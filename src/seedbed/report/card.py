@@ -23,13 +23,11 @@ def card_text(card: Mapping[str, Any], *, width: int = WIDTH) -> str:
     lines = [*doubts(card["warnings"]), *_about(card), *_score(card), *_sets(card)]
     lines = [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent=_INDENT)]
     headings = ["column", "kind", "missing", "levels, or mean and deviation"]
-    rows = [
-        (one["name"], one["kind"], "may be" if one["may_be_missing"] else "never was", _content(one))
-        for one in card["columns"][:_MOST_COLUMNS]
-    ]
+    shown, more = card["columns"][:_MOST_COLUMNS], len(card["columns"]) - _MOST_COLUMNS
+    missing = ["may be" if one["may_be_missing"] else "never was" for one in shown]
+    rows = [(one["name"], one["kind"], word, _content(one)) for one, word in zip(shown, missing, strict=True)]
     lines += table_lines(headings, rows, left=headings, width=width)
-    if len(card["columns"]) > _MOST_COLUMNS:
-        lines.append(f"and {counted(len(card['columns']) - _MOST_COLUMNS, 'more column')}")
+    lines += [f"and {counted(more, 'more column')}"] if more > 0 else []
     made_by = ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))
     lines += textwrap.wrap(f"File format {card['format']}; made by {made_by}", width) if made_by else []
     return visible("\n".join(line.rstrip() for line in lines))
@@ -57,8 +55,7 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     size = f"{counted(card['n_parameters'], 'parameter')} {'in one of each' if len(kinds) > 1 else 'per network'}"
     if kinds and not n_kinds:
         size = f"{card['n_parameters']:,} thresholds and values of leaves in a set of trees"
-    size = f"{counted(card['n_inputs'], 'input')}, {size}"
-    yield f"Inputs:   {counted(len(card['columns']), 'column')} as {size}"
+    yield f"Inputs:   {counted(len(card['columns']), 'column')} as {counted(card['n_inputs'], 'input')}, {size}"
     if (time := target["follow_up"]) is not None:
         intervals = counted(int(time["clock"][-1][1]), "interval")
         yield f"Time:     {time['time']}, up to {time['horizon']:.9g}, in {intervals}"
@@ -164,12 +161,10 @@ def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """Return a table at a glance as text, from the dict of `seedbed.data.inspect_table`."""
     warnings = [note_sentence(note) for note in join_notes(Note(**one) for one in document["warnings"])]
     head = [*_heading(document), *([""] if warnings else []), *warnings]
-    n_left = len(document["columns"]) - _MOST_LINES
-    tail = [f"and {counted(n_left, 'more column')}: the JSON lists all."] if n_left > 0 else []
-    notes = join_notes(Note(**one) for one in document["notes"])
-    tail += map(note_sentence, notes[:_MOST_NOTES])
-    n_left = len(notes) - _MOST_NOTES
-    tail += [f"and {counted(n_left, 'more note')}: the JSON lists all."] if n_left > 0 else []
+    notes = [note_sentence(note) for note in join_notes(Note(**one) for one in document["notes"])]
+    n_columns, n_notes = len(document["columns"]) - _MOST_LINES, len(notes) - _MOST_NOTES
+    tail = [f"and {counted(n_columns, 'more column')}: the JSON lists all."] * (n_columns > 0) + notes[:_MOST_NOTES]
+    tail += [f"and {counted(n_notes, 'more note')}: the JSON lists all."] * (n_notes > 0)
     headings, rows = ["column", "kind", "missing", "distinct", "range, or commonest", ""], []
     for column in document["columns"][:_MOST_LINES]:
         kind = column["kind"] if column["used"] else f"({column['kind']}, left out)"

@@ -132,12 +132,8 @@ def calibration_table(summary: Conclusion) -> NumberTable:
     columns = ["", "miscalibration", "discrimination", "uncertainty", "calibration error (ECE)", "if exactly right",
                "95% of the time below"]  # fmt: skip
     keys = ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high")
-    rows = [
-        [candidate.name, *(f"{getattr(candidate.calibration, key):.3f}" for key in keys)]
-        for candidate in summary.candidates
-        if candidate.calibration is not None
-    ]
-    return NumberTable(columns, rows)
+    calibrations = [(one.name, one.calibration) for one in summary.candidates if one.calibration is not None]
+    return NumberTable(columns, [[name, *(f"{getattr(of, key):.3f}" for key in keys)] for name, of in calibrations])
 
 
 def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
@@ -150,12 +146,9 @@ def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
         if cells is None or not candidate.finite:
             continue
         top = max(max(row) for row in cells) or 1.0
-        yield NumberTable(
-            ["true \\ predicted", *labels],
-            [[label, *(f"{share:.1%}" for share in row)] for label, row in zip(labels, cells, strict=True)],
-            candidate.name,
-            [[share / top for share in row] for row in cells],
-        )
+        rows = [[label, *(f"{share:.1%}" for share in row)] for label, row in zip(labels, cells, strict=True)]
+        shades = [[share / top for share in row] for row in cells]
+        yield NumberTable(["true \\ predicted", *labels], rows, candidate.name, shades)
 
 
 def effect_tables(effects: Effects) -> Iterator[NumberTable]:

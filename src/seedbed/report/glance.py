@@ -1,7 +1,5 @@
-"""The first screen of a comparison: five answers, one table, its forest plot, how to read it, and what was trained.
-
-Terminal, report and notebook show the same.
-"""
+"""The first screen of a comparison, for terminal, report and notebook: five answers, one table, its forest plot, how to
+read it, and what was trained."""
 
 from __future__ import annotations
 
@@ -92,17 +90,15 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     )
 
 
-def _names_of_other_scores(conclusion: Conclusion) -> Iterator[str]:
-    """Yield the scores that are shown in any case, if they are known."""
+def _names_of_other_scores(conclusion: Conclusion) -> list[str]:
+    """Return the scores that are shown in any case, if they are known."""
     names = ("roc_auc", "recall") if rare_label(conclusion) else outcome_of(conclusion.task or "binary").shown
-    for name in names:
-        if all(name in candidate.scores for candidate in conclusion.candidates):
-            yield name
+    return [name for name in names if all(name in candidate.scores for candidate in conclusion.candidates)]
 
 
 def best_score(conclusion: Conclusion) -> float:
     """Return the best accuracy, ROC AUC, R2 or concordance of a model; 0 if none is known."""
-    names = [*_names_of_other_scores(conclusion)][:1]
+    names = _names_of_other_scores(conclusion)[:1]
     return max((one.scores[name].mean or 0.0 for name in names for one in conclusion.candidates), default=0.0)
 
 
@@ -145,10 +141,9 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
     diverged = {check.candidate for check in conclusion.checks if check.code == "diverged"}
     for model in conclusion.in_order():
         name, guess = model.name, guessing_words(conclusion).replace("answering ", "")
-        verdict, interval, gain, words, look = verdicts.get(name), None, "", "", ""
-        if verdict is not None:
-            interval = verdict.times(metric.scale)
-            words, look = SHORT[verdict.rule], LOOKS.get(verdict.rule, "unsure")
+        interval, gain, words, look = None, "", "", ""
+        if (verdict := verdicts.get(name)) is not None:
+            interval, words, look = verdict.times(metric.scale), verdict.short, LOOKS.get(verdict.rule, "unsure")
             sign = 1 if conclusion.reference_named else -1
             gain = _gain(conclusion, metric, interval.mean, interval.half, words, sign)
         elif conclusion.verdicts and name == conclusion.reference:
@@ -319,14 +314,9 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     marks = {}
     for name, span in spans.items():
         middle, *ends = (signed(end, decimals).replace("-", "−") for end in (span.mean, span.low, span.high))
-        marks[name] = Mark(
-            left=place(span.low),
-            width=round(place(span.high) - place(span.low), 2),
-            point=place(span.mean) if low <= span.mean <= high else None,
-            words=f"{middle} ({' to '.join(ends)})",
-            cut_left=span.low < low,
-            cut_right=span.high > high,
-        )
+        left, point = place(span.low), place(span.mean) if low <= span.mean <= high else None
+        width, words = round(place(span.high) - left, 2), f"{middle} ({' to '.join(ends)})"
+        marks[name] = Mark(left, width, point, words, cut_left=span.low < low, cut_right=span.high > high)
     zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
     power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
     step = next(power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS)
@@ -339,8 +329,7 @@ def forest_of(screen: FirstScreen) -> Forest | None:
 
 def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[float, float]:
     """Return the ends of an axis of differences, which reaches at least so far to either side. It contains all
-    intervals, except those of a minority that are so far off that they would squeeze the typical one.
-    """
+    intervals, except those of a minority that are so far off that they would squeeze the typical one."""
     widths = sorted(end - start for start, end in intervals)
     typical = max(widths[(len(widths) - 1) // 2], 2 * least)
     low, high, fewest = -least, least, len(intervals) // 2 + 1

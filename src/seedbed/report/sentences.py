@@ -124,11 +124,9 @@ def doubts(warnings: Iterable[str]) -> list[str]:
 
 def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
     """Yield what else was found in the table."""
-    for note in join_notes(notes):
-        if note.code in SERIOUS:
-            continue
-        if note.code or not note.column:  # what a single column is taken for, seedbed inspect tells
-            yield note_sentence(note)
+    others = [note for note in join_notes(notes) if note.code not in SERIOUS]
+    # What a single column is taken for, seedbed inspect tells.
+    yield from (note_sentence(note) for note in others if note.code or not note.column)
 
 
 def join_notes(notes: Iterable[Note]) -> list[Note]:

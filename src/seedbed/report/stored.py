@@ -61,10 +61,9 @@ def check_files(folder: Path) -> None:
 def draw_again(folder: Path, summary: AnySummary) -> None:
     """Write the report of a finished run if it is missing or isn't as the run wrote it."""
     page, altered = folder / "report.html", altered_files(folder)
-    if page.is_file():
-        is_cut = not page.read_bytes().rstrip().endswith(b"</html>")
-        if not (altered or {}).get(page.name, is_cut):
-            return
+    is_cut = not page.is_file() or not page.read_bytes().rstrip().endswith(b"</html>")
+    if page.is_file() and not (altered or {}).get(page.name, is_cut):
+        return
     write_report(summary, page)
     if altered is not None:
         write_digests([page])

@@ -210,13 +210,12 @@ def score_table(conclusion: Conclusion) -> NumberTable:
     for model in conclusion.in_order():
         # Where networks have diverged, the scores of the others are optimistic.
         is_ranked = model.name in conclusion.ranking
-        cells = [range_words(score, model.scores[score]) if is_ranked else "-" for score in names]
-        if trained and model.epochs is None:
-            cells += ["", "", ""]
-        elif model.epochs is not None:
+        cells = [range_words(name, model.scores[name]) if is_ranked else "-" for name in names]
+        if model.epochs is not None:
             train = getattr(model, f"train_{score}")
             score_words = "-" if train is None else measure(score, train)
             cells += [score_words, f"{model.epochs.median:,}", f"{model.n_parameters:,}"]
+        cells += [""] * (len(columns) - 1 - len(cells))
         rows.append([model.name, *cells])
     return NumberTable(columns, rows, f"Scores with {100 * (1 - conclusion.alpha):g}% intervals, one score at a time")
 
@@ -231,8 +230,7 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
         cells = [*_improvement(metric, one), *_improvement(find_metric("accuracy"), accuracy)]
         single = one.held_out and one.seed_share is None and one.opposite_share in (0, 1)  # one run of each
         opposite = "" if single else f"{one.opposite_share:.0%}"
-        open_rule = one.rule in ("no_worse", "no_better", "cannot_tell")
-        ends = one.rows_needed if open_rule else None
+        ends = one.rows_needed if one.rule in ("no_worse", "no_better", "cannot_tell") else None
         rows_needed = "" if ends is None else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
         rows.append([one.candidate, *cells, percent(one.p_better), opposite, p_words(one.p_adjusted), rows_needed])
     places = [0, *(place for place in range(1, 9) if any(row[place] for row in rows))]
