@@ -162,11 +162,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return 1 if backend.nesting_level else int(joblib.effective_n_jobs(self.n_jobs))
 
     def _read_features(self, X: Any, *, reset: bool) -> Frame:
-        """Return X as columns, with the names of the data frame, or x0, x1, ... for an array.
-
-        Raises:
-            ValueError: features are missing, others than in `fit`, in another order or infinite, or no cells at all.
-        """
+        """Return X as columns, with the names of the data frame, or x0, x1, ... for an array. ValueError if features
+        are missing, others than in `fit`, in another order or infinite, or no cells at all."""
         X = of_tensor(X)
         frame = as_frame(X)
         if frame is None:
@@ -185,11 +182,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     def _cases(
         self, X: Any, y: Any, sample_weight: ArrayLike | None, groups: ArrayLike | None, *, y_numeric: bool
     ) -> tuple[Frame, NDArray[Any], Floats, Ints | None]:
-        """Return the rows with a weight above zero: features, and targets, weights and groups [row].
-
-        Raises:
-            DataError: weights are negative, fewer than two rows are left, or groups aren't a value for each row.
-        """
+        """Return the rows with a weight above zero: features, and targets, weights and groups [row]. DataError if
+        weights are negative, fewer than two rows are left, or groups aren't a value for each row."""
         check_arguments(type(self), self.get_params(deep=False))
         y = of_tensor(y)
         # The target first: without X, `validate_data` forgets the names of the features.

@@ -118,11 +118,8 @@ class SeedbedSurvival(Networks):
 
 
 def _outcome(y: Any) -> tuple[Bools, Floats]:
-    """Return events and times [row] of a structured array, as `sksurv.util.Surv` makes it.
-
-    Raises:
-        DataError: it isn't one, has no event, or a time isn't finite or is negative.
-    """
+    """Return events and times [row] of a structured array, as `sksurv.util.Surv` makes it. DataError if it isn't one,
+    has no event, or a time isn't finite or is negative."""
     outcome = np.asarray(y)
     names = outcome.dtype.names or ()
     if len(names) != 2 or outcome.ndim != 1 or outcome[names[0]].dtype != np.bool_:

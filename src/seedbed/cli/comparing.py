@@ -92,11 +92,8 @@ def columns(
 
 
 def _find_run(table: str, options: CompareOptions) -> Path | None:
-    """Return the folder of a run that is named in place of a table; None if it is a table.
-
-    Raises:
-        OptionError: options are given that the run decides, or there is no such folder beside those of other runs.
-    """
+    """Return the folder of a run that is named in place of a table; None if it is a table. OptionError for options that
+    the run decides, or if there is no such folder beside those of other runs."""
     if not Path(table).exists():
         from seedbed.experiment.specification_file import check_no_part_of_a_run
 

@@ -131,10 +131,8 @@ class Table:
 
     def expanded(self, like: Table | None = None) -> Table:
         """Return the rows that networks train on: of survival a row for each interval in which a row was under
-        observation, with the interval as the last column; else the table itself. The rows of a row are a group.
-
-        Rows are expanded as those of a table that was expanded before, `like`.
-        """
+        observation, with the interval as the last column, as those of `like` were; else the table itself. The rows of a
+        row are a group."""
         made = self.outcome.expanded(self, None if like is None else like.follow_up)
         if made is None:
             return self

@@ -102,11 +102,6 @@ class Fitted:
     note: str = ""
     failure: str = ""
 
-    @classmethod
-    def failed(cls, why: str, split: Split) -> Fitted:
-        """Return the result of a model that can't be fitted on a split: the reason, and predictions of NaN."""
-        return cls(np.full(len(split.test), np.nan), failure=why)
-
 
 def fit_group(
     group: Group,
@@ -121,10 +116,8 @@ def fit_group(
 ) -> list[dict[str, Fitted]]:
     """Fit a group to the training rows of each split; return what each line predicts for the test rows.
 
-    Networks of all splits train in the same stacks. A model whose networks diverge on a split is missing there.
-
-    Args:
-        tell: called with the name of each member of a split after its fit.
+    Networks of all splits train in the same stacks. A model whose networks diverge on a split is missing there. `tell`
+    is called with the name of each member of a split after its fit.
     """
     if group.without:
         visible_columns = tuple(column for column in table.columns if column.name not in group.without)
@@ -183,7 +176,11 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
             about = {} if member.curves is None else {one: getattr(member, one) for one in _ABOUT}
             fitted[lines[name]] = Fitted(*both, **about)
     failures = fit.failures or {}
-    fitted |= {lines[name]: Fitted.failed(why, split) for name, why in failures.items() if name in lines}
+    fitted |= {
+        lines[name]: Fitted(np.full(len(split.test), np.nan), failure=why)
+        for name, why in failures.items()
+        if name in lines
+    }
     if PRIOR in lines and outcome.is_expanded:
         fitted[lines[PRIOR]] = _prior(table, split, fit.n_networks)
     blended = [by_name[one.name] for one in group.members if one.name in by_name and one.name != PRIOR]
@@ -212,7 +209,7 @@ def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
             warnings.simplefilter("ignore")
             predictions = _of_estimator(model, table, split)
     except Exception as error:  # noqa: BLE001 - whatever fails, other models can be fitted
-        return Fitted.failed(error_line(error), split)
+        return Fitted(np.full(len(split.test), np.nan), failure=error_line(error))
     return Fitted(predictions)
 
 

@@ -189,12 +189,9 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
 def _request_of_run(
     folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], *, trusts_code: bool, instead: str = ""
 ) -> Request:
-    """Return what a run was asked for, without its scikit-learn models. The table is read again.
-
-    Args:
-        trusts_code: whether networks that are code in a file may be built.
-        instead: what to do if something isn't in the folder; by default, how to train a model without the run.
-    """
+    """Return what a run was asked for, without its scikit-learn models. The table is read again. `trusts_code` says
+    whether networks that are code in a file may be built, `instead` what to do if something isn't in the folder; by
+    default, how to train a model without the run."""
     asked = stored["request"]
     options: dict[str, Any] = {"trusts_code": trusts_code, "instead": instead}
     design = settings_in(Design, asked["design"])

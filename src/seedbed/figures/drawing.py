@@ -86,11 +86,8 @@ _FORMATS: dict[str, Callable[..., str | bytes]] = {
 
 
 def _content(chart: Mapping[str, Any], suffix: str) -> bytes:
-    """Return a chart as the content of a file.
-
-    Raises:
-        OptionError: the limit of address space is too low. Drawing would end the process.
-    """
+    """Return a chart as the content of a file. OptionError if the limit of address space is too low for drawing, which
+    would end the process."""
     with contextlib.suppress(ImportError):  # Windows has no such limit
         import resource
 

@@ -395,11 +395,8 @@ def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats)
 def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, float]) -> Floats:
     """Return predictions for rows left out: probabilities [draw, row, class] or numbers [draw, row].
 
-    A row's draws are the networks that left it out. NaN fills up the draws of rows that were left out less often.
-
-    Args:
-        outputs: for rows left out [row, output, network]; NaN elsewhere.
-        scale: mean and deviation of a numeric target, if outputs are standardised.
+    A row's draws are the networks that left it out. NaN fills up the draws of rows that were left out less often, and
+    outputs [row, output, network] of rows that a network trained on.
     """
     there = np.isfinite(outputs[:, 0])
     place = there.cumsum(axis=1) - 1

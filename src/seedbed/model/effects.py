@@ -122,12 +122,8 @@ def _curve(
 
 
 def _means(model: Ensemble, place: int, grid: Floats, inputs: NDArray[np.float32], code: int) -> Floats:
-    """Return the networks' mean predictions if all rows have the same value of a column [value, network].
-
-    Args:
-        grid: the values, as a `Column` has them [value].
-        inputs: of the rows, or of some of them [row, input].
-    """
+    """Return the networks' mean predictions [value, network] if all rows, whose inputs are given [row, input], have the
+    same value of a column, by its values as a `Column` has them [value]."""
     of_column, changed = model.inputs_of_column(place, grid)
 
     def mean(value: NDArray[np.float32]) -> Floats:

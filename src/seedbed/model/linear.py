@@ -47,11 +47,8 @@ def fit_regression(data: TreeData) -> FittedMember:
 
 
 def _fitted(data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[Floats]) -> FittedMember:
-    """Return linear models with weights [network, output, input] and biases [network, output].
-
-    Args:
-        of_test: of each network, the outputs [row, output] for the rows that it leaves out, or [output].
-    """
+    """Return linear models with weights [network, output, input] and biases [network, output]; `of_test` has the
+    outputs of each network for the rows that it leaves out [row, output], or [output]."""
     states = {"0.weight": weights.astype(np.float32), "0.bias": biases.astype(np.float32)}
     return FittedMember(MLP(), states, data.left_out(of_test))
 

@@ -119,8 +119,6 @@ class Outcome:
         """Whether networks train on other rows than the table's, see `expanded`."""
         return self.learns != self.task
 
-    # Rows
-
     def n_outputs(self, labels: Sequence[str]) -> int:
         """Return the outputs of a network: a logit of the second of two labels, a logit per class, or a number."""
         return len(labels) if len(labels) > 2 else 1
@@ -163,8 +161,6 @@ class Outcome:
     def columns(self, fitted: FittedModel) -> list[str]:
         """Return columns of the table, beside the target, that a model doesn't need."""
         return []
-
-    # Outputs
 
     def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
         """Return probabilities [..., class] or numbers [...] of outputs [..., output]; `scale` is the mean and the
@@ -222,8 +218,6 @@ class Outcome:
         for another shape, or numbers that aren't finite."""
         raise NotImplementedError
 
-    # Options
-
     def refuse(self, what: str, hint: str = "Leave it out.") -> None:
         """Raise OptionError for what can't be combined with this outcome; it is for classes and numbers."""
 
@@ -244,8 +238,6 @@ class Outcome:
 
     def check_sets(self, *, per_class: bool) -> None:
         """Raise OptionError if there are no prediction sets, or no classes for `per_class`."""
-
-    # Words
 
     def always(self, labels: Mapping[str, int]) -> str:
         """Return what the prior does, by the rows of each label."""

@@ -40,8 +40,7 @@ class Address:
             message = f"the token has {len(self.token)} characters, or some that aren't ASCII letters, digits or signs"
             raise OptionError(message, "Give at least 16 characters, such as the output of: openssl rand -hex 16")
         if self.host in ("0.0.0.0", "::") and not self.names:
-            message = f"{self.host} is every address of this machine, so the server's name must be given"
-            raise OptionError(message, "Give one or several names with --allow-host.")
+            raise OptionError(f"{self.host} is every local address", "Give one or several names with --allow-host.")
         for name in self.names:
             if not re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?", name, re.IGNORECASE):
                 raise OptionError(f"'{name}' is not a host name", "Give a name or an address, perhaps with a port.")
@@ -87,9 +86,8 @@ def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Ite
         bound = socket.create_server((host, address.port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, UnicodeError) as error:
         reason = str(getattr(error, "strerror", error)).partition(" (while")[0]
-        message = f"can't listen on {host}, port {address.port} ({reason})"
         hint = "Give an address of this machine with --host, or another --port, 0 for any that is free."
-        raise OptionError(message, hint) from None
+        raise OptionError(f"can't listen on {host}, port {address.port} ({reason})", hint) from None
     with bound:
         port, waits = bound.getsockname()[1], dict[Any, Any]()
         config = uvicorn.Config(
