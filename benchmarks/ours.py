@@ -11,7 +11,7 @@ from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.reading import table_from_arrays
 from seedbed.data.splits import repeated_folds
 from seedbed.networks.candidate import parse_candidate
-from seedbed.settings.design import Engine
+from seedbed.settings.design import EngineName
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import source_of
 from seedbed.training.data import TrainingData, counted_rows
@@ -24,7 +24,7 @@ from seedbed.training.stack import Chunk
 _CHUNKS_A_CORE = 4
 
 
-def one_core(task: Task, *, engine: Engine) -> Contender:
+def one_core(task: Task, *, engine: EngineName) -> Contender:
     """All networks on one split, as `train_many` does it."""
     return _one_chunk(task, _one_split(task.rows), engine)
 
@@ -68,19 +68,21 @@ def all_cores(task: Task) -> Contender:
     )
 
 
-def _one_chunk(task: Task, data: TrainingData, engine: Engine) -> Contender:
+def _one_chunk(task: Task, data: TrainingData, engine: EngineName) -> Contender:
     size = _full_size(task, data, engine)
     (chunk,) = _plan(task, data, size, engine)
     train_chunk(chunk)
     return Contender(lambda: timed(lambda: train_chunk(chunk), networks=size), f"one chunk of {size} networks")
 
 
-def _full_size(task: Task, data: TrainingData, engine: Engine) -> int:
+def _full_size(task: Task, data: TrainingData, engine: EngineName) -> int:
     """How many networks the planner puts into a chunk when there are more than enough."""
     return len(_plan(task, data, 5000, engine)[0].seeds)
 
 
-def _plan(task: Task, data: TrainingData, n_networks: int, engine: Engine, *, device: str = "cpu") -> tuple[Chunk, ...]:
+def _plan(
+    task: Task, data: TrainingData, n_networks: int, engine: EngineName, *, device: str = "cpu"
+) -> tuple[Chunk, ...]:
     if engine == "native" and kernel("float32").library is None:
         raise UnavailableError("no C++ compiler")
     build = source_of(parse_candidate(task.candidate).architecture, data.X.shape[1], 1)

@@ -100,6 +100,7 @@ def test_the_first_screen_shows_the_advised_model_and_its_expected_score(page: A
     assert all(p.bounding_box()["height"] < 85 for p in answer.locator("p").all())  # three lines
 
 
+@pytest.mark.slow
 def test_the_forest_plot_is_drawn_at_the_numbers(page: Any, summary: Any):
     found = {one["candidate"]: one["difference"] for one in summary["verdicts"] if one["candidate"] != "prior"}
     rows = {row.locator("th").inner_text().split(" (")[0]: row for row in page.locator(".glance tbody tr").all()}
@@ -115,6 +116,7 @@ def test_the_forest_plot_is_drawn_at_the_numbers(page: Any, summary: Any):
         assert line["x"] <= middle(name, "dot") <= line["x"] + line["width"]
 
 
+@pytest.mark.slow
 def test_a_term_is_explained_on_hover_by_keyboard_and_by_tap(page: Any):
     word, tip = page.locator("#answer .term").first, page.locator("#tip")
     assert not tip.is_visible()
@@ -129,6 +131,7 @@ def test_a_term_is_explained_on_hover_by_keyboard_and_by_tap(page: Any):
         assert not tip.is_visible()
 
 
+@pytest.mark.slow
 def test_a_candidate_is_hidden_and_shown_in_all_charts(page: Any):
     assert page.locator(LINES).count() == 6
     page.get_by_label("relu:8", exact=True).uncheck()
@@ -141,6 +144,7 @@ def test_a_candidate_is_hidden_and_shown_in_all_charts(page: Any):
     assert "relu:8" in read_out(page)
 
 
+@pytest.mark.slow
 def test_the_values_under_the_cursor_equal_the_data(page: Any, summary: Any):
     page.locator("[data-chart=curves]").scroll_into_view_if_needed()
     first, second = boxes(page)
@@ -161,6 +165,7 @@ def test_the_values_under_the_cursor_equal_the_data(page: Any, summary: Any):
         assert at[0] == pytest.approx(at[1], abs=1) == pytest.approx(epoch / 59 * second["width"], abs=2)
 
 
+@pytest.mark.slow
 def test_the_cursor_moves_by_keyboard(page: Any):
     page.locator("#at").focus()
     before = read_out(page)
@@ -173,6 +178,7 @@ def test_the_cursor_moves_by_keyboard(page: Any):
     page.wait_for_function(f'document.querySelectorAll("{LINES}").length === 4')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
     open_page: Callable[..., Any], written: Path, scheme: Any
@@ -193,6 +199,7 @@ def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
     assert "relu:8" in page.locator(".paper").inner_text()  # whose colour is which
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_the_screen_of_a_phone(open_page: Callable[..., Any], written: Path):
     page = unfolded(open_page(written, width=375, height=700))
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
@@ -203,6 +210,7 @@ def test_nothing_is_wider_than_the_screen_of_a_phone(open_page: Callable[..., An
     assert first["width"] > 220
 
 
+@pytest.mark.slow
 def test_every_chart_has_a_table_of_its_numbers(page: Any):
     for place in page.locator("details.numbers").all():
         place.locator("summary").click()
@@ -211,6 +219,7 @@ def test_every_chart_has_a_table_of_its_numbers(page: Any):
     assert page.locator("#readout tbody tr").count() == 3
 
 
+@pytest.mark.slow
 def test_printed_pages_contain_the_numbers(page: Any):
     assert page.pdf().startswith(b"%PDF")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -231,6 +240,7 @@ def test_each_kind_of_run_has_a_page_that_works(
     assert page.locator("#readout tbody tr").count() >= 1
 
 
+@pytest.mark.slow
 def test_names_are_escaped(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any):
     name = "<img src=x onerror=alert(1)>'\"].</script>{{7*7}}"
     text = re.sub(r'"relu:8"', lambda _: json.dumps(name), json.dumps(summary))

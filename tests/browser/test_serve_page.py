@@ -104,6 +104,7 @@ def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, addr
     assert widths == pytest.approx(100 * reported, abs=0.06)
 
 
+@pytest.mark.slow
 def test_the_page_shows_how_the_prediction_changes_with_one_column(visit, address, model):
     page = visit(address)
     assert not page.is_visible("#what-if")
@@ -132,6 +133,7 @@ def test_the_page_shows_how_the_prediction_changes_with_one_column(visit, addres
     assert all(words in page.inner_text("#varied") for words in each)
 
 
+@pytest.mark.slow
 def test_anomalies_are_flagged_and_refusals_are_shown(visit, address):
     page = visit(address, expect="422")
     page.get_by_label("size").fill("900")
@@ -154,6 +156,7 @@ def test_anomalies_are_flagged_and_refusals_are_shown(visit, address):
     assert page.get_by_label("smokes").input_value() == "no"
 
 
+@pytest.mark.slow
 def test_text_of_the_model_is_escaped(visit, address):
     page = visit(address)
     page.get_by_label("<b>town</b>").select_option(HOSTILE)
@@ -161,6 +164,7 @@ def test_text_of_the_model_is_escaped(visit, address):
     assert page.query_selector_all("img, b") == []
 
 
+@pytest.mark.slow
 def test_warnings_stand_first_and_no_name_reverses_text_or_is_lost(visit):
     rows = np.random.default_rng(0).normal(size=(60, 2))
     frame = pd.DataFrame({"__proto__": rows[:, 0], "a\u202eb": rows[:, 1], "y": rows.sum(axis=1).round(3)})
@@ -179,6 +183,7 @@ def test_warnings_stand_first_and_no_name_reverses_text_or_is_lost(visit):
         page.wait_for_selector("#varied[data-column=__proto__] polyline")
 
 
+@pytest.mark.slow
 def test_survival_is_shown_until_each_time(visit):
     rng = np.random.default_rng(1)
     days = rng.exponential(50, 120).round() + 1
@@ -196,6 +201,7 @@ def test_survival_is_shown_until_each_time(visit):
     assert "Probability of no died until" in varied
 
 
+@pytest.mark.slow
 def test_the_page_can_only_connect_to_its_server(visit, address):
     page = visit(address, expect="Content Security Policy")
     assert page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)") == "TypeError"
@@ -203,6 +209,7 @@ def test_the_page_can_only_connect_to_its_server(visit, address):
     assert page.evaluate("window.clicked") is None
 
 
+@pytest.mark.slow
 def test_the_page_asks_for_a_token_and_does_not_store_it(visit, model):
     with serving(model, Address(port=0, token=TOKEN)) as guarded:
         page = visit(guarded, expect="401")
@@ -221,6 +228,7 @@ def test_the_page_asks_for_a_token_and_does_not_store_it(visit, model):
         assert page.is_visible("#entry")
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_the_screen_of_a_phone(visit, address):
     page = visit(address, width=390, height=800)
     predict(page)
@@ -228,6 +236,7 @@ def test_nothing_is_wider_than_the_screen_of_a_phone(visit, address):
     assert page.evaluate("document.querySelector('#size, #column-0').getBoundingClientRect().height") >= 40
 
 
+@pytest.mark.slow
 def test_every_field_has_a_label_and_works_with_the_keyboard(visit, address):
     page = visit(address)
     unnamed = "all => all.filter(one => !one.labels || one.labels.length !== 1).length"

@@ -131,6 +131,7 @@ def test_a_query_is_required_and_a_table_refused(refusal):
     assert "has no table to choose" in refusal("postgresql://me@localhost/x", table="beds").message
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_times_out(refusal):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -140,6 +141,7 @@ def test_a_server_that_never_answers_times_out(refusal):
     assert "timeout expired" in error.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query", ["SELECT pg_sleep(60)::text AS a", "SELECT pg_sleep(i / 9)::text FROM generate_series(1, 99) AS i"]
 )

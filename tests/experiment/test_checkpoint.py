@@ -214,6 +214,7 @@ def test_models_beside_a_lambda_are_fitted_again_because_its_code_is_unknown(cut
     assert len(fitted) == 2 + 3
 
 
+@pytest.mark.slow
 @pytest.mark.few(1)
 @pytest.mark.product
 @pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed between"])

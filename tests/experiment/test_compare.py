@@ -16,6 +16,7 @@ from seedbed.networks.draws import derive
 from seedbed.training.torch.modules import started_module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["tanh:4", "network-1"])
 def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(small, arrays, words):
     given = {"recipe": "default", "epochs": 6, "lr": 0.05, "batch_size": 0, "n_networks": 8}

@@ -93,6 +93,7 @@ def run(tmp_path):
     return compare
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.usefixtures("plain_charts")
 def test_every_network_that_can_be_stored_is_made_again_from_the_folder(run, tmp_path):
@@ -106,6 +107,7 @@ def test_every_network_that_can_be_stored_is_made_again_from_the_folder(run, tmp
         model_plan_from(tmp_path, "own@lr=0.1").fit()
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.usefixtures("plain_charts")
 def test_a_folder_of_before_gets_its_request_from_the_same_call_which_trains_nothing(run, tmp_path, monkeypatch):

@@ -35,6 +35,7 @@ def test_the_version_of_the_grammar_is_one_that_vl_convert_draws(chart):
     assert chart["$schema"].startswith(f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE}.")
 
 
+@pytest.mark.slow
 def test_the_page_requests_no_external_file(chart, tmp_path):
     page = save_chart(chart, tmp_path / "curves.html").read_text("utf-8")
     markup = re.sub(r"(<script[^>]*>).*?</script>", r"\1", page, flags=re.DOTALL)

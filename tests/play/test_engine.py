@@ -58,6 +58,7 @@ RUN = """async (document, request) => {
 }"""
 
 
+@pytest.mark.slow
 @pytest.mark.few(1)
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("task", TASKS)

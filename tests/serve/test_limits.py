@@ -155,6 +155,7 @@ def test_slow_headers_time_out(port):
     assert (status_of(answer), time.perf_counter() - started < 9) == ([], True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [b"", b"\r\n\r\n", b"G"])
 def test_a_connection_without_a_request_is_closed(port, first):
     started = time.perf_counter()
@@ -180,6 +181,7 @@ def test_a_slow_or_missing_body_times_out(port):
     assert time.perf_counter() - started < 8
 
 
+@pytest.mark.slow
 def test_the_body_of_a_refused_request_is_not_read_for_long(port):
     started = time.perf_counter()
     head = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 999999\r\n\r\n".encode()
@@ -225,6 +227,7 @@ def test_an_upgrade_to_a_websocket_is_refused(patient):
     assert status_of(answer)[:1] in ([200], [])
 
 
+@pytest.mark.slow
 def test_the_number_of_open_connections_is_limited(port):
     ask_once = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     with contextlib.ExitStack() as stack:

@@ -49,6 +49,7 @@ POSITIVE, NEGATIVE = schemathesis.GenerationMode.POSITIVE, schemathesis.Generati
 SLOW = [pytest.param(one, POSITIVE, marks=pytest.mark.slow) for one in ("cost", "died")]
 
 
+@pytest.mark.slow
 @pytest.mark.few(1)
 @pytest.mark.parametrize(("target", "mode"), [("grade", POSITIVE), ("ill", NEGATIVE), *SLOW])
 def test_documented_requests_get_documented_answers_and_others_are_refused(fitted, target, mode):
