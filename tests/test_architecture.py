@@ -31,8 +31,8 @@ BUDGETS = {
     "outcomes/": 732,
     "networks/": 1777,
     "play/": 251,
-    "report/": 2539,
-    "serve/": 450,
+    "report/": 2538,
+    "serve/": 447,
     "settings/": 534,
     "training/": 4149,
 }

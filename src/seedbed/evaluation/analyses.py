@@ -23,7 +23,7 @@ class Subgroup:
 
     `scores` have the interval of one score alone. `calibration` is the mean prediction minus the mean of what was
     observed: of two classes the probability of the positive one, of several that of the predicted class, otherwise the
-    number. Its intervals hold together for all subgroups, those of verdicts for all models and subgroups."""
+    number. Its intervals are for all subgroups at once, those of verdicts for all models and subgroups."""
 
     name: str
     n_rows: int
@@ -43,7 +43,7 @@ class Gap(Difference):
     loss.
 
     The rule is `no_practical_difference` if the interval lies within the margin, else `differs` if it excludes 0, else
-    `cannot_tell`. Intervals hold together for all models and subgroups; p-values are two-sided, alone and after Holm.
+    `cannot_tell`. Intervals are for all models and subgroups at once; p-values are two-sided, alone and after Holm.
     """
 
     candidate: str
@@ -78,7 +78,7 @@ _DRAWS, _LEVEL = 1000, 0.9
 @dataclass(frozen=True, kw_only=True)
 class TrainingSize:
     """The losses of models that are trained on `n_train` rows, on average over the splits, each with the interval of
-    one model alone; and verdicts against the reference, whose intervals hold together at each size."""
+    one model alone; and verdicts against the reference, whose intervals are for all models at once at each size."""
 
     n_train: int
     losses: Mapping[str, Interval]

@@ -119,8 +119,8 @@ def decide_all(
 ) -> tuple[Verdict, ...]:
     """Return the verdict on each pair of candidates that has an estimate.
 
-    The rules follow the intervals, which hold together at the level of the estimates. P-values are adjusted after Holm
-    (1979). The two may disagree at the edge. An estimate that is a comparison of its own is left out of both.
+    The rules follow the intervals, all at once at the level of the estimates. P-values are adjusted after Holm (1979).
+    The two may disagree at the edge. An estimate that is a comparison of its own is left out of both.
 
     Args:
         opened: the metric, its margin, the task, and how many attempts were discarded.

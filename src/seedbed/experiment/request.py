@@ -189,7 +189,7 @@ def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
 def _request_of_run(
     folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], *, trusts_code: bool, instead: str = ""
 ) -> Request:
-    """Return what a run was asked for, without its scikit-learn models. The table is read again. `trusts_code` says
+    """Return the request of a run, without its scikit-learn models. The table is read again. `trusts_code` says
     whether networks that are code in a file may be built, `instead` what to do if something isn't in the folder; by
     default, how to train a model without the run."""
     asked = stored["request"]

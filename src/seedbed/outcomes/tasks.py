@@ -11,6 +11,6 @@ from seedbed.outcomes.time_to_event import Survival
 OUTCOMES: dict[Task, Outcome] = {one.task: one for one in (BINARY, Multiclass(), Number(), Survival())}
 
 
-def outcome_of(task: Task) -> Outcome:
-    """Return the outcome of a task."""
-    return OUTCOMES[task]
+def outcome_of(task: Task | None) -> Outcome:
+    """Return the outcome of a task; of scores whose task isn't known (None), that of two labels."""
+    return OUTCOMES[task or "binary"]

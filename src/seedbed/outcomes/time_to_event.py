@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,14 +47,13 @@ class Survival(Outcome):
         event's if it came in this interval; an interval in whose first half a row was censored doesn't count. By
         default there are at most eight intervals, which end at quantiles of the times of events."""
         durations, follow_up, events = _followed(rows)
-        clock = clock_of(durations, events, follow_up.horizon) if like is None else like.clock
-        follow_up = FollowUp(follow_up.time, follow_up.horizon, clock, follow_up.start, follow_up.unit)
+        follow_up = replace(follow_up, clock=like.clock if like else clock_of(durations, events, follow_up.horizon))
         last = interval_of(durations, follow_up.cuts)
-        n_intervals = last + (events | (passed_at(durations, clock) - last >= 0.5))
+        n_intervals = last + (events | (passed_at(durations, follow_up.clock) - last >= 0.5))
         of_row = np.repeat(np.arange(len(durations)), n_intervals)
         interval = np.arange(len(of_row)) - np.repeat(np.cumsum(n_intervals) - n_intervals, n_intervals)
         target = (events[of_row] & (interval == last[of_row])).astype(np.int64)
-        levels = tuple(str(number + 1) for number in range(len(follow_up.cuts)))
+        levels = tuple(map(str, range(1, len(follow_up.cuts) + 1)))
         return Expansion(of_row, "interval", levels, interval, target, follow_up)
 
     def columns(self, fitted: FittedModel) -> list[str]:

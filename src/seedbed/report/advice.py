@@ -147,8 +147,7 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         score = measure(metric.name, deciding.mean)
         yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
         return
-    in_words = outcome_of(conclusion.task).in_words if conclusion.task else ""
-    if in_words == "mae" and "mae" in scores:
+    if outcome_of(conclusion.task).in_words == "mae" and "mae" in scores:
         error = conclusion.expected_score(name, "mae")
         if _has_interval(error):
             value, interval = range_words("mae", error).rsplit(" (", 1)
@@ -212,7 +211,7 @@ def _in_percent(score: Score, rows: str) -> str:
 def rare_label(conclusion: Conclusion) -> str:
     """Return the rarer of two labels if it has less than a tenth of the rows, else an empty text: predicting the other
     label is then right in over nine rows of ten, so accuracy says little."""
-    if not outcome_of(conclusion.task or "regression").has_threshold or (conclusion.majority_share or 0.0) <= 1 - _RARE:
+    if not outcome_of(conclusion.task).has_threshold or (conclusion.majority_share or 0.0) <= 1 - _RARE:
         return ""
     if not all("recall" in candidate.scores for candidate in conclusion.candidates):
         return ""
@@ -239,7 +238,7 @@ def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         yield f"{longer} may tell {use} from {rival}"
         return
     factor = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
-    to_tell = f"to tell {use} from {outcome_of(conclusion.task or 'binary').prior_name if rival == 'prior' else rival}"
+    to_tell = f"to tell {use} from {outcome_of(conclusion.task).prior_name if rival == 'prior' else rival}"
     in_all = f" in all (you have {conclusion.plan.sample_of or n:,})" if n else ""
     if size > margin:
         yield f"{_rows(n, factor)}{in_all} {to_tell}, if they differ as much as it looks"
@@ -306,7 +305,7 @@ def untrained_candidates(conclusion: Conclusion) -> set[str]:
 
 def guessing_words(conclusion: Conclusion) -> str:
     """Return what the baseline `prior` does."""
-    return outcome_of(conclusion.task or "binary").always(conclusion.labels)
+    return outcome_of(conclusion.task).always(conclusion.labels)
 
 
 def group_by_first(pairs: Iterable[tuple[_Key, _Item]]) -> dict[_Key, list[_Item]]:

@@ -304,7 +304,7 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
     if few := next((group.reason for group in groups.subgroups if group.reason), ""):
         yield f"No verdict: {few}."
     if any(group.verdicts for group in groups.subgroups):
-        what = outcome_of(conclusion.task or "regression").offset(conclusion.target or "", [*conclusion.labels])
+        what = outcome_of(conclusion.task).offset(conclusion.target or "", [*conclusion.labels])
         yield f"Predicted - observed: {what}."
         level = f"{100 * (1 - conclusion.alpha):g}%"
         yield (

@@ -92,7 +92,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
 
 def _names_of_other_scores(conclusion: Conclusion) -> list[str]:
     """Return the scores that are shown in any case, if they are known."""
-    names = ("roc_auc", "recall") if rare_label(conclusion) else outcome_of(conclusion.task or "binary").shown
+    names = ("roc_auc", "recall") if rare_label(conclusion) else outcome_of(conclusion.task).shown
     return [name for name in names if all(name in candidate.scores for candidate in conclusion.candidates)]
 
 

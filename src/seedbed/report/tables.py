@@ -203,7 +203,7 @@ def score_table(conclusion: Conclusion) -> NumberTable:
     """Return all scores with their intervals, the best model first, and for networks how they were trained."""
     names = list(conclusion.candidates[0].scores)
     trained = any(candidate.epochs is not None for candidate in conclusion.candidates)
-    score = outcome_of(conclusion.task or "binary").of_training
+    score = outcome_of(conclusion.task).of_training
     columns = ["", *(find_metric(name).words for name in names)]
     columns += [f"training {find_metric(score).words}", "epochs", "parameters"] if trained else []
     rows = []

@@ -94,9 +94,7 @@ class Predictor:
             while self._waiting and len(batch) < _MOST_IN_BATCH and (not batch or len(self._waiting[0][0]) <= left):
                 batch.append(self._waiting.popleft())
                 left -= len(batch[-1][0])
-            batch = [
-                (body, answer) for body, answer in batch if answer.set_running_or_notify_cancel()
-            ]  # it may be late
+            batch = [one for one in batch if one[1].set_running_or_notify_cancel()]  # it may be late
             for (_, answer), reply in zip(batch, self._answers([body for body, _ in batch]), strict=True):
                 answer.set_result(reply)
 
@@ -117,9 +115,8 @@ class Predictor:
             if isinstance(error, SeedbedError):
                 return [refusal(422, error.code, error.message, error.hint)]
             if isinstance(error, msgspec.ValidationError):
-                return [
-                    refusal(422, "rows", str(error), "Give each row every column of the model; null means unknown.")
-                ]
+                hint = "Give each row every column of the model; null means unknown."
+                return [refusal(422, "rows", str(error), hint)]
             if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
                 return [refusal(400, "json", f"the body isn't JSON: {error}", 'Send {"rows": [{"COLUMN": VALUE}]}.')]
             print(visible("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # not for clients
