@@ -188,7 +188,7 @@ def test_compare_with_json_prints_only_the_written_document_and_its_progress_on_
     assert document == {key: value for key, value in kept.items() if key != "curves"} | {"files": document["files"]}
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
-    assert document["schema_version"] == 6
+    assert document["schema_version"] == 7
     assert done.err.startswith("2 models on 3 train/test splits")
     assert [line for line in done.err.splitlines() if re.fullmatch(r"\d+ of 6 fits\b.*", line)]
 
@@ -250,6 +250,8 @@ def test_a_worse_candidate_fails_the_run_with_the_option_also_with_json(call, he
     assert (again.status, again.err.startswith("seedbed: ")) == (1, True)
     assert [one["rule"] for one in strict(again.out)["verdicts"]] == ["worse"]
     assert call("compare", table(n_rows=120), *RACE).status == 0
+    likely = call("compare", table(n_rows=120), *RACE, "--alpha", "1e-9", "--fail-if-worse", BAD)
+    assert (likely.status, "likely worse" in likely.out) == (0, True)
 
 
 @pytest.mark.slow

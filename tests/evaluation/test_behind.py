@@ -59,12 +59,8 @@ def plainly(losses, margin=0.005, alpha=0.05):
         small = mean[i] + student.ppf(1 - alpha / 2, folds - 1) * se[i] * root < margin
         low, high = mean[i] - c * se[i], mean[i] + c * se[i]
         low = max(low, 0) if i in worse else min(low, 0)
-        rows[str(i)] = (
-            mean[i],
-            low,
-            high,
-            "no_practical_difference" if small else "worse" if i in worse else "cannot_tell",
-        )
+        alone = "likely_worse" if student.cdf(mean[i] / se[i], df) >= 0.95 else "cannot_tell"
+        rows[str(i)] = (mean[i], low, high, "no_practical_difference" if small else "worse" if i in worse else alone)
     return rows
 
 
@@ -152,6 +148,20 @@ def test_what_helps_is_adjusted_for_the_number_of_questions():
     assert found[0].low >= 0 >= found[2].high
     (alone,) = contrasts(losses, questions[:1])
     assert alone.p_adjusted < found[0].p_adjusted
+
+
+def test_something_likely_helps_or_hurts_from_a_probability_alone_of_97_5_percent():
+    values = 0.01 * np.tile([1.0, -1.0], 15).reshape(3, 10)
+    se = values.std(ddof=1) * np.sqrt(1 / 30 + 1 / 9)
+    others = [(f"other {i}", f"other {i}", ("plain",)) for i in range(9)]
+    for t, verdict in ((2.05, "can't tell"), (2.15, "likely helps"), (-2.15, "likely hurts"), (4, "helps")):
+        assert (student.cdf(abs(t), DEGREES[3]) >= 0.975) == (verdict != "can't tell")
+        losses = {"plain": values, "it": np.full((3, 10), -t * se)} | {name: values for name, *_ in others}
+        found, *_ = contrasts(losses, [("it", "it", ("plain",)), *others])
+        assert found.verdict == verdict
+    # Of several references, it has to be likely better than each.
+    losses = {"auto": values, "a": 2 * values + 2.15 * se, "b": 2 * values + 2.05 * se}
+    assert [contrasts(losses, [("", "auto", of)])[0].verdict for of in ("a", "ab")] == ["likely helps", "can't tell"]
 
 
 def test_blending_helps_only_if_it_is_better_than_every_single_model():

@@ -8,7 +8,7 @@ import pytest
 from seedbed.evaluation.conclusion import Evidence, conclude, outlook
 from seedbed.evaluation.estimates import corrected_t
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary
-from seedbed.evaluation.verdicts import fold_differences
+from seedbed.evaluation.verdicts import SHORT, fold_differences
 
 
 def concluded(runs, reference="linear:5", **changes):
@@ -44,7 +44,7 @@ def test_without_a_named_reference_models_are_compared_with_the_recommended_one(
     assert {one.candidate for one in found.verdicts} == set(found.ranking[1:])
     assert found.rivals == ()
     assert found.behind == found.verdicts
-    assert {one.rule for one in found.verdicts} <= {"worse", "no_practical_difference", "cannot_tell"}
+    assert {one.rule for one in found.verdicts} <= {"worse", "likely_worse", "no_practical_difference", "cannot_tell"}
 
 
 def test_with_a_named_reference_the_recommendation_is_the_same():
@@ -82,7 +82,8 @@ def test_a_run_may_stop_when_each_verdict_is_decided():
     assert [one.rule for one in clear.verdicts] == ["worse", "worse"]
     assert outlook(clear, 10) == "decided"
     assert outlook(concluded(repeated(1, prior=-0.1, worse=-0.1, close=-0.005)), 10) is None
-    for rule, stops in {"better": True, "no_practical_difference": True, "no_worse": False, "no_better": False}.items():
+    for rule in SHORT:
+        stops = rule in ("better", "better_by_margin", "worse", "no_practical_difference")
         changed = replace(clear, verdicts=tuple(replace(one, rule=rule) for one in clear.verdicts))
         assert (outlook(changed, 10) == "decided") == stops
     # Another model may still be as good as the recommended one.

@@ -169,11 +169,18 @@ def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
     for rule, loss, words in (
         ("cannot_tell", 0.01, "helps"),
         ("cannot_tell", -0.01, "can't tell"),
+        ("likely_worse", 0.01, "helps"),
+        ("likely_better", -0.01, "likely harms"),
         ("no_practical_difference", 0.01, "no difference that matters"),
         ("better", -0.01, "harms"),
     ):
         judged = replace(verdict, rule=rule, difference=-loss)
         (effect,) = effects_of(without, [judged], {verdict.candidate: gain})
+        assert effect.verdict == words
+    for wider, rule, words in ((2.0, "cannot_tell", "likely helps"), (9.0, "cannot_tell", "can't tell"),
+                               (9.0, "likely_worse", "likely helps")):  # fmt: skip
+        vague = replace(gain, low=-1.0, t=gain.t / wider)
+        (effect,) = effects_of(without, [replace(verdict, rule=rule, difference=-0.01)], {verdict.candidate: vague})
         assert effect.verdict == words
 
 

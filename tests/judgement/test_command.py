@@ -38,6 +38,14 @@ def test_the_exit_status_says_whether_a_candidate_is_better_or_worse(scores, csv
     assert status(csv(scores(repeats=5, folds=10, gain=gain)), option, "new") == expected
 
 
+@pytest.mark.parametrize(
+    ("gain", "option", "expected"), [(0.012, "--fail-unless-better", 1), (-0.01, "--fail-if-worse", 0)]
+)
+def test_what_is_only_likely_fails_or_passes_no_check(scores, csv, capsys, gain, option, expected):
+    assert status(csv(scores(repeats=5, folds=10, gain=gain)), option, "new") == expected
+    assert f"likely {'better' if gain > 0 else 'worse'}" in capsys.readouterr().out
+
+
 def test_seeds_on_one_split_fail_a_check_for_better(scores, csv):
     path = csv(scores(folds=1, seeds=20, gain=0.1))
     assert status(path, "--fail-unless-better", "new") == 1

@@ -87,7 +87,7 @@ def document(*candidates, metric="brier", plan=(), **changes):
     """What `Comparison.to_dict` returns; the ranking is the order of the given candidates."""
     names = [one["name"] for one in candidates if one["name"] != "prior"]
     return {
-        "schema_version": 6, "kind": "comparison", "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
+        "schema_version": 7, "kind": "comparison", "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
         "table": "heart_failure", "target": "DEATH_EVENT", "task": "binary", "n_rows": 1299, "n_features": 12,
         "labels": {"0": 882, "1": 417}, "majority_share": 0.679,
         "reference": candidates[0]["name"], "metric": METRICS[metric], "alpha": 0.05, "interval": "corrected",

@@ -44,7 +44,7 @@ def test_a_missing_run_is_refused_with_advice(tmp_path, place):
         ({"kind": "comparison"}, "isn't the summary"),
         ({"kind": "comparison", "schema_version": 3}, r"written by an older seedbed\. Run the same command again"),
         ({"kind": "comparison", "schema_version": 99}, r"written by a newer seedbed\. Run the same"),
-        ({"kind": "comparison", "schema_version": 6, "notes": []}, "lacks curves, lottery, seconds"),
+        ({"kind": "comparison", "schema_version": 7, "notes": []}, "lacks curves, lottery, seconds"),
     ],
 )
 def test_files_that_are_not_summaries_are_refused_with_the_reason(tmp_path, document, message):

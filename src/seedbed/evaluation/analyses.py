@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 
 from seedbed.errors import counted
+from seedbed.evaluation.behind import leaning
 from seedbed.evaluation.estimates import Difference, Estimate, Interval
 from seedbed.evaluation.metrics import percent, plain_number
-from seedbed.evaluation.verdicts import LOOKS, Rule, Verdict
+from seedbed.evaluation.verdicts import LIKELY_HELPS, LOOKS, Rule, Verdict
 from seedbed.typing import Floats
 
 GapRule = Literal["differs", "no_practical_difference", "cannot_tell"]
@@ -211,12 +212,16 @@ def _interval(values: Floats) -> Interval:
     return Interval(mean=median, low=low, high=high)
 
 
-ColumnVerdict = Literal["helps", "no difference that matters", "can't tell", "harms", "none"]
+ColumnVerdict = Literal[
+    "helps", "likely helps", "no difference that matters", "can't tell", "likely harms", "harms", "none"
+]
 
 _OF_RULE: dict[Rule, ColumnVerdict] = {
     "better_by_margin": "harms",
     "better": "harms",
     "worse": "helps",
+    "likely_better": "likely harms",
+    "likely_worse": "likely helps",
     "no_practical_difference": "no difference that matters",
 }
 
@@ -226,7 +231,8 @@ class ColumnEffect:
     """What leaving out one column, or several together, changes.
 
     They `harm` if the model without them is shown to be better, and `help` if it is shown to be worse, or if they are
-    shown to add something and the loss is above zero; `none` without a verdict. `loss` is that without them minus that
+    shown to add something and the loss is above zero. Where nothing is shown, one of these comparisons alone may say
+    that they likely do. `none` without a verdict. `loss` is that without them minus that
     with all columns, with the interval of the verdict. `adds` is what the model with all columns adds to the one
     without them (`columns.added`), with an interval that holds for all columns together; None where the metric isn't a
     squared error."""
@@ -285,7 +291,8 @@ def effects_of(
             if name in added:
                 gain = added[name]
                 effect = replace(effect, adds=gain.mean, adds_low=gain.low, adds_high=gain.high)
-                words = "helps" if gain.low > 0 and loss > 0 and words == "can't tell" else words
+                if loss > 0 and words in ("can't tell", "likely helps"):
+                    words = "helps" if gain.low > 0 else "likely helps" if leaning(gain, LIKELY_HELPS) > 0 else words
             effect = replace(effect, verdict=words, loss=loss, low=low, high=high)
         effects.append(effect)
     return tuple(sorted(effects, key=lambda effect: (effect.loss is None, -(effect.loss or 0.0))))

@@ -15,14 +15,14 @@ from typing import Literal
 import numpy as np
 
 from seedbed.evaluation.estimates import Difference, Estimate, holm, student_cdf, student_quantile
-from seedbed.evaluation.verdicts import Rule
+from seedbed.evaluation.verdicts import LIKELY, LIKELY_HELPS, OPEN, Rule
 from seedbed.typing import Floats
 
 # Degrees of freedom of s^2 over ten folds by the number of repeats: k - 1 for one repeat, else the lower ends of what
 # was measured. They never narrow the interval of two models, which has at least Student's quantile with k - 1.
 _DEGREES = {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
 
-ContrastVerdict = Literal["helps", "hurts", "no difference that matters", "can't tell"]
+ContrastVerdict = Literal["helps", "hurts", "likely helps", "likely hurts", "no difference that matters", "can't tell"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,8 @@ def steps_behind(
     The difference is the loss of the recommended model minus that of the other one, at most 0 if both have the same
     repeats. Its interval holds for all models together, the choice included; an end lies at 0 where the interval and
     the steps disagree, and at the margin where a test of its own has shown that the difference is below it. The rule is
-    worse, no_practical_difference or cannot_tell, and the p-value is below alpha where it would be worse without a
-    margin.
+    worse, no_practical_difference, cannot_tell or likely, see `graded`; the p-value is below alpha where it would be
+    worse without a margin.
 
     With p models left, itself included, the one with the largest t is worse if that exceeds the quantile for
     p (p - 1) / 2 pairs; the first that doesn't ends the steps. Intervals have the quantile for all pairs that contain
@@ -87,10 +87,27 @@ def steps_behind(
             half = -min(quantiles) * single.se
             estimate = replace(single, low=single.mean - half, high=single.mean + half, comparisons=pairs)
         low, high = estimate.low, min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
-        rule: Rule = "worse" if name in worse else "cannot_tell"
+        rule: Rule = "worse" if name in worse else graded("cannot_tell", single)
         if is_small(single, margin, alpha):
             rule, low, high = "no_practical_difference", max(low, -margin), min(high, margin)
         yield name, replace(estimate, low=low, high=high), rule, adjusted.get(name, max(last, alpha))
+
+
+def leaning(estimate: Estimate, threshold: float) -> int:
+    """Return the sign of a difference that has this probability of having it, by a comparison alone; else 0.
+
+    It is the one-sided probability of the corrected t, with the degrees of freedom of the spread over all repeats."""
+    t = estimate.t
+    probability = 1 - estimate.p / 2 if t is None else student_cdf(abs(t), _degrees(estimate))
+    return int(np.sign(estimate.mean)) if probability >= threshold else 0
+
+
+def graded(rule: Rule, estimate: Estimate) -> Rule:
+    """Return likely better or likely worse in place of a rule that leaves it open, where the difference leans enough.
+
+    This is no claim over all comparisons: among many equal models, one of them is likely worse more often."""
+    sign = leaning(estimate, LIKELY) if rule in OPEN else 0
+    return ("likely_better" if sign > 0 else "likely_worse") if sign else rule
 
 
 def is_small(estimate: Estimate, margin: float, alpha: float) -> bool:
@@ -112,7 +129,7 @@ def contrasts_of(
     """Return what helps, by a two-sided test of each contrast, together after Holm.
 
     A candidate with several references helps only if it is better than each of them, so its p is the largest one; the
-    difference shown is the smallest.
+    difference shown is the smallest. It likely helps if it is likely better than each of them alone.
 
     Args:
         questions: the thing, the candidate with it, and those without.
@@ -126,13 +143,14 @@ def contrasts_of(
             continue
         nearest = min(estimates, key=lambda one: estimates[one].mean)
         p = max(one.p if one.mean > 0 or len(estimates) == 1 else 1.0 for one in estimates.values())
-        rows.append((question, candidate, nearest, estimates[nearest], p))
+        leanings = {leaning(one, LIKELY_HELPS) for one in estimates.values()}
+        rows.append((question, candidate, nearest, estimates[nearest], leanings.pop() if len(leanings) == 1 else 0, p))
     adjusted = holm([p for *_, p in rows]).tolist()
     contrasts = []
-    for (question, candidate, reference, estimate, _), p in zip(rows, adjusted, strict=True):
+    for (question, candidate, reference, estimate, sign, _), p in zip(rows, adjusted, strict=True):
         half = -student_quantile(alpha / len(rows) / 2, estimate.df) * estimate.se
         low, high = estimate.mean - half, estimate.mean + half
-        verdict: ContrastVerdict = "can't tell"
+        verdict: ContrastVerdict = "likely helps" if sign > 0 else "likely hurts" if sign else "can't tell"
         if p < alpha:
             verdict = "helps" if estimate.mean > 0 else "hurts"
             low, high = (max(low, 0.0), high) if estimate.mean > 0 else (low, min(high, 0.0))

@@ -8,15 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from seedbed.evaluation.behind import contrasts_of, steps_behind
+from seedbed.evaluation.behind import contrasts_of, graded, steps_behind
 from seedbed.evaluation.estimates import Difference, Estimate, holm, p_better
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict
-from seedbed.evaluation.verdicts import Rule, Verdict, decide, opposite_share, rows_factor
+from seedbed.evaluation.verdicts import OPEN, Rule, Verdict, decide, opposite_share, rows_factor
 from seedbed.typing import Floats
 
-_OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell")
 _HARDLY = 0.1
 
 
@@ -120,7 +119,8 @@ def decide_all(
     """Return the verdict on each pair of candidates that has an estimate.
 
     The rules follow the intervals, all at once at the level of the estimates. P-values are adjusted after Holm (1979).
-    The two may disagree at the edge. An estimate that is a comparison of its own is left out of both.
+    The two may disagree at the edge. Open rules are `graded` by the comparison alone. An estimate that is a comparison
+    of its own is left out of both.
 
     Args:
         opened: the metric, its margin, the task, and how many attempts were discarded.
@@ -143,7 +143,7 @@ def decide_all(
         low, high = max(-largest, gain.low), min(largest, gain.high)
         factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=evidence.design)
         rows = None if n_rows is None or gain.se == 0 else n_rows * factor
-        rule, p = (decided or {}).get(pair) or (decide(low=low, high=high, margin=margin), adjusted[pair])
+        rule, p = (decided or {}).get(pair) or (graded(decide(low=low, high=high, margin=margin), gain), adjusted[pair])
         verdicts.append(
             Verdict(
                 candidate=pair[1],
@@ -179,7 +179,7 @@ def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | N
 
     It may if every verdict is `decided`, or if it takes more `rows` to decide those that are open, as more repeats
     would hardly narrow their intervals. A verdict is decided if it says better, worse or no difference that matters;
-    the other three rules are open. The verdicts on the rivals of the recommended model count as well. The run goes on
+    all other rules are open. The verdicts on the rivals of the recommended model count as well. The run goes on
     where nothing is judged, or a model in the ranking has no verdict yet. Repeats can't narrow the interval of locked
     rows. Groups need no rule of their own: they are whole in each fold.
 
@@ -190,7 +190,7 @@ def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | N
     judged_names = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
     if not judged_names or not judged_names.issuperset(conclusion.ranking):
         return None
-    undecided = [verdict for verdict in verdicts if verdict.rule in _OPEN]
+    undecided = [verdict for verdict in verdicts if verdict.rule in OPEN]
     if not undecided:
         return "decided"
     hardly = (one.held_out if one.spread is None else one.spread.narrowing(most) <= _HARDLY for one in undecided)

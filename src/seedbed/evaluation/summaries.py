@@ -25,7 +25,7 @@ from seedbed.evaluation.verdicts import Rule, Verdict
 Ended = Literal["", "decided", "rows", "time", "interrupted"]
 """Why a run ended before its last repeat, see `PlanSummary`."""
 
-SUMMARY_VERSION = 6
+SUMMARY_VERSION = 7
 """Schema version of the summaries that this version of seedbed writes and reads."""
 
 Task = Literal["binary", "multiclass", "regression", "survival"]

@@ -1,5 +1,5 @@
-"""Verdicts on candidates: seven rules in a fixed order, what they say in a few words, and the rows that would settle
-them."""
+"""Verdicts on candidates: seven strict rules in a fixed order and two likely ones, what they say in a few words, and
+the rows that would settle them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from seedbed.typing import Floats
 _POWER = 0.8  # the chance of deciding a difference of the margin
 _MOST = 1e9  # times narrower than the interval of these rows: more than that needs practically infinite rows
 
-Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell"]
+Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell",
+               "likely_better", "likely_worse"]  # fmt: skip
 
 SHORT: dict[Rule, str] = {
     "better_by_margin": "better",
     "better": "better",
     "worse": "worse",
+    "likely_better": "likely better",
+    "likely_worse": "likely worse",
     "no_practical_difference": "no difference that matters",
     "no_worse": "no worse",
     "no_better": "no better",
@@ -33,11 +36,17 @@ SHORT: dict[Rule, str] = {
 """Each rule in a few words, in the order in which verdicts are listed."""
 
 LOOKS: Mapping[str, str] = {"better_by_margin": "better", "better": "better", "worse": "worse"}
-"""The rules by which two models differ, and which way."""
+"""The strict rules by which two models differ, and which way."""
+
+OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell", "likely_better", "likely_worse")
+"""The rules that leave open whether two models differ."""
+
+LIKELY, LIKELY_HELPS = 0.95, 0.975
+"""The probability from which one comparison alone is called likely: of two models, and of what helps."""
 
 
 def decide(*, low: float, high: float, margin: float) -> Rule:
-    """Return the first of the seven rules that holds.
+    """Return the first of the seven strict rules that holds.
 
     Args:
         low, high: simultaneous interval of the improvement, in units of the loss; positive: the candidate is better.

@@ -13,7 +13,7 @@ from seedbed.data.frame import SERIOUS
 from seedbed.errors import command_line_options, counted, spell, spell_all
 from seedbed.evaluation.metrics import METRICS, Metric, find_metric, measure, plain_number
 from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Note, Score
-from seedbed.evaluation.verdicts import Verdict, count_range
+from seedbed.evaluation.verdicts import OPEN, Verdict, count_range
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.tables import range_words
 
@@ -221,7 +221,7 @@ def rare_label(conclusion: Conclusion) -> str:
 def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     """Yield how many rows would tell the recommended model from its next rival: predicting the same for every row if
     even that is open, else the best of those that may be as good."""
-    verdicts = {one.candidate: one for one in conclusion.behind if one.rule == "cannot_tell"}
+    verdicts = {one.candidate: one for one in conclusion.behind if one.rule in OPEN}
     use, open_ones = advice.use, [name for name in advice.others if name in verdicts]
     if not open_ones:
         yield "not needed to choose a model" + "; a full run makes it reliable" * is_first_look(conclusion)

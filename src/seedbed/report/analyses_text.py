@@ -59,6 +59,9 @@ def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> It
             "No matter",
             f"{label_words(same)}: leaving {'out one of them' if len(unimportant) > 1 else 'it out'} makes {same}",
         )
+    for verdict in ("likely helps", "likely harms"):
+        if verdict in of:
+            yield verdict.capitalize(), f"{label_words(verdict)}: one comparison alone says so at 95 %"
     if "can't tell" in of:
         yield "Can't tell", label_words("can't tell") + ": these rows don't decide it"
     source = {"named": "as requested", "default": "the default", "run": "the model that the comparison recommends"}

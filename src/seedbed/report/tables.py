@@ -16,6 +16,7 @@ from seedbed.errors import visible
 from seedbed.evaluation.estimates import Difference, Interval
 from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, percent, plain_number
 from seedbed.evaluation.summaries import Conclusion, Score
+from seedbed.evaluation.verdicts import OPEN
 from seedbed.outcomes.tasks import outcome_of
 
 _ALONE = "probability that it is better, alone"
@@ -230,7 +231,7 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
         cells = [*_improvement(metric, one), *_improvement(find_metric("accuracy"), accuracy)]
         single = one.held_out and one.seed_share is None and one.opposite_share in (0, 1)  # one run of each
         opposite = "" if single else f"{one.opposite_share:.0%}"
-        ends = one.rows_needed if one.rule in ("no_worse", "no_better", "cannot_tell") else None
+        ends = one.rows_needed if one.rule in OPEN else None
         rows_needed = "" if ends is None else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
         rows.append([one.candidate, *cells, percent(one.p_better), opposite, p_words(one.p_adjusted), rows_needed])
     places = [0, *(place for place in range(1, 9) if any(row[place] for row in rows))]

@@ -6,14 +6,17 @@ const MOST_DF = 9; // more random splits of the same rows are no more evidence t
 const FEWEST_GROUPS = 20; // as in seedbed compare; seedbed judge sees scores alone
 const MARGIN = 0.01; // the difference that matters: one point of accuracy, or 0.01 of R2
 const ALPHA = 0.05;
+const LIKELY = 0.95; // the one-sided probability from which an open rule is called likely
 const POWER = 0.8;
 const WORDS = {
   better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no difference that matters",
   no_worse: "no worse", no_better: "no better", cannot_tell: "can't tell",
+  likely_better: "likely better", likely_worse: "likely worse",
 };
 const VERDICTS = {
   better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no_practical_difference",
   no_worse: "undecided", no_better: "undecided", cannot_tell: "undecided",
+  likely_better: "undecided", likely_worse: "undecided",
 };
 
 /** P(T <= t) of Student's t with a whole number of degrees of freedom. */
@@ -86,8 +89,8 @@ export function hasFewGroups({ groups }) {
  * @param {object} b the candidate
  * @returns {{verdict, rule, words, difference, low, high, rope, rowsFactor, rows_needed, splits, seeds}} `verdict`:
  *   better, worse, no_practical_difference or undecided, or null without two splits or with few groups; `rule` and `words`: the same as
- *   seedbed has it, which has two more rules for "undecided"; `difference`: of b minus a, with its 95 % interval; `rope`: the
- *   difference that matters; `rows_needed`: [low, high] where the rule is cannot_tell, else null; `seeds`: the fewest of a split
+ *   seedbed has it, which has four more rules for "undecided"; `difference`: of b minus a, with its 95 % interval; `rope`: the
+ *   difference that matters; `rows_needed`: [low, high] where the interval decides nothing, else null; `seeds`: the fewest of a split
  */
 export function judge(a, b) {
   const ours = splitScores(a), theirs = splitScores(b), rope = MARGIN;
@@ -111,8 +114,10 @@ export function judge(a, b) {
   const se = Math.sqrt(ofRows * (1 / n + share / (1 - share)) + noise / n), t = studentQuantile(1 - ALPHA / 2, df);
   const most = a.table.task === "regression" ? Infinity : 1;
   const low = Math.max(-most, difference - t * se), high = Math.min(most, difference + t * se);
-  const rule = ruleOf(low, high, rope), rowsFactor = (((t + studentQuantile(POWER, df)) * se) / rope) ** 2;
-  const needed = rule === "cannot_tell" ? [Math.ceil((rows * rowsFactor) / 2), Math.ceil(rows * rowsFactor * 2)] : null;
+  const strict = ruleOf(low, high, rope), rowsFactor = (((t + studentQuantile(POWER, df)) * se) / rope) ** 2;
+  const isLikely = VERDICTS[strict] === "undecided" && studentCdf(Math.abs(difference) / se, df) >= LIKELY;
+  const rule = isLikely ? (difference > 0 ? "likely_better" : "likely_worse") : strict;
+  const needed = strict === "cannot_tell" ? [Math.ceil((rows * rowsFactor) / 2), Math.ceil(rows * rowsFactor * 2)] : null;
   return {
     verdict: VERDICTS[rule], rule, words: WORDS[rule], difference, low, high, rope, rowsFactor, rows_needed: needed,
     splits: n, seeds,
