@@ -31,6 +31,7 @@ SCORES: dict[Task, tuple[str, ...]] = {
 }
 """The scores of a candidate, by task."""
 
+_TINY = 1e-12
 _RESAMPLES = ((5_000, 2000), (200_000, 500), (np.inf, 200))
 """(rows, resamples): how many resamples a bootstrap of up to so many rows has. With more rows a resample takes longer
 and the interval is narrower. With 200 its ends are off by a fifth of a standard error, about 0.0002 of an AUC."""
@@ -57,6 +58,7 @@ class Result:
         kind: as in `CandidateSummary`.
         description: what it is, in a few words; empty if that isn't known.
         failure: why it can't be fitted on some splits; else empty.
+        parts: of a blend, the mean weight of each model, the largest first.
         durations, follow_up: of survival, the time under observation [row] and the horizon.
     """
 
@@ -73,6 +75,7 @@ class Result:
     kind: str = "predictions"
     description: str = ""
     failure: str = ""
+    parts: Mapping[str, float] = field(default_factory=dict)
     durations: npt.NDArray[np.float64] | None = None
     follow_up: FollowUp | None = None
     _losses: dict[tuple[str, bool], Floats] = field(default_factory=dict, init=False)
@@ -225,6 +228,7 @@ class Result:
             finite=self.finite,
             networks=1 if self.singles is None else self.singles.shape[1],
             repeats=len(self.predictions),
+            parts=self.parts,
             scores=dict(self.scores) if whole else self.scores,
             confusion=self.confusion() if whole else None,
             calibration=self.calibration if whole else None,
@@ -267,11 +271,8 @@ def score(name: str, result: Result) -> Score:
     """
     metric = METRICS[name]
     if metric.skill_of is not None:
-        if result.outcome.is_number:
-            prior = 0.0 if result.target_variance is None else 1.0
-        else:
-            prior = prior_loss(metric.skill_of, result.target[result.tested], n_classes=result.n_classes)
-        if prior < 1e-12:  # the tested rows are of one class, or of one value
+        prior = loss_of_prior(metric.skill_of, result)
+        if prior is None:
             return Score(None)
         of = score(metric.skill_of, result)
         mean, low, high = (None if value is None else 1 - value / prior for value in (of.mean, of.high, of.low))
@@ -285,6 +286,16 @@ def score(name: str, result: Result) -> Score:
     if metric.greater_is_better:
         mean, low, high = (None if value is None else 1 - value for value in (mean, high, low))
     return Score(mean, low, high, fold_sd, spread_of(single.reshape(-1, single.shape[2]))[2])
+
+
+def loss_of_prior(metric: str, result: Result) -> float | None:
+    """Return the mean loss of predicting the class frequencies, the mean or the Kaplan-Meier estimate of the tested
+    rows; None if it is 0, as they are of one class, or of one value."""
+    if result.outcome.is_number and result.target_variance is None:
+        return None
+    truths = [result.target] if result.followed is None else result.followed.truths
+    loss = np.mean([prior_loss(metric, truth[result.tested], n_classes=result.n_classes or None) for truth in truths])
+    return float(loss) if loss >= _TINY else None
 
 
 def _loss_interval(metric: Metric, result: Result, losses: Floats) -> tuple[float | None, float | None]:

@@ -24,9 +24,9 @@ def asked(table, *words, baselines=()):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["relu:32,32", "relu:32"], [("deeper: a second layer", "relu:32,32", "relu:32")]),
+        (["relu:32,32", "relu:32"], [("a second layer", "relu:32,32", "relu:32")]),
         (["relu:8,8,8", "relu:8,8", "relu:8"],
-         [("deeper: a third layer", "relu:8,8,8", "relu:8,8"), ("deeper: a second layer", "relu:8,8", "relu:8")]),
+         [("a third layer", "relu:8,8,8", "relu:8,8"), ("a second layer", "relu:8,8", "relu:8")]),
         (["relu:8", "relu:64", "relu:16"],
          [("16 units, not 8", "relu:16", "relu:8"), ("64 units, not 16", "relu:64", "relu:16")]),
         (["linear:5", "relu:5", "tanh:5"], [("relu", "relu:5", "linear:5"), ("tanh", "tanh:5", "linear:5")]),
@@ -48,7 +48,7 @@ def test_one_hidden_layer_is_compared_with_logistic_regression(table):
 def test_the_default_models_ask_one_question_each(table):
     questions = asked(table)
     assert [thing for thing, *_ in questions] == [
-        "a hidden layer", "deeper: a second layer", "numbers cut into ranges", "numbers as sine waves",
-        "trees, not a network", "mixing all models",
+        "a hidden layer", "a second layer", "numbers as ranges", "numbers as waves",
+        "boosted trees instead of a network", "mixing",
     ]  # fmt: skip
     assert questions[-1][1:] == ("auto", *(name for name in specify(table, recipe=Recipe()).names[1:-1]))

@@ -97,6 +97,6 @@ def test_a_comparison_shows_the_effects_of_any_model_of_it(target, label):
     assert (effects.model, effects.networks, effects.label) == ("relu:3", 3, label)
     assert effects.curves[0].column == "x"
     assert summary_from(json.loads(json.dumps(shown.summary()))).effects == effects
-    assert "\nEffects    " in glance_text(shown.conclusion)
+    assert "\nEffects   " in glance_text(shown.conclusion)
     assert comparison.conclusion.effects is None
     assert ("mid is the label of most rows." in report_page(shown.conclusion)) == bool(label)

@@ -182,7 +182,7 @@ def test_a_comparison_in_which_no_test_row_is_known_at_the_horizon_has_scores():
     rows = pd.DataFrame({"x": np.arange(4.0), "days": [37, 23, 9, 14], "died": [0, 1, 0, 0]})
     found = quick(table_of(rows), "logistic", folds=2)
     assert (found["logistic"].calibration, found.verdicts) == (None, ())
-    assert "integrated Brier score" in str(found)
+    assert "score  Uno's C" in str(found)
 
 
 def test_rows_of_a_group_stay_together(table):

@@ -2,6 +2,8 @@
 
 import pytest
 
+from seedbed.evaluation.metrics import measure
+
 NAMES = ("linear:3@lr=0.1", "linear:3@lr=1", "tanh:4@lr=0.1", "tanh:4@lr=1")
 
 
@@ -22,7 +24,9 @@ def test_the_score_of_the_first_in_the_ranking_is_corrected_as_expect_is(swept):
     assert expected.mean - score.mean == pytest.approx(conclusion.optimism["brier"])
     assert expected.mean > score.mean
     assert conclusion.expected_score(conclusion.ranking[1], "brier") == conclusion.score(conclusion.ranking[1])
-    assert f"expect Brier score {expected.mean:.3f} (" in " ".join(swept.details().split())
+    shown = conclusion.metric.shown
+    expected = measure(shown, shown.score_of(expected.mean))
+    assert f"expect score {expected} (" in " ".join(swept.details().split())
 
 
 def test_a_list_of_one_rate_is_in_the_name_and_an_empty_one_is_not(planned):

@@ -20,7 +20,7 @@ def status(*arguments) -> int:
 def test_a_file_of_scores_gets_its_verdict_in_one_command(scores, csv, capsys):
     assert status(csv(scores(repeats=5, folds=10, gain=0.03))) == 0
     text = capsys.readouterr().out
-    assert "Use        new: shown to be better than old\n" in text
+    assert "Use       new. It is shown to be better than old.\n" in text
     assert max(map(len, text.splitlines())) <= 100
 
 

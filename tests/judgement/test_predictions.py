@@ -126,7 +126,7 @@ def test_thirty_rows_of_one_test_set_give_verdicts_on_these_fitted_models(predic
     document, said = judgement.to_dict(), " ".join(str(judgement).split())
     assert (document["plan"]["kind"], document["interval"]) == ("held_out", "held_out")
     assert "this holds for these fitted models, on rows like these 30. It doesn't say what training again" in said
-    assert "Use sharp: shown to be better than plain" in said
+    assert "Use sharp. It is shown to be better than plain." in said
     assert (judgement["sharp"]["n_rows"], judgement["sharp"]["n_train"]) == (30, None)
     several = str(sb.judge(predictions(n=30, repeats=1, folds=1, seeds=3, gain=0.2), target="y"))
     assert "models trained on these training rows, with these or other seeds" in " ".join(several.split())

@@ -61,7 +61,7 @@ def test_a_lower_error_is_better():
     as_error, as_accuracy = sb.judge(errors, score="error"), sb.judge(WIDE, score="accuracy")
     assert as_error["new"]["difference"] == pytest.approx(as_accuracy["new"]["difference"])
     assert "better; gain in error +" in as_error["new"]["sentence"]
-    assert "new: shown to be better than old" in str(as_error)
+    assert "new. It is shown to be better than old." in str(as_error)
 
 
 def test_without_row_counts_the_rows_needed_are_a_multiple():

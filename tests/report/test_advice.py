@@ -9,10 +9,12 @@ import pytest
 from seedbed.evaluation.conclusion import advise
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import Verdict, count_range
-from seedbed.report.advice import answers, remedy
+from seedbed.report.advice import answers, remedy, rows_to_tell
+from seedbed.report.glance import first_screen
 
 SIZES = {"prior": -2, "logistic": -1, "small": 10, "large": 2000}
-RULES = {"worse": (-0.1, -0.02), "open": (-0.1, 0.02), "alike": (-0.005, 0.005)}
+RULES = {"worse": (-0.1, -0.02), "open": (-0.1, 0.02), "alike": (-0.005, 0.005), "likely": (-0.1, 0.02)}
+RULE = {"open": "cannot_tell", "likely": "likely_worse"}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def document(make):
         (use, _), *others = rules.items()
         behind = [
             make.verdict(name, *RULES[rule], reference=use) | {"rows_factor": 20.0}
-            | ({"rule": "cannot_tell"} if rule == "open" else {})
+            | ({"rule": RULE[rule]} if rule in RULE else {})
             for name, rule in others
         ]  # fmt: skip
         advice = advise(list(rules), msgspec.convert(behind, list[Verdict]), SIZES)
@@ -36,7 +38,15 @@ def document(make):
 
 
 def said(document):
-    return dict(answers(msgspec.convert(document, Conclusion)))
+    """The lines of each answer, joined by " / "."""
+    texts, last = dict[str, str](), ""
+    for label, text in answers(msgspec.convert(document, Conclusion)):
+        texts[last] = f"{texts[last]} / {text}" if not label else texts.setdefault(last := label, text)
+    return texts
+
+
+def to_tell(document):
+    return "; ".join(rows_to_tell(msgspec.convert(document, Conclusion)))
 
 
 def test_without_verdicts_no_model_is_recommended(make):
@@ -47,18 +57,19 @@ def test_without_verdicts_no_model_is_recommended(make):
 @pytest.mark.parametrize(
     ("rules", "use"),
     [
-        ({"small": "", "large": "worse", "prior": "worse"}, "small: shown to be better than large"),
+        ({"small": "", "large": "worse", "prior": "worse"}, "small. It is shown to be better than large."),
         ({"small": "", "large": "worse", "trees": "worse", "prior": "worse"},
-         "small: shown to be better than all others that were compared"),
+         "small. It is shown to be better than all others."),
         ({"trees": "", "large": "open", "small": "worse", "prior": "worse"},
-         "trees; not surely the best: large may be as good"),
+         "trees. large may be just as good."),
+        ({"trees": "", "large": "open", "a": "likely", "prior": "worse"}, "trees. large may be just as good."),
         ({"trees": "", **dict.fromkeys("abcd", "open"), "prior": "worse"},
-         "trees; not surely the best: four others may be as good"),
+         "trees. Four others may be just as good."),
         ({"large": "", "small": "alike", "prior": "worse"},
-         "large; small is simpler, and differs too little to matter"),
+         "large. / Simpler and as good: small (candidate=\"small\")"),
         ({"small": "", "trees": "worse", "prior": "open"},
-         "small: shown to be better than trees; it isn't shown to be better than always answering 0"),
-        ({"prior": "", "small": "worse"}, "no model: none is shown to do better than always answering 0"),
+         "No model is shown to beat always answering 0. Best so far: small."),
+        ({"prior": "", "small": "worse"}, "no model. None is shown to beat always answering 0."),
     ],
 )  # fmt: skip
 def test_one_model_is_named_with_those_that_may_be_as_good(document, rules, use):
@@ -69,34 +80,31 @@ TWO = {"small": "", "prior": "worse"}
 
 
 def test_the_expected_accuracy_a_count_of_rows_and_guessing_are_given(document, make):
-    expect, guess = said(document(TWO))["Expect"], "always answering 0 gets 82.5%"
-    right = "82% of new rows right (95% range: 72 to 92); 70 to 95 of the next 100 rows, which vary more"
-    assert expect == f"{right}; {guess}"
+    expect = said(document(TWO))["Expect"]
+    right = "82% of new rows right (72 to 92); always answering 0: 82.5%"
+    assert expect == f"{right} / one batch of 100 new rows varies more: 70 to 95 right"
     found = document({"small": "", "trees": "worse"})
     found["candidates"][0]["scores"] = make.scores(accuracy=(0.999, 0.997, 1.0))
-    assert said(found)["Expect"].endswith("996 to 1,000 of the next 1,000 rows, which vary more")
+    assert said(found)["Expect"].endswith("one batch of 1,000 new rows varies more: 996 to 1,000 right")
     found["candidates"][0]["scores"]["accuracy"] |= {"low": None, "high": None}
     assert "Expect" not in said(found)
 
 
 def test_what_the_choice_of_the_best_adds_is_subtracted(document):
     expect = said(document(TWO, optimism={"accuracy": 0.04}))["Expect"]
-    assert expect.startswith("78% of new rows right (95% range: 68 to 88); ")
-    assert expect.endswith("; the table's 82.5% is partly chance, as the best of 2")
+    assert expect.startswith("78% of new rows right (68 to 88); ")
     numbers = {"task": "regression", "target": "alcohol", "optimism": {"mae": 0.1}}
     found = document(TWO, **numbers)
     for one in found["candidates"]:
         one["scores"] |= {"mae": one["scores"]["brier"] | {"mean": 0.3, "low": 0.2, "high": 0.4}}
-    words = (
-        "off by 0.4000 on average, in units of alcohol (95% range: 0.3000 to 0.5000); always answering the mean gets"
-    )
-    assert said(found)["Expect"] == f"{words} 0.3000; the table's 0.3000 is partly chance, as the best of 2"
+    words = "off by 0.40 on average (0.30 to 0.50), in units of alcohol; always answering the mean: 0.3000"
+    assert said(found)["Expect"] == words
 
 
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TWO, labels={"0": 1461, "yes": 39}, majority_share=0.974)
-    recall = "finds 60% of the rows with DEATH_EVENT yes (95% range: 50 to 70)"
-    assert said(found)["Expect"] == f"{recall}; ROC AUC 0.900 (0.800 to 1.000), where 1 is perfect and 0.5 is chance"
+    recall = "finds 60% of the rows with DEATH_EVENT yes (50 to 70)"
+    assert said(found)["Expect"] == f"{recall} / ROC AUC 0.900 (0.800 to 1.000); 1 is perfect, chance: 0.5"
 
 
 @pytest.mark.parametrize("share", [0.6, 0.84, 0.95, 0.99])
@@ -116,16 +124,16 @@ OPEN = {"small": "", "trees": "open", "prior": "worse"}
 
 def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_for_what_is_seen(document):
     found = document(OPEN)
-    assert said(found)["To be sure"] == (
+    assert to_tell(found) == (
         "up to 3,200 rows in all (you have 1,299) to tell small from trees, if they differ as much as it looks; "
         "13,000 to 52,000 rows if just enough to matter"
     )
     found["plan"]["sample_of"] = 4_000
     found["verdicts"][0] |= {"difference": -0.005, "rows_factor": 90.0}
     what = "in all (you have 4,000) to tell small from trees, if they differ just enough to matter"
-    assert said(found)["To be sure"] == f"58,000 to 230,000 rows {what}"
+    assert to_tell(found) == f"58,000 to 230,000 rows {what}"
     found["verdicts"][0] |= {"rows_factor": 1e6}
-    assert said(found)["To be sure"].startswith("over 10,000,000 rows in all (you have 4,000) to tell")
+    assert to_tell(found).startswith("over 10,000,000 rows in all (you have 4,000) to tell")
 
 
 def noted(code, finding, **remedy):
@@ -165,4 +173,16 @@ def test_a_warning_that_may_make_results_wrong_comes_with_the_whole_command(docu
     assert (found and found[1]) == typed
     if FOLLOW_UP in notes and typed:
         assert found[0].startswith("time looks like it, part of the outcome")
-        assert found[0].endswith("): all this may be wrong. Type:")
+        assert found[0].endswith("). Type:")
+
+
+def test_a_score_from_0_to_100_shows_points_of_what_always_the_same_answer_costs(document, make):
+    found = document(OPEN)
+    found["metric"] = {**found["metric"], "of_prior": 0.2, "in_points": True}
+    for model, loss in zip(found["candidates"], (0.1, 0.11, 0.208), strict=True):
+        model["scores"]["brier_skill"] = make.scores(brier=(1 - loss / 0.2, 0.3, 0.6))["brier"]
+    screen = first_screen(msgspec.convert(found, Conclusion))
+    assert [row.score for row in screen.rows] == ["50", "45", "-4"]
+    assert (screen.columns[1], screen.unit, screen.margin) == ("score", "points", 5.0)
+    assert (screen.rows[1].gain, screen.rows[1].interval.mean) == ("20 ±30", -20.0)
+    assert screen.notes[0] == "Score: 0 = always answering 0, 100 = perfect. Differences below 5 points don't matter."

@@ -216,15 +216,14 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
 
     place, spec = shlex.quote(str(folder)), request.plan.experiment
     yield ""
-    yield f"Report:   {folder / 'report.html'}   (seedbed report {place} --open)"
-    yield f"Details:  seedbed report {place} --text"
+    yield f"Report:   seedbed report {place} --open   (--text: all numbers)"
     if spec.columns is not None:
         return
     conclusion = comparison.conclusion
     advice, label, why = conclusion.advice, "Next:", ""
     if remedy(conclusion) is not None:
-        yield "Next:     the command at First, above"
-        label, why = "Or:  ", ", if First doesn't apply"
+        yield "Next:     the command at Warning, above"
+        label, why = "Or:  ", "if the warning doesn't apply"
     elif serious := [code for code in SERIOUS if any(note.code == code for note in conclusion.notes)]:
         yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"
     if not why and request.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
@@ -234,7 +233,7 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
         longer = " ".join(word for word in spec.command.split(" ") if word != "--quick")
         yield f"Next:     {longer}   (at most about {duration(times * (conclusion.seconds or 0.0))})"
     elif advice is not None and advice.use != "prior":
-        yield f"{label}     seedbed train {place} -o model.safetensors   (saves {advice.use}{why})"
+        yield f"{label}     seedbed train {place} -o model.safetensors   ({why or f'saves {advice.use}'})"
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
 
 

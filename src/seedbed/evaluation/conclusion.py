@@ -169,6 +169,7 @@ def decide_all(
                 held_out=gain.variance_rows is not None,
                 independent_rows=gain.independent_rows,
                 spread=gain.spread,
+                zero=opened.metric.of_prior if opened.metric.in_points else None,
             )
         )
     return tuple(verdicts)

@@ -63,6 +63,7 @@ class Metric:
             by each row's weight [row].
         by_fold: (codes, p, folds) -> the mean over the folds of one repeat, instead of a value of all rows.
         skill_of: the score S of which this is 1 - S / S of predicting the class frequencies or the mean.
+        zero: that S, where the skill is shown as a score from 0 to 100 and decides; `decimals` of it.
         value: (codes [row], p [row]) -> the score of one prediction set.
         concordance: whether it is `survival.uno_c` of the test rows of each fold.
     """
@@ -84,18 +85,25 @@ class Metric:
     influence: Callable[[Codes, Floats], tuple[float, Floats]] | None = None
     by_fold: Callable[[Codes, Floats, NDArray[np.intp]], tuple[float | None, bool]] | None = None
     skill_of: str | None = None
+    zero: float | None = None
+    decimals: int = 0
     value: Callable[[Codes, Floats], float | None] | None = None
     concordance: bool = False
 
     @property
     def scale(self) -> float:
-        """The factor from a difference to what is shown: 100 for shares, whose differences are in points."""
-        return 100.0 if self.percent else 1.0
+        """The factor from a difference of losses to what is shown: points of a share, or of a score from 0 to 100."""
+        return 100.0 if self.percent else 100.0 / self.zero if self.zero else 1.0
+
+    @property
+    def in_points(self) -> bool:
+        """Whether differences are in points."""
+        return self.percent or self.zero is not None
 
     @property
     def points(self) -> str:
         """The unit of differences, for the end of a heading; empty if it is that of the score."""
-        return " (points)" if self.percent else ""
+        return " (points)" if self.in_points else ""
 
     @property
     def is_of_survival(self) -> bool:
@@ -113,12 +121,12 @@ class Metric:
         return self.row_loss is not None or self.weighted is not None or self.concordance
 
     def signed(self, difference: float) -> str:
-        """Return a difference with its sign, in points if the score is a share."""
-        return signed(100 * difference, 1) if self.percent else signed(difference)
+        """Return a difference of losses with its sign, in points if the score has them."""
+        return signed(self.scale * difference, max(1, self.decimals)) if self.in_points else signed(difference)
 
     def score_of(self, loss: Amount) -> Amount:
         """Return the score of a mean loss, or of each loss of an array: 1 - loss if greater is better, else loss."""
-        return 1 - loss if self.greater_is_better else loss
+        return 1 - loss / (self.zero or 1.0) if self.greater_is_better else loss
 
 
 # Losses of rows
@@ -220,6 +228,7 @@ METRICS: dict[str, Metric] = {
             concordance=True,
         ),
         Metric("brier_at_horizon", "Brier score at the horizon", ("survival",), row_loss=_brier_at_horizon),
+        Metric("ipa", "index of prediction accuracy", ("survival",), **_SKILL, skill_of="integrated_brier"),
     )
 }
 """The scores by name, in the order in which they are shown."""
@@ -427,6 +436,8 @@ def measure(metric: str | Metric, value: float, like: float | None = None) -> st
         metric = find_metric(metric)
     if metric.percent:
         return f"{100 * value:.1f}%"
+    if metric.zero is not None:
+        return f"{round(100 * value, metric.decimals) + 0.0:,.{metric.decimals}f}"
     size = abs(value if like is None else like)
     if not metric.own_units or size == 0:
         return f"{round(value, 3) + 0.0:.3f}"  # not -0.000

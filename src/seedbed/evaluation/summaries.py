@@ -6,8 +6,9 @@ they contain; a docstring adds what it leaves out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -17,7 +18,7 @@ from seedbed.evaluation.analyses import Columns, Effects, Rows, Subgroups
 from seedbed.evaluation.behind import Contrast
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
-from seedbed.evaluation.metrics import METRICS, Margin, Metric
+from seedbed.evaluation.metrics import METRICS, Margin, Metric, find_metric
 from seedbed.evaluation.single_runs import Curves, RunLottery
 from seedbed.evaluation.survival import SurvivalSummary
 from seedbed.evaluation.verdicts import Rule, Verdict
@@ -64,7 +65,13 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class DecidingScore:
-    """The score that decides, of `METRICS` or a user's own, and the difference that matters, in units of its loss."""
+    """The score that decides, of `METRICS` or a user's own, and the difference that matters, in units of its loss.
+
+    Attributes:
+        of_prior: the mean loss of predicting the class frequencies or the mean for the tested rows; None if the truth
+            isn't known.
+        in_points: whether it is shown as a score from 0 (`of_prior`) to 100 (no loss).
+    """
 
     name: str
     words: str
@@ -72,12 +79,23 @@ class DecidingScore:
     margin: float
     margin_source: str
     of_prior: float | None = None
+    in_points: bool = False
 
     @classmethod
-    def of(cls, metric: Metric, margin: Margin, of_prior: float | None = None) -> DecidingScore:
-        """Return a score as the one that decides."""
+    def of(cls, metric: Metric, margin: Margin, of_prior: float | None = None, *, named: bool = True) -> DecidingScore:
+        """Return a score as the one that decides; it keeps its unit if a user `named` it."""
         about: dict[str, Any] = {key: getattr(metric, key) for key in ("name", "words", "greater_is_better")}
-        return cls(**about, margin=margin.value, margin_source=margin.source, of_prior=of_prior)
+        in_points = not named and bool(of_prior) and any(one.skill_of == metric.name for one in METRICS.values())
+        return cls(**about, margin=margin.value, margin_source=margin.source, of_prior=of_prior, in_points=in_points)
+
+    @property
+    def shown(self) -> Metric:
+        """The score as it is shown: from 0 to 100, or in its own unit."""
+        if not self.in_points:
+            return replace(find_metric(self.name), words=self.words)
+        skill, zero = next(one for one in METRICS.values() if one.skill_of == self.name), self.of_prior or 1.0
+        decimals = max(0, math.ceil(-math.log10(100 * self.margin / zero)))
+        return replace(skill, words="score", zero=zero, decimals=decimals)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +168,8 @@ class CandidateSummary:
     """A candidate or baseline; `n_parameters` (of one network) and what follows, but the note, is of networks only.
 
     The kind is `network`, `baseline`, or what a judgement read: `scores` or `predictions`. `finite` says whether all of
-    its predictions are. `networks` are averaged in what is judged. Confusion is the share of rows [true class,
+    its predictions are. `networks` are averaged in what is judged. `parts` are the shares of the models in a blend, the
+    largest first. Confusion is the share of rows [true class,
     predicted class]. Of `train_accuracy` and `train_r2`, one is known."""
 
     name: str
@@ -158,6 +177,7 @@ class CandidateSummary:
     finite: bool = True
     networks: int = 1
     repeats: int | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, Score] = field(default_factory=dict)
     confusion: tuple[tuple[float, ...], ...] | None = None
     calibration: CalibrationSummary | None = None

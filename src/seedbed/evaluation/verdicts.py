@@ -45,6 +45,11 @@ LIKELY, LIKELY_HELPS = 0.95, 0.975
 """The probability from which one comparison alone is called likely: of two models, and of what helps."""
 
 
+def look_of(rule: Rule) -> str:
+    """Return how a verdict looks: `better`, `worse`, `likely_better`, `likely_worse` or `unsure`."""
+    return LOOKS.get(rule, rule if rule.startswith("likely") else "unsure")
+
+
 def decide(*, low: float, high: float, margin: float) -> Rule:
     """Return the first of the seven strict rules that holds.
 
@@ -71,7 +76,8 @@ class Verdict(Difference):
 
     docs/summary.md explains the attributes. Difference, low, high and margin are in units of the loss of the metric,
     p-values are two-sided, and `p_better` is a posterior probability. None stands for what isn't known; `rows_needed`
-    is None as well if nothing is left to settle."""
+    is None as well if nothing is left to settle. `zero` is the loss of always answering the same, where differences are
+    shown in points of a score from 0 to 100."""
 
     candidate: str
     reference: str
@@ -93,6 +99,7 @@ class Verdict(Difference):
     independent_rows: int | None = None
     spread: Spread | None = None
     rows_factor: float = 1.0
+    zero: float | None = None
 
     def __repr__(self) -> str:
         what = visible(f"{self.candidate} against {self.reference}: {self.short}")
@@ -112,14 +119,18 @@ class Verdict(Difference):
     def sentence(self) -> str:
         """The verdict with the gain and its interval."""
         metric = find_metric(self.metric)
+        if self.zero is not None:
+            metric = replace(metric, words="score", zero=self.zero)
         gain, low, high = map(metric.signed, (self.difference, self.low, self.high))
-        amount = f"gain in {metric.words} {gain}{' points' * metric.percent} ({low} to {high})"
+        amount = f"gain in {metric.words} {gain}{' points' * metric.in_points} ({low} to {high})"
         return f"{self.candidate} against {self.reference}: {self.short}; {amount}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes, and the verdict in words, as a plain dict ready for JSON."""
         rows = None if self.rows_needed is None else list(self.rows_needed)
-        words = {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence}
+        ends = (self.difference, self.low, self.high)
+        points = None if self.zero is None else [100 * value / self.zero for value in ends]
+        words = {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence, "points": points}
         return asdict(self) | {"rows_needed": rows} | words
 
 

@@ -23,7 +23,7 @@ from seedbed.experiment.specification_file import SPECIFICATION, UNFINISHED, cod
 from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.training.environment import processor
 
-_PARTS, _WORDS = ("predictions", "networks", "curves", "dead"), ("epochs", "note", "failure")
+_PARTS, _WORDS = ("predictions", "networks", "curves", "dead"), ("epochs", "note", "failure", "weights")
 
 
 class Checkpoint:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from seedbed.errors import counted
 from seedbed.evaluation.summaries import Task
 from seedbed.experiment.spec import Line
 from seedbed.model.portfolio import AUTO, LINES
@@ -15,13 +16,12 @@ from seedbed.outcomes.tasks import outcome_of
 
 _OF_DEFAULT_MODELS: tuple[tuple[str, str, str], ...] = (
     ("a hidden layer", "network-1", "logistic"),
-    ("deeper: a second layer", "network-2", "network-1"),
-    ("numbers cut into ranges", "network-2-bins", "network-2"),
-    ("numbers as sine waves", "network-2-waves", "network-2"),
-    ("trees, not a network", "boosted-trees", "network-2"),
+    ("a second layer", "network-2", "network-1"),
+    ("numbers as ranges", "network-2-bins", "network-2"),
+    ("numbers as waves", "network-2-waves", "network-2"),
+    ("boosted trees instead of a network", "boosted-trees", "network-2"),
 )
-_NUMBERS = {1: "one", 2: "two", 3: "three"}
-_ORDINALS = {2: "deeper: a second layer", 3: "deeper: a third layer"}
+_ORDINALS = {2: "a second layer", 3: "a third layer"}
 _Things = Mapping[str, Any]
 _NOT_WORDS = ("widths", "activations", "numbers", "categories", "plr_frequencies", "plr_sigma")
 
@@ -42,28 +42,26 @@ def questions_of(lines: Sequence[Line]) -> list[tuple[str, str, Sequence[str]]]:
         questions += [("a hidden layer", name, (linear,)) for name, things in mine.items() if things["depth"] == 1]
     if AUTO in names:
         singles = tuple(name for name in names if name not in (AUTO, "prior"))
-        questions.append(("mixing all models", AUTO, singles))
+        questions.append(("mixing", AUTO, singles))
     return questions
 
 
 def few_words(line: Line, task: Task) -> str:
     """Return what a model is, in a few words."""
     if line.is_blend:
-        return "mix of the others"
+        return "mix"
     if line.candidate is None or not isinstance(line.candidate.architecture, MLP | Trees | Prior | Regression):
         return "your network" if line.candidate is not None else "your model"
     architecture = line.candidate.architecture
     if isinstance(architecture, Trees):
-        return {"boosted": "small decision trees", "extra": "random trees"}[architecture.method]
+        return {"boosted": "decision trees", "extra": "random trees"}[architecture.method]
     if isinstance(architecture, Prior | Regression):
         return outcome_of(task).few_words[isinstance(architecture, Regression)]
     if not architecture.widths:
         return "no hidden layer"
-    layers = len(architecture.widths)
     inputs = ", ranges" * bool(architecture.ple) + ", waves" * bool(architecture.plr)
     inputs += ", linear" * (set(architecture.by_layer) == {"linear"})
-    plural = "s" * (layers > 1)
-    return f"{layers} layer{plural}{inputs}" if inputs else f"{_NUMBERS.get(layers, layers)} hidden layer{plural}"
+    return f"{counted(len(architecture.widths), 'layer' if inputs else 'hidden layer')}{inputs}"
 
 
 def _is(line: Line, kind: type) -> bool:

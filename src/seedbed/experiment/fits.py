@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,7 @@ class Fitted:
         networks: the same of each of its networks [network, ...]; None of an estimator.
         curves, dead, epochs, note: as in `Member`.
         failure: why the model can't be fitted, so that its predictions are NaN; else empty.
+        weights: of a blend, the weight of each model.
     """
 
     predictions: npt.NDArray[np.floating]
@@ -101,6 +102,7 @@ class Fitted:
     epochs: int = 0
     note: str = ""
     failure: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 def fit_group(
@@ -188,7 +190,8 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
     if AUTO in lines and blended:
         out_of_bag, _ = blend_members(fit, blended, crossed=False)
         weighted = [member for member in blended if member.candidate.name in out_of_bag.weights]
-        fitted[lines[AUTO]] = Fitted(*predicted(AUTO, weighted, out_of_bag))
+        weights = {lines.get(name, name): weight for name, weight in out_of_bag.weights.items()}
+        fitted[lines[AUTO]] = Fitted(*predicted(AUTO, weighted, out_of_bag), weights=weights)
     return {line: fitted[line] for line in lines.values() if line in fitted}
 
 

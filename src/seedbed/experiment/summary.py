@@ -39,7 +39,7 @@ from seedbed.experiment.contrasts import few_words, questions_of
 from seedbed.experiment.run import NetworkResult, Results
 from seedbed.experiment.spec import Experiment
 from seedbed.model.portfolio import PRIOR
-from seedbed.scoring import Result, difference, evidence_of, without_verdict
+from seedbed.scoring import Result, difference, evidence_of, loss_of_prior, without_verdict
 from seedbed.typing import Floats
 
 _RESAMPLES, _MOST_ROWS = 1000, 20_000
@@ -67,12 +67,13 @@ def conclude_results(run: Results) -> Conclusion:
     """
     experiment, splits, results = run.experiment, run.splits, run.results
     design, margin = experiment.design, margin_of(experiment, results)
-    of_prior = prior_loss(experiment.metric, experiment.table.truth)
+    of_prior = loss_of_prior(experiment.metric, results[0])
+    named = experiment.request.get("design", {}).get("metric") is not None
     opened = Conclusion(
         kind="comparison",
         **{name: vars(experiment)[name] for name in ("command", "reference", "reference_named", "alpha")},
         **table_of(experiment.table),
-        metric=DecidingScore.of(METRICS[experiment.metric], margin, of_prior),
+        metric=DecidingScore.of(METRICS[experiment.metric], margin, of_prior, named=named),
         interval={"cross_validation": "corrected", "held_out": "held_out"}.get(design.kind),
         plan=PlanSummary(
             **{name: vars(design)[name] for name in _OF_DESIGN},
@@ -121,8 +122,11 @@ def add_verdicts(opened: Conclusion, experiment: Experiment, results: Sequence[R
     )
     if METRICS[experiment.metric].row_loss is None:  # what the choice changes is known of means over rows only
         return conclusion
-    ranked = [usable[name] for name in conclusion.ranking]
-    return replace(conclusion, optimism=_optimism(experiment, ranked))
+    ranked, shown = [usable[name] for name in conclusion.ranking], conclusion.metric.shown
+    optimism = _optimism(experiment, ranked)
+    if optimism and shown.zero is not None:
+        optimism[shown.name] = optimism[experiment.metric] / shown.zero
+    return replace(conclusion, optimism=optimism)
 
 
 def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, float]:

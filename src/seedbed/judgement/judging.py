@@ -42,7 +42,13 @@ _version = functools.cache(functools.partial(version, "seedbed"))  # it reads fi
 
 
 def open_conclusion(
-    options: JudgeOptions, metric: Metric, plan: PlanSummary, reference: str, margin: Margin, about: Mapping[str, Any]
+    options: JudgeOptions,
+    metric: Metric,
+    plan: PlanSummary,
+    reference: str,
+    margin: Margin,
+    about: Mapping[str, Any],
+    of_prior: float | None = None,
 ) -> Conclusion:
     """Return a conclusion without verdicts, ranking and candidates; `about` has its fields on the file."""
     is_repeated = plan.kind == "cross_validation"
@@ -51,7 +57,7 @@ def open_conclusion(
         **about,
         specification={"versions": {"seedbed": _version()}},
         reference=reference,
-        metric=DecidingScore.of(metric, margin),
+        metric=DecidingScore.of(metric, margin, of_prior, named=options.score is not None),
         alpha=options.alpha,
         interval={"one_split": None, "held_out": "held_out"}.get(plan.kind, "corrected"),
         plan=plan,

@@ -21,7 +21,7 @@ from seedbed.judgement.judging import conclude_scores, open_conclusion
 from seedbed.judgement.score_columns import ROLES, Factor, ScoreFile, check_number, plain, reference_among
 from seedbed.judgement.scores import FileLines, read_lines, split_plan
 from seedbed.outcomes.tasks import outcome_of
-from seedbed.scoring import Result, evidence_of, without_verdict
+from seedbed.scoring import Result, evidence_of, loss_of_prior, without_verdict
 from seedbed.typing import Floats, Ints
 
 _OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
@@ -169,7 +169,8 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
             raise file.error(DataError, message, "Leave the candidate out, or predict all rows.")
         scores = {name: metric.score_of(values) for name, values in losses.items()}
         return conclude_scores(scores, metric, plan, options, about, margin)
-    conclusion = open_conclusion(options, metric, plan, reference, margin, about)
+    of_prior = loss_of_prior(score, by_name[reference])
+    conclusion = open_conclusion(options, metric, plan, reference, margin, about, of_prior)
     if not design.has_verdict:
         conclusion = replace(conclusion, interval=None)
     results = tuple(by_name.values())

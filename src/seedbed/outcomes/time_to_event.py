@@ -122,7 +122,7 @@ class Survival(Outcome):
         raise OptionError("a model of survival has no prediction sets", "Leave the coverage out.")
 
     def always(self, labels: Mapping[str, int]) -> str:
-        return "Kaplan-Meier (one curve for all)"
+        return "one survival curve for everybody"
 
     def predicts(self, target: str, labels: Sequence[str]) -> str:
         return f"when {target} comes"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import math
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from seedbed.data.frame import SERIOUS
 from seedbed.errors import command_line_options, counted, spell, spell_all
-from seedbed.evaluation.metrics import METRICS, Metric, find_metric, measure, plain_number
+from seedbed.evaluation.metrics import measure, plain_number
 from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Note, Score
 from seedbed.evaluation.verdicts import OPEN, Verdict, count_range
 from seedbed.outcomes.tasks import outcome_of
@@ -20,30 +20,37 @@ from seedbed.report.tables import range_words
 _Key = TypeVar("_Key")
 _Item = TypeVar("_Item")
 _MOST_NAMED = 3
+_FEW_RIVALS = 2
+_MOSTLY = 0.5  # of the weight in a blend
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
 _OF_THIS_RUN = ("out", "format")  # options with a value that another question doesn't need
 _NOT_OF_SURVIVAL = ("target", "metric", "margin", "task", "by")
-_FLAGS = ("overwrite", "quick")
+_FLAGS = ("overwrite", "quick", "quiet")
 _NARROW = 0.03  # a range of so few points has a decimal
 _NO_MORE = 1.05  # times the rows of the table: up to this, the answer doesn't speak of more rows
 
 
 def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
-    """Return label and text of each answer that there is: *Use*, *Expect*, *To be sure*, *More rows*, *Note*."""
+    """Return label and text of each line of the answers: *Use*, *Expect*, *More rows*, *Note*. A line that continues
+    the answer before it has no label."""
     advice, ranking, more = conclusion.advice, conclusion.ranking, list[str]()
     if conclusion.kind == "comparison" and conclusion.rows is None and conclusion.columns is None:
         is_command = conclusion.command.startswith("seedbed compare ")
         command = _again(conclusion, "rows", "quick") if is_command else ".rows()"
-        more = [f"see whether they would make a model better: {command}"]
-    texts = {"Note": _limits(conclusion)}
+        more = [f"not known; {command} tells"]
+    texts = {"Note": ["; ".join(_limits(conclusion))]}
     if advice is not None:
-        use, expect, sure = _use(conclusion, advice), _expect(conclusion, advice.use), _more_rows(conclusion, advice)
-        texts = {"Use": use, "Expect": expect, "To be sure": sure, "More rows": iter(more), **texts}
+        texts = {
+            "Use": [*_use(conclusion, advice)],
+            "Expect": [*_expect(conclusion, advice.use)],
+            "More rows": more,
+            **texts,
+        }
     elif len(conclusion.candidates) == len(ranking) == 1:
-        texts["Expect"] = _expect(conclusion, ranking[0])
-    return [(label, text) for label, parts in texts.items() if (text := "; ".join(parts))]
+        texts["Expect"] = [*_expect(conclusion, ranking[0])]
+    return [("" if n else label, text) for label, lines in texts.items() for n, text in enumerate(lines) if text]
 
 
 def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
@@ -57,7 +64,7 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
     if len(options.get("group", ())) > 1 or not (command := _with_options(conclusion, options)):
         return None
     findings, codes = dict.fromkeys(note.finding for note in notes), dict.fromkeys(note.code for note in notes)
-    return f"{'; '.join(findings)} ({', '.join(codes)}): all this may be wrong. Type:", command
+    return f"{'; '.join(findings)} ({', '.join(codes)}). Type:", command
 
 
 def is_remedied(note: Note) -> bool:
@@ -88,39 +95,39 @@ def _with_options(conclusion: Conclusion, options: Mapping[str, Iterable[str]]) 
     return "sb.compare(" + ", ".join(["sb.read_table(" + ", ".join(read) + ")", *arguments.values()]) + ")"
 
 
-def deciding_score(conclusion: Conclusion) -> Metric:
-    """Return the score that decides; R2 for the squared error: a difference is the same in both, and R2 is better
-    known."""
-    name = conclusion.metric.name
-    if name == "squared_error" and all("r2" in candidate.scores for candidate in conclusion.candidates):
-        return METRICS["r2"]
-    return replace(find_metric(name), words=conclusion.metric.words)
-
-
 def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
-    use, others = advice.use, [name for name in advice.others if name != "prior"]
-    equivalent = {one.candidate for one in conclusion.behind if one.rule == "no_practical_difference"}
+    """Yield which model to use, and which others may be just as good; a simpler one comes in a line of its own."""
+    use, guessing = advice.use, guessing_words(conclusion)
     if use == "prior":
-        yield f"no model: none {'did' if others else 'is shown to do'} better than {guessing_words(conclusion)}"
+        yield f"no model. None is shown to beat {guessing}."
         return
-    words = conclusion.candidate(use).few_words
-    if "layer" in words and not words.startswith("no "):
-        words = f"neural network, {words}"
-    name = f"{use} ({words})" if words else use
-    rest = [one for one in conclusion.ranking if one not in (use, "prior")]
-    open_ones = [one for one in others if one not in equivalent]
-    if open_ones:
-        rivals = join_words(open_ones) if len(open_ones) <= _MOST_NAMED else f"{count_words(len(open_ones))} others"
-        name += f"; not surely the best: {rivals} may be as good"
-    elif rest and not others:
-        name += f": shown to be better than {rest[0] if len(rest) == 1 else 'all others that were compared'}"
-    yield name
+    name = f"{use}, {words}" if (words := model_words(conclusion, use)) else use
+    rules = {verdict.candidate: verdict.rule for verdict in conclusion.behind}
+    rivals = [name for name in advice.others if name != "prior" and rules.get(name) != "likely_worse"]
+    matching = [name for name in rivals if rules.get(name) == "no_practical_difference"]
+    rivals = [name for name in rivals if name not in matching]
+    text = f"No model is shown to beat {guessing}. Best so far: {name}." if advice.guess else f"{name}."
+    if rivals:
+        who = join_words(rivals) if len(rivals) <= _FEW_RIVALS else f"{count_words(len(rivals)).capitalize()} others"
+        text += f" {who} may be just as good."
+    elif not advice.others and len(rest := [one for one in conclusion.ranking if one not in (use, "prior")]):
+        text += f" It is shown to be better than {rest[0] if len(rest) == 1 else 'all others'}."
+    elif matching and not advice.simpler:
+        text += f" {join_words(matching, _MOST_NAMED)} differ{'s' * (len(matching) == 1)} too little to matter."
+    yield text
     if advice.simpler:
-        yield f"{advice.simpler} is simpler, and differs too little to matter"
-    elif matching := [one for one in others if one in equivalent]:
-        yield f"{join_words(matching, _MOST_NAMED)} differ{'s' * (len(matching) == 1)} too little to matter"
-    if advice.guess:
-        yield f"it isn't shown to be better than {guessing_words(conclusion)}"
+        how = f" ({spell('candidate', advice.simpler)})" if conclusion.kind == "comparison" else ""
+        yield f"Simpler and as good: {advice.simpler}{how}"
+
+
+def model_words(conclusion: Conclusion, name: str) -> str:
+    """Return what a model is, for a sentence: `a mix of models (mostly boosted trees: 81%)`."""
+    model = conclusion.candidate(name)
+    if parts := [f"{part} {share:.0%}" for part, share in model.parts.items()]:
+        mostly = next(iter(model.parts.values())) > _MOSTLY
+        return f"a mix of models (mostly {parts[0]})" if mostly else f"a mix of models ({', '.join(parts[:2])}, ...)"
+    words = model.few_words
+    return f"a network with {words}" if "layer" in words and model.kind == "network" else words
 
 
 def count_words(number: int) -> str:
@@ -142,59 +149,53 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
 
 def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     """Yield which scores to expect on new rows."""
-    metric, scores, deciding = conclusion.metric, conclusion.candidate(name).scores, conclusion.score(name)
+    shown, scores = conclusion.metric.shown, conclusion.candidate(name).scores
+    deciding = scores[shown.name]
     if conclusion.kind == "judgement" and deciding.mean is not None and not _has_interval(deciding):
-        score = measure(metric.name, deciding.mean)
-        yield f"{metric.words} {score}; its interval isn't known, as all splits have this score"
+        score = measure(shown, deciding.mean)
+        yield f"{shown.words} {score}; its interval isn't known, as all splits have this score"
         return
     if outcome_of(conclusion.task).in_words == "mae" and "mae" in scores:
         error = conclusion.expected_score(name, "mae")
         if _has_interval(error):
-            value, interval = range_words("mae", error).rsplit(" (", 1)
-            yield f"off by {value} on average, in units of {conclusion.target} (95% range: {interval}"
-            mean = scores["mae"].mean
-            yield from _beside(conclusion, "mae", mean, is_corrected=measure("mae", mean or 0.0) != value)
+            half = max((error.high or 0.0) - (error.low or 0.0), sys.float_info.min) / 2
+            decimals = max(0, 1 - math.floor(math.log10(half)))
+            ends = [f"{value or 0.0:,.{decimals}f}" for value in (error.mean, error.low, error.high)]
+            off = f"off by {ends[0]} on average ({ends[1]} to {ends[2]}), in units of {conclusion.target}"
+            yield f"{off}{_guess(conclusion, 'mae')}"
         return
     if conclusion.survival is not None and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
             pairs = "pairs of rows, the one with the higher predicted risk has its event first"
-            yield f"in {_in_percent(scores['uno_c'], pairs)}; 50% is chance"
-            if conclusion.advice is not None and conclusion.advice.guess and metric.name != "uno_c":
-                probabilities = f"its probabilities ({metric.words}, which decides)"
-                yield f"but {probabilities} aren't shown to be better than Kaplan-Meier's"
+            yield f"in {_in_percent(scores['uno_c'], pairs)}; chance: 50"
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _has_interval(deciding):
-            yield f"{metric.words} {range_words(metric.name, deciding)}"
+            yield f"{shown.words} {range_words(shown, deciding)}"
         return
     if label := rare_label(conclusion):
         if _has_interval(scores["recall"]):
             rows = f"the rows with {conclusion.target} {label}"
             yield f"finds {_in_percent(scores['recall'], rows)}"
         if _has_interval(scores["roc_auc"]):
-            yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}, where 1 is perfect and 0.5 is chance"
+            yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}; 1 is perfect, chance: 0.5"
         return
     accuracy = conclusion.expected_score(name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        mean, rows = scores["accuracy"].mean, "new rows right"
-        yield (share := _in_percent(accuracy, rows))
+        yield f"{_in_percent(accuracy, 'new rows right')}{_guess(conclusion, 'accuracy')}"
         for of in (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
-                yield f"{low:,} to {high:,} of the next {of:,} rows, which vary more"
+                yield f"one batch of {of:,} new rows varies more: {low:,} to {high:,} right"
                 break
-        is_corrected = share != _in_percent(replace(accuracy, mean=mean), rows)
-        yield from _beside(conclusion, "accuracy", mean, is_corrected=is_corrected)
 
 
-def _beside(conclusion: Conclusion, key: str, in_table: float | None, *, is_corrected: bool) -> Iterator[str]:
-    """Yield what the baseline scores, if it was compared, and why the score in the table is better than expected."""
+def _guess(conclusion: Conclusion, key: str) -> str:
+    """Return what the baseline scores, if it was compared: `; always answering 0: 68%`."""
     prior = next((one for one in conclusion.candidates if one.name == "prior"), None)
-    if prior is not None and (score := prior.scores[key].mean) is not None:
-        yield f"{guessing_words(conclusion)} gets {measure(key, score)}"
-    if is_corrected:
-        chance = f"partly chance, as the best of {len(conclusion.ranking)}"
-        yield f"the table's {measure(key, in_table or 0.0)} is {chance}"
+    if prior is None or (score := prior.scores[key].mean) is None:
+        return ""
+    return f"; {guessing_words(conclusion)}: {measure(key, score)}"
 
 
 def _has_interval(score: Score) -> bool:
@@ -202,10 +203,10 @@ def _has_interval(score: Score) -> bool:
 
 
 def _in_percent(score: Score, rows: str) -> str:
-    """Return a share of rows, with its range: `84% of new rows right (95% range: 80 to 88)`."""
+    """Return a share of rows, with its range: `84% of new rows right (80 to 88)`."""
     mean, low, high = (100 * (value or 0.0) for value in (score.mean, score.low, score.high))
     decimals = 0 if high - low >= 100 * _NARROW else 1
-    return f"{mean:.{decimals}f}% of {rows} (95% range: {low:.{decimals}f} to {high:.{decimals}f})"
+    return f"{mean:.{decimals}f}% of {rows} ({low:.{decimals}f} to {high:.{decimals}f})"
 
 
 def rare_label(conclusion: Conclusion) -> str:
@@ -218,13 +219,14 @@ def rare_label(conclusion: Conclusion) -> str:
     return min(conclusion.labels, key=lambda label: conclusion.labels[label])
 
 
-def _more_rows(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
+def rows_to_tell(conclusion: Conclusion) -> Iterator[str]:
     """Yield how many rows would tell the recommended model from its next rival: predicting the same for every row if
-    even that is open, else the best of those that may be as good."""
+    even that is open, else the best of those that may be as good. Yield nothing if no comparison is open."""
+    if (advice := conclusion.advice) is None:
+        return
     verdicts = {one.candidate: one for one in conclusion.behind if one.rule in OPEN}
     use, open_ones = advice.use, [name for name in advice.others if name in verdicts]
     if not open_ones:
-        yield "not needed to choose a model" + "; a full run makes it reliable" * is_first_look(conclusion)
         return
     rival = "prior" if "prior" in open_ones else open_ones[0]
     if untrained := sorted(untrained_candidates(conclusion) & {use, rival}):
@@ -252,7 +254,7 @@ def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
     kept, is_value = list[str](), False
     for word in shlex.split(conclusion.command):
         name, equals, _ = word.lstrip("-").partition("=")
-        is_dropped = word.startswith("-") and name in (*_OF_THIS_RUN, "overwrite", *without)
+        is_dropped = word.startswith("-") and name in (*_OF_THIS_RUN, "overwrite", "quiet", *without)
         if not is_value and not is_dropped:
             kept.append(word)
         is_value = is_dropped and name not in _FLAGS and not equals and not is_value
@@ -325,7 +327,6 @@ def join_words(words: Sequence[str], most: int | None = None, last: str = "and")
 
 def margin_words(metric: DecidingScore) -> str:
     """Return the margin as a size: `0.00436`, `1 point`, `2.5 points`."""
-    if not find_metric(metric.name).percent:
-        return plain_number(metric.margin)
-    points = f"{100 * metric.margin:.3g}"
-    return "1 point" if points == "1" else f"{points} points"
+    shown = metric.shown
+    number = plain_number(shown.scale * metric.margin)
+    return number if not shown.in_points else "1 point" if number == "1" else f"{number} points"

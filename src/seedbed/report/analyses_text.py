@@ -7,11 +7,19 @@ from collections.abc import Iterator, Sequence
 from seedbed.errors import counted, spell
 from seedbed.evaluation.analyses import Columns, Gap, RowForecast, Rows, Subgroups
 from seedbed.evaluation.estimates import Difference, Interval
-from seedbed.evaluation.metrics import Metric, find_metric, measure, p_words, plus_minus, signed
+from seedbed.evaluation.metrics import Metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.evaluation.verdicts import LOOKS, SHORT
+from seedbed.evaluation.verdicts import SHORT, look_of
 from seedbed.outcomes.tasks import outcome_of
-from seedbed.report.advice import answers, count_words, group_by_first, guessing_words, join_words, margin_words
+from seedbed.report.advice import (
+    answers,
+    count_words,
+    group_by_first,
+    guessing_words,
+    join_words,
+    margin_words,
+    rows_to_tell,
+)
 from seedbed.report.tables import FirstScreen, NumberTable, Row, decimals_of
 
 _MOST_ROWS, _MOST_NAMED = 20, 4
@@ -130,8 +138,8 @@ def row_answers(conclusion: Conclusion, rows: Rows) -> list[tuple[str, str]]:
     would decide an open verdict."""
     texts = [("More rows", "; ".join(_more_rows(conclusion, rows))), ("Differ", _differ(conclusion, rows))]
     doubtful = conclusion.advice is not None and (conclusion.advice.guess or conclusion.advice.use == "prior")
-    kept = ("Use", "To be sure") if doubtful else ("To be sure",)
-    texts += [(label, text) for label, text in answers(conclusion) if label in kept]
+    texts += [(label, text) for label, text in answers(conclusion) if label == "Use" and doubtful]
+    texts.append(("To be sure", "; ".join(rows_to_tell(conclusion))))
     return [one for one in texts if one[1]]
 
 
@@ -145,7 +153,7 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
         yield next((f"can't say for {one}: {rows.refused[one]}" for one in names if one in rows.refused), nothing)
         return
     twice, *_, most = rows.forecasts_of(name)
-    margin, words = conclusion.metric.margin, conclusion.metric.words
+    margin, words = conclusion.metric.margin, conclusion.metric.shown.words
     if twice.gain.low >= margin:
         yield f"they help: twice as many would improve the {words} of {name} by {_gain(conclusion, twice)}"
     elif most.gain.high < margin:
@@ -161,10 +169,10 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
 
 def _gain(conclusion: Conclusion, one: RowForecast) -> str:
     """Return a gain as its interval with the estimate, which tends to be too low: `0.001 to 0.011 (about 0.004)`."""
-    metric = find_metric(conclusion.metric.name)
+    metric = conclusion.metric.shown
     decimals, gain = decimals_of(metric, conclusion.metric.margin), one.gain.times(metric.scale)
     middle, low, high = (signed(value, decimals).lstrip("+") for value in (gain.mean, gain.low, gain.high))
-    return f"{low} to {high}{' points' * metric.percent} (about {middle}, likely more)"
+    return f"{low} to {high}{' points' * metric.in_points} (about {middle}, likely more)"
 
 
 def _differ(conclusion: Conclusion, rows: Rows) -> str:
@@ -183,7 +191,7 @@ def _differ(conclusion: Conclusion, rows: Rows) -> str:
 
 def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
     """Yield the losses by the size of the training set, and the forecasts, a row for each model."""
-    metric = find_metric(conclusion.metric.name)
+    metric = conclusion.metric.shown
     decimals = decimals_of(metric, conclusion.metric.margin)
     names = [name for name in conclusion.ranking if name not in rows.left_out]
 
@@ -210,7 +218,7 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
 
 def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     """Yield how to read the tables, and what has no forecast."""
-    metric = find_metric(conclusion.metric.name)
+    metric = conclusion.metric.shown
     way = f"{'High' if metric.greater_is_better else 'Low'} is good"
     yield f"{way}. A gain below {margin_words(conclusion.metric)} doesn't matter (the margin)."
     level = f"{100 * (1 - conclusion.alpha):g}%"
@@ -232,7 +240,7 @@ _FEW_NAMED = 3
 
 def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
     """Return the table of the model that is shown first, a row for each subgroup, as `first_screen` has it."""
-    metric, reference = find_metric(conclusion.metric.name), groups.reference
+    metric, reference = conclusion.metric.shown, groups.reference
     rows = []
     for group in groups.subgroups:
         verdict, score = group.verdict(groups.model), group.scores.get(groups.model)
@@ -246,7 +254,7 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
                 gain="" if verdict is None else _plus_minus(conclusion, verdict),
                 other_scores=("" if calibration is None else _calibration(conclusion, calibration),),
                 verdict=few if verdict is None else SHORT[verdict.rule],
-                look="" if verdict is None else LOOKS.get(verdict.rule, "unsure"),
+                look="" if verdict is None else look_of(verdict.rule),
                 interval=None if verdict is None else verdict.times(metric.scale),
             )
         )
@@ -257,7 +265,7 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
         columns=(groups.column, metric.words, compared, "predicted - observed", "verdict"),
         rows=tuple(rows),
         notes=tuple(_subgroup_notes(conclusion, groups)),
-        unit="points" if metric.percent else metric.words,
+        unit="points" if metric.in_points else metric.words,
         margin=metric.scale * conclusion.metric.margin,
     )
 
@@ -270,11 +278,11 @@ def _calibration(conclusion: Conclusion, value: Interval) -> str:
 
 
 def _amount(conclusion: Conclusion, gap: Gap) -> str:
-    return f"{_plus_minus(conclusion, gap)}{' points' * find_metric(conclusion.metric.name).percent}"
+    return f"{_plus_minus(conclusion, gap)}{' points' * conclusion.metric.shown.in_points}"
 
 
 def _plus_minus(conclusion: Conclusion, gain: Difference) -> str:
-    metric = find_metric(conclusion.metric.name)
+    metric = conclusion.metric.shown
     size = gain.times(metric.scale)
     return plus_minus(size.mean, size.half, decimals_of(metric, conclusion.metric.margin))
 
@@ -318,7 +326,7 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
 
 def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberTable]:
     """Yield, for each subgroup, score, gain and calibration of all models, and then the gaps between subgroups."""
-    metric = find_metric(conclusion.metric.name)
+    metric = conclusion.metric.shown
     columns = ["", metric.words, f"gain over {groups.reference}{metric.points}", "verdict", "p, adjusted",
                "predicted - observed"]  # fmt: skip
     for group in groups.subgroups:

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from seedbed.errors import counted, spell
-from seedbed.evaluation.metrics import METRICS, Metric, find_metric, measure, plain_number, plus_minus, signed
+from seedbed.evaluation.metrics import METRICS, Metric, measure, plain_number, plus_minus, signed
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
-from seedbed.evaluation.verdicts import LOOKS, SHORT
+from seedbed.evaluation.verdicts import LOOKS, SHORT, look_of
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
     answers,
-    deciding_score,
     group_by_first,
     guessing_words,
     is_remedied,
@@ -32,7 +31,7 @@ from seedbed.report.tables import FirstScreen, Row, decimals_of
 _MOST_NAMED = 3
 _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
-_FEW_LETTERS = 17  # of what a model is, beside its name
+_FEW_LETTERS = 15  # of what a model is, beside its name
 _MOST_CONTRASTS = 8
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
@@ -43,17 +42,19 @@ _STANDS_OUT = {
     "dead_units": "Many ReLU units of {names} are dead: try a lower {lr}, or leakyrelu in place of relu.",
     "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
 }
+_LOOK_OF_HELP = {"helps": "better", "likely helps": "likely_better", "likely hurts": "likely_worse", "hurts": "worse",
+                 "can't tell": "unsure"}  # fmt: skip
 _SERIOUS = {"confined_outputs", "learnt_nothing"}
 
 
 def first_screen(conclusion: Conclusion) -> FirstScreen:
     """Return the first screen of a comparison or a judgement."""
     metric, reference, is_judgement = conclusion.metric, conclusion.reference, conclusion.kind == "judgement"
-    score = deciding_score(conclusion)
+    score = metric.shown
     other_scores = tuple(METRICS[name] for name in _names_of_other_scores(conclusion) if name != score.name)
     against = "gain over" if conclusion.reference_named else "behind"
     reference_words = "the reference" if conclusion.reference_named else "the best"
-    compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points}"
+    compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points * score.percent}"
     first = remedy(conclusion)
     serious = [note for note in conclusion.notes if first is None or not is_remedied(note)]
     warnings = *serious_sentences(serious, best_score(conclusion)), *_training(conclusion, serious=True)
@@ -62,18 +63,18 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     no_verdict = " ".join(f"No verdict on {one.candidate}: {one.reason}." for one in missing)
     if len({one.reason for one in missing}) == 1 and (len(missing) > 1 or conclusion.interval is None):
         no_verdict = f"No verdict: {missing[0].reason}."
-    notes = *_key(conclusion, score), *_other_way(conclusion), *training
+    notes = *_key(conclusion, score, other_scores), *_other_way(conclusion), *training
     screen = FirstScreen(
         heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if is_judgement else _heading(conclusion),
         warnings=warnings,
         answers=(*answers(conclusion), *effect_answers(conclusion)),
         no_verdict=no_verdict,
-        columns=("", score.words, compared, *(one.words for one in other_scores), "verdict"),
+        columns=("", score.words, compared, *(one.words.replace("absolute ", "") for one in other_scores), "verdict"),
         rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(_helps(conclusion, score)),
         notes=notes,
         run_facts=(*judgement_sentences(conclusion),) if is_judgement else (" ".join(_trained(conclusion)),),
-        unit="points" if score.percent else score.words,
+        unit="points" if score.in_points else score.words,
         margin=score.scale * metric.margin,
         first=first,
     )
@@ -110,9 +111,9 @@ def _heading(conclusion: Conclusion) -> str:
     if sample_of := conclusion.plan.sample_of:
         rows = f"{conclusion.n_rows:,} of {sample_of:,} rows"
     parts = [f"{rows}, {counted(conclusion.n_features or 0, 'feature')}", spread(conclusion)]
-    size = "; ".join([*parts, *(note.message for note in conclusion.notes if note.code == "SB205")])
+    extra = "; ".join([*parts[1:], *(note.message for note in conclusion.notes if note.code == "SB205")])
     what = conclusion.target if conclusion.survival is None else f"when {conclusion.target} comes"
-    return f"{conclusion.table}: predicting {what} ({size})"
+    return f"{conclusion.table}: predicting {what}, {parts[0]} ({extra})"
 
 
 def _trained(conclusion: Conclusion) -> Iterator[str]:
@@ -122,11 +123,10 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
         on = f"tested once on {plan.n_test:,} rows that were set aside"
     trained = sum(model.n_networks or 0 for model in conclusion.candidates)
     took = duration(conclusion.seconds or 0.0)
-    yield f"{models} {on}: " + (f"{counted(trained, 'network')} in {took}." if trained else f"{took}.")
+    yield f"{models} {on}, " + (f"{counted(trained, 'network')}, {took}." if trained else f"{took}.")
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     yield from {
         "decided": ["It stopped early: every model in the table has a clear verdict."],
-        "rows": ["More splits would hardly narrow the ranges."],
         "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
     }.get(plan.ended, [])
@@ -143,7 +143,7 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
         name, guess = model.name, guessing_words(conclusion).replace("answering ", "")
         interval, gain, words, look = None, "", "", ""
         if (verdict := verdicts.get(name)) is not None:
-            interval, words, look = verdict.times(metric.scale), verdict.short, LOOKS.get(verdict.rule, "unsure")
+            interval, words, look = verdict.times(metric.scale), verdict.short, look_of(verdict.rule)
             sign = 1 if conclusion.reference_named else -1
             gain = _gain(conclusion, metric, interval.mean, interval.half, words, sign)
         elif conclusion.verdicts and name == conclusion.reference:
@@ -166,14 +166,13 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
 
 def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
     """Yield what helps, in the order of the questions. A pair that the table says the same of has the table's range."""
-    looks = {"helps": "better", "hurts": "worse", "can't tell": "unsure"}
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
         pair = {one.candidate, one.reference}
         rows = (row for row in conclusion.verdicts
                 if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict)  # fmt: skip
         half = next(rows, one).times(metric.scale).half
         gain = _gain(conclusion, metric, metric.scale * one.difference, half, one.verdict)
-        look, models = looks.get(one.verdict, ""), f"{one.candidate} over {one.reference}"
+        look, models = _LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate}, not {one.reference}"
         yield Row(name=one.question, what=models, gain=gain, verdict=one.verdict, look=look)
 
 
@@ -194,31 +193,30 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
         return "-"
     if decimals is None:
         return measure(metric, mean)
+    if metric.zero is not None:
+        return measure(metric, mean)
     return f"{100 * mean:.{decimals}f}%" if metric.percent else f"{round(mean, decimals) + 0.0:,.{decimals}f}"
 
 
 # ---- how to read it, and what stands out
 
 
-def _key(conclusion: Conclusion, score: Metric) -> Iterator[str]:
+def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) -> Iterator[str]:
     """Yield what the columns mean."""
     verdicts, plan = conclusion.verdicts, conclusion.plan
     if verdicts:
-        n = max(verdict.comparisons for verdict in verdicts)
-        meaning = find_metric(conclusion.metric.name).meaning
-        meaning = "the share of variance explained" if score.name == "r2" else meaning
-        words = f"{score.words[:1].upper()}{score.words[1:]}{f', {meaning}' if meaning else ''}"
-        yield f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
-        scope = ", all comparisons at once" if n > 1 else ""
-        level = f"±: give or take ({100 * (1 - conclusion.alpha):g}% range{scope})"
-        yield f"{level}. A difference below {margin_words(conclusion.metric)} doesn't matter."
-    if (survival := conclusion.survival) is not None and "uno_c" in conclusion.candidates[0].scores:
-        if conclusion.metric.name != "uno_c":
-            yield f"Uno's C (concordance): {METRICS['uno_c'].meaning}; 50% is chance."
-        unit = f"{survival.unit}; times end at the" if survival.unit else "in units of the"
-        yield f"Horizon: {survival.horizon:g} {unit} column {survival.time}, an outcome and no feature."
-        if any(candidate.name == "logistic" for candidate in conclusion.candidates):
-            yield "logistic is like Cox's model, with odds per interval in place of hazards; Cox's isn't fitted."
+        small = f"Differences below {margin_words(conclusion.metric)} don't matter."
+        if score.zero is not None:
+            yield f"Score: 0 = {guessing_words(conclusion)}, 100 = perfect. {small}"
+        else:
+            words = f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
+            yield f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides. {small}"
+        grades = {verdict.rule for verdict in verdicts} | {one.verdict for one in conclusion.contrasts}
+        at_once = ", all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
+        likely = " Likely: right 9 times in 10 on real tables." if "likely" in " ".join(grades) else ""
+        yield f"±: {100 * (1 - conclusion.alpha):g}% range{at_once}.{likely}"
+    if any(metric.name == "uno_c" for metric in other_scores):
+        yield "Uno's C: the share of such pairs; 50% is chance."
     if label := rare_label(conclusion):
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)
@@ -262,7 +260,7 @@ def _other_way(conclusion: Conclusion) -> Iterator[str]:
     groups = group_by_first((word, one.candidate) for one, word in words if word != LOOKS.get(one.rule))
     parts = [f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word}" for word, of in groups.items()]
     if parts and not rare_label(conclusion):
-        reference, score = conclusion.reference, conclusion.metric.words
+        reference, score = conclusion.reference, conclusion.metric.shown.words
         yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
 
 

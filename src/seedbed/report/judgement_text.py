@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from seedbed.errors import counted, visible
 from seedbed.evaluation.metrics import find_metric, measure, p_words, signed
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion
-from seedbed.report.advice import join_words
+from seedbed.report.advice import join_words, rows_to_tell
 from seedbed.report.sentences import weak_points
 from seedbed.report.tables import WIDTH, NumberTable, fold_text, table_lines
 
@@ -37,9 +37,10 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             if metric.name == "accuracy" and plan.seeds == 1 and plan.n_groups is None:
                 yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
         yield from weak_points(conclusion)
-    scale = find_metric(metric.name)
+        yield from (f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text)
+    scale = metric.shown
     for one in conclusion.on_these_rows:
-        gain = f"{scale.signed(one.difference)}{' points' * scale.percent}"
+        gain = f"{scale.signed(one.difference)}{' points' * scale.in_points}"
         words = f"{one.candidate} against {one.reference}, on this test set: {metric.words} improved by {gain}"
         if one.low is None or one.high is None:
             yield f"{words}; a single run doesn't show the effect of seeds."

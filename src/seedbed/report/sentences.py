@@ -14,7 +14,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, find_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, Note, TrainingSummary
-from seedbed.report.advice import group_by_first, guessing_words, has_networks, join_words, margin_words
+from seedbed.report.advice import group_by_first, guessing_words, has_networks, join_words, margin_words, rows_to_tell
 from seedbed.report.tables import range_words
 
 _FEW_FOLDS, _MOST_ALIKE, _MOST_WARNINGS = 5, 3, 20
@@ -41,11 +41,20 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     if plan.n_unused:
         unused = counted(plan.n_unused, "earlier row")
         yield f"{unused} of groups in the test rows can't be used for training."
+    if (survival := conclusion.survival) is not None:
+        n_later = survival.everyone.n_rows - survival.n_events - survival.n_censored
+        unit = f"{survival.unit}; times end at the" if survival.unit else "in units of the"
+        yield f"Horizon: {survival.horizon:g} {unit} column {survival.time}, which is part of the outcome."
+        yield f"By then {survival.n_censored:,} rows are censored, and {n_later:,} are observed for longer."
+        if any(candidate.name == "logistic" for candidate in conclusion.candidates):
+            yield "logistic is like Cox's model, with odds per interval in place of hazards; Cox's isn't fitted."
     if conclusion.verdicts:
         meaning = METRICS[metric.name].meaning
         if metric.name == "brier" and len(conclusion.labels) > 2:
             meaning = "the squared errors of a row's probabilities, added up over the classes"
         what = f"{metric.words} ({meaning})" if meaning else metric.words
+        if metric.shown.zero is not None:
+            what = f"the score: 100 (1 - {metric.words} / {metric.of_prior:.4g}); {what}"
         share, default_margin = f"2% of what {guessing_words(conclusion)} costs", find_metric(metric.name).margin
         if default_margin is not None:
             share = f"the usual {margin_words(replace(metric, margin=default_margin))}"
@@ -58,6 +67,7 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         }
         yield f"The margin is {margin_words(metric)} in {what}{source[metric.margin_source]}."
         yield from weak_points(conclusion)
+    yield from (f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text)
     shares = [100 * verdict.seed_share for verdict in conclusion.verdicts if verdict.seed_share is not None]
     if shares and plan.seeds > 1:  # one seed doesn't show how much seeds matter
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
@@ -65,9 +75,9 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         rest = "" if low == "100" else ", the rest from the limited number of rows"
         yield f"{share} of the uncertainty of the gains comes from seeds{rest}."
     if conclusion.advice is not None and conclusion.optimism.get(metric.name):
-        use = conclusion.advice.use
-        score = range_words(metric.name, conclusion.expected_score(use, metric.name))
-        yield f"{use} has the best score; corrected for this choice, expect {metric.words} {score} of it."
+        use, shown = conclusion.advice.use, metric.shown
+        score = range_words(shown, conclusion.expected_score(use, shown.name))
+        yield f"{use} has the best score; corrected for this choice, expect {shown.words} {score} of it."
     others = [one for one in conclusion.candidates if one.kind == "baseline" or one.description != plan.recipe]
     yield from _names_by_note((one.description, one.name) for one in others)
     yield from (f"Note: {check.message}" for check in conclusion.checks)
@@ -86,10 +96,8 @@ def spread(conclusion: Conclusion) -> str:
         mean, sd = (plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd))
         return f"mean {mean}, standard deviation {sd}"
     if (survival := conclusion.survival) is not None:
-        n_later = survival.everyone.n_rows - survival.n_events - survival.n_censored
-        counts = f"{counted(survival.n_events, 'event')}, {survival.n_censored:,} censored, {n_later:,} observed longer"
-        share = f"by Kaplan-Meier {100 * survival.everyone.observed[-1]:.0f}% survive until then"
-        return f"up to {survival.words}: {counts}; {share}"
+        share = f"{100 * survival.everyone.observed[-1]:.0f}% survive until then"
+        return f"{counted(survival.n_events, 'event')} up to {survival.words}; {share}"
     share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
     most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
     return f"{share} {most}" if len(conclusion.labels) == 2 else f"{len(conclusion.labels)} classes, {share} {most}"

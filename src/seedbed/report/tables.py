@@ -22,7 +22,7 @@ from seedbed.outcomes.tasks import outcome_of
 _ALONE = "probability that it is better, alone"
 _SPACE_OF_A_NAME = "\ue000"
 WIDTH = 100  # letters of a line, where a terminal is no narrower
-HELPS = "What helps, and by how much it is better (minus: worse)"
+HELPS = "What helps"
 UNBROKEN = 1000  # wide enough for every table: readers copy names into the next command
 
 
@@ -97,6 +97,8 @@ class FirstScreen:
 
 def decimals_of(metric: Metric, margin: float) -> int:
     """Return how many decimals a difference in a score has: as many as the score, and enough for the margin."""
+    if metric.zero is not None:
+        return metric.decimals
     if metric.percent:
         return min(8, max(1, math.ceil(-math.log10(100 * margin))))
     fewest, more = (0, 1) if metric.own_units else (3, 0)
@@ -189,7 +191,7 @@ def fold_command(command: str, width: int) -> list[str]:
     return [*(f"{line}{mark}" for line in first), last]
 
 
-def range_words(name: str, score: Score) -> str:
+def range_words(name: str | Metric, score: Score) -> str:
     """Return a score with its interval, if it has one, and whether folds were pooled: `84.6% (80.1 to 89.0)`."""
     if score.mean is None:
         return "-"
@@ -222,8 +224,8 @@ def score_table(conclusion: Conclusion) -> NumberTable:
 
 
 def verdict_table(conclusion: Conclusion) -> NumberTable:
-    metric = find_metric(conclusion.metric.name)
-    columns = [f"gain in {conclusion.metric.words}{metric.points}", "interval", "in accuracy (points)", "interval"]
+    metric = conclusion.metric.shown
+    columns = [f"gain in {metric.words}{metric.points}", "interval", "in accuracy (points)", "interval"]
     columns += [_ALONE, "runs that show the opposite", "p, adjusted", "rows for the margin"]
     rows = []
     for one in conclusion.verdicts:

@@ -26,9 +26,9 @@ from seedbed.report.tables import (
     verdict_table,
 )
 
-_LABEL = 11  # letters of the labels of the answers, with the space behind them
 _NARROW_VERDICT = 13  # letters of a verdict in two lines
-_STYLES = {"better": "green", "worse": "red", "unsure": "yellow", "reference": "dim", "": ""}
+_STYLES = {"better": "green", "likely_better": "green", "worse": "red", "likely_worse": "red", "unsure": ""}
+_GROUPED = ("no difference that matters", "can't tell")  # lines of what helps that are joined
 
 
 def glance_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
@@ -43,23 +43,20 @@ def glance_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     lines = [*styled([screen.heading], ""), *styled(screen.warnings, "bold yellow")]
     if screen.no_verdict:
         lines += [Text(), *styled([screen.no_verdict], "bold")]
-    run_facts = [Text(), *styled(screen.run_facts, "")]
+    run_facts = styled(screen.run_facts, "dim")
     if (rows := conclusion.rows) is not None:
         lines += [Text(), *answer_lines(row_answers(conclusion, rows), width, names)]
         for table in row_tables(conclusion, rows):
             numbers = table_lines(table.columns, table.rows, width=width)
             lines += [Text(), Text(table.caption), *(Text(visible(line)) for line in numbers if line)]
         return [*lines, Text(), *styled(row_notes(conclusion, rows), "dim", indent=2), *run_facts]
-    if screen.first is not None or screen.answers:
-        lines.append(Text())
     if screen.first is not None:  # what may make the results wrong, and the command that avoids it
         text, command = screen.first
-        texts = [*fold_text(text, width - _LABEL, 0, names), *fold_command(command, width - _LABEL)]
-        labelled = [f"{'' if place else 'First':{_LABEL}}{visible(line)}" for place, line in enumerate(texts)]
-        lines += [Text(line, "bold yellow") for line in labelled]
+        lines += answer_lines([("Warning", text)], width, names, "bold yellow")
+        lines += [Text(f"{'':10}{visible(line)}", "bold yellow") for line in fold_command(command, width - 10)]
     lines += answer_lines(screen.answers, width, names)
     lines += [Text(), *_table_lines(screen, width, scores_first=conclusion.columns is None)]
-    lines += [*styled(screen.notes, "dim", indent=2), *_help_lines(screen, width, names)]
+    lines += [*styled(screen.notes, "dim"), *_help_lines(screen, width, names)]
     lines += run_facts
     if (groups := conclusion.subgroups) is not None:
         inside = subgroup_screen(conclusion, groups)
@@ -80,13 +77,17 @@ def interim_lines(conclusion: Conclusion, *, width: int = WIDTH) -> list[Text]:
     return [Text(heading, "bold"), *answer, Text(), *_table_lines(screen, width, scores_first=True)]
 
 
-def answer_lines(answers: Iterable[tuple[str, str]], width: int, names: Sequence[str]) -> list[Text]:
+def answer_lines(
+    answers: Iterable[tuple[str, str]], width: int, names: Sequence[str], style: str = "bold"
+) -> list[Text]:
     """Return the answers with their labels in a column, the first one in bold."""
-    lines = []
+    answers, lines = [*answers], list[Text]()
+    size = max([9, *(len(label) for label, _ in answers)]) + 1
     for number, (label, text) in enumerate(answers):
-        for place, line in enumerate(fold_text(text, width - _LABEL, 0, names)):
-            styled = Text(f"{'' if place else label:{_LABEL}}", "bold" if not number else "dim")
-            lines.append(styled.append(visible(line), "" if number else "bold"))
+        for line in fold_text(text, width - size, 0, names):
+            labelled = Text(f"{label:{size}}", "dim" if number else style)
+            lines.append(labelled.append(visible(line), "" if number else style))
+            label = ""
     return lines
 
 
@@ -94,13 +95,17 @@ def _help_lines(screen: FirstScreen, width: int, names: Sequence[str]) -> list[T
     """Return the lines of what helps; none without contrasts."""
     if not screen.helps:
         return []
-    texts = [(visible(one.name), visible(one.what), one.gain) for one in screen.helps]
-    verdicts = [Text(one.verdict, _STYLES[one.look]) for one in screen.helps]
+    clear = [row for row in screen.helps if row.verdict not in _GROUPED]
+    texts = [(visible(row.name), visible(row.what), row.gain) for row in clear]
+    verdicts = [Text(row.verdict, _STYLES.get(row.look, "dim")) for row in clear]
     columns = [*([Text(text) for text in column] for column in zip(*texts, strict=True)), verdicts]
-    table = [*side_by_side(columns, {0, 1, 3}, "  ")]
+    table = [*side_by_side(columns, {0, 1, 3}, "  ")] if clear else []
     if any(line.cell_len > width for lines in table for line in lines):
-        pairs = (_styled([f"{one.name}: {one.what}"], "", width=width, names=names, indent=2) for one in screen.helps)
+        pairs = (_styled([f"{row.name}: {row.what}"], "", width=width, names=names, indent=2) for row in clear)
         table = [[*pair, *gain] for pair, gain in zip(pairs, side_by_side(columns[2:], {1}, "    "), strict=True)]
+    for verdict in _GROUPED:
+        if joined := "; ".join(row.name for row in screen.helps if row.verdict == verdict):
+            table.append(_styled([f"{verdict}: {joined}"], "", width=width, names=names, indent=2))
     return [Text(), Text(HELPS, "dim"), *(line for lines in table for line in lines)]
 
 
@@ -118,13 +123,15 @@ def _table_lines(screen: FirstScreen, width: int, *, scores_first: bool = False)
         texts = {"name": name, "what": row.what, "score": row.score, "gain": row.gain, "verdict": row.verdict}
         texts |= zip(other_scores, row.other_scores, strict=True)
         for place, column in columns.items():
-            style = _STYLES[row.look] if place == "verdict" else ""
+            style = _STYLES.get(row.look, "dim") if place == "verdict" else ""
             column.append(Text(visible(texts[place]), "green" if row.recommended else style))
     columns = {place: column for place, column in columns.items() if any(column[1:])}
 
     def is_wide() -> bool:
         return sum(2 + size for size in column_widths(columns.values())) - 2 > width
 
+    if is_wide() and gain.startswith("behind "):
+        columns["gain"][0] = Text("behind", "dim")
     if is_wide():
         for place in columns.keys() - {"name"}:
             columns[place][0] = Text(in_two_lines(columns[place][0].plain), "dim")
