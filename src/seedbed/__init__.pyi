@@ -196,22 +196,22 @@ def inspect_table(
         numeric: columns that hold numbers; all other cells in them count as missing.
         categorical: columns that hold categories, though they may look like numbers.
         missing: a number or word that stands for a missing cell of a column, as COLUMN=VALUE, such as age=-999.
-        drop_missing_target: leave out rows without a target, even if they are over a fifth of all.
-        event: for survival, in place of a target: the column that says whether the event came or the row was
+        drop_missing_target: leave out rows without a target, even if they are more than a fifth of all rows.
+        event: for survival, in place of a target: the column that says whether the event occurred or the row was
             censored.
         time: for survival: the column with the time under observation; not a feature.
         start: for survival: the date on which observation began, if the time is the date on which it ended.
-        horizon: for survival: the time up to which it is predicted and scored; by default a fifth of the rows is
-            seen longer.
+        horizon: for survival: the time up to which survival is predicted and scored; by default, a fifth of the
+            rows are observed longer.
         task: what to predict: binary, multiclass or regression; by default the target's cells decide.
         positive: the positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has
             under 40 % of the rows, else the larger.
-        group: a column whose rows of one value stay together, such as all rows of a patient; not a feature.
+        group: a column of groups whose rows stay together in a fold, such as patients; not a feature.
         time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a
             feature.
         table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
-        skip_rows: rows above the header of a text or an Excel file; by default the header is searched.
+        skip_rows: rows above the header of a text or an Excel file; by default the header is searched for.
         limit: how large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By
             default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
 
@@ -379,22 +379,22 @@ def read_table(
         numeric: columns that hold numbers; all other cells in them count as missing.
         categorical: columns that hold categories, though they may look like numbers.
         missing: a number or word that stands for a missing cell of a column, as COLUMN=VALUE, such as age=-999.
-        drop_missing_target: leave out rows without a target, even if they are over a fifth of all.
-        event: for survival, in place of a target: the column that says whether the event came or the row was
+        drop_missing_target: leave out rows without a target, even if they are more than a fifth of all rows.
+        event: for survival, in place of a target: the column that says whether the event occurred or the row was
             censored.
         time: for survival: the column with the time under observation; not a feature.
         start: for survival: the date on which observation began, if the time is the date on which it ended.
-        horizon: for survival: the time up to which it is predicted and scored; by default a fifth of the rows is
-            seen longer.
+        horizon: for survival: the time up to which survival is predicted and scored; by default, a fifth of the
+            rows are observed longer.
         task: what to predict: binary, multiclass or regression; by default the target's cells decide.
         positive: the positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has
             under 40 % of the rows, else the larger.
-        group: a column whose rows of one value stay together, such as all rows of a patient; not a feature.
+        group: a column of groups whose rows stay together in a fold, such as patients; not a feature.
         time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a
             feature.
         table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
-        skip_rows: rows above the header of a text or an Excel file; by default the header is searched.
+        skip_rows: rows above the header of a text or an Excel file; by default the header is searched for.
         limit: how large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By
             default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
 

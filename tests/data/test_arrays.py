@@ -60,7 +60,7 @@ def test_a_frame_brings_its_names_and_arrays_are_copied():
 @pytest.mark.parametrize(
     ("bad", "y", "error", "words"),
     [
-        (X * [np.nan, np.nan], [0, 1, 1], DataError, "column 'x0' is left out: it has no value at all"),
+        (X * [np.nan, np.nan], [0, 1, 1], DataError, "column 'x0' is left out: it has no values"),
         (np.where(X == 4, np.inf, X), [0, 1, 1], ColumnError, "infinite or too large numbers: column 'x1' (1 of 3"),
         (X, [0, 1], DataError, "X has 3 rows and y has 2"),
         (X[:, 0], [0, 1, 1], DataError, "X has shape (3,), not [row, feature]"),

@@ -116,7 +116,7 @@ def test_dots_that_no_cell_of_the_table_explains_give_a_warning():
         typed = type_columns(columns_of(a=["76.586", "75"] * 9, **others), [0])
         assert typed.columns[0].values.tolist()[:2] == [76.586, 75]
         assert [note.code for note in typed.notes if note.code] == codes
-        assert all("points are taken for decimal marks: '76.586' is 76.586" in note.message for note in typed.notes)
+        assert all("points are read as decimal marks: '76.586' is 76.586" in note.message for note in typed.notes)
 
 
 # Dates as people write them

@@ -88,7 +88,7 @@ def test_rows_that_are_equal_by_chance_are_split_like_others(n_columns, n_levels
     groups, (note,) = find_duplicates(table)
     assert groups is None
     assert note.code == "SB206"
-    assert "by chance in columns of few values" in note.message
+    assert "by chance in columns with few values" in note.message
     assert note.count > 20
 
 

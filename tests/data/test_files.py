@@ -26,7 +26,7 @@ def zipped() -> bytes:
 
 
 OTHERS = {
-    "ods": (zipped(), "is a zip file, and no Excel workbook"),
+    "ods": (zipped(), "is a zip file, not an Excel workbook"),
     "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "is an Excel file of the old kind, or one with a"),
     "pickle": (pickle.dumps({"a": [1]}), "is a pickle file, which seedbed never opens"),
     "page": (b"<!DOCTYPE html>\n<html></html>", "is a web page"),

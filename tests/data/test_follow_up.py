@@ -37,7 +37,7 @@ def first(number, value, column="days"):
 CODES = np.arange(N) % 2
 DEAD = np.where(CODES, "dead", "alive")
 REFUSED = {
-    "no event": (patients(died=0), {}, TargetError, "event 'died' never came", "nothing to predict"),
+    "no event": (patients(died=0), {}, TargetError, "event 'died' never occurs", "nothing to predict"),
     "negative": (patients(days=first(2, -1.0)), {}, TargetError, "negative in 2 rows, first in row 0", "Repair or rem"),
     "many missing": (patients(days=first(21, None)), {}, TargetError, "missing in 21 of 100 rows", "drop_missing"),
     "three labels": (patients(died=np.arange(N) % 3), {}, TargetError, "('0', '1', '2')?", 'positive="2"; the others'),
@@ -50,7 +50,7 @@ REFUSED = {
     "a time split": (patients(), {"time_split": "age"}, OptionError, "event and time_split can't", "Leave time_split"),
     "no time": (patients(), {"time": None}, OptionError, "needs the time under observation", 'time="COLUMN"'),
     "late": (patients(), {"horizon": 95.0}, OptionError, "5 rows are under observation after", "Give less than 91."),
-    "early": (patients(), {"horizon": 1.5}, OptionError, "event is at 2, after the horizon of 1.5", "more than that"),
+    "early": (patients(), {"horizon": 1.5}, OptionError, "event is at 2, after the horizon of 1.5", "to a later time"),
     "one time": (patients(days=7), {}, TargetError, "most rows have the same time 'days'", "Name another column"),
     "time and event": (patients(), {"time": "died"}, OptionError, "both the event and a time under", "has one role"),
     "late entry": (patients(start=np.arange(N) / 2), {}, OptionError, "seems to begin at 'start'", 'start="start"'),

@@ -223,9 +223,9 @@ def test_an_empty_side_gets_the_smallest_group():
 def test_a_class_in_a_single_group_may_be_missing_from_training():
     target = np.array([0] * 30 + [1] * 10)
     groups = np.where(target == 1, 99, np.arange(40))
-    with pytest.raises(TargetError, match=r"all \d+ rows to train on are of the class with code 0"):
+    with pytest.raises(TargetError, match=r"all \d+ training rows are of the class with code 0"):
         repeated_folds(target, repeats=1, folds=5, random_state=0, groups=groups)
-    with pytest.raises(TargetError, match=r"all \d+ rows to train on are of the class with code 0"):
+    with pytest.raises(TargetError, match=r"all \d+ training rows are of the class with code 0"):
         holdout(target, test_size=0.8, groups=groups)
     assert target[holdout(target, groups=groups).train].any()
 

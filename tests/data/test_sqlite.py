@@ -97,7 +97,7 @@ BAD = {
     "SELECT 1 WHERE false": "there are no rows",
     "SELECT missing FROM t": "no such column: missing",
     "SELECT": "the query can't be run (incomplete input)",
-    "": "the query gives no table",
+    "": "the query returns no table",
     "SELECT CAST(x'ff' AS TEXT) AS t": "Could not decode to UTF-8",
     "SELECT printf('%.*c', 70000, 'x') AS long": "row 1, column 'long' holds a cell over 64 KiB",
 }

@@ -62,7 +62,9 @@ def test_units_of_a_panel_are_named_and_categories_with_the_same_effect_are_not(
     rows["region"], rows["y"] = region[rows.unit], effect[rows.unit] + noise.sum(axis=0) / 2
     rows["unit"] = rows.unit.map(cells.format)
     (note,) = notes_of(rows.sample(frac=1, random_state=0), "SB210")
-    assert note.message.startswith("if new rows come from another 'unit' than these 30, scores are too good: shuffled ")
+    assert note.message.startswith(
+        "scores are too good if new rows have other values of 'unit' than these 30: shuffled "
+    )
     assert note.message.endswith('. Keep its rows in one fold with group="unit"')
     assert notes_of(rows.assign(region=rng.permutation(rows.region), time=rng.permutation(rows.time)), "SB210") == []
     assert notes_of(rows, "SB210", group="unit") == []
@@ -74,7 +76,7 @@ def test_identifiers_of_many_rows_each_are_named_only_if_they_matter():
     frame = pd.DataFrame({"shop_id": shop, "x": noise[0], "y": noise[1]})
     assert notes_of(frame, "SB210") == []
     (note,) = notes_of(frame.assign(y=rng.permutation(6)[shop] + noise[1]), "SB210")
-    assert note.message.startswith("if new rows come from another 'shop_id' than these 6, scores are too good")
+    assert note.message.startswith("scores are too good if new rows have other values of 'shop_id' than these 6")
 
 
 def test_unique_identifiers_codes_and_quantities_raise_no_warning():
@@ -112,8 +114,8 @@ def survival(time="time", status="status", *, informative=True):
 def test_follow_up_time_is_named_with_the_options_of_survival(time, status):
     (note,) = notes_of(survival(time, status), "SB211", status)
     assert note.message == (
-        f"{time} looks like follow-up time, part of the outcome '{status}': a row that was censored isn't a survivor. "
-        f'Predict when it comes with event="{status}", time="{time}"'
+        f"{time} looks like follow-up time, part of the outcome '{status}': a censored row isn't a survivor. "
+        f'Predict the time to the event with event="{status}", time="{time}"'
     )
     assert notes_of(survival(time, status), "SB211", status, drop=[time]) == []
 
@@ -157,9 +159,8 @@ def test_whole_numbers_that_may_be_codes_are_one_note_with_the_option():
     frame["hour"], frame["visits"], frame["age"] = rng.integers(1, 25, 600), rng.integers(0, 4, 600), 40.5
     frame.loc[::2, "age"], frame["y"] = 30, rng.integers(0, 2, 600)
     said = [note.message for note in read_table(frame, target="y").notes if "codes of categories" in note.message]
-    assert said == [
-        "few whole numbers, used as such: 'race', 'state'; if these are codes of categories, give categorical=\"race\""
-    ]
+    message = "few whole numbers, read as numbers: 'race', 'state'; if they are codes of categories, give "
+    assert said == [message + 'categorical="race"']
     chosen = read_table(frame, target="y", categorical=["race"], numeric=["state"]).notes
     assert not any("codes of categories" in note.message for note in chosen)
 

@@ -285,7 +285,7 @@ def test_a_target_with_its_follow_up_time_is_advised_to_be_survival(call, here):
     patients().rename(columns={"died": "DEATH_EVENT", "days": "time"}).to_csv("heart.csv", index=False)
     options = ("--candidate", "logistic", "--n-networks", 2, "--repeats", 1, "--folds", 3, "--n-jobs", 1)
     said = call("compare", "heart.csv", "--target", "DEATH_EVENT", *options, "--out", "run")
-    assert "Predict when it comes with --event DEATH_EVENT --time time" in said.out + said.err
+    assert "Predict the time to the event with --event DEATH_EVENT --time time" in said.out + said.err
     why, command = remedy(read_summary(here / "run"))
     assert why.startswith("time looks like follow-up time, part of the outcome (SB211)")
     assert command.startswith("seedbed compare heart.csv --candidate logistic")

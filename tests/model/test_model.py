@@ -188,7 +188,7 @@ def test_wrong_rows_raise_a_clear_error(fitted, frame):
         model.predict(frame.drop(columns="town"))
     with pytest.raises(ColumnError, match=r"It has 'Bonn', '3'.*does it lack a header\?"):
         model.predict(frame[["town", "size"]].set_axis(["Bonn", "3"], axis=1))
-    with pytest.raises(DataError, match="the array has 2 columns, and the model knows 6"):
+    with pytest.raises(DataError, match="the array has 2 columns, and the model needs 6"):
         model.predict(np.zeros((3, 2)))
     with pytest.raises(DataError, match=r"record 2 lacks 'town'\. Give None for what isn't known"):
         model.predict([frame.iloc[0].to_dict(), frame.iloc[1].drop("town").to_dict()])

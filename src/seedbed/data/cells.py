@@ -33,9 +33,9 @@ def quote(cell: str | None, limit: int = 40) -> str:
     return text if len(text) <= limit else text[: limit - 4] + "...'"
 
 
-def first_of(words: Collection[str], most: int) -> str:
+def first_of(texts: Collection[str], most: int) -> str:
     """Return the first words, separated by commas, and dots if there are more."""
-    return ", ".join([*words][:most]) + (", ..." if len(words) > most else "")
+    return ", ".join([*texts][:most]) + (", ..." if len(texts) > most else "")
 
 
 def quote_names(names: Collection[str], most: int = 10) -> str:
@@ -186,8 +186,8 @@ def split_unit(text: str) -> tuple[str, str]:
 
 def without_unit(text: str, unit: str) -> str:
     """Return a cell without the unit of its column, if it has that."""
-    number, own = split_unit(text) if unit else (text, "")
-    return number if own == unit else text
+    number, own_unit = split_unit(text) if unit else (text, "")
+    return number if own_unit == unit else text
 
 
 def common_unit(texts: Collection[str]) -> str:

@@ -99,20 +99,20 @@ def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Enco
         raise TargetError(message, f"Leave these rows out with {spell('drop_missing_target', True)}.")
     negative = np.flatnonzero(durations < 0)
     if len(negative):
-        place = frame.places(negative[:1].tolist())[int(negative[0])]
-        message = f"{frame.where}: the time '{time}' is negative in {counted(len(negative), 'row')}, first in {place}"
+        first = frame.places(negative[:1].tolist())[int(negative[0])]
+        message = f"{frame.where}: the time '{time}' is negative in {counted(len(negative), 'row')}, first in {first}"
         raise TargetError(message, "Repair or remove these rows.")
     has_target = np.ones(frame.n_rows, dtype=np.bool_) if target.has_target is None else target.has_target
     both = has_target & ~missing
     durations, events = durations[both], target.values[~missing[has_target]]
-    for words, code, rows in (
+    for finding, code, rows in (
         ("without a time, left out", "SB205", np.flatnonzero(missing & has_target)),
         ("of time 0, counted in the first interval", "", np.flatnonzero(both)[durations == 0]),
     ):
         if len(rows):
-            remarks.append(remark_on_rows(f"{counted(len(rows), 'row')} {words}", time, code, rows))
+            remarks.append(remark_on_rows(f"{counted(len(rows), 'row')} {finding}", time, code, rows))
     if not events.any():
-        raise TargetError(f"{where} never came", "There is nothing to predict.")
+        raise TargetError(f"{where} never occurs", "There is nothing to predict.")
     horizon = _horizon(frame.where, time, durations, events == 1, roles.horizon)
     return dataclasses.replace(
         target,
@@ -135,7 +135,7 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
     says_censored = [level for level in levels if level.lower() in _SAYS_CENSORED]
     are_known = len(says_event) + len(says_censored) == len(levels)
     if positive is None and not (are_known and (len(says_event) == 1 or len(levels) == 1)):
-        message = f"{where}: which label says that it came ({first_of([*map(quote, levels)], 3)})?"
+        message = f"{where}: which label means that it occurred ({first_of([*map(quote, levels)], 3)})?"
         named = spell("positive", next((level for level in says_event if level != "1"), levels[-1]))
         raise TargetError(message, f"Name it: {named}{'; the others count as censored' * (len(levels) > 2)}.")
     if len(levels) == 2:
@@ -152,7 +152,7 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
         if rivals := [quote(level) for level in levels if level not in {event, *says_censored}]:
             others = f"rows with {first_of(rivals, 3)} count as censored"
             message = f"in '{name}', only {quote(event)} is the event; {others}, and survival is predicted as if no "
-            remarks.append(Remark(f"{message}other event could come first"))
+            remarks.append(Remark(f"{message}other event could occur first"))
     notes = as_notes(frame, [*remarks, *missing_remarks(name, has_target)])
     return EncodedTarget(codes, labels, "survival", has_target, notes)
 
@@ -162,9 +162,9 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
     names = [name for name in (roles.time, roles.start) if name is not None]
     positions = [frame.names.index(name) for name in names]
     typed = type_columns(frame, positions, numeric=roles.numeric, categorical=roles.categorical)
-    read = [_as_dates(frame, position, column) for position, column in zip(positions, typed.columns, strict=True)]
-    kinds = [column.schema.kind for column, _ in read]
-    for name, kind, (_, remarks) in zip(names, kinds, read, strict=True):
+    dated = [_as_dates(frame, position, column) for position, column in zip(positions, typed.columns, strict=True)]
+    kinds = [column.schema.kind for column, _ in dated]
+    for name, kind, (_, remarks) in zip(names, kinds, dated, strict=True):
         if kind == "category" or (kind == "date" and roles.start is None):
             what, hint = "text, not numbers", "Write it as a number without a unit."
             if kind == "date":
@@ -177,9 +177,9 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
     if len(kinds) > 1 and kinds.count("date") == 1:
         message = f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
         raise ColumnError(message, f"If '{names[0]}' is a duration, leave {spell('start')} out.")
-    ends, *starts = (column.values for column, _ in read)
+    ends, *starts = (column.values for column, _ in dated)
     times = (ends - starts[0]) / (DAY if kinds[0] == "date" else 1.0) if starts else ends
-    return times, "days" * (kinds[0] == "date"), [remark for _, remarks in read for remark in remarks]
+    return times, "days" * (kinds[0] == "date"), [remark for _, remarks in dated for remark in remarks]
 
 
 def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
@@ -207,7 +207,7 @@ def refuse_late_entry(table: Table) -> None:
     times = table.durations
     if times is None or table.follow_up is None or table.follow_up.start:
         return
-    for column in (one for one in table.columns if one.schema.kind == "number"):
+    for column in (feature for feature in table.columns if feature.schema.kind == "number"):
         begins, late = column.values, column.values[1:] > column.values.min()
         go_on = late.any() and (begins[1:] == times[:-1])[late].mean() > _GO_ON
         if (go_on or _ENTRY.search(column.name)) and _never_later(begins, times, by_chance=1):
@@ -260,11 +260,11 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     finding = message = f"{listed} like part of an outcome, not known when observation begins"
     if table.durations is None:
         finding = f"{listed} like follow-up time, part of the outcome"
-        message = f"{finding} '{name}': a row that was censored isn't a survivor"
+        message = f"{finding} '{name}': a censored row isn't a survivor"
     remedy, advice = {"drop": tuple(names)}, f"Leave {'them' if names[1:] else 'it'} out"
     if table.task == "binary" and times:
-        rest = tuple(one for one in names if one != times[0])
-        remedy, advice = {"event": (name,), "time": (times[0],)}, "Predict when it comes"
+        rest = tuple(feature for feature in names if feature != times[0])
+        remedy, advice = {"event": (name,), "time": (times[0],)}, "Predict the time to the event"
         remedy |= {"drop": rest} if rest else {}
     message = f"{message}. {advice} with {spell_all(remedy)}"
     return dict.fromkeys(names, Note(message, names[0], "SB211", finding=finding, remedy=remedy))
@@ -284,25 +284,26 @@ def _other_outcomes(table: Table) -> set[str]:
 
     A column of two values, or one with missing cells, says whether it came, or is named like death.
     """
-    found, came = set[str](), []
+    outcomes, events = set[str](), []
     if (times := table.durations) is None:
-        return found
-    for column in (one for one in table.columns if one.schema.kind == "number"):
+        return outcomes
+    for column in (feature for feature in table.columns if feature.schema.kind == "number"):
         present = ~np.isnan(column.values)
         values, ends = column.values[present], times[present]
         if len(values) >= _FEWEST_VALUES:
             by_chance = np.random.default_rng(0).permutation(values) == ends
             if (values == ends).mean() - by_chance.mean() > _SAME or _never_later(values, ends):
-                found.add(column.name)
-                came.append(present & (column.values != times))
+                outcomes.add(column.name)
+                events.append(present & (column.values != times))
     for column in table.columns:
         missing = np.isnan(column.values)
         flag = missing if missing.any() else column.values > column.values.min()
         if missing.any() or len(np.unique(column.values)) == 2:
-            says = (abs(flag[one].mean() - flag[~one].mean()) > _SAYS for one in came if one.any() and not one.all())
-            if any(says) or (_OUTCOME.search(column.name) and not missing.any()):
-                found.add(column.name)
-    return found
+            pairs = ((flag[came], flag[~came]) for came in events if came.any() and not came.all())
+            says = any(abs(rows.mean() - others.mean()) > _SAYS for rows, others in pairs)
+            if says or (_OUTCOME.search(column.name) and not missing.any()):
+                outcomes.add(column.name)
+    return outcomes
 
 
 def likely_survival(pairs: Sequence[str], numbers: Sequence[str]) -> dict[str, str]:
@@ -313,10 +314,10 @@ def likely_survival(pairs: Sequence[str], numbers: Sequence[str]) -> dict[str, s
     return {"event": events[0], "time": times[0]} if events and times else {}
 
 
-def _horizon(where: str, time: str, durations: Floats, events: Bools, given: float | None) -> float:
+def _horizon(where: str, time: str, durations: Floats, events: Bools, option: float | None) -> float:
     """Return the given horizon, or the last time, of two digits, after which a fifth of the rows is still observed."""
     ordered = np.sort(durations)
-    if given is None:
+    if option is None:
         # The longest time that enough rows exceed.
         later = ordered[min(len(ordered) - 1, math.floor((1 - _BEYOND) * len(ordered)))]
         below = ordered[ordered < later]
@@ -327,7 +328,7 @@ def _horizon(where: str, time: str, durations: Floats, events: Bools, given: flo
         if not (events & (durations <= horizon)).any():  # times that differ in later digits only
             horizon = float(below[-1])
     else:
-        horizon, fewest = float(given), _fewest_beyond(len(ordered))
+        horizon, fewest = float(option), _fewest_beyond(len(ordered))
         if (n := int((ordered > horizon).sum())) < fewest:
             rows = f"{counted(n, 'row')} {'is' if n == 1 else 'are'}"
             message = f"{where}: {rows} under observation after the horizon of {horizon:g}"
@@ -335,7 +336,7 @@ def _horizon(where: str, time: str, durations: Floats, events: Bools, given: flo
     if not (events & (durations <= horizon)).any():
         first = durations[events].min()
         message = f"{where}: the first event is at {first:.9g}, after the horizon of {horizon:.9g}"
-        raise OptionError(message, f"Give {spell('horizon')} of more than that.")
+        raise OptionError(message, f"Set {spell('horizon')} to a later time.")
     return horizon
 
 

@@ -97,7 +97,7 @@ class Texts:
 
     def some(self, chosen: Bools) -> list[str]:
         """Return the chosen texts [text]."""
-        return [self.texts[place] for place in np.flatnonzero(chosen).tolist()]
+        return [self.texts[index] for index in np.flatnonzero(chosen).tolist()]
 
     def rows_of(self, chosen: Bools) -> Ints:
         """Return the rows, ascending, whose text is chosen [text]."""
@@ -105,10 +105,10 @@ class Texts:
 
     def rows(self, rows: Ints | Bools) -> Texts:
         """Return some rows, by their numbers or as a mask."""
-        used, first, inverse = np.unique(self.codes[rows], return_index=True, return_inverse=True)
+        level_codes, first, inverse = np.unique(self.codes[rows], return_index=True, return_inverse=True)
         order = np.argsort(first)
         codes = np.argsort(order)[inverse]
-        return Texts(tuple(self.texts[code] for code in used[order].tolist()), codes, np.bincount(codes))
+        return Texts(tuple(self.texts[code] for code in level_codes[order].tolist()), codes, np.bincount(codes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,11 +132,11 @@ class Numbers:
 
     def rows(self, rows: Ints | Bools) -> Numbers:
         """Return some rows, by their numbers or as a mask."""
-        values, words = self.values[rows], None
+        values, missing_texts = self.values[rows], None
         if self.words is not None:
-            place = np.cumsum(np.isnan(self.values)) - 1
-            words = self.words.rows(place[rows][np.isnan(values)])
-        return replace(self, values=values, words=words, dotted=self.dotted.rows(rows) if self.dotted else None)
+            position = np.cumsum(np.isnan(self.values)) - 1
+            missing_texts = self.words.rows(position[rows][np.isnan(values)])
+        return replace(self, values=values, words=missing_texts, dotted=self.dotted.rows(rows) if self.dotted else None)
 
     def floats(self) -> Floats:
         """Return the numbers as float64 [row]."""
@@ -147,15 +147,15 @@ class Numbers:
         """Return the column as text. 1.0 is '1', so that text doesn't depend on types."""
         if self.dotted is not None:
             return self.dotted
-        levels, first, places = np.unique(self.values, return_index=True, return_inverse=True)
+        levels, first, level_of_row = np.unique(self.values, return_index=True, return_inverse=True)
         code_of: dict[str, int] = {}
         of_level: Ints = np.empty(len(levels), dtype=np.int32)
-        for place in np.argsort(first).tolist():
-            of_level[place] = code_of.setdefault(number_text(levels[place].item()) or "", len(code_of))
-        codes = of_level[places.ravel()]
+        for level in np.argsort(first).tolist():
+            of_level[level] = code_of.setdefault(number_text(levels[level].item()) or "", len(code_of))
+        codes = of_level[level_of_row.ravel()]
         if self.words is not None:
-            words = [code_of.setdefault(word, len(code_of)) for word in self.words.texts]
-            codes[np.isnan(self.values)] = np.array(words, dtype=np.int32)[self.words.codes]
+            missing_codes = [code_of.setdefault(word, len(code_of)) for word in self.words.texts]
+            codes[np.isnan(self.values)] = np.array(missing_codes, dtype=np.int32)[self.words.codes]
         return Texts(tuple(code_of), codes, np.bincount(codes, minlength=len(code_of)))
 
 
@@ -272,9 +272,9 @@ def text_of(value: Any) -> str | None:
 FindPlaces = Callable[[Iterable[int]], dict[int, str]]
 
 
-def numbered(words: str, first: int = 1) -> FindPlaces:
+def numbered(template: str, first: int = 1) -> FindPlaces:
     """Return a function that says where the user finds rows: `words` with their numbers from `first` on."""
-    return lambda rows: {row: words.format(row + first) for row in rows}
+    return lambda rows: {row: template.format(row + first) for row in rows}
 
 
 IN_MEMORY = numbered("row {} (counted from 0)", 0)
@@ -321,17 +321,17 @@ class Frame:
     def without(self, words: Mapping[str, tuple[str, ...]]) -> Frame:
         """Return the frame in which some words are missing cells, by column, with a note on each column."""
         columns, remarks = list(self.columns), list[Remark]()
-        for name, own in words.items():
+        for name, values in words.items():
             position = self.names.index(name)
             column, texts = self.columns[position], self.texts(position)
-            coded = are_codes(texts.texts, own, common_unit([text for text in texts.texts if text not in own]))
+            coded = are_codes(texts.texts, values, common_unit([text for text in texts.texts if text not in values]))
             rows = texts.rows_of(coded)
             if isinstance(column, Numbers) and column.dotted is None:
                 columns[position] = Numbers(np.where(coded[texts.codes], np.nan, column.floats()), point=column.point)
             else:
-                left = np.where(coded, "", np.array(texts.texts, dtype=object))
-                columns[position] = from_texts(Texts.of(left[texts.codes]))
-            message = f"column '{name}': cells with {', '.join(own)} count as missing, as requested"
+                cells = np.where(coded, "", np.array(texts.texts, dtype=object))
+                columns[position] = from_texts(Texts.of(cells[texts.codes]))
+            message = f"column '{name}': cells with {', '.join(values)} count as missing, as requested"
             remarks.append(remark_on_rows(message, name, "", rows, MISSING_WORDS))
         return replace(self, columns=tuple(columns), notes=(*self.notes, *as_notes(self, remarks)), missing=words)
 
@@ -357,4 +357,4 @@ def as_notes(frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:
     """Return notes whose rows are named as the user finds them, in one pass through the source."""
     wanted = {row for remark in remarks for row in remark.rows}
     places = frame.places(wanted) if wanted else {}
-    return tuple(Note(**{**vars(one), "rows": tuple(places[row] for row in one.rows)}) for one in remarks)
+    return tuple(Note(**{**vars(remark), "rows": tuple(places[row] for row in remark.rows)}) for remark in remarks)

@@ -116,8 +116,8 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
         "table": frame.name,
         "n_rows": n_rows,
         "columns": [
-            column_overview(one, used=one.name not in typed.left_out, notes=by_column[one.name])
-            for one in typed.columns
+            column_overview(column, used=column.name not in typed.left_out, notes=by_column[column.name])
+            for column in typed.columns
         ],
         **dict.fromkeys(("n_inputs", "target", "group", "time_split")),
         "warnings": [with_lists(asdict(note)) for note in notes if note.code],

@@ -133,8 +133,8 @@ def _nothing(cells: Texts) -> Draft:
 
 def as_category(cells: Texts) -> Draft:
     """Return a draft of a category. A column without any level becomes missing numbers."""
-    words = [text for text in cells.texts if not missing_in_category(text)]
-    codes, few = is_code_column(words), len(words) < 2
+    present = [text for text in cells.texts if not missing_in_category(text)]
+    codes, few = is_code_column(present), len(present) < 2
     filled = np.array([not missing_in_category(text, codes, few) for text in cells.texts], dtype=bool)
     if not filled.any():
         return _nothing(cells)
@@ -162,12 +162,12 @@ def is_sex(levels: tuple[str, ...]) -> bool:
 
 def _as_boolean(cells: Texts) -> Draft | None:
     spelled: dict[str, tuple[int, str]] = {}
-    for place in np.flatnonzero(cells.filled).tolist():
-        text = cells.texts[place]
-        spelled[text.lower()] = max(spelled.get(text.lower(), (0, "")), (int(cells.counts[place]), text))
+    for index in np.flatnonzero(cells.filled).tolist():
+        text = cells.texts[index]
+        spelled[text.lower()] = max(spelled.get(text.lower(), (0, "")), (int(cells.counts[index]), text))
         if len(spelled) > 2:
             return None
-    for pair in (one for one in PAIRS if set(one) == set(spelled)):
+    for pair in (pair for pair in PAIRS if set(pair) == set(spelled)):
         values = [float(pair.index(text.lower())) if text.lower() in pair else np.nan for text in cells.texts]
         levels = tuple(spelled[word][1] for word in pair)
         return Draft("boolean", cells, cells.filled, {"": np.array(values)}, levels=levels)
@@ -247,8 +247,8 @@ def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, 
     remarks = _missing_remarks(name, missing)
     if unread.any():
         rows, texts = cells.rows_of(unread), cells.some(unread)
-        what = f"{len(rows)} cell{'s that are' if len(rows) > 1 else ' that is'} no {draft.kind}"
-        message = f"column '{name}': {what} ({_list(texts)}) count{'s' * (len(rows) == 1)} as missing"
+        what = f"cells that aren't {draft.kind}s" if len(rows) > 1 else f"cell that isn't a {draft.kind}"
+        message = f"column '{name}': {len(rows)} {what} ({_list(texts)}) count{'s' * (len(rows) == 1)} as missing"
         remarks.append(remark_on_rows(message, name, "SB104", rows))
     if draft.kind == "number":
         remarks += _number_remarks(name, draft, spelling, is_known)
@@ -273,7 +273,7 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
     name, values, schema = column.name, column.values, column.schema
     present = values[~np.isnan(values)]
     if not len(present):
-        return [Remark(f"column '{name}' is left out: it has no value at all", name, "SB103", len(values))]
+        return [Remark(f"column '{name}' is left out: it has no values", name, "SB103", len(values))]
     low, high = float(present.min()), float(present.max())
     # float64 may merge whole numbers that are far from zero and near each other.
     indistinct = min(abs(low), abs(high)) >= 2**53 and high - low < 2**10 * np.spacing(high)
@@ -290,7 +290,7 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
         counts = np.bincount(present.astype(np.intp), minlength=len(schema.levels)).tolist()
         phrase, n_rows = near_duplicates(dict(zip(schema.levels, counts, strict=True)))
         if phrase:
-            message = f"column '{name}' has levels that differ only in case or spaces, and remain different: {phrase}"
+            message = f"column '{name}' has levels that differ only in case or spaces; they stay different: {phrase}"
             remarks.append(Remark(message, name, "SB105", n_rows))
         if (n := len(schema.levels)) > MANY_LEVELS:
             message = f"column '{name}' has {n} levels; the rare ones share inputs by a hash of their text"
@@ -348,10 +348,10 @@ def _number_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> l
         what = "numbers of seconds" if ":" in text else "numbers"
         return [remark_with_example(name, f"is read as {what}", example, int(cells.counts[chosen].sum()))]
     if is_known:
-        return [remark_with_example(name, "is read by the mark of the other columns", example)]
+        return [remark_with_example(name, "is read with the decimal mark of the other columns", example)]
     sign = "commas" if "," in text else "points"
     mark = "thousands" if ("," in text) == (spelling == "point") else "decimal"
-    message = f"column '{name}' could be read in two ways; its {sign} are taken for {mark} marks: {example}"
+    message = f"column '{name}' could be read in two ways; its {sign} are read as {mark} marks: {example}"
     return [remark_on_rows(message, name, "SB108", cells.rows_of(two_ways))]
 
 
@@ -361,15 +361,15 @@ def _date_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> lis
     first = int((two_ways if two_ways.any() else ~np.isnan(values)).argmax())
     # The first date of each way of writing: '2024-03-01' is '0-0-0', '1 March 2024' is '0 a 0'.
     examples: dict[str, tuple[str, str]] = {}
-    for place in [first, *np.flatnonzero(~np.isnan(values))[:MOST_SEARCHED]]:
-        text, day = draft.cells.texts[place], str(np.datetime64(int(values[place] // DAY), "D"))
+    for index in [first, *np.flatnonzero(~np.isnan(values))[:MOST_SEARCHED]]:
+        text, day = draft.cells.texts[index], str(np.datetime64(int(values[index] // DAY), "D"))
         form = re.sub("[A-Za-z]+", "a", re.sub("[0-9]+", "0", re.split("[T ,][0-9]{1,2}:", text)[0].rstrip("T ,")))
         examples.setdefault(form, (text, day))
     if all(text.startswith(day) for text, day in examples.values()):
         return []  # ISO 8601 needs no explanation
     example = ", ".join(f"{quote(text)} is {day}" for text, day in [*examples.values()][:4])
     if any(YEAR_OF_TWO_DIGITS.search(text) for text, _ in examples.values()):
-        example += "; of years in two digits, 69 to 99 are 1969 to 1999, the others 20.."
+        example += "; two-digit years 69 to 99 are 1969 to 1999, the others 20.."
     if not draft.is_open or is_known:
         return [remark_with_example(name, f"is read as dates{ORDERS[spelling]}", example)]
     message = f"column '{name}' could be read as dates in two ways, and is read{ORDERS[spelling]}: {example}"
@@ -396,7 +396,7 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
         why = f"{count} of {n_filled} cells are numbers"
         if others := cells.some(draft.filled & ~plain):
             why += f", but {quote(others[0])} isn't"
-        why += f"; {spell('numeric', name)} takes the rest as missing"
+        why += f"; {spell('numeric', name)} reads the rest as missing"
         remarks.append(remark_with_example(name, "is a category", why, count))
     return remarks
 
@@ -419,9 +419,9 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
     if kind == "category":
         reason = f"{n_distinct} of {n} values are different"
     elif n_distinct == width == len(column.values):
-        reason = "it is a running number"
+        reason = "it numbers the rows"
     elif _id_name.fullmatch(name):
-        reason = f"it is named so, and {n_distinct} of {n} values are different"
+        reason = f"its name says so, and {n_distinct} of {n} values are different"
     elif (steps := np.diff(present)).min() < 0 < steps.max() and width > 2 * n and not _perhaps_id.fullmatch(name):
         return []  # amounts: they are in no order and have wide gaps
     else:
@@ -438,5 +438,5 @@ def _differ(draft: Draft) -> Bools:
     return np.asarray(first != others[0]) if others else np.zeros(len(first), dtype=np.bool_)
 
 
-def _list(words: Collection[str]) -> str:
-    return first_of([quote(word) for word in words], 3)
+def _list(texts: Collection[str]) -> str:
+    return first_of([quote(word) for word in texts], 3)

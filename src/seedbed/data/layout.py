@@ -61,7 +61,7 @@ def bucket_of(level: str, n_buckets: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class CodedCells:
     """Rows of a table: numbers [row, number], NaN if missing, and inputs of the cells' levels [row, category]."""
 
     numbers: Floats
@@ -131,9 +131,9 @@ class Layout:
                 if schema.has_missing:
                     of["flagged"].append(len(of["numbers"]))
                 parts = _PARTS[: 4 if self.timed[column] else 3]
-                for place, part in enumerate([f"{name}.{part}" for part in parts] if schema.kind == "date" else [name]):
+                for index, part in enumerate([f"{name}.{part}" for part in parts] if schema.kind == "date" else [name]):
                     add("numbers", part)
-                    of["circling"].append(place > 0)
+                    of["circling"].append(index > 0)
                 if schema.has_missing:
                     add("flags", f"{name} missing", first)
                 continue
@@ -142,8 +142,8 @@ class Layout:
             for level in vocabulary.kept:
                 inputs[level] = add("levels", f"{name}={schema.levels[level]}", inputs[level])
                 of["needed"].append(vocabulary.needed)
-            words = ["(other)"] if n_buckets == 1 else [f"(other {bucket})" for bucket in range(1, n_buckets + 1)]
-            buckets_of_categories.append(np.array([add("buckets", f"{name}={word}") for word in words]))
+            suffixes = ["(other)"] if n_buckets == 1 else [f"(other {bucket})" for bucket in range(1, n_buckets + 1)]
+            buckets_of_categories.append(np.array([add("buckets", f"{name}={word}") for word in suffixes]))
             if schema.has_missing:
                 # One row is enough, as for the flag of a number: a missing cell isn't a rare level.
                 inputs[-2] = add("levels", f"{name}=(missing)", first_bucket)
@@ -181,7 +181,7 @@ class Layout:
         """Name of the column of each input."""
         return tuple(self.schemas[column].name for column in self.places.sources.tolist())
 
-    def cells(self, values: Floats) -> Cells:
+    def cells(self, values: Floats) -> CodedCells:
         """Divide values as a `Column` has them [row, column]. If all are numbers, they aren't copied."""
         levels = np.empty((len(values), len(self.categories)), dtype=np.int64)
         for category, column in enumerate(self.categories):
@@ -190,14 +190,14 @@ class Layout:
             levels[:, category] = inputs[codes.astype(np.int64)]
         dates = [column for column, schema in enumerate(self.schemas) if schema.kind == "date"]
         if not dates and not self.categories:
-            return Cells(values, levels)
+            return CodedCells(values, levels)
         numbers = np.empty((len(values), len(self.places.numbers)))
         sources = self.places.sources[self.places.numbers]
         single = ~np.isin(sources, dates)
         numbers[:, single] = values[:, sources[single]]
         for column in dates:
             numbers[:, sources == column] = date_parts(values[:, column], self.timed[column])
-        return Cells(numbers, levels)
+        return CodedCells(numbers, levels)
 
 
 def layout_of(table: Table) -> Layout:
@@ -265,4 +265,4 @@ def layout_from_values(values: Any) -> Layout:
     if len({column.name for column in columns}) < len(columns):
         raise DataError("the description of the columns is damaged: two columns have one name")
     schemas = msgspec.convert(values, tuple[ColumnSchema, ...])
-    return Layout(schemas, tuple(one.vocabulary for one in columns), tuple(one.timed for one in columns))
+    return Layout(schemas, tuple(column.vocabulary for column in columns), tuple(column.timed for column in columns))

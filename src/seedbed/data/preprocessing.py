@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import first_of, quote
 from seedbed.data.frame import ROWS_NAMED, Frame, Remark
-from seedbed.data.layout import Cells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
+from seedbed.data.layout import CodedCells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
 from seedbed.data.table import Table
 from seedbed.data.typed import NewRows, read_rows
 from seedbed.errors import ColumnError, DataError, TargetError, counted, nearest
@@ -192,7 +192,8 @@ class Preprocessor:
             unread[list(texts), column] = True
         unseen = unread & ~measured  # of two levels; it counts as missing
         # If all levels are rare, one only says that the cell isn't missing.
-        unseen[:, [own is not None and not own.kept and own.n_buckets == 1 for own in layout.vocabularies]] = False
+        all_rare = [levels is not None and not levels.kept and levels.n_buckets == 1 for levels in layout.vocabularies]
+        unseen[:, all_rare] = False
         cells = layout.cells(values)
         for category, column in enumerate(layout.categories):
             # An unseen level belongs to the bucket of its own text; so far all are in the first one.
@@ -241,7 +242,7 @@ class Preprocessor:
             raise DataError("the state of a preprocessor is damaged: an array is missing or has another shape")
         return cls(layout, **arrays, least_known=least_known)
 
-    def natural(self, cells: Cells) -> Floats:
+    def natural(self, cells: CodedCells) -> Floats:
         """Return inputs before standardisation [row, input]: numbers are in the user's units, with medians filled in.
 
         A column is zero throughout if training rows hold nothing, and so is a bucket or a flag that isn't used. A level
@@ -258,7 +259,7 @@ class Preprocessor:
         inputs[rows, goes_to[rows, categories]] = 1.0
         return inputs
 
-    def _scaled(self, cells: Cells) -> Floats:
+    def _scaled(self, cells: CodedCells) -> Floats:
         """Return standardised inputs [row, input]."""
         inputs = self.natural(cells)
         numbers, varies = self.layout.places.numbers, self.deviations > 0
@@ -311,18 +312,18 @@ class OddityReport:
         remarks = []
         for column, schema in enumerate(self._schemas):
             texts = first_of([*map(quote, self._texts[column])], _TEXTS_NAMED)
-            for kind, code, words in (
+            for kind, code, finding in (
                 ("unseen", "SB302", f"with a level that the training table didn't have ({texts})"),
                 ("unreadable", "SB305", f"not a {schema.kind} ({texts})"),
                 ("outlying", "SB303", f"more than {FAR:g} training deviations from the training mean"),
-                ("missing", "SB304", "missing" if schema.has_missing else "missing; in training none was"),
+                ("missing", "SB304", "missing" if schema.has_missing else "missing; none was in training"),
             ):
                 count, rows = int(self._counts[kind][column]), self._rows[kind, column]
                 whole = count == self._n_rows > 1
                 # If training had missing cells, some are to be expected.
                 if count and (whole or kind != "missing" or not schema.has_missing):
                     cells = f"all {count:,} cells" if whole else counted(count, "cell")
-                    remarks.append(Remark(f"'{schema.name}': {cells} {words}", schema.name, code, count, rows, kind))
+                    remarks.append(Remark(f"'{schema.name}': {cells} {finding}", schema.name, code, count, rows, kind))
         return remarks
 
 

@@ -22,7 +22,7 @@ from seedbed.data.suspects import find_codes, find_rare_levels, find_repeated_id
 from seedbed.data.table import Column, Table
 from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, merge_groups
 from seedbed.data.table_options import ColumnRoles, ReadingOptions
-from seedbed.data.target import LARGEST, encode_target, likely_target
+from seedbed.data.target import LARGEST_TARGET, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
 from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note, Task
@@ -74,16 +74,16 @@ def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOpti
     as_text = () if options.group is None else (options.group,)  # 1.1 and 1.10 are two groups
     frame = read_source(source, options, as_text=as_text)
     check_survival(frame, options)
-    words = dict[str, tuple[str, ...]]()
+    missing_words = dict[str, tuple[str, ...]]()
     for option in options.missing:  # both sides may contain an equals sign
         name = max((name for name in frame.names if option.startswith(f"{name}=")), key=len, default=None)
         if name is None:
             column, mark, _ = option.partition("=")
             hint = did_you_mean(column, frame.names) if mark else "Give COLUMN=VALUE, such as age=-999."
             raise ColumnError(f"{frame.where}: {spell('missing', option)} names no column", hint)
-        words[name] = (*words.get(name, ()), option.removeprefix(f"{name}="))
+        missing_words[name] = (*missing_words.get(name, ()), option.removeprefix(f"{name}="))
     most = 100 if options.drop_missing_target else frame.most_missing
-    frame = dataclasses.replace(frame.without(words), most_missing=most)
+    frame = dataclasses.replace(frame.without(missing_words), most_missing=most)
     return frame, dataclasses.replace(options, target=options.event or options.target or frame.target)
 
 
@@ -102,9 +102,9 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         target = encode_target(frame, name, task=roles.task, positive=roles.positive, decimal=typed.decimal)
     else:
         target = encode_survival(frame, roles, typed.decimal)
-    used = slice(None) if target.has_target is None else target.has_target
-    rows = np.arange(frame.n_rows)[used]
-    columns = tuple(Column(column.schema, column.values[used]) for column in typed.columns)
+    selection = slice(None) if target.has_target is None else target.has_target
+    rows = np.arange(frame.n_rows)[selection]
+    columns = tuple(Column(column.schema, column.values[selection]) for column in typed.columns)
     groups, group_notes = _groups(frame, roles.group, rows)
     times, time_notes = _times(frame, roles, rows)
     table = Table(
@@ -116,7 +116,7 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         task=target.task,
         groups=groups,
         grouped_by=roles.group or "",
-        times=None if times is None else times.values[used],
+        times=None if times is None else times.values[selection],
         time_kind="number" if times is not None and times.schema.kind == "number" else "date",
         durations=target.durations,
         follow_up=target.follow_up,
@@ -164,7 +164,7 @@ def type_features(frame: Frame, roles: ColumnRoles) -> Typed:
 
 def _check_names(frame: Frame, unnamed: int | None) -> None:
     """Raise UnreadableError if a column except `unnamed` has no name, or shares it with another."""
-    seen: dict[str, int] = {}
+    position_of: dict[str, int] = {}
     for position, name in enumerate(frame.names, start=1):
         if position - 1 == unnamed:
             continue
@@ -172,10 +172,10 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
             message = f"{frame.where}: column {position} of {len(frame.names)} has no name"
             hint = f"If it is further down, skip rows: {spell('skip_rows', 'N')}."
             raise UnreadableError(message, f"Give every column a name in the header. {hint}")
-        if name in seen:
-            message = f"{frame.where}: columns {seen[name]} and {position} are both named '{name}'"
+        if name in position_of:
+            message = f"{frame.where}: columns {position_of[name]} and {position} are both named '{name}'"
             raise UnreadableError(message, "Rename one of them in the header.")
-        seen[name] = position
+        position_of[name] = position
 
 
 def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
@@ -192,7 +192,7 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
         (kinds, roles.numeric, "numeric column"),
         (kinds, roles.categorical, "categorical column"),
     ):
-        for name in (one for one in names if one is not None):
+        for name in (name for name in names if name is not None):
             if name not in frame.names:
                 raise ColumnError(f"{frame.where}: no {role} '{name}'", did_you_mean(name, frame.names))
             if by_name.setdefault(name, role) != role:
@@ -246,8 +246,7 @@ def table_from_arrays(X: Any, y: Any) -> Table:
         X: [row, feature]: an array, tensor, nested lists or a data frame. Without names, columns are x0, x1, ...
         y: [row] or [row, 1]: an array, tensor, series or list of numbers, booleans or strings.
 
-    Raises:
-        DataError: shapes don't fit, or no rows; and what `read_table` raises for cells and target.
+    Raises DataError if shapes don't fit, or there are no rows; and what `read_table` raises for cells and target.
 
     Examples:
         >>> table_from_arrays([[1.5], [2.5], [3.5], [4.5]], ["a", "b", "a", "b"])
@@ -258,8 +257,8 @@ def table_from_arrays(X: Any, y: Any) -> Table:
         raise DataError("arrays: X has no features")
     series, target_name = as_series(y), "y"
     if series is not None:
-        own_name: Any = series.name
-        target_name = own_name if isinstance(own_name, str) and own_name else "y"
+        series_name: Any = series.name
+        target_name = series_name if isinstance(series_name, str) and series_name else "y"
         target = read_series(series, "y")
     else:
         array = as_array(y, "y")
@@ -273,8 +272,8 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     while target_name in features.names:
         target_name += "_"
     names, columns = (*features.names, target_name), (*features.columns, target)
-    whole = dataclasses.replace(features, names=names, columns=columns, name="arrays")
-    return build_table(whole, ColumnRoles(target=target_name))[0]
+    frame = dataclasses.replace(features, names=names, columns=columns, name="arrays")
+    return build_table(frame, ColumnRoles(target=target_name))[0]
 
 
 def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
@@ -288,7 +287,8 @@ def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = (
     if table is None:
         objects = {i: X[:, i].tolist() for i in range(X.shape[1])} if X.dtype == object else {}
     else:
-        objects = {i: one.to_list() for i, one in enumerate(table.iter_columns()) if str(one.dtype) == "Object"}
+        numbered = enumerate(table.iter_columns())
+        objects = {i: series.to_list() for i, series in numbered if str(series.dtype) == "Object"}
     columns = list(frame.columns)
     for position, cells in objects.items():
         cells = [None if type(cell).__name__ in MISSING_TYPES else cell for cell in cells]
@@ -333,15 +333,15 @@ def coded_table(
     plain = [name for name in plain if name not in categories and name not in frame.categorical]
     typed = type_features(frame, ColumnRoles(numeric=[*numeric, *plain], categorical=categories))
     identifiers = {note.column: note.message for note in typed.notes if note.code == "SB101"}
-    used = tuple(column for column in typed.columns if column.name not in identifiers)
-    if not used:
+    features = tuple(column for column in typed.columns if column.name not in identifiers)
+    if not features:
         raise DataError(f"{frame.where}: no feature is left", "; ".join(list(identifiers.values())[:3]))
-    if task == "regression" and np.abs(target).max(initial=0) > LARGEST:
-        raise TargetError(f"y holds a number over {LARGEST:g}, which is too large", "Use a larger unit.")
+    if task == "regression" and np.abs(target).max(initial=0) > LARGEST_TARGET:
+        raise TargetError(f"y holds a number over {LARGEST_TARGET:g}, which is too large", "Use a larger unit.")
     while target_name in frame.names:
         target_name += "_"
     notes = tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"})
-    table = Table(frame.where, used, target_name, target, tuple(labels), task, notes=notes)
+    table = Table(frame.where, features, target_name, target, tuple(labels), task, notes=notes)
     return dataclasses.replace(table, groups=merge_groups(groups, find_duplicates(table)[0]))
 
 

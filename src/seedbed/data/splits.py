@@ -42,11 +42,9 @@ def holdout(
 ) -> Split:
     """Return one split, equal to scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
 
-    A class of one row is too small for it, and so is a side of fewer rows than there are classes.
-
-    Raises:
-        OptionError: `test_size` is not such a share, or leaves no row of another class; or there is one group only.
-        TargetError: fewer than 2 rows outside the largest class, or all of them in one group.
+    A class of one row is too small for it, and so is a side of fewer rows than there are classes. OptionError if
+    `test_size` is not such a share or leaves no row of another class, or for one group only; TargetError for fewer than
+    2 rows outside the largest class, or all of them in one group.
     """
     n_rows, n_test = len(target), _n_tested(len(target), test_size)
     codes, counts = _classes(target, random_state, at_least=2, why="a row to train on and one to test on")
@@ -54,7 +52,7 @@ def holdout(
     if fewest < min(len(counts), 2):
         sides = f"{counted(n_rows - n_test, 'row')} to train on and {n_test} to test on"
         sides += f", for {len(counts)} classes" if len(counts) > 1 else ""
-        hint = "Choose a share that leaves each side some rows, and each of two classes one."
+        hint = "Choose a share that leaves enough rows on each side."
         raise OptionError(f"test_size {test_size} leaves {sides}", hint)
     grouped = _find_groups(codes, groups, folds=2)
     if grouped is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
@@ -75,11 +73,8 @@ def repeated_folds(
 ) -> tuple[Split, ...]:
     """Return each repeat's splits, equal to scikit-learn's `RepeatedStratifiedKFold`, or `RepeatedKFold` of numbers.
 
-    A class of fewer rows than there are folds is too small for it.
-
-    Raises:
-        OptionError: fewer than 2 folds or 1 repeat, or fewer rows or groups than folds.
-        TargetError: fewer rows outside the largest class than there are folds, or all of them in one group.
+    A class of fewer rows than there are folds is too small for it. OptionError for fewer than 2 folds or 1 repeat, or
+    fewer rows or groups than folds; TargetError for fewer rows outside the largest class, or all of them in one group.
     """
     for name, number, least in (("folds", folds, 2), ("repeats", repeats, 1)):
         if number < least:
@@ -158,9 +153,9 @@ def check_training(target: NDArray[Any], split: Split) -> None:
     """Raise TargetError if the training rows have one class only, which groups, or time, may leave."""
     trained = target[split.train]
     if not _are_numbers(target) and len(trained) and (trained == trained[0]).all():
-        message = f"all {len(trained)} rows to train on are of the class with code {trained[0]}, as the rows of every "
+        message = f"all {len(trained)} training rows are of the class with code {trained[0]}: the rows of every "
         hint = "Rows outside the largest class must lie in several groups or, split by time, among the earlier rows."
-        raise TargetError(f"{message}other class are to be tested", hint)
+        raise TargetError(f"{message}other class are test rows", hint)
 
 
 def _are_numbers(target: NDArray[Any]) -> bool:
@@ -192,7 +187,7 @@ def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows
     grouped = GroupedRows(codes, groups)
     if (n := grouped.n_groups) < folds:
         message = f"the {len(codes)} rows form {counted(n, 'group')}, too few for {folds} parts that share none"
-        raise OptionError(message, f"Use at most {n} folds." if n > 1 else "Group rows by another column, or not.")
+        raise OptionError(message, f"Use at most {n} folds." if n > 1 else "Group rows by another column, or by none.")
     return None if n == len(codes) else grouped
 
 
@@ -245,7 +240,7 @@ def _cuts(ordered: Floats, wanted: list[int]) -> list[int]:
     possible = np.flatnonzero(np.diff(ordered) > 0) + 1
     if not len(possible):
         return []
-    return sorted({int(possible[np.abs(possible - place).argmin()]) for place in wanted})
+    return sorted({int(possible[np.abs(possible - position).argmin()]) for position in wanted})
 
 
 def _drop_tested_groups(train: Ints, test: Ints, groups: Ints | None) -> Ints:
@@ -290,9 +285,9 @@ def rows_by_class(codes: Ints, rng: np.random.Generator) -> Ints:
     Giving them to the folds in turn yields folds of one size with similar shares of every class, however rare.
     """
     _, numbers, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    place = np.argsort(np.argsort(-counts, kind="stable"))
+    rank = np.argsort(np.argsort(-counts, kind="stable"))
     shuffled = rng.permutation(len(codes))
-    return shuffled[np.argsort(place[numbers[shuffled]], kind="stable")]
+    return shuffled[np.argsort(rank[numbers[shuffled]], kind="stable")]
 
 
 class GroupedRows:
@@ -313,7 +308,7 @@ class GroupedRows:
         marks = np.random.default_rng(0).integers(2**63, size=n_classes, dtype=np.uint64)
         sums = np.add.reduceat(marks[codes[order]], starts)
         _, example, kind, n_members = np.unique(sums, return_index=True, return_inverse=True, return_counts=True)
-        rows = [order[starts[one] : starts[one] + self._sizes[one]] for one in example]
+        rows = [order[starts[group] : starts[group] + self._sizes[group]] for group in example]
         by_class = np.stack([np.bincount(codes[some], minlength=n_classes) for some in rows])
         # Rows of each class, then of all: in the table [class + 1], and in a group of each kind [kind, class + 1].
         self._totals = np.append(np.bincount(codes, minlength=n_classes), len(codes))

@@ -73,9 +73,9 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
         if named and n >= (0 if person else len(rows) / 10):
             many = f"{n:,} values in {len(rows):,} rows"
             finding = f"column '{column.name}' looks like an identifier that repeats ({many}), and is used as a feature"
-            why = f"the same one may be in training and in test{gain and f', which raises {gain}'}"
+            why = f"the same value may be in training and test rows{gain and f', which raises {gain}'}"
         elif gain:
-            finding = f"if new rows come from another '{column.name}' than these {n:,}, scores are too good"
+            finding = f"scores are too good if new rows have other values of '{column.name}' than these {n:,}"
             why = f"shuffled folds raise {gain}"
         else:
             continue
@@ -90,8 +90,8 @@ def _sample(identity: Ints, most: int) -> Ints:
     drawn, rows = rng.permutation(identity.max() + 1)[identity], rng.permutation(len(identity))
     rows = rows[np.argsort(drawn[rows], kind="stable")]
     starts = np.flatnonzero(np.diff(drawn[rows], prepend=-1))
-    place = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
-    return rows[place < max(_ROWS_OF_A_UNIT, most // len(starts))][:most]
+    position = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
+    return rows[position < max(_ROWS_OF_A_UNIT, most // len(starts))][:most]
 
 
 def _are_units(table: Table, column: Column, identity: Ints) -> bool:
@@ -105,13 +105,13 @@ def _are_units(table: Table, column: Column, identity: Ints) -> bool:
     identity, same = identity[rows], np.diff(identity[rows]) == 0
     if not same.any():  # most cells are missing
         return False
-    others = [one for one in table.columns if one is not column]
+    others = [other for other in table.columns if other is not column]
     pairs, clear = pairs_of(identity), max(_RESEMBLANCE, _CLEAR / np.sqrt(same.sum()))
     n_telling, is_certain = 0, False
-    for n_left, one in zip(range(len(others), 0, -1), others, strict=True):
+    for n_left, other in zip(range(len(others), 0, -1), others, strict=True):
         if 2 * (n_telling + n_left) < len(others):
             return False
-        values = np.where(np.isnan(one.values[rows]), -np.inf, one.values[rows])
+        values = np.where(np.isnan(other.values[rows]), -np.inf, other.values[rows])
         _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
         share = float((counts * (counts - 1)).sum()) / (len(rows) * (len(rows) - 1))
         ranks = (np.cumsum(counts) - counts / 2)[codes] - len(rows) / 2
@@ -137,8 +137,8 @@ def _optimism(table: Table, identity: Ints) -> str:
     target, numeric = table.target[sample], table.outcome.is_number
     identity = np.unique(identity[sample], return_inverse=True)[1]
     n = int(identity.max()) + 1
-    columns = (one.values[sample] for one in table.columns)
-    filled = [np.where(np.isnan(one), np.append(one[~np.isnan(one)], 0).mean(), one) for one in columns]
+    columns = (column.values[sample] for column in table.columns)
+    filled = [np.where(np.isnan(values), np.append(values[~np.isnan(values)], 0).mean(), values) for values in columns]
     features = np.column_stack(filled)
     features -= features.mean(axis=0)
     features /= np.maximum(features.std(axis=0), 1e-300)
@@ -150,16 +150,16 @@ def _optimism(table: Table, identity: Ints) -> str:
         for fold in range(_FOLDS):
             test, train = folds == fold, folds != fold
             weights = np.linalg.solve(X[train].T @ X[train] + np.eye(X.shape[1]), X[train].T @ Y[train])
-            left = Y[train] - X[train] @ weights
+            residuals = Y[train] - X[train] @ weights
             sums, counts = np.zeros((n, Y.shape[1])), np.bincount(identity[train], minlength=n)
-            np.add.at(sums, identity[train], left)
-            squares = (left**2).sum(axis=0)
+            np.add.at(sums, identity[train], residuals)
+            squares = (residuals**2).sum(axis=0)
             between = ((sums**2).sum(axis=0) - squares) / max(1, (counts**2).sum() - counts.sum())
-            shrinking = squares / len(left) / np.maximum(between, 1e-9) - 1
+            shrinking = squares / len(residuals) / np.maximum(between, 1e-9) - 1
             effects = sums / (counts[:, None] + np.maximum(shrinking, _LEAST_SHRUNKEN))
             if nearest:
-                known = np.flatnonzero(counts)
-                effects = np.column_stack([np.interp(np.arange(n), known, one[known]) for one in effects.T])
+                numbers = np.flatnonzero(counts)
+                effects = np.column_stack([np.interp(np.arange(n), numbers, effect[numbers]) for effect in effects.T])
             predicted = X[test] @ weights + effects[identity[test]]
             if numeric:
                 loss[test] = (predicted[:, 0] - target[test]) ** 2 / max(float(target.var()), 1e-300)
@@ -181,13 +181,13 @@ def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
     average. More than ten of them have gaps.
     """
     names = []
-    for column in (one for one in table.columns if one.schema.kind == "number" and one.name not in chosen):
+    for column in (c for c in table.columns if c.schema.kind == "number" and c.name not in chosen):
         levels = np.unique(column.values[~np.isnan(column.values)])
         few = 3 <= len(levels) <= min(_MOST_CODES, table.n_rows / _ROWS_OF_A_CODE)
         gaps = len(levels) <= _IN_SEQUENCE or levels[-1] - levels[0] >= len(levels)
         if few and gaps and 1 <= levels[0] <= _HIGHEST_FIRST and (np.floor(levels) == levels).all():
             names.append(column.name)
-    message = f"few whole numbers, used as such: {quote_names(names, 5)}; if these are codes of categories, give "
+    message = f"few whole numbers, read as numbers: {quote_names(names, 5)}; if they are codes of categories, give "
     return [Note(message + spell("categorical", names[0]))] if names else []
 
 
@@ -197,13 +197,13 @@ def find_rare_levels(table: Table) -> list[Note]:
     If such levels alone carry the signal, up to 14 % of simulated tables have a winner between two equal models.
     """
     names = []
-    for column in (one for one in table.columns if one.schema.kind == "category"):
+    for column in (feature for feature in table.columns if feature.schema.kind == "category"):
         counts = np.unique(column.values[~np.isnan(column.values)], return_counts=True)[1]
         rare = counts[counts <= _RARE]
         if len(rare) >= _FEWEST_UNNAMED and 2 * rare.sum() > table.n_rows:
             names.append(column.name)
-    few = f"most rows have a level of at most {_RARE} rows: {quote_names(names, 5)}"
-    message = f"{few}; if models differ in these alone, more than 5 % of verdicts are wrong"
+    few = f"most rows have a rare level (at most {_RARE} rows): {quote_names(names, 5)}"
+    message = f"{few}; if models differ in these levels alone, more than 5 % of verdicts are wrong"
     return [Note(message, names[0], "SB213")] if names else []
 
 
@@ -225,8 +225,8 @@ def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
     if share <= 0.5:
         return []
     name, percent = table.target_name, "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
-    message = f"one row carries {percent} of the variance of the target '{name}', which is {table.target[worst]:,.10g} "
-    what = "networks will hardly fit the others. Is it a total or a mistake? Then remove the row from the source"
+    message = f"one row has {percent} of the variance of the target '{name}', which is {table.target[worst]:,.10g} "
+    what = "networks will hardly fit the other rows. Is it a total or a mistake? Then remove the row from the source"
     return [Remark(f"{message}there: {what}", name, "SB207", 1, [int(rows[worst])])]
 
 
@@ -270,5 +270,5 @@ def _is_sum(values: Floats) -> bool | None:
 
 def _total(why: str, rows: list[int]) -> Remark:
     what = "the last row looks" if len(rows) == 1 else f"{len(rows)} of the last rows look"
-    message = f"{what} like a total ({why}), and would be trained on like any other: remove it from the source"
+    message = f"{what} like a total ({why}): remove it from the source, or it is used for training"
     return Remark(message, code="SB208", count=len(rows), rows=rows)

@@ -99,7 +99,7 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
             break
         expected *= pairs_of(column.values) / every
     if expected >= few:
-        message = f"{again}, as happens by chance in columns of few values; they aren't kept in one fold"
+        message = f"{again}, as happens by chance in columns with few values; they aren't kept in one fold"
         return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
     groups = np.where(common[patterns], len(sizes) + np.arange(n_rows), patterns)
@@ -107,19 +107,19 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     if not table.outcome.is_number:
         required.append((groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE))
     if any(len(np.unique(some)) < max(2, min(fewest, len(some) // 2)) for some, fewest in required):
-        why = "too few different ones are left to keep them in one fold"
-        message = f"{again}, and {why}; scores of a network that memorises its training rows will be too good"
+        message = f"{again}; too few different rows are left to keep them in one fold, so scores of networks that "
+        message += "memorise training rows are too good"
         return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
     same = duplicate_groups(patterns[:, None].astype(np.float64), table.target)
     copies, remarks = _find_repeated(same), list[Remark]()
     if len(copies):
-        words = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
-        remarks.append(remark_on_rows(f"{words}; rows with equal features stay in one fold", "", "SB201", copies))
+        text = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
+        remarks.append(remark_on_rows(f"{text}; rows with equal features stay in one fold", "", "SB201", copies))
     n_targets = np.bincount(patterns[np.unique(same, return_index=True)[1]])
     disagreeing = np.flatnonzero(n_targets[patterns] > 1)
     if len(disagreeing) and not table.outcome.is_number:
-        words = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
-        remarks.append(remark_on_rows(f"{words}; rows with equal features stay in one fold", "", "SB202", disagreeing))
+        text = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
+        remarks.append(remark_on_rows(f"{text}; rows with equal features stay in one fold", "", "SB202", disagreeing))
     for pattern in np.flatnonzero(common):
         message = f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; "
         message += "they are distributed over all folds"
@@ -193,12 +193,12 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         in_few = functools.partial(_separates, rows=rows, codes=codes, n_classes=n_classes, n_columns=table.n_features)
     notes = []
     for column in table.columns:
-        value, where = score(*_bin_values(column, rows, most_bins)), "on rows not looked at"
+        value, where = score(*_bin_values(column, rows, most_bins)), "out of fold"
         if value <= _SUSPECT and (cut := in_few(column)) > _SUSPECT:
-            value, where = cut, "on all rows, and isn't chance"
+            value, where = cut, "on all rows, more than by chance"
         if value > _NEARLY:
             text = f"{min(value, 0.999):.3f}" if value < 1 else "1"
-            how = "almost perfectly" if value > _SUSPECT else "well enough for nearly all of the score"
+            how = "almost perfectly" if value > _SUSPECT else "well enough to explain nearly all of the score"
             finding = f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {text} {where})"
             advice = f"is it known before the outcome? If not, leave it out with {spell('drop', column.name)}"
             code, remedy = "SB203" if value > _SUSPECT else "SB212", {"drop": (column.name,)}
@@ -233,7 +233,7 @@ def _separates(column: Column, rows: Ints, codes: Ints, n_classes: int, n_column
         right = float((levels[levels.sum(axis=1) > 1] / sizes).max(axis=1).sum())
         arrangements = len(ends) * np.log(n_classes)
     else:
-        by_mean = np.argsort([np.mean(np.flatnonzero(one)) for one in of_class.T])
+        by_mean = np.argsort([np.mean(np.flatnonzero(members)) for members in of_class.T])
         gained = before[:, by_mean[0]]
         for code in by_mean[1:]:
             gained = np.maximum.accumulate(gained - before[:, code]) + before[:, code]
@@ -311,10 +311,10 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
     if not does_harm:
         return (Note(finding, table.target_name),) if finding else ()
     remedy = dict[str, tuple[str, ...]]()
-    by_time = f"{spell('time_split')} by a column of time or one that numbers the rows"
-    advice = f"Folds are shuffled, so scores and verdicts may be too good: {by_time}, or "
-    advice += f"{spell('group')} rows that belong together"
-    for column in (one for one in table.columns if one.name in identifiers):
+    by_time = f"Split by time with {spell('time_split')} (a column of times or row numbers)"
+    advice = f"Folds are shuffled, so scores and verdicts may be too good. {by_time}, or "
+    advice += f"keep the rows of a group in one fold with {spell('group')}"
+    for column in (feature for feature in table.columns if feature.name in identifiers):
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
         if not _order(table, merge_groups(groups, same))[2]:
             remedy, like = {"group": (column.name,)}, f"as rows with the same '{column.name}' are"
@@ -344,7 +344,7 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
         features = (_residuals_of(_ranks(column.values[rows]), within) for column in table.columns)
         if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
             return f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", "", False
-        return f"the rows are sorted by '{name}', and in most features neighbours with the same one are alike", "", True
+        return f"the rows are sorted by '{name}', and rows of one '{name}' are alike in most features", "", True
     means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
     for bins in (_bin_values(column, rows, n_bins)[0] for column in table.columns):
         sums = np.stack([np.bincount(bins, weights=weights) for weights in target.T], axis=1)
@@ -396,11 +396,11 @@ class _Neighbours:
     def in_pairs(self, values: Floats) -> bool:
         """Return whether each second row clearly resembles the one before, at least twice as much as the one after."""
         product = (values[:-1] * values[1:]).sum(axis=1) / max(float((values**2).sum(axis=1).mean()), 1e-12)
-        by_place = [product[start::2][self._pairs[0][start::2]] for start in (0, 1)]
-        if min(map(len, by_place)) < _FEWEST_IN_ORDER // 4:
+        by_parity = [product[start::2][self._pairs[0][start::2]] for start in (0, 1)]
+        if min(map(len, by_parity)) < _FEWEST_IN_ORDER // 4:
             return False
-        first, second = sorted((float(one.mean()) for one in by_place), reverse=True)
-        clear = max(_IN_PAIRS, _CLEAR * float(np.sqrt(1 / len(by_place[0]) + 1 / len(by_place[1]))))
+        first, second = sorted((float(products.mean()) for products in by_parity), reverse=True)
+        clear = max(_IN_PAIRS, _CLEAR * float(np.sqrt(1 / len(by_parity[0]) + 1 / len(by_parity[1]))))
         return first - second > clear and first > 2 * second
 
 

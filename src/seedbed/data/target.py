@@ -19,9 +19,9 @@ from seedbed.outcomes.hazards import FollowUp
 from seedbed.typing import Bools, Floats
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
-MOST_LABELS = 50
+MOST_CLASSES = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
-LARGEST = 1e30  # of the numbers to predict: networks compute in float32, which holds numbers up to 3e38
+LARGEST_TARGET = 1e30  # of the numbers to predict: networks compute in float32, which holds numbers up to 3e38
 ROWS_OF_A_RARE_CLASS = 10  # of a class, or half of an equal share of the rows if that is fewer
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
 SAYS_NO = {"no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none"}
@@ -78,15 +78,15 @@ def encode_target(
     where = f"{frame.where}: the {role} '{name}'"
     cells = frame.texts(frame.names.index(name))
     if positive is not None and task not in (None, "binary"):
-        raise OptionError(f"'{positive}' can't be the positive label of a {task} task", "Two labels have one.")
+        raise OptionError(f"'{positive}' can't be the positive label of a {task} task", "Use it for two labels.")
     numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
     if numbers is not None:
         mark = decimal if numbers.is_open else next(iter(numbers.readings))
         finished = finish(name, numbers, spelling=mark or "point", is_known=bool(mark), forced=True)
         values = finished[0].values
-        if infinite := np.flatnonzero(np.abs(values) > LARGEST).tolist():
-            place = f"first in {frame.places(infinite[:1])[infinite[0]]}: {quote(cells.text_at(infinite[0]))}"
-            message = f"{where}: {len(infinite)} infinite or too large numbers, {place}"
+        if infinite := np.flatnonzero(np.abs(values) > LARGEST_TARGET).tolist():
+            location = f"first in {frame.places(infinite[:1])[infinite[0]]}: {quote(cells.text_at(infinite[0]))}"
+            message = f"{where}: {len(infinite)} infinite or too large numbers, {location}"
             raise TargetError(message, "Repair or remove these rows, or use a larger unit.")
         present = np.unique(values[~np.isnan(values)])
         are_amounts = len(present) > (MOST_WHOLE_NUMBERS if is_whole(present) else 2)
@@ -118,7 +118,7 @@ def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, e
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
     remarks = [*remarks, *missing_remarks(name, has_target), *find_extreme_code(name, present)]
     if explain:
-        message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different ones"
+        message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different values"
         remarks.append(Remark(message, name))
     return EncodedTarget(present.copy(), (), "regression", has_target, as_notes(frame, remarks))
 
@@ -146,21 +146,21 @@ def _classes(
     nothing = len(codes) / 100  # rows of a word for a missing answer, such as 9
     rare = [label for label, n in counts.items() if n < (nothing if label.lower() in SAYS_NOTHING else 0) or n < fewest]
     if rare:
-        listed = first_of([f"{quote(one)} ({counts[one]})" for one in rare], 5)
-        message = f"the target '{name}' has few rows of {listed}"
+        listed = first_of([f"{quote(label)} ({counts[label]})" for label in rare], 5)
+        message = f"the target '{name}' has labels with few rows: {listed}"
         if len(labels) > len(rare) + 1:
             advice = spell("missing", *(f"{name}={label}" for label in rare[:5]))
             message += f"; to leave them out as missing answers, give {advice}"
         remarks.append(Remark(message, name, "SB214", sum(counts[label] for label in rare)))
     spellings, n_rows = near_duplicates(counts)
     if spellings:
-        message = f"the target '{name}' has labels that differ only in case or spaces, and remain different: "
+        message = f"the target '{name}' has labels that differ only in case or spaces; they stay different: "
         remarks.append(Remark(message + spellings, name, "SB105", n_rows))
     if task is None and len(labels) > 2 and exact_numbers(labels):
         message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
         remarks.append(Remark(f"{message}; {spell('task', 'regression')} predicts numbers", name))
-    found: Task = "binary" if len(labels) == 2 else "multiclass"
-    return EncodedTarget(codes, labels, found, has_target, as_notes(frame, remarks))
+    class_task: Task = "binary" if len(labels) == 2 else "multiclass"
+    return EncodedTarget(codes, labels, class_task, has_target, as_notes(frame, remarks))
 
 
 def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, missing: Bools) -> Bools | None:
@@ -169,11 +169,11 @@ def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, missing:
     if not len(rows):
         return None
     if len(rows) == len(cells) or 100 * len(rows) > frame.most_missing * len(cells):
-        place, text = frame.places([int(rows[0])])[int(rows[0])], quote(cells.text_at(rows[0]))
+        location, text = frame.places([int(rows[0])])[int(rows[0])], quote(cells.text_at(rows[0]))
         hint = f"Leave these rows out with {spell('drop_missing_target', True)}; if the word is a label, rename it."
         if len(rows) == len(cells):
             hint = "Fill these cells, or name another column."
-        raise TargetError(f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {place} ({text})", hint)
+        raise TargetError(f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {location} ({text})", hint)
     return ~missing
 
 
@@ -187,12 +187,12 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
     if task == "multiclass" and len(labels) == 2:
         message = f"{where} has two labels ({some}); a multiclass task has more"
         raise TargetError(message, f"Use {spell('task', 'binary')}.")
-    if len(labels) > MOST_LABELS:
-        advice = "Merge rare labels; or name another target."
+    if len(labels) > MOST_CLASSES:
+        advice = "Merge rare labels, or name another target."
         if any(exact_numbers([label]) for label in labels):
             regression = spell("task", "regression")
             advice = f"If it holds amounts, {regression} treats other cells as missing. Else merge rare labels."
-        raise TargetError(f"{where} has {len(labels)} labels ({some}); the limit is {MOST_LABELS}", advice)
+        raise TargetError(f"{where} has {len(labels)} labels ({some}); the limit is {MOST_CLASSES}", advice)
 
 
 def _is_positive(labels: tuple[str, ...], share: float) -> bool:

@@ -82,8 +82,8 @@ def type_columns(
             spelling, is_known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
         finished.append(finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced))
     columns = tuple(
-        Column(structs.replace(one.schema, missing=(*frame.missing.get(one.name, ()), *one.schema.missing)), one.values)
-        for one, _ in finished
+        Column(structs.replace(c.schema, missing=(*frame.missing.get(c.name, ()), *c.schema.missing)), c.values)
+        for c, _ in finished
     )
     _refuse_infinite(frame, positions, columns)
     for position, column in zip(positions, columns, strict=True):
@@ -92,7 +92,7 @@ def type_columns(
             if text:
                 message = f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})"
                 raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
-    remarks = [one for column, own in finished for one in (*own, *objections(column, wanted=column.name in forced))]
+    remarks = [r for c, how_read in finished for r in (*how_read, *objections(c, wanted=c.name in forced))]
     left_out = frozenset(remark.column for remark in remarks if remark.code in LEFT_OUT)
     return Typed(columns, left_out, as_notes(frame, remarks), decimal if is_certain else "")
 
@@ -151,8 +151,8 @@ def _read(frame: Frame, position: int, schema: ColumnSchema) -> tuple[Floats, di
 
 def _read_values(column: Sequence[Any], schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:
     plain = (int, float) if schema.kind in ("number", "boolean") else ()
-    values, odd = _read_numbers(np.array([float(one) if type(one) in plain else np.nan for one in column]), schema)
-    texts = {row: trim(text_of(one)) for row, one in enumerate(column) if one is not None and type(one) not in plain}
+    values, odd = _read_numbers(np.array([float(cell) if type(cell) in plain else np.nan for cell in column]), schema)
+    texts = {i: trim(text_of(cell)) for i, cell in enumerate(column) if cell is not None and type(cell) not in plain}
     if texts:
         rows, cells = list(texts), list(texts.values())
         values[rows], unread = _read_texts(cells, schema)
@@ -227,21 +227,21 @@ def _habits(looks: list[Numbers | Draft]) -> dict[Kind, tuple[str, bool]]:
     point = any(look.point if isinstance(look, Numbers) else look.sure == "point" for look in looks)
     if not point:
         # Whole numbers may be '2.000', too, but only decimal commas justify the search for these.
-        for place, look in enumerate(looks):
+        for index, look in enumerate(looks):
             if isinstance(look, Numbers) and look.dotted is not None and (comma or not is_whole(look.floats())):
-                looks[place] = as_numbers(look.dotted, percent=0) or look
+                looks[index] = as_numbers(look.dotted, percent=0) or look
     decimal = "comma" if comma and not thousands else "point"
     dates = [draft for draft in drafts if draft.kind == "date"]
     orders = {draft.sure for draft in dates} & {"dmy", "mdy"}
     dotted = any(draft.is_open and has_dotted_date(draft.cells) for draft in dates)
     order = "dmy" if decimal == "comma" or dotted else "mdy"
-    known = (orders.pop(), True) if len(orders) == 1 else (order, False)
-    return {"number": (decimal, comma != thousands or (point and not comma)), "date": known}
+    dates_habit = (orders.pop(), True) if len(orders) == 1 else (order, False)
+    return {"number": (decimal, comma != thousands or (point and not comma)), "date": dates_habit}
 
 
 def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[Column]) -> None:
     """Raise one error that names every such column, so that the user can repair all at once."""
-    numeric = [(i, one) for i, one in zip(positions, columns, strict=True) if one.schema.kind == "number"]
+    numeric = [(i, column) for i, column in zip(positions, columns, strict=True) if column.schema.kind == "number"]
     bad = {i: rows for i, column in numeric if len(rows := np.flatnonzero(np.isinf(column.values)))}
     if not bad:
         return
@@ -249,5 +249,5 @@ def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[C
     for i, rows in bad.items():
         first = f"first in {places[int(rows[0])]}: {quote(frame.texts(i).text_at(rows[0]))}"
         listed.append(f"column '{frame.names[i]}' ({len(rows)} of {frame.n_rows} cells, {first})")
-    hint = f"Repair or leave out what is named, with {spell('drop', *(frame.names[position] for position in bad))}"
+    hint = f"Repair these columns, or leave them out with {spell('drop', *(frame.names[position] for position in bad))}"
     raise ColumnError(f"{frame.where}: infinite or too large numbers: {', '.join(listed)}", hint)

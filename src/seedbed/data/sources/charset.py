@@ -61,19 +61,19 @@ def find_charset(path: Path, where: str) -> Charset:
     plain, line, byte = _walk(path, "utf-8", where)
     if byte is None:
         return Charset("utf-8-sig", plain=plain)
-    place = f"line {line} holds a byte that isn't UTF-8 (0x{byte:02x})"
+    finding = f"line {line} holds a byte that isn't UTF-8 (0x{byte:02x})"
     n_letters = n_bad = 0  # beyond ASCII
     with path.open(encoding="utf-8", errors="replace") as text:
         while chunk := text.read(CHUNK):
             n_letters += len(chunk) - len(chunk.encode("ascii", errors="ignore"))
             n_bad += chunk.count("\ufffd")
     if n_letters - n_bad >= n_bad:  # the others are damaged
-        raise UnreadableError(f"{where}: {place}, though letters elsewhere are UTF-8", SAVE_UTF8)
+        raise UnreadableError(f"{where}: {finding}, though letters elsewhere are UTF-8", SAVE_UTF8)
     _, bad_line, bad_byte = _walk(path, "cp1252", where)
     if bad_byte is not None:
         message = f"{where}: line {bad_line} holds the byte 0x{bad_byte:02x}, no letter in UTF-8 or Windows-1252"
         raise UnreadableError(message, SAVE_UTF8)
-    message = f"{place}, so the text is read as Windows-1252; if letters look wrong, save it as UTF-8"
+    message = f"{finding}, so the text is read as Windows-1252; if letters look wrong, save it as UTF-8"
     return Charset("cp1252", notes=(Note(message, rows=(f"line {line}",)),))
 
 
@@ -93,8 +93,8 @@ def _walk(path: Path, codec: str, where: str) -> tuple[bool, int, int | None]:
                 before = error.object[: error.start].decode(codec)
                 return False, line + _line_ends(before), error.object[error.start]
             if "\x00" in text:
-                place = line + _line_ends(text[: text.index("\x00")])
-                raise UnreadableError(f"{where}: line {place} holds a NUL byte, so it is not text", NOT_TEXT)
+                nul_line = line + _line_ends(text[: text.index("\x00")])
+                raise UnreadableError(f"{where}: line {nul_line} holds a NUL byte, so it is not text", NOT_TEXT)
             if not chunk:
                 return plain, line, None
             plain = plain and "\r" not in text and not (start and text.startswith("\ufeff"))

@@ -48,7 +48,7 @@ def read_sqlite(loader: Loader, path: Path, options: SourceOptions) -> Frame:
             cursor = database.execute(query)
             names = [column[0].strip() for column in cursor.description or ()]
             if not names:
-                raise DataError(f"{where}: the query gives no table", READ_ONLY)
+                raise DataError(f"{where}: the query returns no table", READ_ONLY)
             return frame_of_rows(loader, cursor, names, ROWS, notes)
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         if str(error) == "interrupted":

@@ -54,11 +54,11 @@ def find_header(rows: Sequence[Sequence[str]], wanted: Collection[str] = ()) -> 
     return 0
 
 
-def header_note(place: str, title: Sequence[str]) -> Note:
+def header_note(location: str, title: Sequence[str]) -> Note:
     """Return the note that the header is at a place such as "line 3", below the first row `title`."""
     text = " ".join(cell.strip() for cell in title if cell.strip())
     text = text if len(text) <= 40 else text[:37] + "..."
-    return Note(f"the header is {place}, below {text!r}; if that is wrong, give {spell('skip_rows', 0)}")
+    return Note(f"the header is {location}, below {text!r}; if that is wrong, give {spell('skip_rows', 0)}")
 
 
 def _is_header(row: Sequence[str], width: int) -> bool:
@@ -195,26 +195,26 @@ def _find_header(loader: Loader, path: Path, charset: Charset, skip_rows: int | 
             with charset.open(path) as text:
                 for row in itertools.islice(_records(text, delimiter, where, skip), ROWS_LOOKED_AT):
                     rows.append(row)
-                    if sum(len(one.cells) for one in rows) > CELLS_LOOKED_AT:
+                    if sum(len(record.cells) for record in rows) > CELLS_LOOKED_AT:
                         break
         except UnreadableError:  # '"a","b"' isn't tab-separated
             is_whole = False
-        place = find_header([row.cells for row in rows], loader.wanted) if skip_rows is None else 0
-        lengths = [len(row.cells) for row in rows[place:]] or [0]
+        position = find_header([row.cells for row in rows], loader.wanted) if skip_rows is None else 0
+        lengths = [len(row.cells) for row in rows[position:]] or [0]
         agree = is_whole and lengths[0] > 1 and len(lengths) > 1 and len(set(lengths)) == 1
-        fits[delimiter] = agree, place == 0, lengths[0], len(lengths) > 2 and lengths[-1] == lengths[-2] > 1
-        first[delimiter] = rows, place
+        fits[delimiter] = agree, position == 0, lengths[0], len(lengths) > 2 and lengths[-1] == lengths[-2] > 1
+        first[delimiter] = rows, position
     best = max(fits, key=fits.__getitem__)
-    rows, place = first[best]
+    rows, position = first[best]
     if not rows:
         # Blank from end to end, or quotes that don't close, which is an error of its own.
         with charset.open(path) as text:
             next(_records(text, usual, where, skip), None)
         below = f" below the {skip} lines to skip" if skip else ""
         raise UnreadableError(f"{where} is empty{below}", "A table has a header and rows under it.")
-    header = rows[place]
+    header = rows[position]
     notes = [] if best == "," else [Note(f"cells are separated by {DELIMITERS[best]}")]
-    if place:
+    if position:
         notes.append(header_note(f"line {header.line}", rows[0].cells))
     with charset.open(path) as text:
         titles = "".join(itertools.islice(text, header.line - 1))

@@ -59,8 +59,8 @@ def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
         _unpack(path, plain, where, loader.limit)
         with calamine.CalamineWorkbook.from_path(plain) as workbook:
             wanted, visible = options.table, calamine.SheetVisibleEnum.Visible
-            sheets = [one for one in workbook.sheets_metadata if one.typ == calamine.SheetTypeEnum.WorkSheet]
-            names = [one.name for one in sheets if wanted is not None or one.visible == visible]
+            sheets = [entry for entry in workbook.sheets_metadata if entry.typ == calamine.SheetTypeEnum.WorkSheet]
+            names = [entry.name for entry in sheets if wanted is not None or entry.visible == visible]
             if wanted is None and len(names) > 1:
                 names = [name for name in names if workbook.get_sheet_by_name(name).start is not None] or names
             position, notes = choose(names, wanted, where, kind="sheet")
@@ -74,11 +74,11 @@ def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
 def _unpack(path: Path, plain: Path, where: str, limit: SourceLimit) -> None:
     """Write a copy of the workbook's XML without compression, and check that its sheets fit into the limit."""
     with zipfile.ZipFile(path) as packed, zipfile.ZipFile(plain, "w") as out:
-        members = [one for one in packed.infolist() if one.filename.endswith((".xml", ".rels"))]
-        if len({one.filename for one in members}) < len(members):
-            raise zipfile.BadZipFile("a part is there twice")
-        members.sort(key=lambda one: one.filename != TEXTS)  # cells refer to these
-        size = BYTES_A_BYTE * sum(one.file_size for one in members)
+        members = [member for member in packed.infolist() if member.filename.endswith((".xml", ".rels"))]
+        if len({member.filename for member in members}) < len(members):
+            raise zipfile.BadZipFile("a part is duplicated")
+        members.sort(key=lambda member: member.filename != TEXTS)  # cells refer to these
+        size = BYTES_A_BYTE * sum(member.file_size for member in members)
         limit.check_size(size, where, measured="needs about")
         texts: list[int] = []
         for member in members:
@@ -122,17 +122,17 @@ class _Extent:
         if name == "c":
             self.column += 1
             self.refers = attributes.get("t") == "s"
-            if place := attributes.get("r"):
-                letters = place.rstrip("0123456789")
-                self.column, self.row = _number(letters), int(place[len(letters) :][:8] or 0)
+            if address := attributes.get("r"):
+                letters = address.rstrip("0123456789")
+                self.column, self.row = _number(letters), int(address[len(letters) :][:8] or 0)
         elif name in ("v", "is", "f"):
             self.top, self.bottom = min(self.top, self.row), max(self.bottom, self.row)
             self.left, self.right = min(self.left, self.column), max(self.right, self.column)
             if name == "v" and self.refers:
                 self.parser.CharacterDataHandler, self.parser.EndElementHandler = self._count, self._end
         elif name == "row":
-            place = attributes.get("r", "")
-            self.row, self.column = int(place[:8]) if place.isdecimal() else self.row + 1, 0
+            address = attributes.get("r", "")
+            self.row, self.column = int(address[:8]) if address.isdecimal() else self.row + 1, 0
         elif name == "si":
             self.text_start, self.parser.EndElementHandler = self.parser.CurrentByteIndex, self._end
         elif self.parser.CharacterDataHandler is not None:
@@ -166,11 +166,11 @@ def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options
     if options.skip_rows is None:
         texts = [[text_of(cell) or "" for cell in row] for _, row in rows[:ROWS_LOOKED_AT]]
         filled = [i for i in range(len(texts[0]) if texts else 0) if any(row[i] for row in texts[1:])]
-        if place := find_header([[row[i] for i in filled] for row in texts], loader.wanted):
-            notes = (*notes, header_note(f"row {rows[place][0]}", texts[0]))
-            rows = rows[place:]
+        if position := find_header([[row[i] for i in filled] for row in texts], loader.wanted):
+            notes = (*notes, header_note(f"row {rows[position][0]}", texts[0]))
+            rows = rows[position:]
     (_, header), *rows = rows or [(0, [])]
-    used = [i for i, cell in enumerate(header) if cell is not None or any(row[i] is not None for _, row in rows)]
-    names = tuple((text_of(header[i]) or "").strip() for i in used)
-    cells = ([row[i] for i in used] for _, row in rows)
+    columns = [i for i, cell in enumerate(header) if cell is not None or any(row[i] is not None for _, row in rows)]
+    names = tuple((text_of(header[i]) or "").strip() for i in columns)
+    cells = ([row[i] for i in columns] for _, row in rows)
     return frame_of_rows(loader, cells, names, lambda some: {row: f"row {rows[row][0]}" for row in some}, notes)

@@ -28,7 +28,7 @@ LIST_BYTES = 3  # of a number of a list as text, at least: '1, '
 CHUNK, LARGEST_HOLE = 1 << 20, 1 << 30
 PARQUET = b"PAR1"
 OTHER_KINDS = {
-    b"PK\x03\x04": "a zip file, and no Excel workbook",
+    b"PK\x03\x04": "a zip file, not an Excel workbook",
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel file of the old kind, or one with a password",
     **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), "a pickle file, which seedbed never opens"),
     b"ARROW1": "an Arrow or Feather file",
@@ -147,12 +147,12 @@ def _check_file(path: Path, where: str) -> int:
             status = path.stat()
             return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))  # holes take no space
         exists, folder = path.exists(), path if path.is_dir() else path.parent
-        tables = sorted(one.name for one in folder.glob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
+        tables = sorted(file.name for file in folder.glob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{where} can't be opened ({error})") from error
     if exists and path.is_dir():
-        listed = ", ".join(tables[:10]) or "though it has none that looks like a table"
-        raise UnreadableError(f"{where} is a folder", f"Name one file in it: {listed}")
+        hint = f"Name one file in it: {', '.join(tables[:10])}" if tables else "It has no file that looks like a table."
+        raise UnreadableError(f"{where} is a folder", hint)
     if exists:
         raise UnreadableError(f"{where} is a pipe or a device, not a file", "Save the table as a file first.")
     if near := difflib.get_close_matches(path.name, tables, n=1):

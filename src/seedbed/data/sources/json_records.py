@@ -17,7 +17,7 @@ from seedbed.errors import UnreadableError
 BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*[\"}]")
 MAX_RECORD = 1 << 24  # bytes
 ABSENT = 400  # bytes that a key counts in a record without it: it takes no space in the file, but memory and time
-FORMS = "JSON is read as a list of records, [{...}, {...}], or as one record a line."
+FORMS = "JSON is read as a list of records, [{...}, {...}], or as one record per line."
 KINDS = {"ARRAY": "a list", "OBJECT": "a record"}
 # Keys in the order in which they first occur.
 KEYS = """
@@ -55,7 +55,7 @@ def read_json(loader: Loader, path: Path) -> Frame:
         loader.ask(f"CREATE TEMP TABLE records AS SELECT json FROM {objects}", duckdb_path(text))
     except duckdb.InvalidInputException as error:
         reason = re.sub(r' in file ".*?", at', " at", str(error).splitlines()[0].rpartition("Error: ")[2], count=1)
-        reason = re.sub(r"(line|record/value) (\d+)", lambda place: f"{place[1]} {int(place[2]) - 1}", reason)
+        reason = re.sub(r"(line|record/value) (\d+)", lambda match: f"{match[1]} {int(match[2]) - 1}", reason)
         raise UnreadableError(f"{where} is not JSON ({reason.strip()})", FORMS) from error
     names = _keys(loader)
     parts = [_load(loader, names, start) for start in range(0, len(names), COLUMNS_A_QUERY)]
@@ -72,10 +72,10 @@ def _keys(loader: Loader) -> list[str]:
     ):
         record = f"{where}: record {row + 1}"
         check_width(width or 0, record)
-        what = "empty" if kind == "OBJECT" else KINDS.get(kind) or f"no record but {quote(value)}"
+        what = "empty" if kind == "OBJECT" else KINDS.get(kind) or f"not a record but {quote(value)}"
         raise UnreadableError(f"{record} is {what}", FORMS)
-    found = "SELECT rowid, json_keys(json) AS keys FROM records"
-    for row, keys in loader.ask(f"{found} WHERE len(keys) > len(list_distinct(keys)) LIMIT 1"):
+    records = "SELECT rowid, json_keys(json) AS keys FROM records"
+    for row, keys in loader.ask(f"{records} WHERE len(keys) > len(list_distinct(keys)) LIMIT 1"):
         key = next(key for key in keys if keys.count(key) > 1)
         raise UnreadableError(f"{where}: record {row + 1} has the key '{key}' twice", "Rename one of them.")
     names = [key for (key,) in loader.ask(KEYS)]
@@ -91,18 +91,18 @@ def _load(loader: Loader, keys: list[str], start: int) -> str:
     """Load the values of the next keys as numbers where all are numbers, else as text. Return the name of the table."""
     names, part, values = keys[start : start + COLUMNS_A_QUERY], f"part{start}", f"part{start}_json"
     paths = ["/" + name.replace("~", "~0").replace("/", "~1") for name in names]  # as in RFC 6901
-    aliases = [f"c{start + place}" for place in range(len(names))]
-    columns = ", ".join(f"found[{place}] AS {alias}" for place, alias in enumerate(aliases, start=1))
-    found = "(SELECT json_extract(json, ?) AS found FROM records)"
-    loader.ask(f"CREATE TEMP TABLE {values} AS SELECT {columns} FROM {found}", paths)
+    aliases = [f"c{start + position}" for position in range(len(names))]
+    columns = ", ".join(f"found[{position}] AS {alias}" for position, alias in enumerate(aliases, start=1))
+    extracted = "(SELECT json_extract(json, ?) AS found FROM records)"
+    loader.ask(f"CREATE TEMP TABLE {values} AS SELECT {columns} FROM {extracted}", paths)
     facts = list[str]()
     for alias in aliases:
         facts.append(f"max(abs(TRY_CAST({alias}->>'$' AS DOUBLE)))")
         facts += [f"coalesce(bool_or(json_type({alias}) = '{kind}'), false)" for kind in (*KINDS, "BOOLEAN", "VARCHAR")]
     [answers] = loader.ask(f"SELECT {', '.join(facts)} FROM {values}")
     wanted = []
-    for place, (name, alias) in enumerate(zip(names, aliases, strict=True)):
-        most, *nested, is_boolean, is_text = answers[5 * place : 5 * place + 5]
+    for position, (name, alias) in enumerate(zip(names, aliases, strict=True)):
+        most, *nested, is_boolean, is_text = answers[5 * position : 5 * position + 5]
         for kind in itertools.compress(KINDS, nested):
             [(row,)] = loader.ask(f"SELECT min(rowid) FROM {values} WHERE json_type({alias}) = ?", kind)
             message = f"{loader.where}: record {row + 1} has {KINDS[kind]} under the key '{name}'"
@@ -110,8 +110,8 @@ def _load(loader: Loader, keys: list[str], start: int) -> str:
         text = f"{alias}->>'$'"
         is_text = is_text or is_boolean or (most or 0) >= WHOLE_FLOATS
         if is_boolean:
-            words = f"CASE {text} WHEN 'true' THEN 'True' ELSE 'False' END"
-            text = f"CASE json_type({alias}) WHEN 'BOOLEAN' THEN {words} ELSE {text} END"
+            booleans = f"CASE {text} WHEN 'true' THEN 'True' ELSE 'False' END"
+            text = f"CASE json_type({alias}) WHEN 'BOOLEAN' THEN {booleans} ELSE {text} END"
         wanted.append(f"{text} AS {alias}" if is_text else f"CAST({text} AS DOUBLE) AS {alias}")
     loader.ask(f"CREATE TEMP TABLE {part} AS SELECT {', '.join(wanted)} FROM {values}")
     loader.ask(f"DROP TABLE {values}")

@@ -123,7 +123,7 @@ class Loader:
 
     def _facts(self, numbers: dict[int, Floats]) -> dict[int, _Facts]:
         """Return facts about columns of text, by one query."""
-        wanted, places = ["count(*)"], {}  # of constants alone, SQL would return a row for each row
+        wanted, starts = ["count(*)"], {}  # of constants alone, SQL would return a row for each row
         for i, values in numbers.items():
             column, present = f"c{i}", values[~np.isnan(values)]
             wanted.append(f"count(*) FILTER ({column} <> '')" if len(present) < len(values) else f"{len(values)}")
@@ -131,9 +131,9 @@ class Loader:
                 wanted += [_any(column, LEADING_ZEROS), _any(column, DOTTED, "."), _any(column, CERTAIN_POINT, ".")]
             else:
                 wanted += ["false", "false", "true"]
-            places[i] = len(wanted) - 4
+            starts[i] = len(wanted) - 4
         [answers] = self.ask(f"SELECT {', '.join(wanted)} FROM cells")
-        return {i: _Facts(*answers[place : place + 4]) for i, place in places.items()}
+        return {i: _Facts(*answers[start : start + 4]) for i, start in starts.items()}
 
     def _column(self, i: int, kind: str, values: Floats, n_rows: int, facts: _Facts) -> Cells:
         column, present = f"c{i}", values[~np.isnan(values)]
@@ -144,14 +144,14 @@ class Loader:
             return from_texts(self._texts(i, kind, n_rows))
         if not len(present) or not fits_float(present) or (facts.has_codes and is_whole(present)):
             return self._texts(i, kind, n_rows)
-        words = None
+        missing_texts = None
         if facts.n_filled > len(present):
             odd = f"SELECT coalesce({column}, '') AS c FROM cells WHERE coalesce(NOT {_is_number(column)}, true)"
-            words = Texts.of(self.connection.execute(f"{odd} ORDER BY rowid").fetchnumpy()["c"])
-            if not all(map(missing_in_number, words.texts)):
+            missing_texts = Texts.of(self.connection.execute(f"{odd} ORDER BY rowid").fetchnumpy()["c"])
+            if not all(map(missing_in_number, missing_texts.texts)):
                 return self._texts(i, kind, n_rows)
         dotted = self._texts(i, kind, n_rows) if facts.may_be_dotted and not facts.has_point else None
-        return Numbers(values, words, facts.has_point, dotted)
+        return Numbers(values, missing_texts, facts.has_point, dotted)
 
     def _texts(self, i: int, kind: str, n_rows: int) -> Texts:
         text, builder = f"CAST(c{i} AS VARCHAR)", Builder()

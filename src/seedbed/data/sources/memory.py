@@ -104,7 +104,7 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
         try:
             data_frame = data_frame.collect()
         except ImportError as error:
-            message = f"a {type(value).__name__} can't be brought to memory ({error})"
+            message = f"a {type(value).__name__} can't be loaded into memory ({error})"
             raise DataError(message, "Give a pandas or Polars data frame made from it.") from error
         except Exception as error:  # a lazy frame runs the user's own query, in any library
             raise DataError(f"the data frame can't be computed: {error_line(error)}") from error

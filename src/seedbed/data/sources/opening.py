@@ -71,7 +71,7 @@ def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Container[str] = 
         return read_source(rows, SourceOptions(**options), wanted=names, as_text=as_text)
     frame = frame_of_array(rows, "array", names, as_text)
     if len(frame.columns) != len(names):
-        message = f"the array has {counted(len(frame.columns), 'column')}, and the model knows {len(names)}"
+        message = f"the array has {counted(len(frame.columns), 'column')}, and the model needs {len(names)}"
         raise DataError(message, f"Give them in this order: {', '.join(names[:20])}.")
     return frame
 
@@ -94,7 +94,7 @@ EXAMPLES: Mapping[str, Example] = {
     "breast-cancer": Example("569 tumours, 30 measures of their cells: benign or malignant", "diagnosis"),
     "circles": Example("500 points on two noisy circles, one inside the other (generated)", "circle"),
     "digits": Example("1,797 handwritten digits, 64 grey levels each: which digit it is", "digit"),
-    "heart-failure": Example("299 patients, 12 features: who died (fetched once, then kept)", "DEATH_EVENT"),
+    "heart-failure": Example("299 patients, 12 features: who died (downloaded once, then kept)", "DEATH_EVENT"),
     "iris": Example("150 iris flowers, 4 measures: which of three species", "species"),
     "moons": Example("500 points on two noisy half moons that interlock (generated)", "moon"),
     "wine": Example("178 Italian wines, 13 chemical measures: which of three cultivars", "cultivar"),
@@ -113,9 +113,9 @@ def read_example(name: str) -> Frame:
     path = Path((spec and spec.origin) or "").parent / "datasets" / "data" / "breast_cancer.csv"
     if name == "breast-cancer" and path.is_file():
         *measures, target = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
-        words = np.array(["malignant", "benign"], dtype=object)[target.astype(np.int64)]
-        names = tuple(kind.format(one) for kind in ("mean {}", "{} error", "worst {}") for one in _CELL_MEASURES)
-        return _example(name, names, measures, words)
+        labels = np.array(["malignant", "benign"], dtype=object)[target.astype(np.int64)]
+        names = tuple(kind.format(trait) for kind in ("mean {}", "{} error", "worst {}") for trait in _CELL_MEASURES)
+        return _example(name, names, measures, labels)
     from sklearn import datasets
 
     names = ("x1", "x2")

@@ -110,18 +110,18 @@ def check_names(names: Sequence[str], where: str) -> None:
     """Raise UnreadableError if there are too many columns, or a name is too long or no valid text."""
     check_width(len(names), where)
     for position, name in enumerate(names, start=1):
-        place = f"{where}: column {position} of {len(names)}"
+        subject = f"{where}: column {position} of {len(names)}"
         if len(name) > MAX_CELL:
-            raise UnreadableError(f"{place} has a name over 64 KiB", "Is a line end missing after the header?")
+            raise UnreadableError(f"{subject} has a name over 64 KiB", "Is a line end missing after the header?")
         try:
             name.encode()
         except UnicodeEncodeError as error:
-            raise UnreadableError(f"{place} has half a character in its name ({error.reason})") from error
+            raise UnreadableError(f"{subject} has half a character in its name ({error.reason})") from error
 
 
-def long_cell(where: str, place: str, name: str) -> UnreadableError:
+def long_cell(where: str, location: str, name: str) -> UnreadableError:
     """Return the error for a cell over the limit."""
-    message = f"{where}: {place}, column '{name}' holds a cell over 64 KiB ({MAX_CELL:,} bytes)"
+    message = f"{where}: {location}, column '{name}' holds a cell over 64 KiB ({MAX_CELL:,} bytes)"
     hint = "Is a quote left open? Otherwise shorten the cell, or leave its column out of the table."
     return UnreadableError(message, hint)
 
