@@ -361,7 +361,7 @@ def test_a_bad_option_of_a_verb_is_refused_in_one_line(call, here, table, verb, 
     ("arguments", "message"),
     [
         (["compair"], "Did you mean 'compare'?"),
-        (["--sedes"], "there is no option '--sedes' without a verb. See seedbed --help."),
+        (["--sedes"], "there is no option '--sedes' without a command. See seedbed --help."),
         (["train"], "TABLE is missing. See seedbed train --help."),
         (["compare", "a.csv", "b.csv"], "'b.csv' is one argument too many. See seedbed compare --help."),
         (["compare", "a.csv", "--epochs", "many"], "--epochs is 'many'. Give a whole number."),

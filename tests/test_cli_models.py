@@ -207,7 +207,7 @@ def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
     scores = {one["name"]: one for one in card["score"]["scores"]}
     measured = {name: score["mean"] for name, score in reported["scores"].items() if score["mean"] is not None}
     assert {name: score["mean"] for name, score in scores.items()} == measured  # every score that is registered
-    assert "1 x 3-fold cross-validation, about 53 rows to train on; the mean of 2 networks" in " ".join(out.split())
+    assert "1 x 3-fold cross-validation, about 53 training rows; the mean of 2 networks" in " ".join(out.split())
     assert f"accuracy {100 * reported['scores']['accuracy']['mean']:.1f}% (" in out
     is_best = summary["advice"]["use"] == "relu:3" and summary["optimism"]["brier"] > 0
     assert ("best of 2" in out, "best of" in out) == (is_best, is_best)

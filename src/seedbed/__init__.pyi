@@ -105,7 +105,7 @@ def compare(
         folder: for specification and results. The same call continues an interrupted run, and reads a finished run
             back without training.
         overwrite: train a finished run again, and discard another run in the folder, which is an error otherwise.
-        on_progress: called whenever something is finished. In a notebook the answer so far is shown if it is left out.
+        on_progress: called whenever something is finished. If it is left out, a notebook shows the interim result.
 
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
@@ -480,8 +480,8 @@ def train_many(
         clip_norm: the largest norm of a network's gradient; a larger gradient is scaled down to it.
         batch_size: rows per step, or 0 for all rows; 64 to 1,024 by the number of rows if left out.
         loss: loss: bce (on logits), cross_entropy, mse, or auto, which suits the target.
-        label_smoothing: share, such as 0.1, by which labels are moved towards all classes alike, in the loss that
-            is trained on only.
+        label_smoothing: share, such as 0.1, by which labels are moved towards all classes, in the training loss
+            only.
 
     Raises:
         SeedbedError: the arrays don't fit together or contain NaN, or an option is out of range.

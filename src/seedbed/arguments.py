@@ -28,31 +28,18 @@ def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> N
     """Check the types of a function's arguments by its annotations.
 
     Of a `Literal`, only the type is checked; the code that knows the words suggests the nearest one. Annotations that
-    name no type, such as `Any`, accept everything.
-
-    Args:
-        function: the function, or a class, for its `__init__`.
-        given: the arguments by name; other names are ignored.
-
-    Raises:
-        OptionError: an argument has another type; the message says its name, its value and the expected type.
+    name no type, such as `Any`, accept everything. A class stands for its `__init__`. Names that aren't parameters are
+    ignored. OptionError, with name, value and expected type, if an argument has another type.
     """
     for name, annotation in _annotations(function).items():
         if name in given and not _fits(given[name], annotation):
-            *words, last = dict.fromkeys(_parts(annotation))
-            kinds = f"{', '.join(words)} or {last}" if words else last
+            *others, last = dict.fromkeys(_parts(annotation))
+            kinds = f"{', '.join(others)} or {last}" if others else last
             raise OptionError(f"{name} is {shown(given[name])}", f"It must be {kinds}.")
 
 
 def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Return a decorator that checks a function's arguments at each call; see `check_arguments`.
-
-    Args:
-        hint: returns what to do about a keyword that the function doesn't have, given its name; empty if unknown.
-
-    Raises:
-        OptionError, TypeError: an argument has another type, or see `refuse_unknown`.
-    """
+    """Return a decorator that checks arguments of a function at each call; see `check_arguments`, `refuse_unknown`."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         signature = inspect.signature(function)
@@ -71,16 +58,12 @@ def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[
 def refuse_unknown(
     given: Iterable[str], function: str, known: Iterable[str], hint: Callable[[str], str] = lambda name: ""
 ) -> None:
-    """Check the names of keyword arguments.
-
-    Raises:
-        OptionError: the function has no such argument, and there is a hint.
-        TypeError: it has none; the message suggests the nearest one.
-    """
+    """Raise an error for a keyword argument that a function doesn't have: OptionError with the hint for its name, which
+    says what to do; TypeError, which suggests the nearest argument, if the hint is empty."""
     for name in given:
         if name not in known:
-            if words := hint(name):
-                raise OptionError(f"{function} has no argument {name}", words)
+            if advice := hint(name):
+                raise OptionError(f"{function} has no argument {name}", advice)
             raise TypeError(f"{function} has no argument {name}. {did_you_mean(name, known)}")
 
 
@@ -137,8 +120,8 @@ def _parts(annotation: Any) -> list[str]:
     """Return in words what an annotation allows."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        words = [word for part in parts for word in _parts(part)]
-        return [word for word in words if word != "None"] + ["None"] * ("None" in words)
+        kinds = [word for part in parts for word in _parts(part)]
+        return [word for word in kinds if word != "None"] + ["None"] * ("None" in kinds)
     if origin is Literal:
         return [repr(part) for part in parts]
     if origin in _SEVERAL:

@@ -35,7 +35,7 @@ _names_options = False  # of the whole process, as messages are also made in thr
 class SeedbedError(Exception):
     """The base of all errors that a user can cause.
 
-    `str(error)` is both.
+    `str(error)` is its message and its hint.
 
     Attributes:
         code: a stable identifier of the kind of error, for scripts: the name of its class, as `table_not_found`.
@@ -59,9 +59,7 @@ class SeedbedError(Exception):
 
     def __init__(self, message: str, hint: str = "", *, option: str = "") -> None:
         super().__init__(message, hint)
-        self.message = message
-        self.hint = hint
-        self.option = option
+        self.message, self.hint, self.option = message, hint, option
 
     def __str__(self) -> str:
         return one_line(self.message, self.hint)
@@ -140,9 +138,9 @@ def spell(name: str, *values: object) -> str:
     """
     if _names_options:
         option = "--" + name.replace("_", "-")
-        return " ".join(f"{option} {shlex.quote(str(one))}" for one in values if one is not True) or option
-    words = [json.dumps(one, ensure_ascii=False) if isinstance(one, str) else repr(one) for one in values]
-    return f"{name}={words[0] if len(words) == 1 else '[' + ', '.join(words) + ']'}" if words else name
+        return " ".join(f"{option} {shlex.quote(str(value))}" for value in values if value is not True) or option
+    texts = [json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value) for value in values]
+    return f"{name}={texts[0] if len(texts) == 1 else '[' + ', '.join(texts) + ']'}" if texts else name
 
 
 def spell_all(settings: Mapping[str, Iterable[object]]) -> str:
@@ -186,8 +184,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     options = sorted(known)
     if hint := nearest(word, options):
         return hint
-    shown = ", ".join(options[:40]) + (", ..." if len(options) > 40 else "")
-    return f"Known: {shown}" if options else ""
+    listed = ", ".join(options[:40]) + (", ..." if len(options) > 40 else "")
+    return f"Known: {listed}" if options else ""
 
 
 def error_line(error: BaseException) -> str:

@@ -80,8 +80,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     verbose: int | bool = 0
     model_: Model = field(init=False)
 
-    def __new__(cls, *positional: Any, **given: Any) -> Self:
-        refuse_unknown(given, cls.__name__, inspect.signature(cls.__init__).parameters)
+    def __new__(cls, *positional: Any, **parameters: Any) -> Self:
+        refuse_unknown(parameters, cls.__name__, inspect.signature(cls.__init__).parameters)
         instance: Self = super().__new__(cls)
         return instance
 
@@ -270,7 +270,7 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
             models.
         n_networks: number of networks of each member; None is 8, or 4 from 12,000 rows on. A single one is trained on
             all rows for all epochs.
-        time_limit: seconds for the fit of a blend, kept within about a tenth; None trains the default members. Members
+        time_limit: seconds for the fit of a blend, met to about a tenth; None trains the default members. Members
             that aren't reached in time are left out. Time that is left trains other kinds of members, except with a
             portfolio, and then up to four times as many networks. So the model may differ between machines.
         epochs: the largest number of passes over the rows; None suits the number of rows. Networks stop when they don't

@@ -31,13 +31,8 @@ def write_whole(path: Path, write: Callable[[Path], Any], *, before_move: Callab
 
     A reader never sees half a file, even after a power cut. The temporary file lies in the same folder because a rename
     is atomic only within one file system. A replaced file keeps its mode; a new one gets the mode that the umask
-    leaves. A symbolic link is replaced, not its target; other hard links keep the old content.
-
-    Args:
-        before_move: called when the content is on the disk.
-
-    Raises:
-        OSError: it can't be written, or is a device or a pipe. The error names `path`, not the temporary path.
+    leaves. A symbolic link is replaced, not its target; other hard links keep the old content. `before_move` is called
+    when the content is on the disk. OSError, which names `path`, if it can't be written, or is a device or a pipe.
     """
     try:
         part, mode = _create_part(path)
@@ -59,12 +54,8 @@ def write_whole(path: Path, write: Callable[[Path], Any], *, before_move: Callab
 
 
 def remove_parts(folder: Path, name: str | None = None) -> None:
-    """Remove what `write_whole` was writing into a folder when its process was killed. Files of other users stay.
-
-    Args:
-        folder: no other process writes there, unless a name is given.
-        name: remove only parts of this file that have been left for an hour.
-    """
+    """Remove what `write_whole` was writing into a folder when its process was killed. Files of other users stay. Where
+    other processes write, give the name of a file, whose parts are removed after an hour."""
     for path in folder.glob(f".*{_PART}" if name is None else f".{glob.escape(name)}.*{_PART}"):
         with contextlib.suppress(OSError):
             status = path.lstat()
@@ -75,11 +66,11 @@ def remove_parts(folder: Path, name: str | None = None) -> None:
 
 def make_folder(folder: Path) -> None:
     """Create a folder and those above it, so that they are still there after a power cut."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    for place in missing:
+    for path in missing:
         with contextlib.suppress(OSError):  # not every system can sync a folder
-            _sync(place.parent)
+            _sync(path.parent)
 
 
 def read_document(path: Path) -> dict[str, Any]:
@@ -93,23 +84,15 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def write_digests(paths: Iterable[Path], last: Path | None = None, text: str = "") -> Path:
-    """Write the SHA-256 of files of one folder into `sha256sums.txt` beside them; lines of its other files stay.
-
-    Args:
-        paths: of files that are there.
-        last: a file that is written after the digests, so that it is never there without them.
-        text: its content.
-
-    Returns:
-        The path of `sha256sums.txt`.
-    """
+    """Write the SHA-256 of files of one folder into `sha256sums.txt` beside them, and return its path. Lines of other
+    files stay. The file `last`, with this text, is written after the digests, so that it never exists without them."""
     paths, content = list(paths), text.encode()
     file = paths[0].parent / DIGESTS
-    known = {name: digest for name, digest in _digests(file).items() if (file.parent / name).is_file()}
-    known |= {path.name: _digest(path) for path in paths}
+    digests = {name: digest for name, digest in _digests(file).items() if (file.parent / name).is_file()}
+    digests |= {path.name: _digest(path) for path in paths}
     if last is not None:
-        known[last.name] = hashlib.sha256(content).hexdigest()
-    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(known.items()))
+        digests[last.name] = hashlib.sha256(content).hexdigest()
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     write_whole(file, lambda where: where.write_text(lines, encoding="utf-8"))
     if last is not None:
         write_whole(last, lambda where: where.write_bytes(content))
@@ -118,13 +101,11 @@ def write_digests(paths: Iterable[Path], last: Path | None = None, text: str = "
 
 def altered_files(folder: Path) -> dict[str, bool] | None:
     """Return whether each file with a digest is missing or has changed, by its name; None if the folder has no digests.
-
-    A file of digests that can't be read has changed.
-    """
+    A file of digests that can't be read has changed."""
     if not (folder / DIGESTS).is_file():
         return None
-    known = _digests(folder / DIGESTS) or {DIGESTS: ""}
-    return {name: _digest(folder / name) != digest for name, digest in known.items()}
+    digests = _digests(folder / DIGESTS) or {DIGESTS: ""}
+    return {name: _digest(folder / name) != digest for name, digest in digests.items()}
 
 
 def _digests(file: Path) -> dict[str, str]:
@@ -159,8 +140,8 @@ def private_cache(name: str) -> Path | None:
     replace its files."""
     folder = Path(importlib.import_module("platformdirs").user_cache_dir("seedbed")) / name
     try:
-        for each in (*reversed(folder.parents), folder):  # `parents=True` would create them with the umask's mode
-            each.mkdir(exist_ok=True, mode=0o700)
+        for path in (*reversed(folder.parents), folder):  # `parents=True` would create them with the umask's mode
+            path.mkdir(exist_ok=True, mode=0o700)
         usable = _is_private(folder) and not any(map(_is_strange, folder.resolve().parents))
     except OSError:
         return None

@@ -199,8 +199,8 @@ class Result:
             return None
         if self.followed is None:
             return calibration_of(*forecasts)
-        (truth, p), known = forecasts, forecasts[0] != 0  # of rows that are censored before the horizon, it isn't known
-        return calibration_of(truth[known] > 0, p[known], np.abs(truth[known])) if known.any() else None
+        truth, p = (values[forecasts[0] != 0] for values in forecasts)  # without rows censored before the horizon
+        return calibration_of(truth > 0, p, np.abs(truth)) if len(truth) else None
 
     def forecasts(self) -> tuple[npt.NDArray[Any], Floats] | None:
         """Return what was observed and what was predicted, averaged over repeats and seeds, of the tested rows [row];
@@ -332,7 +332,7 @@ def _of_sets(metric: Metric, result: Result) -> Score:
     if not len(sets):
         return Score(None)
     if metric.value is not None:
-        values = [one for one in (metric.value(y, p) for p in sets) if one is not None]
+        values = [value for value in (metric.value(y, p) for p in sets) if value is not None]
         return Score(float(np.mean(values)) if values else None)
     widened, groups, n = _widened(result, y, sets), result.tested_groups, resamples_for(len(y))
     interval = score_interval(
@@ -371,8 +371,8 @@ def _by_fold(by_fold: Callable[..., tuple[float | None, bool]], result: Result) 
                 folds[split.test] = split.fold
         for p in by_seed:
             if np.isfinite(p).all():
-                value, together = by_fold(y, p.astype(np.float64), folds[result.tested])
-                pooled |= together
+                value, is_pooled = by_fold(y, p.astype(np.float64), folds[result.tested])
+                pooled |= is_pooled
                 values += [] if value is None else [value]
     return (float(np.mean(values)) if values else None), pooled
 

@@ -46,8 +46,8 @@ class SeedbedSurvival(Networks):
 
     Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight`, `classes_` and
     `oob_decision_function_`. Time is cut into at most eight intervals, and members are classifiers of whether the event
-    comes in an interval. The last one ends where ten rows, or a tenth of few, are still under observation; functions
-    stay as they are after it.
+    occurs in an interval. The last one ends where ten rows, or a tenth of few rows, are still under observation; after
+    it, functions are constant.
 
     Attributes:
         unique_times_: up to eight times in each interval, its end among them [time].

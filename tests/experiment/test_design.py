@@ -101,7 +101,7 @@ def test_designs_that_times_make_impossible_are_refused():
         with pytest.raises(OptionError, match=f"{name} is 2, but rows can be split by time in one way only"):
             spec_of(300, {name: 2}, times=times)
     of_one_class = np.arange(300) % 2 * 1000.0  # class 1 comes after class 0
-    with pytest.raises(TargetError, match="all 150 rows to train on are of the class with code 0"):
+    with pytest.raises(TargetError, match="all 150 training rows are of the class with code 0"):
         spec_of(300, times=of_one_class).splits()
 
 

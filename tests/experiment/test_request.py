@@ -102,7 +102,7 @@ def test_every_network_that_can_be_stored_is_made_again_from_the_folder(run, tmp
     for name in ("words", "mlp@lr=0.1", "mlp@lr=0.2", "other", "prior"):
         assert model_plan_from(tmp_path, name).candidate == members[name]
     with pytest.raises(
-        CandidateError, match=r"'own@lr=0\.1': it is one of your own, .*own, and isn't in the run's folder"
+        CandidateError, match=r"'own@lr=0\.1': it is your own network, .*own, which isn't in the run's folder"
     ):
         model_plan_from(tmp_path, "own@lr=0.1").fit()
 

@@ -51,7 +51,7 @@ def test_rows_with_times_are_the_latest():
 @pytest.mark.parametrize(("n", "share"), [(40, 0.5), (300, 0.03)], ids=["40 rows", "a rare class"])
 def test_a_table_whose_half_is_too_small_is_refused_before_training(ask, n, share):
     table = pd.DataFrame({"x": np.sin(np.arange(n)), "y": np.arange(n) < share * n})
-    with pytest.raises(DataError, match=r"half of them is too few.*needs 30 rows, 5 of them outside"):
+    with pytest.raises(DataError, match=r"half of them are too few.*needs 30 rows, 5 of them outside"):
         ask("rows", table, target="y", **SMALL)
 
 

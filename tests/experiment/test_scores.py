@@ -148,7 +148,7 @@ def test_verdicts_may_be_about_a_score_of_folds(small, comparison, metric):
 
 def test_locked_rows_give_no_verdict_on_a_score_of_folds(arrays):
     frame = pd.DataFrame(arrays[0]).rename(columns=str).assign(y=arrays[1], day=np.arange(len(arrays[1])))
-    with pytest.raises(OptionError, match="'roc_auc' is a score of a fold, and here one set of rows is tested"):
+    with pytest.raises(OptionError, match="'roc_auc' is a score of whole folds, but one set of rows is tested here"):
         sb.compare(sb.read_table(frame, target="y", time_split="day"), design=sb.Design(metric="roc_auc"))
 
 

@@ -41,9 +41,7 @@ Overwrite = Annotated[
     Parameter(help="Train a finished run again; with --out, also discard another run in that folder.", negative=()),
 ]
 
-TableOrRun = Annotated[
-    str, Parameter(help="A table, as compare takes it; or the folder of a finished comparison, in place of it.")
-]
+TableOrRun = Annotated[str, Parameter(help="A table, as for compare, or the folder of a finished comparison.")]
 
 
 def compare(
@@ -56,7 +54,7 @@ def compare(
 def rows(table: TableOrRun, /, *, options: CompareOptions = CompareOptions(), overwrite: Overwrite = False) -> int:
     """Compare, then train on halves, quarters and so on of the training rows, and say whether more rows would help.
 
-    The networks of a finished comparison, whose folder is named in place of a table, aren't trained again.
+    If the folder of a finished comparison is named in place of a table, its networks aren't trained again.
     """
     if options.by is not None:
         raise OptionError("--by divides the rows of a comparison", "Leave it out, or run seedbed compare.")
@@ -83,7 +81,7 @@ def columns(
                         ("--fail-if-worse", design.fail_if_worse), ("--reference", vars(design)["reference"]),
                         ("a second --candidate", options.candidate[1:])):  # fmt: skip
         if value:
-            raise OptionError(f"{name} compares models, and this compares columns of one", "Leave it out.")
+            raise OptionError(f"{name} compares models, and columns compares the columns of one model", "Leave it out.")
     if options.run.format is not None:
         raise OptionError("columns have no charts as pictures", "Leave out --format: the report draws the ranges.")
     if len(options.recipe.lrs()) > 1:
@@ -120,9 +118,9 @@ def _answer(
         if source is None:
             from seedbed.data.reading import read_table
 
-            read = read_table(table, **vars(options.columns))
-            size = f"{counted(read.n_rows, 'row')}, {counted(read.n_features, 'feature')}"
-            show_now(f"Planning. {read.name}: {size}, predicting {read.target_name}")
+            rows_read = read_table(table, **vars(options.columns))
+            size = f"{counted(rows_read.n_rows, 'row')}, {counted(rows_read.n_features, 'feature')}"
+            show_now(f"Planning. {rows_read.name}: {size}, predicting {rows_read.target_name}")
         from seedbed.experiment.by_column import grouping_of
         from seedbed.experiment.request import Request, carry_out_request
         from seedbed.experiment.run_folder import folder_for, open_folder
@@ -133,7 +131,7 @@ def _answer(
         lrs, named = options.recipe.lrs(), options.candidate
         request = Request(
             question=question,
-            source=source or read,
+            source=source or rows_read,
             candidates=(named[0] if question == "columns" else named) if named else None,
             columns=columns,
             recipe=options.recipe.named("default"),
@@ -141,7 +139,7 @@ def _answer(
             lrs=lrs if len(lrs) > 1 else (),
             command=command_line(),
             compute=run.compute(),
-            grouping=None if options.by is None else grouping_of(read, options.by),
+            grouping=None if options.by is None else grouping_of(rows_read, options.by),
             effects=options.effects,
             started=started,
         )
@@ -214,9 +212,9 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
     from seedbed.report.advice import remedy
     from seedbed.report.sentences import duration
 
-    place, spec = shlex.quote(str(folder)), request.plan.experiment
+    quoted, spec = shlex.quote(str(folder)), request.plan.experiment
     yield ""
-    yield f"Report:   seedbed report {place} --open   (--text: all numbers)"
+    yield f"Report:   seedbed report {quoted} --open   (--text: all numbers)"
     if spec.columns is not None:
         return
     conclusion = comparison.conclusion
@@ -233,7 +231,7 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
         longer = " ".join(word for word in spec.command.split(" ") if word != "--quick")
         yield f"Next:     {longer}   (at most about {duration(times * (conclusion.seconds or 0.0))})"
     elif advice is not None and advice.use != "prior":
-        yield f"{label}     seedbed train {place} -o model.safetensors   ({why or f'saves {advice.use}'})"
+        yield f"{label}     seedbed train {quoted} -o model.safetensors   ({why or f'saves {advice.use}'})"
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
 
 

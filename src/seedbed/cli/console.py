@@ -24,7 +24,7 @@ _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
 
 
 @contextlib.contextmanager
-def working(words: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
+def working(message: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
     """Show a message on a terminal until the work is done; what is returned replaces it by another message.
 
     Meanwhile no garbage is collected: imports then take an eighth less time.
@@ -35,10 +35,10 @@ def working(words: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
             stack.callback(gc.enable)
             gc.disable()
         if run.quiet or not console.is_terminal:
-            yield lambda words: None
+            yield lambda message: None
             return
-        status = stack.enter_context(console.status(escape(visible(without_passwords(words))), spinner="line"))
-        yield lambda words: status.update(escape(visible(without_passwords(words))))
+        status = stack.enter_context(console.status(escape(visible(without_passwords(message))), spinner="line"))
+        yield lambda message: status.update(escape(visible(without_passwords(message))))
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ModelArgument = Annotated[Path, Parameter(help="A model file from seedbed train -o.")]
 OwnNetwork = Annotated[
-    str | None, Parameter(help="FILE.py:CLASS, if the model is of a network of your own.", show_default=False)
+    str | None, Parameter(help="FILE.py:CLASS, for a model of your own network.", show_default=False)
 ]
 
 Coverage = Annotated[
@@ -29,20 +29,12 @@ Coverage = Annotated[
         " rows, such as 0.9."
     ),
 ]
-PerClass = Annotated[bool, Parameter(help="The share of --coverage holds in each class; sets are larger.", negative=())]
+PerClass = Annotated[bool, Parameter(help="Reach the share of --coverage in each class; sets are larger.", negative=())]
 
 
 def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -> Model:
-    """Return the model in a file.
-
-    Args:
-        path: the file.
-        network: the code of a user-defined network.
-        otherwise: a hint if the file isn't named like a model, but may be a table.
-
-    Raises:
-        SeedbedError: the file holds no model.
-    """
+    """Return the model in a file, with the code of a user-defined network. SeedbedError if it holds no model;
+    `otherwise` is the hint if the file isn't named like a model, but may be a table."""
     from seedbed.model.model import load
     from seedbed.networks.candidate import candidate_from
     from seedbed.networks.mlp import builder_of
@@ -82,14 +74,14 @@ def predict(
         Parameter(help="A .csv or .parquet file; CSV on stdout if left out, a table on a terminal."),
     ] = None,
     threshold: Annotated[
-        float | None, Parameter(help="Of two labels: above which probability the positive one is predicted.")
+        float | None, Parameter(help="For two labels: the probability above which the positive one is predicted.")
     ] = None,
     coverage: Coverage = None,
     per_class: PerClass = False,
     at: Annotated[
         tuple[float, ...],
         REPEATED,
-        Parameter(help="Of survival: a time until which its probability is predicted; may be repeated."),
+        Parameter(help="For survival: a time until which its probability is predicted; may be repeated."),
     ] = (),
     keep: Annotated[
         tuple[str, ...],
@@ -105,7 +97,7 @@ def predict(
 ) -> None:
     """Predict the rows of a table: label, probabilities, their spread over the networks, and warnings.
 
-    Of survival, the prediction is its median, and the probabilities are those of surviving until some times.
+    For survival, the prediction is the median time, and the probabilities are those of survival until some times.
     """
     if as_json and output is None:
         raise OptionError("--json describes a file, but the predictions go to stdout", "Add -o FILE.")
@@ -161,8 +153,10 @@ def serve(
     model: Annotated[Path, Parameter(help="A model file, .safetensors.")],
     /,
     *,
-    host: Annotated[str, Parameter(help="The address to listen on; others than 127.0.0.1 need --token.")] = "127.0.0.1",
-    port: Annotated[int, Parameter(help="The port; 0 for any that is free.")] = 8000,
+    host: Annotated[
+        str, Parameter(help="The address to listen on; any other than 127.0.0.1 needs --token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="The port; 0 for any free port.")] = 8000,
     token: Annotated[
         str | None,
         Parameter(

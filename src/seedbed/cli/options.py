@@ -35,8 +35,8 @@ TableArgument = Annotated[
         help="A CSV, TSV, Excel, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."
     ),
 ]
-AsJson = Annotated[bool, Parameter(name="--json", help="One JSON document on stdout.", negative=())]
-Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Nothing but errors.", negative=())]
+AsJson = Annotated[bool, Parameter(name="--json", help="Print one JSON document on stdout.", negative=())]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only errors.", negative=())]
 
 
 def options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Callable[[type[T]], type[T]]:
@@ -58,17 +58,17 @@ def options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Ca
             usual = {getattr(recipe, field.name) for recipe in RECIPES.values()} if unset else set()
             if len(usual) == 1 and not usual <= {None, False}:
                 help += f" [default: {usual.pop()}]"
-            words: Any = Literal[about.choices] if about.choices else str if about.none else about.kinds[0]
+            kind_of_value: Any = Literal[about.choices] if about.choices else str if about.none else about.kinds[0]
             negative: Any = () if field.default is False else None
             if about.negative:
                 negative = f"--{about.negative.replace('_', '-')}"
             parameter = Parameter(help=help, negative=negative)
             if field.default == ():
-                words = tuple[str, ...]
+                kind_of_value = tuple[str, ...]
                 parameter = Parameter.combine(REPEATED, Parameter(help=f"{about.help} May be repeated."))
             if about.group:
                 parameter = Parameter.combine(parameter, Parameter(group=GROUPS[about.group]))
-            annotations[field.name] = Annotated[types.get(field.name, words) | None, parameter]
+            annotations[field.name] = Annotated[types.get(field.name, kind_of_value) | None, parameter]
             setattr(cls, field.name, None if unset else field.default)
         cls.__annotations__ = cls.__annotations__ | annotations if unset else annotations | cls.__annotations__
         return cls
@@ -78,10 +78,7 @@ def options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Ca
 
 def settings_among(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
     """Return the given settings, which aren't None, among options; `parts` are values that have been parsed.
-
-    Raises:
-        OptionError: a word is neither a value nor the word for none.
-    """
+    OptionError if a word is neither a value nor the word for none."""
     settings = {}
     for name, about in settings_of(kind).items():
         value = parts[name] if name in parts else getattr(options, name) if about.option else None
@@ -112,12 +109,12 @@ class TableOptions(SourceArguments):
 
     def command(self, verb: str, table: str, **others: Any) -> str:
         """Return the command of a verb that reads a table with these options, and others in place of some."""
-        words = ["seedbed", verb, table]
+        arguments = ["seedbed", verb, table]
         for name, value in (vars(self) | others).items():
-            for one in value if isinstance(value, tuple) else (value,):
+            for item in value if isinstance(value, tuple) else (value,):
                 option = f"--{name.replace('_', '-')}"
-                words += [] if one in (None, False) else [option] if one is True else [option, str(one)]
-        return shlex.join(words)
+                arguments += [] if item in (None, False) else [option] if item is True else [option, str(item)]
+        return shlex.join(arguments)
 
 
 @Parameter(name="*", group=GROUPS["Recipe"])
@@ -151,7 +148,7 @@ class DesignOptions:
     """Splits and baselines; the number of rows decides what is left out."""
 
     baseline: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, group=GROUPS["Judging"])] = ()
-    "A scikit-learn model beside the candidates, sklearn.naive_bayes.GaussianNB or NAME=that; may be repeated."
+    "A further model of scikit-learn, as PATH or NAME=PATH: sklearn.naive_bayes.GaussianNB; may be repeated."
     baselines: Annotated[bool, Parameter(group=GROUPS["Judging"])] = True
     "Compare named candidates with prior, logistic (linear for numbers) and boosted-trees."
     fail_if_worse: Annotated[str | None, Parameter(group=GROUPS["Judging"])] = None
@@ -190,7 +187,7 @@ class SplitOptions:
     test_size: float | None = None
     "Share of test rows; 0.2 if left out."
     every: int | None = None
-    "Print one line per this number of epochs; 100 if left out."
+    "Epochs between two printed lines; 100 if left out."
 
 
 @Parameter(name="*", group=GROUPS["Run"])
@@ -213,9 +210,9 @@ class RunOptions:
     def folder(self, verb: str, table: str) -> Path:
         """Return the folder for the files. Raises OptionError if its path is a file."""
         folder = self.out or Path("seedbed-out") / f"{verb}-{table}"
-        for place in (folder, *folder.parents):
-            if place.exists() and not place.is_dir():
-                raise OptionError(f"can't write to {folder}: {place} is a file", "Name another folder with --out.")
+        for path in (folder, *folder.parents):
+            if path.exists() and not path.is_dir():
+                raise OptionError(f"can't write to {folder}: {path} is a file", "Name another folder with --out.")
         return folder
 
 
@@ -227,9 +224,9 @@ class CompareOptions:
     candidate: Annotated[tuple[str, ...], REPEATED] = ()
     "A candidate; may be repeated. If left out, the default models and auto, which blends them."
     by: str | None = None
-    "Also judge within the subgroups of this column, and whether gains differ between them."
+    "Also give verdicts within the subgroups of this column, and say whether gains differ between them."
     effects: Annotated[bool, FLAG] = False
-    "Also fit the advised network to all rows, and show what its predictions depend on."
+    "Also fit the recommended model to all rows, and show what its predictions depend on."
     details: Annotated[bool, FLAG] = False
     "Print every verdict with its numbers, and how models were trained."
     as_json: AsJson = False

@@ -123,8 +123,8 @@ def _run(tokens: list[str]) -> int:
     try:
         with interruptible(lambda: ("interrupted",)), remember_tokens(tokens):
             judged = tokens[:1] == ["judge"]  # the only verb that reads the standard input
-            words = ["/dev/stdin" if judged and token == "-" else token for token in tokens]
-            return int(app(words, exit_on_error=False, print_error=False) or 0)
+            arguments = ["/dev/stdin" if judged and token == "-" else token for token in tokens]
+            return int(app(arguments, exit_on_error=False, print_error=False) or 0)
     except CycloptsError as error:
         return _fail("usage", *_explain_misuse(tokens, error), tokens, 2)
     except SeedbedError as error:
@@ -155,7 +155,7 @@ def _out_of_memory(error: BaseException | None) -> str:
     while error is not None:
         line = error_line(error)
         is_lack = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        if is_lack or any(words in line for words in _NO_MEMORY):
+        if is_lack or any(symptom in line for symptom in _NO_MEMORY):
             return line[:200]
         error = error.__cause__ or error.__context__
     return ""
@@ -164,8 +164,8 @@ def _out_of_memory(error: BaseException | None) -> str:
 def _explain_misuse(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     """Return what is wrong in the command, and what to do."""
     if tokens and not tokens[0].startswith("-") and tokens[0] not in _NAMES:
-        verbs = f"The verbs are {', '.join(_NAMES)}. See seedbed --help."
-        return f"there is no verb '{tokens[0]}'", f"{nearest(tokens[0], _NAMES)} {verbs}".lstrip()
+        commands = f"The commands are {', '.join(_NAMES)}. See seedbed --help."
+        return f"there is no command '{tokens[0]}'", f"{nearest(tokens[0], _NAMES)} {commands}".lstrip()
     if "-" in tokens and tokens[0] != "judge":
         return "stdin isn't supported", "Save the table as a file first."
     verb = f" {tokens[0]}" if tokens and tokens[0] in _NAMES else ""
@@ -178,7 +178,7 @@ def _explain_misuse(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"'{error.unused_tokens[0]}' is one argument too many", hint
     if tokens and tokens[0].startswith("-"):
-        return f"there is no option '{tokens[0]}' without a verb", hint
+        return f"there is no option '{tokens[0]}' without a command", hint
     return " ".join(str(error).split()).rstrip("."), hint
 
 

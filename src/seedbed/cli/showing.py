@@ -107,8 +107,8 @@ def report(
     elif not quiet:
         print_stderr(*(f"wrote {path}" for path in paths))
         if format == "html" and not open:
-            place = f" -o {shlex.quote(str(output))}" if output is not None else ""
-            print_stderr(f"Next:     seedbed report {shlex.quote(str(run))}{place} --open")
+            output_option = f" -o {shlex.quote(str(output))}" if output is not None else ""
+            print_stderr(f"Next:     seedbed report {shlex.quote(str(run))}{output_option} --open")
     if open:
         _open(paths[0])
 
@@ -131,7 +131,7 @@ def play(
         raise OptionError("an option for tables is given without a table", "Name the table first.")
     if vars(columns)["time_split"] is not None:
         message = "--time-split decides splits, and the page splits rows at random"
-        raise OptionError(message, "Leave it out; compare has it.")
+        raise OptionError(message, "Leave it out; seedbed compare supports it.")
     path = playground(None if table is None else read_table(table, **vars(columns)), output)
     print_stderr(f"wrote {path}")
     if not no_open:

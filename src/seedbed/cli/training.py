@@ -21,7 +21,7 @@ class TrainOptions:
     """The options of training, except its table."""
 
     candidate: str | None = None
-    "What to train: relu:5 or FILE.py:CLASS; if left out, relu:5; with -o auto, or what is advised."
+    "What to train: relu:5 or FILE.py:CLASS; if left out, relu:5; with -o, auto or the recommended model."
     model: ModelOptions = ModelOptions()
     split: SplitOptions = SplitOptions()
     random_state: int = 0
@@ -88,8 +88,8 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     history = trained.history
     curves = np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
     # Of many networks, without those that diverged.
-    used = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
-    for line in epoch_lines([*curves[:, :, used]], every=every, score_name=history.score_name):
+    converged = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
+    for line in epoch_lines([*curves[:, :, converged]], every=every, score_name=history.score_name):
         print(line)
     notes = [history.note] if history.note else []
     if history.diverged.any() and not history.diverged.all():

@@ -32,16 +32,16 @@ def grouping_of(table: Table, column: str, source: Any = None) -> Grouping:
     if column == table.target_name:
         hint = "Name a column that is known before the prediction: within one label there is nothing to predict."
         raise OptionError(f"the column of subgroups, {column}, is the target", hint)
-    read = _column(table, column, source)
-    missing = np.isnan(read.values)
-    known = read.values[~missing]
-    if read.schema.levels or len(np.unique(known)) <= _MOST:
-        names, codes = _levels(read, known, _MOST - bool(missing.any()))
+    chosen = _column(table, column, source)
+    missing = np.isnan(chosen.values)
+    filled = chosen.values[~missing]
+    if chosen.schema.levels or len(np.unique(filled)) <= _MOST:
+        names, codes = _levels(chosen, filled, _MOST - bool(missing.any()))
     else:
-        names, codes = _bands(read, known)
-    every = np.full(len(missing), len(names), dtype=np.int64)
-    every[~missing] = codes
-    return Grouping(column, (*names, *([_MISSING] if missing.any() else [])), every)
+        names, codes = _bands(chosen, filled)
+    codes_of_rows = np.full(len(missing), len(names), dtype=np.int64)
+    codes_of_rows[~missing] = codes
+    return Grouping(column, (*names, *([_MISSING] if missing.any() else [])), codes_of_rows)
 
 
 def _column(table: Table, name: str, source: Any) -> Column:
@@ -50,22 +50,22 @@ def _column(table: Table, name: str, source: Any) -> Column:
         if column.name == name:
             return column
     if table.reading is None and source is None:
-        message = f"'{name}' isn't a feature of this table, whose other columns aren't known any more"
+        message = f"'{name}' isn't a feature of this table, and its other columns are no longer known"
         raise OptionError(message, did_you_mean(name, table.feature_names))
     reading = {"target": table.target_name, **(table.reading or {})}
-    place = reading.pop("source", None) if source is None else source
+    origin = reading.pop("source", None) if source is None else source
     others = {key: value for key, value in reading.items() if key not in ("group", "time_split") or value != name}
-    others["drop"] = [one for one in reading.get("drop", ()) if one != name]
+    others["drop"] = [dropped for dropped in reading.get("drop", ()) if dropped != name]
     # A column that was left out by itself, such as an identifier, is read if it is said to be categorical.
     named = {**others, "categorical": [*reading.get("categorical", ()), name]}
     has_role = name in (*reading.get("drop", ()), reading.get("group"), reading.get("time_split"))
     for arguments in (others, named) if has_role else (named,):
         try:
-            again = read_table(place, **arguments)
+            again = read_table(origin, **arguments)
         except ColumnError as error:
             raise ColumnError(f"no column '{name}'", error.hint) from None
         if not np.array_equal(again.target, table.target):
-            raise OptionError("the table has changed while it was compared", "Run it again.")
+            raise OptionError("the table has changed while it was compared", "Run compare again.")
         for column in again.columns:
             if column.name == name:
                 return column
@@ -73,10 +73,10 @@ def _column(table: Table, name: str, source: Any) -> Column:
     raise OptionError(f"'{name}' doesn't divide the rows: {why}", "Name another column.")
 
 
-def _levels(column: Column, known: Floats, most: int) -> tuple[list[str], Ints]:
+def _levels(column: Column, filled: Floats, most: int) -> tuple[list[str], Ints]:
     """Return names, and the number of each known cell's subgroup: of the levels that have enough rows, and of all
     others together."""
-    values, codes, counts = np.unique(known, return_inverse=True, return_counts=True)
+    values, codes, counts = np.unique(filled, return_inverse=True, return_counts=True)
     texts = column.schema.levels
     names = [texts[int(value)] if texts else f"{value:.10g}" for value in values.tolist()]
     large = [code for code in np.argsort(-counts, kind="stable").tolist() if counts[code] >= FEWEST_ROWS]
@@ -86,17 +86,17 @@ def _levels(column: Column, known: Floats, most: int) -> tuple[list[str], Ints]:
     named_codes = list(range(len(names)))
     if len(names) > most or len(names) - len(large) > 1:
         named_codes = sorted(large[: most - 1])
-    place = np.full(len(names), len(named_codes), dtype=np.int64)
-    place[named_codes] = np.arange(len(named_codes))
-    return [*(names[code] for code in named_codes), *([_OTHER] if len(named_codes) < len(names) else [])], place[codes]
+    groups = np.full(len(names), len(named_codes), dtype=np.int64)
+    groups[named_codes] = np.arange(len(named_codes))
+    return [*(names[code] for code in named_codes), *([_OTHER] if len(named_codes) < len(names) else [])], groups[codes]
 
 
-def _bands(column: Column, known: Floats) -> tuple[list[str], Ints]:
+def _bands(column: Column, filled: Floats) -> tuple[list[str], Ints]:
     """Return names, and the number of each known cell's band: from values that divide the rows most evenly."""
-    n_bands = max(2, min(_BANDS, len(known) // _ROWS_OF_A_BAND))
-    values, counts = np.unique(known, return_counts=True)
+    n_bands = max(2, min(_BANDS, len(filled) // _ROWS_OF_A_BAND))
+    values, counts = np.unique(filled, return_counts=True)
     rows_below = np.cumsum(counts)[:-1]  # each value but the lowest
-    ideal = len(known) * np.arange(1, n_bands) / n_bands
+    ideal = len(filled) * np.arange(1, n_bands) / n_bands
     places = 1 + np.unique([np.abs(rows_below - n_rows).argmin() for n_rows in ideal])
     is_date, edges = column.schema.kind == "date", values[places]
     if is_date:
@@ -106,7 +106,7 @@ def _bands(column: Column, known: Floats) -> tuple[list[str], Ints]:
     below, above = ("before", "or later") if is_date else ("under", "or more")
     between = [f"{low} to {below} {high}" for low, high in itertools.pairwise(texts)]
     first = f"{values[0]:.10g}" if places[0] == 1 and not is_date else f"{below} {texts[0]}"
-    return [first, *between, f"{texts[-1]} {above}"], np.searchsorted(edges, known, side="right")
+    return [first, *between, f"{texts[-1]} {above}"], np.searchsorted(edges, filled, side="right")
 
 
 def _edge_text(low: float, high: float) -> str:

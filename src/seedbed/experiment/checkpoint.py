@@ -71,10 +71,10 @@ class Checkpoint:
                 arrays, metadata = {key: file.get_tensor(key) for key in sorted(file.keys())}, file.metadata()
             about, seconds = json.loads(metadata["lines"]), json.loads(metadata["seconds"])
             parts: dict[str, dict[str, Any]] = {
-                line: {part: arrays.get(f"{line}/{part}") for part in _PARTS} | words for line, words in about.items()
+                line: {part: arrays.get(f"{line}/{part}") for part in _PARTS} | texts for line, texts in about.items()
             }
-            fitted = {line: Fitted(**one) for line, one in parts.items()}
-            n_rows = {len(one.predictions) for one in fitted.values()}
+            fitted = {line: Fitted(**fields) for line, fields in parts.items()}
+            n_rows = {len(fields.predictions) for fields in fitted.values()}
             is_whole = metadata["sha256"] == _digest(name, about, seconds, arrays)
             if is_whole and n_rows == {len(self._plan.splits[split].test)}:
                 self.seconds += seconds
@@ -94,11 +94,11 @@ class Checkpoint:
             return
         arrays = {
             f"{line}/{part}": np.ascontiguousarray(value)
-            for line, one in fitted.items()
+            for line, fit in fitted.items()
             for part in _PARTS
-            if (value := getattr(one, part)) is not None
+            if (value := getattr(fit, part)) is not None
         }
-        about = {line: {word: getattr(one, word) for word in _WORDS} for line, one in fitted.items()}
+        about = {line: {word: getattr(fit, word) for word in _WORDS} for line, fit in fitted.items()}
         metadata = {"lines": json.dumps(about), "seconds": json.dumps(seconds)}
         try:
             make_folder(self._place)
@@ -128,8 +128,8 @@ class Checkpoint:
         rows = [hash_of(split.train, split.test) for split in plan.splits]
         names = list[list[str | None]]()
         for unit in plan.experiment.units:
-            own = [unit.estimator] if isinstance(unit, Estimator) else [one.architecture for one in unit.members]
-            codes = [code_hash(thing) for thing in own]
+            things = [unit.estimator] if isinstance(unit, Estimator) else [one.architecture for one in unit.members]
+            codes = [code_hash(thing) for thing in things]
             of_unit = [run, _hash([*codes, list(unit.without)]), list(unit.names)]
             names.append([None if None in codes else _hash([*of_unit, of_split]) for of_split in rows])
         return names

@@ -74,7 +74,7 @@ def compare(
         folder: for specification and results. The same call continues an interrupted run, and reads a finished run
             back without training.
         overwrite: train a finished run again, and discard another run in the folder, which is an error otherwise.
-        on_progress: called whenever something is finished. In a notebook the answer so far is shown if it is left out.
+        on_progress: called whenever something is finished. If it is left out, a notebook shows the interim result.
 
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
@@ -181,12 +181,12 @@ def _word(value: Any) -> str:
     if inspect.isclass(value) or inspect.isfunction(value):
         return value.__name__
     if isinstance(value, Mapping):
-        words = "{" + ", ".join(f"{key!r}: {_word(one)}" for key, one in value.items()) + "}"
+        text = "{" + ", ".join(f"{key!r}: {_word(item)}" for key, item in value.items()) + "}"
     elif isinstance(value, list | tuple):
-        words = "[" + ", ".join(_word(item) for item in value) + "]"
+        text = "[" + ", ".join(_word(item) for item in value) + "]"
     else:
-        words = spelled(value)
-    if len(words) <= _LONGEST:
-        return words
+        text = spelled(value)
+    if len(text) <= _LONGEST:
+        return text
     many = f" of {len(value)}" if isinstance(value, Mapping | list | tuple) else ""
     return f"<{type(value).__name__}{many}>"

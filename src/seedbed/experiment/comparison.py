@@ -145,7 +145,7 @@ class Comparison(Results):
         docs/compare.md.
 
         Args:
-            model: from `model`; the one of the advised network if left out.
+            model: from `model`; the recommended model if left out.
 
         Raises:
             CandidateError, OptionError: as `model`.
@@ -187,11 +187,11 @@ class Comparison(Results):
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
         name = metric or self.experiment.metric
-        known = [
-            one for one, entry in METRICS.items() if entry.is_testable and self.experiment.table.task in entry.tasks
+        names = [
+            key for key, entry in METRICS.items() if entry.is_testable and self.experiment.table.task in entry.tasks
         ]
-        if name not in known:
-            raise OptionError(f"single runs have no score '{name}'", did_you_mean(name, known))
+        if name not in names:
+            raise OptionError(f"single runs have no score '{name}'", did_you_mean(name, names))
         columns: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", name)}
         for result in self.results:
             values = METRICS[name].score_of(result.losses(name))
@@ -347,7 +347,7 @@ class Comparison(Results):
         arrays |= {f"{result.name}/networks": result.singles for result in self.results if result.singles is not None}
         for result in self.networks:
             arrays |= {f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "dead")}
-            arrays |= {f"{result.name}/{name}": np.ascontiguousarray(one) for name, one in result.by_name().items()}
+            arrays |= {f"{result.name}/{name}": np.ascontiguousarray(curve) for name, curve in result.by_name().items()}
         return arrays
 
 

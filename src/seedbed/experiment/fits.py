@@ -129,8 +129,8 @@ def fit_group(
     fits = [_fit(group, table, split, recipe, n_networks, random_state) for split in splits]
     usable = [fit for fit in fits if _can_be_learnt(fit.table)]
     with contextlib.closing(trained_members(usable, random_state=random_state, compute=compute)) as training:
-        for place, which, member in training:
-            usable[which].trained[place] = member
+        for position, number, member in training:
+            usable[number].trained[position] = member
             tell(member.candidate.name)
     for fit in fits:
         for name in {*group.fits} - {member.candidate.name for member in fit.trained.values()}:
@@ -175,7 +175,7 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
             fit.fail(member.candidate, error)
             continue
         if name in lines:
-            about = {} if member.curves is None else {one: getattr(member, one) for one in _ABOUT}
+            about = {} if member.curves is None else {part: getattr(member, part) for part in _ABOUT}
             fitted[lines[name]] = Fitted(*both, **about)
     failures = fit.failures or {}
     fitted |= {
@@ -185,7 +185,7 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
     }
     if PRIOR in lines and outcome.is_expanded:
         fitted[lines[PRIOR]] = _prior(table, split, fit.n_networks)
-    blended = [by_name[one.name] for one in group.members if one.name in by_name and one.name != PRIOR]
+    blended = [by_name[part.name] for part in group.members if part.name in by_name and part.name != PRIOR]
     blended = [member for member in blended if member.candidate.name not in failures]
     if AUTO in lines and blended:
         out_of_bag, _ = blend_members(fit, blended, crossed=False)
@@ -197,8 +197,8 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
 
 def _prior(table: Table, split: Split, n_networks: int) -> Fitted:
     """Return the prediction for each test row that knows the target of the training rows alone."""
-    one = table.outcome.prior(table, split.train).astype(np.float32)
-    rows = np.tile(one, (len(split.test), *[1] * one.ndim))
+    prediction = table.outcome.prior(table, split.train).astype(np.float32)
+    rows = np.tile(prediction, (len(split.test), *[1] * prediction.ndim))
     return Fitted(rows, np.tile(rows, (n_networks, *[1] * rows.ndim)))
 
 

@@ -62,10 +62,10 @@ def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment)
 
 def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:
     """Return what is known of a model."""
-    models = {one.name: one for one in conclusion.candidates}
+    models = {model.name: model for model in conclusion.candidates}
     if name is None:
         if conclusion.advice is None or conclusion.advice.use == "prior":
-            names = ", ".join(one for one in models if one != "prior")
+            names = ", ".join(model for model in models if model != "prior")
             raise OptionError("this comparison recommends no model", f"Name one: {names}.")
         name = conclusion.advice.use
     if name not in models:
@@ -91,11 +91,11 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
 def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:
     """Return in words how the score was measured, and of how many networks."""
     plan = conclusion.plan
-    one = "a single network" if plan.networks == 1 else f"the mean of {plan.networks} networks"
-    mean = f"; {one}" if summary.kind == "network" else ""
+    networks = "a single network" if plan.networks == 1 else f"the mean of {plan.networks} networks"
+    mean = f"; {networks}" if summary.kind == "network" else ""
     if plan.kind == "held_out":
-        return f"a look at {plan.n_test:,} rows that were locked away{mean}"
+        return f"one test on {plan.n_test:,} held-out rows{mean}"
     folds = f"{plan.repeats} x {plan.folds}-fold cross-validation"
     if plan.sample_of:
         folds += f" of a sample of {conclusion.n_rows:,} rows"
-    return f"{folds}, about {plan.n_train:,} rows to train on{mean}"
+    return f"{folds}, about {plan.n_train:,} training rows{mean}"

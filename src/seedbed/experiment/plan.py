@@ -76,22 +76,22 @@ class Plan:
 
     def modules(self) -> Iterator[str]:
         """Yield `own_module` of each user-defined module, once if candidates share it."""
-        seen = set()
+        architectures = set()
         for candidate in self.experiment.members:
             text = own_module(candidate, self.experiment.fitted_table)
-            if text and candidate.architecture not in seen:
-                seen.add(candidate.architecture)
+            if text and candidate.architecture not in architectures:
+                architectures.add(candidate.architecture)
                 yield text
 
     def sentence(self) -> str:
         """Return the plan in one line."""
         spec, n = self.experiment, len(self.splits)
         up_to = "up to " if spec.design.stops else ""
-        words = f"{counted(len(spec.names), 'model')} on {up_to}{counted(n, 'train/test split')}"
+        text = f"{counted(len(spec.names), 'model')} on {up_to}{counted(n, 'train/test split')}"
         if any(map(is_network, spec.members)):
-            words += f", {counted(spec.n_networks, 'network')} each"
+            text += f", {counted(spec.n_networks, 'network')} each"
         missing = "; ".join(f"without {name}, as {why}" for name, why in spec.missing.items())
-        return f"{words}; {missing}" if missing else words
+        return f"{text}; {missing}" if missing else text
 
 
 def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...] | None = None) -> Plan:

@@ -102,7 +102,7 @@ class Request:
 
     def _of_run(self, folder: Path) -> Experiment:
         """Return the experiment that answers the question about a finished comparison."""
-        instead = f"Name the table: with folder {folder} and the same options, its finished networks are used again."
+        instead = f"Name the table: with folder {folder} and the same options, its finished networks are reused."
         conclusion, stored = opened_run(folder)
         is_rows = self.question == "rows"
         if is_rows and conclusion.plan.ended == "interrupted":
@@ -110,12 +110,13 @@ class Request:
         if is_rows and stored["estimators"]:
             name = stored["estimators"][0]["name"]
             raise OptionError(f"the scikit-learn model {name} of this comparison isn't in the run's folder", instead)
-        kept = _request_of_run(folder, conclusion, stored, trusts_code=not is_rows, instead=instead if is_rows else "")
-        experiment, name = kept.experiment(), self.candidates
+        options: dict[str, Any] = {"trusts_code": not is_rows, "instead": instead if is_rows else ""}
+        request, name = _request_of_run(folder, conclusion, stored, **options), self.candidates
+        experiment = request.experiment()
         if self.question == "columns":
             if name is not None and name not in experiment.names:  # a model that wasn't compared
-                design = replace(kept.design, baselines=["prior"], reference=None)
-                experiment = replace(kept, candidates=[name], lrs=(), design=design).experiment()
+                design = replace(request.design, baselines=["prior"], reference=None)
+                experiment = replace(request, candidates=[name], lrs=(), design=design).experiment()
             experiment = columns_of_comparison(experiment, conclusion, name, self.columns)
         return replace(experiment, command=self.command)
 
@@ -166,14 +167,14 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
     folder holds none, or one of an earlier version."""
     conclusion, stored = read_summary(folder), read_specification(folder)
     if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
-        message = f"{folder} holds a training on one split, and no comparison"
+        message = f"{folder} holds a training on one split, not a comparison"
         raise OptionError(message, "Name the folder that seedbed compare has made, or a table.")
     if conclusion.columns is not None:
-        raise OptionError(f"{folder} compares columns and not models", "Name the folder that seedbed compare has made.")
+        raise OptionError(f"{folder} compares columns, not models", "Name the folder that seedbed compare has made.")
     if stored.get("schema_version") != SPECIFICATION_VERSION or "request" not in stored:
         raise OptionError(f"the run in {folder} was written by an older seedbed", command_hint(folder))
     if differing := differences(stored, conclusion.specification):
-        message = f"{folder / SPECIFICATION} and comparison.json are of two runs: {differing[0]}"
+        message = f"{folder / SPECIFICATION} and comparison.json belong to two runs: {differing[0]}"
         raise OptionError(message, f"Run compare again with {spell('overwrite', True)}.")
     return conclusion, stored
 
@@ -192,16 +193,16 @@ def _request_of_run(
     """Return the request of a run, without its scikit-learn models. The table is read again. `trusts_code` says
     whether networks that are code in a file may be built, `instead` what to do if something isn't in the folder; by
     default, how to train a model without the run."""
-    asked = stored["request"]
+    request = stored["request"]
     options: dict[str, Any] = {"trusts_code": trusts_code, "instead": instead}
-    design = settings_in(Design, asked["design"])
+    design = settings_in(Design, request["design"])
     return Request(
         question="compare",
         source=_table_of_run(folder, conclusion, stored["reading"], instead),
-        candidates=_candidates_of(asked["candidates"], **options),
-        recipe=settings_in(Recipe, asked["recipe"]),
+        candidates=_candidates_of(request["candidates"], **options),
+        recipe=settings_in(Recipe, request["recipe"]),
         design=replace(design, reference=None) if stored["estimators"] else design,
-        lrs=tuple(asked["lrs"]),
+        lrs=tuple(request["lrs"]),
     )
 
 
@@ -209,9 +210,9 @@ def _candidates_of(spec: Any, name: str | None = None, **options: Any) -> Any:
     """Return candidates of a run, or one. A network that isn't in the folder, or that is code without permission to run
     it, raises an error when it is built."""
     if isinstance(spec, list):
-        return [_candidates_of(one, **options) for one in spec]
+        return [_candidates_of(part, **options) for part in spec]
     if isinstance(spec, dict) and not isinstance(spec.get("overrides"), list):
-        return {key: _candidates_of(one, key, **options) for key, one in spec.items()}
+        return {key: _candidates_of(part, key, **options) for key, part in spec.items()}
     if isinstance(spec, dict):
         network = architecture_from_values(spec["architecture"])
         pairs = {key: tuple((setting, value) for setting, value in spec[key]) for key in ("overrides", "defaults")}
@@ -219,7 +220,7 @@ def _candidates_of(spec: Any, name: str | None = None, **options: Any) -> Any:
         if not isinstance(network, str):
             return candidate
         hint = "In Python, the comparison itself has it: comparison.model(...)."
-        error = CandidateError(f"it is one of your own, {network}, and isn't in the run's folder", hint)
+        error = CandidateError(f"it is your own network, {network}, which isn't in the run's folder", hint)
     elif options["trusts_code"] or ".py:" not in (spec or ""):
         return spec
     else:
@@ -237,14 +238,14 @@ def _table_of_run(folder: Path, conclusion: Conclusion, reading: Mapping[str, An
     """Read the table of a run again, and check that it is the one that was compared."""
     if reading is None:
         message = "the table of this run was given in Python, and isn't in its folder"
-        raise OptionError(message, instead or "There, use comparison.model(...), or save the table as a file.")
+        raise OptionError(message, instead or "In Python, use comparison.model(...), or save the table as a file.")
     source = reading["source"]
     if "***" in source:
-        raise OptionError(f"the password of {source} isn't kept with the run", instead or _TABLE)
+        raise OptionError(f"the password of {source} isn't stored with the run", instead or _TABLE)
     arguments = {key: value for key, value in reading.items() if key != "source"}
     # The default folder of a run is two levels below the folder in which the command was started.
-    places = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]
-    path = next((str(place) for place in places if place.is_file()), source)
+    paths = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]
+    path = next((str(path) for path in paths if path.is_file()), source)
     table = read_table(path, **arguments)
     then = conclusion.specification["table"]
     now = table_specification(table, then["n_inputs"])

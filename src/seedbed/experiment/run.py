@@ -78,15 +78,15 @@ class NetworkResult(Result):
 
     def summary(self, *, whole: bool = True) -> CandidateSummary:
         low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
-        outcome, known = outcome_of(self.task), ~self.diverged
+        outcome, finite = outcome_of(self.task), ~self.diverged
         train, train_loss, test_loss = (
-            float(self.used(curve)[known].mean(dtype=np.float64)) if known.any() else None for curve in (1, 0, 2)
+            float(self.used(curve)[finite].mean(dtype=np.float64)) if finite.any() else None for curve in (1, 0, 2)
         )
         return replace(
             super().summary(whole=whole),
             n_parameters=self.n_parameters,
             n_networks=self.curves.shape[2],
-            n_diverged=int((~known).sum()),
+            n_diverged=int((~finite).sum()),
             epochs=Epochs(most=self.recipe.n_epochs, low=low, median=median, high=high),
             train_accuracy=train if outcome.has_classes else None,
             train_r2=train if outcome.is_number else None,
@@ -172,10 +172,10 @@ class _Work:
         for number, unit in enumerate(plan.experiment.units):
             waiting = list[int]()
             for split in splits:
-                if (kept := None if self.checkpoint is None else self.checkpoint.load(number, split)) is None:
+                if (stored := None if self.checkpoint is None else self.checkpoint.load(number, split)) is None:
                     waiting.append(split)
                 else:
-                    self.fitted[split] |= kept
+                    self.fitted[split] |= stored
                     self._reused[number] += 1
             while waiting:
                 size = plan.batch(is_first=not self._batches[number]) if isinstance(unit, Group) else 1
@@ -185,8 +185,8 @@ class _Work:
                 self._batches[number] += 1
                 if self._batches[number] == 2:  # the first one also loaded libraries and started threads
                     for kind in ((number, name) for name in unit.fits):
-                        n, taken = (now - then for now, then in zip(self._pace[kind], before[kind], strict=True))
-                        self._pace[kind] = int(n), taken
+                        n, seconds = (now - then for now, then in zip(self._pace[kind], before[kind], strict=True))
+                        self._pace[kind] = int(n), seconds
                 seconds = (time.perf_counter() - begun) / len(some)
                 for split, fitted in zip(some, of_splits, strict=True):
                     self.fitted[split] |= fitted
@@ -210,7 +210,7 @@ class _Work:
         for line in (line for line in self.plan.experiment.lines if line.name in unit.names):
             is_own = line.candidate is None or isinstance(line.candidate.architecture, OwnArchitecture)
             fits = [self.fitted[split][line.name] for split in splits if line.name in self.fitted[split]]
-            failures = [one.failure for one in fits if one.failure]
+            failures = [fit.failure for fit in fits if fit.failure]
             if is_own and not line.is_blend and len(failures) == len(splits):
                 message = f"'{line.name}' can't be fitted: {failures[0]}"
                 raise TrainingError(message, "Change it, or leave it out.")
@@ -222,12 +222,12 @@ class _Work:
         self._last = now
         self._done[number, name] += 1
         if self._tell is not None:
-            done, left, n_splits = 0, 0.0, len(self.plan.splits)
+            done, seconds_left, n_splits = 0, 0.0, len(self.plan.splits)
             for kind, (n, seconds) in self._pace.items():
                 n_done = self._done[kind] + self._reused[kind[0]]
                 done += n_done
-                left += (n_splits - n_done) * seconds / max(1, n) if n_done < n_splits else 0.0
-            self._tell(Progress(done=done, total=n_splits * len(self._pace), left=left))
+                seconds_left += (n_splits - n_done) * seconds / max(1, n) if n_done < n_splits else 0.0
+            self._tell(Progress(done=done, total=n_splits * len(self._pace), left=seconds_left))
 
 
 def results_of(plan: Plan, repeats: int, fitted: Sequence[Mapping[str, Fitted]], seconds: float) -> Results:
@@ -240,9 +240,9 @@ def results_of(plan: Plan, repeats: int, fitted: Sequence[Mapping[str, Fitted]],
 def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> Result:
     """Return the result of one model; values of splits on which it isn't fitted are NaN."""
     spec, table, n_splits = plan.experiment, plan.experiment.table, len(plan.splits)
-    fits = {number: one[line.name] for number, one in enumerate(fitted[:n_splits]) if line.name in one}
-    failures = [one.failure for one in fits.values() if one.failure]
-    there = {number: one for number, one in fits.items() if not one.failure}
+    fits = {number: lines[line.name] for number, lines in enumerate(fitted[:n_splits]) if line.name in lines}
+    failures = [fit.failure for fit in fits.values() if fit.failure]
+    usable = {number: fit for number, fit in fits.items() if not fit.failure}
     row = (table.n_rows, *table.outcome.prior(table, np.arange(1)).shape)
     # Targets such as years or prices may have more digits than float32.
     dtype = np.float64 if table.outcome.is_number else np.float32
@@ -250,18 +250,18 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
     networks: Floats | None = None
     if line.candidate is not None or line.is_blend:
         networks = np.full((spec.design.repeats, spec.n_networks, *row), np.nan, dtype=dtype)
-    n_epochs = max((one.curves.shape[1] for one in there.values() if one.curves is not None), default=1)
+    n_epochs = max((fit.curves.shape[1] for fit in usable.values() if fit.curves is not None), default=1)
     curves = np.full((len(CURVES), n_epochs, n_splits, spec.n_networks), np.nan, dtype=np.float32)
     dead = np.full((n_splits, spec.n_networks), np.nan, dtype=np.float32)
-    for number, one in there.items():
+    for number, fit in usable.items():
         split = plan.splits[number]
-        predictions[split.repeat, 0, split.test] = one.predictions
-        if networks is not None and one.networks is not None:
-            networks[split.repeat][:, split.test] = one.networks
-        if one.curves is not None:
-            curves[:, : one.curves.shape[1], number] = one.curves
-        if one.dead is not None:
-            dead[number] = one.dead
+        predictions[split.repeat, 0, split.test] = fit.predictions
+        if networks is not None and fit.networks is not None:
+            networks[split.repeat][:, split.test] = fit.networks
+        if fit.curves is not None:
+            curves[:, : fit.curves.shape[1], number] = fit.curves
+        if fit.dead is not None:
+            dead[number] = fit.dead
     about: dict[str, Any] = {
         "name": line.name,
         **{name: getattr(table, name) for name in ("target", "task", "groups", "times", "durations", "follow_up")},
@@ -287,8 +287,8 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         recipe=line.recipe,
         n_parameters=line.n_parameters,
         curves=curves.reshape(len(CURVES), n_epochs, -1),
-        epochs=np.array([there[number].epochs if number in there else 0 for number in range(n_splits)]),
+        epochs=np.array([usable[number].epochs if number in usable else 0 for number in range(n_splits)]),
         dead=dead.ravel(),
-        note="; ".join(sorted({one.note for one in there.values()} - {""})),
+        note="; ".join(sorted({fit.note for fit in usable.values()} - {""})),
         confined=line.confined,
     )

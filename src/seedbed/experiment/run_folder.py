@@ -56,13 +56,13 @@ class RunFolder:
         of a folder that was replaced are written into a new one, which the OptionError names."""
         folder = self.checkpoint.folder
         if self.checkpoint.is_replaced:
-            other = next(place for place in _numbered(folder) if not place.exists())
+            other = next(path for path in _numbered(folder) if not path.exists())
             with writing(other, "Free some space."):
                 write_specification(comparison.experiment, comparison.specification, other)
                 comparison.save(other, pictures=pictures)
             message = f"{folder} was removed or replaced while the run was writing to it"
             raise OptionError(message, f"The results are in {other}.")
-        with writing(folder, "Free some space; the same command then continues from what is kept there."):
+        with writing(folder, "Free some space; the same command then continues the run."):
             paths = comparison.save(folder, pictures=pictures)
         self.checkpoint.frozen = read_specification(folder)
         if comparison.ended != "interrupted":
@@ -74,12 +74,9 @@ class RunFolder:
 def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Iterator[RunFolder]:
     """Lock the folder of a run, create it if it doesn't exist, and write the specification into it.
 
-    Args:
-        overwrite: train a finished run again, and discard the files of another run.
-
-    Raises:
-        OptionError: another process is writing there, the folder is read-only, or it holds another run.
-        UnreadableError: a file of the finished run has changed, and it isn't overwritten.
+    With `overwrite`, a finished run is trained again, and files of another run are discarded. OptionError if another
+    process is writing there, the folder is read-only, or it holds another run; UnreadableError if a file of the
+    finished run has changed, and it isn't overwritten.
     """
     folder = Path(folder)
     if "\0" in str(folder):
@@ -94,8 +91,8 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
             raise OptionError(message, "Wait until it has ended, or name another folder.") from None
     checkpoint = None
     try:
-        for place in (folder, folder / UNFINISHED):
-            remove_parts(place)
+        for path in (folder, folder / UNFINISHED):
+            remove_parts(path)
         checkpoint = Checkpoint(plan, folder)
         if not overwrite:
             check_files(folder)
@@ -140,16 +137,16 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
     """Return which of `folder`, `folder-2` and so on holds the run, or is the first that holds no other; and in words
     how the run in `folder` differs, if another one is chosen."""
     free = None
-    for place in _numbered(folder):
-        if not place.exists():
-            chosen = free or place
+    for path in _numbered(folder):
+        if not path.exists():
+            chosen = free or path
             break
-        differing = _differing(plan, place)
-        if _grows(plan, place) or (read_specification(place) and not differing):
-            chosen = place
+        differing = _differing(plan, path)
+        if _grows(plan, path) or (read_specification(path) and not differing):
+            chosen = path
             break
-        if free is None and not (differing and ((place / _LOCK).exists() or _holds_another(plan, place))):
-            free = place
+        if free is None and not (differing and ((path / _LOCK).exists() or _holds_another(plan, path))):
+            free = path
     return chosen, "" if chosen == folder else _shown(_differing(plan, folder))
 
 
@@ -176,7 +173,7 @@ def _grows(plan: Plan, folder: Path) -> bool:
         return False
     code = code_hashes(plan.experiment)
     then = {name: stored_code for name, stored_code in stored.get("code", {}).items() if name in code}
-    return bool(then) and all(one is not None and one == code[name] for name, one in then.items())
+    return bool(then) and None not in then.values() and all(code[name] == digest for name, digest in then.items())
 
 
 def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
@@ -185,12 +182,12 @@ def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
     fits = list[tuple[int, int]]()
     for number, unit in enumerate(plan.experiment.units):
         repeats = min(len(arrays.get(f"{name}/predictions", ())) for name in unit.names)
-        fits += [(number, place) for place, split in enumerate(plan.splits) if split.repeat < repeats]
+        fits += [(number, position) for position, split in enumerate(plan.splits) if split.repeat < repeats]
     seconds = float(read_document(folder / _RESULTS).get("seconds") or 0) / max(1, len(fits))
-    for number, place in fits:
-        fitted = {name: _stored(arrays, plan, name, place) for name in plan.experiment.units[number].names}
-        if all(np.isfinite(one.predictions).all() for one in fitted.values()):  # else the reason isn't known
-            checkpoint.keep(number, place, fitted, seconds)
+    for number, position in fits:
+        fitted = {name: _stored(arrays, plan, name, position) for name in plan.experiment.units[number].names}
+        if all(np.isfinite(fit.predictions).all() for fit in fitted.values()):  # else the reason isn't known
+            checkpoint.keep(number, position, fitted, seconds)
     if checkpoint.trouble:
         raise OptionError(f"can't write to {folder}: {checkpoint.trouble}", "Free some space.")
 
@@ -226,8 +223,8 @@ def is_finished(folder: Path) -> bool:
 
 
 def _shown(differing: list[str]) -> str:
-    shown, more = "; ".join(differing[:_NAMED]), len(differing) - _NAMED
-    return f"{shown}; and {more:,} more" if more > 0 else shown
+    text, more = "; ".join(differing[:_NAMED]), len(differing) - _NAMED
+    return f"{text}; and {more:,} more" if more > 0 else text
 
 
 def read_finished(plan: Plan, folder: Path) -> Comparison:
@@ -236,8 +233,8 @@ def read_finished(plan: Plan, folder: Path) -> Comparison:
     done = None if differing else restore(plan, folder)
     if done is None:
         why = _shown(differing) or "its files can't be read"
-        message = f"the networks of {folder} can't be used again: {why}"
-        raise OptionError(message, "Name the table in place of the folder, which trains all networks.")
+        message = f"the networks of {folder} can't be reused: {why}"
+        raise OptionError(message, "Name the table instead of the folder: then all networks are trained.")
     return done
 
 

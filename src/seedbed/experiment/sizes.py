@@ -73,16 +73,12 @@ def check_sizes(experiment: Experiment) -> None:
     if not smaller_splits(table, splits, experiment.random_state):
         outside = "" if table.outcome.is_number else f", {_FEWEST_OUTSIDE} of them outside the largest class"
         groups = "" if table.groups is None else f", in {_FEWEST_GROUPS} groups"
-        message = f"{table.name} has {counted(len(splits[0].train), 'row')} to train on, and half of them is too few"
+        message = f"{table.name} has {counted(len(splits[0].train), 'row')} to train on, and half of them are too few"
         raise DataError(message, f"A training set needs {_FEWEST_ROWS} rows{outside}{groups}; add rows.")
 
 
 def add_sizes(
-    results: Results,
-    conclusion: Conclusion,
-    compute: Compute,
-    folder: Path | None = None,
-    tell: Callable[[str], None] = lambda words: None,
+    results: Results, conclusion: Conclusion, compute: Compute, folder: Path | None, tell: Callable[[str], None]
 ) -> Conclusion:
     """Return the conclusion of a finished comparison with the losses of smaller training sets, verdicts at each size,
     and forecasts.
@@ -113,17 +109,17 @@ def add_sizes(
             verdicts.insert(0, conclude_results(by_size[0]).verdicts)
     sizes = tuple(
         TrainingSize(
-            n_train=_rows_of(one.splits),
-            losses={name: _loss(one[name], spec.metric) for name in names if one[name].finite},
+            n_train=_rows_of(results_of_size.splits),
+            losses={name: _loss(results_of_size[name], spec.metric) for name in names if results_of_size[name].finite},
             verdicts=of_size,
         )
-        for one, of_size in zip(by_size, verdicts, strict=True)
+        for results_of_size, of_size in zip(by_size, verdicts, strict=True)
     )
     forecasts, refused = list[RowForecast](), dict[str, str]()
     for name in names:
         if name == "prior":
             continue
-        curve, n_train = [one[name] for one in by_size], [size.n_train for size in sizes]
+        curve, n_train = [results_of_size[name] for results_of_size in by_size], [size.n_train for size in sizes]
         answers, why = _forecast(curve, n_train, repeats, spec, conclusion.metric.of_prior)
         refused |= {name: why} if why else {}
         forecasts += [

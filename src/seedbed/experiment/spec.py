@@ -119,7 +119,7 @@ class Experiment:
     @property
     def members(self) -> tuple[Candidate, ...]:
         """All candidates, once if they are in several groups."""
-        return tuple({one.name: one for group in self.groups for one in group.members}.values())
+        return tuple({member.name: member for group in self.groups for member in group.members}.values())
 
     @functools.cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -128,7 +128,7 @@ class Experiment:
         for group in self.groups:
             of_group = {member.name: member for member in group.members}
             lines += [self._line(line, of_group.get(name)) for name, line in group.lines.items()]
-        return (*lines, *(Line(one.name, None, False, one.description) for one in self.estimators))
+        return (*lines, *(Line(model.name, None, False, model.description) for model in self.estimators))
 
     @functools.cached_property
     def fitted_table(self) -> Table:
@@ -223,15 +223,16 @@ def specify(
     named: Any = TUTORIAL if candidates is None else candidates
     others, has_auto = ([], True) if is_default else _without_auto(named)
     if lrs and not others:
-        raise OptionError("several learning rates are of named candidates", "Name one, such as network-1.")
+        raise OptionError("several learning rates need named candidates", "Name one, such as network-1.")
     expanded = _expand_learning_rates(candidates_for(others, table), lrs) if others else ()
     usual = () if is_default else anchors(table.task)
     baselines: Any = usual if design.baselines is None else design.baselines
-    known, unknown = _known_baselines(baselines, table.task)
-    request["design"]["baselines"] = None if design.baselines is None else [known]
+    known_baselines, unknown = _known_baselines(baselines, table.task)
+    request["design"]["baselines"] = None if design.baselines is None else [known_baselines]
     lines, missing = default_models(table) if has_auto else ((), dict[str, str]())
     names = {member.name for member in expanded}
-    more = {name: word for name, word in {**dict(zip(lines, lines, strict=True)), **known}.items() if name not in names}
+    defaults = {line: line for line in lines} | known_baselines
+    more = {name: word for name, word in defaults.items() if name not in names}
     members = unique_names([*expanded, *(candidates_for(more, table) if more else ())])
     if unknown:
         table.outcome.refuse("a scikit-learn model")
@@ -243,13 +244,13 @@ def specify(
             "auto needs rows that networks leave out", f"Leave it out, or give {spell('n_networks', 2)} or more."
         )
     first = table.outcome.linear if is_default or not expanded else expanded[0].name
-    metrics = [one.name for one in METRICS.values() if one.is_testable and table.task in one.tasks]
+    metrics = [entry.name for entry in METRICS.values() if entry.is_testable and table.task in entry.tasks]
     metric = table.outcome.metric if design.metric is None else design.metric
     if metric not in metrics:
         raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
     judging = _protocol(table, design)
     if METRICS[metric].row_loss is None and judging.kind == "held_out":
-        message = f"'{metric}' is a score of a fold, and here one set of rows is tested"
+        message = f"'{metric}' is a score of whole folds, but one set of rows is tested here"
         raise OptionError(message, f"Leave {spell('metric')} out.")
     return Experiment(
         table=table,
@@ -277,9 +278,9 @@ def _plain(spec: Any, name: str | None = None) -> Any:
     if spec is None or isinstance(spec, str):
         return spec
     if isinstance(spec, Mapping):
-        return {key: _plain(one, key) for key, one in spec.items()}
+        return {key: _plain(item, key) for key, item in spec.items()}
     if isinstance(spec, list):
-        return [_plain(one) for one in spec]
+        return [_plain(item) for item in spec]
     candidate = candidate_from(spec, name)
     return {**vars(candidate), "architecture": architecture_to_values(candidate.architecture)}
 
@@ -301,15 +302,15 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
         return isinstance(candidate, str) and candidate.strip() == AUTO
 
     if isinstance(candidates, Mapping):
-        for name, one in candidates.items():
-            if name in (*LINES, "linear", AUTO) and one != name:
+        for name, candidate in candidates.items():
+            if name in (*LINES, "linear", AUTO) and candidate != name:
                 raise CandidateError(f"a candidate can't be named '{name}'", "This name belongs to a default model.")
-        others: Any = {name: one for name, one in candidates.items() if not is_auto(one)}
+        others: Any = {name: candidate for name, candidate in candidates.items() if not is_auto(candidate)}
         return others, len(others) < len(candidates)
     specs = [candidates] if isinstance(candidates, str) else candidates
     if not specs:
         raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
-    others = [one for one in specs if not is_auto(one)]
+    others = [candidate for candidate in specs if not is_auto(candidate)]
     if len(specs) - len(others) > 1:
         raise CandidateError("two candidates are named 'auto'", "Leave one out.")
     return others, len(others) < len(specs)
@@ -317,20 +318,20 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
 
 def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]:
     """Return the default models among baselines, by the names that they are given, and the others."""
-    known, others = dict[str, str](), list[Any]()
+    default_names, others = dict[str, str](), list[Any]()
     for spec in [specs] if isinstance(specs, str | Mapping) else specs:
         named = spec.items() if isinstance(spec, Mapping) else [(None, spec)]
-        for name, one in named:
-            word = one.strip() if isinstance(one, str) else ""
+        for name, baseline in named:
+            word = baseline.strip() if isinstance(baseline, str) else ""
             if word == "standard":
-                known |= {anchor: anchor for anchor in anchors(task)}
+                default_names |= {anchor: anchor for anchor in anchors(task)}
             elif word in (*anchors(task), "extra-trees"):
-                known[name or word] = word
+                default_names[name or word] = word
             elif word in ("logistic-regression", "linear-regression", "logistic", "linear"):
                 raise OptionError(f"no baseline '{word}'", f"Name {outcome_of(task).linear}.")
             else:
-                others.append(one if name is None else {name: one})
-    return known, others
+                others.append(baseline if name is None else {name: baseline})
+    return default_names, others
 
 
 def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
@@ -343,13 +344,13 @@ def _expand_learning_rates(candidates: tuple[Candidate, ...], lrs: Sequence[floa
     if len(set(lrs)) < len(lrs):
         raise OptionError(f"a learning rate appears twice in {', '.join(f'{lr:g}' for lr in lrs)}", "Leave one out.")
     if lrs and all("lr" in dict(candidate.overrides) for candidate in candidates):
-        raise OptionError("every candidate has a learning rate of its own", f"Leave {spell('lr')} out.")
+        raise OptionError("every candidate has its own learning rate", f"Leave {spell('lr')} out.")
     expanded: list[Candidate] = []
-    for one in candidates:
-        joint = "," if "@" in one.name else "@"
-        at_each = [(f"{one.name}{joint}lr={lr:g}", (*one.overrides, ("lr", lr))) for lr in lrs]
-        made = [dataclasses.replace(one, name=name, overrides=overrides) for name, overrides in at_each]
-        expanded += [one] if not lrs or "lr" in dict(one.overrides) else made
+    for candidate in candidates:
+        joint = "," if "@" in candidate.name else "@"
+        at_each = [(f"{candidate.name}{joint}lr={lr:g}", (*candidate.overrides, ("lr", lr))) for lr in lrs]
+        variants = [dataclasses.replace(candidate, name=name, overrides=overrides) for name, overrides in at_each]
+        expanded += [candidate] if not lrs or "lr" in dict(candidate.overrides) else variants
     return unique_names(expanded)
 
 
@@ -363,8 +364,8 @@ def _protocol(table: Table, design: Design) -> Protocol:
     if table.times is not None and table.groups is not None:
         split = time_holdout(table.times, test_size=planned.locked_share, groups=table.groups)
         n = table.n_rows - len(split.train) - len(split.test)
-        words = f"{planned.reason}; {counted(n, 'earlier row')} of its groups can't be trained on"
-        planned = dataclasses.replace(planned, reason=words) if n else planned
+        reason = f"{planned.reason}; {counted(n, 'earlier row')} of tested groups can't be used for training"
+        planned = dataclasses.replace(planned, reason=reason) if n else planned
     counts = {"repeats": design.repeats, "folds": design.folds}
     counts_given = {name: int(value) for name, value in counts.items() if value is not None}
     planned = dataclasses.replace(planned, time_limit=None if design.time_limit is None else float(design.time_limit))
@@ -381,7 +382,7 @@ def _protocol(table: Table, design: Design) -> Protocol:
     planned = dataclasses.replace(planned, **counts_given, stops=stops, quick=quick)  # type: ignore[arg-type]
     if not planned.has_verdict:
         return planned
-    words = (
+    reason = (
         f"{table.n_rows} rows: {'up to ' if planned.stops else ''}{planned.repeats} x {counted(planned.folds, 'fold')}"
     )
-    return dataclasses.replace(planned, df=planned.folds - 1, reason=f"{words}, as requested")
+    return dataclasses.replace(planned, df=planned.folds - 1, reason=f"{reason}, as requested")

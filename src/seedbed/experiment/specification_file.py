@@ -65,12 +65,12 @@ def specification(spec: Experiment, splits: Sequence[Split]) -> dict[str, Any]:
         "schema_version": SPECIFICATION_VERSION,
         "table": {**table_specification(spec.table, spec.layout.n_inputs), "sample": sample},
         "candidates": [
-            {"name": one.name, "architecture": spelled(one.architecture), "overrides": one.overrides}
-            | (dataclasses.asdict(spec.recipe_of(one)) if is_network(one) else {})
-            for one in spec.members
+            {"name": part.name, "architecture": spelled(part.architecture), "overrides": part.overrides}
+            | (dataclasses.asdict(spec.recipe_of(part)) if is_network(part) else {})
+            for part in spec.members
         ],
-        "groups": [{"members": one.fits, "lines": one.lines, "without": one.without} for one in spec.groups],
-        "estimators": [{name: vars(one)[name] for name in _OF_ESTIMATORS} for one in spec.estimators],
+        "groups": [{"members": part.fits, "lines": part.lines, "without": part.without} for part in spec.groups],
+        "estimators": [{name: vars(part)[name] for name in _OF_ESTIMATORS} for part in spec.estimators],
         "recipe": dataclasses.asdict(spec.recipe),
         "design": dataclasses.asdict(spec.design),
         "splits_sha256": hash_of(*(rows for split in splits for rows in (split.train, split.test))),
@@ -155,13 +155,13 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         return []
     if then.get("schema_version") != now["schema_version"]:
         return ["it was written by an older seedbed"]
-    words = list[str]()
+    changes = list[str]()
     for key in [key for key in now if key != "groups"]:
         values = [then.get(key), now[key]]
         if key in ("candidates", "estimators"):
             values = [{entry["name"]: entry for entry in value or ()} for value in values]
-        words += _between(key, *values)
-    return words or _between("groups", then.get("groups"), now["groups"])  # which name the candidates once more
+        changes += _between(key, *values)
+    return changes or _between("groups", then.get("groups"), now["groups"])  # which name the candidates once more
 
 
 def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
@@ -180,34 +180,34 @@ def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return False
 
 
-def _between(place: str, then: Any, now: Any) -> list[str]:
+def _between(key_path: str, then: Any, now: Any) -> list[str]:
     if isinstance(then, dict) and isinstance(now, dict):
-        inside = [_between(f"{place} {key}", then.get(key), now.get(key)) for key in {**then, **now}]
+        inside = [_between(f"{key_path} {key}", then.get(key), now.get(key)) for key in {**then, **now}]
         return [difference for differences in inside for difference in differences]
     if then == now:
         return []
-    if place in _UNSHOWN:
-        return [_UNSHOWN[place]]
+    if key_path in _UNSHOWN:
+        return [_UNSHOWN[key_path]]
     if isinstance(then, dict) or isinstance(now, dict) or None in (then, now):
-        return [f"{place} is {'new' if then is None else 'gone'}"]
-    return [f"{place} was {then}, is {now}"]
+        return [f"{key_path} is {'new' if then is None else 'gone'}"]
+    return [f"{key_path} was {then}, is {now}"]
 
 
 def check_no_part_of_a_run(table: str) -> None:
     """Raise OptionError if a table is a file of a run, or a missing folder beside folders of runs."""
     if ":" in table:  # an example, or an address
         return
-    place, is_of_run = Path(table), Path(table).name in (_COMPARISON, _TRAINING, SPECIFICATION, "report.html")
-    if is_of_run and place.is_file() and any(place.with_name(name).is_file() for name in (_COMPARISON, _TRAINING)):
-        raise OptionError(f"{place} is a file of a finished run", f"Name the folder: {place.parent}.")
-    if place.exists():
+    path, is_of_run = Path(table), Path(table).name in (_COMPARISON, _TRAINING, SPECIFICATION, "report.html")
+    if is_of_run and path.is_file() and any(path.with_name(name).is_file() for name in (_COMPARISON, _TRAINING)):
+        raise OptionError(f"{path} is a file of a finished run", f"Name the folder: {path.parent}.")
+    if path.exists():
         return
-    if (inside := Path("seedbed-out") / place).is_dir():
-        raise OptionError(f"there is no folder {place}", f"Did you mean {inside}?")
-    comparisons = [str(path.parent) for path in sorted(place.parent.glob(f"*/{_COMPARISON}"))]
-    if not place.suffix and comparisons:
-        hint = nearest(str(place), comparisons) or f"Comparisons beside it: {first_of(comparisons, _NAMED)}."
-        raise OptionError(f"there is no folder {place}", hint)
+    if (inside := Path("seedbed-out") / path).is_dir():
+        raise OptionError(f"there is no folder {path}", f"Did you mean {inside}?")
+    comparisons = [str(path.parent) for path in sorted(path.parent.glob(f"*/{_COMPARISON}"))]
+    if not path.suffix and comparisons:
+        hint = nearest(str(path), comparisons) or f"Comparisons beside it: {first_of(comparisons, _NAMED)}."
+        raise OptionError(f"there is no folder {path}", hint)
 
 
 def code_hash(thing: Any) -> str | None:

@@ -38,10 +38,8 @@ def estimators_from(
 
     Each `random_state` of an estimator, or of a step of a pipeline, that is None gets a value derived from
     `random_state`. Splitters within an estimator, such as `cv=StratifiedKFold(shuffle=True)`, are not changed.
-
-    Raises:
-        OptionError: an estimator can't be read, is no classifier with probabilities (or no regressor, if numbers are
-            predicted), or two have the same name.
+    OptionError if an estimator can't be read, isn't a classifier with probabilities (or a regressor, if numbers are
+    predicted), or two have the same name.
     """
     models = dict[str, Estimator]()
     for name, spec in _specs_with_names(specs):
@@ -103,14 +101,14 @@ def _from_path(spec: str, task: Task) -> tuple[str, Any]:
     except Exception as error:
         message = f"{module} can't be imported: {error_line(error)}"
         raise _refuse(spec, message, "Check that it is installed in this environment.") from error
-    made = getattr(imported, name, None)
-    if not inspect.isclass(made):
+    cls = getattr(imported, name, None)
+    if not inspect.isclass(cls):
         gives = outcome_of(task).method
         models = [key for key, value in vars(imported).items() if hasattr(value, gives)]
         hint = did_you_mean(name, models) or f"Give a {outcome_of(task).estimator}, such as {_example(task)}."
         raise _refuse(spec, f"no class '{name}' in {module}", hint)
     values = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
-    return f"{name}{parenthesis}{arguments}" if values else name, _construct(made, values, spec, task)
+    return f"{name}{parenthesis}{arguments}" if values else name, _construct(cls, values, spec, task)
 
 
 def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
@@ -122,21 +120,21 @@ def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
         pairs = [(keyword.arg, ast.literal_eval(keyword.value)) for keyword in call.keywords]
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         pairs = [(None, None)]
-    words = {word: value for word, value in pairs if word is not None}
-    if len(words) < len(pairs):
+    arguments_by_name = {word: value for word, value in pairs if word is not None}
+    if len(arguments_by_name) < len(pairs):
         hint = "Write each argument once, as word=value with a plain value: (C=2.0, kernel='linear')."
         raise _refuse(spec, f"'{arguments}' can't be read", hint)
-    return words
+    return arguments_by_name
 
 
 def _construct(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -> Any:
     # Checked before the call: calling another class, such as subprocess.Popen, may do harm.
     if not _is_estimator(cls):
         raise _no_model(cls.__name__, task)
-    known = inspect.signature(cls).parameters
-    unknown = [word for word in arguments if word not in known]
-    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
-        raise _refuse(spec, f"{cls.__name__} has no argument '{unknown[0]}'", did_you_mean(unknown[0], known))
+    parameters = inspect.signature(cls).parameters
+    unknown = [word for word in arguments if word not in parameters]
+    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        raise _refuse(spec, f"{cls.__name__} has no argument '{unknown[0]}'", did_you_mean(unknown[0], parameters))
     try:
         return cls(**arguments)
     except Exception as error:

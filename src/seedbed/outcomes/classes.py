@@ -100,9 +100,9 @@ class Multiclass(_Classes):
         if len(fitted.labels) == len(table.labels):
             return values.astype(np.float32)
         present = [table.labels.index(label) for label in fitted.labels]
-        known = values if len(fitted.labels) > 2 else BINARY.probabilities(values)
-        whole = np.zeros((*known.shape[:-1], len(table.labels)), dtype=np.float32)
-        whole[..., present] = known  # a class without training rows keeps 0
+        probabilities = values if len(fitted.labels) > 2 else BINARY.probabilities(values)
+        whole = np.zeros((*probabilities.shape[:-1], len(table.labels)), dtype=np.float32)
+        whole[..., present] = probabilities  # a class without training rows keeps 0
         return whole
 
     def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:

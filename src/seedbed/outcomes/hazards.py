@@ -70,7 +70,7 @@ def clock_of(durations: Floats, events: Bools, horizon: float) -> Clock:
     sums = np.bincount(interval, rates, len(ends))
     passed = np.round(interval + (np.cumsum(rates) - (np.cumsum(sums) - sums)[interval]) / sums[interval], 9)
     some = np.unique(np.searchsorted(passed, np.arange(1, _POINTS * len(ends)) / _POINTS))
-    points = [(float(times[one]), float(passed[one])) for one in some if one < len(times)]
+    points = [(float(times[index]), float(passed[index])) for index in some if index < len(times)]
     return *(point for point in points if 0 < point[0] < horizon), (horizon, float(len(ends)))
 
 
@@ -97,9 +97,9 @@ def survival_at(times: Floats, hazards: Floats, clock: Clock) -> Floats:
     Within an interval the rate is constant on the clock; after the last one, survival stays as it is.
     """
     passed, rates = passed_at(times, clock), np.log1p(-np.minimum(hazards, _SUREST))
-    place = np.minimum(passed.astype(np.int64), hazards.shape[-1] - 1)
+    interval = np.minimum(passed.astype(np.int64), hazards.shape[-1] - 1)
     before = np.cumsum(rates, axis=-1) - rates
-    return np.asarray(np.exp(before[..., place] + (passed - place) * rates[..., place]))
+    return np.asarray(np.exp(before[..., interval] + (passed - interval) * rates[..., interval]))
 
 
 def median_survival(hazards: Floats, clock: Clock) -> Floats:
@@ -107,8 +107,8 @@ def median_survival(hazards: Floats, clock: Clock) -> Floats:
     is later than the last interval ends."""
     rates = np.log1p(-np.minimum(hazards, _SUREST))
     logs, rows = np.cumsum(rates, axis=1), np.arange(len(hazards))
-    place = np.minimum((logs > -np.log(2)).sum(axis=1), hazards.shape[1] - 1)
-    reached, rate = logs[:, -1] <= -np.log(2), rates[rows, place]
-    share = np.divide(-np.log(2) - logs[rows, place] + rate, rate, out=np.zeros(len(rows)), where=reached)
+    interval = np.minimum((logs > -np.log(2)).sum(axis=1), hazards.shape[1] - 1)
+    reached, rate = logs[:, -1] <= -np.log(2), rates[rows, interval]
+    share = np.divide(-np.log(2) - logs[rows, interval] + rate, rate, out=np.zeros(len(rows)), where=reached)
     times, passed = np.array([(0.0, 0.0), *clock]).T
-    return np.where(reached, np.interp(place + share, passed, times), np.nan)
+    return np.where(reached, np.interp(interval + share, passed, times), np.nan)

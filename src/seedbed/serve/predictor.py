@@ -90,11 +90,11 @@ class Predictor:
 
     def _answer_waiting(self) -> None:
         while self._waiting:
-            batch, left = list[tuple[bytes, Future[Reply]]](), _BYTES_IN_BATCH
-            while self._waiting and len(batch) < _MOST_IN_BATCH and (not batch or len(self._waiting[0][0]) <= left):
+            batch, n_bytes = list[tuple[bytes, Future[Reply]]](), _BYTES_IN_BATCH
+            while self._waiting and len(batch) < _MOST_IN_BATCH and (not batch or len(self._waiting[0][0]) <= n_bytes):
                 batch.append(self._waiting.popleft())
-                left -= len(batch[-1][0])
-            batch = [one for one in batch if one[1].set_running_or_notify_cancel()]  # it may be late
+                n_bytes -= len(batch[-1][0])
+            batch = [item for item in batch if item[1].set_running_or_notify_cancel()]  # it may be late
             for (_, answer), reply in zip(batch, self._answers([body for body, _ in batch]), strict=True):
                 answer.set_result(reply)
 
@@ -124,13 +124,14 @@ class Predictor:
 
     def _read(self, body: bytes) -> tuple[Any, list[str]]:
         """Return a request, and the names of columns that the model doesn't use."""
-        given: Any = _BODY.decode(body)
-        has_options = isinstance(given, dict) and isinstance(given.get("rows"), list)  # a column may be called rows
-        given = given if has_options else {"rows": given if isinstance(given, list) else [given]}
-        rows, request = given["rows"], msgspec.convert(given, self._request)
+        document: Any = _BODY.decode(body)
+        # A column may be called rows.
+        has_options = isinstance(document, dict) and isinstance(document.get("rows"), list)
+        document = document if has_options else {"rows": document if isinstance(document, list) else [document]}
+        rows, request = document["rows"], msgspec.convert(document, self._request)
         # msgspec takes the last of several equal keys. In valid JSON, each colon outside of texts follows a key.
         outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
-        if outside.count(b":") != sum(map(len, rows)) + has_options * len(given):
+        if outside.count(b":") != sum(map(len, rows)) + has_options * len(document):
             raise msgspec.DecodeError("an object has a duplicate key")
         return request, sorted(set().union(*rows).difference(self._model.feature_names_in_))
 

@@ -63,7 +63,7 @@ class Compute(Settings):
 
     Attributes:
         n_jobs: how many cores train at once; all cores if left out.
-        engine: what trains: native is a kernel in C++ that comes with the package; torch trains all networks.
+        engine: what trains: native is a kernel in C++ in the package; torch can train all networks.
         device: the device: auto, cpu or cuda.
 
     Raises:

@@ -80,28 +80,21 @@ def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
         return _SETTINGS[kind]
     hints, settings, helps = get_type_hints(kind), dict[str, Setting](), dict[str, str]()
     for base in kind.__mro__:
-        _, *parts = re.split(r"^ {4}(\w+): ", _attributes(base), flags=re.MULTILINE)
+        attributes = inspect.cleandoc(base.__doc__ or "").partition("\nAttributes:\n")[2].partition("\n\n")[0]
+        _, *parts = re.split(r"^ {4}(\w+): ", attributes, flags=re.MULTILINE)
         helps |= {name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)}
     for field in dataclasses.fields(kind):
         about, help = field.metadata.get("setting") or Setting(), helps.get(field.name, "")
         kinds = tuple(part for part in _parts(hints[field.name]) if part is not type(None))
-        words = [word for part in kinds if get_origin(part) is Literal for word in get_args(part)]
-        choices, help = about.choices or tuple(words), help[:1].upper() + help[1:]
+        choices_of_type = [word for part in kinds if get_origin(part) is Literal for word in get_args(part)]
+        choices, help = about.choices or tuple(choices_of_type), help[:1].upper() + help[1:]
         settings[field.name] = dataclasses.replace(about, help=help, kinds=kinds, choices=choices)
     return _SETTINGS.setdefault(kind, settings)
 
 
-def _attributes(kind: type[Any]) -> str:
-    """Return the section of a class's docstring about its attributes, indented by four; empty if there is none."""
-    return inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")[2].partition("\n\n")[0]
-
-
 def parse_setting(kind: type[Settings], name: str, text: str) -> Any:
-    """Return the value of a setting from its text on the command line or in the words of a candidate.
-
-    Raises:
-        ValueError: the text is not a number, or neither `true` nor `false`.
-    """
+    """Return the value of a setting from its text on the command line or in the words of a candidate. ValueError if the
+    text is not a number, or neither `true` nor `false`."""
     about = settings_of(kind)[name]
     if about.none and text == about.none:
         return about.none_is
@@ -182,7 +175,7 @@ def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
         ]
         function.__signature__ = signature.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
         function.__annotations__ |= {parameter.name: parameter.annotation for parameter in more}
-        helps = [(one.name, settings_of(type(usual))[one.name].help) for one in more]
+        helps = [(parameter.name, settings_of(type(usual))[parameter.name].help) for parameter in more]
         lines = (
             textwrap.wrap(f"{name}: {help[:1].lower()}{help[1:]}", 108, break_on_hyphens=False) for name, help in helps
         )
@@ -202,15 +195,15 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
 def _bounds(about: Setting, *, whole: bool) -> str:
     """Return what a number must be, as a sentence."""
     share = about.at_least == 0 and about.below == 1
-    words = "a share" if share else "a whole number" if whole else "a number"
+    text = "a share" if share else "a whole number" if whole else "a number"
     if about.at_least is not None:
-        words += f" from {about.at_least:,}"
+        text += f" from {about.at_least:,}"
     if about.above is not None:
-        words += f" above {about.above:,}"
+        text += f" above {about.above:,}"
     if about.below is not None:
-        words += f" to below {about.below:,}"
+        text += f" to below {about.below:,}"
     elif about.at_most is not None:
-        words += f" to {about.at_most:,}"
+        text += f" to {about.at_most:,}"
     elif about.at_least is not None:
-        words += " up"
-    return f"It must be {words}."
+        text += " up"
+    return f"It must be {text}."

@@ -50,8 +50,7 @@ class Recipe(Settings):
         clip_norm: the largest norm of a network's gradient; a larger gradient is scaled down to it.
         batch_size: rows per step, or 0 for all rows; 64 to 1,024 by the number of rows if left out.
         loss: loss: bce (on logits), cross_entropy, mse, or auto, which suits the target.
-        label_smoothing: share, such as 0.1, by which labels are moved towards all classes alike, in the loss that is
-            trained on only.
+        label_smoothing: share, such as 0.1, by which labels are moved towards all classes, in the training loss only.
         patience: epochs without a lower loss of the rows left out after which training ends; 3 to 8 if left out. 0
             trains on all rows, for all epochs.
 
@@ -84,7 +83,7 @@ class Recipe(Settings):
             message = "label_smoothing requires class targets, and mse is a loss of numbers"
             raise OptionError(message, "Leave label_smoothing out.")
         if self.warmup and self.schedule == "onecycle":
-            raise OptionError("onecycle has a warm-up of its own", "Leave warmup out.")
+            raise OptionError("onecycle has its own warm-up", "Leave warmup out.")
         if (self.momentum or self.nesterov) and not OPTIMIZERS[self.optimizer].has_momentum:
             raise OptionError(f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out.")
         if self.nesterov and not self.momentum:
@@ -144,28 +143,28 @@ class Recipe(Settings):
 
     def describe(self) -> str:
         """Return the recipe in a few words: `SGD, lr 0.01, full batch, 1000 epochs`."""
-        words = [OPTIMIZERS[self.optimizer].torch]
+        parts = [OPTIMIZERS[self.optimizer].torch]
         if self.momentum:
-            words[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
-        words += [] if self.lr is None else [f"lr {self.lr:g}"]
+            parts[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
+        parts += [] if self.lr is None else [f"lr {self.lr:g}"]
         if self.varies:
             schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
             warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
-            words.append(" with ".join(filter(None, (schedule, warmup))))
+            parts.append(" with ".join(filter(None, (schedule, warmup))))
         if self.decay:
-            words.append(f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}")
+            parts.append(f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}")
         if self.clip_norm is not None:
-            words.append(f"gradient clipped at norm {self.clip_norm:g}")
+            parts.append(f"gradient clipped at norm {self.clip_norm:g}")
         if self.label_smoothing:
-            words.append(f"label smoothing {self.label_smoothing:g}")
+            parts.append(f"label smoothing {self.label_smoothing:g}")
         if self.batch_size is not None:
-            words.append(f"batches of {self.batch_size}" if self.batch_size else "full batch")
+            parts.append(f"batches of {self.batch_size}" if self.batch_size else "full batch")
         if self.epochs is not None:
             epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
-            words.append(f"up to {epochs}" if self.leaves_out else epochs)
+            parts.append(f"up to {epochs}" if self.leaves_out else epochs)
         if self.patience:
-            words.append(f"patience {self.patience}")
-        return ", ".join(words)
+            parts.append(f"patience {self.patience}")
+        return ", ".join(parts)
 
     def __repr__(self) -> str:
         """Return the shorter call that creates the same recipe, without defaults."""
@@ -182,11 +181,8 @@ RECIPES = {
 
 
 def recipe_named(name: str, **settings: Any) -> Recipe:
-    """Return a recipe by its name, with the given settings, except None, in place of its own.
-
-    Raises:
-        OptionError: there is none of this name, or a setting is out of range.
-    """
+    """Return a recipe by its name, with the given settings, except None, in place of its own. OptionError if there is
+    no such recipe, or a setting is out of range."""
     if name not in RECIPES:
         raise OptionError(f"unknown recipe '{name}'", did_you_mean(name, RECIPES))
     return merge_settings(RECIPES[name], **settings)
