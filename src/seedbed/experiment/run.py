@@ -273,7 +273,7 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         "description": line.description,
         "kind": "baseline" if line.recipe is None else "network",
     }
-    if weights := [one.weights for one in there.values() if one.weights]:
+    if weights := [fit.weights for fit in usable.values() if fit.weights]:
         names = {name for of_split in weights for name in of_split}
         shares = {name: sum(of_split.get(name, 0.0) for of_split in weights) / len(weights) for name in names}
         about["parts"] = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
