@@ -45,6 +45,19 @@ LIKELY, LIKELY_HELPS = 0.95, 0.975
 """The probability from which one comparison alone is called likely: of two models, and of what helps."""
 
 
+LOOK_OF_HELP: Mapping[str, str] = {
+    "helps": "better",
+    "likely helps": "likely_better",
+    "likely hurts": "likely_worse",
+    "likely harms": "likely_worse",
+    "hurts": "worse",
+    "harms": "worse",
+    "can't tell": "unsure",
+    "no difference that matters": "unsure",
+}
+"""How a verdict on what helps, or on a column, looks."""
+
+
 def look_of(rule: Rule) -> str:
     """Return how a verdict looks: `better`, `worse`, `likely_better`, `likely_worse` or `unsure`."""
     return LOOKS.get(rule, rule if rule.startswith("likely") else "unsure")

@@ -106,7 +106,11 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     rivals = [name for name in advice.others if name != "prior" and rules.get(name) != "likely_worse"]
     matching = [name for name in rivals if rules.get(name) == "no_practical_difference"]
     rivals = [name for name in rivals if name not in matching]
-    text = f"No model is shown to beat {guessing}. Best so far: {name}." if advice.guess else f"{name}."
+    text = f"{name}."
+    if advice.guess and rules.get("prior") == "likely_worse":
+        text += f" Likely better than {guessing}, which isn't shown."
+    elif advice.guess:
+        text = f"No model is shown to beat {guessing}. Best so far: {name}."
     if rivals:
         who = join_words(rivals) if len(rivals) <= _FEW_RIVALS else f"{count_words(len(rivals)).capitalize()} others"
         text += f" {who} may be just as good."
@@ -323,6 +327,15 @@ def join_words(words: Sequence[str], most: int | None = None, last: str = "and")
     if most is not None and len(words) > most + 1:
         words = [*words[:most], f"{len(words) - most} others"]
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def score_key(conclusion: Conclusion) -> str:
+    """Return how to read the score that decides."""
+    score, small = conclusion.metric.shown, f"Differences below {margin_words(conclusion.metric)} don't matter."
+    if score.zero is not None:
+        return f"Score: 0 = {guessing_words(conclusion)}, 100 = perfect. {small}"
+    words = f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
+    return f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides. {small}"
 
 
 def margin_words(metric: DecidingScore) -> str:

@@ -9,7 +9,7 @@ from seedbed.evaluation.analyses import Columns, Gap, RowForecast, Rows, Subgrou
 from seedbed.evaluation.estimates import Difference, Interval
 from seedbed.evaluation.metrics import Metric, measure, p_words, plus_minus, signed
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.evaluation.verdicts import SHORT, look_of
+from seedbed.evaluation.verdicts import LOOK_OF_HELP, SHORT, look_of
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
     answers,
@@ -17,8 +17,8 @@ from seedbed.report.advice import (
     group_by_first,
     guessing_words,
     join_words,
-    margin_words,
     rows_to_tell,
+    score_key,
 )
 from seedbed.report.tables import FirstScreen, NumberTable, Row, decimals_of
 
@@ -89,12 +89,8 @@ def column_notes(conclusion: Conclusion, answer: Columns, score: Metric) -> Iter
         yield f"{many}, so similar ones are left out together; {spell('column', 'NAME')} asks about one."
     if conclusion.verdicts:
         n = conclusion.verdicts[0].comparisons
-        words = f"The {score.words}" if score.name == "brier" else f"{score.words[:1].upper()}{score.words[1:]}"
-        way = "high" if score.greater_is_better else "low"
-        yield (
-            f"{words} decides ({way} is good). Loss: how much worse it is without the column, by models that are "
-            f"trained again. Below {margin_words(conclusion.metric)} it doesn't matter (the margin)."
-        )
+        yield score_key(conclusion)
+        yield "Loss: how much worse the score is without the column, by models that are trained again."
         if any(effect.adds is not None for effect in answer.effects):
             yield (
                 "Adds: how much of what the model without the column leaves open is explained by what the column "
@@ -115,7 +111,7 @@ def column_rows(conclusion: Conclusion, answer: Columns, metric: Metric) -> Iter
             loss = plus_minus(interval.mean, interval.half, decimals)
         if effect.adds is not None and effect.adds_high is not None:
             adds = plus_minus(scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals)
-        look = {"helps": "better", "harms": "worse", "none": ""}.get(effect.verdict, "unsure")
+        look = LOOK_OF_HELP.get(effect.verdict, "")
         verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
         if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
             verdict = "helps, but by less than matters"
@@ -218,9 +214,7 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
 
 def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     """Yield how to read the tables, and what has no forecast."""
-    metric = conclusion.metric.shown
-    way = f"{'High' if metric.greater_is_better else 'Low'} is good"
-    yield f"{way}. A gain below {margin_words(conclusion.metric)} doesn't matter (the margin)."
+    yield score_key(conclusion)
     level = f"{100 * (1 - conclusion.alpha):g}%"
     yield f"±: {level} interval of one model alone. Differences are surer, as all sizes share their test rows."
     if rows.forecasts:
@@ -250,7 +244,7 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
             Row(
                 name=group.name,
                 what=counted(group.n_rows, "row"),
-                score="-" if score is None else measure(metric, score.mean),
+                score="-" if score is None else _in_group(metric, score.mean),
                 gain="" if verdict is None else _plus_minus(conclusion, verdict),
                 other_scores=("" if calibration is None else _calibration(conclusion, calibration),),
                 verdict=few if verdict is None else SHORT[verdict.rule],
@@ -268,6 +262,11 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
         unit="points" if metric.in_points else metric.words,
         margin=metric.scale * conclusion.metric.margin,
     )
+
+
+def _in_group(metric: Metric, value: float, like: float | None = None) -> str:
+    """Return a score of a subgroup, whose value is a loss if it is shown in points of all rows."""
+    return measure(metric, value if metric.zero is None else metric.score_of(value), like)
 
 
 def _calibration(conclusion: Conclusion, value: Interval) -> str:
@@ -335,9 +334,10 @@ def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberT
             one, cells = group.verdict(name), ["", "", ""]
             if one is not None:
                 cells = [_plus_minus(conclusion, one), one.short, p_words(one.p_adjusted)]
-            ends = " to ".join(measure(metric, end, score.mean) for end in (score.low, score.high))
+            low, high = (score.low, score.high) if metric.zero is None else (score.high, score.low)
+            ends = " to ".join(_in_group(metric, end, score.mean) for end in (low, high))
             calibration = _calibration(conclusion, group.calibration[name])
-            rows.append([name, f"{measure(metric, score.mean)} ({ends})", *cells, calibration])
+            rows.append([name, f"{_in_group(metric, score.mean)} ({ends})", *cells, calibration])
         if rows:
             yield NumberTable(columns, rows, f"{groups.column} {group.name}: {group.n_rows:,} rows")
     if groups.gaps:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from seedbed.errors import counted, spell
 from seedbed.evaluation.metrics import METRICS, Metric, measure, plain_number, plus_minus, signed
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
-from seedbed.evaluation.verdicts import LOOKS, SHORT, look_of
+from seedbed.evaluation.verdicts import LOOK_OF_HELP, LOOKS, SHORT, look_of
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
     answers,
@@ -18,9 +18,9 @@ from seedbed.report.advice import (
     guessing_words,
     is_remedied,
     join_words,
-    margin_words,
     rare_label,
     remedy,
+    score_key,
     untrained_candidates,
 )
 from seedbed.report.analyses_text import column_answers, column_notes, column_rows, effect_answers
@@ -42,8 +42,6 @@ _STANDS_OUT = {
     "dead_units": "Many ReLU units of {names} are dead: try a lower {lr}, or leakyrelu in place of relu.",
     "no_better_than_prior": "{names} show{s} no gain over {guessing}.",
 }
-_LOOK_OF_HELP = {"helps": "better", "likely helps": "likely_better", "likely hurts": "likely_worse", "hurts": "worse",
-                 "can't tell": "unsure"}  # fmt: skip
 _SERIOUS = {"confined_outputs", "learnt_nothing"}
 
 
@@ -172,7 +170,7 @@ def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
                 if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict)  # fmt: skip
         half = next(rows, one).times(metric.scale).half
         gain = _gain(conclusion, metric, metric.scale * one.difference, half, one.verdict)
-        look, models = _LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate}, not {one.reference}"
+        look, models = LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate}, not {one.reference}"
         yield Row(name=one.question, what=models, gain=gain, verdict=one.verdict, look=look)
 
 
@@ -205,12 +203,7 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
     """Yield what the columns mean."""
     verdicts, plan = conclusion.verdicts, conclusion.plan
     if verdicts:
-        small = f"Differences below {margin_words(conclusion.metric)} don't matter."
-        if score.zero is not None:
-            yield f"Score: 0 = {guessing_words(conclusion)}, 100 = perfect. {small}"
-        else:
-            words = f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
-            yield f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides. {small}"
+        yield score_key(conclusion)
         grades = {verdict.rule for verdict in verdicts} | {one.verdict for one in conclusion.contrasts}
         at_once = ", all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
         likely = " Likely: right 9 times in 10 on real tables." if "likely" in " ".join(grades) else ""
