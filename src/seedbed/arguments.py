@@ -24,7 +24,7 @@ _SEVERAL = (collections.abc.Sequence, collections.abc.Iterable)
 _SINGULAR = {"a whole number": "whole numbers", "a number": "numbers", "a text": "texts"}
 
 
-def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Check the types of a function's arguments by its annotations.
 
     Of a `Literal`, only the type is checked; the code that knows the words suggests the nearest one. Annotations that
@@ -32,10 +32,10 @@ def check_arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> N
     ignored. OptionError, with name, value and expected type, if an argument has another type.
     """
     for name, annotation in _annotations(function).items():
-        if name in given and not _fits(given[name], annotation):
+        if name in arguments and not _fits(arguments[name], annotation):
             *others, last = dict.fromkeys(_parts(annotation))
             kinds = f"{', '.join(others)} or {last}" if others else last
-            raise OptionError(f"{name} is {shown(given[name])}", f"It must be {kinds}.")
+            raise OptionError(f"{name} is {shown(arguments[name])}", f"It must be {kinds}.")
 
 
 def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -56,15 +56,15 @@ def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[
 
 
 def refuse_unknown(
-    given: Iterable[str], function: str, known: Iterable[str], hint: Callable[[str], str] = lambda name: ""
+    names: Iterable[str], function: str, parameters: Iterable[str], hint: Callable[[str], str] = lambda name: ""
 ) -> None:
     """Raise an error for a keyword argument that a function doesn't have: OptionError with the hint for its name, which
     says what to do; TypeError, which suggests the nearest argument, if the hint is empty."""
-    for name in given:
-        if name not in known:
+    for name in names:
+        if name not in parameters:
             if advice := hint(name):
                 raise OptionError(f"{function} has no argument {name}", advice)
-            raise TypeError(f"{function} has no argument {name}. {did_you_mean(name, known)}")
+            raise TypeError(f"{function} has no argument {name}. {did_you_mean(name, parameters)}")
 
 
 def shown(value: Any) -> str:

@@ -117,7 +117,7 @@ def command_line_options(are_named: bool = True) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing(place: object, hint: str = "Name another file, or free disk space.") -> Iterator[None]:
+def writing(path: object, hint: str = "Name another file, or free disk space.") -> Iterator[None]:
     """Turn errors of the file system inside the block into an OptionError, as on a read-only or a full disk. The outer
     one of two nested blocks decides the message."""
     try:
@@ -126,7 +126,7 @@ def writing(place: object, hint: str = "Name another file, or free disk space.")
         cause = error.__cause__ if isinstance(error, OptionError) else error
         if not isinstance(cause, OSError):
             raise
-        raise OptionError(f"can't write to {place}: {cause.strerror or cause}", hint) from cause
+        raise OptionError(f"can't write to {path}: {cause.strerror or cause}", hint) from cause
 
 
 def spell(name: str, *values: object) -> str:
@@ -169,9 +169,9 @@ def one_line(message: str, hint: str) -> str:
     return visible(" ".join((text if hint else message).split("\n")))
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, choices: Iterable[str]) -> str:
     """Return a hint that names the nearest known word; empty if none is near."""
-    options = sorted(known)
+    options = sorted(choices)
     near = difflib.get_close_matches(word.lower(), [option.lower() for option in options], n=1, cutoff=0.6)
     if not near:
         return ""
@@ -179,9 +179,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"Did you mean '{match}'?"
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return a hint that names the nearest known word, or lists the known ones."""
-    options = sorted(known)
+    options = sorted(choices)
     if hint := nearest(word, options):
         return hint
     listed = ", ".join(options[:40]) + (", ..." if len(options) > 40 else "")

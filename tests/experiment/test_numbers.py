@@ -141,7 +141,7 @@ def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_o
 
 def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared, table_of, rows):
     table = table_of(*rows, "regression")
-    with pytest.raises(CandidateError, match=re.escape("the network has 2 outputs. A number to predict takes one.")):
+    with pytest.raises(CandidateError, match=re.escape("has 2 outputs. A numeric target needs one output.")):
         compared(table, lambda: nn.Linear(3, 2), "prior")
     with pytest.raises(OptionError, match="loss bce doesn't suit this target"):
         compared(table, "linear:3", "prior", recipe={"loss": "bce"})

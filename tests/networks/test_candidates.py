@@ -90,7 +90,7 @@ def test_every_candidate_is_read_back_from_its_text(layers, words):
         ("relu:5@plr_sigma=0.5", "plr_sigma belongs to plr. Add plr=8."),
         *((f"relu:5@{word}=-1", f"{word} is -1. It must be a whole number from 0 up.") for word in ("plr", "ple")),
         ("leaky_relu(0.2,1):4", "'leaky_relu(0.2,1)' has too many arguments. It takes negative_slope."),
-        ("auto", "auto is a blend of many networks"),
+        ("auto", "auto is a blend of models, not one network"),
         ("auto@lr=0.1", "auto takes no words of its own"),
         ("net.py", "no class is named for net.py. Write net.py:CLASS."),
         ("net.py:Net@dropout=.1", "'dropout' shapes seedbed's own networks. Build it into yours."),

@@ -18,7 +18,7 @@ from seedbed.networks.mlp import MLP
 from seedbed.settings.recipe import Recipe
 from seedbed.training import planning
 from seedbed.training.data import TrainingData
-from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.losses import pick_loss, target_of_loss
 from seedbed.training.many import History, train_many
 from seedbed.training.native.library import Kernel
 from seedbed.training.torch.reference import PlainRows
@@ -119,7 +119,9 @@ def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
         dtype: torch.dtype = torch.float64,
     ) -> tuple[np.ndarray, nn.Module]:
         loss = pick_loss(recipe.loss, task.y, task.n_outputs)
-        X, y = (torch.from_numpy(part).to(dtype) for part in (task.X, encode_target(loss, task.y, task.n_outputs, "d")))
+        X, y = (
+            torch.from_numpy(part).to(dtype) for part in (task.X, target_of_loss(loss, task.y, task.n_outputs, "d"))
+        )
         if isinstance(architecture, MLP):
             network = module_in_words(architecture, FEATURES, task.n_outputs, seed, X[: task.n_train].numpy())
         else:

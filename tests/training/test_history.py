@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from seedbed.errors import TrainingError
-from seedbed.training.losses import LOSSES, encode_target, pick_loss
+from seedbed.training.losses import LOSSES, pick_loss, target_of_loss
 from seedbed.training.many import train_many
 from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
@@ -25,7 +25,7 @@ def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_los
         z = network(X).detach()
         shown = {"bce": torch.sigmoid(z)[:, 0], "cross_entropy": torch.softmax(z, 1), "mse": z[:, 0]}[loss]
         np.testing.assert_allclose(predicted[..., index], shown.numpy(), rtol=0, atol=1e-6)
-        target = torch.from_numpy(encode_target(found, y, task(loss).n_outputs, "float32"))
+        target = torch.from_numpy(target_of_loss(found, y, task(loss).n_outputs, "float32"))
         expected = TORCH_LOSSES[loss].module()(z[70:], target[70:]).item()
         assert history.test_loss[-1, index] == pytest.approx(expected, rel=1e-4)
 
@@ -80,7 +80,7 @@ def test_r2_is_one_minus_the_share_of_residual_variance(task, seeds):
     variance = np.average((y_train - mean) ** 2, weights=weights)
     np.testing.assert_allclose(history.train_score, 1 - history.train_loss / variance, rtol=0, atol=1e-5)
     np.testing.assert_allclose(history.test_score, 1 - history.test_loss / y_test.var(), rtol=0, atol=1e-5)
-    with pytest.raises(TrainingError, match=r"there is no accuracy, but R2. See train_score and test_score"):
+    with pytest.raises(TrainingError, match=r"the score is R2, not accuracy. See train_score and test_score"):
         _ = history.test_accuracy
 
 

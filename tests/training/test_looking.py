@@ -73,7 +73,7 @@ def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
 
 
 def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
-    monkeypatch.setattr("seedbed.training.data.MOST_ROWS", 20)
+    monkeypatch.setattr("seedbed.training.data.MOST_LOOKED_AT", 20)
     table = task("bce")
     stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, n_jobs=1, dtype="float64").networks()
     alone = Centred().double()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seedbed.errors import OptionError, TrainingError
-from seedbed.training.losses import LOSSES, encode_target, pick_loss, r2
+from seedbed.training.losses import LOSSES, pick_loss, r2, target_of_loss
 from seedbed.training.many import train_many
 from seedbed.training.torch.torch_losses import TORCH_LOSSES
 
@@ -16,7 +16,7 @@ from seedbed.training.torch.torch_losses import TORCH_LOSSES
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0, 1e4])
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_mean_over_rows_and_its_gradient_equal_torchs_loss(task, name, scale):
-    y = torch.from_numpy(encode_target(LOSSES[name], task(name).y, task(name).n_outputs, "float64"))
+    y = torch.from_numpy(target_of_loss(LOSSES[name], task(name).y, task(name).n_outputs, "float64"))
     z = (scale * torch.randn(y.shape, dtype=torch.float64)).requires_grad_()
     losses = TORCH_LOSSES[name].measure(z.detach(), y)
     np.testing.assert_allclose(LOSSES[name].measure(z.detach().numpy(), y.numpy()), losses, rtol=1e-12, atol=1e-13)

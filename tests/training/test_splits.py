@@ -7,7 +7,7 @@ import torch
 from seedbed.networks.network import Network
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
-from seedbed.training.losses import encode_target, pick_loss
+from seedbed.training.losses import pick_loss, target_of_loss
 from seedbed.training.many import train_many
 from seedbed.training.planning import plan_chunks
 from seedbed.training.stack import Chunk
@@ -66,7 +66,7 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
 def alone(build, data, own, recipe, seed):
     X, train, test = own
     loss = pick_loss(recipe.loss, data.y, 1)
-    y, X = torch.from_numpy(encode_target(loss, data.y, 1, "float64")), torch.from_numpy(X)
+    y, X = torch.from_numpy(target_of_loss(loss, data.y, 1, "float64")), torch.from_numpy(X)
     network = module_in_words(build, seed=seed) if isinstance(build, Network) else build_network(build, seed)
     numbers = torch.from_numpy(train.astype(np.int32))
     rows = PlainRows(X[train], y[train]), PlainRows(X[test], y[test])

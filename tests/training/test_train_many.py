@@ -114,7 +114,7 @@ def with_labels(task, *labels):
 )
 def test_without_a_task_the_note_says_what_the_target_was_taken_as(task, labels, words):
     history = train_many("relu:3", *with_labels(task, *labels), **QUICK)
-    assert history.note.startswith(f"y was taken as {words}, by its values; task='binary'")
+    assert history.note.startswith(f"y was read as {words}, judging by its values; set task='binary'")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_the_task_decides_loss_and_outputs(task, labels, asked, n_outputs, score
         ((-1, 1, 1), {"task": "binary"}, r"needs labels 0 and 1, and the target has -1 and 1\. Code it as 0"),
         ((0, 1, 20_000), {"task": "multiclass"}, r"3 class codes, and the largest is 20,000\. Code it as 0, 1, 2"),
         ((1, 2, 3), {"task": "multiclass"}, r"needs class codes 0, 1, 2, \.\.\., and the target has 1 to 3"),
-        ((0, 1, 1), {"task": "regression", "loss": "bce"}, "task is regression, and loss bce isn't for that"),
+        ((0, 1, 1), {"task": "regression", "loss": "bce"}, "loss bce doesn't suit task regression"),
         ((0, 1, 1), {"task": 3}, "task is 3. It must be 'binary', 'multiclass', 'regression' or None"),
     ],
 )

@@ -83,8 +83,8 @@ def are_codes(texts: Collection[str], words: Collection[str], unit: str = "") ->
     """Return which texts are among words for missing cells [text]; numbers are compared as numbers, without the unit of
     the column."""
     numbers = numbers_in(words)
-    found = [text in words or not numbers.isdisjoint(numeral(without_unit(text, unit))) for text in texts]
-    return np.array(found, dtype=np.bool_)
+    among_words = [text in words or not numbers.isdisjoint(numeral(without_unit(text, unit))) for text in texts]
+    return np.array(among_words, dtype=np.bool_)
 
 
 def numbers_in(words: Collection[str]) -> set[float]:

@@ -133,19 +133,19 @@ class Table:
         """Return the rows that networks train on: of survival a row for each interval in which a row was under
         observation, with the interval as the last column, as those of `like` were; else the table itself. The rows of a
         row are a group."""
-        made = self.outcome.expanded(self, None if like is None else like.follow_up)
-        if made is None:
+        expansion = self.outcome.expanded(self, None if like is None else like.follow_up)
+        if expansion is None:
             return self
-        rows, name = self.of_rows(made.rows), made.name
+        rows, name = self.of_rows(expansion.rows), expansion.name
         while name in self.feature_names:
             name += "_"
-        column = Column(ColumnSchema(name, "category", made.levels), made.codes.astype(np.float64))
+        column = Column(ColumnSchema(name, "category", expansion.levels), expansion.codes.astype(np.float64))
         return dataclasses.replace(
             rows,
             columns=(*rows.columns, column),
-            target=made.target,
-            groups=made.rows if rows.groups is None else rows.groups,
-            follow_up=made.follow_up,
+            target=expansion.target,
+            groups=expansion.rows if rows.groups is None else rows.groups,
+            follow_up=expansion.follow_up,
             expanded_from=self.n_rows,
         )
 

@@ -128,7 +128,9 @@ class Checkpoint:
         rows = [hash_of(split.train, split.test) for split in plan.splits]
         names = list[list[str | None]]()
         for unit in plan.experiment.units:
-            things = [unit.estimator] if isinstance(unit, Estimator) else [one.architecture for one in unit.members]
+            things = (
+                [unit.estimator] if isinstance(unit, Estimator) else [member.architecture for member in unit.members]
+            )
             codes = [code_hash(thing) for thing in things]
             of_unit = [run, _hash([*codes, list(unit.without)]), list(unit.names)]
             names.append([None if None in codes else _hash([*of_unit, of_split]) for of_split in rows])

@@ -120,7 +120,7 @@ class Comparison(Results):
         *,
         compute: Compute = Compute(),
         folder: Path | None = None,
-        tell: Callable[[str], None] = lambda words: None,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> Comparison:
         """Say whether more rows would help: return the comparison with its models trained again on halves, quarters and
         so on of the training rows, in `conclusion.rows`; see docs/rows.md.

@@ -63,23 +63,22 @@ def is_activation(text: str) -> bool:
 def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
     """Return the name and all arguments of an activation.
 
+    CandidateError if there is no such activation, or it doesn't take these arguments.
+
     >>> read_activation("leaky_relu(0.2)")
     ('leakyrelu', (0.2,))
-
-    Raises:
-        CandidateError: there is no such activation, or it doesn't take these arguments.
     """
-    name, given = _parsed(text)
+    name, texts = _parsed(text)
     if name not in ACTIVATIONS:
         raise CandidateError(f"no activation '{text}'", did_you_mean(text, [*ACTIVATIONS, "linear"]))
     entry = ACTIVATIONS[name]
     takes = f"It takes {', '.join(key for key, _ in entry.arguments)}." if entry.arguments else f"Write {name}."
-    if len(given) > len(entry.arguments):
+    if len(texts) > len(entry.arguments):
         raise CandidateError(f"'{text}' has too many arguments", takes)
     try:
-        arguments = (*map(float, given), *entry.defaults[len(given) :])
+        arguments = (*map(float, texts), *entry.defaults[len(texts) :])
         with np.errstate(all="ignore"):
-            fits = not given or bool(np.isfinite(entry.values(np.linspace(-3.0, 3.0, 7), *arguments)).all())
+            fits = not texts or bool(np.isfinite(entry.values(np.linspace(-3.0, 3.0, 7), *arguments)).all())
         fits = fits and not (entry.torch == "Hardtanh" and arguments[0] > arguments[1])
     except (ValueError, ZeroDivisionError):
         fits = False

@@ -33,6 +33,7 @@ DEFAULT_MODELS = "network-1", "network-2", "network-2-bins", "network-2-waves", 
 
 _RECIPE_WORDS = tuple(name for name, about in settings_of(Recipe).items() if about.word)
 _WORDS = (*WORDS, *_RECIPE_WORDS)
+_FOR_MODELS = "Use it with compare, fit_model, SeedbedClassifier or seedbed train -o FILE, which make models."
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,17 @@ class Candidate:
 
 
 def parse_candidate(text: str) -> Candidate:
-    """Return the candidate that its words describe.
+    """Return the candidate that its words describe. CandidateError for an unknown word suggests the nearest known one.
 
     >>> parse_candidate("relu:64,64@dropout=0.1").architecture.widths
     (64, 64)
-
-    Raises:
-        CandidateError: a word is unknown; the message suggests the nearest known one.
     """
     architecture, at, words = text.strip().partition("@")
     architecture = architecture.strip()
     if architecture == "auto":
-        hint = "compare, fit_model and SeedbedClassifier know it; seedbed train does with -o FILE, for a model."
         if at:
             raise _wrong(text, "auto takes no words of its own", "In Python its members and recipe can be chosen.")
-        raise _wrong(text, "auto is a blend of many networks, and not one", hint)
+        raise _wrong(text, "auto is a blend of models, not one network", _FOR_MODELS)
     shape, recipe = _parse_words(text, words) if at else ({}, {})
     if ".py:" in architecture:
         path, _, name = architecture.rpartition(":")
@@ -91,11 +88,8 @@ def parse_candidate(text: str) -> Candidate:
 
 
 def candidate_from(spec: Any, name: str | None = None) -> Candidate:
-    """Return a candidate from its words, a `Candidate`, or a callable that builds an `nn.Module`.
-
-    Raises:
-        CandidateError: the argument is none of these, or a word is unknown.
-    """
+    """Return a candidate from its words, a `Candidate`, or a callable that builds an `nn.Module`. CandidateError for
+    anything else, or an unknown word."""
     if isinstance(spec, Candidate):
         architecture = candidate_from(spec.architecture, spec.name).architecture
         return dataclasses.replace(spec, name=name or spec.name, architecture=architecture)
@@ -114,11 +108,7 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
 
 
 def unique_names(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Return candidates.
-
-    Raises:
-        CandidateError: there are none, or two have one name.
-    """
+    """Return candidates. CandidateError if there are none, or two have one name."""
     if not candidates:
         raise CandidateError("no candidate is given", "Name at least one, for instance relu:5.")
     names = [candidate.name for candidate in candidates]
@@ -140,8 +130,7 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
         if name.endswith(".py"):
             raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
         if name == "prior" or name in DEFAULT_MODELS:
-            hint = "compare, fit_model and SeedbedClassifier know it; seedbed train does with -o FILE, for a model."
-            raise _wrong(text, f"{name} is a default model, and no network in words", hint)
+            raise _wrong(text, f"{name} is a default model, not a network in words", _FOR_MODELS)
         if name in ("logistic-regression", "linear-regression"):
             raise _wrong(text, f"no model '{name}'", f"Name {name.removesuffix('-regression')}.")
         if not is_activation(name) and name != "linear":
@@ -165,19 +154,19 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
             raise _wrong(text, f"no recipe word '{key}'", did_you_mean(key, _WORDS))
         if key in shape or key in recipe:
             raise _wrong(text, f"'{key}' is duplicated", "Leave one out.")
-        known = (WORDS[key],) if key in WORDS else settings_of(Recipe)[key].kinds
-        if bool in known and not equals:
+        kinds = (WORDS[key],) if key in WORDS else settings_of(Recipe)[key].kinds
+        if bool in kinds and not equals:
             value = "true"
         try:
             if key in _RECIPE_WORDS:
                 recipe[key] = parse_setting(Recipe, key, value)
             else:
-                shape[key] = {"true": True, "false": False}[value] if bool in known else WORDS[key](value)
+                shape[key] = {"true": True, "false": False}[value] if bool in kinds else WORDS[key](value)
         except (ValueError, KeyError):
-            if bool in known:
+            if bool in kinds:
                 hint = f"Write {key} alone to switch it on."
                 raise _wrong(text, f"'{key}={value}' is neither true nor false", hint) from None
-            whole = "whole " * (int in known)
+            whole = "whole " * (int in kinds)
             raise _wrong(text, f"'{key}={value}' isn't a {whole}number", f"Write {key}=VALUE.") from None
     # What these words need may be in the experiment's recipe. `Candidate.recipe` checks that.
     of_others: dict[str, Any] = {"optimizer": "sgd", **({"momentum": 0.9} if recipe.get("nesterov") else {})}

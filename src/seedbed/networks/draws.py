@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 
 def derive(*parts: int | str) -> int:
-    """A seed in [0, 2^63) for a purpose, for instance `derive(random_state, "relu:5", repeat, fold, seed)`."""
+    """Return a seed in [0, 2^63) for a purpose, for instance `derive(random_state, "relu:5", repeat, fold, seed)`."""
     plain = [part if isinstance(part, str) else operator.index(part) for part in parts]  # NumPy's 5 is 5
     text = "\x1f".join(f"{type(part).__name__}:{part}" for part in plain)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1

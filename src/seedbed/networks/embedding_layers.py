@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedbed.networks.draws import Draws
-from seedbed.networks.kernel_program import KernelLayer, Kind, Program
+from seedbed.networks.kernel_program import KernelLayer, LayerKind, Program
 from seedbed.networks.layers import Array, Arrays, Layer, Shapes
 
 _MOST_WAVES = 1 << 18  # numbers of networks x rows x inputs x waves at a time: 2 MB, about what a cache holds
@@ -86,11 +86,11 @@ class Periodic(Layer):
         Embeddings((tuple(range(self.n_inputs)),), (), (self,)).add_to(program)
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
-        each, n_waves = self.units, 2 * self.n_frequencies
+        n_units, n_waves = self.units, 2 * self.n_frequencies
         frequencies, weight, bias = (program.parameter(name, is_weight=True) for name in self.parameters)
-        waves, scratch = program.values(like.n_in * n_waves), program.gradients(n_waves + each)
-        return like._replace(kind=Kind.PERIODIC, weight=weight, bias=bias, frequencies=frequencies, spare=waves,
-                             d_in=scratch, waves=n_waves // 2, each=each)  # fmt: skip
+        waves, scratch = program.values(like.n_in * n_waves), program.gradients(n_waves + n_units)
+        return like._replace(kind=LayerKind.PERIODIC, weight=weight, bias=bias, frequencies=frequencies, spare=waves,
+                             d_in=scratch, waves=n_waves // 2, each=n_units)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,10 @@ class Piecewise(Layer):
         Embeddings((tuple(range(self.n_inputs)),), (), (self,)).add_to(program)
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
-        place = program.n_constants
+        offset = program.n_constants
         program.edges.append(self.name + "edges")
         program.n_constants += 4 * like.n_in * self.bins
-        return like._replace(kind=Kind.PIECEWISE, weight=place, each=self.bins)
+        return like._replace(kind=LayerKind.PIECEWISE, weight=offset, each=self.bins)
 
 
 @dataclass(frozen=True)
@@ -175,14 +175,14 @@ class Embeddings(Layer):
 
     def add_to(self, program: Program) -> None:
         """Begin the kernel's program with the inputs as networks see them, and with the layers that embed them."""
-        order = program.order = [*self.others, *(place for group in self.inputs for place in group)]
-        seen = program.add(Kind.SEE, n_in=len(order), n_out=len(order), target=program.values(len(order)))
+        order = program.order = [*self.others, *(index for group in self.inputs for index in group)]
+        first = program.add(LayerKind.SEE, n_in=len(order), n_out=len(order), target=program.values(len(order)))
         n_units = self.n_outputs(len(order))
         trained = not all(isinstance(layer, Piecewise) for layer in self.layers)
-        common = KernelLayer(Kind.KEEP, len(self.others), n_units, source=seen.target, target=program.values(n_units),
+        first_input = first_unit = n_others = len(self.others)
+        common = KernelLayer(LayerKind.KEEP, n_others, n_units, source=first.target, target=program.values(n_units),
                              d_in=-1, d_out=program.gradients(n_units) if trained else -1)  # fmt: skip
         program.layers += [common] if self.others else []
-        first_input = first_unit = len(self.others)
         for layer, places in zip(self.layers, self.inputs, strict=True):
             embedding = common._replace(n_in=len(places), first_input=first_input, first_unit=first_unit)
             program.layers.append(layer.embed_in(program, embedding))

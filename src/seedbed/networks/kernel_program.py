@@ -23,7 +23,7 @@ Networks stay in lanes if padding to full vectors enlarges the products by more 
 benchmarks/LOG.md."""
 
 
-class Kind:
+class LayerKind:
     """Kinds of layers, in the order of `enum Kind` in native/job.h."""
 
     LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD, SEE, KEEP, PERIODIC, PIECEWISE, LEVELS = range(11)
@@ -113,7 +113,7 @@ class Program:
 
         It depends on the architecture alone, because it decides the last digits of a result.
         """
-        linear = [layer for layer in self.layers if layer.kind == Kind.LINEAR]
+        linear = [layer for layer in self.layers if layer.kind == LayerKind.LINEAR]
         padded = sum(layer.n_in * -(-layer.n_out // _VECTOR) * _VECTOR for layer in linear if layer.n_out > 1)
         return self.n_params >= _WIDE and padded <= _MOST_PADDING * self.n_params
 

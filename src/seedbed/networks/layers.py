@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.draws import Draws
-from seedbed.networks.kernel_program import FUNCTIONS, KernelLayer, Kind, NotCoveredError, Program
+from seedbed.networks.kernel_program import FUNCTIONS, KernelLayer, LayerKind, NotCoveredError, Program
 
 Array = NDArray[np.floating]
 Arrays = dict[str, NDArray[Any]]
@@ -144,12 +144,12 @@ class Linear(Layer):
             raise NotCoveredError
         weight = program.parameter(self.name + "weight", is_weight=True)
         bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
-        program.add(Kind.LINEAR, n_in=n_in, n_out=self.units, weight=weight, bias=bias,
+        program.add(LayerKind.LINEAR, n_in=n_in, n_out=self.units, weight=weight, bias=bias,
                     target=program.values(self.units), d_out=program.gradients(self.units))  # fmt: skip
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
         weight = program.parameter(self.name + "weight", is_weight=True)
-        return like._replace(kind=Kind.LEVELS, weight=weight, each=self.units)
+        return like._replace(kind=LayerKind.LEVELS, weight=weight, each=self.units)
 
 
 @dataclass(frozen=True)
@@ -172,12 +172,12 @@ class Elementwise(Layer):
             return
         name, a, b, c = ALL_ACTIVATIONS[self.activation].native(*self.arguments)
         last = program.last
-        target = last.target if name in _IN_PLACE and last.kind == Kind.LINEAR else program.values(last.n_out)
+        target = last.target if name in _IN_PLACE and last.kind == LayerKind.LINEAR else program.values(last.n_out)
         alive = program.n_alive if name == "relu" else -1  # a unit behind it can die
         program.n_alive += last.n_out if name == "relu" else 0
-        program.n_kept += (kept := last.n_out if name == "silu" else 0)
-        spare, function = program.values(kept), FUNCTIONS.index(name)
-        program.add(Kind.ACTIVATION, target=target, function=function, spare=spare, alive=alive, a=a, b=b, c=c)
+        program.n_kept += (n_kept := last.n_out if name == "silu" else 0)
+        spare, function = program.values(n_kept), FUNCTIONS.index(name)
+        program.add(LayerKind.ACTIVATION, target=target, function=function, spare=spare, alive=alive, a=a, b=b, c=c)
 
 
 def drawn_layer(module: int, use: int) -> int:
@@ -204,7 +204,7 @@ class Dropout(Layer):
 
     def add_to(self, program: Program) -> None:
         mask = program.values(program.last.n_out)
-        program.add(Kind.DROPOUT, spare=mask, number=self.number, a=self.share)
+        program.add(LayerKind.DROPOUT, spare=mask, number=self.number, a=self.share)
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ class LayerNorm(Layer):
         weight = program.parameter(self.name + "weight", is_weight=False) if self.affine else -1
         bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
         normal = program.values(program.last.n_out + 1)
-        program.add(Kind.LAYERNORM, weight=weight, bias=bias, spare=normal, a=self.eps)
+        program.add(LayerKind.LAYERNORM, weight=weight, bias=bias, spare=normal, a=self.eps)
 
 
 @dataclass(frozen=True)
@@ -293,9 +293,9 @@ class Residual(Layer):
         return np.add(x, added, out=added)
 
     def add_to(self, program: Program) -> None:
-        place, units = len(program.layers), program.last.n_out
-        fork = program.add(Kind.FORK, d_out=program.gradients(units))
+        index, units = len(program.layers), program.last.n_out
+        fork = program.add(LayerKind.FORK, d_out=program.gradients(units))
         for layer in self.layers:
             layer.add_to(program)
-        added = program.add(Kind.ADD, d_out=program.gradients(units), spare=fork.target)
-        program.layers[place] = fork._replace(spare=added.d_out)
+        added = program.add(LayerKind.ADD, d_out=program.gradients(units), spare=fork.target)
+        program.layers[index] = fork._replace(spare=added.d_out)

@@ -101,26 +101,22 @@ class MLP:
         return self.activations
 
     def network(self, n_inputs: int, n_outputs: int) -> Network:
-        """Return the network for so many inputs and outputs.
-
-        Raises:
-            CandidateError: it embeds inputs that aren't there.
-        """
+        """Return the network for so many inputs and outputs. CandidateError if it embeds inputs that aren't there."""
         layers: list[Layer] = []
         width = n_inputs
         if embedded := list(self._embeddings(n_inputs)):
             groups, parts = zip(*embedded, strict=True)
             named = {places for group in groups for places in group}
-            others = tuple(place for place in range(n_inputs) if place not in named)
+            others = tuple(position for position in range(n_inputs) if position not in named)
             is_alone = groups == (tuple(range(n_inputs)),) and not isinstance(parts[0], Linear)
             rename = "0." if is_alone else "0.{}."
             parts = tuple(replace(part, name=rename.format(number)) for number, part in enumerate(parts))
             layers.append(parts[0] if is_alone else Embeddings(groups, others, parts))
             width = layers[0].n_outputs(n_inputs)
         for number, (units, text) in enumerate(zip(self.widths, self.by_layer, strict=True)):
-            place = len(layers)
+            position = len(layers)
             # Layers are named by their places; those of a residual one by their places inside it.
-            names = (f"{place}.{inner}." if self._adds(number) else f"{place + inner}." for inner in range(2))
+            names = (f"{position}.{inner}." if self._adds(number) else f"{position + inner}." for inner in range(2))
             hidden: list[Layer] = [Linear(next(names), width, units)]
             if self.layernorm:
                 hidden.append(LayerNorm(next(names), units))
@@ -138,7 +134,7 @@ class MLP:
     def _embeddings(self, n_inputs: int) -> Iterator[tuple[tuple[int, ...], Any]]:
         """Yield inputs, and the layer that embeds them, without its name."""
         numbers = tuple(range(n_inputs)) if self.numbers is None else self.numbers
-        if max((*numbers, *(place for places in self.categories for place in places)), default=0) >= n_inputs:
+        if max((*numbers, *(index for places in self.categories for index in places)), default=0) >= n_inputs:
             raise CandidateError(f"it embeds inputs that aren't among {n_inputs}")
         if numbers and self.plr:
             yield numbers, Periodic("", len(numbers), self.plr, self.plr_frequencies, self.plr_sigma)
@@ -168,7 +164,7 @@ class MLP:
         for word in ("plr_frequencies", "plr_sigma"):
             if not self.plr and getattr(self, word) != getattr(type(self), word):
                 raise CandidateError(f"{word} belongs to plr", "Add plr=8.")
-        places = [*(self.numbers or ()), *(place for group in self.categories for place in group)]
+        places = [*(self.numbers or ()), *(index for group in self.categories for index in group)]
         if len(set(places)) < len(places) or min(places, default=0) < 0:
             raise CandidateError("numbers and categories name an input twice, or one below 0")
         if self.categories and not self.embed:
@@ -222,7 +218,8 @@ class Prior:
 class BlendedMembers:
     """An architecture that averages multilayer perceptrons and decision trees with weights.
 
-    All members see the same inputs, which are clipped.
+    All members see the same inputs, which are clipped. CandidateError if members, names and weights differ in number,
+    or a value is out of range.
 
     Attributes:
         members: the architectures of the members.
@@ -231,9 +228,6 @@ class BlendedMembers:
         temperature: divisor of the logits of classes.
         limit: bound of the clipped inputs, which are usually standardised. 0 leaves them unchanged.
         numbers: whether the network predicts numbers instead of classes.
-
-    Raises:
-        CandidateError: members, names and weights differ in number, or a value is out of range.
     """
 
     members: tuple[MLP | Trees, ...]
@@ -257,11 +251,7 @@ Architecture = MLP | Trees | Prior | Regression | BlendedMembers | OwnArchitectu
 
 
 def builder_of(architecture: Architecture) -> OwnArchitecture:
-    """Return what builds a user's own module.
-
-    Raises:
-        CandidateError: the architecture isn't a user's own.
-    """
+    """Return what builds a user's own module. CandidateError if the architecture isn't a user's own."""
     if not isinstance(architecture, OwnArchitecture):
         raise CandidateError(f"{type(architecture).__name__} isn't a network", "Name a network, such as relu:5.")
     return architecture
@@ -321,11 +311,8 @@ def _member_from(values: Mapping[str, Any]) -> MLP | Trees:
 
 
 def architecture_from_values(values: Mapping[str, Any]) -> MLP | Trees | BlendedMembers | str:
-    """Return the architecture that plain values describe, or the name of a user-defined module.
-
-    Raises:
-        CandidateError: `architecture_to_values` doesn't return such values.
-    """
+    """Return the architecture that plain values describe, or the name of a user-defined module. CandidateError if
+    `architecture_to_values` doesn't return such values."""
     kind = values.get("kind")
     if kind == "module" and values.keys() == {"kind", "name"} and isinstance(values["name"], str):
         return values["name"]

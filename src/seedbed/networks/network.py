@@ -52,8 +52,8 @@ class Network(Layer):
             rows: training rows of each network, if it is looking [network][row, input].
         """
         pairs = zip(seeds, [None] * len(seeds) if rows is None else rows, strict=True)
-        each = [self.draw(Draws(seed), first) for seed, first in pairs]
-        return {name: np.stack([state[name] for state in each]) for name in each[0]}
+        drawn = [self.draw(Draws(seed), first) for seed, first in pairs]
+        return {name: np.stack([state[name] for state in drawn]) for name in drawn[0]}
 
     def program(self, shapes: Mapping[str, tuple[int, ...]] | None = None,
                 buffers: Mapping[str, tuple[int, ...]] | None = None) -> Program | None:  # fmt: skip
@@ -73,8 +73,8 @@ class Network(Layer):
                 layer.add_to(program)
         except NotCoveredError:
             return None
-        used = [*(segment.name for segment in program.segments), *program.edges]  # each tensor must be, exactly once
-        return program if sorted(used) == sorted([*program.shapes, *program.buffers]) else None
+        names = [*(segment.name for segment in program.segments), *program.edges]  # each tensor must be, exactly once
+        return program if sorted(names) == sorted([*program.shapes, *program.buffers]) else None
 
 
 def predictor_of(network: Network, states: Mapping[str, Array]) -> Callable[[Array], Array]:

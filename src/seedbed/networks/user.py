@@ -47,13 +47,13 @@ class UserArchitecture:
     categories: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
     def __call__(self, n_features: int, n_outputs: int) -> Any:
-        of_categories = {place for places in self.categories for place in places}
-        numbers = [place for place in range(n_features) if place not in of_categories]
+        of_categories = {index for places in self.categories for index in places}
+        numbers = [index for index in range(n_features) if index not in of_categories]
         categories = [list(places) for places in self.categories]
         sizes = [len(places) for places in categories]
         passed = dict(zip(_PASSED, (n_features, n_outputs, numbers, categories, sizes), strict=True))
-        by_place, by_name = self._wanted
-        return self.build(*(passed[name] for name in by_place), **{name: passed[name] for name in by_name})
+        by_position, by_name = self._wanted
+        return self.build(*(passed[name] for name in by_position), **{name: passed[name] for name in by_name})
 
     @functools.cached_property
     def _wanted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -66,42 +66,40 @@ class UserArchitecture:
         except (ValueError, TypeError):  # some callables in C have no signature
             return (), ()
         fixed = self.build.keywords if isinstance(self.build, functools.partial) else {}
-        parameters = [
-            one for one in signature.parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
-        ]
-        by_place: list[str] = []
+        parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        by_position: list[str] = []
         by_name: list[str] = []
         passable = True  # a positional-only parameter is passed if all those before it are
         for parameter in parameters:
-            known = parameter.name in _PASSED and parameter.name not in fixed
-            if not known and parameter.default is parameter.empty:
+            is_passed = parameter.name in _PASSED and parameter.name not in fixed
+            if not is_passed and parameter.default is parameter.empty:
                 raise self._refused(parameter.name, signature, parameters)
-            passable = passable and known
+            passable = passable and is_passed
             if parameter.kind is parameter.POSITIONAL_ONLY:
-                by_place += [parameter.name] * passable
-            elif known:
+                by_position += [parameter.name] * passable
+            elif is_passed:
                 by_name.append(parameter.name)
-        return tuple(by_place), tuple(by_name)
+        return tuple(by_position), tuple(by_name)
 
     def _refused(
         self, parameter: str, signature: inspect.Signature, parameters: list[inspect.Parameter]
     ) -> CandidateError:
         names = (getattr(self.build, "__name__", ""), self.name)
         first = next((name for name in names if name.isidentifier()), "build")
-        arguments = ", ".join(_example(one) for one in parameters if one.default is one.empty)
-        taken = [name for name in _PASSED if name in _PASSED[:2] or name in re.findall(r"\w+", arguments)]
+        arguments = ", ".join(_example(p) for p in parameters if p.default is p.empty)
+        names_passed = [name for name in _PASSED if name in _PASSED[:2] or name in re.findall(r"\w+", arguments)]
         return CandidateError(
             f"it needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
             f"{', '.join(_PASSED[:-1])} and {_PASSED[-1]} only, by name",
             f"Rename '{parameter}' to one of these, give it a default, or wrap it: "
-            f"lambda {', '.join(taken)}: {first}({arguments})",
+            f"lambda {', '.join(names_passed)}: {first}({arguments})",
         )
 
 
 def _example(parameter: inspect.Parameter) -> str:
     """Return an argument for a required parameter, for an example of a call."""
-    words = parameter.name.lower()
-    value = next((size for size, hint in _HINTS.items() if re.search(hint, words)), "...")
+    name = parameter.name.lower()
+    value = next((size for size, hint in _HINTS.items() if re.search(hint, name)), "...")
     return value if parameter.kind is parameter.POSITIONAL_ONLY else f"{parameter.name}={value}"
 
 

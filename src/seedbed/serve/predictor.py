@@ -124,14 +124,13 @@ class Predictor:
 
     def _read(self, body: bytes) -> tuple[Any, list[str]]:
         """Return a request, and the names of columns that the model doesn't use."""
-        document: Any = _BODY.decode(body)
-        # A column may be called rows.
-        has_options = isinstance(document, dict) and isinstance(document.get("rows"), list)
-        document = document if has_options else {"rows": document if isinstance(document, list) else [document]}
-        rows, request = document["rows"], msgspec.convert(document, self._request)
+        value: Any = _BODY.decode(body)
+        has_options = isinstance(value, dict) and isinstance(value.get("rows"), list)  # a column may be called rows
+        value = value if has_options else {"rows": value if isinstance(value, list) else [value]}
+        rows, request = value["rows"], msgspec.convert(value, self._request)
         # msgspec takes the last of several equal keys. In valid JSON, each colon outside of texts follows a key.
         outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
-        if outside.count(b":") != sum(map(len, rows)) + has_options * len(document):
+        if outside.count(b":") != sum(map(len, rows)) + has_options * len(value):
             raise msgspec.DecodeError("an object has a duplicate key")
         return request, sorted(set().union(*rows).difference(self._model.feature_names_in_))
 

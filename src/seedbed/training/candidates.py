@@ -16,7 +16,7 @@ from seedbed.networks.user import OwnArchitecture, UserArchitecture
 from seedbed.settings.design import EngineName
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
-from seedbed.training.losses import check_smoothing, pick_loss
+from seedbed.training.losses import pick_loss
 from seedbed.training.parallel import one_thread
 from seedbed.training.planning import pick_engine
 from seedbed.training.stack import traits_of
@@ -43,22 +43,15 @@ def with_inputs_of(candidate: Candidate, layout: Layout) -> Candidate:
 def check_candidate(
     candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, engine: EngineName, device: str
 ) -> Source:
-    """Return the network of a candidate for a table, or what builds a user's own.
-
-    Args:
-        table: decides how many outputs a network must have.
-        recipe: with the candidate's own settings.
-
-    Raises:
-        SeedbedError: the network can't be built for this table, or an option is wrong. The message names the candidate.
-    """
+    """Return the network of a candidate for a table, or what builds a user's own. The recipe has the candidate's own
+    settings. SeedbedError, which names the candidate, if it can't be built for this table, or an option is wrong."""
     source = source_of(candidate.architecture, data.X.shape[1], table.n_outputs)
     try:
         traits = traits_of(source, 0, data)
         if traits.n_outputs != table.n_outputs:
             raise CandidateError(f"the network has {counted(traits.n_outputs, 'output')}", _outputs_needed(table))
         if recipe.label_smoothing:
-            check_smoothing(pick_loss(recipe.loss, data.y, traits.n_outputs), recipe.label_smoothing)
+            pick_loss(recipe.loss, data.y, traits.n_outputs, label_smoothing=recipe.label_smoothing)
         pick_engine(engine, traits, device)
     except SeedbedError as error:
         raise type(error)(f"candidate '{candidate.name}': {error.message}", error.hint) from error
@@ -66,11 +59,8 @@ def check_candidate(
 
 
 def source_of(architecture: Architecture, n_inputs: int, n_outputs: int) -> Source:
-    """Return the network of a candidate for so many inputs and outputs, or what builds a user's own.
-
-    Raises:
-        CandidateError: the candidate isn't a network.
-    """
+    """Return the network of a candidate for so many inputs and outputs, or what builds a user's own. CandidateError if
+    the candidate isn't a network."""
     if isinstance(architecture, MLP):
         return architecture.network(n_inputs, n_outputs)
     return functools.partial(builder_of(architecture), n_inputs, n_outputs)
@@ -88,21 +78,18 @@ def n_parameters_of(architecture: Architecture, n_inputs: int, n_outputs: int) -
 
 
 def own_module(candidate: Candidate, table: Table) -> str:
-    """Return the `repr` and the number of parameters of a user-defined module, built for a table.
-
-    The text is empty for candidates that aren't user-defined.
-
-    Raises:
-        SeedbedError: the module can't be built.
-    """
-    own = candidate.architecture
-    if not isinstance(own, OwnArchitecture):
+    """Return the `repr` and the number of parameters of a user-defined module, built for a table; empty for other
+    candidates. SeedbedError if the module can't be built."""
+    architecture = candidate.architecture
+    if not isinstance(architecture, OwnArchitecture):
         return ""
     require_torch("a network of your own")
     from seedbed.training.torch.own_modules import probabilities_warning
     from seedbed.training.torch.states import build_network
 
-    name = own.name if isinstance(own, UserArchitecture) else f"{own.path}:{own.name}"
+    name = architecture.name
+    if not isinstance(architecture, UserArchitecture):
+        name = f"{architecture.path}:{name}"
     layout = layout_of(table)
     build: Any = source_of(with_inputs_of(candidate, layout).architecture, layout.n_inputs, table.n_outputs)
     network = build_network(build, 0)
@@ -131,7 +118,7 @@ def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
 
 def _outputs_needed(table: Table) -> str:
     if table.outcome.is_number:
-        return "A number to predict takes one."
+        return "A numeric target needs one output."
     if table.n_outputs == 1:
-        return "Two labels take one, the logit of the second."
-    return f"{table.n_outputs} labels take {table.n_outputs}, the logit of each."
+        return "Two labels need one output, the logit of the second."
+    return f"{table.n_outputs} labels need {table.n_outputs} outputs, a logit of each."

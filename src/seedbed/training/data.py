@@ -13,7 +13,7 @@ from seedbed.data.splits import Split
 from seedbed.errors import DataError, OptionError, TrainingError
 
 _LEAST_SHARE = 1e-30  # of the largest weight
-MOST_ROWS = 1 << 14
+MOST_LOOKED_AT = 1 << 14
 """Rows that a layer looks at before the first step, at most. Quantiles are usually exact to half a percent of rows."""
 
 
@@ -56,19 +56,11 @@ def counted_rows(
     return counts
 
 
-Part = tuple[npt.NDArray[np.floating], npt.NDArray[np.generic]]
-
-
 def one_split(train: tuple[Any, Any], test: tuple[Any, Any], sample_weight: Any, dtype: str) -> TrainingData:
     """Check a user's arrays and return them as the rows of one split, training rows first.
 
-    Args:
-        train, test: features and target of each part.
-        sample_weight: weights of the training rows [row], or None.
-
-    Raises:
-        TrainingError: the arrays don't fit together, or contain values that can't be trained on.
-        OptionError: there is no such dtype.
+    `train` and `test` are features and target; `sample_weight` are weights of the training rows [row], or None.
+    TrainingError if arrays don't fit together or have values that can't be used; OptionError if there is no such dtype.
     """
     parts = _rows("train", *train, dtype), _rows("test", *test, dtype)
     for name, column in (("X", 0), ("y", 1)):
@@ -79,7 +71,7 @@ def one_split(train: tuple[Any, Any], test: tuple[Any, Any], sample_weight: Any,
     weights = np.zeros((n_train + n_test, 2))
     if sample_weight is not None and np.shape(sample_weight) != (n_train,):
         raise TrainingError(f"sample_weight has shape {list(np.shape(sample_weight))}", f"It must be [{n_train}].")
-    weights[:n_train, 0] = 1 if sample_weight is None else as_array("sample_weight", sample_weight)
+    weights[:n_train, 0] = 1 if sample_weight is None else finite_array("sample_weight", sample_weight)
     weights[n_train:, 1] = 1
     if weights.min() < 0 or not weights[:, 0].any():
         raise TrainingError("sample_weight is negative or all zero")
@@ -96,23 +88,16 @@ def of_tensor(values: Any) -> Any:
 
 
 def scaled_weights(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return weights of rows, some above zero, so that float32 can hold them and their sum.
-
-    Raises:
-        DataError: float32 can't hold both the smallest and the largest, as they differ too much.
-    """
+    """Return weights of rows, some above zero, so that float32 can hold them and their sum. DataError if it can't hold
+    both the smallest and the largest, as they differ too much."""
     most, least = weights.max(), weights[weights > 0].min()
     if least / most < _LEAST_SHARE:
         raise DataError(f"sample_weight ranges from {least:.3g} to {most:.3g}", "Give weights that differ less.")
     return weights if least > _LEAST_SHARE and most < 1 / _LEAST_SHARE else weights / most
 
 
-def as_array(name: str, values: Any) -> npt.NDArray[np.generic]:
-    """Return numbers as an array, also those of a tensor.
-
-    Raises:
-        TrainingError: they aren't finite numbers.
-    """
+def finite_array(name: str, values: Any) -> npt.NDArray[np.generic]:
+    """Return numbers as an array, also those of a tensor. TrainingError if they aren't finite numbers."""
     try:
         array = np.asarray(of_tensor(values))
     except ValueError as error:
@@ -126,10 +111,10 @@ def as_array(name: str, values: Any) -> npt.NDArray[np.generic]:
     return array
 
 
-def _rows(part: str, X: Any, y: Any, dtype: str) -> Part:
+def _rows(part: str, X: Any, y: Any, dtype: str) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.generic]]:
     if dtype not in ("float32", "float64"):
         raise OptionError(f"unknown dtype '{dtype}'", "Use float32 or float64.")
-    features, target = as_array(f"X_{part}", X), as_array(f"y_{part}", y)
+    features, target = finite_array(f"X_{part}", X), finite_array(f"y_{part}", y)
     for name, array in (("X", features), ("y", target)):
         if array.size and np.abs(array).max() > np.finfo(dtype).max:
             raise TrainingError(f"{name}_{part} contains numbers too large for {dtype}", "Standardise it first.")
@@ -146,4 +131,4 @@ def some_rows(weights: npt.NDArray[np.number]) -> npt.NDArray[np.int64]:
     """Return the rows with a weight [row] that a layer looks at before the first step: all, or evenly spaced ones,
     because the table may be sorted."""
     rows = weights.nonzero()[0]
-    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(np.int64)])
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_LOOKED_AT)).astype(np.int64)])

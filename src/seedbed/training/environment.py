@@ -13,8 +13,8 @@ _LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of all libraries that may change a digit of a result."""
-    found = {name: _version(name) for name in _LIBRARIES}
-    return {"python": platform.python_version(), **{name: there for name, there in found.items() if there}}
+    by_name = {name: _version(name) for name in _LIBRARIES}
+    return {"python": platform.python_version(), **{name: number for name, number in by_name.items() if number}}
 
 
 @functools.cache  # parsing a library's metadata takes milliseconds

@@ -146,11 +146,8 @@ class Best:
 def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkResult:
     """Train a chunk's networks to the last epoch, or until all have ended; return their curves, outputs and states.
 
-    Args:
-        tell: called after a slice of epochs; an error that it raises ends the training.
-
-    Raises:
-        SeedbedError: the networks can't be stacked, or the recipe doesn't suit them.
+    `tell` is called after a slice of epochs; an error that it raises ends the training. SeedbedError if the networks
+    can't be stacked, or the recipe doesn't suit them.
     """
     with ready_to_train(chunk.device), np.errstate(over="ignore"):  # outputs of float64 networks that diverge
         with preparing, no_collection():
@@ -218,13 +215,10 @@ def _curves(stack: Stack, figures: Array, ends: npt.NDArray[np.int64]) -> Array:
 def train_chunks(
     chunks: Sequence[Chunk], jobs: int, failed: Callable[[int, SeedbedError], None] | None = None
 ) -> Generator[tuple[int, ChunkResult], None, None]:
-    """Train chunks and yield (number, result) for each, in the order in which they finish.
+    """Train chunks, `jobs` at a time, and yield (number, result) for each, in the order in which they finish.
 
-    With one job, one chunk or a GPU, everything runs in this process.
-
-    Args:
-        jobs: how many run at a time.
-        failed: called with the number of a chunk that can't be trained, and the error; by default, the error is raised.
+    With one job, one chunk or a GPU, everything runs in this process. `failed` is called with the number of a chunk
+    that can't be trained, and the error; by default, the error is raised.
     """
     numbered = list(enumerate(chunks))
     if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":

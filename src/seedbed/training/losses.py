@@ -51,15 +51,12 @@ LOSSES = {
 }
 
 
-def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
+def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int, *, label_smoothing: float = 0.0) -> Loss:
     """Return a loss by its name, or for `auto` by the target and the number of outputs.
 
     `auto` is `bce` for one output and a target of zeros and ones, `cross_entropy` for several outputs and whole numbers
-    from 0 up, and `mse` otherwise.
-
-    Raises:
-        TrainingError: the target doesn't suit the loss or the outputs.
-        OptionError: there is no such loss.
+    from 0 up, and `mse` otherwise. TrainingError if the target doesn't suit the loss or the outputs; OptionError if
+    there is no such loss, or if labels of a number are to be smoothed.
     """
     if name not in (*LOSSES, "auto"):
         raise OptionError(f"unknown loss '{name}'", f"Known: {', '.join(LOSSES)}, auto.")
@@ -77,16 +74,12 @@ def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int) -> Loss:
     n_targets = 1 if y.ndim == 1 else y.shape[1]
     if name != "cross_entropy" and n_targets != n_outputs:
         raise TrainingError(f"the network has {counted(n_outputs, 'output')}, the target {n_targets}")
+    if label_smoothing and not LOSSES[name].of_classes:
+        raise OptionError("label_smoothing needs classes, but the target is a number", "Leave label_smoothing out.")
     return LOSSES[name]
 
 
-def check_smoothing(loss: Loss, label_smoothing: float) -> None:
-    """Raise OptionError if a recipe smooths labels and the target is a number."""
-    if label_smoothing and not loss.of_classes:
-        raise OptionError("label_smoothing needs classes, but the target is a number", "Leave label_smoothing out.")
-
-
-def encode_target(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype: npt.DTypeLike) -> Array:
+def target_of_loss(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype: npt.DTypeLike) -> Array:
     """Return a target [row] or [row, output] as the loss needs it [row, output]."""
     if loss.name == "cross_entropy":
         return np.eye(n_outputs, dtype=dtype)[y.astype(np.int64)]

@@ -24,9 +24,9 @@ from seedbed.settings.design import Compute, EngineName
 from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import source_of
-from seedbed.training.data import TrainingData, as_array, one_split
+from seedbed.training.data import TrainingData, finite_array, one_split
 from seedbed.training.loop import train_chunks
-from seedbed.training.losses import Loss, check_smoothing, pick_loss
+from seedbed.training.losses import Loss, pick_loss
 from seedbed.training.parallel import pick_jobs
 from seedbed.training.planning import pick_device, pick_engine, plan_chunks
 from seedbed.training.stack import Chunk, traits_of
@@ -102,8 +102,7 @@ def train_many(
     numbers, n_workers, where = _seeds(seeds), pick_jobs(n_jobs), pick_device(Compute(device=device).device)
     traits = traits_of(make, 0, data)
     pick_engine(engine, traits, where, dtype)
-    loss = pick_loss(settings.loss, data.y, traits.n_outputs)
-    check_smoothing(loss, settings.label_smoothing)
+    loss = pick_loss(settings.loss, data.y, traits.n_outputs, label_smoothing=settings.label_smoothing)
     if not isinstance(make, Network) and loss.of_classes:
         from seedbed.training.torch.own_modules import probabilities_warning
 
@@ -125,8 +124,8 @@ def train_many(
     )  # fmt: skip
     if task is None and settings.loss == "auto":
         kinds = {"bce": "labels 0 and 1", "cross_entropy": f"codes of {traits.n_outputs} classes", "mse": "numbers"}
-        about = "by its values; task='binary', 'multiclass' or 'regression' decides it"
-        history.note = "; ".join(filter(None, (history.note, f"y was taken as {kinds[loss.name]}, {about}")))
+        about = "judging by its values; set task='binary', 'multiclass' or 'regression' to choose"
+        history.note = "; ".join(filter(None, (history.note, f"y was read as {kinds[loss.name]}, {about}")))
     return history
 
 
@@ -134,7 +133,7 @@ def _builder(candidate: Candidate, data: TrainingData, common: Recipe, task: _Ta
     """Return the network for this table, or what builds it, and the candidate's recipe with the loss of the task."""
     recipe = candidate.recipe(common).for_rows(len(data.y))
     if recipe.patience:
-        raise OptionError("patience needs rows that are left out, which models have", "Remove it.")
+        raise OptionError("patience needs rows that are left out, and train_many leaves out none", "Remove it.")
     if task is not None:
         recipe = _of_task(recipe, task, data.y)
     codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
@@ -152,9 +151,9 @@ def _of_task(recipe: Recipe, task: _Task, y: npt.NDArray[np.generic]) -> Recipe:
     losses = {"binary": ("auto", "bce", "cross_entropy"), "multiclass": ("cross_entropy",), "regression": ("mse",)}
     if task not in losses:
         raise OptionError(f"unknown task '{task}'", did_you_mean(task, losses))
-    known = losses[task]
-    if recipe.loss not in ("auto", *known):
-        raise OptionError(f"task is {task}, and loss {recipe.loss} isn't for that", "Leave one of them out.")
+    task_losses = losses[task]
+    if recipe.loss not in ("auto", *task_losses):
+        raise OptionError(f"loss {recipe.loss} doesn't suit task {task}", "Leave one of them out.")
     values = np.unique(y)
     is_coded = {
         "binary": set(values) <= {0, 1},
@@ -165,7 +164,7 @@ def _of_task(recipe: Recipe, task: _Task, y: npt.NDArray[np.generic]) -> Recipe:
         labels = f"{values[0]:g} and {values[1]:g}" if len(values) == 2 else f"{values[0]:g} to {values[-1]:g}"
         needed = "labels 0 and 1" if task == "binary" else "class codes 0, 1, 2, ..."
         raise TrainingError(f"task {task} needs {needed}, and the target has {labels}", _CODE)
-    return dataclasses.replace(recipe, loss=known[0]) if recipe.loss == "auto" else recipe
+    return dataclasses.replace(recipe, loss=task_losses[0]) if recipe.loss == "auto" else recipe
 
 
 def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:
@@ -176,7 +175,7 @@ def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:
     try:
         numbers = tuple(operator.index(seed) for seed in seeds)
     except TypeError:
-        raise OptionError(f"seeds is {shown(seeds)}", "Give how many, or whole numbers, one a network.") from None
+        raise OptionError(f"seeds is {shown(seeds)}", "Give their number, or a whole number per network.") from None
     if any(not -(2**63) <= seed < 2**64 for seed in numbers):
         raise OptionError("a seed is too large for torch", "Seeds have at most 64 bits.")
     if not numbers:
@@ -215,8 +214,8 @@ class History:
         self.score_name = loss.score_name
         self.diverged = ~(np.isfinite(self.train_loss).all(0) & np.isfinite(self.test_loss).all(0))
         if self.diverged.all():
-            words = f"all {len(seeds)} networks" if len(seeds) > 1 else "the network"
-            self.note = "; ".join(filter(None, (note, f"{words} diverged: try a lower learning rate, lr")))
+            subject = f"all {len(seeds)} networks" if len(seeds) > 1 else "the network"
+            self.note = "; ".join(filter(None, (note, f"{subject} diverged: try a lower learning rate, lr")))
         self._build, self._states, self._loss, self._n_outputs = build, states, loss, n_outputs
 
     def __len__(self) -> int:
@@ -224,10 +223,10 @@ class History:
 
     def __repr__(self) -> str:
         last = self.test_score[-1, ~self.diverged]
-        shown = f"{np.mean(last):.4f}" if len(last) else "none"
+        score = f"{np.mean(last):.4f}" if len(last) else "none"
         diverged = f", {int(self.diverged.sum())} diverged" if self.diverged.any() else ""
         size = f"{counted(len(self), 'network')} x {counted(len(self.train_loss), 'epoch')}"
-        return f"<History: {size}, mean test {self.score_name} {shown}{diverged}>"
+        return f"<History: {size}, mean test {self.score_name} {score}{diverged}>"
 
     def _repr_html_(self) -> str:
         from seedbed.figures.drawing import svg_of
@@ -246,7 +245,7 @@ class History:
 
     def _accuracy(self, score: Curve) -> Curve:
         if self.score_name != "accuracy":
-            raise TrainingError(f"there is no accuracy, but {self.score_name}", "See train_score and test_score.")
+            raise TrainingError(f"the score is {self.score_name}, not accuracy", "See train_score and test_score.")
         return score
 
     def networks(self) -> list[Any]:
@@ -274,7 +273,7 @@ class History:
         Raises:
             TrainingError: the networks can't take X.
         """
-        inputs = as_array("X", X)
+        inputs = finite_array("X", X)
         try:
             if isinstance(self._build, Network):
                 states = {name: np.stack([state[name] for state in self._states]) for name in self._states[0]}

@@ -102,11 +102,8 @@ def no_collection() -> Iterator[None]:
 
 
 def pick_jobs(jobs: int | None) -> int:
-    """Return how many chunks run at a time. `None` and -1 mean one per core.
-
-    Raises:
-        OptionError: it is zero, below -1 or too large.
-    """
+    """Return how many chunks run at a time; None and -1 mean one per core. OptionError for other numbers below 1, and
+    for too large ones."""
     if jobs is None or jobs == -1:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if jobs < 1:
@@ -179,10 +176,7 @@ def run_in_workers(
 ) -> Generator[Any, None, None]:
     """Yield what `function(*task)` returns for each task, in the order in which tasks finish. Tasks run in `jobs`
     workers of the active backend of joblib, which are processes: threads would share torch's random state.
-
-    Raises:
-        TrainingError: something can't be sent to another process.
-    """
+    TrainingError if something can't be sent to another process."""
     import joblib  # loads asyncio, which threads and planning don't need
 
     delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task) for task in tasks]

@@ -40,10 +40,7 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
     """Cut networks, one for each pair of seed and split, into chunks that fit the cache, and choose what trains them.
 
     With patience, all networks that the kernel trains are one chunk; others have as many groups in one as fit.
-
-    Raises:
-        CandidateError: the network can't be built, or doesn't suit the table.
-        OptionError: there is no such engine, or this machine doesn't have it.
+    CandidateError if the network can't be built, or doesn't suit the table; OptionError as in `pick_engine`.
     """
     n_networks, group_size, recipe = len(whole.seeds), whole.group_size, whole.recipe
     traits = traits_of(whole.build, whole.seeds[0], whole.data)
@@ -76,15 +73,12 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
 def pick_engine(
     engine: EngineName | Literal["plain"], traits: Traits, device: str = "cpu", dtype: str = "float32"
 ) -> tuple[Literal["native", "torch", "plain"], str]:
-    """Return what trains networks, and why it is slower than the kernel, if this machine lacks that.
-
-    Raises:
-        OptionError: there is no such engine, or this machine doesn't have it.
-    """
+    """Return what trains networks, and why it is slower than the kernel, if this machine lacks that. OptionError if
+    there is no such engine, or this machine doesn't have it."""
     if engine == "plain":
         return "plain", ""
-    if engine not in (known := get_args(EngineName)):
-        raise OptionError(f"engine is '{engine}'", f"It must be {', '.join(known[:-1])} or {known[-1]}.")
+    if engine not in (names := get_args(EngineName)):
+        raise OptionError(f"engine is '{engine}'", f"It must be {', '.join(names[:-1])} or {names[-1]}.")
     slower = ""
     if engine != "torch" and device == "cpu" and traits.program:
         library, reason = kernel(dtype)
@@ -99,11 +93,7 @@ def pick_engine(
 
 
 def pick_device(device: str) -> str:
-    """Return the device by its name. `auto` is CUDA if available, else the CPU.
-
-    Raises:
-        OptionError: there is no such device.
-    """
+    """Return the device by its name; `auto` is CUDA if available, else the CPU. OptionError if there is none."""
     # Loading torch only to ask for a GPU takes a second.
     may_have_gpu = has_torch() and any(map(os.path.exists, _DRIVERS))
     if device == "cpu" or (device == "auto" and not may_have_gpu):

@@ -18,19 +18,15 @@ from seedbed.networks.network import Network
 from seedbed.settings.design import EngineName
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData, some_rows
-from seedbed.training.losses import Loss, encode_target, pick_loss
+from seedbed.training.losses import Loss, pick_loss, target_of_loss
 from seedbed.training.native.library import kernel
 from seedbed.training.torch import require_torch
 from seedbed.training.traits import Source, Traits
 
 
 def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
-    """Return what is known of a network for the rows that it trains on.
-
-    Raises:
-        CandidateError: the network can't be built, or doesn't suit the table.
-        OptionError: it is an own module, and PyTorch isn't installed.
-    """
+    """Return what is known of a network for the rows that it trains on. CandidateError if it can't be built, or doesn't
+    suit the table; OptionError for a user's module if PyTorch isn't installed."""
     if not isinstance(build, Network):
         require_torch("a network of your own")
         from seedbed.training.torch.module_chains import traits_of_module
@@ -117,7 +113,7 @@ class Stack:
         self.loss: Loss = pick_loss(chunk.recipe.loss, data.y, n_outputs)
         self.states = Arrays() if chunk.engine == "plain" else _start(chunk, self.traits)
         self.X = data.X.astype(chunk.dtype, copy=False)
-        self.y = encode_target(self.loss, data.y, n_outputs, chunk.dtype)
+        self.y = target_of_loss(self.loss, data.y, n_outputs, chunk.dtype)
         weights = (part[:, splits].astype(chunk.dtype) for part in (data.train, data.test))
         self.fit, self.test = (part / part.sum(0) for part in weights)
         most = int((self.fit > 0).sum(0).max())
@@ -177,8 +173,8 @@ class Stack:
         [row, output, network], and NaN elsewhere."""
         rows, there = self.tested[0], self.tested[1] > 0
         whole = np.full((self.n_rows, *outputs.shape[1:]), np.nan, dtype=outputs.dtype)
-        place, network = there.nonzero()
-        whole[rows[place, network], :, network] = outputs[place, :, network]
+        position, network = there.nonzero()
+        whole[rows[position, network], :, network] = outputs[position, :, network]
         return whole
 
 

@@ -56,15 +56,10 @@ class GrownTrees(NamedTuple):
 
 
 def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
-    """Grow trees.
+    """Grow trees of at most `n_nodes` nodes in all, and of `n_values` outputs of a leaf.
 
-    Args:
-        n_nodes: of all trees at most.
-        n_values: outputs of a leaf.
-        arguments: as in `TreeJob`, see trees.h. `outputs` and `tested` are changed. `halted` may be set meanwhile.
-
-    Raises:
-        HaltedError: `halted` was set.
+    The arguments are those of `TreeJob`, see trees.h; `outputs` and `tested` are changed. HaltedError if `halted` was
+    set meanwhile.
     """
     feature, left = np.empty((2, n_nodes), dtype=np.int32)
     threshold, value = np.empty(n_nodes, dtype=np.float32), np.empty((n_nodes, n_values), dtype=np.float32)
@@ -124,12 +119,12 @@ def _orders(keys: _Words, n_inputs: int, n_drawn: int) -> NDArray[np.int64]:
 
 def _boost(job: Any) -> None:
     """Grow boosted trees."""
-    place, K = 0, job.n_outputs
+    start, K = 0, job.n_outputs
     for tree in range(job.n_trees):
         if tree % K == 0:
             shares = _shares(job.outputs[job.train]) if job.of_classes else job.outputs[job.train]
-        job.sizes[tree] = _boost_tree(job, shares[:, tree % K], tree, place)
-        place += job.sizes[tree]
+        job.sizes[tree] = _boost_tree(job, shares[:, tree % K], tree, start)
+        start += job.sizes[tree]
         job.tested[tree // K] = job.outputs[job.test]
 
 
@@ -152,14 +147,14 @@ def _exponential(x: Floats) -> Floats:
     return np.ldexp(total, n.astype(np.int64))
 
 
-def _boost_tree(job: Any, predicted: Floats, tree: int, place: int) -> int:
+def _boost_tree(job: Any, predicted: Floats, tree: int, start: int) -> int:
     """Grow a boosted tree; return the number of its nodes."""
     K, output, y = job.n_outputs, tree % job.n_outputs, job.y[job.train]
     target = (y == output) if job.of_classes and K > 1 else y
     h = predicted * (1 - predicted) if job.of_classes else 1.0
     slope = np.rint((job.weights[job.train] * (predicted - target) * job.slope).clip(-job.most, job.most))
     curve = np.rint(job.weights[job.train] * h * job.curve)
-    feature, threshold, left, value = ((array[place:]) for array in (job.feature, job.threshold, job.left, job.value))
+    feature, threshold, left, value = ((array[start:]) for array in (job.feature, job.threshold, job.left, job.value))
 
     def worth(slopes: Floats, curves: Floats) -> Floats:
         g, h = slopes / job.slope, curves / job.curve
@@ -175,8 +170,8 @@ def _boost_tree(job: Any, predicted: Floats, tree: int, place: int) -> int:
         inputs = _orders(key, job.n_inputs, job.n_sampled)[0]
         places = (job.X[job.train[rows]][:, inputs] + np.arange(len(inputs)) * _BINS).ravel()
         sums = [
-            np.bincount(places, np.repeat(each[rows], len(inputs)), len(inputs) * _BINS).reshape(-1, _BINS).cumsum(1)
-            for each in (slope, curve, np.ones(len(slope)))
+            np.bincount(places, np.repeat(values[rows], len(inputs)), len(inputs) * _BINS).reshape(-1, _BINS).cumsum(1)
+            for values in (slope, curve, np.ones(len(slope)))
         ]
         gains = worth(sums[0], sums[1]) + worth(total[0] - sums[0], total[1] - sums[1])
         gains[np.minimum(sums[2], len(rows) - sums[2]) < job.least] = -np.inf
@@ -186,10 +181,10 @@ def _boost_tree(job: Any, predicted: Floats, tree: int, place: int) -> int:
         return float(gains.flat[best] - least), int(inputs[best // _BINS]), best % _BINS
 
     nodes, most = [np.arange(job.n_train)], 2 * job.n_leaves - 1
-    found, left[0] = [search(0)], -1
+    splits, left[0] = [search(0)], -1
     while len(nodes) < most:
-        best = max(range(len(nodes)), key=lambda node: found[node][0] if left[node] < 0 else -np.inf)
-        gain, number, last = found[best]
+        best = max(range(len(nodes)), key=lambda node: splits[node][0] if left[node] < 0 else -np.inf)
+        gain, number, last = splits[best]
         if left[best] >= 0 or gain == -np.inf:
             break
         left[best], is_low = len(nodes), job.X[job.train[nodes[best]], number] <= last
@@ -197,9 +192,9 @@ def _boost_tree(job: Any, predicted: Floats, tree: int, place: int) -> int:
             left[len(nodes)] = -1
             nodes.append(nodes[best][part])
         more = (len(nodes) - 2, len(nodes) - 1)
-        found += [search(node) if len(nodes) < most else (-np.inf, -1, 0) for node in more]
+        splits += [search(node) if len(nodes) < most else (-np.inf, -1, 0) for node in more]
     for node, rows in enumerate(nodes):
-        _, feature[node], threshold[node] = found[node]
+        _, feature[node], threshold[node] = splits[node]
         g, h = slope[rows].sum() / job.slope, curve[rows].sum() / job.curve
         value[node] = 0 if left[node] >= 0 else -job.rate * g / (h + job.penalty)
         job.outputs[job.train[rows], output] += value[node, 0]
@@ -257,12 +252,12 @@ def _grow_extra(job: Any) -> None:
             np.where(is_open, first, -1), np.where(is_open, 0, np.array(whole) / weight * job.unit).T,
         ))  # fmt: skip
         job.sizes += 2 * np.bincount(tree[is_open], minlength=job.n_trees).astype(np.int32)
-        kept, goes_right = is_open[of_row], ~is_low[np.arange(len(rows)), chosen[of_row]]
-        rows = rows[kept][np.argsort((2 * of_row + goes_right)[kept], kind="stable")]
+        in_open, goes_right = is_open[of_row], ~is_low[np.arange(len(rows)), chosen[of_row]]
+        rows = rows[in_open][np.argsort((2 * of_row + goes_right)[in_open], kind="stable")]
         n_low = n_low[nodes, chosen]
         sizes = np.column_stack([n_low, sizes - n_low])[is_open].ravel()
         tree, number = np.repeat(tree[is_open], 2), np.column_stack([first, first + 1])[is_open].ravel()
-    tree, number, *found = (np.concatenate(parts) for parts in zip(*levels, strict=True))
+    tree, number, *arrays = (np.concatenate(parts) for parts in zip(*levels, strict=True))
     nodes = np.lexsort((number, tree))
-    for array, values in zip((job.feature, job.threshold, job.left, job.value), found, strict=True):
+    for array, values in zip((job.feature, job.threshold, job.left, job.value), arrays, strict=True):
         array[: len(nodes)] = values[nodes]

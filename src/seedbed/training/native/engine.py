@@ -26,10 +26,7 @@ _TILE_BYTES = 384 << 10
 class NativeEngine:
     """Trains a stack by the kernel: networks in blocks, one per lane of a vector. The last block is filled up.
 
-    Its public methods are those of every engine, see `loop.Engine`.
-
-    Raises:
-        TrainingError: this machine has no kernel.
+    Its public methods are those of every engine, see `loop.Engine`. TrainingError if this machine has no kernel.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -182,7 +179,7 @@ class NativeEngine:
     def states(self) -> Arrays:
         flat = self._from_lanes(self._best_params)
         parts = zip(self._program.segments, self._shapes, strict=True)
-        params = {one.name: flat[one.start : one.start + one.size].reshape(*shape, self._n) for one, shape in parts}
+        params = {s.name: flat[s.start : s.start + s.size].reshape(*shape, self._n) for s, shape in parts}
         values = {**params, **self._buffers}
         return self._network.unstacked({name: values[name] for name in self._stack.states})
 

@@ -84,7 +84,7 @@ class Kernel(NamedTuple):
     def instructions(self) -> str:
         """The extension of the processor that the library uses, or the reason why there is none."""
         path = self.library._name if self.library else ""
-        return next((words for level, words in _INSTRUCTIONS.items() if f"-{level}-" in path), self.reason)
+        return next((extension for level, extension in _INSTRUCTIONS.items() if f"-{level}-" in path), self.reason)
 
 
 @functools.cache

@@ -39,7 +39,7 @@ from seedbed.training.traits import Traits
 from seedbed.training.undocumented import has_hooks
 
 _EQUAL_STARTS = (
-    "all seeds start with the same parameters: unless that is meant, create the layers in build() instead of a copy"
+    "all seeds start with the same parameters: unless you want that, create the layers in build() instead of a copy"
 )
 _LOST = "returned networks don't keep the trained value of {}: register it as a buffer"
 _known: weakref.WeakKeyDictionary[Callable[[], nn.Module], Traits] = weakref.WeakKeyDictionary()
@@ -83,14 +83,8 @@ def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingDa
 def start_of_modules(
     build: Callable[[], nn.Module], traits: Traits, dtype: str, seeds: Sequence[int], rows: Sequence[Array] | None
 ) -> Arrays:
-    """Return the states with which users' networks start [network, ...], in a type of numbers.
-
-    Args:
-        rows: the training rows that each network looks at, if any [network][row, input].
-
-    Raises:
-        CandidateError: they differ in more than these.
-    """
+    """Return the states with which users' networks start [network, ...], in a type of numbers. `rows` are the training
+    rows that each network looks at, if any [network][row, input]. CandidateError if networks differ in more."""
     modules, others, numbers = list[nn.Module](), list[nn.Module](), getattr(torch, dtype)
     for seed in seeds:
         with seeded(seed):
@@ -136,22 +130,22 @@ def _read_graph(graph: fx.Graph, modules: dict[str, nn.Module], numbers: dict[st
             return None
         if node.op == "output":
             return Network(tuple(layers)) if layers else None
-        previous, kept = node, _kept(node, modules)
-        if kept is not None:
-            is_flat |= not kept
+        previous, stays = node, _stays(node, modules)
+        if stays is not None:
+            is_flat |= not stays
             continue
         layer = None if is_flat else _read_node(node, modules, numbers, mode)
         if layer is None:
             return None
         if isinstance(layer, Dropout):  # so that a module used twice draws twice
-            own = layer.number
-            layer = dataclasses.replace(layer, number=drawn_layer(own, uses[own]))
-            uses[own] += 1
+            number = layer.number
+            layer = dataclasses.replace(layer, number=drawn_layer(number, uses[number]))
+            uses[number] += 1
         layers.append(layer)
     return None
 
 
-def _kept(node: fx.Node, modules: dict[str, nn.Module]) -> bool | None:
+def _stays(node: fx.Node, modules: dict[str, nn.Module]) -> bool | None:
     """Return whether outputs [row, unit] stay as they are (True), or [row, 1] become [row] (False); else None."""
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
     if node.op == "call_module":
@@ -184,10 +178,10 @@ def read_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Layer |
     """
     if has_hooks(module):
         return None
-    if read := _READ.get(type(module)):
-        return read(name, module, numbers.get(name.removesuffix("."), 0))
-    found = activation_of(module)
-    return None if found is None else Elementwise(*found)
+    if reader := _READ.get(type(module)):
+        return reader(name, module, numbers.get(name.removesuffix("."), 0))
+    activation = activation_of(module)
+    return None if activation is None else Elementwise(*activation)
 
 
 def _read_layernorm(name: str, module: nn.LayerNorm, number: int) -> Layer | None:
@@ -225,8 +219,9 @@ def _read_node(node: fx.Node, modules: dict[str, nn.Module], numbers: dict[str, 
         return None
     arguments = dict(ALL_ACTIVATIONS[name].arguments)
     settings = dict(zip(arguments, node.args[1:], strict=False)) | settings
-    known = settings.keys() <= arguments.keys() and all(isinstance(value, int | float) for value in settings.values())
-    return Elementwise(name, tuple(float(value) for value in (arguments | settings).values())) if known else None
+    if not settings.keys() <= arguments.keys() or not all(isinstance(v, int | float) for v in settings.values()):
+        return None
+    return Elementwise(name, tuple(float(value) for value in (arguments | settings).values()))
 
 
 def changed_by_forward(network: nn.Module, X: Array) -> set[str]:
@@ -239,7 +234,7 @@ def changed_by_forward(network: nn.Module, X: Array) -> set[str]:
             for training in (True, True, False, False):
                 after.train(training)(rows)
         after.train(before.training)
-        parts = [[{**vars(m), "_modules": list(m._modules)} for m in one.modules()] for one in (before, after)]
+        parts = [[{**vars(m), "_modules": list(m._modules)} for m in version.modules()] for version in (before, after)]
     except Exception:  # noqa: BLE001 - a user's code may raise anything, and a compiled module doesn't list its parts
         return {"_modules"}
     changed: set[str] = set()
@@ -250,11 +245,11 @@ def changed_by_forward(network: nn.Module, X: Array) -> set[str]:
     return changed
 
 
-def are_alike(one: nn.Module, other: nn.Module) -> bool:
+def are_alike(module: nn.Module, other: nn.Module) -> bool:
     """Return whether two modules differ in the values of parameters and buffers only."""
-    mine, theirs = vars(one), vars(other)
-    same_kind = type(one) is type(other) or _kind_of(one) == _kind_of(other)
-    if not same_kind or mine.keys() != theirs.keys() or list(one._modules) != list(other._modules):
+    mine, theirs = vars(module), vars(other)
+    same_kind = type(module) is type(other) or _kind_of(module) == _kind_of(other)
+    if not same_kind or mine.keys() != theirs.keys() or list(module._modules) != list(other._modules):
         return False
     for key in mine.keys() - _OF_TORCH:
         if mine[key] is not theirs[key] and not (key.startswith("_flat_weight") or _same(mine[key], theirs[key])):
@@ -262,7 +257,7 @@ def are_alike(one: nn.Module, other: nn.Module) -> bool:
     for key in _HOOKS:  # numbered by a counter of the process
         if (mine[key] or theirs[key]) and not _same([*mine[key].values()], [*theirs[key].values()]):
             return False
-    pairs = zip(one._modules.values(), other._modules.values(), strict=True)
+    pairs = zip(module._modules.values(), other._modules.values(), strict=True)
     return all(a is b or (a is not None and b is not None and are_alike(a, b)) for a, b in pairs)
 
 
@@ -296,7 +291,7 @@ def _same(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return np.array_equal(a, b)
     if isinstance(a, types.FunctionType) and isinstance(b, types.FunctionType):
-        cells = [[cell.cell_contents for cell in one.__closure__ or ()] for one in (a, b)]
+        cells = [[cell.cell_contents for cell in function.__closure__ or ()] for function in (a, b)]
         return a.__code__ is b.__code__ and a.__defaults__ == b.__defaults__ and _same(*cells)
     if isinstance(a, functools.partial) and isinstance(b, functools.partial):
         return _same((a.func, a.args, a.keywords), (b.func, b.args, b.keywords))

@@ -27,8 +27,8 @@ class Embeddings(nn.ModuleList):
         super().__init__(layers)
         self.n_features = n_features
         self.inputs = inputs
-        encoded = {place for group in inputs for place in group}
-        self.others = [place for place in range(n_features) if place not in encoded]
+        encoded = {index for group in inputs for index in group}
+        self.others = [index for index in range(n_features) if index not in encoded]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         encoded = [layer(x[:, at]) for at, layer in zip(self.inputs, self, strict=True)]
@@ -149,8 +149,8 @@ def activation_module(name: str, arguments: tuple[float, ...] = ()) -> nn.Module
     """Return the module of an activation that treats each number by itself."""
     entry, fixed = ALL_ACTIVATIONS[name], {"approximate": "tanh"} if name == "gelu_tanh" else {}
     names = (key for key, _ in entry.arguments)
-    made: nn.Module = getattr(nn, entry.torch)(**fixed, **dict(zip(names, arguments, strict=True)))
-    return made
+    module: nn.Module = getattr(nn, entry.torch)(**fixed, **dict(zip(names, arguments, strict=True)))
+    return module
 
 
 def _embeddings(layer: embedding_layers.Embeddings) -> Embeddings:

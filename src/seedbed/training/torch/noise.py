@@ -73,9 +73,9 @@ def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_un
     """
     row = rows[:, None]
     unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)
-    place = _mixed(row * -1640531535 + unit * 668265263 + 374761393)
+    position = _mixed(row * -1640531535 + unit * 668265263 + 374761393)
     key = _mixed(_mixed(keys + step * -2048144777) + layer * 1274126177)
-    mixed = _mixed(place.reshape(place.shape + (1,) * keys.dim()) ^ key)
+    mixed = _mixed(position.reshape(position.shape + (1,) * keys.dim()) ^ key)
     return ((mixed >> 8) & 0xFFFFFF).to(torch.float32) * 2.0**-24
 
 

@@ -47,9 +47,9 @@ def find_final_activation(build: Callable[[], nn.Module], n_features: int) -> Li
             is_sum = z.shape[1] == 1 or (np.abs(z.sum(axis=1) - 1) < 1e-4).all()
             if ((z < -_ROUNDING) | (z > 1 + _ROUNDING)).any() or not is_sum:
                 return ""
-    known = np.concatenate(outputs)
-    known = known[np.isfinite(known)]
-    if not known.size or known.max() - known.min() <= _ROUNDING:
+    finite = np.concatenate(outputs)
+    finite = finite[np.isfinite(finite)]
+    if not finite.size or finite.max() - finite.min() <= _ROUNDING:
         return ""
     return "softmax" if outputs[0].shape[1] > 1 else "sigmoid"
 

@@ -189,9 +189,9 @@ class PlainEngine:
         parts, numbers = [], []
         for weights in (chunk.data.train[:, split], chunk.data.test[:, split]):
             places = weights.nonzero()[0]
-            used = torch.from_numpy(weights[places]).to(chunk.device, dtype)
+            positive = torch.from_numpy(weights[places]).to(chunk.device, dtype)
             X, y = (torch.from_numpy(part[places]).to(chunk.device) for part in (stack.X, stack.y))
-            parts.append(PlainRows(X, y, None if (used == used[0]).all() else used))
+            parts.append(PlainRows(X, y, None if (positive == positive[0]).all() else positive))
             numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
         if isinstance(chunk.build, Network):
             some = torch.from_numpy(some_rows(np.ones(len(parts[0].X))))
@@ -212,7 +212,7 @@ class PlainEngine:
 
     def look(self, epoch: int, *, ended: bool = True) -> Array:
         rows = self._stack.tested[0]
-        outputs = [one.outputs.numpy(force=True) for one in self._networks]
+        outputs = [plain.outputs.numpy(force=True) for plain in self._networks]
         looked = np.zeros((len(rows), outputs[0].shape[1], len(outputs)), dtype=outputs[0].dtype)
         for number, z in enumerate(outputs):
             looked[: len(z), :, number] = z
@@ -230,7 +230,7 @@ class PlainEngine:
         return np.full(self._stack.n, np.nan)  # unknown
 
     def states(self) -> Arrays:
-        networks = [one.network for one in self._networks]
+        networks = [plain.network for plain in self._networks]
         states = [self._best_states.get(number) or state_of(network) for number, network in enumerate(networks)]
         return {name: value.numpy() for name, value in stack_state_dicts(states).items()}
 

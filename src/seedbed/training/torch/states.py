@@ -17,11 +17,8 @@ Tensors = dict[str, Tensor]
 
 
 def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Build one network under `torch.manual_seed(seed)`, without changing the caller's random state.
-
-    Raises:
-        CandidateError: the result isn't a module, or has no parameters to train.
-    """
+    """Build one network under `torch.manual_seed(seed)`, without changing the caller's random state. CandidateError if
+    the result isn't a module, or has no parameters to train."""
     with seeded(seed):
         network = build()
     if not isinstance(network, nn.Module):
@@ -40,11 +37,7 @@ def state_dict_of(network: nn.Module) -> Tensors:
 
 
 def stack_state_dicts(states: Sequence[Mapping[str, Tensor]]) -> Tensors:
-    """Return states of networks as one [network, ...].
-
-    Raises:
-        CandidateError: the networks differ in shape.
-    """
+    """Return states of networks as one [network, ...]. CandidateError if the networks differ in shape."""
     shapes = [{name: value.shape for name, value in state.items()} for state in states]
     if any(shape != shapes[0] for shape in shapes):
         raise CandidateError("the networks of one candidate differ in shape", "Only initial values may differ by seed.")
@@ -64,11 +57,7 @@ def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
 
 def count_outputs(network: nn.Module, data: TrainingData) -> int:
     """Return the number of a network's outputs for these features. `forward` runs, so give a network that isn't
-    trained later.
-
-    Raises:
-        CandidateError: the network can't take the features, or doesn't return a row of outputs per row.
-    """
+    trained later. CandidateError if it can't take the features, or doesn't return a row of outputs per row."""
     try:
         with torch.no_grad():
             like = next(network.parameters(), torch.zeros(0))
@@ -112,11 +101,7 @@ def modules_that_look(network: nn.Module) -> list[nn.Module]:
 
 
 def pick_torch_device(device: str) -> str:
-    """Return the device by its name. `auto` is CUDA if available, else the CPU.
-
-    Raises:
-        OptionError: there is no such device.
-    """
+    """Return the device by its name; `auto` is CUDA if available, else the CPU. OptionError if there is none."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -162,9 +162,9 @@ class _Part:
 
     def _rows(self, weights: Array) -> _StackedRows:
         """Return each network's rows with a weight [row, network of the stack]."""
-        own = weights.T[self.networks]
-        numbers = (own > 0).nonzero()[1].reshape(len(own), -1)
-        shares = self._tensor(np.take_along_axis(own, numbers, axis=1))
+        of_part = weights.T[self.networks]
+        numbers = (of_part > 0).nonzero()[1].reshape(len(of_part), -1)
+        shares = self._tensor(np.take_along_axis(of_part, numbers, axis=1))
         places = self._tensor(numbers[0] if len(set(self._stack.chunk.splits)) == 1 else numbers)
         return _StackedRows(self._X[places], self._y[places], shares, None, places.to(torch.int32))
 
@@ -175,9 +175,9 @@ class _Part:
             yield from [[self._fit]] * (end - start)
             return
         picked = np.stack([stack.picked(epoch)[:, self.networks].T for epoch in range(start, end)])
-        used = picked[0, 0] >= 0  # the others are filling, in the same places for all these networks and epochs
-        sizes = np.add.reduceat(used, np.arange(0, len(used), stack.batch_rows)).tolist()
-        for order in self._tensor(picked[:, :, used]).to(torch.int64):
+        is_row = picked[0, 0] >= 0  # the others are filling, in the same places for all these networks and epochs
+        sizes = np.add.reduceat(is_row, np.arange(0, len(is_row), stack.batch_rows)).tolist()
+        for order in self._tensor(picked[:, :, is_row]).to(torch.int64):
             parts = zip(order.split(sizes, 1), self._weights.gather(1, order).split(sizes, 1), strict=True)
             yield [
                 _StackedRows(self._X[some], self._y[some], weights / weights.sum(1, keepdim=True), weights.sum(1), None)
@@ -186,11 +186,11 @@ class _Part:
 
     def train(self, epoch: int, batches: list[_StackedRows]) -> None:
         """Train for an epoch and show the figures before its steps."""
-        shown = torch.zeros_like(self._shown[0, :2, : len(self.networks)])
+        total = torch.zeros_like(self._shown[0, :2, : len(self.networks)])
         for step, batch in enumerate(batches, start=epoch * len(batches)):
             figures = self._step(step, batch)
-            shown += figures if batch.share is None else figures * batch.share
-        self._shown[epoch, :2].index_copy_(1, self._places, shown)
+            total += figures if batch.share is None else figures * batch.share
+        self._shown[epoch, :2].index_copy_(1, self._places, total)
 
     def _step(self, step: int, rows: _StackedRows) -> Tensor:
         """Do one step; return loss and hits before it [2, network]."""
@@ -202,8 +202,10 @@ class _Part:
             # Networks don't interact, so the gradients of the sum are those of each network.
             total = (objective * rows.weights).sum()
             grads: tuple[Tensor | None, ...] = torch.autograd.grad(total, self._parameters, allow_unused=True)
-        used = [g for g in grads if g is not None]
-        clipped = iter(clip_gradients(used, self._recipe.clip_norm) if self._recipe.clip_norm is not None else used)
+        gradients = [g for g in grads if g is not None]
+        clipped = iter(
+            clip_gradients(gradients, self._recipe.clip_norm) if self._recipe.clip_norm is not None else gradients
+        )
         for parameter, g in zip(self._parameters, grads, strict=True):
             parameter.grad = None if g is None else next(clipped)
         self._optimizer.step()

@@ -49,7 +49,9 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
         return "they differ by seed in more than parameters and buffers"
     data, loss = chunk.data, pick_loss(chunk.recipe.loss, chunk.data.y, traits.n_outputs).name
     recipe = Recipe.tutorial(epochs=_EPOCHS, lr=0.1, batch_size=chunk.recipe.batch_size, loss=loss)
-    seeds, splits = ((all_[0], *(one for one in all_ if one != all_[0]))[:2] for all_ in (chunk.seeds, chunk.splits))
+    seeds, splits = (
+        (all_[0], *(value for value in all_ if value != all_[0]))[:2] for all_ in (chunk.seeds, chunk.splits)
+    )
     seeds, splits = seeds if len(seeds) > 1 else (seeds[0], seeds[0] ^ 1), (splits[0], splits[-1])
     parts = [weights[:, split].nonzero()[0] for weights in (data.train, data.test) for split in {*splits}]
     rows = np.unique(np.concatenate([part[:_MOST_ROWS] for part in parts]))
@@ -62,11 +64,11 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
         except SeedbedError:  # it takes no doubles, or the training itself will tell what is wrong
             continue
         try:
-            together = _trained(dataclasses.replace(chunk, engine="torch", dtype=dtype))
+            stacked = _trained(dataclasses.replace(chunk, engine="torch", dtype=dtype))
         except Exception as error:  # noqa: BLE001 - vmap runs the user's code, which may raise anything
             why = (str(error.__cause__ or error).splitlines() or [type(error).__name__])[0]
             return next((reason for part, reason in _REASONS.items() if part in why), f"torch.func.vmap: {why}")
-        pairs = zip(alone, together, strict=True)
+        pairs = zip(alone, stacked, strict=True)
         equal = all(np.allclose(a, b, rtol=rounding, atol=rounding, equal_nan=True) for a, b in pairs)
         return "" if equal else "torch.func.vmap gives other numbers"
     return ""
@@ -87,13 +89,13 @@ def bytes_of_row(build: Source, n_inputs: int) -> int:
     saved = [0, 0]
     with contextlib.suppress(Exception), seeded(0):  # the training will tell what is wrong
         network = new_module(build) if isinstance(build, Network) else build().cpu()
-        for place, n_rows in enumerate((8, 16)):
+        for index, n_rows in enumerate((8, 16)):
 
-            def pack(tensor: Tensor, place: int = place) -> Tensor:
-                saved[place] += tensor.numel() * 4
+            def pack(tensor: Tensor, index: int = index) -> Tensor:
+                saved[index] += tensor.numel() * 4
                 return tensor
 
             with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-                kept = network.train()(torch.zeros(n_rows, n_inputs))
-                del kept
+                outputs = network.train()(torch.zeros(n_rows, n_inputs))
+                del outputs
     return max(4, (saved[1] - saved[0]) // 8)
