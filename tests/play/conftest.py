@@ -22,7 +22,7 @@ MODULES = ("engine.js", "table.js", "cells.js", "csv.js", "survey.js", "verdict.
 EXPOSED = (
     *("createEngine", "requestProblem", "decodeTable", "exampleTable", "readCsv", "csvText", "judge", "exports"),
     *("splitRows", "testSize", "sharedInputs", "splitDesign", "initialParameters", "widths"),
-    *("numeral", "survey", "studentQuantile", "candidateWord", "signedText", "useText"),
+    *("numeral", "survey", "studentQuantile", "candidateWord", "scoreText", "signedText", "useText"),
 )
 HELPERS = """
 const later = (wanted) => new Promise((resolve) => wanted(resolve));

@@ -102,6 +102,14 @@ def test_students_quantiles_are_those_of_scipy(lab, df):
         assert found == pytest.approx(student.ppf(probability, df), abs=1e-9)
 
 
-def test_a_difference_that_rounds_to_zero_has_no_sign(lab):
-    call = "(...values) => values.map((value) => signedText(value, 'binary'))"
-    assert lab(call, -0.0003, 0.0003, -0.0006, 0.0006) == ["0.0", "0.0", "\u22120.1", "+0.1"]
+def test_scores_and_differences_are_in_points_of_a_hundred(lab):
+    assert lab("(...values) => values.map(signedText)", -0.0003, 0.0003, -0.0006, 0.0006, 30) == [
+        "0.0",
+        "0.0",
+        "\u22120.1",
+        "+0.1",
+        "+3,000",
+    ]
+    call = "(task, ...values) => values.map((value) => scoreText(value, task))"
+    assert lab(call, "binary", 0.8333, None) == ["83.3\u202f%", "\u2013"]
+    assert lab(call, "regression", 0.8333, -0.0003, -0.04, -30.123) == ["83.3", "0.0", "\u22124.0", "\u22123,012"]

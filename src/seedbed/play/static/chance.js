@@ -3,7 +3,7 @@
 import { binWidth, pilesOf, placeUpTo, valuesAt } from "./curves.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { namesBeside, settingsName } from "./settings.js";
-import { count, quantity, element, rangeText, scoreName, scoreText, sizeText, tickText } from "./words.js";
+import { count, quantity, element, pointMeaning, rangeText, scoreName, scoreText, sizeText, tickText } from "./words.js";
 
 const BASE = 28;
 const HEAD = 30;
@@ -49,10 +49,11 @@ export function createChance(place, drawPlace) {
   }
 
   function domain() {
-    const all = [state.current, state.pinned].flatMap((one) => ["seeds", "splits"].flatMap((kind) => [...valuesOf(one, kind)])).filter((value) => value > -1.5);
+    const all = [state.current, state.pinned].flatMap((trained) => ["seeds", "splits"].flatMap((kind) => [...valuesOf(trained, kind)]));
     if (!all.length) return [0.5, 1];
-    const low = Math.min(...all);
+    // A few networks may be far worse than the mean: they lie beyond the left edge, unless all do.
     const high = Math.max(...all);
+    const low = Math.min(high, ...all.filter((value) => value > -1.5));
     const edge = Math.max(0.02, (high - low) * 0.08);
     return [low - edge, state.task === "regression" ? high + edge : Math.min(1.005, high + edge)];
   }
@@ -105,7 +106,7 @@ export function createChance(place, drawPlace) {
       pen.lineTo(x(one), floor + sign * (sign > 0 ? height - BASE - floor : floor - 26));
       pen.stroke();
     }
-    describe(panel, values, others);
+    describe(panel, values, others, [...values, ...others].filter((value) => value < low).length);
   }
 
   /** Draw one dot for each network, upwards or downwards; bars where the dots would be too small. Piles: middle to size. */
@@ -124,7 +125,7 @@ export function createChance(place, drawPlace) {
     }
   }
 
-  function describe(panel, values, others) {
+  function describe(panel, values, others, beyond) {
     const text = (value) => scoreText(value, state.task);
     const span = (sorted) => rangeText(text(sorted[0]), text(sorted.at(-1)));
     const name = scoreName(state.task);
@@ -137,15 +138,16 @@ export function createChance(place, drawPlace) {
     }
     if (panel.kind === "splits" && values.length) panel.caption.textContent += " A split chooses the test rows at random.";
     if (others.length) panel.caption.textContent += ` Reference, ${namesBeside(state.current.settings, state.pinned.settings)[1]}: ${span(others)}.`;
+    if (beyond) panel.caption.textContent += ` Beyond the left edge: ${quantity(beyond, "network")}.`;
     panel.figure.setAttribute("aria-label", panel.caption.textContent);
   }
 
   /** Say in the heading how far scores spread over seeds and over splits. */
   function headline() {
     const [seeds, splits] = ["seeds", "splits"].map((kind) => valuesOf(state.current, kind));
-    const reach = (sorted) => sizeText(sorted.at(-1) - sorted[0], state.task);
+    const reach = (sorted) => sizeText(sorted.at(-1) - sorted[0]);
     const heading = document.getElementById("chance-finding");
-    heading.title = state.task === "regression" ? "" : "A point is one percentage point of accuracy: from 80 to 81 % is one point.";
+    heading.title = `A point: ${pointMeaning(state.task)}.`;
     if (seeds.length < 2 || splits.length < 2) heading.textContent = "How much is chance?";
     else heading.textContent = `Chance alone makes up to ${reach(seeds)} of difference between seeds, ${reach(splits)} between splits.`;
   }
@@ -168,7 +170,7 @@ export function createChance(place, drawPlace) {
       const gain = mine - other;
       const verdict = Math.abs(gain) < 1e-9 ? "equal" : gain > 0 ? "better" : "worse";
       state.tally[verdict]++;
-      const claim = verdict === "equal" ? `\u201c${name} and ${rival} are equally good.\u201d` : `\u201c${verdict === "better" ? name : rival} is better, by ${sizeText(gain, task)}.\u201d`;
+      const claim = verdict === "equal" ? `\u201c${name} and ${rival} are equally good.\u201d` : `\u201c${verdict === "better" ? name : rival} is better, by ${sizeText(gain)}.\u201d`;
       say(`${start}${name} ${scoreText(mine, task)}, ${rival} ${scoreText(other, task)}. A tutorial would write: `, claim,
         ` ${quantity(state.tally.all, "single run")} so far: ${state.tally.better} better, ${state.tally.worse} worse, ${state.tally.equal} equal.`);
     } else {

@@ -7,7 +7,7 @@ import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { PRESETS, namesBeside, settingsName } from "./settings.js";
 import { classShares } from "./table.js";
 import { hasFewGroups, judge, useText } from "./verdict.js";
-import { count, quantity, element, gainText, signedText } from "./words.js";
+import { count, quantity, element, gainText, pointMeaning, signedText } from "./words.js";
 
 const BY_HEART = 0.5; // of the test loss: below it, the training rows are learnt by heart
 const HARDLY = 0.85; // of the loss without inputs: above it, hardly anything is learnt of the training rows
@@ -126,9 +126,9 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     finding.textContent = verdictSentence(found, name, rival, isDone());
     verdict.textContent = found.words;
     verdict.className = `verdict ${found.verdict}`;
-    key.textContent = `\u00b1: give or take, in 95\u202f% of cases. A difference below ${marginText(found)} is too small to matter (the grey area)${task === "regression" ? "" : "; from 80 to 81\u202f% is one point"}. ` +
+    key.textContent = `\u00b1: give or take, in 95\u202f% of cases. A difference below ${marginText(found)} is too small to matter (the grey area); ${pointMeaning(task)}. ` +
       "Each line: the gain with its \u00b1 after so many splits; an arrow: it goes on beyond the picture. More splits narrow the line only so far, as they reuse the same rows.";
-    numbers.textContent = `Gain over ${gainText(found, rival, task)}, after ${quantity(found.splits, "split")} with ${quantity(found.seeds, "seed")} each. ${advice(found, name, rival)}`;
+    numbers.textContent = `Gain over ${gainText(found, rival)}, after ${quantity(found.splits, "split")} with ${quantity(found.seeds, "seed")} each. ${advice(found, name, rival)}`;
     if (isDone()) warn(found);
     explain(name);
     repaint();
@@ -156,7 +156,7 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     return `${use} ${few === many ? "About" : `${few} to`} ${many} rows, not ${count(state.table.rows)}, would show which is better, if they differ just enough to matter (${marginText(found)}). More splits would hardly narrow the range.`;
   }
 
-  const marginText = ({ rope }) => (state.task === "regression" ? String(rope) : `${100 * rope} point`);
+  const marginText = ({ rope }) => `${100 * rope} point`;
 
   function extend() {
     const { current, pinned } = state;
@@ -190,7 +190,7 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
   function paint() {
     if (!state.pinned || !state.history.length || !surface.width) return;
     const { pen, width, height } = surface;
-    const { task, history } = state;
+    const { history } = state;
     const paints = colours();
     surface.clear();
     const last = history.at(-1);
@@ -258,8 +258,8 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     pen.lineWidth = 3;
     pen.stroke();
     label(pen, "now", left - 8, base, { colour: paints.faint, align: "right" });
-    for (const tick of ticks(least, greatest, width > 420 ? 6 : 4)) label(pen, signedText(tick, task).replace(/\.?0+$/, ""), x(tick), height - 10, { colour: paints.faint, align: "center" });
-    figure.setAttribute("aria-label", `${finding.textContent} Gain ${gainText(last, "", task)}; a difference below ${marginText(last)} is too small to matter.`);
+    for (const tick of ticks(least, greatest, width > 420 ? 6 : 4)) label(pen, signedText(tick).replace(/\.0$/, ""), x(tick), height - 10, { colour: paints.faint, align: "center" });
+    figure.setAttribute("aria-label", `${finding.textContent} Gain ${gainText(last, "")}; a difference below ${marginText(last)} is too small to matter.`);
   }
 
   const repaint = oncePerFrame(paint);

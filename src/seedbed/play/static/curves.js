@@ -148,7 +148,7 @@ export function createCurves(place, { onPick }) {
       pen.moveTo(LEFT, Math.round(y(panel, tick)) + 0.5);
       pen.lineTo(right(panel), Math.round(y(panel, tick)) + 0.5);
       pen.stroke();
-      const text = tickText(tick, state.measure === "score" ? state.task : "regression");
+      const text = state.measure === "score" ? tickText(tick, state.task) : String(Number(tick.toFixed(6)));
       label(pen, text, LEFT - 6, y(panel, tick), { colour: paint.faint, align: "right" });
     }
     if (!state.run) return;

@@ -301,7 +301,7 @@ function readPinned(measure, text) {
 
 /** Write what the score, the loss and the parts of the curves mean. */
 function explainCurves() {
-  const score = page.table.task === "regression" ? "R\u00b2: 1 is perfect; always predicting the mean gives 0." :
+  const score = page.table.task === "regression" ? "Score: 0 is always predicting the mean, 100 is perfect (100 times R\u00b2)." :
     `Accuracy: the share of rows that are predicted right; always predicting the commonest class gives ${scoreText(Math.max(...classShares(page.table)), page.table.task)}.`;
   const loss = "Loss: the error that training lowers; smaller is better.";
   key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the middle of all networks. Band: their middle half. With a dot: the highlighted one. Bars at the right edge: how many networks end at each value.`;
@@ -326,7 +326,7 @@ function headline() {
     by("headline").textContent = verdictSentence(verdict, ...namesBeside(settings, page.rival.settings), isAll);
     // At an epoch chosen by its test scores a network would look better than it is, so the verdict doesn't follow the slider.
     const epoch = page.at === null ? "" : " The verdict is on the last epoch, wherever the slider stands.";
-    by("lead").textContent = `Gain over ${gainText(verdict, namesBeside(settings, page.rival.settings)[1], table.task)}, on ${quantity(verdict.splits, "split")} of the same rows.${epoch} ${compare.caution()}`.trim();
+    by("lead").textContent = `Gain over ${gainText(verdict, namesBeside(settings, page.rival.settings)[1])}, on ${quantity(verdict.splits, "split")} of the same rows.${epoch} ${compare.caution()}`.trim();
     return;
   }
   const place = Math.min(page.at ?? Infinity, run.epochs.length - 1);
@@ -341,7 +341,7 @@ function headline() {
     return;
   }
   const [low, high] = [sorted[0], sorted.at(-1)].map((value) => scoreText(value, table.task));
-  const what = table.task === "regression" ? `R\u00b2 from ${low} to ${high}` : `${low} to ${high} right`;
+  const what = table.task === "regression" ? `score ${low} to ${high}` : `${low} to ${high} right`;
   by("headline").textContent = `${quantity(settings.seeds, "network")}, one recipe${at}: ${low === high ? `all reach ${low}` : `${what} on new rows`}.`;
 }
 

@@ -24,10 +24,15 @@ export function quantity(value, noun) {
 
 const minus = (text) => text.replace("-", "\u2212");
 
-/** Return a score as text: accuracy in per cent, R2 with two decimals. */
+/** Return hundredths as text: one decimal, none of numbers from 1,000 on, no sign of a zero. */
+function pointsText(value) {
+  return minus(Math.abs(value) < 10 ? (100 * value).toFixed(1).replace(/^-(?=0\.0$)/, "") : count(100 * value));
+}
+
+/** Return a score as text: accuracy in per cent; of numbers 100 times R2, from 0 (always the mean) to 100 (perfect). */
 export function scoreText(value, task) {
   if (!Number.isFinite(value)) return "\u2013";
-  return task === "regression" ? minus(value.toFixed(2)) : `${minus((100 * value).toFixed(1))}\u202f%`;
+  return task === "regression" ? pointsText(value) : `${pointsText(value)}\u202f%`;
 }
 
 /** Return two texts of numbers as a range; one if they are equal. */
@@ -35,28 +40,26 @@ export function rangeText(low, high) {
   return low === high ? low : `${low} to ${high}`;
 }
 
-/** Return the size of a difference between two scores, with its unit and without a sign. */
-export function sizeText(value, task) {
-  const size = Math.abs(value);
-  if (task === "regression") return size.toFixed(3);
-  return `${(100 * size).toFixed(1)} points`;
+/** Return the size of a difference between two scores, in points and without a sign. */
+export function sizeText(value) {
+  return `${pointsText(Math.abs(value))} points`;
 }
 
-/** Return a signed difference without a unit: "+1.7". */
-export function signedText(value, task) {
-  const text = task === "regression" ? value.toFixed(3) : (100 * value).toFixed(1);
-  return Number(text) > 0 ? `+${text}` : Number(text) ? minus(text) : text.replace("-", "");
+/** Return a signed difference in points, without the unit: "+1.7". */
+export function signedText(value) {
+  const text = pointsText(value);
+  return value > 0 && text !== "0.0" ? `+${text}` : text;
 }
 
 /** Return a gain with its interval, as seedbed compare has it: "linear:5: +1.7 \u00b12.3 points (\u22120.6 to +4.0)". */
-export function gainText({ difference, low, high }, over, task) {
-  const signed = [difference, low, high].map((value) => signedText(value, task));
-  return `${over && `${over}: `}${signed[0]} \u00b1${sizeText((high - low) / 2, task)} (${signed[1]} to ${signed[2]})`;
+export function gainText({ difference, low, high }, over) {
+  const signed = [difference, low, high].map(signedText);
+  return `${over && `${over}: `}${signed[0]} \u00b1${sizeText((high - low) / 2)} (${signed[1]} to ${signed[2]})`;
 }
 
-/** Return a value on the axis of a score as text: all digits that it has, "80 %", "82.5 %" or "0.25". */
+/** Return a value on the axis of a score as text: all digits that it has, "80 %" or "82.5 %"; of numbers "25". */
 export function tickText(value, task) {
-  return minus(task === "regression" ? String(Number(value.toFixed(6))) : `${Number((100 * value).toFixed(4))}\u202f%`);
+  return minus(`${Number((100 * value).toFixed(4))}${task === "regression" ? "" : "\u202f%"}`);
 }
 
 /** Return a loss as text. */
@@ -66,7 +69,12 @@ export function lossText(value) {
 
 /** Return the name of the score of a task. */
 export function scoreName(task) {
-  return task === "regression" ? "R\u00b2" : "accuracy";
+  return task === "regression" ? "score" : "accuracy";
+}
+
+/** Return what a point is, as the end of a sentence. */
+export function pointMeaning(task) {
+  return task === "regression" ? "the score is 0 for always predicting the mean, and 100 for perfect predictions" : "from 80 to 81\u202f% is one point";
 }
 
 /** Return a note as a sentence: a capital first, a full stop last. */
