@@ -172,7 +172,9 @@ def test_every_control_has_a_name_and_every_picture_a_description(play: Play):
 
 def test_chance_is_shown_over_seeds_and_over_splits(play: Play):
     page = play()
-    assert re.match(r"Chance alone makes up to .* between seeds, .* between splits\.", text(page, "#chance-finding"))
+    assert re.match(
+        r"By chance alone: up to .* between seeds, up to .* between splits\.", text(page, "#chance-finding")
+    )
     assert all(inked(page, f"#spread > div:nth-child({i}) figure") for i in (1, 2))
     for expected in ("Draw again", "Your 2 runs so far"):
         page.get_by_role("button", name="Draw one run").click()
@@ -231,10 +233,10 @@ def test_a_damaged_link_opens_the_usual_network(play: Play):
 def test_a_dropped_table_is_read_and_trained(play: Play):
     page = play()
     drop(page, flowers__csv="width,kind\n" + "".join(f"{i % 7},{'ab'[i % 7 > 3]}\n" for i in range(60)))
-    page.get_by_label("flowers.csv is read.").select_option("kind")
+    page.get_by_label("flowers.csv has been read.").select_option("kind")
     after(page, lambda: page.get_by_role("button", name="Train on it").click())
     assert "flowers: predict kind" in text(page, "#about")
-    assert "always predicting the commonest class gives 60.0 %." in text(page, "#train")
+    assert "always predicting the most common class gives 60.0 %." in text(page, "#train")
     assert "fewer" in text(page, "#map")
 
 
@@ -333,7 +335,7 @@ def test_the_numbers_of_the_lesson_are_those_of_the_page(play: Play, real_table:
         "relu:5 With ReLU": ("worse", "still learning"),
         "Train 3,000 epochs": ("worse", ""),
         "Use AdamW": ("worse", "by heart"),
-        "Train 100 epochs": ("no better", ""),
+        "Train 100 epochs": ("likely worse", ""),
     }
     for name, (verdict, why) in steps.items():
         if name == "Use AdamW":
@@ -343,7 +345,7 @@ def test_the_numbers_of_the_lesson_are_those_of_the_page(play: Play, real_table:
         assert why in text(page, "#comparison")
         if name != "Use AdamW":
             seen += re.findall(r"[+\u2212\u00b1]\d+\.\d", text(page, "#lead"))
-        seen += re.findall(r"([\d,]+ to [\d,]+) rows in all", text(page, "#comparison"))[: name.startswith("Compare")]
+        seen += re.findall(r"([\d,]+ to [\d,]+) rows to tell", text(page, "#comparison"))[: name.startswith("Compare")]
     seen += fair_differences(page)
     assert [one for one in seen if one.strip() not in lesson] == []
 

@@ -102,6 +102,20 @@ def test_students_quantiles_are_those_of_scipy(lab, df):
         assert found == pytest.approx(student.ppf(probability, df), abs=1e-9)
 
 
+@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize(
+    ("t", "words"), [(1.80, "can't tell"), (1.85, "likely better"), (2.25, "likely better"), (2.28, "better")]
+)
+def test_an_open_comparison_is_likely_where_its_own_t_is_at_the_95_percent_quantile(lab, tmp_path, task, t, words):
+    pattern = np.array([-1.0, 1.0] * 6)[:, None]  # 12 splits: 9 degrees of freedom, with the quantile 1.833
+    se = pattern.std(ddof=1) * np.sqrt(1 / 12 + 60 / 239)
+    for sign, expected in ((1, words), (-1, words.replace("better", "worse"))):
+        page, _ = both(lab, tmp_path, np.full((12, 1), 0.5), 0.5 + 0.1 * (pattern + sign * t * se), task)
+        assert page["words"] == expected
+    ends = {"can't tell": "; relu:6 may be just as good", "better": ": shown to be better than relu:6"}
+    assert lab("useText", page, ["relu:6", "relu:5"], [1, 1]) == "relu:5" + ends.get(words, "; relu:6 is likely worse")
+
+
 def test_scores_and_differences_are_in_points_of_a_hundred(lab):
     assert lab("(...values) => values.map(signedText)", -0.0003, 0.0003, -0.0006, 0.0006, 30) == [
         "0.0",

@@ -38,12 +38,12 @@ export function createChance(place, drawPlace) {
   function placeIn(run) {
     const last = run.epochs.length - 1;
     if (state.at === null) return last;
-    const own = (state.current.seeds ?? state.current.splits).epochs;
-    return placeUpTo(run, own[Math.min(state.at, own.length - 1)]);
+    const { epochs } = state.current.seeds ?? state.current.splits;
+    return placeUpTo(run, epochs[Math.min(state.at, epochs.length - 1)]);
   }
 
-  function valuesOf(one, kind) {
-    const run = one?.[kind];
+  function valuesOf(trained, kind) {
+    const run = trained?.[kind];
     if (!run) return [];
     return kind === "seeds" ? valuesAt(run, "testScore", placeIn(run)) : scoresOverSplits(run, placeIn(run));
   }
@@ -97,13 +97,13 @@ export function createChance(place, drawPlace) {
     pen.stroke();
     stack(pen, mine, floor, { wide, step }, paints.current, -1);
     stack(pen, theirs, floor, { wide, step }, paints.pinned, 1);
-    for (const [one, sign, colour] of [[state.mark?.current, -1, paints.ink], [state.mark?.pinned, 1, paints.ink]]) {
-      if (!Number.isFinite(one) || (sign > 0 && !others.length) || state.mark.kind !== panel.kind) continue;
-      pen.strokeStyle = colour;
+    for (const [score, sign] of [[state.mark?.current, -1], [state.mark?.pinned, 1]]) {
+      if (!Number.isFinite(score) || (sign > 0 && !others.length) || state.mark.kind !== panel.kind) continue;
+      pen.strokeStyle = paints.ink;
       pen.lineWidth = 2.5;
       pen.beginPath();
-      pen.moveTo(x(one), floor);
-      pen.lineTo(x(one), floor + sign * (sign > 0 ? height - BASE - floor : floor - 26));
+      pen.moveTo(x(score), floor);
+      pen.lineTo(x(score), floor + sign * (sign > 0 ? height - BASE - floor : floor - 26));
       pen.stroke();
     }
     describe(panel, values, others, [...values, ...others].filter((value) => value < low).length);
@@ -134,7 +134,7 @@ export function createChance(place, drawPlace) {
     } else {
       panel.caption.textContent = panel.kind === "seeds"
         ? `Same rows, same recipe. Only the random start differs: test ${name} ${span(values)}.`
-        : `Same recipe, same seed. Only the rows that fall into the test differ: ${span(values)}.`;
+        : `Same recipe, same seed. Only the test rows differ: ${span(values)}.`;
     }
     if (panel.kind === "splits" && values.length) panel.caption.textContent += " A split chooses the test rows at random.";
     if (others.length) panel.caption.textContent += ` Reference, ${namesBeside(state.current.settings, state.pinned.settings)[1]}: ${span(others)}.`;
@@ -149,7 +149,7 @@ export function createChance(place, drawPlace) {
     const heading = document.getElementById("chance-finding");
     heading.title = `A point: ${pointMeaning(state.task)}.`;
     if (seeds.length < 2 || splits.length < 2) heading.textContent = "How much is chance?";
-    else heading.textContent = `Chance alone makes up to ${reach(seeds)} of difference between seeds, ${reach(splits)} between splits.`;
+    else heading.textContent = `By chance alone: up to ${reach(seeds)} between seeds, up to ${reach(splits)} between splits.`;
   }
 
   function draw() {
@@ -157,15 +157,15 @@ export function createChance(place, drawPlace) {
     const runs = current?.splits ?? current?.seeds;
     const done = runs ? runs.request.networks.map((network, i) => ({ ...network, i })).filter(({ i }) => Number.isFinite(scoreAt(runs, i))) : [];
     if (!done.length) return;
-    const one = done[Math.floor(Math.random() * done.length)];
-    const mine = scoreAt(runs, one.i);
+    const drawn = done[Math.floor(Math.random() * done.length)];
+    const mine = scoreAt(runs, drawn.i);
     const otherRuns = runs === current.splits ? pinned?.splits : pinned?.seeds;
-    const j = otherRuns?.request.networks.findIndex((network) => network.split === one.split && network.seed === one.seed) ?? -1;
+    const j = otherRuns?.request.networks.findIndex((network) => network.split === drawn.split && network.seed === drawn.seed) ?? -1;
     const other = j >= 0 ? scoreAt(otherRuns, j) : NaN;
     state.mark = { kind: runs === current.splits ? "splits" : "seeds", current: mine, pinned: other };
     state.tally.all++;
     const [name, rival] = pinned ? namesBeside(current.settings, pinned.settings) : [settingsName(current.settings), ""];
-    const start = `Split ${one.split + 1}, seed ${one.seed}: `;
+    const start = `Split ${drawn.split + 1}, seed ${drawn.seed}: `;
     if (Number.isFinite(other)) {
       const gain = mine - other;
       const verdict = Math.abs(gain) < 1e-9 ? "equal" : gain > 0 ? "better" : "worse";

@@ -65,7 +65,7 @@ function commonResults(taken) {
   for (const { result, where } of common) {
     const before = students.get(plain(result.name));
     students.set(plain(result.name), { result, where });
-    if (before) problems.push(`${before.where} and ${where} hold the same name, ${result.name}: they count as one student. Is it two? Then one adds a letter to the name and trains again.`);
+    if (before) problems.push(`${before.where} and ${where} hold the same name, ${result.name}: they count as one student. If they are two, one of them adds a letter to the name and trains again.`);
   }
   return { results: [...students.values()].map(({ result }) => result), problems };
 }
@@ -214,7 +214,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
       const found = commonResults(state.taken);
       state.results = found.results;
       if (added.length > fits) problems = [...problems, `There are ${MOST_RESULTS} results already: forget them first.`];
-      if (again.length) problems = [...problems, `${quantity(again.length, "file")} of this name and student had been opened before, and ${again.length === 1 ? "counts" : "each counts"} once: ${shortened(again.map(({ where }) => where).join(", "), 120)}.`];
+      if (again.length) problems = [...problems, `Opened before, so ${again.length === 1 ? "it counts" : "each counts"} once: ${shortened(again.map(({ where }) => where).join(", "), 120)}.`];
       complain([...found.problems, ...files.filter((one) => one.error).map((one) => one.error), ...problems]);
       update();
       (refused.hidden ? figure : refused).scrollIntoView({ block: "nearest" });

@@ -6,10 +6,12 @@ import { parameterCount, widths } from "./kernel.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { PRESETS, namesBeside, settingsName } from "./settings.js";
 import { classShares } from "./table.js";
-import { hasFewGroups, judge, useText } from "./verdict.js";
+import { hasFewGroups, isLikely, judge, useText } from "./verdict.js";
 import { count, quantity, element, gainText, pointMeaning, signedText } from "./words.js";
 
 const BY_HEART = 0.5; // of the test loss: below it, the training rows are learnt by heart
+const MANY_SPLITS = 20; // from which on a hundred narrow the interval by less than a tenth
+const MOST_ROWS = 1e7; // that are named as needed, as in seedbed compare
 const HARDLY = 0.85; // of the loss without inputs: above it, hardly anything is learnt of the training rows
 
 /** Return a run with its first splits only; all its networks must be trained. */
@@ -117,9 +119,9 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     if (!found) {
       finding.textContent = `Is ${name} better than ${rival}?`;
       verdict.textContent = "";
-      if (current.settings.splits < 2) numbers.textContent = "A verdict needs two splits at least: move the slider for splits.";
-      else if (hasFewGroups(state.table)) numbers.textContent = `No verdict: ${state.table.groups} groups of rows are too few, as rows of a group are alike. It takes 20.`;
-      else numbers.textContent = isDone() ? "No verdict: some networks have no score, or all splits differ alike. Change the recipe or the network." : "Training both on the same splits\u2026";
+      if (current.settings.splits < 2) numbers.textContent = "A verdict needs at least two splits: set Splits higher.";
+      else if (hasFewGroups(state.table)) numbers.textContent = `No verdict: it needs at least 20 groups of rows, and this table has ${state.table.groups}. Rows of one group are alike.`;
+      else numbers.textContent = isDone() ? "No verdict: some networks have no score, or the difference is the same in all splits. Change the recipe or the network." : "Training both on the same splits\u2026";
       surface.clear();
       return;
     }
@@ -127,7 +129,8 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     verdict.textContent = found.words;
     verdict.className = `verdict ${found.verdict}`;
     key.textContent = `\u00b1: give or take, in 95\u202f% of cases. A difference below ${marginText(found)} is too small to matter (the grey area); ${pointMeaning(task)}. ` +
-      "Each line: the gain with its \u00b1 after so many splits; an arrow: it goes on beyond the picture. More splits narrow the line only so far, as they reuse the same rows.";
+      `Each line is the gain with its \u00b1 after that many splits; an arrow means that it goes on beyond the picture. More than ${MANY_SPLITS} splits hardly make it shorter, as all reuse the same rows.` +
+      (isLikely(found.verdict) ? " Likely: on real tables such a verdict was right about nine times in ten." : "");
     numbers.textContent = `Gain over ${gainText(found, rival)}, after ${quantity(found.splits, "split")} with ${quantity(found.seeds, "seed")} each. ${advice(found, name, rival)}`;
     if (isDone()) warn(found);
     explain(name);
@@ -139,21 +142,22 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     const pair = [state.current.settings, state.pinned.settings].map(settingsName).sort().join(" / ");
     if (!state.seen.has(pair)) state.seen.set(pair, new Set());
     const looks = state.seen.get(pair).add(`${quantity(splits, "split")} with ${quantity(seeds, "seed")}`);
-    const all = [...state.seen.values()].reduce((sum, one) => sum + one.size, 0), said = [];
+    const all = [...state.seen.values()].reduce((sum, settings) => sum + settings.size, 0), said = [];
     if (looks.size > 1) said.push(`You have now looked at the verdict on these two with ${looks.size} settings: ${[...looks].join(", ")}. A verdict chosen among several may be chance: decide on the number of splits before you look, and report that verdict.`);
-    if (all > looks.size) said.push(`You have now looked at ${all} verdicts on these rows. Where nothing differs, about one in twenty says better or worse by chance.`);
+    if (all > looks.size) said.push(`You have now looked at ${all} verdicts on these rows. Where nothing differs, about one in twenty says better or worse by chance, and one more in twenty says likely.`);
     caution.textContent = said.join(" ");
     caution.hidden = !said.length;
   }
 
   /** Return which network to use and how many rows would decide, in the words of seedbed compare. */
   function advice(found, name, rival) {
-    if (!isDone()) return `${quantity(state.current.settings.splits, "split")} are to come in all.`;
+    if (!isDone()) return `${quantity(state.current.settings.splits, "split")} will be trained in all.`;
     const sizes = [state.current, state.pinned].map(({ settings }) => parameterCount(widths(state.table, settings.hidden)));
     const use = `Use ${useText(found, [name, rival], sizes)}.`;
     if (!found.rows_needed) return use;
-    const [few, many] = found.rows_needed.map((rows) => count(Number(Math.max(rows, state.table.rows).toPrecision(2))));
-    return `${use} ${few === many ? "About" : `${few} to`} ${many} rows, not ${count(state.table.rows)}, would show which is better, if they differ just enough to matter (${marginText(found)}). More splits would hardly narrow the range.`;
+    const [few, many] = found.rows_needed.map((rows) => count(Number(Math.min(MOST_ROWS, Math.max(rows, state.table.rows)).toPrecision(2))));
+    const rows = found.rows_needed[1] > MOST_ROWS ? `over ${many}` : few === many ? `about ${many}` : `${few} to ${many}`;
+    return `${use} It takes ${rows} rows to tell which is better, if they differ by just ${marginText(found)}; this table has ${count(state.table.rows)}. More splits ${found.splits < MANY_SPLITS ? "may help, too" : "would hardly help"}.`;
   }
 
   const marginText = ({ rope }) => `${100 * rope} point`;
@@ -175,14 +179,14 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     const train = (number) => offer(`Train ${count(number)} epochs`, { epochs: number });
     if (cause === "learning") {
       why.replaceChildren(
-        element("p", {}, `${state.history.at(-1)?.verdict === "worse" ? "Why? " : ""}${name} was still learning at the end: look at the curves, its test loss still falls. Another recipe may help:`),
+        element("p", {}, `${state.history.at(-1)?.verdict.endsWith("worse") ? "Why? " : ""}${name} was still learning at the end: look at the curves, its test loss still falls. Another recipe may help:`),
         element("div", { class: "buttons" }, epochs < 5000 ? train(Math.min(5000, epochs * 3)) : "", optimizer === "sgd" ? offer("Use AdamW", { optimizer: "adamw" }) : ""));
     } else if (cause === "hardly") {
       why.replaceChildren(element("p", {}, `${name} has hardly learnt the training rows: look at the curves, its training loss has hardly fallen, and its test loss was lower before the end. Another activation or more units may help.`));
     } else if (cause) {
       const fewer = [...new Set([3, 10].map((part) => Math.max(50, Math.round(epochs / part / 10) * 10)))].filter((number) => number < epochs);
       why.replaceChildren(
-        element("p", {}, `${name} was trained for too long: look at the curves, its test loss was lower before the end and rises since. ${cause === "by heart" ? "The training loss is less than half of it: the network learns the training rows by heart. " : ""}Fewer epochs may help:`),
+        element("p", {}, `${name} was trained for too long: look at the curves, its test loss was lower before the end and has risen since. ${cause === "by heart" ? "The training loss is less than half of it: the network learns the training rows by heart. " : ""}Fewer epochs may help:`),
         element("div", { class: "buttons" }, ...fewer.map(train)));
     } else why.replaceChildren();
   }
@@ -194,11 +198,11 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     const paints = colours();
     surface.clear();
     const last = history.at(-1);
-    const settled = history.filter((one) => one.splits >= Math.min(5, last.splits));
+    const settled = history.filter(({ splits }) => splits >= Math.min(5, last.splits));
     const left = 44;
     const right = width - 12;
-    let least = Math.min(-2.2 * last.rope, ...settled.map((one) => one.low)) * 1.06;
-    let greatest = Math.max(2.2 * last.rope, ...settled.map((one) => one.high)) * 1.06;
+    let least = Math.min(-2.2 * last.rope, ...settled.map(({ low }) => low)) * 1.06;
+    let greatest = Math.max(2.2 * last.rope, ...settled.map(({ high }) => high)) * 1.06;
     // Both sides of 0 have space for their label.
     const side = Math.min(0.4, 75 / (right - left));
     least = Math.min(least, (-greatest * side) / (1 - side));
@@ -211,7 +215,8 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     const y = (splits) => top + ((splits - 1) / Math.max(1, most - 1)) * (bottom - top);
     pen.fillStyle = paints.zone;
     pen.fillRect(x(-last.rope), top - 4, x(last.rope) - x(-last.rope), height - 22 - top);
-    const tint = { better: paints.better, worse: paints.worse, no_practical_difference: paints.ink, undecided: paints.unsure };
+    const { better, worse, ink, unsure } = paints;
+    const tint = { better, worse, likely_better: better, likely_worse: worse, no_practical_difference: ink, undecided: unsure };
     label(pen, "\u2190 worse", x(0) - 14, 10, { colour: paints.faint, align: "right" });
     label(pen, "better \u2192", x(0) + 14, 10, { colour: paints.faint });
     pen.strokeStyle = paints.faint;
@@ -228,19 +233,19 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
       pen.lineTo(tip - sign * 2, at + size);
       pen.fill();
     };
-    for (const one of history) {
-      pen.strokeStyle = tint[one.verdict];
-      pen.globalAlpha = 0.55;
+    for (const { verdict, low, high, difference, splits } of history) {
+      pen.strokeStyle = tint[verdict];
+      pen.globalAlpha = isLikely(verdict) ? 0.3 : 0.55;
       pen.lineWidth = thick;
       pen.beginPath();
-      pen.moveTo(inside(one.low), y(one.splits));
-      pen.lineTo(inside(one.high), y(one.splits));
+      pen.moveTo(inside(low), y(splits));
+      pen.lineTo(inside(high), y(splits));
       pen.stroke();
       pen.globalAlpha = 1;
-      pen.fillStyle = tint[one.verdict];
-      if (one.low < least) arrow(left, y(one.splits), -1, Math.max(3, thick));
-      if (one.high > greatest) arrow(right, y(one.splits), 1, Math.max(3, thick));
-      if (one.difference >= least && one.difference <= greatest) pen.fillRect(inside(one.difference) - 1.5, y(one.splits) - thick, 3, thick * 2);
+      pen.fillStyle = tint[verdict];
+      if (low < least) arrow(left, y(splits), -1, Math.max(3, thick));
+      if (high > greatest) arrow(right, y(splits), 1, Math.max(3, thick));
+      if (difference >= least && difference <= greatest) pen.fillRect(inside(difference) - 1.5, y(splits) - thick, 3, thick * 2);
     }
     for (const tick of ticks(1, most, 4).filter(Number.isInteger)) label(pen, String(tick), left - 8, y(tick), { colour: paints.faint, align: "right" });
     label(pen, "splits", left - 8, top - 14, { colour: paints.faint, align: "right" });
@@ -253,7 +258,7 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
     pen.stroke();
     pen.beginPath();
     pen.arc(inside(last.difference), base, 7, 0, 7);
-    pen.fillStyle = last.verdict === "undecided" ? paints.background : tint[last.verdict];
+    pen.fillStyle = last.verdict === "undecided" || isLikely(last.verdict) ? paints.background : tint[last.verdict];
     pen.fill();
     pen.lineWidth = 3;
     pen.stroke();
@@ -265,7 +270,7 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
   const repaint = oncePerFrame(paint);
   return {
     show(changes) {
-      const restarted = ["current", "pinned"].some((one) => one in changes && changes[one]?.splits !== state[one]?.splits);
+      const restarted = ["current", "pinned"].some((name) => name in changes && changes[name]?.splits !== state[name]?.splits);
       if (changes.table !== state.table) state.seen = new Map();
       Object.assign(state, changes);
       if (restarted) state.history = [];

@@ -12,7 +12,7 @@ export function choiceOf(place, name, words, chosen, onChoose) {
     return element("label", {}, input, element("span", {}, text));
   });
   place.replaceChildren(...buttons);
-  return { set: (value) => { for (const one of buttons) one.firstChild.checked = one.firstChild.value === value; } };
+  return { set: (value) => { for (const { firstChild } of buttons) firstChild.checked = firstChild.value === value; } };
 }
 
 /** Build the recipe's controls. `onChange` is called with the settings that change. */
@@ -45,14 +45,14 @@ export function createControls(place, presets, { onChange }) {
   }
 
   const optimizer = element("div", { class: "choice", role: "radiogroup", id: "set-optimizer", "aria-label": "Optimizer", "aria-describedby": "hint-optimizer" });
-  row("optimizer", "Optimizer", optimizer, "SGD steps straight downhill, AdamW adapts its steps");
+  row("optimizer", "Optimizer", optimizer, "SGD steps straight downhill; AdamW adapts its steps");
   const choice = choiceOf(optimizer, "optimizer", OPTIMIZER_NAMES, TUTORIAL.optimizer, (value) => onChange({ optimizer: value }));
   shown.optimizer = choice.set;
-  slider("lr", "Learning rate", "how far one step goes", LEARNING_RATES, String);
-  slider("epochs", "Epochs", "passes through all training rows", EPOCH_STEPS);
+  slider("lr", "Learning rate", "the size of a step", LEARNING_RATES, String);
+  slider("epochs", "Epochs", "how often it sees all training rows", EPOCH_STEPS);
   const range = (most) => Array.from({ length: most }, (_, i) => i + 1);
-  slider("seeds", "Seeds", "random starts, one network each", range(MOST_SEEDS));
-  slider("splits", "Splits", "random choices of the test rows, 3 seeds each", range(MOST_SPLITS));
+  slider("seeds", "Seeds", "random starts, one network for each", range(MOST_SEEDS));
+  slider("splits", "Splits", "random choices of the test rows, 3 seeds for each", range(MOST_SPLITS));
   place.addEventListener("submit", (event) => event.preventDefault());
 
   for (const { hidden, says } of PRESETS) {

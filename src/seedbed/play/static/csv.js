@@ -116,7 +116,7 @@ export function readCsv(given, target = null, name = "your table") {
   const fail = (error, columns = []) => ({ error, columns });
   if (!given.trim()) return fail("The file is empty.");
   if (given.startsWith("PK")) return fail("This is an Excel file or an archive. Save the table as CSV first; or seedbed play, which reads Excel files, writes it into the page.");
-  if (given.includes("\0")) return fail("This is no text file. Save the table as CSV first.");
+  if (given.includes("\0")) return fail("This isn't a text file. Save the table as CSV first.");
   const text = visible(given.replace(/^\ufeff/, ""));
   const separator = separatorOf(text), lines = linesOf(text, separator);
   if (lines === null) return fail("A quotation mark in the file has no end.");

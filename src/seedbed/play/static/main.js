@@ -238,9 +238,9 @@ function remarkOn(run) {
   if (lost) return `The numbers in ${lost} of ${quantity(networks, "network")} became too large, so they have no score. Lower the learning rate.`;
   const cause = trainingState(run);
   if (cause === "learning") return "The test loss still falls at the last epoch: these networks are still learning.";
-  if (cause === "by heart") return "The test loss was lower before and rises, and the training loss is less than half of it: these networks learn the training rows by heart.";
-  if (cause === "hardly") return "The test loss was lower before and rises: these networks have hardly learnt the training rows.";
-  return cause ? "The test loss was lower before and rises." : "";
+  if (cause === "by heart") return "The test loss was lower before and has risen, and the training loss is less than half of it: these networks learn the training rows by heart.";
+  if (cause === "hardly") return "The test loss was lower before and has risen: these networks have hardly learnt the training rows.";
+  return cause ? "The test loss was lower before and has risen." : "";
 }
 
 function growSplits() {
@@ -281,8 +281,8 @@ function readOut() {
     const own = run.curves[measure][page.highlight * run.epochs.length + place];
     if (sorted.length === 1) by("readout").textContent = `Epoch ${count(run.epochs[place])}: test ${name} ${text(sorted[0])}. One network says nothing about chance: set Seeds higher.`;
     else by("readout").replaceChildren(
-      `Epoch ${count(run.epochs[place])}: half of the ${quantity(sorted.length, "network")} have test ${name} `, element("b", {}, rangeText(text(quantile(sorted, 0.25)), text(quantile(sorted, 0.75)))),
-      `. The highlighted one, seed ${page.highlight}: ${text(own)}.${readPinned(measure, text)}`);
+      `Epoch ${count(run.epochs[place])}: the middle half of the ${quantity(sorted.length, "network")} has test ${name} `, element("b", {}, rangeText(text(quantile(sorted, 0.25)), text(quantile(sorted, 0.75)))),
+      `. The highlighted network, seed ${page.highlight}: ${text(own)}.${readPinned(measure, text)}`);
   }
   if (!sorted.length && run.status !== "running") by("readout").textContent = "";
   headline();
@@ -302,9 +302,9 @@ function readPinned(measure, text) {
 /** Write what the score, the loss and the parts of the curves mean. */
 function explainCurves() {
   const score = page.table.task === "regression" ? "Score: 0 is always predicting the mean, 100 is perfect (100 times R\u00b2)." :
-    `Accuracy: the share of rows that are predicted right; always predicting the commonest class gives ${scoreText(Math.max(...classShares(page.table)), page.table.task)}.`;
+    `Accuracy: the share of rows that are predicted right; always predicting the most common class gives ${scoreText(Math.max(...classShares(page.table)), page.table.task)}.`;
   const loss = "Loss: the error that training lowers; smaller is better.";
-  key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the middle of all networks. Band: their middle half. With a dot: the highlighted one. Bars at the right edge: how many networks end at each value.`;
+  key.textContent = `${page.measure === "loss" ? loss : score} Thick line: the median of the networks. Band: the middle half of them. Line with a dot: the highlighted network. Bars at the right edge: how many networks end at each value.`;
 }
 
 /** Return why a table trains slowly: more than 1,000 rows or 20 inputs are many. */
@@ -333,7 +333,7 @@ function headline() {
   const at = page.at === null ? "" : `, epoch ${count(run.epochs[place])} of ${count(settings.epochs)}`;
   const sorted = valuesAt(run, "testScore", place);
   const isOne = settings.seeds === 1;
-  const same = isOne ? `It learns from ${count(shares.train.length)} rows and is tested on ${count(shares.test.length)}. Would another random start say the same?` : `They differ in their random start alone: each learns from the same ${count(shares.train.length)} rows and is tested on the same ${count(shares.test.length)}. Change anything, and all train again.`;
+  const same = isOne ? `It learns from ${count(shares.train.length)} rows and is tested on ${count(shares.test.length)}. Would another random start say the same?` : `They differ only in their random start: each learns from the same ${count(shares.train.length)} rows and is tested on the same ${count(shares.test.length)}. Change anything, and all train again.`;
   by("lead").textContent = same;
   if (run.status !== "done" || sorted.length < 2) {
     if (isOne && sorted.length) by("headline").textContent = `One network, one number${at}: ${scoreText(sorted[0], table.task)}.`;
@@ -377,7 +377,7 @@ function useTable(table, isToy, name = table.name) {
   showSettings();
   surface.show(null, table);
   by("notice").hidden = !lost || Boolean(pinned);
-  by("notice").textContent = lost ? `${settingsName(lost)} is no longer the reference, as the table is another one. Press \u201cCompare with\u2026\u201d to compare on this table.` : "";
+  by("notice").textContent = lost ? `${settingsName(lost)} is no longer the reference, because the table has changed. Press \u201cCompare with\u2026\u201d to compare on this table.` : "";
   chance.reset();
   trainSoon();
 }

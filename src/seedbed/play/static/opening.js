@@ -59,7 +59,7 @@ export function createOpening(place, { own, onOwn, onToy, onFiles }) {
     mark(name, isToy) {
       toy = isToy ? name : null;
       shape.hidden = !isToy;
-      for (const [one, button] of buttons) button.setAttribute("aria-pressed", String(one === name && (isToy || one === own)));
+      for (const [table, button] of buttons) button.setAttribute("aria-pressed", String(table === name && (isToy || table === own)));
     },
   };
 }
@@ -68,8 +68,8 @@ export function createOpening(place, { own, onOwn, onToy, onFiles }) {
 export function askTarget(form, name, columns, onChoose) {
   const choose = element("select", { id: "target-column" }, ...columns.map((column) => element("option", { value: column, selected: column === columns.at(-1) }, column)));
   form.replaceChildren(
-    element("label", { for: "target-column" }, element("b", {}, name), element("span", {}, " is read. Which column shall be predicted?")),
-    choose, ...(columns.some((column) => Number.isFinite(Number(column))) ? [element("span", {}, "The first line should name the columns; here it holds a number.")] : []), element("button", { type: "submit", class: "main" }, "Train on it"),
+    element("label", { for: "target-column" }, element("b", {}, name), element("span", {}, " has been read. Which column should be predicted?")),
+    choose, ...(columns.some((column) => Number.isFinite(Number(column))) ? [element("span", {}, "The first line should name the columns; in this file it holds a number.")] : []), element("button", { type: "submit", class: "main" }, "Train on it"),
     element("button", { type: "button", onclick: () => { form.hidden = true; } }, "Cancel"));
   form.hidden = false;
   form.onsubmit = (event) => {

@@ -195,7 +195,7 @@ export function createSurface(place, lookAt) {
     const who = state.mode === "mean" ? `the mean of ${count(state.outputs.length)} networks` : `seed ${state.seed}`;
     const wrong = table.task === "regression" ? "" : ` ${count(errors)} of ${count(state.test.size)} test rows are wrong.`;
     figure.setAttribute("aria-label", `Predictions of ${who} over ${across} and ${up}.${wrong}`);
-    note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map has all other columns at their median or commonest level; a row differs there too${table.task === "regression" ? "" : ", so it may lie on the wrong side and be right"}.` : ""}${missingClasses()}${table.rows > MOST_SHOWN ? ` Of ${count(table.rows)} rows, one in ${Math.ceil(table.rows / MOST_SHOWN)} is drawn.` : ""}`;
+    note.textContent = `${wrong.trim()}${table.nInputs > 2 ? ` The map keeps all other columns at their median or most common level. A row has its own values there${table.task === "regression" ? "" : ", so it may lie on the wrong side and be right"}.` : ""}${missingClasses()}${table.rows > MOST_SHOWN ? ` Of ${count(table.rows)} rows, one in ${Math.ceil(table.rows / MOST_SHOWN)} is drawn.` : ""}`;
   }
 
   function paintRows(pen, paints, known, box, ends) {

@@ -6,18 +6,13 @@ const MOST_DF = 9; // more random splits of the same rows are no more evidence t
 const FEWEST_GROUPS = 20; // as in seedbed compare; seedbed judge sees scores alone
 const MARGIN = 0.01; // the difference that matters: one point of accuracy, or 0.01 of R2
 const ALPHA = 0.05;
-const LIKELY = 0.95; // the one-sided probability from which an open rule is called likely
 const POWER = 0.8;
+const LIKELY = 0.95; // one-sided probability from which an open comparison is likely better or likely worse
 const WORDS = {
   better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no difference that matters",
-  no_worse: "no worse", no_better: "no better", cannot_tell: "can't tell",
-  likely_better: "likely better", likely_worse: "likely worse",
+  likely_better: "likely better", likely_worse: "likely worse", no_worse: "no worse", no_better: "no better", cannot_tell: "can't tell",
 };
-const VERDICTS = {
-  better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no_practical_difference",
-  no_worse: "undecided", no_better: "undecided", cannot_tell: "undecided",
-  likely_better: "undecided", likely_worse: "undecided",
-};
+const VERDICTS = { better_by_margin: "better", no_worse: "undecided", no_better: "undecided", cannot_tell: "undecided" }; // others: as their rule
 
 /** P(T <= t) of Student's t with a whole number of degrees of freedom. */
 function studentCdf(t, df) {
@@ -34,7 +29,8 @@ function studentCdf(t, df) {
 /** Which of two networks to use, in the words of `seedbed judge`: from a verdict, both names and numbers of weights. */
 export function useText({ verdict, difference }, names, sizes) {
   const best = difference > 0 ? 0 : 1, [use, other] = [names[best], names[1 - best]];
-  if (verdict === "undecided") return `${use}; not surely the best: ${other} may be as good`;
+  if (verdict === "undecided") return `${use}; ${other} may be just as good`;
+  if (isLikely(verdict)) return `${use}; ${other} is likely worse`;
   if (verdict !== "no_practical_difference") return `${use}: shown to be better than ${other}`;
   return sizes[1 - best] < sizes[best] ? `${use}; ${other} is simpler, and differs too little to matter` : `${use}; ${other} differs too little to matter`;
 }
@@ -50,12 +46,18 @@ export function studentQuantile(probability, df) {
   return (low + high) / 2;
 }
 
-/** The rule that fires, from an interval of the improvement; positive is better. */
-function ruleOf(low, high, margin) {
+/** Whether a verdict is a likely one, which is no claim at 5 %. */
+export function isLikely(verdict) {
+  return verdict === "likely_better" || verdict === "likely_worse";
+}
+
+/** The rule that fires, from an interval of the improvement and the probability that the candidate is better. */
+function ruleOf(low, high, margin, probability) {
   if (low >= margin) return "better_by_margin";
   if (-margin < low && high < margin) return "no_practical_difference";
   if (low > 0) return "better";
   if (high < 0) return "worse";
+  if (Math.max(probability, 1 - probability) >= LIKELY) return probability > 0.5 ? "likely_better" : "likely_worse";
   if (low > -margin) return "no_worse";
   return high < margin ? "no_better" : "cannot_tell";
 }
@@ -65,12 +67,11 @@ function ruleOf(low, high, margin) {
 function splitScores(run) {
   const R = run.epochs.length, found = new Map();
   run.request.networks.forEach(({ split }, network) => {
-    const score = run.curves.testScore[network * R + R - 1], own = found.get(split) ?? [];
-    found.set(split, [...own, score]);
+    found.set(split, [...(found.get(split) ?? []), run.curves.testScore[network * R + R - 1]]);
   });
   for (const [split, scores] of found) {
-    const seeds = scores.length, mean = scores.reduce((sum, one) => sum + one, 0) / seeds;
-    const squares = scores.reduce((sum, one) => sum + (one - mean) ** 2, 0);
+    const seeds = scores.length, mean = scores.reduce((sum, score) => sum + score, 0) / seeds;
+    const squares = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0);
     if (Number.isFinite(mean)) found.set(split, { mean, seeds, noise: seeds > 1 ? squares / (seeds - 1) / seeds : 0 });
     else found.delete(split);
   }
@@ -88,23 +89,23 @@ export function hasFewGroups({ groups }) {
  * @param {object} a the reference
  * @param {object} b the candidate
  * @returns {{verdict, rule, words, difference, low, high, rope, rowsFactor, rows_needed, splits, seeds}} `verdict`:
- *   better, worse, no_practical_difference or undecided, or null without two splits or with few groups; `rule` and `words`: the same as
- *   seedbed has it, which has four more rules for "undecided"; `difference`: of b minus a, with its 95 % interval; `rope`: the
- *   difference that matters; `rows_needed`: [low, high] where the interval decides nothing, else null; `seeds`: the fewest of a split
+ *   better, worse, likely_better, likely_worse, no_practical_difference or undecided, or null without two splits or with few
+ *   groups; `rule` and `words`: the same as seedbed has it; `difference`: of b minus a, with its 95 % interval; `rope`: the
+ *   difference that matters; `rows_needed`: [low, high] where the rule is cannot_tell, else null; `seeds`: the fewest of a split
  */
 export function judge(a, b) {
   const ours = splitScores(a), theirs = splitScores(b), rope = MARGIN;
-  const splits = [...ours.keys()].filter((split) => theirs.has(split)).sort((one, other) => one - other);
+  const splits = [...ours.keys()].filter((split) => theirs.has(split)).sort((first, second) => first - second);
   const seeds = Math.min(...splits.map((split) => Math.min(ours.get(split).seeds, theirs.get(split).seeds)), Infinity);
   const n = splits.length, x = splits.map((split) => theirs.get(split).mean - ours.get(split).mean);
   const empty = { verdict: null, rule: null, words: "", low: NaN, high: NaN, rowsFactor: NaN, rows_needed: null };
   const unknown = { ...empty, difference: NaN, rope, splits: n };
   if (n < 1) return { ...unknown, seeds: 0 };
-  const difference = x.reduce((sum, one) => sum + one, 0) / n;
+  const difference = x.reduce((sum, gain) => sum + gain, 0) / n;
   const spread = Math.max(...x) - Math.min(...x), size = Math.max(...x.map(Math.abs));
   const same = spread <= 1e-12 * size;
   if (n < 2 || hasFewGroups(a.table) || (same && size > 0)) return { ...unknown, difference, seeds };
-  const sd = same ? 0 : Math.sqrt(x.reduce((sum, one) => sum + (one - difference) ** 2, 0) / (n - 1));
+  const sd = same ? 0 : Math.sqrt(x.reduce((sum, gain) => sum + (gain - difference) ** 2, 0) / (n - 1));
   const { rows } = a.table, df = Math.min(n - 1, MOST_DF);
   const share = splits.reduce((sum, split) => sum + testSize(a.table, split), 0) / n / rows;
   // The noise of seeds is independent between splits, so the correction for overlapping training rows isn't applied to it.
@@ -114,12 +115,10 @@ export function judge(a, b) {
   const se = Math.sqrt(ofRows * (1 / n + share / (1 - share)) + noise / n), t = studentQuantile(1 - ALPHA / 2, df);
   const most = a.table.task === "regression" ? Infinity : 1;
   const low = Math.max(-most, difference - t * se), high = Math.min(most, difference + t * se);
-  const strict = ruleOf(low, high, rope), rowsFactor = (((t + studentQuantile(POWER, df)) * se) / rope) ** 2;
-  const isLikely = VERDICTS[strict] === "undecided" && studentCdf(Math.abs(difference) / se, df) >= LIKELY;
-  const rule = isLikely ? (difference > 0 ? "likely_better" : "likely_worse") : strict;
-  const needed = strict === "cannot_tell" ? [Math.ceil((rows * rowsFactor) / 2), Math.ceil(rows * rowsFactor * 2)] : null;
+  const rule = ruleOf(low, high, rope, studentCdf(difference / se, df)), rowsFactor = (((t + studentQuantile(POWER, df)) * se) / rope) ** 2;
+  const needed = rule === "cannot_tell" ? [Math.ceil((rows * rowsFactor) / 2), Math.ceil(rows * rowsFactor * 2)] : null;
   return {
-    verdict: VERDICTS[rule], rule, words: WORDS[rule], difference, low, high, rope, rowsFactor, rows_needed: needed,
+    verdict: VERDICTS[rule] ?? rule, rule, words: WORDS[rule], difference, low, high, rope, rowsFactor, rows_needed: needed,
     splits: n, seeds,
   };
 }

@@ -84,7 +84,7 @@ export function sentence(note) {
 
 /** Return a text in which marks that reorder what follows are visible, such as \\u202e. */
 export function visible(text) {
-  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Return a text cut to a number of characters. */
