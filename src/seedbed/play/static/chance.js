@@ -19,19 +19,19 @@ function scoresOverSplits(run, at) {
 }
 
 /** Draw both distributions and the one run. Returns what shows the runs of the current and the pinned network. */
-export function createChance(place, drawPlace) {
+export function createChance(container, drawContainer) {
   const state = { current: null, pinned: null, task: "binary", at: null, mark: null, tally: { better: 0, worse: 0, equal: 0, all: 0 }, seen: [] };
   const panels = ["seeds", "splits"].map((kind) => {
     const figure = element("figure", { class: "panel spread", role: "img" });
     const caption = element("p", { class: "small" });
-    place.append(element("div", {}, figure, caption));
+    container.append(element("div", {}, figure, caption));
     const panel = { kind, figure, caption };
     panel.surface = canvasIn(figure, () => paint(panel));
     return panel;
   });
   const said = element("p", { class: "said", role: "status" });
   const button = element("button", { type: "button", class: "main", onclick: draw }, "Draw one run");
-  drawPlace.append(button, said);
+  drawContainer.append(button, said);
   say();
 
   /** Return the recorded epoch at which a run is shown: the chosen one, or the run's last where it ends before. */

@@ -31,9 +31,9 @@ function resultText({ name, seed, settings, table, score }) {
 
 /** Return the part of settings that decides what one network becomes, as text. */
 function trainedAs(settings) {
-  const words = new URLSearchParams(toFragment(settings, {}).slice(1));
-  for (const name of ["seeds", "splits"]) words.delete(name);
-  return words.toString();
+  const fields = new URLSearchParams(toFragment(settings, {}).slice(1));
+  for (const name of ["seeds", "splits"]) fields.delete(name);
+  return fields.toString();
 }
 
 /** Read a result file. Returns {result} or {error}, a sentence; null if the text is no result of a class. */
@@ -54,13 +54,13 @@ export function readResult(text, where) {
 /** Return the results that most files share, and a sentence on each result that is left out. `taken`: list of {result, where}. */
 function commonResults(taken) {
   const groups = new Map();
-  for (const one of taken) {
-    const { table, settings } = one.result;
+  for (const file of taken) {
+    const { table, settings } = file.result;
     const key = JSON.stringify([table.name, table.rows, settings]);
-    groups.set(key, [...(groups.get(key) ?? []), one]);
+    groups.set(key, [...(groups.get(key) ?? []), file]);
   }
   const common = [...groups.values()].reduce((most, group) => (group.length > most.length ? group : most), []);
-  const problems = taken.filter((one) => !common.includes(one)).map((one) => difference(one, common[0].result));
+  const problems = taken.filter((file) => !common.includes(file)).map((file) => difference(file, common[0].result));
   const students = new Map();
   for (const { result, where } of common) {
     const before = students.get(plain(result.name));
@@ -74,17 +74,17 @@ function commonResults(taken) {
 function difference({ result, where }, usual) {
   if (usual.table.name !== result.table.name) return `${where} was trained on another table (${shortened(result.table.name)}, not ${shortened(usual.table.name)}).`;
   if (usual.table.rows !== result.table.rows) return `${where} was trained on another number of rows (${result.table.rows}, not ${usual.table.rows}).`;
-  const word = (one) => candidateWord(hiddenOf(new URLSearchParams(one.settings).get("network")));
+  const word = ({ settings }) => candidateWord(hiddenOf(new URLSearchParams(settings).get("network")));
   const differs = word(usual) === word(result) ? "another recipe" : `${word(result)}, not ${word(usual)}`;
   return `${where} was trained with other settings: ${differs}.`;
 }
 
 /** Build the class mode. `trainOne(seed)` trains one network on the first split and resolves to its score. */
-export function createClassroom(place, { trainOne, read, onFiles }) {
-  const state = { taken: [], results: [], own: null, turn: 0 };
+export function createClassroom(container, { trainOne, read, onFiles }) {
+  const state = { taken: [], results: [], latest: null, turn: 0 };
   const name = element("input", { type: "text", id: "student", maxlength: 40, autocomplete: "off", placeholder: "Your name" });
   const said = element("p", { role: "status" });
-  const save = element("button", { type: "button", hidden: true, onclick: () => saveFile(`${state.own.name.replace(/[^\p{L}\p{N}]+/gu, "_")}.json`, resultText(state.own), "application/json") }, "Save my result");
+  const save = element("button", { type: "button", hidden: true, onclick: () => saveFile(`${state.latest.name.replace(/[^\p{L}\p{N}]+/gu, "_")}.json`, resultText(state.latest), "application/json") }, "Save my result");
   const form = element("form", { class: "buttons" }, element("label", { for: "student" }, "Name "), name, element("button", { type: "submit", class: "main" }, "Train my network"), save);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -101,7 +101,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
   const forget = element("button", { type: "button", hidden: true, onclick: () => { Object.assign(state, { taken: [], results: [] }); complain([]); update(); } }, "Forget the results");
   const refused = element("p", { class: "problem", role: "alert", hidden: true });
   const list = element("details", { hidden: true }, element("summary", {}, "All results"), element("table"));
-  place.append(
+  container.append(
     element("p", {}, "Same table, same network, same split for everybody. Your name decides the random start. Save your result and give the file to your teacher."),
     form, said,
     element("p", {}, "Teacher: drop all the files on this page, or choose them. They become one picture."),
@@ -120,7 +120,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     if (!given) return;
     const seed = seedOfName(text);
     const turn = ++state.turn;
-    state.own = null;
+    state.latest = null;
     save.hidden = true;
     said.textContent = "Training\u2026";
     const score = await trainOne(seed);
@@ -129,17 +129,17 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
       said.textContent = "The training didn't end with a score: lower the learning rate.";
       return;
     }
-    state.own = { name: text, seed, score, settings: given.settings, table: given.table };
+    state.latest = { name: text, seed, score, settings: given.settings, table: given.table };
     showOwn();
   }
 
   /** Show the result of the student whose name is in the field; only this one can be saved. */
   function showOwn() {
-    const { own } = state;
-    const isOwn = own !== null && plain(own.name) === plain(name.value);
-    save.hidden = !isOwn;
-    if (!isOwn) said.textContent = "";
-    else said.replaceChildren(element("b", {}, `${own.name}: ${scoreText(own.score, own.table.task)}`), ` test ${scoreName(own.table.task)} with seed ${own.seed}, ${settingsName(own.settings)}.`);
+    const { latest } = state;
+    const isNamed = latest !== null && plain(latest.name) === plain(name.value);
+    save.hidden = !isNamed;
+    if (!isNamed) said.textContent = "";
+    else said.replaceChildren(element("b", {}, `${latest.name}: ${scoreText(latest.score, latest.table.task)}`), ` test ${scoreName(latest.table.task)} with seed ${latest.seed}, ${settingsName(latest.settings)}.`);
   }
 
   /** Say beside the picture which files are not in it, and why. */
@@ -198,14 +198,14 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
     figure.setAttribute("aria-label", finding.textContent);
     list.lastChild.replaceChildren(
       element("thead", {}, element("tr", {}, ...["name", "seed", `test ${scoreName(task)}`].map((text) => element("th", { scope: "col" }, text)))),
-      element("tbody", {}, ...sorted.map((one) => element("tr", {}, element("th", { scope: "row" }, one.name), element("td", {}, String(one.seed)), element("td", {}, scoreText(one.score, task))))));
+      element("tbody", {}, ...sorted.map(({ name, seed, score }) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, String(seed)), element("td", {}, scoreText(score, task))))));
     repaint();
   }
 
   return {
     /** Add the files of students, {result} or {error} each, and `problems` with other files; say what isn't in the picture. */
     add(files, problems) {
-      const added = files.filter((one) => one.result);
+      const added = files.filter(({ result }) => result);
       const isAgain = (old) => added.some(({ where, result }) => where === old.where && plain(result.name) === plain(old.result.name));
       const again = state.taken.filter(isAgain);
       state.taken = state.taken.filter((old) => !isAgain(old));
@@ -215,7 +215,7 @@ export function createClassroom(place, { trainOne, read, onFiles }) {
       state.results = found.results;
       if (added.length > fits) problems = [...problems, `There are ${MOST_RESULTS} results already: forget them first.`];
       if (again.length) problems = [...problems, `Opened before, so ${again.length === 1 ? "it counts" : "each counts"} once: ${shortened(again.map(({ where }) => where).join(", "), 120)}.`];
-      complain([...found.problems, ...files.filter((one) => one.error).map((one) => one.error), ...problems]);
+      complain([...found.problems, ...files.filter(({ error }) => error).map(({ error }) => error), ...problems]);
       update();
       (refused.hidden ? figure : refused).scrollIntoView({ block: "nearest" });
     },

@@ -65,7 +65,7 @@ export function trainingState(run) {
 }
 
 /** Build the comparison. The callbacks pin or unpin, and change settings. */
-export function createCompare(place, { onPin, onChange, onPinAndTry }) {
+export function createCompare(container, { onPin, onChange, onPinAndTry }) {
   const state = { current: null, pinned: null, task: "binary", table: null, history: [], seen: new Map() };
   const finding = document.getElementById("compare-finding");
   const empty = element("div", { class: "unpinned" });
@@ -77,7 +77,7 @@ export function createCompare(place, { onPin, onChange, onPinAndTry }) {
   const key = element("p", { class: "small" }, "");
   const why = element("div", { class: "why" });
   const full = element("div", {}, names, verdict, numbers, caution, figure, key, why);
-  place.append(empty, full);
+  container.append(empty, full);
   const surface = canvasIn(figure, paint);
 
   const isDone = () => state.current?.splits?.status === "done" && state.pinned?.splits?.status === "done";

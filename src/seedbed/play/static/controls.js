@@ -5,23 +5,23 @@ import { EPOCH_STEPS, LEARNING_RATES, MOST_SEEDS, MOST_SPLITS, OPTIMIZER_NAMES, 
 import { count, element } from "./words.js";
 
 /** Return a row of buttons of which one is pressed. The arrow keys move between them. */
-export function choiceOf(place, name, words, chosen, onChoose) {
-  const buttons = Object.entries(words).map(([value, text]) => {
+export function choiceOf(container, name, labels, chosen, onChoose) {
+  const buttons = Object.entries(labels).map(([value, text]) => {
     const input = element("input", { type: "radio", name, value, checked: value === chosen });
     input.addEventListener("change", () => onChoose(value));
     return element("label", {}, input, element("span", {}, text));
   });
-  place.replaceChildren(...buttons);
+  container.replaceChildren(...buttons);
   return { set: (value) => { for (const { firstChild } of buttons) firstChild.checked = firstChild.value === value; } };
 }
 
 /** Build the recipe's controls. `onChange` is called with the settings that change. */
-export function createControls(place, presets, { onChange }) {
+export function createControls(container, presets, { onChange }) {
   const shown = {};
 
   function row(name, says, control, hint) {
     const output = element("output", { for: `set-${name}` });
-    place.append(element("div", { class: `row ${name}` },
+    container.append(element("div", { class: `row ${name}` },
       element("label", { for: `set-${name}` }, says), output, control,
       element("span", { class: "hint", id: `hint-${name}` }, hint)));
     return output;
@@ -53,7 +53,7 @@ export function createControls(place, presets, { onChange }) {
   const range = (most) => Array.from({ length: most }, (_, i) => i + 1);
   slider("seeds", "Seeds", "random starts, one network for each", range(MOST_SEEDS));
   slider("splits", "Splits", "random choices of the test rows, 3 seeds for each", range(MOST_SPLITS));
-  place.addEventListener("submit", (event) => event.preventDefault());
+  container.addEventListener("submit", (event) => event.preventDefault());
 
   for (const { hidden, says } of PRESETS) {
     const word = candidateWord(hidden);

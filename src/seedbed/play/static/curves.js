@@ -22,7 +22,7 @@ export function valuesAt(run, curve, at) {
 
 /** Return the place of the last recorded epoch of a run that isn't after an epoch; the first if all are. */
 export function placeUpTo(run, epoch) {
-  return Math.max(0, run.epochs.findLastIndex((one) => one <= epoch));
+  return Math.max(0, run.epochs.findLastIndex((recorded) => recorded <= epoch));
 }
 
 /** Return the width of bins of scores on an axis of so many pixels per 1, at least `least` pixels. An accuracy is a multiple
@@ -70,12 +70,12 @@ function computeBand(run, curve) {
 }
 
 /** Draw the curves into a place of the page, and return what shows a run, and moves the cursor. */
-export function createCurves(place, { onPick }) {
+export function createCurves(container, { onPick }) {
   const state = { run: null, pinned: null, task: "binary", measure: "score", at: null, highlight: 0 };
   const domain = { low: 0.5, high: 1 };
   const panels = ["train", "test"].map((part) => {
     const figure = element("figure", { class: `panel ${part}`, role: "img" });
-    place.append(figure);
+    container.append(figure);
     const panel = { part, figure, drawn: [], waiting: false };
     panel.axes = canvasIn(figure, () => paintAxes(panel));
     panel.lines = canvasIn(figure, () => startLines(panel));
@@ -97,7 +97,7 @@ export function createCurves(place, { onPick }) {
     const share = (event.clientX - box.left - LEFT) / (right(panel) - LEFT);
     const epoch = Math.min(1, Math.max(0, share)) * state.run.epochs.at(-1);
     let best = 0;
-    state.run.epochs.forEach((one, i) => { if (Math.abs(one - epoch) < Math.abs(state.run.epochs[best] - epoch)) best = i; });
+    state.run.epochs.forEach((recorded, i) => { if (Math.abs(recorded - epoch) < Math.abs(state.run.epochs[best] - epoch)) best = i; });
     onPick(best);
   }
 
@@ -211,7 +211,7 @@ export function createCurves(place, { onPick }) {
     const band = bandOf(run, curveOf(panel));
     const places = band.middle.map((_, i) => i).filter((i) => Number.isFinite(band.middle[i]));
     if (places.length < 2) return;
-    const place = (i) => x(panel, run.epochs[i]);
+    const left = (i) => x(panel, run.epochs[i]);
     pen.save();
     // The pinned network may have more epochs than the axis: its curve is cut off there.
     pen.beginPath();
@@ -220,15 +220,15 @@ export function createCurves(place, { onPick }) {
     pen.fillStyle = colour;
     pen.globalAlpha = 0.22;
     pen.beginPath();
-    places.forEach((i) => pen.lineTo(place(i), y(panel, band.high[i])));
-    places.toReversed().forEach((i) => pen.lineTo(place(i), y(panel, band.low[i])));
+    places.forEach((i) => pen.lineTo(left(i), y(panel, band.high[i])));
+    places.toReversed().forEach((i) => pen.lineTo(left(i), y(panel, band.low[i])));
     pen.fill();
     pen.globalAlpha = 1;
     pen.strokeStyle = colour;
     pen.lineWidth = 2.5;
     pen.setLineDash(dashed ? [6, 4] : []);
     pen.beginPath();
-    places.forEach((i) => pen.lineTo(place(i), y(panel, band.middle[i])));
+    places.forEach((i) => pen.lineTo(left(i), y(panel, band.middle[i])));
     pen.stroke();
     pen.restore();
   }
@@ -251,24 +251,24 @@ export function createCurves(place, { onPick }) {
     pen.beginPath();
     for (let i = 0; i < epochs.length && Number.isFinite(values[row + i]); i++) pen.lineTo(x(panel, epochs[i]), y(panel, values[row + i]));
     pen.stroke();
-    const place = at();
-    if (Number.isFinite(values[row + place])) {
+    const index = at();
+    if (Number.isFinite(values[row + index])) {
       pen.fillStyle = paint.ink;
       pen.beginPath();
-      pen.arc(x(panel, epochs[place]), y(panel, values[row + place]), 4, 0, 7);
+      pen.arc(x(panel, epochs[index]), y(panel, values[row + index]), 4, 0, 7);
       pen.fill();
     }
-    if (state.at !== null && place < epochs.length - 1) {
+    if (state.at !== null && index < epochs.length - 1) {
       pen.strokeStyle = paint.faint;
       pen.lineWidth = 1;
       pen.beginPath();
-      pen.moveTo(Math.round(x(panel, epochs[place])) + 0.5, TOP);
-      pen.lineTo(Math.round(x(panel, epochs[place])) + 0.5, height - BOTTOM);
+      pen.moveTo(Math.round(x(panel, epochs[index])) + 0.5, TOP);
+      pen.lineTo(Math.round(x(panel, epochs[index])) + 0.5, height - BOTTOM);
       pen.stroke();
     }
     pen.restore();
-    if (panel.part === "test") paintStrip(panel, paint, valuesAt(state.run, curveOf(panel), place));
-    panel.figure.setAttribute("aria-label", describe(panel, place));
+    if (panel.part === "test") paintStrip(panel, paint, valuesAt(state.run, curveOf(panel), index));
+    panel.figure.setAttribute("aria-label", describe(panel, index));
   }
 
   /** Draw how often each value occurs, at the right end of the test curves. */
@@ -288,13 +288,13 @@ export function createCurves(place, { onPick }) {
     pen.globalAlpha = 1;
   }
 
-  function describe(panel, place) {
-    const sorted = valuesAt(state.run, curveOf(panel), place);
+  function describe(panel, index) {
+    const sorted = valuesAt(state.run, curveOf(panel), index);
     const text = state.measure === "score" ? (value) => scoreText(value, state.task) : lossText;
     const name = state.measure === "score" ? scoreName(state.task) : "loss";
     const part = panel.part === "train" ? "training rows" : "test rows";
     if (!sorted.length) return `Curves on ${part}: nothing is trained yet.`;
-    return `Curves of ${quantity(sorted.length, "network")} on ${part}. At epoch ${state.run.epochs[place]} the middle half has ${name} ` +
+    return `Curves of ${quantity(sorted.length, "network")} on ${part}. At epoch ${state.run.epochs[index]} the middle half has ${name} ` +
       `${text(quantile(sorted, 0.25))} to ${text(quantile(sorted, 0.75))}, all of them ${text(sorted[0])} to ${text(sorted.at(-1))}.`;
   }
 

@@ -83,7 +83,7 @@ async function trainSplits(slots, onGrow, isOld) {
   const request = requestFor(slots.settings, networks);
   slots.splits = page.known.get(keyOf(request)) ?? null;
   if (slots.splits) return slots.splits;
-  const size = BATCH * networks.filter((one) => one.split === 0).length;
+  const size = BATCH * networks.filter(({ split }) => split === 0).length;
   for (let first = 0; first < networks.length; first += size) {
     const part = await train({ ...request, networks: networks.slice(first, first + size) });
     if (isOld() || part.status !== "done") return part;
@@ -203,8 +203,8 @@ function showSettings() {
 }
 
 function linkFragment() {
-  const words = page.isToy ? { table: page.table.name, ...opening.shape() } : {};
-  return toFragment(page.settings, words, page.pinned);
+  const shape = page.isToy ? { table: page.table.name, ...opening.shape() } : {};
+  return toFragment(page.settings, shape, page.pinned);
 }
 
 function showRuns() {
@@ -270,19 +270,19 @@ function readOut() {
   const run = page.current.seeds;
   if (!run) return;
   const { task } = run.table;
-  const place = Math.min(page.at ?? Infinity, run.epochs.length - 1);
+  const index = Math.min(page.at ?? Infinity, run.epochs.length - 1);
   const measure = page.measure === "loss" ? "testLoss" : "testScore";
-  const sorted = valuesAt(run, measure, place);
+  const sorted = valuesAt(run, measure, index);
   const text = page.measure === "loss" ? lossText : (value) => scoreText(value, task);
   const name = page.measure === "loss" ? "loss" : scoreName(task);
-  scrub.output.textContent = count(run.epochs[place]);
-  scrub.slider.setAttribute("aria-valuetext", `epoch ${run.epochs[place]}`);
+  scrub.output.textContent = count(run.epochs[index]);
+  scrub.slider.setAttribute("aria-valuetext", `epoch ${run.epochs[index]}`);
   if (sorted.length) {
-    const own = run.curves[measure][page.highlight * run.epochs.length + place];
-    if (sorted.length === 1) by("readout").textContent = `Epoch ${count(run.epochs[place])}: test ${name} ${text(sorted[0])}. One network says nothing about chance: set Seeds higher.`;
+    const highlighted = run.curves[measure][page.highlight * run.epochs.length + index];
+    if (sorted.length === 1) by("readout").textContent = `Epoch ${count(run.epochs[index])}: test ${name} ${text(sorted[0])}. One network says nothing about chance: set Seeds higher.`;
     else by("readout").replaceChildren(
-      `Epoch ${count(run.epochs[place])}: the middle half of the ${quantity(sorted.length, "network")} has test ${name} `, element("b", {}, rangeText(text(quantile(sorted, 0.25)), text(quantile(sorted, 0.75)))),
-      `. The highlighted network, seed ${page.highlight}: ${text(own)}.${readPinned(measure, text)}`);
+      `Epoch ${count(run.epochs[index])}: the middle half of the ${quantity(sorted.length, "network")} has test ${name} `, element("b", {}, rangeText(text(quantile(sorted, 0.25)), text(quantile(sorted, 0.75)))),
+      `. The highlighted network, seed ${page.highlight}: ${text(highlighted)}.${readPinned(measure, text)}`);
   }
   if (!sorted.length && run.status !== "running") by("readout").textContent = "";
   headline();
@@ -293,10 +293,10 @@ function readPinned(measure, text) {
   const run = page.rival?.seeds;
   if (run?.status !== "done") return "";
   const end = page.current.seeds.epochs[Math.min(page.at ?? Infinity, page.current.seeds.epochs.length - 1)];
-  const place = placeUpTo(run, end);
-  const sorted = valuesAt(run, measure, place);
+  const index = placeUpTo(run, end);
+  const sorted = valuesAt(run, measure, index);
   const name = namesBeside(page.current.settings, page.rival.settings)[1];
-  return sorted.length < 2 ? "" : ` Reference (dashed), ${name}, epoch ${count(run.epochs[place])}: ${rangeText(text(quantile(sorted, 0.25)), text(quantile(sorted, 0.75)))}.`;
+  return sorted.length < 2 ? "" : ` Reference (dashed), ${name}, epoch ${count(run.epochs[index])}: ${rangeText(text(quantile(sorted, 0.25)), text(quantile(sorted, 0.75)))}.`;
 }
 
 /** Write what the score, the loss and the parts of the curves mean. */
@@ -329,9 +329,9 @@ function headline() {
     by("lead").textContent = `Gain over ${gainText(verdict, namesBeside(settings, page.rival.settings)[1])}, on ${quantity(verdict.splits, "split")} of the same rows.${epoch} ${compare.caution()}`.trim();
     return;
   }
-  const place = Math.min(page.at ?? Infinity, run.epochs.length - 1);
-  const at = page.at === null ? "" : `, epoch ${count(run.epochs[place])} of ${count(settings.epochs)}`;
-  const sorted = valuesAt(run, "testScore", place);
+  const index = Math.min(page.at ?? Infinity, run.epochs.length - 1);
+  const at = page.at === null ? "" : `, epoch ${count(run.epochs[index])} of ${count(settings.epochs)}`;
+  const sorted = valuesAt(run, "testScore", index);
   const isOne = settings.seeds === 1;
   const same = isOne ? `It learns from ${count(shares.train.length)} rows and is tested on ${count(shares.test.length)}. Would another random start say the same?` : `They differ only in their random start: each learns from the same ${count(shares.train.length)} rows and is tested on the same ${count(shares.test.length)}. Change anything, and all train again.`;
   by("lead").textContent = same;
@@ -424,10 +424,10 @@ async function takeFiles(files, isForClass = false) {
 
 /** Use the settings of a fragment, and its toy table if it names one. Returns whether it does. */
 function openSettings(fragment) {
-  const words = new URLSearchParams(fragment.slice(1));
-  const number = (name) => (words.has(name) ? Number(words.get(name)) : NaN);
-  const toy = TOY_NAMES.find((one) => one === words.get("table"));
-  page.settings = Object.freeze(fromFragment(fragment, toy || (page.table ? page.isToy : own === null) ? TOY : TUTORIAL));
+  const fields = new URLSearchParams(fragment.slice(1));
+  const number = (name) => (fields.has(name) ? Number(fields.get(name)) : NaN);
+  const toy = TOY_NAMES.find((name) => name === fields.get("table"));
+  page.settings = Object.freeze(fromFragment(fragment, toy || (page.table ? page.isToy : ownName === null) ? TOY : TUTORIAL));
   opening.reshape({ rows: number("rows"), noise: number("noise") });
   if (toy) useTable(exampleTable(toy, opening.shape()), true);
   else if (page.table) change({});
@@ -457,8 +457,8 @@ async function takeCsv(file) {
 
 /** Use the table that Python has written into the page. */
 async function useOwn() {
-  const found = await readTable({ document: by("play-table").textContent }, own);
-  if (found?.table) useTable(found.table, false, own);
+  const found = await readTable({ document: by("play-table").textContent }, ownName);
+  if (found?.table) useTable(found.table, false, ownName);
   else if (found) complain(found.error);
 }
 
@@ -472,10 +472,10 @@ function pin() {
 }
 
 const named = by("play-table").dataset.name;
-const own = named === undefined ? null : shortened(named, 30);
+const ownName = named === undefined ? null : shortened(named, 30);
 by("tables").inert = by("bench").inert = true; // until there is a table
 const opening = createOpening(by("tables"), {
-  own,
+  ownName,
   onOwn: useOwn,
   onToy: (name) => {
     if (!page.isToy) page.settings = withRecipe(page.settings, TOY);
@@ -563,7 +563,7 @@ async function start() {
   }
   const fragment = location.hash.includes("=") ? location.hash : "#";
   if (!openSettings(fragment)) {
-    if (own !== null) await useOwn();
+    if (ownName !== null) await useOwn();
     else useTable(exampleTable("moons", opening.shape()), true);
     if (page.table) repin(fragment);
   }

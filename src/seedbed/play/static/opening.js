@@ -8,16 +8,16 @@ const TOYS = { moons: ["two half moons", 0.25], circles: ["a ring in a ring", 0.
 /** Names of the toy tables. */
 export const TOY_NAMES = Object.keys(TOYS);
 
-/** Build the row of tables. `own` is the name of the table in the file, or null. Files go to `onFiles`. */
-export function createOpening(place, { own, onOwn, onToy, onFiles }) {
+/** Build the row of tables. `ownName` is the name of the table in the file, or null. Files go to `onFiles`. */
+export function createOpening(container, { ownName, onOwn, onToy, onFiles }) {
   const buttons = new Map();
   const add = (name, title, onclick) => {
     const button = element("button", { type: "button", title, "aria-pressed": "false", onclick }, name);
     buttons.set(name, button);
-    place.append(button);
+    container.append(button);
   };
-  place.append(element("span", { class: "small", "aria-hidden": "true" }, "Table"));
-  if (own !== null) add(own, "The table in this file", onOwn);
+  container.append(element("span", { class: "small", "aria-hidden": "true" }, "Table"));
+  if (ownName !== null) add(ownName, "The table in this file", onOwn);
   for (const [name, [says, usual]] of Object.entries(TOYS)) {
     add(name, `A toy: ${says}`, () => {
       reshape({ noise: usual });
@@ -29,12 +29,12 @@ export function createOpening(place, { own, onOwn, onToy, onFiles }) {
     onFiles([...input.files]);
     input.value = "";
   });
-  place.append(element("label", { class: own === null ? "button zone" : "button", for: "file", title: "Nothing leaves this browser" }, input, own === null ? "Drop your CSV file here, or choose it\u2026" : "Your CSV\u2026"));
+  container.append(element("label", { class: ownName === null ? "button zone" : "button", for: "file", title: "Nothing leaves this browser" }, input, ownName === null ? "Drop your CSV file here, or choose it\u2026" : "Your CSV\u2026"));
   const rows = element("input", { type: "range", id: "toy-rows", min: 50, max: 2000, step: 50, value: 300 });
   const noise = element("input", { type: "range", id: "toy-noise", min: 0, max: 0.5, step: 0.05, value: 0.25 });
   const shape = element("span", { class: "shape", hidden: true },
     element("label", {}, "Rows ", rows, element("output", {}, "300")), element("label", {}, "Noise ", noise, element("output", {}, "0.25")));
-  place.append(shape);
+  container.append(shape);
   let toy = null;
   for (const input of [rows, noise]) {
     input.addEventListener("input", () => {
@@ -59,7 +59,7 @@ export function createOpening(place, { own, onOwn, onToy, onFiles }) {
     mark(name, isToy) {
       toy = isToy ? name : null;
       shape.hidden = !isToy;
-      for (const [table, button] of buttons) button.setAttribute("aria-pressed", String(table === name && (isToy || table === own)));
+      for (const [table, button] of buttons) button.setAttribute("aria-pressed", String(table === name && (isToy || table === ownName)));
     },
   };
 }

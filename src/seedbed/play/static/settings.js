@@ -39,15 +39,14 @@ export function settingsName(settings) {
   return parts.join(", ");
 }
 
-/** Return the names of two networks side by side: what their recipes share is left out. */
-export function namesBeside(one, other) {
-  const parts = [[candidateWord(one.hidden)], [candidateWord(other.hidden)]];
-  for (const [name, says] of [["optimizer", (value) => OPTIMIZER_NAMES[value]], ["lr", (value) => `rate ${value}`], ["epochs", (value) => `${count(value)} epochs`]]) {
-    if (one[name] === other[name]) continue;
-    parts[0].push(says(one[name]));
-    parts[1].push(says(other[name]));
-  }
-  return parts.map((words) => words.join(", "));
+/** Return the names of two networks side by side, with what differs in their recipes: "relu:5 (AdamW)", "linear:5 (SGD)". */
+export function namesBeside(first, second) {
+  const texts = { optimizer: (value) => OPTIMIZER_NAMES[value], lr: (value) => `rate ${value}`, epochs: (value) => `${count(value)} epochs` };
+  const differing = Object.keys(texts).filter((name) => first[name] !== second[name]);
+  return [first, second].map((settings) => {
+    const recipe = differing.map((name) => texts[name](settings[name])).join(", ");
+    return candidateWord(settings.hidden) + (recipe && ` (${recipe})`);
+  });
 }
 
 /** Return settings with the network and the recipe of others. */
@@ -65,10 +64,10 @@ const MUCH_WORK = 2e10; // rows times weights times epochs of all networks: some
 
 /** Return settings with which a large table trains in seconds: fewer seeds and splits first, then fewer epochs. */
 export function lightened(settings, rows, weights) {
-  const work = (one) => rows * weights * one.epochs * (one.seeds + one.splits * Math.min(SEEDS_PER_SPLIT, one.seeds));
+  const work = ({ epochs, seeds, splits }) => rows * weights * epochs * (seeds + splits * Math.min(SEEDS_PER_SPLIT, seeds));
   if (work(settings) <= MUCH_WORK) return settings;
   const few = { ...settings, seeds: Math.min(20, settings.seeds), splits: Math.min(10, settings.splits) };
-  const epochs = EPOCH_STEPS.toReversed().find((one) => one <= settings.epochs && work({ ...few, epochs: one }) <= MUCH_WORK);
+  const epochs = EPOCH_STEPS.toReversed().find((step) => step <= settings.epochs && work({ ...few, epochs: step }) <= MUCH_WORK);
   return { ...few, epochs: epochs ?? Math.min(EPOCH_STEPS[0], settings.epochs) };
 }
 
@@ -86,9 +85,9 @@ export function splitNetworks(settings) {
 /** Return settings as the fragment of an address, with the table and the recipe of the pinned network, if any. */
 export function toFragment(settings, table, pinned = null) {
   const { hidden, optimizer, lr, epochs, seeds, splits } = settings;
-  const words = { network: candidateWord(hidden), optimizer, lr, epochs, seeds, splits, ...table };
-  if (pinned) words.pinned = [candidateWord(pinned.hidden), pinned.optimizer, pinned.lr, pinned.epochs].join(" ");
-  return `#${new URLSearchParams(Object.entries(words).map(([name, value]) => [name, String(value)]))}`;
+  const fields = { network: candidateWord(hidden), optimizer, lr, epochs, seeds, splits, ...table };
+  if (pinned) fields.pinned = [candidateWord(pinned.hidden), pinned.optimizer, pinned.lr, pinned.epochs].join(" ");
+  return `#${new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)]))}`;
 }
 
 const within = (text, low, high, usual) => {
@@ -98,14 +97,14 @@ const within = (text, low, high, usual) => {
 
 /** Return the settings of a fragment. What is missing or unreadable is as usual. */
 export function fromFragment(fragment, usual = TUTORIAL) {
-  const words = new URLSearchParams(fragment.replace(/^#/, ""));
+  const fields = new URLSearchParams(fragment.replace(/^#/, ""));
   return {
-    hidden: hiddenOf(words.get("network")) ?? usual.hidden,
-    optimizer: Object.hasOwn(OPTIMIZER_NAMES, words.get("optimizer")) ? words.get("optimizer") : usual.optimizer,
-    lr: within(words.get("lr"), 1e-6, 10, usual.lr),
-    epochs: Math.round(within(words.get("epochs"), 1, 5000, usual.epochs)),
-    seeds: Math.round(within(words.get("seeds"), 1, MOST_SEEDS, usual.seeds)),
-    splits: Math.round(within(words.get("splits"), 1, MOST_SPLITS, usual.splits)),
+    hidden: hiddenOf(fields.get("network")) ?? usual.hidden,
+    optimizer: Object.hasOwn(OPTIMIZER_NAMES, fields.get("optimizer")) ? fields.get("optimizer") : usual.optimizer,
+    lr: within(fields.get("lr"), 1e-6, 10, usual.lr),
+    epochs: Math.round(within(fields.get("epochs"), 1, 5000, usual.epochs)),
+    seeds: Math.round(within(fields.get("seeds"), 1, MOST_SEEDS, usual.seeds)),
+    splits: Math.round(within(fields.get("splits"), 1, MOST_SPLITS, usual.splits)),
   };
 }
 

@@ -32,7 +32,7 @@ function levelLine(values, size, level) {
 
 /** Build the map. Returns what shows a run on a table; nothing is computed while the map is off the screen. `lookAt` resolves
  * to the survey of a table, see survey.js. */
-export function createSurface(place, lookAt) {
+export function createSurface(container, lookAt) {
   const state = { run: null, table: null, survey: null, columns: null, seen: false, stale: true, outputs: null, test: new Set(), ends: null, mode: "mean", seed: 0, plays: false, turn: 0, at: null };
   const figure = element("figure", { class: "panel plane", role: "img", "aria-label": "Map of predictions" });
   const side = element("div", { class: "map-side" });
@@ -59,7 +59,7 @@ export function createSurface(place, lookAt) {
   side.append(
     ...selects.map(({ axis, choose }) => element("label", { for: `axis-${axis}` }, element("span", {}, axis === "across" ? "Across" : "Up"), choose)),
     mode, element("label", { class: "slider" }, element("span", {}, "Seed"), slider, seedName), element("label", { class: "slider" }, element("span", {}, "Epoch"), epoch, epochName), legend, note);
-  place.append(figure, side);
+  container.append(figure, side);
   const surface = canvasIn(figure, paint);
   const modes = choiceOf(mode, "map-mode", { mean: "mean of the seeds", each: "one after the other" }, "mean", (value) => {
     state.mode = value;
@@ -70,7 +70,7 @@ export function createSurface(place, lookAt) {
     state.seen = entry.isIntersecting;
     if (state.seen && state.stale) renew();
     if (state.seen && state.mode === "each") play();
-  }, { rootMargin: "200px" }).observe(place);
+  }, { rootMargin: "200px" }).observe(container);
 
   function showSeed(seed) {
     Object.assign(state, { seed, mode: "each", plays: false });
@@ -202,12 +202,12 @@ export function createSurface(place, lookAt) {
     const { table } = state;
     const spread = targetEnds();
     const step = Math.ceil(table.rows / MOST_SHOWN);
-    const place = (row, axis) => Math.min(0.99, Math.max(0.01, (table.x[row * table.nInputs + state.columns[axis]] - ends[axis][0]) / (ends[axis][1] - ends[axis][0])));
+    const position = (row, axis) => Math.min(0.99, Math.max(0.01, (table.x[row * table.nInputs + state.columns[axis]] - ends[axis][0]) / (ends[axis][1] - ends[axis][0])));
     for (const isTest of [false, true]) {
       for (let row = 0; row < table.rows; row += step) {
         if (state.test.has(row) !== isTest) continue;
-        const x = box.left + place(row, 0) * box.width;
-        const y = box.top + (1 - place(row, 1)) * box.height;
+        const x = box.left + position(row, 0) * box.width;
+        const y = box.top + (1 - position(row, 1)) * box.height;
         if (!Number.isFinite(x + y)) continue;
         const wrong = known && table.task !== "regression" && predicted(known, row) !== table.y[row];
         pen.beginPath();
@@ -304,8 +304,8 @@ export function createSurface(place, lookAt) {
     show(run, table) {
       if (table !== state.table) {
         figure.hidden = side.hidden = table.inputs.filter(({ kind }) => kind === "number").length < 2;
-        place.querySelector(".none")?.remove();
-        if (side.hidden) place.append(element("p", { class: "none" }, "The map needs two columns of numbers; this table has fewer."));
+        container.querySelector(".none")?.remove();
+        if (side.hidden) container.append(element("p", { class: "none" }, "The map needs two columns of numbers; this table has fewer."));
         Object.assign(state, { survey: null, columns: null, outputs: null, ends: null, test: new Set(), seed: 0 });
         legendOf(table);
         document.getElementById("surface-finding").textContent = table.task === "regression" ? "What the networks predict, and where" : "Where the networks draw the line";
