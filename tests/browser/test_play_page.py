@@ -240,6 +240,16 @@ def test_a_dropped_table_is_read_and_trained(play: Play):
     assert "fewer" in text(page, "#map")
 
 
+def test_scores_far_below_0_are_in_the_pictures(play: Play):
+    page = play(link="network=linear:5&optimizer=adamw&lr=0.03&epochs=200&seeds=5&splits=2")
+    rows = (f"{i % 7},{9e4 if i == 1 else i % 5},{i % 7 + i % 5 / 9 + i / 99}\n" for i in range(60))  # row 1 is tested
+    drop(page, far__csv="a,b,sum\n" + "".join(rows))
+    after(page, lambda: page.get_by_role("button", name="Train on it").click())
+    assert re.search(r"score \u2212[\d,]{4,} to \u2212[\d,]{4,} on new rows", text(page, "h1"))
+    assert inked(page, "#curves .test")
+    assert "Beyond" not in text(page, "#spread")
+
+
 def csv(rows: int, columns: int = 2) -> str:
     names = ",".join(f"c{i}" for i in range(columns))
     return f"{names},kind\n" + "".join(

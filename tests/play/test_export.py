@@ -100,16 +100,6 @@ def test_the_pytorch_code_tests_the_same_rows_where_groups_stay_together(lab, gr
     assert f"test accuracy {float(score):.3f}" in capsys.readouterr().out
 
 
-def test_seedbed_judge_reads_the_scores(exported, request_of, here):
-    networks = [{"split": split, "seed": seed} for split in range(5) for seed in range(2)]
-    texts = exported("binary", request_of(networks=networks), request_of("tanh:4", networks=networks))
-    (here / "scores.csv").write_text(texts["scores"])
-    found = sb.judge("scores.csv").to_dict()
-    assert found["plan"]["reason"] == "5 random splits (column 'split'), 20 % of the rows tested in each."
-    assert found["metric"]["name"] == "accuracy"
-    assert [one["name"] for one in found["candidates"]] == ["relu:5", "tanh:4"]
-
-
 def test_equal_candidates_have_names_of_their_own(exported, request_of):
     texts = exported("binary", request_of(), request_of())
     assert {line.split(",")[0] for line in texts["scores"].splitlines()[1:]} == {"relu:5", "relu:5 (2)"}

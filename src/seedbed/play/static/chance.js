@@ -51,9 +51,10 @@ export function createChance(container, drawContainer) {
   function domain() {
     const all = [state.current, state.pinned].flatMap((trained) => ["seeds", "splits"].flatMap((kind) => [...valuesOf(trained, kind)]));
     if (!all.length) return [0.5, 1];
-    // A few networks may be far worse than the mean: they lie beyond the left edge, unless all do.
+    // A few networks that are far worse than the mean lie beyond the left edge, so that the others have the space.
+    const usual = all.filter((value) => value > -1.5);
+    const low = Math.min(...(usual.length < 0.9 * all.length ? all : usual));
     const high = Math.max(...all);
-    const low = Math.min(high, ...all.filter((value) => value > -1.5));
     const edge = Math.max(0.02, (high - low) * 0.08);
     return [low - edge, state.task === "regression" ? high + edge : Math.min(1.005, high + edge)];
   }

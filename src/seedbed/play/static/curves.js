@@ -101,6 +101,14 @@ export function createCurves(container, { onPick }) {
     onPick(best);
   }
 
+  /** Return the lowest score on the axis. Some networks begin far below guessing; their first lines are cut off, so that the rest
+   * has the space. For numbers they may end there, too. */
+  function floorOf(run) {
+    if (state.task !== "regression") return Math.max(0, Math.floor(10 / Math.max(2, state.nOutputs) - 2) / 10);
+    const last = valuesAt(run, "testScore", run.epochs.length - 1);
+    return last.length ? Math.min(-1, 1.1 * quantile(last, 0.25)) : -1;
+  }
+
   /** Widen the axis to hold what has come. It grows in steps and never shrinks in a run, so that lines are rarely redrawn. */
   function widen() {
     let changed = false;
@@ -110,10 +118,9 @@ export function createCurves(container, { onPick }) {
       changed = true;
     };
     const runs = [state.run, state.pinned].filter(Boolean);
-    // Some networks begin far below guessing; their first lines are cut off, so that the rest has the space.
-    const floor = state.task === "regression" ? -1 : Math.max(0, Math.floor(10 / Math.max(2, state.nOutputs) - 2) / 10);
     for (const run of runs) {
       const length = run.epochs.length;
+      const floor = floorOf(run);
       for (const part of ["train", "test"]) {
         const values = run.curves[`${part}${state.measure === "score" ? "Score" : "Loss"}`];
         for (let i = 0; i < values.length; i++) {

@@ -308,6 +308,7 @@ export function createSurface(container, lookAt) {
         if (side.hidden) container.append(element("p", { class: "none" }, "The map needs two columns of numbers; this table has fewer."));
         Object.assign(state, { survey: null, columns: null, outputs: null, ends: null, test: new Set(), seed: 0 });
         legendOf(table);
+        note.textContent = "";
         document.getElementById("surface-finding").textContent = table.task === "regression" ? "What the networks predict, and where" : "Where the networks draw the line";
       }
       Object.assign(state, { run, table, at: null });
