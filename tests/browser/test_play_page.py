@@ -190,7 +190,7 @@ def test_a_pinned_network_is_compared_on_the_same_splits(play: Play):
     after(page, lambda: page.get_by_label("Activation of layer 1").select_option("relu"))
     assert text(page, "#compare-finding") == "relu:5 is better than linear:5."
     assert text(page, "#pinned") == "compared with linear:5"
-    assert "Use relu:5: shown to be better than linear:5." in text(page, "#comparison")
+    assert "Use relu:5. It is shown to be better than linear:5." in text(page, "#comparison")
     assert text(page, "h1") == text(page, "#compare-finding")
     assert text(page, ".verdict") == "better"
     assert "after 10 splits with 3 seeds each" in text(page, "#comparison")

@@ -153,7 +153,7 @@ export function createCompare(container, { onPin, onChange, onPinAndTry }) {
   function advice(found, name, rival) {
     if (!isDone()) return `${quantity(state.current.settings.splits, "split")} will be trained in all.`;
     const sizes = [state.current, state.pinned].map(({ settings }) => parameterCount(widths(state.table, settings.hidden)));
-    const use = `Use ${useText(found, [name, rival], sizes)}.`;
+    const use = `Use ${useText(found, [name, rival], sizes)}`;
     if (!found.rows_needed) return use;
     const [few, many] = found.rows_needed.map((rows) => count(Number(Math.min(MOST_ROWS, Math.max(rows, state.table.rows)).toPrecision(2))));
     const rows = found.rows_needed[1] > MOST_ROWS ? `over ${many}` : few === many ? `about ${many}` : `${few} to ${many}`;

@@ -29,10 +29,10 @@ function studentCdf(t, df) {
 /** Which of two networks to use, in the words of `seedbed judge`: from a verdict, both names and numbers of weights. */
 export function useText({ verdict, difference }, names, sizes) {
   const best = difference > 0 ? 0 : 1, [use, other] = [names[best], names[1 - best]];
-  if (verdict === "undecided") return `${use}; ${other} may be just as good`;
-  if (isLikely(verdict)) return `${use}; ${other} is likely worse`;
-  if (verdict !== "no_practical_difference") return `${use}: shown to be better than ${other}`;
-  return sizes[1 - best] < sizes[best] ? `${use}; ${other} is simpler, and differs too little to matter` : `${use}; ${other} differs too little to matter`;
+  if (isLikely(verdict)) return `${use}.`;
+  if (verdict === "undecided") return `${use}. ${other} may be just as good.`;
+  if (verdict !== "no_practical_difference") return `${use}. It is shown to be better than ${other}.`;
+  return sizes[1 - best] < sizes[best] ? `${use}. Simpler and as good: ${other}.` : `${use}. ${other} differs too little to matter.`;
 }
 
 /** The value below which Student's t lies with a probability, by bisection. */
@@ -91,7 +91,8 @@ export function hasFewGroups({ groups }) {
  * @returns {{verdict, rule, words, difference, low, high, rope, rowsFactor, rows_needed, splits, seeds}} `verdict`:
  *   better, worse, likely_better, likely_worse, no_practical_difference or undecided, or null without two splits or with few
  *   groups; `rule` and `words`: the same as seedbed has it; `difference`: of b minus a, with its 95 % interval; `rope`: the
- *   difference that matters; `rows_needed`: [low, high] where the rule is cannot_tell, else null; `seeds`: the fewest of a split
+ *   difference that matters; `rows_needed`: [low, high] where the interval holds gains and losses that matter, else null;
+ *   `seeds`: the fewest of a split
  */
 export function judge(a, b) {
   const ours = splitScores(a), theirs = splitScores(b), rope = MARGIN;
@@ -116,7 +117,7 @@ export function judge(a, b) {
   const most = a.table.task === "regression" ? Infinity : 1;
   const low = Math.max(-most, difference - t * se), high = Math.min(most, difference + t * se);
   const rule = ruleOf(low, high, rope, studentCdf(difference / se, df)), rowsFactor = (((t + studentQuantile(POWER, df)) * se) / rope) ** 2;
-  const needed = rule === "cannot_tell" ? [Math.ceil((rows * rowsFactor) / 2), Math.ceil(rows * rowsFactor * 2)] : null;
+  const needed = low <= -rope && high >= rope ? [Math.ceil((rows * rowsFactor) / 2), Math.ceil(rows * rowsFactor * 2)] : null;
   return {
     verdict: VERDICTS[rule] ?? rule, rule, words: WORDS[rule], difference, low, high, rope, rowsFactor, rows_needed: needed,
     splits: n, seeds,
