@@ -159,7 +159,7 @@ def test_a_dropped_file_may_have_any_encoding_that_spreadsheets_write(lab, tmp_p
 REFUSED = {
     "": "The file is empty.",
     "\0\1": "This isn't a text file. Save the table as CSV first.",
-    "PK\3\4\0": "This is an Excel file or an archive. Save the table as CSV first; or seedbed play, ",
+    "PK\3\4\0": "This is an Excel file or an archive. Save the table as CSV first, or open it ",
     'a,b\n1,"2\n': "A quotation mark in the file has no end.",
     "a\n1\n2\n": "The file has one column only. A CSV file separates columns by commas, semicolons or tabs.",
     "a,a\n1,2\n": "Two columns are named 'a'. Rename one.",

@@ -115,7 +115,7 @@ function categoryOf(name, values, names, hasMissing) {
 export function readCsv(given, target = null, name = "your table") {
   const fail = (error, columns = []) => ({ error, columns });
   if (!given.trim()) return fail("The file is empty.");
-  if (given.startsWith("PK")) return fail("This is an Excel file or an archive. Save the table as CSV first; or seedbed play, which reads Excel files, writes it into the page.");
+  if (given.startsWith("PK")) return fail("This is an Excel file or an archive. Save the table as CSV first, or open it with seedbed play, which reads Excel files.");
   if (given.includes("\0")) return fail("This isn't a text file. Save the table as CSV first.");
   const text = visible(given.replace(/^\ufeff/, ""));
   const separator = separatorOf(text), lines = linesOf(text, separator);
@@ -132,7 +132,7 @@ export function readCsv(given, target = null, name = "your table") {
   if (target === null) return fail("Choose the column to predict.", header);
   if (!header.includes(target)) return fail(`There is no column '${target}'.`, header);
   const columns = header.map((_, i) => distinct(rows.map((line) => line[i])));
-  const read = assembled(header, columns, header.indexOf(target), visible(name)), notes = titles ? ["What stands above the names of the columns is left out."] : [];
+  const read = assembled(header, columns, header.indexOf(target), visible(name)), notes = titles ? ["Lines above the column names are left out."] : [];
   if (read.table) Object.assign(read.table, { separator, titles, notes: [...notes, ...read.table.notes] });
   return read;
 }
