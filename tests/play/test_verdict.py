@@ -104,8 +104,8 @@ def test_an_open_comparison_is_likely_where_its_own_t_is_at_the_95_percent_quant
     pattern = np.array([-1.0, 1.0] * 6)[:, None]  # 12 splits: 9 degrees of freedom, with the quantile 1.833
     gain = t * pattern.std(ddof=1) * np.sqrt(1 / 12 + 60 / 239)
     for sign, expected in ((1, words), (-1, words.replace("better", "worse"))):
-        page, _ = both(lab, tmp_path, np.full((12, 1), 0.5), 0.5 + 0.1 * (pattern + sign * gain))
-        assert page["words"] == expected
+        page, seedbed = both(lab, tmp_path, np.full((12, 1), 0.5), 0.5 + 0.1 * (pattern + sign * gain))
+        assert page["words"] == seedbed["verdicts"][0]["short"] == expected
 
 
 def test_scores_and_differences_are_in_points_of_a_hundred(lab):
