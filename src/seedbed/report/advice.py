@@ -101,7 +101,8 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     if use == "prior":
         yield f"no model. None is shown to beat {guessing}."
         return
-    name = f"{use}, {words}" if (words := model_words(conclusion, use)) else use
+    words = model_words(conclusion, use)
+    name = f"{use}, {words}" if conclusion.candidate(use).parts else f"{use} ({words})" if words else use
     rules = {verdict.candidate: verdict.rule for verdict in conclusion.behind}
     rivals = [name for name in advice.others if name != "prior" and rules.get(name) != "likely_worse"]
     matching = [name for name in rivals if rules.get(name) == "no_practical_difference"]
@@ -331,11 +332,11 @@ def join_words(words: Sequence[str], most: int | None = None, last: str = "and")
 
 def score_key(conclusion: Conclusion) -> str:
     """Return how to read the score that decides."""
-    score, small = conclusion.metric.shown, f"Differences below {margin_words(conclusion.metric)} don't matter."
+    score = conclusion.metric.shown
     if score.zero is not None:
-        return f"Score: 0 = {guessing_words(conclusion)}, 100 = perfect. {small}"
+        return f"Score: 0 = {guessing_words(conclusion)}, 100 = perfect."
     words = f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
-    return f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides. {small}"
+    return f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
 
 
 def margin_words(metric: DecidingScore) -> str:

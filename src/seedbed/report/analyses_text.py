@@ -17,6 +17,7 @@ from seedbed.report.advice import (
     group_by_first,
     guessing_words,
     join_words,
+    margin_words,
     rows_to_tell,
     score_key,
 )
@@ -98,7 +99,8 @@ def column_notes(conclusion: Conclusion, answer: Columns, score: Metric) -> Iter
                 "as much. A column helps if both are above 0, and one of them is shown to be."
             )
         simultaneous = f"s, which hold for these {n} comparisons together" if n > 1 else ""
-        yield f"±: {100 * (1 - conclusion.alpha):g}% interval{simultaneous}."
+        small = f"A difference below {margin_words(conclusion.metric)} doesn't matter."
+        yield f"±: {100 * (1 - conclusion.alpha):g}% interval{simultaneous}. {small}"
 
 
 def column_rows(conclusion: Conclusion, answer: Columns, metric: Metric) -> Iterator[Row]:
@@ -214,7 +216,7 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
 
 def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     """Yield how to read the tables, and what has no forecast."""
-    yield score_key(conclusion)
+    yield f"{score_key(conclusion)} A difference below {margin_words(conclusion.metric)} doesn't matter."
     level = f"{100 * (1 - conclusion.alpha):g}%"
     yield f"±: {level} interval of one model alone. Differences are surer, as all sizes share their test rows."
     if rows.forecasts:

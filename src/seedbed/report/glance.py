@@ -18,6 +18,7 @@ from seedbed.report.advice import (
     guessing_words,
     is_remedied,
     join_words,
+    margin_words,
     rare_label,
     remedy,
     score_key,
@@ -206,8 +207,10 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
         yield score_key(conclusion)
         grades = {verdict.rule for verdict in verdicts} | {one.verdict for one in conclusion.contrasts}
         at_once = ", all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
-        likely = " Likely: right 9 times in 10 on real tables." if "likely" in " ".join(grades) else ""
-        yield f"±: {100 * (1 - conclusion.alpha):g}% range{at_once}.{likely}"
+        small = f"A difference below {margin_words(conclusion.metric)} doesn't matter."
+        yield f"±: {100 * (1 - conclusion.alpha):g}% range{at_once}. {small}"
+        if "likely" in " ".join(grades):
+            yield "Likely: such a line was right about nine times in ten on real tables."
     if any(metric.name == "uno_c" for metric in other_scores):
         yield "Uno's C: the share of such pairs; 50% is chance."
     if label := rare_label(conclusion):
