@@ -213,9 +213,10 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
     from seedbed.report.sentences import duration
 
     quoted, spec = shlex.quote(str(folder)), request.plan.experiment
+    report = f"Report:   seedbed report {quoted} --open   (in a browser; --text: all numbers here)"
     yield ""
-    yield f"Report:   seedbed report {quoted} --open   (--text: all numbers)"
     if spec.columns is not None:
+        yield report
         return
     conclusion = comparison.conclusion
     advice, label, why = conclusion.advice, "Next:", ""
@@ -231,8 +232,9 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
         longer = " ".join(word for word in spec.command.split(" ") if word != "--quick")
         yield f"Next:     {longer}   (at most about {duration(times * (conclusion.seconds or 0.0))})"
     elif advice is not None and advice.use != "prior":
-        yield f"{label}     seedbed train {quoted} -o model.safetensors   ({why or f'saves {advice.use}'})"
+        yield f"{label}     seedbed train {quoted} -o model.safetensors   ({why or f'makes a file of {advice.use}'})"
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
+    yield report
 
 
 def _exit_status(name: str | None, comparison: Comparison) -> int:

@@ -390,7 +390,7 @@ def plus_minus(
 
     Args:
         decided: whether a test excludes 0. An interval that reaches 0 then ends there: +0.015 (0 to +0.031).
-        is_distance: whether it has no sign. A small distance is `under 0.001 ±0.014`.
+        is_distance: whether it has no sign.
     """
     if decimals is None:
         return f"{signed(value)} ±{signed(half).removeprefix('+')}"
@@ -403,8 +403,6 @@ def plus_minus(
     if decided and half > size:
         ends = sorted((0.0, value + math.copysign(half, value)))
         words = f"{signed(value, decimals)} ({' to '.join(signed(end, decimals) if end else '0' for end in ends)})"
-    elif is_distance and round(size, shown) == 0 != float(signed(size, shown)):
-        words = f"under {10.0**-shown:.{shown}f} ±{signed(half, shown).removeprefix('+')}"
     return words.replace("+", "") if is_distance else words
 
 

@@ -17,7 +17,7 @@ from seedbed.outcomes.tasks import outcome_of
 _OF_DEFAULT_MODELS: tuple[tuple[str, str, str], ...] = (
     ("a hidden layer", "network-1", "logistic"),
     ("a second layer", "network-2", "network-1"),
-    ("numbers as ranges", "network-2-bins", "network-2"),
+    ("numbers in bins", "network-2-bins", "network-2"),
     ("numbers as waves", "network-2-waves", "network-2"),
     ("boosted trees instead of a network", "boosted-trees", "network-2"),
 )
@@ -59,7 +59,7 @@ def few_words(line: Line, task: Task) -> str:
         return outcome_of(task).few_words[isinstance(architecture, Regression)]
     if not architecture.widths:
         return "no hidden layer"
-    inputs = ", ranges" * bool(architecture.ple) + ", waves" * bool(architecture.plr)
+    inputs = ", bins" * bool(architecture.ple) + ", waves" * bool(architecture.plr)
     inputs += ", linear" * (set(architecture.by_layer) == {"linear"})
     return f"{counted(len(architecture.widths), 'layer' if inputs else 'hidden layer')}{inputs}"
 

@@ -105,7 +105,7 @@ class Outcome:
     prior_words: ClassVar[str] = "predicts the class frequencies of the training rows"
     prior_name: ClassVar[str] = "prior"
     loss_words: ClassVar[str] = "log loss"
-    few_words: ClassVar[tuple[str, str]] = "always the same", "no hidden layer"
+    few_words: ClassVar[tuple[str, str]] = "always the same", "linear model"
     linear_words: ClassVar[str] = "logistic regression, lightly penalised"
     estimator: ClassVar[str] = "classifier"
     method: ClassVar[str] = "predict_proba"

@@ -32,7 +32,7 @@ class Survival(Outcome):
     prior_name = "Kaplan-Meier"
     loss_words = "log loss of the intervals"
     prior_words = "Kaplan-Meier estimate of the training rows"
-    few_words = "Kaplan-Meier", "linear, like Cox"
+    few_words = "Kaplan-Meier", "linear model"
     linear_words = "logistic regression of hazards"
     answer = "median"
     parts = "survival"

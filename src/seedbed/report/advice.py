@@ -21,7 +21,6 @@ _Key = TypeVar("_Key")
 _Item = TypeVar("_Item")
 _MOST_NAMED = 3
 _FEW_RIVALS = 2
-_MOSTLY = 0.5  # of the weight in a blend
 _NEARLY_ALL = 0.985  # from here on, 1,000 rows are named, since all of 100 would be right
 _RARE = 0.1  # of the rows
 _TOO_MANY = 10_000_000  # rows
@@ -39,7 +38,7 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     if conclusion.kind == "comparison" and conclusion.rows is None and conclusion.columns is None:
         is_command = conclusion.command.startswith("seedbed compare ")
         command = _again(conclusion, "rows", "quick") if is_command else ".rows()"
-        more = [f"not known; {command} tells"]
+        more = [f"not tested; to find out: {command}"]
     texts = {"Note": ["; ".join(_limits(conclusion))]}
     if advice is not None:
         texts = {
@@ -109,12 +108,12 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     rivals = [name for name in rivals if name not in matching]
     text = f"{name}."
     if advice.guess and rules.get("prior") == "likely_worse":
-        text += f" Likely better than {guessing}, which isn't shown."
+        text += f" Likely better than {guessing}, but not proven."
     elif advice.guess:
         text = f"No model is shown to beat {guessing}. Best so far: {name}."
     if rivals:
         who = join_words(rivals) if len(rivals) <= _FEW_RIVALS else f"{count_words(len(rivals)).capitalize()} others"
-        text += f" {who} may be just as good."
+        text += f" {who} may be just as good (can't tell)."
     elif not advice.others and len(rest := [one for one in conclusion.ranking if one not in (use, "prior")]):
         text += f" It is shown to be better than {rest[0] if len(rest) == 1 else 'all others'}."
     elif matching and not advice.simpler:
@@ -128,9 +127,10 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
 def model_words(conclusion: Conclusion, name: str) -> str:
     """Return what a model is, for a sentence: `a mix of models (mostly boosted trees: 81%)`."""
     model = conclusion.candidate(name)
-    if parts := [f"{part} {share:.0%}" for part, share in model.parts.items()]:
-        mostly = next(iter(model.parts.values())) > _MOSTLY
-        return f"a mix of models (mostly {parts[0]})" if mostly else f"a mix of models ({', '.join(parts[:2])}, ...)"
+    if len(shares := [round(100 * share) for share in model.parts.values()]) > 1:
+        words = ", ".join(f"{share}% {part}" for share, part in zip(shares[:2], model.parts, strict=False))
+        rest = sum(shares[2:])
+        return f"a mix of models ({words}{f', {rest}% others' if rest else ''})"
     words = model.few_words
     return f"a network with {words}" if "layer" in words and model.kind == "network" else words
 
@@ -171,8 +171,9 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         return
     if conclusion.survival is not None and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
-            pairs = "pairs of rows, the one with the higher predicted risk has its event first"
-            yield f"in {_in_percent(scores['uno_c'], pairs)}; chance: 50"
+            share = _in_percent(scores["uno_c"], "pairs").removesuffix(")")
+            yield f"of two rows, the one with the higher risk has its event first in {share}; chance: 50)"
+            yield "it ranks rows by risk, so there is no count of right rows"
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _has_interval(deciding):
@@ -191,7 +192,7 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         for of in (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
-                yield f"one batch of {of:,} new rows varies more: {low:,} to {high:,} right"
+                yield f"in any one batch of {of:,} new rows: {low:,} to {high:,} right"
                 break
 
 
@@ -200,7 +201,7 @@ def _guess(conclusion: Conclusion, key: str) -> str:
     prior = next((one for one in conclusion.candidates if one.name == "prior"), None)
     if prior is None or (score := prior.scores[key].mean) is None:
         return ""
-    return f"; {guessing_words(conclusion)}: {measure(key, score)}"
+    return f"; by {guessing_words(conclusion)}: {measure(key, score)}"
 
 
 def _has_interval(score: Score) -> bool:
@@ -334,7 +335,7 @@ def score_key(conclusion: Conclusion) -> str:
     """Return how to read the score that decides."""
     score = conclusion.metric.shown
     if score.zero is not None:
-        return f"Score: 0 = {guessing_words(conclusion)}, 100 = perfect."
+        return f"Ranked by score (0: {guessing_words(conclusion)}, 100: perfect); behind is in points."
     words = f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
     return f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
 

@@ -122,7 +122,7 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
         on = f"tested once on {plan.n_test:,} rows that were set aside"
     trained = sum(model.n_networks or 0 for model in conclusion.candidates)
     took = duration(conclusion.seconds or 0.0)
-    yield f"{models} {on}, " + (f"{counted(trained, 'network')}, {took}." if trained else f"{took}.")
+    yield f"{models} {on} " + (f"({counted(trained, 'network')}) in {took}." if trained else f"in {took}.")
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     yield from {
         "decided": ["It stopped early: every model in the table has a clear verdict."],
@@ -171,8 +171,9 @@ def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
                 if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict)  # fmt: skip
         half = next(rows, one).times(metric.scale).half
         gain = _gain(conclusion, metric, metric.scale * one.difference, half, one.verdict)
-        look, models = LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate}, not {one.reference}"
-        yield Row(name=one.question, what=models, gain=gain, verdict=one.verdict, look=look)
+        look, models = LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate} against {one.reference}"
+        little = ", by little" * ("helps" in one.verdict and one.difference < conclusion.metric.margin)
+        yield Row(name=one.question, what=models, gain=gain, verdict=f"{one.verdict}{little}", look=look)
 
 
 def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str, sign: int = 1) -> str:
@@ -206,13 +207,13 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
     if verdicts:
         yield score_key(conclusion)
         grades = {verdict.rule for verdict in verdicts} | {one.verdict for one in conclusion.contrasts}
-        at_once = ", all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
-        small = f"A difference below {margin_words(conclusion.metric)} doesn't matter."
+        at_once = " for all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
+        small = f"Below {margin_words(conclusion.metric)} a difference doesn't matter."
         yield f"±: {100 * (1 - conclusion.alpha):g}% range{at_once}. {small}"
         if "likely" in " ".join(grades):
-            yield "Likely: such a line was right about nine times in ten on real tables."
+            yield "Likely: on other real tables, this word was right about nine times in ten."
     if any(metric.name == "uno_c" for metric in other_scores):
-        yield "Uno's C: the share of such pairs; 50% is chance."
+        yield "Uno's C: the share of pairs in the right order, as at Expect; 50% is chance."
     if label := rare_label(conclusion):
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
     independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)

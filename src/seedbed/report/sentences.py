@@ -96,7 +96,7 @@ def spread(conclusion: Conclusion) -> str:
         mean, sd = (plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd))
         return f"mean {mean}, standard deviation {sd}"
     if (survival := conclusion.survival) is not None:
-        share = f"{100 * survival.everyone.observed[-1]:.0f}% survive until then"
+        share = f"estimated survival until then: {100 * survival.everyone.observed[-1]:.0f}%"
         return f"{counted(survival.n_events, 'event')} up to {survival.words}; {share}"
     share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
     most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
