@@ -211,7 +211,7 @@ def inspect_table(
             feature.
         table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
-        skip_rows: rows above the header of a text or an Excel file; by default the header is searched for.
+        skip_rows: rows above the header of a text or an Excel file; found automatically if left out.
         limit: how large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By
             default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
 
@@ -394,7 +394,7 @@ def read_table(
             feature.
         table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
-        skip_rows: rows above the header of a text or an Excel file; by default the header is searched for.
+        skip_rows: rows above the header of a text or an Excel file; found automatically if left out.
         limit: how large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By
             default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
 
@@ -471,7 +471,7 @@ def train_many(
             several, and compares each candidate at each.
         schedule: how the learning rate changes from step to step: constant, cosine down to 0, or onecycle up and
             down, as CosineAnnealingLR and OneCycleLR of torch.
-        warmup: share of all steps, such as 0.05, over which the rate rises first.
+        warmup: share of all steps, such as 0.05, in which the rate first rises.
         optimizer: optimizer, equal to that of the same name in torch.optim.
         momentum: momentum of sgd.
         nesterov: use Nesterov's momentum, with sgd and a momentum.

@@ -197,7 +197,7 @@ class RunOptions:
     """Where the verb runs, and what it writes."""
 
     out: Path | None = None
-    "Folder for the files; seedbed-out/VERB-TABLE if left out."
+    "Folder for the files; seedbed-out/COMMAND-TABLE if left out."
     format: Literal["png", "svg", "pdf"] | None = None
     "Also write all charts as pictures in this format."
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False

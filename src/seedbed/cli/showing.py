@@ -60,10 +60,10 @@ def report(
     ] = None,
     format: Annotated[
         Literal["html", "png", "svg", "pdf"],
-        Parameter(help="html is the whole report; the others are its charts, a picture each."),
+        Parameter(help="html is the whole report; the others give one picture per chart."),
     ] = "html",
     text: Annotated[
-        bool, FLAG, Parameter(help="Print the details on stdout, and write nothing: verdicts, intervals.")
+        bool, FLAG, Parameter(help="Print the details, such as verdicts and intervals, and write nothing.")
     ] = False,
     open: Annotated[bool, FLAG, Parameter(help="Open the report in a browser.")] = False,
     as_json: AsJson = False,

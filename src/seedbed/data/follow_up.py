@@ -162,9 +162,9 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
     names = [name for name in (roles.time, roles.start) if name is not None]
     positions = [frame.names.index(name) for name in names]
     typed = type_columns(frame, positions, numeric=roles.numeric, categorical=roles.categorical)
-    dated = [_as_dates(frame, position, column) for position, column in zip(positions, typed.columns, strict=True)]
-    kinds = [column.schema.kind for column, _ in dated]
-    for name, kind, (_, remarks) in zip(names, kinds, dated, strict=True):
+    results = [_as_dates(frame, position, column) for position, column in zip(positions, typed.columns, strict=True)]
+    kinds = [column.schema.kind for column, _ in results]
+    for name, kind, (_, remarks) in zip(names, kinds, results, strict=True):
         if kind == "category" or (kind == "date" and roles.start is None):
             what, hint = "text, not numbers", "Write it as a number without a unit."
             if kind == "date":
@@ -177,9 +177,9 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
     if len(kinds) > 1 and kinds.count("date") == 1:
         message = f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
         raise ColumnError(message, f"If '{names[0]}' is a duration, leave {spell('start')} out.")
-    ends, *starts = (column.values for column, _ in dated)
+    ends, *starts = (column.values for column, _ in results)
     times = (ends - starts[0]) / (DAY if kinds[0] == "date" else 1.0) if starts else ends
-    return times, "days" * (kinds[0] == "date"), [remark for _, remarks in dated for remark in remarks]
+    return times, "days" * (kinds[0] == "date"), [remark for _, remarks in results for remark in remarks]
 
 
 def _as_dates(frame: Frame, position: int, column: Column) -> Finished:

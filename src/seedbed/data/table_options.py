@@ -24,7 +24,7 @@ class SourceOptions(Settings):
     Attributes:
         table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
-        skip_rows: rows above the header of a text or an Excel file; by default the header is searched for.
+        skip_rows: rows above the header of a text or an Excel file; found automatically if left out.
         limit: how large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By default 4
             GB, or 20 times the size of the file if that is more, and 10 minutes.
     """

@@ -32,13 +32,13 @@ def grouping_of(table: Table, column: str, source: Any = None) -> Grouping:
     if column == table.target_name:
         hint = "Name a column that is known before the prediction: within one label there is nothing to predict."
         raise OptionError(f"the column of subgroups, {column}, is the target", hint)
-    chosen = _column(table, column, source)
-    missing = np.isnan(chosen.values)
-    filled = chosen.values[~missing]
-    if chosen.schema.levels or len(np.unique(filled)) <= _MOST:
-        names, codes = _levels(chosen, filled, _MOST - bool(missing.any()))
+    typed_column = _column(table, column, source)
+    missing = np.isnan(typed_column.values)
+    filled = typed_column.values[~missing]
+    if typed_column.schema.levels or len(np.unique(filled)) <= _MOST:
+        names, codes = _levels(typed_column, filled, _MOST - bool(missing.any()))
     else:
-        names, codes = _bands(chosen, filled)
+        names, codes = _bands(typed_column, filled)
     codes_of_rows = np.full(len(missing), len(names), dtype=np.int64)
     codes_of_rows[~missing] = codes
     return Grouping(column, (*names, *([_MISSING] if missing.any() else [])), codes_of_rows)

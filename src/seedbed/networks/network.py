@@ -52,8 +52,8 @@ class Network(Layer):
             rows: training rows of each network, if it is looking [network][row, input].
         """
         pairs = zip(seeds, [None] * len(seeds) if rows is None else rows, strict=True)
-        drawn = [self.draw(Draws(seed), first) for seed, first in pairs]
-        return {name: np.stack([state[name] for state in drawn]) for name in drawn[0]}
+        states = [self.draw(Draws(seed), first) for seed, first in pairs]
+        return {name: np.stack([state[name] for state in states]) for name in states[0]}
 
     def program(self, shapes: Mapping[str, tuple[int, ...]] | None = None,
                 buffers: Mapping[str, tuple[int, ...]] | None = None) -> Program | None:  # fmt: skip

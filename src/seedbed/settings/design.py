@@ -20,20 +20,19 @@ class Design(Settings):
     """The splits of a comparison, and how it is judged. Defaults depend on the table.
 
     Attributes:
-        reference: the model that others are compared with; if left out, the one that turns out best, which is then
-            recommended.
+        reference: the model that the others are compared with; the recommended one if left out.
         baselines: further models: names, import paths, scikit-learn models, or a mapping of names to these. Beside
             named candidates, if left out: prior, logistic (linear for numbers) and boosted-trees.
         metric: the score that verdicts are about, such as accuracy, log_loss, roc_auc, recall or mae; brier for
             classes, squared_error for numbers.
-        margin: the difference that matters; 0.01 of accuracy, else 0.02 of what predicting the class frequencies costs;
-            at most a tenth of the reference's error.
+        margin: the difference that matters; 0.01 of accuracy, else 0.02 of the loss of predicting the class
+            frequencies; at most a tenth of the reference's error.
         alpha: error level: how often a difference may be claimed although there is none, over all comparisons together.
-        repeats: how often the rows are divided into folds; if left out, up to 10, 3 from 2,000 rows on, 1 above 20,000,
-            until more would change little.
-        folds: folds per repeat, the same for all candidates; 10.
-        n_networks: networks of a model, whose mean predicts; 8, or 4 from 12,000 rows on. 1 trains on all rows for all
-            epochs.
+        repeats: how often the rows are divided into folds; if left out, at most 10, or 3 from 2,000 rows on, or 1 above
+            20,000, and fewer if more would change little.
+        folds: folds per repeat, the same for all candidates; 10 if left out.
+        n_networks: networks of a model, whose mean predicts; 8 if left out, or 4 from 12,000 rows on. A single network
+            trains on all rows for all epochs.
         quick: a first look: one repeat, on at most 5,000 rows.
         time_limit: seconds after which the run ends at the next repeat; at least one repeat is finished.
         random_state: all randomness is derived from it.

@@ -41,7 +41,7 @@ class Recipe(Settings):
             and compares each candidate at each.
         schedule: how the learning rate changes from step to step: constant, cosine down to 0, or onecycle up and down,
             as CosineAnnealingLR and OneCycleLR of torch.
-        warmup: share of all steps, such as 0.05, over which the rate rises first.
+        warmup: share of all steps, such as 0.05, in which the rate first rises.
         optimizer: optimizer, equal to that of the same name in torch.optim.
         momentum: momentum of sgd.
         nesterov: use Nesterov's momentum, with sgd and a momentum.

@@ -189,9 +189,9 @@ class PlainEngine:
         parts, numbers = [], []
         for weights in (chunk.data.train[:, split], chunk.data.test[:, split]):
             places = weights.nonzero()[0]
-            positive = torch.from_numpy(weights[places]).to(chunk.device, dtype)
+            row_weights = torch.from_numpy(weights[places]).to(chunk.device, dtype)
             X, y = (torch.from_numpy(part[places]).to(chunk.device) for part in (stack.X, stack.y))
-            parts.append(PlainRows(X, y, None if (positive == positive[0]).all() else positive))
+            parts.append(PlainRows(X, y, None if (row_weights == row_weights[0]).all() else row_weights))
             numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
         if isinstance(chunk.build, Network):
             some = torch.from_numpy(some_rows(np.ones(len(parts[0].X))))
