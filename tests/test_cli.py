@@ -155,10 +155,15 @@ def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call,
     done = call(*longer, "--lr", 1)
     assert done.status == 0
     assert done.lines[0] == "moons: predicting moon, 500 rows, 2 features (50.0% are 0)"
-    plan, *_, empty, report, following, then = done.err.splitlines()  # on a slow machine with progress
+    plan, *_, empty, following, then, report = done.err.splitlines()  # on a slow machine with progress
     folder = "seedbed-out/compare-moons"
-    assert (empty, report) == ("", f"Report:   seedbed report {folder} --open   (--text: all numbers)")
-    assert following.startswith("Next:     seedbed train seedbed-out/compare-moons -o model.safetensors   (saves ")
+    assert (empty, report) == (
+        "",
+        f"Report:   seedbed report {folder} --open   (in a browser; --text: all numbers here)",
+    )
+    assert following.startswith(
+        "Next:     seedbed train seedbed-out/compare-moons -o model.safetensors   (makes a file of "
+    )
     assert then == "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
     assert plan == "2 models on 3 train/test splits, 2 networks each"
     assert names(here / "seedbed-out/compare-moons") == FILES

@@ -61,10 +61,11 @@ def test_without_verdicts_no_model_is_recommended(make):
         ({"small": "", "large": "worse", "trees": "worse", "prior": "worse"},
          "small. It is shown to be better than all others."),
         ({"trees": "", "large": "open", "small": "worse", "prior": "worse"},
-         "trees. large may be just as good."),
-        ({"trees": "", "large": "open", "a": "likely", "prior": "worse"}, "trees. large may be just as good."),
+         "trees. large may be just as good (can't tell)."),
+        ({"trees": "", "large": "open", "a": "likely", "prior": "worse"},
+         "trees. large may be just as good (can't tell)."),
         ({"trees": "", **dict.fromkeys("abcd", "open"), "prior": "worse"},
-         "trees. Four others may be just as good."),
+         "trees. Four others may be just as good (can't tell)."),
         ({"large": "", "small": "alike", "prior": "worse"},
          "large. / Simpler and as good: small (candidate=\"small\")"),
         ({"small": "", "trees": "worse", "prior": "open"},
@@ -81,11 +82,11 @@ TWO = {"small": "", "prior": "worse"}
 
 def test_the_expected_accuracy_a_count_of_rows_and_guessing_are_given(document, make):
     expect = said(document(TWO))["Expect"]
-    right = "82% of new rows right (72 to 92); always answering 0: 82.5%"
-    assert expect == f"{right} / one batch of 100 new rows varies more: 70 to 95 right"
+    right = "82% of new rows right (72 to 92); by always answering 0: 82.5%"
+    assert expect == f"{right} / in any one batch of 100 new rows: 70 to 95 right"
     found = document({"small": "", "trees": "worse"})
     found["candidates"][0]["scores"] = make.scores(accuracy=(0.999, 0.997, 1.0))
-    assert said(found)["Expect"].endswith("one batch of 1,000 new rows varies more: 996 to 1,000 right")
+    assert said(found)["Expect"].endswith("in any one batch of 1,000 new rows: 996 to 1,000 right")
     found["candidates"][0]["scores"]["accuracy"] |= {"low": None, "high": None}
     assert "Expect" not in said(found)
 
@@ -97,7 +98,7 @@ def test_what_the_choice_of_the_best_adds_is_subtracted(document):
     found = document(TWO, **numbers)
     for one in found["candidates"]:
         one["scores"] |= {"mae": one["scores"]["brier"] | {"mean": 0.3, "low": 0.2, "high": 0.4}}
-    words = "off by 0.40 on average (0.30 to 0.50), in units of alcohol; always answering the mean: 0.3000"
+    words = "off by 0.40 on average (0.30 to 0.50), in units of alcohol; by always answering the mean: 0.30"
     assert said(found)["Expect"] == words
 
 
@@ -185,4 +186,4 @@ def test_a_score_from_0_to_100_shows_points_of_what_always_the_same_answer_costs
     assert [row.score for row in screen.rows] == ["50", "45", "-4"]
     assert (screen.columns[1], screen.unit, screen.margin) == ("score", "points", 5.0)
     assert (screen.rows[1].gain, screen.rows[1].interval.mean) == ("20 ±30", -20.0)
-    assert screen.notes[0] == "Score: 0 = always answering 0, 100 = perfect."
+    assert screen.notes[0] == "Ranked by score (0: always answering 0, 100: perfect); behind is in points."

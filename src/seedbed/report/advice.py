@@ -167,7 +167,7 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             decimals = max(0, 1 - math.floor(math.log10(half)))
             ends = [f"{value or 0.0:,.{decimals}f}" for value in (error.mean, error.low, error.high)]
             off = f"off by {ends[0]} on average ({ends[1]} to {ends[2]}), in units of {conclusion.target}"
-            yield f"{off}{_guess(conclusion, 'mae')}"
+            yield f"{off}{_guess(conclusion, 'mae', decimals)}"
         return
     if conclusion.survival is not None and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
@@ -196,12 +196,12 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
                 break
 
 
-def _guess(conclusion: Conclusion, key: str) -> str:
-    """Return what the baseline scores, if it was compared: `; always answering 0: 68%`."""
+def _guess(conclusion: Conclusion, key: str, decimals: int | None = None) -> str:
+    """Return what the baseline scores, if it was compared: `; by always answering 0: 68%`."""
     prior = next((one for one in conclusion.candidates if one.name == "prior"), None)
     if prior is None or (score := prior.scores[key].mean) is None:
         return ""
-    return f"; by {guessing_words(conclusion)}: {measure(key, score)}"
+    return f"; by {guessing_words(conclusion)}: {measure(key, score) if decimals is None else f'{score:,.{decimals}f}'}"
 
 
 def _has_interval(score: Score) -> bool:

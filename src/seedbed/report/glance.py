@@ -34,6 +34,7 @@ _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
 _FEW_LETTERS = 15  # of what a model is, beside its name
 _MOST_CONTRASTS = 8
+_LUCK = 0.005  # share of a score by which the choice of the best changes it
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
     "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another {lr}.",
@@ -68,7 +69,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         warnings=warnings,
         answers=(*answers(conclusion), *effect_answers(conclusion)),
         no_verdict=no_verdict,
-        columns=("", score.words, compared, *(one.words.replace("absolute ", "") for one in other_scores), "verdict"),
+        columns=("", score.words, compared, *(_heading_of(metric) for metric in other_scores), "verdict"),
         rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(_helps(conclusion, score)),
         notes=notes,
@@ -94,6 +95,10 @@ def _names_of_other_scores(conclusion: Conclusion) -> list[str]:
     """Return the scores that are shown in any case, if they are known."""
     names = ("roc_auc", "recall") if rare_label(conclusion) else outcome_of(conclusion.task).shown
     return [name for name in names if all(name in candidate.scores for candidate in conclusion.candidates)]
+
+
+def _heading_of(metric: Metric) -> str:
+    return "off by" if metric.name == "mae" else metric.words
 
 
 def best_score(conclusion: Conclusion) -> float:
@@ -203,7 +208,7 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
 
 def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) -> Iterator[str]:
     """Yield what the columns mean."""
-    verdicts, plan = conclusion.verdicts, conclusion.plan
+    verdicts, plan, use = conclusion.verdicts, conclusion.plan, conclusion.ranking[:1]
     if verdicts:
         yield score_key(conclusion)
         grades = {verdict.rule for verdict in verdicts} | {one.verdict for one in conclusion.contrasts}
@@ -212,6 +217,9 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
         yield f"±: {100 * (1 - conclusion.alpha):g}% range{at_once}. {small}"
         if "likely" in " ".join(grades):
             yield "Likely: on other real tables, this word was right about nine times in ten."
+    for metric in other_scores:
+        if conclusion.optimism.get(metric.name, 0.0) > _LUCK * (conclusion.score(use[0], metric.name).mean or 0.0):
+            yield f"Expect allows for luck: the best of {len(conclusion.ranking)} looks a little too good in the table."
     if any(metric.name == "uno_c" for metric in other_scores):
         yield "Uno's C: the share of pairs in the right order, as at Expect; 50% is chance."
     if label := rare_label(conclusion):
