@@ -117,9 +117,9 @@ def compare(
         >>> design = sb.Design(repeats=1, n_networks=2, baselines=[])
         >>> comparison = sb.compare("example:iris", candidates=["linear:5", "relu:5"], epochs=5, lr=0.1, design=design)
         >>> print(comparison)
-        iris: predicting species (150 rows, 4 features; 3 classes, 33.3% are setosa)
+        iris: predicting species, 150 rows, 4 features (3 classes, 33.3% are setosa)
         ...
-        2 models on 10 train/test splits: 40 networks in ...
+        2 models on 10 train/test splits, 40 networks, ...
     """
 
 def fit_model(
