@@ -361,16 +361,14 @@ def carry_out(
 ) -> Comparison:
     """Run a plan until its answer is decided, its time is over, or all its repeats are finished, and conclude.
 
-    An interrupt after the first repeat ends the run, too: the answer is that of the finished repeats.
+    An interrupt after the first repeat ends the run, too: the answer is that of the finished repeats. Before that,
+    KeyboardInterrupt or TrainingError is raised.
 
     Args:
         tell, checkpoint: as in `run_by_looks`; progress has the interim result after each look.
         started: `time.perf_counter()` at the start of the time limit; now if None.
         interrupted: set by what raises KeyboardInterrupt; an error after that is taken for it. Cleared when the interim
             result is computed, so that a second interrupt ends that.
-
-    Raises:
-        TrainingError, KeyboardInterrupt: before the first repeat was finished.
     """
     started = time.perf_counter() if started is None else started
     results: Results | None = None

@@ -132,11 +132,8 @@ def carry_out_request(
 ) -> Comparison:
     """Return the comparison that answers a request. What is finished in the folder, or in the source, isn't trained.
 
-    Args:
-        progress: returns a context of the training, in which the function that it gives gets the progress.
-        say: gets a line for the user.
-        working: returns a context in which a message is shown.
-        interrupted: as in `carry_out`.
+    `progress` returns a context of the training, whose function gets the progress; `working` one in which a message is
+    shown. `say` gets a line for the user. `interrupted` is as in `carry_out`.
     """
     checkpoint, folder = (None, None) if opened is None else (opened.checkpoint, opened.checkpoint.folder)
     comparison = (None if opened is None else opened.finished) or request.finished

@@ -137,13 +137,9 @@ def run_by_looks(
 ) -> Generator[Results, None, None]:
     """Fit a plan part by part, and yield the results of all repeats so far after each of its looks.
 
-    Looks change no result: a caller may stop at any of them.
-
-    Args:
-        tell: gets the progress after each fit.
-        checkpoint: stores finished work, and returns what an earlier run has finished.
-        lenient: whether code of the user that can't be fitted on any split of the first repeat is left out, too, in
-            place of a TrainingError.
+    Looks change no result: a caller may stop at any of them. `tell` gets the progress after each fit. The checkpoint
+    stores finished work, and returns that of an earlier run. If `lenient`, code of the user that can't be fitted on any
+    split of the first repeat is left out, too; otherwise it raises TrainingError.
     """
     started, work = time.perf_counter(), _Work(plan, tell, checkpoint)
     for first, repeats in itertools.pairwise((0, *plan.looks)):

@@ -143,8 +143,12 @@ class Experiment:
     def _line(self, name: str, candidate: Candidate | None) -> Line:
         if candidate is None:
             return Line(name, None, True, "a blend of the others, weighted by their predictions for rows left out")
+        if isinstance(candidate.architecture, Trees):
+            trees = {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}
+            return Line(name, candidate, False, trees[candidate.architecture.method])
         if not is_network(candidate):
-            return Line(name, candidate, False, _description(candidate, self.table))
+            outcome, is_prior = self.table.outcome, isinstance(candidate.architecture, Prior)
+            return Line(name, candidate, False, outcome.prior_words if is_prior else outcome.linear_words)
         recipe, n_inputs = self.recipe_of(candidate), self.layout.n_inputs
         architecture = with_inputs_of(candidate, self.layout).architecture
         confined: Literal["", "sigmoid", "softmax"] = ""
@@ -181,14 +185,6 @@ class Experiment:
             return (Split(0, 0, np.sort(split.train), np.sort(split.test)),)
         strata = table.outcome.strata(table, design.folds)
         return repeated_folds(strata, repeats=design.repeats, folds=design.folds, **common)
-
-
-def _description(candidate: Candidate, table: Table) -> str:
-    """Return what a model without training epochs is, in a few words."""
-    architecture = candidate.architecture
-    if isinstance(architecture, Trees):
-        return {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}[architecture.method]
-    return table.outcome.prior_words if isinstance(architecture, Prior) else table.outcome.linear_words
 
 
 def specify(
