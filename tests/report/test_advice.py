@@ -186,4 +186,4 @@ def test_a_score_from_0_to_100_shows_points_of_what_always_the_same_answer_costs
     assert [row.score for row in screen.rows] == ["50", "45", "-4"]
     assert (screen.columns[1], screen.unit, screen.margin) == ("score", "points", 5.0)
     assert (screen.rows[1].gain, screen.rows[1].interval.mean) == ("20 ±30", -20.0)
-    assert screen.notes[0] == "Ranked by score (0: always answering 0, 100: perfect); behind is in points."
+    assert screen.notes[0] == "Ranked by score: 0 is always answering 0, 100 is perfect."

@@ -335,7 +335,7 @@ def score_key(conclusion: Conclusion) -> str:
     """Return how to read the score that decides."""
     score = conclusion.metric.shown
     if score.zero is not None:
-        return f"Ranked by score (0: {guessing_words(conclusion)}, 100: perfect); behind is in points."
+        return f"Ranked by score: 0 is {guessing_words(conclusion)}, 100 is perfect."
     words = f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
     return f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
 

@@ -34,7 +34,7 @@ _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
 _FEW_LETTERS = 15  # of what a model is, beside its name
 _MOST_CONTRASTS = 8
-_LUCK = 0.005  # share of a score by which the choice of the best changes it
+_CHOICE = 0.005  # share of a score by which the choice of the best changes it
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
     "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another {lr}.",
@@ -93,7 +93,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
 
 def _names_of_other_scores(conclusion: Conclusion) -> list[str]:
     """Return the scores that are shown in any case, if they are known."""
-    names = ("roc_auc", "recall") if rare_label(conclusion) else outcome_of(conclusion.task).shown
+    names = ("recall",) if rare_label(conclusion) else outcome_of(conclusion.task).shown
     return [name for name in names if all(name in candidate.scores for candidate in conclusion.candidates)]
 
 
@@ -103,7 +103,7 @@ def _heading_of(metric: Metric) -> str:
 
 def best_score(conclusion: Conclusion) -> float:
     """Return the best accuracy, ROC AUC, R2 or concordance of a model; 0 if none is known."""
-    names = _names_of_other_scores(conclusion)[:1]
+    names = ["roc_auc"] if rare_label(conclusion) else _names_of_other_scores(conclusion)[:1]
     return max((one.scores[name].mean or 0.0 for name in names for one in conclusion.candidates), default=0.0)
 
 
@@ -212,14 +212,15 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
     if verdicts:
         yield score_key(conclusion)
         grades = {verdict.rule for verdict in verdicts} | {one.verdict for one in conclusion.contrasts}
-        at_once = " for all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
-        small = f"Below {margin_words(conclusion.metric)} a difference doesn't matter."
-        yield f"±: {100 * (1 - conclusion.alpha):g}% range{at_once}. {small}"
+        at_once = ", for all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
+        unit = " in points" if score.in_points else ""
+        small = f"Below {margin_words(conclusion.metric).partition(' ')[0]} it doesn't matter."
+        yield f"±: {100 * (1 - conclusion.alpha):g}% range{unit}{at_once}. {small}"
         if "likely" in " ".join(grades):
             yield "Likely: on other real tables, this word was right about nine times in ten."
     for metric in other_scores:
-        if conclusion.optimism.get(metric.name, 0.0) > _LUCK * (conclusion.score(use[0], metric.name).mean or 0.0):
-            yield f"Expect allows for luck: the best of {len(conclusion.ranking)} looks a little too good in the table."
+        if conclusion.optimism.get(metric.name, 0.0) > _CHOICE * (conclusion.score(use[0], metric.name).mean or 0.0):
+            yield f"Expect allows for chance: the best of {len(conclusion.ranking)} looks a little too good in the table."
     if any(metric.name == "uno_c" for metric in other_scores):
         yield "Uno's C: the share of pairs in the right order, as at Expect; 50% is chance."
     if label := rare_label(conclusion):
