@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from seedbed.evaluation.behind import contrasts_of, is_small, optimism, steps_behind
+from seedbed.evaluation.behind import contrasts_of, drawn_of, is_small, optimism, steps_behind
 from seedbed.evaluation.estimates import corrected_t, paired_hold_out, paired_shares
 
 FOLDS, DEGREES = 10, {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
@@ -19,14 +19,18 @@ def table_of(seed, repeats, gaps):
     return folds + 0.01 * rng.normal(size=(repeats, FOLDS, len(gaps))) + np.asarray(gaps)
 
 
-def steps_of(losses, margin=0.005, alpha=0.05):
+def steps_of(losses, margin=0.005, alpha=0.05, drawn=None):
     best = int(losses.mean(axis=(0, 1)).argmin())
 
     def difference(name, pairs):
         return corrected_t(losses[..., best] - losses[..., int(name)], alpha=alpha, comparisons=pairs)
 
     names = [str(i) for i in range(losses.shape[2]) if i != best]
-    return steps_behind(names, difference, margin=margin, alpha=alpha)
+    return steps_behind(names, difference, margin=margin, alpha=alpha, drawn=drawn)
+
+
+def by_model(losses):
+    return {str(i): losses[..., i] for i in range(losses.shape[2])}
 
 
 def by_name(steps):
@@ -76,6 +80,38 @@ def test_steps_and_intervals_equal_those_written_out(repeats, gaps):
             assert found[name].rule == rule
             if rule != "no_practical_difference":
                 assert (found[name].p_adjusted < 0.05) == (rule == "worse")
+
+
+def test_the_largest_t_is_that_of_simulated_folds_and_each_pair_alone_has_students():
+    losses = table_of(0, 3, [0.0] * 5) * [1, 1, 2, 3, 5]
+    drawn, spread = drawn_of(by_model(losses)), np.cov(losses.reshape(-1, 5).T)
+    rows = np.random.default_rng(1).multivariate_normal(np.zeros(5), spread, size=(20_000, 20))
+    first, second = np.triu_indices(5, 1)
+    pairs = rows[..., first] - rows[..., second]
+    t = np.abs(pairs[:, 0]) / pairs[:, 1:].std(axis=1, ddof=1)
+    largest = np.max([*drawn.values()], axis=0)
+    for probability in (0.8, 0.95, 0.99):
+        assert np.quantile(largest, probability) == pytest.approx(np.quantile(t.max(axis=1), probability), rel=0.04)
+        for one in drawn.values():
+            assert np.quantile(one, probability) == pytest.approx(student.ppf((1 + probability) / 2, 18), rel=0.08)
+
+
+def test_nothing_is_drawn_for_few_repeats_two_models_or_many():
+    for repeats, n_models, expected in ((2, 4, 0), (3, 2, 0), (3, 17, 0), (3, 4, 6), (10, 16, 120)):
+        assert len(drawn_of(by_model(table_of(0, repeats, [0.0] * n_models)))) == expected
+
+
+@pytest.mark.parametrize("gaps", [[0, 0.002, 0.005, 0.01], [0.0] * 7])
+def test_draws_make_a_verdict_surer_than_bonferroni_and_never_surer_than_the_comparison_alone(gaps):
+    n_surer = 0
+    for seed in range(10):
+        losses = np.concatenate([table := table_of(seed, 3, gaps), table[..., [-1]]], axis=2)  # two are equal
+        plain, found = by_name(steps_of(losses)), by_name(steps_of(losses, drawn=drawn_of(by_model(losses))))
+        for name, one in found.items():
+            assert one.estimate.p <= one.p_adjusted <= plain[name].p_adjusted
+            assert plain[name].estimate.low <= one.estimate.low <= one.estimate.mean
+            n_surer += one.p_adjusted < plain[name].p_adjusted
+    assert n_surer > 10
 
 
 def test_two_models_are_compared_by_a_plain_corrected_t_test():
@@ -146,8 +182,11 @@ def test_what_helps_is_adjusted_for_the_number_of_questions():
     assert [one.verdict for one in found] == ["helps", "can't tell", "hurts"]
     assert all(one.low <= one.difference <= one.high for one in found)
     assert found[0].low >= 0 >= found[2].high
-    (alone,) = contrasts(losses, questions[:1])
-    assert alone.p_adjusted < found[0].p_adjusted
+    (alone,) = contrasts(losses, questions[1:2])
+    assert alone.low > found[1].low
+    losses["weak"] = losses["plain"] - 0.003 + 0.01 * rng.normal(size=(3, 10))
+    one, many = (contrasts(losses, [("weak", "weak", ("plain",)), *more])[0] for more in ([], questions[1:2]))
+    assert one.p_adjusted < many.p_adjusted < 0.5
 
 
 def test_something_likely_helps_or_hurts_from_a_probability_alone_of_97_5_percent():

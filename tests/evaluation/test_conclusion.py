@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from seedbed.evaluation.behind import drawn_of, steps_behind
 from seedbed.evaluation.conclusion import Evidence, conclude, outlook
 from seedbed.evaluation.estimates import corrected_t
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary
@@ -75,6 +76,20 @@ def repeated(repeats, **gains):
     base = 0.2 + 0.02 * rng.standard_normal((10, 10, 1))
     others = {name: base - gain + 0.02 * rng.standard_normal(base.shape) for name, gain in gains.items()}
     return {name: losses[:repeats] for name, losses in {"linear:5": base, **others}.items()}
+
+
+def test_the_largest_t_decides_unless_attempts_were_discarded():
+    runs = repeated(3, near=-0.007, worse=-0.012, far=-0.1)
+    folds = {name: losses.mean(axis=2) for name, losses in runs.items()}
+
+    def difference(name, comparisons):
+        return corrected_t(fold_differences(runs["linear:5"], runs[name]), comparisons=comparisons)
+
+    for tried, drawn in ((0, drawn_of(folds)), (1, {})):
+        steps = steps_behind(["near", "worse", "far"], difference, margin=0.01, alpha=0.05, tried=tried, drawn=drawn)
+        expected = {name: (estimate.low, p) for name, estimate, _, p in steps}
+        found = concluded(runs, "", tried=tried)
+        assert {one.candidate: (one.low, one.p_adjusted) for one in found.verdicts} == expected
 
 
 def test_a_run_may_stop_when_each_verdict_is_decided():

@@ -1,12 +1,13 @@
 """How far each model is behind the recommended one, which was chosen by the same folds; and what helps.
 
 The recommended model is the one with the lowest mean loss. Intervals and verdicts allow for that choice: the step-down
-over pairs that may still be equal is Shaffer's (1986), with Bonferroni's quantiles, which hold for any correlation and
-for separate variances. docs/verdicts.md and benchmarks/behind.py have its error rates.
+over pairs that may still be equal is Shaffer's (1986), with the quantile of the largest |t| of these pairs, or
+Bonferroni's. docs/verdicts.md and benchmarks/behind.py have its error rates.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +15,14 @@ from typing import Literal
 
 import numpy as np
 
-from seedbed.evaluation.estimates import Difference, Estimate, holm, student_cdf, student_quantile
+from seedbed.evaluation.estimates import Difference, Estimate, student_cdf, student_quantile
 from seedbed.evaluation.verdicts import LIKELY, LIKELY_HELPS, OPEN, Rule
 from seedbed.typing import Floats
 
 # Degrees of freedom of s^2 over ten folds by the number of repeats: k - 1 for one repeat, else the lower ends of what
 # was measured. They never narrow the interval of two models, which has at least Student's quantile with k - 1.
 _DEGREES = {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
+_FEWEST_REPEATS, _MOST_MODELS, _DRAWS = 3, 16, 4000
 
 ContrastVerdict = Literal["helps", "hurts", "likely helps", "likely hurts", "no difference that matters", "can't tell"]
 
@@ -30,7 +32,7 @@ class Contrast(Difference):
     """Two models that differ in one thing, the `question`, chosen before the run; positive: it helps.
 
     The interval holds for all contrasts together, within the margin where the difference is shown to be below it.
-    `p_adjusted` is two-sided, after Holm over all contrasts."""
+    `p_adjusted` is two-sided, for all contrasts together."""
 
     question: str
     candidate: str
@@ -39,8 +41,44 @@ class Contrast(Difference):
     verdict: ContrastVerdict
 
 
+Drawn = Mapping[frozenset[str], Floats]
+"""|t| of each pair of models [draw], as if all were equally good; empty if nothing is drawn."""
+
+
+def drawn_of(folds: Mapping[str, Floats]) -> Drawn:
+    """Return draws of |t|. Nothing is drawn for fewer than three repeats, whose correlations are too uncertain, and for
+    two models or more than 16.
+
+    Losses are drawn as normal numbers with the covariance of those measured. The variance of each pair is that of as
+    many other draws as there are degrees of freedom: with one variance for all pairs, errors would be too frequent.
+
+    Args:
+        folds: name -> [repeat, fold], losses.
+    """
+    shapes = {losses.shape for losses in folds.values()}
+    repeats, n_folds = min(shapes, default=(0, 0))
+    if repeats < _FEWEST_REPEATS or not 2 < len(folds) <= _MOST_MODELS:
+        return {}
+    sizes, vectors = np.linalg.eigh(np.cov([losses[:repeats].ravel() for losses in folds.values()]))
+    first, second = np.triu_indices(len(folds), 1)
+    root = vectors * np.sqrt(np.maximum(sizes, 0.0))
+    weights = root[first] - root[second]
+    weights /= max(1e-300, float(np.abs(weights).max()))
+    df = round(_degrees(repeats, n_folds - 1))
+    normal = np.random.default_rng(0).standard_normal((df + 1, _DRAWS, len(folds)), dtype=np.float32)
+    squares = ((draw @ weights.T.astype(np.float32)) ** 2 for draw in normal)
+    t = np.sqrt(next(squares) / np.maximum(sum(squares) / df, 1e-12)).T
+    return dict(zip(map(frozenset, itertools.combinations(folds, 2)), t, strict=True))
+
+
 def steps_behind(
-    names: Sequence[str], difference: Callable[[str, int], Estimate], *, margin: float, alpha: float, tried: int = 0
+    names: Sequence[str],
+    difference: Callable[[str, int], Estimate],
+    *,
+    margin: float,
+    alpha: float,
+    tried: int = 0,
+    drawn: Drawn | None = None,
 ) -> Iterator[tuple[str, Estimate, Rule, float]]:
     """Yield how each other model stands to the recommended one: its name, the difference, rule and adjusted p-value.
 
@@ -50,10 +88,11 @@ def steps_behind(
     worse, no_practical_difference, cannot_tell or likely, see `graded`; the p-value is below alpha where it would be
     worse without a margin.
 
-    With p models left, itself included, the one with the largest t is worse if that exceeds the quantile for
+    With p models left, itself included, the one with the largest t is worse if that exceeds the quantile for their
     p (p - 1) / 2 pairs; the first that doesn't ends the steps. Intervals have the quantile for all pairs that contain
-    one of the models left. A model makes no difference that matters if the margin lies outside its own one-sided
-    interval, with the standard error that it would have at the margin.
+    one of the models left. It is that of the largest |t|, or Bonferroni's if that is smaller or nothing is drawn, and
+    at least Student's for one pair. A model makes no difference that matters if the margin lies outside its own
+    one-sided interval, with the standard error that it would have at the margin.
 
     Args:
         names: of the other models.
@@ -61,36 +100,35 @@ def steps_behind(
             counted, and left out.
         margin: the difference that matters, in units of the loss.
         alpha: error level of all pairs together.
-        tried: discarded attempts; each counts as one more model.
+        tried: discarded attempts; each counts as one more model, and nothing may be drawn.
+        drawn: |t| of all pairs of models, by `drawn_of`.
     """
     estimates = {name: difference(name, 1) for name in names}
     # By how many standard errors models are behind; 0 where the error isn't known.
     behind = {name: -one.mean / one.se if one.se > 0 else 0.0 for name, one in estimates.items()}
     order = sorted(names, key=behind.__getitem__, reverse=True)
-    n_left, adjusted = len(names) + 1 + tried, dict[str, float]()
+    n_left, adjusted, worse = len(names) + 1 + tried, dict[str, float](), set[str]()
     for name in order:
-        p = max(_p_of(estimates[name], n_left * (n_left - 1) // 2), max(adjusted.values(), default=0.0))
-        adjusted[name] = p
+        largest = _largest(drawn, lambda pair: not pair & worse)
+        p = 1.0 if behind[name] <= 0 else _p_of(estimates[name], n_left * (n_left - 1) // 2, largest)
+        adjusted[name] = p = max(p, *adjusted.values(), 0.0)
         if p >= alpha:
             break
         n_left -= 1
-    worse = {name for name, p in adjusted.items() if p < alpha}
+        worse.add(name)
     last = max(adjusted.values(), default=1.0)
     pairs = max(1, n_left * (2 * (len(names) + tried) + 1 - n_left) // 2)
+    largest = _largest(drawn, lambda pair: not pair <= worse)
     for name, single in estimates.items():
         if single.error_unknown:
             continue
-        if single.t is None:  # an interval for counts
-            estimate = difference(name, pairs)
-        else:
-            quantiles = student_quantile(alpha / 2, single.df), student_quantile(alpha / 2 / pairs, _degrees(single))
-            half = -min(quantiles) * single.se
-            estimate = replace(single, low=single.mean - half, high=single.mean + half, comparisons=pairs)
+        # An interval for counts has quantiles of its own.
+        estimate = difference(name, pairs) if single.t is None else _widened(single, pairs, alpha, largest)
         low, high = estimate.low, min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
         rule: Rule = "worse" if name in worse else graded("cannot_tell", single)
         if is_small(single, margin, alpha):
             rule, low, high = "no_practical_difference", max(low, -margin), min(high, margin)
-        yield name, replace(estimate, low=low, high=high), rule, adjusted.get(name, max(last, alpha))
+        yield name, replace(estimate, low=low, high=high), rule, adjusted.get(name, max(last, alpha, single.p))
 
 
 def leaning(estimate: Estimate, threshold: float) -> int:
@@ -98,7 +136,7 @@ def leaning(estimate: Estimate, threshold: float) -> int:
 
     It is the one-sided probability of the corrected t, with the degrees of freedom of the spread over all repeats."""
     t = estimate.t
-    probability = 1 - estimate.p / 2 if t is None else student_cdf(abs(t), _degrees(estimate))
+    probability = 1 - estimate.p / 2 if t is None else student_cdf(abs(t), _degrees_of(estimate))
     return int(np.sign(estimate.mean)) if probability >= threshold else 0
 
 
@@ -125,8 +163,9 @@ def contrasts_of(
     *,
     margin: float,
     alpha: float,
+    drawn: Drawn | None = None,
 ) -> tuple[Contrast, ...]:
-    """Return what helps, by a two-sided test of each contrast, together after Holm.
+    """Return what helps, by a two-sided test of each contrast; together step by step, with the quantiles of the steps.
 
     A candidate with several references helps only if it is better than each of them, so its p is the largest one; the
     difference shown is the smallest. It likely helps if it is likely better than each of them alone.
@@ -135,6 +174,7 @@ def contrasts_of(
         questions: the thing, the candidate with it, and those without.
         difference: of a reference, a candidate, and 1. Contrasts whose error isn't known are left out.
         names: of the models that can be judged.
+        drawn: as in `steps_behind`.
     """
     rows = []
     for question, candidate, references in questions:
@@ -142,14 +182,23 @@ def contrasts_of(
         if not estimates or any(one.error_unknown for one in estimates.values()):
             continue
         nearest = min(estimates, key=lambda one: estimates[one].mean)
-        p = max(one.p if one.mean > 0 or len(estimates) == 1 else 1.0 for one in estimates.values())
-        leanings = {leaning(one, LIKELY_HELPS) for one in estimates.values()}
-        rows.append((question, candidate, nearest, estimates[nearest], leanings.pop() if len(leanings) == 1 else 0, p))
-    adjusted = holm([p for *_, p in rows]).tolist()
+        rows.append((question, candidate, nearest, estimates))
+
+    def p_of(estimates: Mapping[str, Estimate], n: int, largest: Floats) -> float:
+        return max(_p_of(one, n, largest) if one.mean > 0 or len(estimates) == 1 else 1.0 for one in estimates.values())
+
+    left, adjusted = [frozenset(row[1:3]) for row in rows], dict[int, float]()
+    all_pairs = _largest(drawn, left.__contains__)
+    for place in sorted(range(len(rows)), key=lambda place: p_of(rows[place][3], 1, np.empty(0))):
+        p = p_of(rows[place][3], len(left), _largest(drawn, left.__contains__))
+        adjusted[place] = max(p, *adjusted.values(), 0.0)
+        left.remove(frozenset(rows[place][1:3]))
     contrasts = []
-    for (question, candidate, reference, estimate, sign, _), p in zip(rows, adjusted, strict=True):
-        half = -student_quantile(alpha / len(rows) / 2, estimate.df) * estimate.se
-        low, high = estimate.mean - half, estimate.mean + half
+    for place, (question, candidate, reference, estimates) in enumerate(rows):
+        signs, p = {leaning(one, LIKELY_HELPS) for one in estimates.values()}, adjusted[place]
+        sign = signs.pop() if len(signs) == 1 else 0
+        estimate = _widened(estimates[reference], len(rows), alpha, all_pairs)
+        low, high = estimate.low, estimate.high
         verdict: ContrastVerdict = "likely helps" if sign > 0 else "likely hurts" if sign else "can't tell"
         if p < alpha:
             verdict = "helps" if estimate.mean > 0 else "hurts"
@@ -194,17 +243,36 @@ def optimism(choosing: Mapping[str, Floats], scored: Mapping[str, Floats], resam
     return max(0.0, float(np.concatenate(gaps).mean()))
 
 
-def _degrees(estimate: Estimate) -> float | None:
-    """Return the degrees of freedom of the spread over all repeats."""
-    if estimate.spread is None or estimate.df is None:
-        return estimate.df
-    return estimate.df * _DEGREES[max(n for n in _DEGREES if n <= estimate.spread.repeats)] / 9
+def _degrees(repeats: int, df: float) -> float:
+    """Return the degrees of freedom of the spread over all repeats, of which one has `df`."""
+    return df * _DEGREES[max(n for n in _DEGREES if n <= repeats)] / 9
 
 
-def _p_of(estimate: Estimate, pairs: int) -> float:
-    """Return the p-value of a model being worse, as one of several pairs."""
-    if estimate.se == 0 or estimate.mean >= 0:
-        return 1.0
-    if estimate.t is None:  # an interval for counts
+def _degrees_of(estimate: Estimate) -> float | None:
+    spread, df = estimate.spread, estimate.df
+    return df if spread is None or df is None else _degrees(spread.repeats, df)
+
+
+def _largest(drawn: Drawn | None, counts: Callable[[frozenset[str]], bool]) -> Floats:
+    """Return draws of the largest |t| of the pairs that count; empty if nothing is drawn."""
+    some = [t for pair, t in (drawn or {}).items() if counts(pair)]
+    return np.max(some, axis=0) if some else np.empty(0)
+
+
+def _p_of(estimate: Estimate, pairs: int, largest: Floats) -> float:
+    """Return the two-sided p-value of a difference as one of several pairs."""
+    if estimate.t is None:  # an interval for counts, or no difference at all
         return min(1.0, pairs * estimate.p)
-    return max(estimate.p, min(1.0, 2 * pairs * student_cdf(-abs(estimate.t), _degrees(estimate))))
+    p = min(1.0, 2 * pairs * student_cdf(-abs(estimate.t), _degrees_of(estimate)))
+    if largest.size:
+        p = min(p, (1 + int((largest >= abs(estimate.t)).sum())) / (1 + largest.size))
+    return max(estimate.p, p)
+
+
+def _widened(estimate: Estimate, pairs: int, alpha: float, largest: Floats) -> Estimate:
+    """Return an estimate whose interval holds together with those of several pairs."""
+    quantile = -student_quantile(alpha / 2 / pairs, _degrees_of(estimate))
+    if largest.size and alpha * (1 + largest.size) >= 1:
+        quantile = min(quantile, float(np.quantile(largest, 1 - alpha, method="higher")))
+    half = max(quantile, -student_quantile(alpha / 2, estimate.df)) * estimate.se
+    return replace(estimate, low=estimate.mean - half, high=estimate.mean + half, comparisons=pairs)

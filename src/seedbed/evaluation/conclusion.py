@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from seedbed.evaluation.behind import contrasts_of, graded, steps_behind
+from seedbed.evaluation.behind import Contrast, contrasts_of, drawn_of, graded, steps_behind
 from seedbed.evaluation.estimates import Difference, Estimate, holm, p_better
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import Protocol
@@ -84,10 +84,14 @@ def conclude(
         estimates = {pair: evidence.difference(*pair, n) for pair, n in pairs.items()}
         verdicts = decide_all(opened, evidence, {pair: one for pair, one in estimates.items() if not one.error_unknown})
     behind: tuple[Verdict, ...] = ()
+    helps: tuple[Contrast, ...] = ()
     if judged:
         others = [name for name in names if name != use]
-        level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "tried": opened.plan.tried}
-        steps = list(steps_behind(others, functools.partial(evidence.difference, use), **level))
+        folds = {} if opened.plan.tried else {name: losses.mean(axis=2) for name, losses in evidence.runs.items()}
+        level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "drawn": drawn_of(folds)}
+        difference, tried = functools.partial(evidence.difference, use), opened.plan.tried
+        steps = list(steps_behind(others, difference, **level, tried=tried))
+        helps = contrasts_of(contrasts, evidence.difference, names, **level) if steps else ()
         behind = decide_all(
             opened,
             evidence,
@@ -104,9 +108,7 @@ def conclude(
         advice=advise(ranking, behind, sizes or {}, gains=gains)
         if behind and (verdicts or not opened.reference_named)
         else None,
-        contrasts=contrasts_of(contrasts, evidence.difference, names, margin=margin, alpha=opened.alpha)
-        if behind
-        else (),
+        contrasts=helps,
     )
 
 
