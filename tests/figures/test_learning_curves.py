@@ -1,5 +1,7 @@
 """The chart of learning curves, checked by its specification."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,8 @@ def _subtitle(chart):
 
 
 def _encoding(chart, panel=0):
-    """The encoding of the means; the cursor is drawn above them."""
-    return chart["concat"][panel]["layer"][-2]["encoding"]
+    """The encoding of the means."""
+    return chart["concat"][panel]["layer"][1]["encoding"]
 
 
 def _scale(chart, panel):
@@ -98,3 +100,21 @@ def test_a_constant_curve_has_an_axis_with_extent(candidate, summary, value):
     constant["curves"]["test_loss"]["ghosts"] = [[value] * 15]
     low, high = _scale(learning_curves(summary(constant)), 1)
     assert low < value < high
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("n", [2, 6, 10])
+def test_each_line_has_its_name_near_its_end_and_no_name_covers_another(candidate, summary, texts, n):
+    names = [f"relu:{number}" for number in range(1, n + 1)]
+    chart = learning_curves(summary(*map(candidate, names)))
+    values = chart["concat"][1]["layer"][-1]["data"]["values"]
+    low, high = _scale(chart, 1)
+    places = [one["place"] for one in values]
+    assert all(b - a > 0.99 * 15 / 280 * (high - low) for a, b in itertools.pairwise(places))
+    assert low <= places[0]
+    assert places[-1] <= high
+    assert [one["candidate"] for one in values] == sorted(
+        names, key=lambda name: _lines(chart)[name, "test"]["loss"][-1]
+    )
+    assert all(texts(chart).count(name) == 2 for name in names if name != "relu:1")
+    assert names[0] not in texts(chart, hidden=[names[0]]).split(" | ")

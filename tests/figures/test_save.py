@@ -9,7 +9,7 @@ from seedbed.errors import OptionError
 from seedbed.figures import pictures
 from seedbed.figures.drawing import save_chart
 from seedbed.figures.grammar import VEGA_LITE
-from seedbed.figures.theme import LIGHT
+from seedbed.figures.theme import LIGHT, colours
 
 from .conftest import learning_curves
 
@@ -75,7 +75,7 @@ def test_the_first_three_colours_differ_for_colour_blind_readers():
     }
     for matrix in kinds.values():
         seen = []
-        for colour in LIGHT.palette[:3]:
+        for colour in colours(["best", "second", "third"], LIGHT, "best").values():
             linear = [(int(colour[start : start + 2], 16) / 255) ** 2.2 for start in (1, 3, 5)]
             mixed = [sum(weight * part for weight, part in zip(row, linear, strict=True)) for row in matrix]
             seen.append([max(0.0, part) ** (1 / 2.2) for part in mixed])

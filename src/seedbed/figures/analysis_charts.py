@@ -13,8 +13,18 @@ from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Records, Spec, channel
-from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, heading, join_panels, visible_records
-from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, Theme, candidate_scale, colours
+from seedbed.figures.panels import (
+    PLAIN_AXIS,
+    WIDE,
+    along,
+    colour_channel,
+    heading,
+    join_panels,
+    labelled,
+    model_colours,
+    visible_records,
+)
+from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, Theme
 
 _COLUMNS, _WIDTH, _HEIGHT = 3, 236, 150
 _AIR = 0.05
@@ -45,7 +55,7 @@ def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     form = "~%" if effects.label else _form([low, high])
     axis = {"title": None, "tickCount": 4, "domain": False, "format": form}
     y = channel("mean:Q", axis=axis, scale={"domain": [low - air, high + air], "nice": False, "zero": False})
-    colour = colours([candidate.name for candidate in summary.candidates], theme)[effects.model]
+    colour = model_colours(summary, theme)[effects.model]
     panels = [_panel(place, curve, effects, y, colour) for place, curve in enumerate(effects.curves)]
     phrases = [
         "the mean prediction if every row had this value of the column and kept its other cells",
@@ -111,18 +121,19 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         if forecasts := rows.forecasts_of(name):
             records.append(record(name, "more", last.n_train, last.losses[name]))
             records += [record(name, "more", one.n_train, one.loss) for one in forecasts]
-    scale = candidate_scale([candidate.name for candidate in summary.candidates], theme)
+    low, high = min(record["low"] for record in records), max(record["high"] for record in records)
+    limits = low - _AIR * (high - low), high + _AIR * (high - low)
     x = channel("n:Q", axis={"title": "training rows", "grid": False}, scale={"type": "log", "nice": False})
-    y = channel("mean:Q", axis={"title": metric.words}, scale={"zero": False})
-    colour = channel("candidate:N", scale=scale, legend={"title": None, "values": list(last.losses)})
+    y = channel("mean:Q", axis={"title": metric.words}, scale={"domain": list(limits), "nice": False, "zero": False})
+    colour = colour_channel(summary, theme)
     tooltip = [channel("candidate:N"), channel("n:Q", title="training rows", format=",")]
     tooltip += [channel(f"{key}:Q", format=".4f") for key in ("mean", "low", "high")]
-    ends = {"x": x, "y": channel("low:Q", title=metric.words), "y2": channel("high"), "color": colour}
+    band = {"x": x, "y": along(y, "low"), "y2": channel("high"), "color": colour}
     layers = []
     for part, dash in (("now", [1, 0]), ("more", [5, 4])):
         of_part = visible_records(f"datum.part == '{part}'")
         layers += [
-            of_part.draw("area", {"opacity": 0.07}, **ends),
+            of_part.draw("area", {"opacity": 0.07}, **band),
             of_part.draw("line", {"strokeWidth": 2.2, "strokeDash": dash}, x=x, y=y, color=colour),
             of_part.draw("point", {"filled": True, "size": 32, "opacity": 1}, x=x, y=y, color=colour, tooltip=tooltip),
         ]
@@ -130,4 +141,5 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     phrases = ["solid: trained on so many rows, with the interval of each model alone"]
     phrases += ["dashed: forecast, with 90% intervals"] if rows.forecasts else []
     title = f"{summary.target} of {summary.table}: would more rows help?"
+    panel = labelled(panel, records, x, y, colour, theme)
     return join_panels([panel], records, title=title, phrases=phrases, theme=theme, columns=1)

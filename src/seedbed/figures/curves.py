@@ -13,19 +13,9 @@ import numpy as np
 
 from seedbed.evaluation.single_runs import Curves
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import ONCE, Records, channel
-from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, phrase_lines, span, title_lines
-from seedbed.figures.theme import (
-    DASHES,
-    LIGHT,
-    PAGE,
-    PANEL_HEIGHT,
-    PANEL_WIDTH,
-    PART_NAMES,
-    Theme,
-    candidate_scale,
-    chart_config,
-)
+from seedbed.figures.grammar import ONCE, Records, Spec, channel
+from seedbed.figures.panels import SHOWN, SUBTITLE_WIDTH, along, labelled, phrase_lines, span, title_lines
+from seedbed.figures.theme import DASHES, LIGHT, PANEL_HEIGHT, PANEL_WIDTH, PART_NAMES, Theme, chart_config, colours
 from seedbed.typing import Floats
 
 MEASURES = ("score", "loss")
@@ -35,15 +25,14 @@ MEASURES = ("score", "loss")
 _TALLEST = 8
 _R2_FLOOR = -0.5  # how far below 0, which predicting the mean has, R2 begins doesn't matter
 _AIR = 0.04
-_CHARACTER = 6.6  # points; a letter of the legend, on average
 _BELOW = {"title": None, "orient": "bottom"}
 _NAMES = {"accuracy": "Accuracy", "R2": "R²", "loss": "Loss"}
 
 
-def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[str] = ()) -> Chart:
+def learning_curves(curves: Curves, *, theme: Theme = LIGHT, colour: Spec | None = None) -> Chart:
     """Draw score and loss along the epochs, on training rows (dashed) and test rows (solid).
 
-    Several candidates differ by colour; a single one has a colour for each kind of rows instead, and shows its networks
+    Several candidates differ by colour, with their names at the ends of their lines; a single one shows its networks
     one by one. The band is the middle half of the networks on test rows. A value axis cuts what would flatten
     everything else, and the subtitle says so.
 
@@ -52,8 +41,7 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
 
     Args:
         curves: of one candidate or several.
-        theme: its colours. `PAGE` leaves out whose colour is which, which its page says.
-        everyone: names whose order decides the colours; those of the curves if left out.
+        colour: the channel of the candidates' colours.
     """
     candidates, single = curves.candidates, len(curves.candidates) == 1
     finite = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]
@@ -67,11 +55,10 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
         ]
     last = max((candidate.epochs[-1] for candidate in candidates), default=0)
     names = [candidate.name for candidate in candidates]
-    columns = max(1, min(len(names), 5, int(2 * PANEL_WIDTH / (max(map(len, names), default=1) * _CHARACTER + 50))))
-    legend = {**_BELOW, "columns": columns} if theme is not PAGE else None
-    colour = channel("candidate:N", scale=candidate_scale(names, theme, everyone), legend=legend)
+    of = colours(names, theme)
+    colour = colour or channel("candidate:N", scale={"domain": [*of], "range": [*of.values()]}, legend=None)
     if single:
-        parts = {"domain": list(PART_NAMES.values()), "range": [theme.palette[1], theme.palette[0]]}
+        parts = {"domain": list(PART_NAMES.values()), "range": [theme.unsure, theme.ink]}
         colour = channel("part:N", scale=parts, legend=_BELOW)
     # A single epoch sits in the middle, and has one tick and not those of a range.
     ticks = {"tickCount": min(6, last), "tickMinStep": 1} if last else {"values": [0]}
@@ -115,6 +102,10 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, everyone: Sequence[
             thin = {"clip": True, "opacity": 0.18, "strokeWidth": 0.7, "color": theme.faint_ink}
             layers.insert(0, single_ones.draw("line", thin, x=x, y=y, detail=channel("network:N")))
         panels.append({"layer": layers, "width": PANEL_WIDTH, "height": PANEL_HEIGHT})
+        if not single:
+            means = ((one, one.curves[f"test_{measure}"].mean[-1]) for one in finite)
+            line_ends = [{"candidate": one.name, "epoch": one.epochs[-1], measure: mean} for one, mean in means]
+            panels[-1] = labelled(panels[-1], line_ends, x, y, colour, theme)
     lines = []  # training rows first, so that the lines that matter are drawn over the others
     for part, part_name in PART_NAMES.items():
         for one in finite:

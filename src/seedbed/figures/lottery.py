@@ -10,13 +10,12 @@ from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import ONCE, Records, Spec, channel
-from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, heading, join_panels, span, visible_records
-from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, candidate_scale
+from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, colour_channel, heading, join_panels, span, visible_records
+from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme
 
 _ROW = 54
 _TALL = 22  # the highest bar of a row
 _MARKS = 7  # under the bars: middle half and mean
-_PALE = 0.3
 _FEWEST_BINS = 16
 _FLOOR = _ROW / 2 - 11  # where bars stand, below the middle of the row
 _LISTS = ("from", "to", "count", "base", "side")
@@ -37,8 +36,7 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     """Draw how the single runs of each candidate (one fold, one seed) are spread, in the order of the ranking.
 
     The first panel shows their scores. The second one, if there is a reference, shows their differences from it:
-    solid where the candidate is better, pale where it is worse, grey where both are equal. Mean and middle half
-    stand below the bars.
+    in the colours of better and worse, grey where both are equal. Mean and middle half stand below the bars.
 
     Args:
         summary: of a comparison, or of `train`, which has scores but no differences.
@@ -53,8 +51,7 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     names = [one.name for one in ranked if any(run.name == one.name for run in score.runs)]
     difference = both if both is not None and both.runs else None
     width = WIDE if difference is None else PANEL_WIDTH
-    scale = candidate_scale([candidate.name for candidate in summary.candidates], theme)
-    colour = channel("candidate:N", scale=scale, legend=None)
+    colour = colour_channel(summary, theme)
     records = _records(score, names, "score")
     panels = [_scores(score, colour, width, theme)]
     if difference is not None and isinstance(summary, Conclusion):
@@ -131,7 +128,7 @@ def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusi
     if max(counts) > 1:
         phrases = [f"bars: how {span(counts)} single runs ({one}) are spread{height}", "below: mean and middle half"]
     if difference is not None:
-        phrases.append("solid: the candidate is better than the reference in that run; pale: worse")
+        phrases.append("blue: better than the reference in that run; orange: worse")
         if any(_count_equal(run, difference.edges) for run in difference.runs):
             phrases.append("grey: both alike")
     if isinstance(summary, Conclusion) and summary.plan.networks > 1:
@@ -203,8 +200,9 @@ def _bar_layers(
     titled = (numbers[key] | {"title": key.replace("_", " half, ")} for key in _SPREAD)
     row: Spec = {"y": _ROW_AXIS, "tooltip": [name, channel("n:Q", title="runs", format=","), *titled]}
     bar: Spec = {"y": _ROW_AXIS, "tooltip": [name, *(numbers[key] for key in _ENDS), channel("count:Q", title="runs")]}
-    bar["color"] = {"condition": {"test": "datum.side == 'alike'", "value": theme.unsure}, **colour}
-    bar["opacity"] = {"condition": {"test": "datum.side == 'worse'", "value": _PALE}, "value": 1}
+    sides = {"alike": theme.unsure, "worse": theme.worse, "better": theme.better}
+    conditions = [{"test": f"datum.side == '{side}'", "value": value} for side, value in sides.items()]
+    bar["color"] = {"condition": conditions, **colour}
     height = f"{_TALL} * datum.count / datum.most"
     y_offset = f"{_FLOOR} - {_TALL} * datum.base / datum.most - ({height}) / 2"
     of_bar = {"height": {"expr": height}, "yOffset": {"expr": y_offset}}

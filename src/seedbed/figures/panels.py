@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
+from seedbed.evaluation.summaries import AnySummary, Conclusion
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import Records, Spec
-from seedbed.figures.theme import PANEL_WIDTH, Theme, chart_config
+from seedbed.figures.grammar import Records, Spec, channel
+from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, chart_config, colours
 
 SPACING = 36
 WIDE = 2 * PANEL_WIDTH + SPACING  # a panel that is alone
@@ -17,6 +19,19 @@ PLAIN_AXIS: dict[str, Any] = {"tickCount": 6, "domain": False, "grid": False, "l
 _DATA = "rows"
 SHOWN = "indexof(hidden, datum.candidate) < 0"
 _TITLE_WIDTH, SUBTITLE_WIDTH = 115, 150  # letters that fit above the two panels
+_LABEL, _WIDEST, _CHARACTER, _DOT = 15, 150, 6.6, 16  # points: height, greatest width, a letter, the dot
+
+
+def model_colours(summary: AnySummary, theme: Theme = LIGHT) -> dict[str, str]:
+    """Return the colour of each model in the charts of a summary."""
+    advice = summary.advice if isinstance(summary, Conclusion) else None
+    return colours([one.name for one in summary.candidates], theme, "" if advice is None else advice.use)
+
+
+def colour_channel(summary: AnySummary, theme: Theme = LIGHT) -> Spec:
+    """Return these colours as a channel."""
+    of = model_colours(summary, theme)
+    return channel("candidate:N", scale={"domain": [*of], "range": [*of.values()]}, legend=None)
 
 
 def visible_records(test: str) -> Records:
@@ -55,6 +70,33 @@ def heading(text: str) -> Spec:
 def along(axis: Spec, name: str) -> Spec:
     """Return the same axis for another field."""
     return {**axis, "field": name}
+
+
+def labelled(panel: Spec, records: Iterable[Mapping[str, Any]], x: Spec, y: Spec, colour: Spec, theme: Theme) -> Spec:
+    """Return a panel with the names of its lines on the right, each as near to the end of its line as is possible
+    without an overlap, and what connects both. Together they have the width of the panel. The last record of a line is
+    its end."""
+    bottom, top = y["scale"]["domain"]
+    ends = {one["candidate"]: {"at": one[x["field"]], "last": one[y["field"]]} for one in records}
+    values = sorted(({"candidate": name, **end} for name, end in ends.items()), key=lambda one: one["last"])
+    height, n = (top - bottom) * _LABEL / panel["height"], len(values)
+    free = [one["last"] - k * height for k, one in enumerate(values)]
+    for k, one in enumerate(values):  # isotonic regression
+        fitted = max(min(fmean(free[i:j]) for j in range(k + 1, n + 1)) for i in range(k + 1))
+        one["place"] = max(bottom, min(top - (n - 1) * height, fitted)) + k * height
+    width = min(_WIDEST, _DOT + _CHARACTER * max(map(len, ends), default=0))
+    labels, edge = Records({"values": values}).filter(SHOWN), {"value": "width"}
+    last, place, name = along(y, "last"), along(y, "place"), channel("candidate:N")
+    words = {"align": "left", "dx": _DOT, "fontSize": 12, "limit": _WIDEST - _DOT, "color": theme.ink}
+    dot = {"filled": True, "size": 45, "opacity": 1, "xOffset": 9}
+    layers = [
+        *panel["layer"],
+        labels.draw("rule", {"strokeDash": [1, 3], "clip": True}, x=along(x, "at"), x2=edge, y=last, color=colour),
+        labels.draw("rule", {"x2Offset": 9}, x=edge, x2=edge, y=last, y2=channel("place"), color=colour),
+        labels.draw("point", dot, x=edge, y=place, color=colour),
+        labels.draw("text", words, x=edge, y=place, text=name),
+    ]
+    return {**panel, "layer": layers, "width": panel["width"] - round(width)}
 
 
 # ---- the words above a chart

@@ -20,6 +20,7 @@ from seedbed.figures.curves import learning_curves
 from seedbed.figures.drawing import Chart, drawable, save_chart
 from seedbed.figures.grammar import VEGA_LITE
 from seedbed.figures.lottery import seed_lottery
+from seedbed.figures.panels import colour_channel
 from seedbed.figures.reliability import calibration
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import LIGHT, Theme
@@ -79,7 +80,7 @@ def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> Chart | None:
     curves = summary.curves
     if curves is None or not curves.candidates:
         return None
-    return learning_curves(curves, theme=theme, everyone=[candidate.name for candidate in summary.candidates])
+    return learning_curves(curves, theme=theme, colour=colour_channel(summary, theme))
 
 
 _CHARTS: Mapping[str, Callable[..., Chart | None]] = {

@@ -7,8 +7,8 @@ from typing import Any
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Spec, channel
-from seedbed.figures.panels import WIDE, along, join_panels, visible_records
-from seedbed.figures.theme import LIGHT, Theme, colours
+from seedbed.figures.panels import WIDE, along, join_panels, model_colours, visible_records
+from seedbed.figures.theme import LIGHT, Theme
 
 _LARGEST = 240
 _SPACING = 20
@@ -43,7 +43,7 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     names = list(calibrations)
     if not names:
         return None
-    colour = colours([candidate.name for candidate in summary.candidates], theme)
+    colour = model_colours(summary, theme)
     columns = min(len(names), 3 if len(names) in (3, 5, 6, 9) else 4)  # whichever leaves fewer gaps
     size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]

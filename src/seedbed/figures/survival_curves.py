@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Spec, channel
-from seedbed.figures.panels import PLAIN_AXIS, heading, join_panels, visible_records
+from seedbed.figures.panels import PLAIN_AXIS, heading, join_panels, labelled, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_HEIGHT, PANEL_WIDTH, Theme
 
 _PANELS = (("groups", "Thirds of the rows by predicted risk"), ("rows", "Four typical rows"))
@@ -31,10 +33,11 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | Non
             rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
             records += [{"candidate": name, "panel": panel, "place": place, **row} for row in rows]
     unit = survival.unit or survival.time
-    panels = [_panel(name, title, unit, theme) for name, title in _PANELS]
+    panels = [_panel(name, title, unit, records, theme) for name, title in _PANELS]
     phrases = [
         f"across: {unit}, up to the horizon; up: share that survives",
         "the stronger a line, the higher the risk",
+        "in parentheses: events of rows",
         "left, dashed: mean prediction of rows not trained on; line and band: Kaplan-Meier with its 95% range",
         "right: predictions for the rows in the middle of each quarter by risk; band: 95% of single networks",
     ]
@@ -44,24 +47,24 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | Non
     return chart
 
 
-def _panel(name: str, title: str, time: str, theme: Theme) -> Spec:
+def _panel(name: str, title: str, time: str, records: Sequence[Spec], theme: Theme) -> Spec:
     rows, of_groups = visible_records(f"datum.panel == '{name}'"), name == "groups"
     x = channel("time:Q", axis={"title": time, **PLAIN_AXIS}, scale={"nice": False})
     axis = {"title": None, "format": "%", "tickCount": 5, "domain": False}
     y = channel("predicted:Q", axis=axis, scale={"domain": [0, 1], "nice": False})
-    legend = {"title": "events of rows" if of_groups else None, "orient": "bottom", "columns": 2, "labelLimit": 190}
     scale = {"range": [theme.risks[place] for place in ((0, 2, 3) if of_groups else range(4))]}
-    colour = channel("candidate:N", sort=None, scale=scale, legend=legend)
-    ends = {"x": x, "y": channel("low:Q", axis=axis), "y2": channel("high"), "color": colour}
+    colour = channel("candidate:N", sort=None, scale=scale, legend=None)
+    band = {"x": x, "y": channel("low:Q", axis=axis), "y2": channel("high"), "color": colour}
     tooltip = [channel("candidate:N", title=" "), channel("time:Q", title=time, format=",.4~g")]
     tooltip += [channel(f"{key}:Q", format=".1%") for key in ("predicted", *["observed"] * of_groups)]
     line = {"strokeWidth": 2, "strokeDash": [5, 4] if of_groups else [1, 0]}
     layers = [
-        rows.draw("area", {"opacity": 0.13}, **ends),
+        rows.draw("area", {"opacity": 0.13}, **band),
         rows.draw("line", line, x=x, y=y, color=colour),
         rows.draw("point", {"size": 60, "opacity": 0}, x=x, y=y, tooltip=tooltip),
     ]
     if of_groups:
         observed = channel("observed:Q", axis=axis)
         layers.insert(1, rows.draw("line", {"strokeWidth": 1.6}, x=x, y=observed, color=colour))
-    return {"layer": layers, "width": PANEL_WIDTH, "height": PANEL_HEIGHT, "title": heading(title)}
+    panel = {"layer": layers, "width": PANEL_WIDTH, "height": PANEL_HEIGHT, "title": heading(title)}
+    return labelled(panel, (one for one in records if one["panel"] == name), x, y, colour, theme)

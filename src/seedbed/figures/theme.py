@@ -23,12 +23,12 @@ class Theme:
     """The colours of one scheme.
 
     Attributes:
-        palette: one colour a candidate, safe for the colour-blind, the first three the most distinct: Okabe and Ito
-            (2008) without their yellow, which fades on white, then three of Paul Tol's.
+        palette: safe for the colour-blind, the first three the most distinct: Okabe and Ito (2008) without their
+            yellow, which fades on white, then three of Paul Tol's, and two more.
         background, ink, faint_ink, rule: paper, text, quiet text, axis and grid lines.
         zone: an area in the background, for instance that of differences that don't matter.
         risks: shades for groups of rows, the highest risk first; no candidate has these shades.
-        better, worse, unsure: colours of verdicts, also distinct for the colour-blind.
+        better, worse, unsure: colours of verdicts, also distinct for the colour-blind. No model has these.
     """
 
     palette: tuple[str, ...]
@@ -56,9 +56,9 @@ _COLOURS = {  # light, dark
 _RISKS = ("#000000", "#4F4F4F", "#7F7F7F", "#A6A6A6"), ("#FFFFFF", "#BCC1C6", "#8F969D", "#6C747C")
 _PALETTES = (
     ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00",
-     "#56B4E9", "#332288", "#882255", "#777777", "#999933"),
+     "#56B4E9", "#332288", "#882255", "#777777", "#999933", "#8A5A3C", "#8E7CC3"),
     ("#56ABE0", "#F08A45", "#2CC79A", "#E49BC6", "#F0B53A",
-     "#9AD4F7", "#A79CF0", "#E07AA5", "#B4B4B4", "#CFCB6B"),
+     "#9AD4F7", "#A79CF0", "#E07AA5", "#B4B4B4", "#CFCB6B", "#C79A7B", "#CDBDF7"),
 )  # fmt: skip
 
 LIGHT, DARK = (
@@ -102,15 +102,15 @@ def css_themes() -> str:
     )
 
 
-def colours(names: Sequence[str], theme: Theme = LIGHT) -> dict[str, str]:
-    """Return a colour for each candidate by its position, the same in every chart of a summary."""
-    return {name: theme.palette[number % len(theme.palette)] for number, name in enumerate(names)}
+_RECOMMENDED, _MODELS = 2, (4, 6, 3, 10, 9, 7, 11, 8)  # in the palette: neither blue nor red, which are verdicts
 
 
-def candidate_scale(names: Sequence[str], theme: Theme, everyone: Sequence[str] = ()) -> Spec:
-    """Return the colours of some candidates as a scale, by their positions among `everyone`."""
-    of = colours(everyone or names, theme)
-    return {"domain": list(names), "range": [of[name] for name in names]}
+def colours(names: Sequence[str], theme: Theme = LIGHT, recommended: str = "") -> dict[str, str]:
+    """Return a colour for each model by its position, the same in every chart of a summary; the recommended one is
+    green."""
+    others = [name for name in names if name != recommended]
+    of = {name: theme.palette[_MODELS[number % len(_MODELS)]] for number, name in enumerate(others)}
+    return of | {recommended: theme.palette[_RECOMMENDED]} if recommended else of
 
 
 def chart_config(theme: Theme = LIGHT) -> Spec:

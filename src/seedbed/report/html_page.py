@@ -14,8 +14,9 @@ from markupsafe import Markup, escape
 from seedbed.errors import visible
 from seedbed.evaluation.summaries import AnySummary, document_of
 from seedbed.figures.drawing import groupable, svg_of
+from seedbed.figures.panels import model_colours
 from seedbed.figures.pictures import all_charts, browser_library, script_json
-from seedbed.figures.theme import LIGHT, PAGE, colours, css_themes, css_variables
+from seedbed.figures.theme import LIGHT, PAGE, css_themes, css_variables
 from seedbed.report import analyses_text, chart_texts, glance, judgement_text, sentences, tables
 
 
@@ -48,7 +49,7 @@ def report_page(summary: AnySummary) -> str:
         unbroken=unbroken,
         explained=_explained(unbroken),
         captions=captions,
-        colours=colours(names, PAGE),
+        colours=model_colours(summary, PAGE),
         drawn=groupable(script_json(drawn)),
         library=browser_library(),
         style=css_themes() + _text("page.css") + _text("first.css"),
