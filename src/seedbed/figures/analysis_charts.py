@@ -9,7 +9,6 @@ import numpy as np
 
 from seedbed.evaluation.analyses import EffectCurve, Effects
 from seedbed.evaluation.estimates import Interval
-from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Records, Spec, channel
@@ -109,10 +108,11 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     rows = summary.rows
     if rows is None:
         return None
-    metric = find_metric(summary.metric.name)
+    metric = summary.metric.shown
 
     def record(name: str, part: str, n: int, loss: Interval) -> dict[str, Any]:
-        ends = [metric.score_of(value) for value in (loss.mean, loss.low, loss.high)]
+        factor = 100 if metric.in_points else 1
+        ends = [factor * metric.score_of(value) for value in (loss.mean, loss.low, loss.high)]
         return {"candidate": name, "part": part, "n": n, "mean": ends[0], "low": min(ends), "high": max(ends)}
 
     records, last = [], rows.sizes[-1]
@@ -124,10 +124,14 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     low, high = min(record["low"] for record in records), max(record["high"] for record in records)
     limits = low - _AIR * (high - low), high + _AIR * (high - low)
     x = channel("n:Q", axis={"title": "training rows", "grid": False}, scale={"type": "log", "nice": False})
-    y = channel("mean:Q", axis={"title": metric.words}, scale={"domain": list(limits), "nice": False, "zero": False})
+    y = channel(
+        "mean:Q",
+        axis={"title": f"{metric.words}{metric.percent * ' (%)'}"},
+        scale={"domain": list(limits), "nice": False, "zero": False},
+    )
     colour = colour_channel(summary, theme)
     tooltip = [channel("candidate:N"), channel("n:Q", title="training rows", format=",")]
-    tooltip += [channel(f"{key}:Q", format=".4f") for key in ("mean", "low", "high")]
+    tooltip += [channel(f"{key}:Q", format=",.4~r") for key in ("mean", "low", "high")]
     band = {"x": x, "y": along(y, "low"), "y2": channel("high"), "color": colour}
     layers = []
     for part, dash in (("now", [1, 0]), ("more", [5, 4])):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from seedbed.evaluation.metrics import find_metric
+from seedbed.evaluation.metrics import Metric, find_metric
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.figures.drawing import Chart
@@ -52,27 +52,33 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     difference = both if both is not None and both.runs else None
     width = WIDE if difference is None else PANEL_WIDTH
     colour = colour_channel(summary, theme)
-    records = _records(score, names, "score")
-    panels = [_scores(score, colour, width, theme)]
+    metric = metric_of(score, summary)
+    records = _records(score, names, "score", metric)
+    panels = [_scores(score, metric, colour, width, theme)]
     if difference is not None and isinstance(summary, Conclusion):
-        reference = summary.reference
-        records += _records(difference, names, "difference", reference)
-        panels.append(_differences(difference, reference, colour, theme))
+        metric, reference = summary.metric.shown, summary.reference
+        records += _records(difference, names, "difference", metric, reference)
+        panels.append(_differences(difference, metric, reference, colour, theme))
     title = f"{summary.target} of {summary.table}: what one single run would have shown"
     return join_panels(panels, records, title=title, phrases=_phrases(score, difference, summary), theme=theme)
 
 
+def metric_of(lottery: RunLottery, summary: Conclusion | TrainingSummary) -> Metric:
+    """Return the score of single runs; as it is shown if it decides."""
+    shown = summary.metric.shown if isinstance(summary, Conclusion) else None
+    return shown if shown is not None and shown.name == lottery.name else find_metric(lottery.name)
+
+
 def _records(
-    lottery: RunLottery, names: Sequence[str], panel: str, reference: str | None = None
+    lottery: RunLottery, names: Sequence[str], panel: str, metric: Metric, reference: str | None = None
 ) -> list[dict[str, Any]]:
     """Return one record per row, with its bars as lists, without empty ones. Differences of shares are in points."""
     runs = {run.name: run for run in lottery.runs}
-    metric = find_metric(lottery.name)
-    scale = metric.scale if panel == "difference" else 1.0
+    scale = metric.scale if panel == "difference" else 1.0 if metric.zero is None else 100.0
 
     def words(value: float) -> str:
-        if metric.percent:
-            return f"{100 * value:.0f}%"
+        if metric.in_points:
+            return f"{100 * value:.0f}{'%' * metric.percent}".replace("-", "−")
         return f"{value:,.{0 if abs(value) >= 100 else 2}f}".replace("-", "−")
 
     records: list[dict[str, Any]] = []
@@ -144,10 +150,10 @@ def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusi
     return phrases
 
 
-def _scores(lottery: RunLottery, colour: Spec, width: int, theme: Theme) -> Spec:
-    percent = find_metric(lottery.name).percent
-    words = "R²" if lottery.name == "r2" else f"{lottery.words[:1].upper()}{lottery.words[1:]}"
-    low, high = _limits(lottery.edges)
+def _scores(lottery: RunLottery, metric: Metric, colour: Spec, width: int, theme: Theme) -> Spec:
+    percent, name = metric.percent, lottery.words if metric.zero is None else metric.words
+    words = "R²" if name == "R2" else f"{name[:1].upper()}{name[1:]}"
+    low, high = _limits(lottery.edges, 1.0 if metric.zero is None else 100.0)
     axis: Spec = {"title": None, **PLAIN_AXIS}
     if percent:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
         low, high = max(low, min(lottery.edges[0], -0.01)), min(high, max(lottery.edges[-1], 1.01))
@@ -163,9 +169,8 @@ def _scores(lottery: RunLottery, colour: Spec, width: int, theme: Theme) -> Spec
     return {"layer": layers, "width": width, "height": {"step": _ROW}, "title": title}
 
 
-def _differences(lottery: RunLottery, reference: str, colour: Spec, theme: Theme) -> Spec:
-    metric = find_metric(lottery.name)
-    words = f"Improvement in {lottery.words}{', in points' * metric.percent}, run by run"
+def _differences(lottery: RunLottery, metric: Metric, reference: str, colour: Spec, theme: Theme) -> Spec:
+    words = f"Improvement in {metric.words}{', in points' * metric.in_points}, run by run"
     limits = _limits(lottery.edges, metric.scale)
     name = reference if len(reference) <= _LETTERS else f"{reference[: _LETTERS - 1]}…"
     axis = {"title": f"better than {name} →", "titleAnchor": "end", **PLAIN_AXIS}

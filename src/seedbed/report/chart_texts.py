@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from seedbed.errors import counted
 from seedbed.evaluation.analyses import Effects
-from seedbed.evaluation.metrics import find_metric, measure, signed
+from seedbed.evaluation.metrics import measure
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.evaluation.survival import SurvivalSummary
+from seedbed.figures.lottery import metric_of
 from seedbed.report.advice import group_by_first, join_words
 from seedbed.report.tables import NumberTable
 
@@ -47,11 +48,13 @@ def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
         does = f"{run.name} does better than {summary.reference}"
         return f"A single run can mislead: {does} in {of * better:.0f} of {of} runs"
     run = max(score.runs, key=lambda one: one.highest - one.lowest)
-    form = "{:.0%}" if find_metric(score.name).percent else "{:.2f}"
-    low, high = (form.format(end) for end in (run.lowest, run.highest))
+    metric = metric_of(score, summary)
+    form = "{:.0%}" if metric.percent else "{:.2f}" if metric.zero is None else "{:.0f}"
+    low, high = (form.format(end if metric.zero is None else 100 * end) for end in (run.lowest, run.highest))
+    words = score.words if metric.zero is None else metric.words
     if run.n == 1:
-        return f"One run showed {score.words} {high}"
-    words = "R²" if score.name == "r2" else score.words
+        return f"One run showed {words} {high}"
+    words = "R²" if words == "R2" else words
     return f"{counted(run.n, 'run')} of {run.name} show {words} from {low} to {high}"
 
 
@@ -113,11 +116,13 @@ def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTabl
         if lottery is None or not lottery.runs:
             continue
         differs = lottery.runs[0].better is not None
-        show = signed if differs else functools.partial(measure, lottery.name)
-        caption = f"{lottery.words} of a single run"
+        metric = summary.metric.shown if differs and isinstance(summary, Conclusion) else metric_of(lottery, summary)
+        show = metric.signed if differs else functools.partial(measure, metric)
+        words = lottery.words if metric.zero is None else metric.words
+        caption = f"{words} of a single run"
         columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
         if differs and isinstance(summary, Conclusion):
-            caption = f"improvement in {lottery.words} over {summary.reference}, in a single run"
+            caption = f"improvement in {words}{metric.points} over {summary.reference}, in a single run"
             columns.append("runs that say better")
         rows = [
             [run.name, f"{run.n:,}", *map(show, (run.mean, run.lowest, *run.quantiles, run.highest)),

@@ -17,7 +17,7 @@ from seedbed.figures.drawing import groupable, svg_of
 from seedbed.figures.panels import model_colours
 from seedbed.figures.pictures import all_charts, browser_library, script_json
 from seedbed.figures.theme import LIGHT, PAGE, css_themes, css_variables
-from seedbed.report import analyses_text, chart_texts, glance, judgement_text, sentences, tables
+from seedbed.report import advice, analyses_text, chart_texts, glance, judgement_text, sentences, tables
 
 
 def _text(name: str) -> str:
@@ -28,7 +28,8 @@ TERMS: dict[str, str] = json.loads(_text("terms.json"))
 """Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and more."""
 
 _ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
-_TERM = re.compile(rf"(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE)
+_COMMAND = r"seedbed [a-z]+ (?:'[^']*'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']*'| [^\s'-]\S*)?)*"
+_TERM = re.compile(rf"{_COMMAND}|(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE)
 
 _UNBROKEN = 32  # letters that fit on one line of a phone
 
@@ -58,16 +59,16 @@ def report_page(summary: AnySummary) -> str:
 
 
 def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
-    """Return a function that keeps short names of models, and options, of a sentence on one line."""
+    """Return a function that marks the commands in a sentence, and keeps short names and options on one line."""
     short = sorted((name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True)
     words = [rf"{re.escape(name)}(?![\w:])" for name in short]
-    names_and_options = "|".join([*words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"])
-    pattern = re.compile(names_and_options)
+    pattern = re.compile("|".join([rf"(?P<command>{_COMMAND})", *words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"]))
 
     def mark(sentence: str) -> Markup:
         sentence, markup, at = visible(sentence), Markup(), 0
         for match in pattern.finditer(sentence):
-            markup += escape(sentence[at : match.start()]) + Markup('<span class="word">{}</span>').format(match[0])
+            element = '<code class="command">{}</code>' if match["command"] else '<span class="word">{}</span>'
+            markup += escape(sentence[at : match.start()]) + Markup(element).format(match[0])
             at = match.end()
         return markup + escape(sentence[at:])
 
@@ -82,7 +83,7 @@ def _explained(unbroken: Callable[[str], Markup]) -> Callable[[str], Markup]:
     def mark(sentence: str) -> Markup:
         markup, at = Markup(), 0
         for match in _TERM.finditer(sentence):
-            if term := terms.pop(match[2].lower(), ""):
+            if match[2] and (term := terms.pop(match[2].lower(), "")):
                 word = Markup('<span class="word">{}{}</span>').format(_button(match[1], term), match[3])
                 markup += unbroken(sentence[at : match.start()]) + word
                 at = match.end()
@@ -108,7 +109,14 @@ def notebook_page(summary: AnySummary) -> str:
     shown = ("survival",) if getattr(summary, "survival", None) else ("curves",)
     pictures = [svg_of(chart) for chart in all_charts(summary, only=shown).values()]
     template = _environment().get_template("notebook.html")
-    return template.render(summary=summary, pictures=pictures, colours=css_variables(LIGHT), style=_text("first.css"))
+    return template.render(
+        summary=summary,
+        pictures=pictures,
+        colours=model_colours(summary, PAGE),
+        unbroken=_unbroken(()),
+        variables=css_variables(LIGHT),
+        style=_text("first.css"),
+    )
 
 
 @functools.cache
@@ -122,8 +130,9 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     # The modules whose functions templates may call.
-    for module in (analyses_text, chart_texts, glance, judgement_text, sentences, tables):
+    for module in (advice, analyses_text, chart_texts, glance, judgement_text, sentences, tables):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id}
+    environment.filters["first_sentence"] = lambda text: [*re.split(r"[.;] ", text, maxsplit=1), ""][:2]
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment

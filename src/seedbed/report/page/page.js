@@ -21,10 +21,16 @@ function fitted(whole, available) {
 
 async function draw(place) {
   const name = place.dataset.chart;
-  const spec = fitted(drawn[name], place.clientWidth || document.querySelector("main").clientWidth); // 0 if it is folded
-  if (views[name]) views[name].finalize();
-  const made = await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } });
-  views[name] = made.view;
+  const available = place.clientWidth || document.querySelector("main").clientWidth; // 0 if it is folded
+  const spec = fitted(drawn[name], available);
+  for (let tries = 0; tries < 2; tries += 1) {
+    if (views[name]) views[name].finalize();
+    views[name] = (await vegaEmbed(place, spec, { renderer: "svg", actions: false, tooltip: { theme: "custom" } })).view;
+    // Names at the ends of lines stand beside the panels, whose widths don't contain them.
+    const excess = Number(place.querySelector("svg").getAttribute("width")) - available;
+    if (excess <= 1) break;
+    for (const panel of spec.concat) if (panel.width) panel.width = Math.max(60, panel.width - Math.ceil(excess / spec.columns));
+  }
   await set(name, { hidden: [...hidden] });
   if (name === "curves") await set(name, { at: curves.at });
 }
@@ -174,6 +180,23 @@ function unfold() {
 }
 addEventListener("hashchange", unfold);
 unfold();
+
+// ---- commands to copy
+
+for (const command of all(".command")) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy" });
+  button.setAttribute("aria-label", `Copy the command ${command.textContent}`);
+  button.addEventListener("click", async () => {
+    const range = document.createRange();
+    range.selectNodeContents(command);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range); // also what a reader copies by hand, where a browser doesn't let a page do it
+    try { await navigator.clipboard.writeText(command.textContent); } catch { document.execCommand("copy"); }
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  command.after(button);
+}
 
 // ---- the page
 
