@@ -183,9 +183,16 @@ NUMBERS = ("0", "-1", str(10**18), str(10**30), str(10**400), f"1{'0' * 5000}", 
 SCORE = {
     "of": "10-fold cross-validation",
     "alpha": 0.05,
-    "scores": [{"name": "accuracy", "words": "accuracy", "mean": 0.9, "low": 0.8, "high": 0.95}],
-    "chosen": {"among": 3, "words": "accuracy", "expected": 0.8, "low": 0.7, "high": 0.9},
-}
+    "scores": [{"name": "accuracy", "words": "accuracy", "mean": 0.9, "low": 0.8, "high": 0.95},
+               {"name": "brier_skill", "words": "score", "mean": 0.488, "low": 0.361, "high": 0.61}],
+    "chosen": {"among": 3, "words": "score", "expected": 0.47, "low": 0.352, "high": 0.6},
+}  # fmt: skip
+
+
+def test_a_model_shows_the_score_from_0_to_100_first_and_what_remains_of_it_on_new_rows(fitted):
+    said = " ".join(str(dataclasses.replace(fitted(), score=SCORE)).split())
+    assert "score 49 (36 to 61): 0 is always the same answer, 100 is perfect accuracy 90.0% (80.0 to 95.0)" in said
+    assert "the best of 3, so it is optimistic; corrected for the choice, score 47 (35 to 60)" in said
 
 
 def numbers_in(values, path=()):

@@ -75,15 +75,16 @@ def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:
 
 def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     """Return the scores that the comparison measured, and their source."""
+    shown, chosen = conclusion.metric.shown, None
+    words = {name: metric.words for name, metric in METRICS.items()} | {shown.name: shown.words}
     scores = [
-        {"name": name, "words": METRICS[name].words, "mean": score.mean, "low": score.low, "high": score.high}
+        {"name": name, "words": words[name], "mean": score.mean, "low": score.low, "high": score.high}
         for name, score in summary.scores.items()
         if score.mean is not None
     ]
-    metric, chosen = conclusion.metric, None
-    expected = conclusion.expected_score(summary.name, metric.name)
-    if expected.low is not None and expected != conclusion.score(summary.name):
-        chosen = {"words": metric.words, "among": len(conclusion.ranking), "expected": expected.mean}
+    expected = conclusion.expected_score(summary.name, shown.name)
+    if expected.low is not None and expected != conclusion.score(summary.name, shown.name):
+        chosen = {"words": shown.words, "among": len(conclusion.ranking), "expected": expected.mean}
         chosen |= {"low": expected.low, "high": expected.high}
     return {"of": _whose(conclusion, summary), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
 

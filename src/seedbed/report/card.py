@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.errors import counted, spell, visible
+from seedbed.evaluation.metrics import Metric, find_metric
 from seedbed.evaluation.summaries import Note, Score
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.sentences import doubts, join_notes, note_sentence
@@ -24,7 +26,7 @@ def card_text(card: Mapping[str, Any], *, width: int = WIDTH) -> str:
     lines = [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent=_INDENT)]
     headings = ["column", "kind", "missing", "levels, or mean and deviation"]
     shown, more = card["columns"][:_MOST_COLUMNS], len(card["columns"]) - _MOST_COLUMNS
-    missing = ["may be" if one["may_be_missing"] else "never was" for one in shown]
+    missing = ["in training" if one["may_be_missing"] else "never" for one in shown]
     rows = [(one["name"], one["kind"], word, _content(one)) for one, word in zip(shown, missing, strict=True)]
     lines += table_lines(headings, rows, left=headings, width=width)
     lines += [f"and {counted(more, 'more column')}"] if more > 0 else []
@@ -60,7 +62,9 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         intervals = counted(int(time["clock"][-1][1]), "interval")
         yield f"Time:     {time['time']}, up to {time['horizon']:.9g}, in {intervals}"
     if target["labels"]:
-        threshold = f"; {target['labels'][1]} above {target['threshold']:g}" if target["threshold"] is not None else ""
+        positive, threshold = target["labels"][-1], ""
+        if target["threshold"] is not None:
+            threshold = f"; {positive} if its probability is above {target['threshold']:g}"
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
     if len(kinds) > 1:
         for number, member in enumerate(sorted(card["architecture"]["members"], key=lambda one: -one["weight"])):
@@ -102,14 +106,21 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
         return
     yield f"Score:    by {score['of']}, on rows that weren't trained on"
     names = {one["words"]: one["name"] for one in score["scores"]}
-    for one in score["scores"]:
-        yield f"{_INDENT}{one['words']} {range_words(one['name'], Score(one['mean'], one['low'], one['high']))}"
+    for one in sorted(score["scores"], key=lambda one: one["words"] != "score"):  # that from 0 to 100 comes first
+        is_points = one["words"] == "score"
+        words = range_words(_metric(one["words"], one["name"]), Score(one["mean"], one["low"], one["high"]))
+        yield f"{_INDENT}{one['words']} {words}{': 0 is always the same answer, 100 is perfect' * is_points}"
     if choice := score["chosen"]:
-        name = names.get(choice["words"], "")
+        metric = _metric(choice["words"], names.get(choice["words"], ""))
         yield (
             f"{_INDENT}It was the best of {choice['among']}, so it is optimistic; corrected for the choice, "
-            f"{choice['words']} {range_words(name, Score(choice['expected'], choice['low'], choice['high']))}"
+            f"{choice['words']} {range_words(metric, Score(choice['expected'], choice['low'], choice['high']))}"
         )
+
+
+def _metric(words: str, name: str) -> str | Metric:
+    """Return a score; a skill that decided is shown as the score from 0 to 100."""
+    return replace(find_metric(name), zero=1.0) if words == "score" else name
 
 
 def _sets(card: Mapping[str, Any]) -> Iterator[str]:
