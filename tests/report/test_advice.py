@@ -82,7 +82,7 @@ TWO = {"small": "", "prior": "worse"}
 
 def test_the_expected_accuracy_a_count_of_rows_and_guessing_are_given(document, make):
     expect = said(document(TWO))["Expect"]
-    right = "82% of new rows right (72 to 92); by always answering 0: 82.5%"
+    right = "82% of new rows right (95%: 72 to 92); by always answering 0: 82.5%"
     assert expect == f"{right} / in any one batch of 100 new rows: 70 to 95 right"
     found = document({"small": "", "trees": "worse"})
     found["candidates"][0]["scores"] = make.scores(accuracy=(0.999, 0.997, 1.0))
@@ -93,19 +93,20 @@ def test_the_expected_accuracy_a_count_of_rows_and_guessing_are_given(document, 
 
 def test_what_the_choice_of_the_best_adds_is_subtracted(document):
     expect = said(document(TWO, optimism={"accuracy": 0.04}))["Expect"]
-    assert expect.startswith("78% of new rows right (68 to 88); ")
+    assert expect.startswith("78% of new rows right (95%: 68 to 88); ")
     numbers = {"task": "regression", "target": "alcohol", "optimism": {"mae": 0.1}}
     found = document(TWO, **numbers)
     for one in found["candidates"]:
         one["scores"] |= {"mae": one["scores"]["brier"] | {"mean": 0.3, "low": 0.2, "high": 0.4}}
-    words = "off by 0.40 on average (0.30 to 0.50), in units of alcohol; by always answering the mean: 0.30"
+    words = "off by 0.40 on average on new rows (95%: 0.30 to 0.50); by always answering the mean: 0.30"
     assert said(found)["Expect"] == words
 
 
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TWO, labels={"0": 1461, "yes": 39}, majority_share=0.974)
-    recall = "finds 60% of the rows with DEATH_EVENT yes (50 to 70)"
-    assert said(found)["Expect"] == f"{recall} / ROC AUC 0.900 (0.800 to 1.000); 1 is perfect, chance: 0.5"
+    recall = "finds 60% of new rows with DEATH_EVENT yes (95%: 50 to 70)"
+    batch = " / in any one batch of 100 new rows: 70 to 95 right; by always answering 0: 82.5%"
+    assert said(found)["Expect"] == f"{recall} / ROC AUC 0.900 (0.800 to 1.000); 1 is perfect, chance: 0.5{batch}"
 
 
 @pytest.mark.parametrize("share", [0.6, 0.84, 0.95, 0.99])
@@ -186,4 +187,4 @@ def test_a_score_from_0_to_100_shows_points_of_what_always_the_same_answer_costs
     assert [row.score for row in screen.rows] == ["50", "45", "-4"]
     assert (screen.columns[1], screen.unit, screen.margin) == ("score", "points", 5.0)
     assert (screen.rows[1].gain, screen.rows[1].interval.mean) == ("20 ±30", -20.0)
-    assert screen.notes[0] == "Ranked by score: 0 is always answering 0, 100 is perfect."
+    assert screen.notes[0] == "Score, from the Brier score: 0 is always answering 0, 100 is perfect."

@@ -42,14 +42,14 @@ def questions_of(lines: Sequence[Line]) -> list[tuple[str, str, Sequence[str]]]:
         questions += [("a hidden layer", name, (linear,)) for name, things in mine.items() if things["depth"] == 1]
     if AUTO in names:
         singles = tuple(name for name in names if name not in (AUTO, "prior"))
-        questions.append(("mixing", AUTO, singles))
+        questions.append(("mixing models", AUTO, singles))
     return questions
 
 
 def few_words(line: Line, task: Task) -> str:
     """Return what a model is, in a few words."""
     if line.is_blend:
-        return "mix"
+        return "mix of models"
     if line.candidate is None or not isinstance(line.candidate.architecture, MLP | Trees | Prior | Regression):
         return "your network" if line.candidate is not None else "your model"
     architecture = line.candidate.architecture
@@ -61,7 +61,7 @@ def few_words(line: Line, task: Task) -> str:
         return "no hidden layer"
     inputs = ", bins" * bool(architecture.ple) + ", waves" * bool(architecture.plr)
     inputs += ", linear" * (set(architecture.by_layer) == {"linear"})
-    return f"{counted(len(architecture.widths), 'layer' if inputs else 'hidden layer')}{inputs}"
+    return f"{counted(len(architecture.widths), 'layer')}{inputs}"
 
 
 def _is(line: Line, kind: type) -> bool:

@@ -166,13 +166,13 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             half = max((error.high or 0.0) - (error.low or 0.0), sys.float_info.min) / 2
             decimals = max(0, 1 - math.floor(math.log10(half)))
             ends = [f"{value or 0.0:,.{decimals}f}" for value in (error.mean, error.low, error.high)]
-            off = f"off by {ends[0]} on average ({ends[1]} to {ends[2]}), in units of {conclusion.target}"
+            off = f"off by {ends[0]} on average on new rows (95%: {ends[1]} to {ends[2]})"
             yield f"{off}{_guess(conclusion, 'mae', decimals)}"
         return
     if conclusion.survival is not None and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
             share = _in_percent(scores["uno_c"], "pairs").removesuffix(")")
-            yield f"of two rows, the one with the higher risk has its event first in {share}; chance: 50)"
+            yield f"of two new rows, the one with the higher risk has its event first in {share}; chance: 50)"
             yield "it ranks rows by risk, so there is no count of right rows"
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
@@ -181,18 +181,19 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         return
     if label := rare_label(conclusion):
         if _has_interval(scores["recall"]):
-            rows = f"the rows with {conclusion.target} {label}"
+            rows = f"new rows with {conclusion.target} {label}"
             yield f"finds {_in_percent(scores['recall'], rows)}"
         if _has_interval(scores["roc_auc"]):
             yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}; 1 is perfect, chance: 0.5"
-        return
     accuracy = conclusion.expected_score(name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        yield f"{_in_percent(accuracy, 'new rows right')}{_guess(conclusion, 'accuracy')}"
+        guess = _guess(conclusion, "accuracy")
+        if not label:
+            yield f"{_in_percent(accuracy, 'new rows right')}{guess}"
         for of in (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
-                yield f"in any one batch of {of:,} new rows: {low:,} to {high:,} right"
+                yield f"in any one batch of {of:,} new rows: {low:,} to {high:,} right{guess if label else ''}"
                 break
 
 
@@ -209,10 +210,10 @@ def _has_interval(score: Score) -> bool:
 
 
 def _in_percent(score: Score, rows: str) -> str:
-    """Return a share of rows, with its range: `84% of new rows right (80 to 88)`."""
+    """Return a share of rows, with its range: `84% of new rows right (95%: 80 to 88)`."""
     mean, low, high = (100 * (value or 0.0) for value in (score.mean, score.low, score.high))
     decimals = 0 if high - low >= 100 * _NARROW else 1
-    return f"{mean:.{decimals}f}% of {rows} ({low:.{decimals}f} to {high:.{decimals}f})"
+    return f"{mean:.{decimals}f}% of {rows} (95%: {low:.{decimals}f} to {high:.{decimals}f})"
 
 
 def rare_label(conclusion: Conclusion) -> str:
@@ -335,7 +336,7 @@ def score_key(conclusion: Conclusion) -> str:
     """Return how to read the score that decides."""
     score = conclusion.metric.shown
     if score.zero is not None:
-        return f"Ranked by score: 0 is {guessing_words(conclusion)}, 100 is perfect."
+        return f"Score, from the {conclusion.metric.words}: 0 is {guessing_words(conclusion)}, 100 is perfect."
     words = f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
     return f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
 

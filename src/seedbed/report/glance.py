@@ -214,13 +214,13 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
         grades = {verdict.rule for verdict in verdicts} | {one.verdict for one in conclusion.contrasts}
         at_once = ", for all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
         unit = " in points" if score.in_points else ""
-        small = f"Below {margin_words(conclusion.metric).partition(' ')[0]} it doesn't matter."
+        small = f"Gaps below {margin_words(conclusion.metric).partition(' ')[0]} don't matter."
         yield f"±: {100 * (1 - conclusion.alpha):g}% range{unit}{at_once}. {small}"
         if "likely" in " ".join(grades):
-            yield "Likely: on other real tables, this word was right about nine times in ten."
+            yield "Likely: the ± reaches 0, but this was right nine times in ten on real tables."
     for metric in other_scores:
         if conclusion.optimism.get(metric.name, 0.0) > _CHOICE * (conclusion.score(use[0], metric.name).mean or 0.0):
-            yield f"Expect allows for chance: the best of {len(conclusion.ranking)} looks a little too good in the table."
+            yield f"Expect is corrected for chance, which makes the best of {len(conclusion.ranking)} look too good."
     if any(metric.name == "uno_c" for metric in other_scores):
         yield "Uno's C: the share of pairs in the right order, as at Expect; 50% is chance."
     if label := rare_label(conclusion):
