@@ -130,7 +130,7 @@ export function createCompare(container, { onPin, onChange, onPinAndTry }) {
     verdict.className = `verdict ${found.verdict}`;
     key.textContent = `\u00b1: give or take, in 95\u202f% of cases. A difference below ${marginText(found)} is too small to matter (the grey area); ${pointMeaning(task)}. ` +
       `Each line is the gain with its \u00b1 after that many splits; an arrow means that it goes on beyond the picture. More than ${MANY_SPLITS} splits hardly make it shorter, as all reuse the same rows.` +
-      (isLikely(found.verdict) ? " Likely: on real tables such a verdict was right about nine times in ten." : "");
+      (isLikely(found.verdict) ? " Likely: on real tables such a verdict was right eight to nine times in ten." : "");
     numbers.textContent = `Gain over ${gainText(found, rival)}, after ${quantity(found.splits, "split")} with ${quantity(found.seeds, "seed")} each. ${advice(found, name, rival)}`;
     if (isDone()) warn(found);
     explain(name);
