@@ -125,7 +125,7 @@ def run_commands(block: Block, folder: Path, page: Path | None = None) -> None:
                 status = int(stop.code or 0)
         assert status == 0, f"line {block.line}: `{command}` exits with {status}:\n{complaint.getvalue()}"
         if block.comment == "output":
-            output = re.sub(r"( \\\n +| )--time-limit( \\\n +| )3600", "", printed.getvalue())  # of the option above
+            output = re.sub(r"(\s+\\)?\s+--time-limit(\s+\\)?\s+3600", "", printed.getvalue())  # of the option above
             if page is not None and not same_output(shown, output):
                 text = page.read_text(encoding="utf-8")
                 output = re.sub(r"( in | splits: )\d+ (?:s|min)\.(?= |$)", r"\1...", output, flags=re.MULTILINE)
