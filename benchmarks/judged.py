@@ -9,6 +9,7 @@ a CSV file or a mapping, as a user has them.
 - cv, skewed: two blocks of three columns are equally informative, so a verdict of better or worse is false.
   Columns are independent and normal, or skewed (exponentials of normal ones) and dependent (neighbours correlate by
   0.7).
+- folds: cv and skewed with 1, 3 and 10 repeats of three or five folds.
 - mc: the same with random splits in place of folds.
 - loop: 50 useless changes one after the other, each with a column of noise of its own, judged on the same folds against
   what was kept so far, and kept if it is called better. `tried` counts all 50 from the beginning.
@@ -26,6 +27,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import functools
+import itertools
 import os
 import sys
 import tempfile
@@ -44,7 +46,7 @@ from scipy.special import expit
 from tables import Table, machine, number, print_or_write
 
 import seedbed as sb
-from seedbed.evaluation.estimates import wilson
+from seedbed.evaluation.estimates import corrected_t, wilson
 
 Floats = NDArray[np.float64]
 Splits = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -135,11 +137,11 @@ def differs(judgement: sb.Judgement, name: str = "second") -> bool:
     return judgement.is_better(name) or judgement.is_worse(name)
 
 
-def equal_blocks(number: int, n: int, *, skewed: bool = False, repeats: int = 10) -> dict[str, Any]:
+def equal_blocks(number: int, n: int, *, skewed: bool = False, repeats: int = 10, folds: int = 10) -> dict[str, Any]:
     rng = np.random.default_rng((1, n, skewed, number))
     first, second, y = blocks(n, rng, skewed=skewed)
-    splits = fold_splits(n, repeats, 10, rng)
-    places = np.divmod(np.arange(len(splits)), 10)
+    splits = fold_splits(n, repeats, folds, rng)
+    places = np.divmod(np.arange(len(splits)), folds)
     return {
         "repeat": places[0],
         "fold": places[1],
@@ -150,6 +152,20 @@ def equal_blocks(number: int, n: int, *, skewed: bool = False, repeats: int = 10
 
 def false_winner(number: int, n: int, *, skewed: bool = False, repeats: int = 10) -> bool:
     return differs(judged(equal_blocks(number, n, skewed=skewed, repeats=repeats), through_csv=not skewed))
+
+
+def false_winner_of_few_folds(number: int, n: int, skewed: bool, repeats: int, folds: int) -> bool:
+    table = equal_blocks(number, n, skewed=skewed, repeats=repeats, folds=folds)
+    gains = np.subtract(table["first"], table["second"])
+    return corrected_t(gains[None], n_test_over_n_train=1 / (folds - 1), df=degrees_of(repeats, folds)).p < 0.05
+
+
+@functools.cache
+def degrees_of(repeats: int, folds: int) -> int:
+    """Return the degrees of freedom that a judgement of such scores has."""
+    splits = np.arange(repeats * folds)
+    columns = {"repeat": splits // folds, "fold": splits % folds, "first": splits / 100, "second": splits**2 / 1e4}
+    return int(sb.judge(columns, score="brier").conclusion.plan.df)
 
 
 def naive(number: int, n: int) -> bool:
@@ -364,6 +380,16 @@ def simulated_rows() -> Iterator[Row]:
             lambda i, n=n: false_winner(i, n, skewed=True),
             **most,
         )
+        for folds, repeats, skewed in itertools.product((3, 5), (1, 2, 3, 10), (False, True)):
+            columns = ", skewed and dependent columns" if skewed else ""
+            yield Row(
+                f"folds-{folds}-{repeats}-{n}{'-skewed' * skewed}",
+                f"false winners, {repeats} x {folds} folds, {n} rows{columns}",
+                functools.partial(false_winner_of_few_folds, n=n, skewed=skewed, repeats=repeats, folds=folds),
+                "at most 5.5 %",
+                most=0.055,
+                times=2.5,
+            )
         for n_splits in (10, 50):
             for share in (0.1, 0.2, 0.33):
                 what = f"false winners, {n_splits} random splits, {share:.0%} tested, {n} rows"
