@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tables import Table, machine, print_or_write
 
+from seedbed.data.splits import repeated_folds
 from seedbed.evaluation.behind import contrasts_of, drawn_of, steps_behind
 from seedbed.evaluation.estimates import corrected_t, wilson
 
@@ -37,10 +38,12 @@ LOOKS, FOLDS, BLOCK, ALPHA = (1, 2, 3, 5, 10), 10, 3, 0.05
 
 @dataclass(frozen=True)
 class World:
-    """Rows, and the strength of each model's block; models of the greatest strength are the best."""
+    """Rows, and the strength of each model's block; models of the greatest strength are the best. Rows of a group share
+    half of the variance of columns, and an effect."""
 
     n: int
     strengths: tuple[float, ...]
+    groups: int = 0
 
     @property
     def best(self) -> int:
@@ -53,31 +56,58 @@ WORLDS = {
     **{f"one best of {k}, {n} rows": World(n, (0.9,) + (0.4,) * (k - 1)) for k in (4, 7) for n in (300, 1000)},
     **{f"9 tied, {n} rows": World(n, (0.6,) * 9) for n in (300, 100)},
     "one best of 9, 300 rows": World(300, (0.9,) + (0.4,) * 8),
+    **{f"{k} tied, 300 rows in {n} groups": World(300, (0.6,) * k, n) for k in (2, 4) for n in (20, 30, 50, 100)},
 }
 
 
 def table_of(world: World, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return columns [row, model, block] and labels [row]."""
     X = rng.normal(size=(world.n, len(world.strengths), BLOCK))
+    if world.groups:
+        X = np.sqrt(0.5) * (X + rng.normal(size=(world.groups, *X.shape[1:]))[groups_of(world)])
     odds = np.einsum("nkb,k->n", X, world.strengths)
+    if world.groups:
+        odds += rng.normal(size=world.groups)[groups_of(world)]
     return X, (rng.random(world.n) < 1 / (1 + np.exp(-odds))).astype(np.float64)
 
 
-def losses_of(X: NDArray[np.float64], y: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return the Brier score of each fold [repeat, fold, model], with stratified folds."""
+def groups_of(world: World) -> NDArray[np.int64] | None:
+    return np.arange(world.n) * world.groups // world.n if world.groups else None
+
+
+def folds_of(y: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return stratified folds [row]."""
+    fold = np.empty(len(y), dtype=np.int64)
+    order = np.concatenate([rng.permutation(np.flatnonzero(y == label)) for label in (0, 1)])
+    fold[order] = np.arange(len(y)) % FOLDS
+    return fold
+
+
+def grouped_folds(y: NDArray[np.float64], groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return seedbed's folds of whole groups [repeat, row]."""
+    folds = np.empty((LOOKS[-1], len(y)), dtype=np.int64)
+    asked = {"repeats": LOOKS[-1], "folds": FOLDS, "random_state": seed, "groups": groups}
+    for split in repeated_folds(y.astype(np.int64), **asked):
+        folds[split.repeat, split.test] = split.fold
+    return folds
+
+
+def losses_of(
+    X: NDArray[np.float64], y: NDArray[np.float64], rng: np.random.Generator, groups: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """Return the Brier score of each fold [repeat, fold, model]."""
+    folds = None if groups is None else grouped_folds(y, groups, int(rng.integers(1 << 31)))
     n, losses = len(y), np.empty((LOOKS[-1], FOLDS, X.shape[1]))
     design = np.concatenate([X, np.ones((n, X.shape[1], 1))], axis=2).transpose(1, 0, 2)  # [model, row, column]
     penalty = np.diag([1.0] * BLOCK + [0.0])
     for repeat in range(LOOKS[-1]):
-        fold = np.empty(n, dtype=np.int64)
-        order = np.concatenate([rng.permutation(np.flatnonzero(y == label)) for label in (0, 1)])
-        fold[order] = np.arange(n) % FOLDS
-        for place in range(FOLDS):
-            train, test = fold != place, fold == place
+        fold = folds_of(y, rng) if folds is None else folds[repeat]
+        for number in range(FOLDS):
+            train, test = fold != number, fold == number
             A = design[:, train]
             weights = np.linalg.solve(A.transpose(0, 2, 1) @ A + penalty, (A.transpose(0, 2, 1) @ y[train])[..., None])
             p = np.clip((design[:, test] @ weights)[..., 0], 0, 1)
-            losses[repeat, place] = ((p - y[test]) ** 2).mean(axis=1)
+            losses[repeat, number] = ((p - y[test]) ** 2).mean(axis=1)
     return losses
 
 
@@ -98,15 +128,17 @@ class Judged:
         return any(words.startswith("likely") for words in (*self.rules.values(), *self.helps))
 
 
-def judged(losses: NDArray[np.float64], *, is_drawn: bool = True) -> Judged:
+def judged(losses: NDArray[np.float64], groups: NDArray[np.int64] | None = None, *, is_drawn: bool = True) -> Judged:
     """Return what is said of losses [repeat, fold, model]."""
     best, names = int(losses.mean(axis=(0, 1)).argmin()), [str(k) for k in range(losses.shape[2])]
 
     def difference(one: str, other: str, pairs: int):  # type: ignore[no-untyped-def]
-        return corrected_t(losses[..., int(one)] - losses[..., int(other)], alpha=ALPHA, comparisons=pairs)
+        gains = losses[..., int(one)] - losses[..., int(other)]
+        return corrected_t(gains, alpha=ALPHA, comparisons=pairs, groups=groups)
 
-    drawn = drawn_of({name: losses[..., int(name)] for name in names}) if is_drawn else {}
     others = [name for name in names if int(name) != best]
+    folds = {name: losses[..., int(name)] for name in names} if is_drawn else {}
+    drawn = drawn_of(folds, difference(str(best), others[0], 1).df)
     level = {"margin": 1e-6, "alpha": ALPHA, "drawn": drawn}  # so that "worse" is never withheld
     steps = steps_behind(others, functools.partial(difference, str(best)), **level)
     questions = [("", one, (other,)) for other, one in itertools.pairwise(names)]
@@ -130,15 +162,15 @@ class Outcome:
 
 def draw(world: World, losses: NDArray[np.float64]) -> tuple[Outcome, Outcome]:
     """Return what happened on a table with these losses, with the largest |t| and with Bonferroni's quantiles."""
-    looks = [both(losses[:repeats]) for repeats in LOOKS]
+    looks = [both(losses[:repeats], groups_of(world)) for repeats in LOOKS]
     now, before = (outcome(world, found) for found in zip(*looks, strict=True))
     return now, before
 
 
-def both(losses: NDArray[np.float64]) -> tuple[Judged, Judged]:
+def both(losses: NDArray[np.float64], groups: NDArray[np.int64] | None = None) -> tuple[Judged, Judged]:
     """Return what is said with the largest |t|, and with Bonferroni's quantiles."""
-    before = judged(losses, is_drawn=False)
-    return judged(losses) if before.is_open else before, before
+    before = judged(losses, groups, is_drawn=False)
+    return judged(losses, groups) if before.is_open else before, before
 
 
 def outcome(world: World, looks: Sequence[Judged]) -> Outcome:
@@ -158,7 +190,7 @@ def outcomes(world: World, number: int, draws: int) -> Iterator[tuple[Outcome, O
     """Yield what happened on each table."""
     for seed in range(draws):
         rng = np.random.default_rng(10_000 * number + seed)
-        yield draw(world, losses_of(*table_of(world, rng), rng))
+        yield draw(world, losses_of(*table_of(world, rng), rng, groups_of(world)))
 
 
 def rate(hits: Sequence[bool]) -> str:

@@ -403,7 +403,8 @@ def of_one_model(result: Result, metric: str) -> Estimate:
         shares = counts / counts.sum()
         means = np.bincount(y, weights=by_row) / np.maximum(counts, 1)
         between = float(shares @ (means - shares @ means) ** 2) / len(y)
-    return corrected_t(losses.mean(axis=2), alpha=result.alpha, seed_noise=seed_noise(losses), between_classes=between)
+    about: dict[str, Any] = {"alpha": result.alpha, "groups": result.tested_groups, "seed_noise": seed_noise(losses)}
+    return corrected_t(losses.mean(axis=2), **about, between_classes=between)
 
 
 def spread_of(values: Floats) -> tuple[float | None, float | None, float | None]:
@@ -437,7 +438,8 @@ def difference(reference: Result, candidate: Result, metric: str, *, comparisons
         counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
     else:
         ours, theirs = (result.losses(metric) for result in pair)
-        estimate = corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
+        noise = seed_noise(ours, theirs)
+        estimate = corrected_t(fold_differences(ours, theirs), groups=groups, seed_noise=noise, **level)
     if METRICS[metric].percent and METRICS[metric].row_loss and (counted or estimate.se == 0):
         ours, theirs = (result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in pair)
         at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]

@@ -96,6 +96,12 @@ def test_the_largest_t_is_that_of_simulated_folds_and_each_pair_alone_has_studen
             assert np.quantile(one, probability) == pytest.approx(student.ppf((1 + probability) / 2, 18), rel=0.08)
 
 
+def test_fewer_degrees_of_freedom_make_the_largest_t_larger():
+    folds = by_model(table_of(0, 3, [0.0] * 4))
+    few, many = (np.quantile(np.max([*drawn_of(folds, df).values()], axis=0), 0.95) for df in (4.5, None))
+    assert few == pytest.approx(1.14 * many, rel=0.05)  # 9 and 18 after three repeats
+
+
 def test_nothing_is_drawn_for_few_repeats_two_models_or_many():
     for repeats, n_models, expected in ((2, 4, 0), (3, 2, 0), (3, 17, 0), (3, 4, 6), (10, 16, 120)):
         assert len(drawn_of(by_model(table_of(0, repeats, [0.0] * n_models)))) == expected

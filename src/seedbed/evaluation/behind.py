@@ -45,7 +45,7 @@ Drawn = Mapping[frozenset[str], Floats]
 """|t| of each pair of models [draw], as if all were equally good; empty if nothing is drawn."""
 
 
-def drawn_of(folds: Mapping[str, Floats]) -> Drawn:
+def drawn_of(folds: Mapping[str, Floats], df: float | None = None) -> Drawn:
     """Return draws of |t|. Nothing is drawn for fewer than three repeats, whose correlations are too uncertain, and for
     two models or more than 16.
 
@@ -54,6 +54,7 @@ def drawn_of(folds: Mapping[str, Floats]) -> Drawn:
 
     Args:
         folds: name -> [repeat, fold], losses.
+        df: degrees of freedom of one repeat; one less than folds if left out.
     """
     shapes = {losses.shape for losses in folds.values()}
     repeats, n_folds = min(shapes, default=(0, 0))
@@ -64,10 +65,10 @@ def drawn_of(folds: Mapping[str, Floats]) -> Drawn:
     root = vectors * np.sqrt(np.maximum(sizes, 0.0))
     weights = root[first] - root[second]
     weights /= max(1e-300, float(np.abs(weights).max()))
-    df = round(_degrees(repeats, n_folds - 1))
-    normal = np.random.default_rng(0).standard_normal((df + 1, _DRAWS, len(folds)), dtype=np.float32)
+    n = max(1, round(_degrees(repeats, df or n_folds - 1)))
+    normal = np.random.default_rng(0).standard_normal((n + 1, _DRAWS, len(folds)), dtype=np.float32)
     squares = ((draw @ weights.T.astype(np.float32)) ** 2 for draw in normal)
-    t = np.sqrt(next(squares) / np.maximum(sum(squares) / df, 1e-12)).T
+    t = np.sqrt(next(squares) / np.maximum(sum(squares) / n, 1e-12)).T
     return dict(zip(map(frozenset, itertools.combinations(folds, 2)), t, strict=True))
 
 

@@ -88,8 +88,9 @@ def conclude(
     if judged:
         others = [name for name in names if name != use]
         folds = {} if opened.plan.tried else {name: losses.mean(axis=2) for name, losses in evidence.runs.items()}
-        level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "drawn": drawn_of(folds)}
-        difference, tried = functools.partial(evidence.difference, use), opened.plan.tried
+        difference, tried = functools.cache(functools.partial(evidence.difference, use)), opened.plan.tried
+        drawn = drawn_of(folds, difference(others[0], 1).df) if others else {}
+        level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "drawn": drawn}
         steps = list(steps_behind(others, difference, **level, tried=tried))
         helps = contrasts_of(contrasts, evidence.difference, names, **level) if steps else ()
         behind = decide_all(

@@ -238,4 +238,5 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
         for values in (of_larger, of_smaller)
     ]
     shaped = [values.reshape(n, -1, values.shape[1]) for values in folds]
-    return corrected_t(shaped[1].mean(axis=2), seed_noise=seed_noise(*shaped), **level)
+    level |= {"groups": larger.tested_groups, "seed_noise": seed_noise(*shaped)}
+    return corrected_t(shaped[1].mean(axis=2), **level)

@@ -228,4 +228,5 @@ def _gap(reference: PartResult, candidate: PartResult, metric: str, *, alpha: fl
         return paired_hold_out(ours, theirs, groups=groups, times=times, **level)
     n = min(len(part.predictions) for part in pair)
     ours, theirs = ((part.losses(metric) - rest.losses(metric))[:n] for part, rest in zip(pair, rests, strict=True))
-    return corrected_t(fold_differences(ours, theirs), seed_noise=seed_noise(ours, theirs), **level)
+    level |= {"groups": reference.tested_groups, "seed_noise": seed_noise(ours, theirs)}
+    return corrected_t(fold_differences(ours, theirs), **level)
