@@ -105,7 +105,7 @@ def test_what_the_choice_of_the_best_adds_is_subtracted(document):
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TWO, labels={"0": 1461, "yes": 39}, majority_share=0.974)
     recall = "finds 60% of new rows with DEATH_EVENT yes (95%: 50 to 70)"
-    batch = " / in any one batch of 100 new rows: 70 to 95 right; by always answering 0: 82.5%"
+    batch = " / 82% of new rows right (95%: 72 to 92); by always answering 0: 82.5%"
     assert said(found)["Expect"] == f"{recall} / ROC AUC 0.900 (0.800 to 1.000); 1 is perfect, chance: 0.5{batch}"
 
 

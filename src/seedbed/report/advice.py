@@ -187,13 +187,11 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}; 1 is perfect, chance: 0.5"
     accuracy = conclusion.expected_score(name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        guess = _guess(conclusion, "accuracy")
-        if not label:
-            yield f"{_in_percent(accuracy, 'new rows right')}{guess}"
-        for of in (100, 1000):
+        yield f"{_in_percent(accuracy, 'new rows right')}{_guess(conclusion, 'accuracy')}"
+        for of in () if label else (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
-                yield f"in any one batch of {of:,} new rows: {low:,} to {high:,} right{guess if label else ''}"
+                yield f"in any one batch of {of:,} new rows: {low:,} to {high:,} right"
                 break
 
 
