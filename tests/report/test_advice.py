@@ -98,7 +98,7 @@ def test_what_the_choice_of_the_best_adds_is_subtracted(document):
     found = document(TWO, **numbers)
     for one in found["candidates"]:
         one["scores"] |= {"mae": one["scores"]["brier"] | {"mean": 0.3, "low": 0.2, "high": 0.4}}
-    words = "off by 0.40 on average on new rows (95%: 0.30 to 0.50); by always answering the mean: 0.30"
+    words = "off by 0.40 in alcohol on average on new rows (95%: 0.30 to 0.50); by always answering the mean: 0.30"
     assert said(found)["Expect"] == words
 
 

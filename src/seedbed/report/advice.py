@@ -166,7 +166,7 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             half = max((error.high or 0.0) - (error.low or 0.0), sys.float_info.min) / 2
             decimals = max(0, 1 - math.floor(math.log10(half)))
             ends = [f"{value or 0.0:,.{decimals}f}" for value in (error.mean, error.low, error.high)]
-            off = f"off by {ends[0]} on average on new rows (95%: {ends[1]} to {ends[2]})"
+            off = f"off by {ends[0]} in {conclusion.target} on average on new rows (95%: {ends[1]} to {ends[2]})"
             yield f"{off}{_guess(conclusion, 'mae', decimals)}"
         return
     if conclusion.survival is not None and "uno_c" in scores:

@@ -220,7 +220,7 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
             yield "Likely: not certain (the ± reaches 0), but right nine times in ten on real tables."
     for metric in other_scores:
         if conclusion.optimism.get(metric.name, 0.0) > _CHOICE * (conclusion.score(use[0], metric.name).mean or 0.0):
-            yield f"Expect is corrected for chance, which makes the best of {len(conclusion.ranking)} look too good."
+            yield f"The best of {len(conclusion.ranking)} looks too good by chance: Expect is corrected for it."
     if any(metric.name == "uno_c" for metric in other_scores):
         yield "Uno's C: the share of pairs in the right order, as at Expect; 50% is chance."
     if label := rare_label(conclusion):

@@ -104,7 +104,11 @@ def _help_lines(screen: FirstScreen, width: int, names: Sequence[str]) -> list[T
         pairs = (_styled([f"{row.name}: {row.what}"], "", width=width, names=names, indent=2) for row in clear)
         table = [[*pair, *gain] for pair, gain in zip(pairs, side_by_side(columns[2:], {1}, "    "), strict=True)]
     for verdict in _GROUPED:
-        if joined := "; ".join(row.name for row in screen.helps if row.verdict == verdict):
+        names_of = [row.name for row in screen.helps]
+        labels = (row.name if names_of.count(row.name) == 1 else f"{row.name} ({row.what})" for row in screen.helps)
+        if joined := "; ".join(
+            label for label, row in zip(labels, screen.helps, strict=True) if row.verdict == verdict
+        ):
             table.append(_styled([f"{verdict}: {joined}"], "", width=width, names=names, indent=2))
     return [Text(), Text(HELPS, "dim"), *(line for lines in table for line in lines)]
 
