@@ -209,8 +209,9 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
 def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) -> Iterator[str]:
     """Yield what the columns mean."""
     verdicts, plan, use = conclusion.verdicts, conclusion.plan, conclusion.ranking[:1]
-    if verdicts:
+    if verdicts or score.zero is not None:
         yield score_key(conclusion)
+    if verdicts:
         grades = {verdict.rule for verdict in verdicts} | {one.verdict for one in conclusion.contrasts}
         at_once = ", for all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
         unit = " in points" if score.in_points else ""

@@ -105,10 +105,9 @@ def _help_lines(screen: FirstScreen, width: int, names: Sequence[str]) -> list[T
         table = [[*pair, *gain] for pair, gain in zip(pairs, side_by_side(columns[2:], {1}, "    "), strict=True)]
     for verdict in _GROUPED:
         names_of = [row.name for row in screen.helps]
-        labels = (row.name if names_of.count(row.name) == 1 else f"{row.name} ({row.what})" for row in screen.helps)
-        if joined := "; ".join(
-            label for label, row in zip(labels, screen.helps, strict=True) if row.verdict == verdict
-        ):
+        rows = [row for row in screen.helps if row.verdict == verdict]
+        labels = [row.name if names_of.count(row.name) == 1 else f"{row.name} ({row.what})" for row in rows]
+        if joined := "; ".join(labels):
             table.append(_styled([f"{verdict}: {joined}"], "", width=width, names=names, indent=2))
     return [Text(), Text(HELPS, "dim"), *(line for lines in table for line in lines)]
 
