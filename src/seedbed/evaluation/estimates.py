@@ -262,8 +262,8 @@ def corrected_t(
         comparisons: number of simultaneous intervals.
         n_test_over_n_train: test rows over training rows of a split; None means 1/(k-1).
         df: degrees of freedom; None means k - 1.
-        groups: of the tested rows [row]. Few groups leave fewer degrees of freedom: a third of their number n^2 / sum_g
-            n_g^2, which is what was measured of s^2, of 20, 30 and 50 groups 6 to 8, 7 to 11 and 10 to 15.
+        groups: of the tested rows [row]. Few groups leave fewer degrees of freedom: a quarter of their number n^2 / sum_g
+            n_g^2; a third is what was measured of s^2, and left too many false winners (benchmarks/behind.py).
         seed_noise: for each model, the variance of its value that comes from seeds, see `evaluation.seed_noise`.
         between_classes: added to SE^2, for what stratified folds hide of one model's loss.
     """
@@ -282,7 +282,7 @@ def corrected_t(
         se = math.sqrt(se**2 + between_classes)
     df = folds - 1 if df is None else df
     if groups is not None:
-        df = max(1.0, min(df, groups.size**2 / float((np.unique(groups, return_counts=True)[1] ** 2).sum()) / 3))
+        df = max(1.0, min(df, groups.size**2 / float((np.unique(groups, return_counts=True)[1] ** 2).sum()) / 4))
     estimate = inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
     return replace(estimate, variance_seeds=of_seeds, spread=spread)
 
