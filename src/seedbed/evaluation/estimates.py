@@ -262,8 +262,8 @@ def corrected_t(
         comparisons: number of simultaneous intervals.
         n_test_over_n_train: test rows over training rows of a split; None means 1/(k-1).
         df: degrees of freedom; None means k - 1.
-        groups: of the tested rows [row]. Few groups leave fewer degrees of freedom: a quarter of their number n^2 / sum_g
-            n_g^2; a third is what was measured of s^2, and left too many false winners (benchmarks/behind.py).
+        groups: of the tested rows [row]. Few groups leave fewer degrees of freedom: a quarter of their effective number
+            n^2 / sum_g n_g^2. A third is what s^2 has, and that left too many false winners (benchmarks/behind.py).
         seed_noise: for each model, the variance of its value that comes from seeds, see `evaluation.seed_noise`.
         between_classes: added to SE^2, for what stratified folds hide of one model's loss.
     """
