@@ -73,15 +73,10 @@ def conclude_scores(
     about: Mapping[str, Any],
     margin: Margin | None = None,
 ) -> Conclusion:
-    """Return the conclusion from scores.
+    """Return the conclusion from scores of each candidate [split, seed], which are finite, of the same splits.
 
-    Args:
-        scores: candidate -> [split, seed], finite, the same splits of all.
-        about: fields of the conclusion on the file.
-        margin: the difference that matters; by `_margin_of` if left out.
-
-    Raises:
-        OptionError: fewer than two candidates, or a reference that isn't there.
+    `about` has fields of the conclusion on the file. The margin is by `_margin_of` if left out. OptionError for fewer
+    than two candidates, or a reference that isn't there.
     """
     reference, alpha = reference_among(list(scores), options), options.alpha
     margin = margin or _margin_of(scores[reference], metric, options)
@@ -99,15 +94,9 @@ def conclude_scores(
         if plan.df is None:
             fixed[name] = "its scores are all of one split, so they say nothing about other rows"
             over_seeds = seed_difference(ours[0], values[0], alpha=alpha, comparisons=comparisons)
-            one = SeedDifference(
-                candidate=name,
-                reference=reference,
-                difference=float(gains[0]),
-                low=None if over_seeds is None else over_seeds.low,
-                high=None if over_seeds is None else over_seeds.high,
-                seeds=(ours.shape[1], values.shape[1]),
-            )
-            on_these_rows.append(one)
+            ends = {} if over_seeds is None else {"low": over_seeds.low, "high": over_seeds.high}
+            of_pair: Any = {"candidate": name, "reference": reference, "seeds": (ours.shape[1], values.shape[1])}
+            on_these_rows.append(SeedDifference(difference=float(gains[0]), **of_pair, **ends))
         elif is_constant and gains.any():
             fixed[name] = f"it differs from {reference} by the same {abs(float(gains.mean())):.4g} {unseen}"
         elif is_constant and np.ptp(means) == 0:
@@ -167,9 +156,7 @@ def conclude_tables(
 
     The difference of the mean scores on a table is one number. Errors are compared as shares of the reference's error,
     since tables may have errors of any size. Wilcoxon's signed-rank test with Holm's adjustment decides (Demsar 2006).
-
-    Raises:
-        DataError: the tables have different candidates, or the reference's error is 0 on one of them.
+    DataError if the tables have different candidates, or the reference's error is 0 on one of them.
     """
     first = tables[0]
     metric, reference, n = first.metric, first.reference, len(tables)
@@ -179,12 +166,14 @@ def conclude_tables(
     for row, conclusion in zip(scores, tables, strict=True):
         score = conclusion.metric.name
         means = {candidate.name: candidate.scores[score].mean for candidate in conclusion.candidates}
-        missing = [each for each in names if means.get(each) is None] or [each for each in means if each not in names]
+        missing = [model for model in names if means.get(model) is None] or [
+            model for model in means if model not in names
+        ]
         if missing:
             message = f"{name}: {missing[0]} doesn't have scores on all tables ({conclusion.table})"
             hint = "Give the scores of all candidates on all tables, or leave out what is incomplete."
             raise DataError(message, hint)
-        row[:] = [means[each] for each in names]
+        row[:] = [means[model] for model in names]
     losses = -scores if metric.greater_is_better else scores
     ours = losses[:, [names.index(reference)]]
     gains, relative = ours - losses, not metric.greater_is_better
@@ -237,24 +226,19 @@ def conclude_tables(
         no_verdict=() if enough else tuple(NoVerdict(other, reason) for other in others),
         ranking=tuple(names[place] for place in np.argsort(ranks, kind="stable").tolist()),
         ranks=Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n),
-        candidates=tuple(CandidateSummary(name=each, kind="scores") for each in names),
+        candidates=tuple(CandidateSummary(name=model, kind="scores") for model in names),
         tables=tuple(tables),
         notes=tuple(notes),
     )
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test (1945), and which side outweighs the other.
+    """Return the two-sided p-value of Wilcoxon's signed-rank test (1945) for differences [table], and the ranks of
+    positive ones minus those of negative ones as a share of all, from -1 to 1.
 
     Zeros are left out. Ties get their mean rank, and the distribution is that of the ranks as they are, over all signs:
     exact for up to 200 differences that aren't 0, normal with a continuity correction beyond. With n tables p can't be
     below 2^(1-n).
-
-    Args:
-        differences: [table].
-
-    Returns:
-        p, and the ranks of positive differences minus those of negative ones as a share of all, from -1 to 1.
     """
     values = np.asarray(differences, dtype=np.float64)
     values = values[values != 0]

@@ -59,14 +59,7 @@ class _Predicted:
 
 def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     """Return the conclusion from a file that has a line for each candidate, split, seed and row; or a line for each
-    split, seed and row, with a column for each candidate.
-
-    Raises:
-        ColumnError: there is no such column, or no predictions.
-        DataError: predictions are missing, given twice, or of a row with two targets.
-        OptionError: the score can't be tested on these predictions, there are fewer than two candidates, the reference
-            isn't there, or how the splits were made isn't clear.
-    """
+    split, seed and row, with a column for each candidate. Raises what `judge` does."""
     options, names = file.options, file.frame.names
     file.factor("target")  # refuses empty cells
     truth = _texts(file, file.roles["target"])
@@ -106,34 +99,27 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     repeat = np.array([split.repeat for split in splits])[lines.split]
     by_name = dict[str, Result]()
     in_lines = lines.candidate.labels or ("each candidate",)
-    for each, own, n in zip(in_lines, lines.of_candidate, lines.n_seeds, strict=True):
-        seed = lines.place[own]
-        cells = np.unique((lines.split[own] * n + seed) * n_rows + row.codes[own])
-        if len(cells) < len(own):
+    for candidate, own_lines, n in zip(in_lines, lines.of_candidate, lines.n_seeds, strict=True):
+        seed = lines.place[own_lines]
+        cells = np.unique((lines.split[own_lines] * n + seed) * n_rows + row.codes[own_lines])
+        if len(cells) < len(own_lines):
             hint = "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'"
-            message = f"{each} has several predictions for one row in the same split and seed"
+            message = f"{candidate} has several predictions for one row in the same split and seed"
             raise file.error(DataError, message, f"{hint}.")
         counts = np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(-1, n)
         n_missing = np.array([[len(test)] for test in tested]) - counts
         for number in np.flatnonzero(n_missing.any(axis=1))[:1].tolist():
-            message = f"{int(n_missing.sum())} predictions of {each} are missing, the first of them in "
+            message = f"{int(n_missing.sum())} predictions of {candidate} are missing, the first of them in "
             hint = "All candidates need predictions for the same rows, with as many seeds in all splits."
             raise file.error(DataError, f"{message}{lines.split_name(number)}", hint)
-        for name, p in zip([names[i] for i in wide] or [each], predicted.p, strict=True):
-            dtype = np.float32 if labels else np.float64
-            table = np.full((splits[-1].repeat + 1, n, n_rows, *p.shape[1:]), np.nan, dtype=dtype)
-            table[repeat[own], seed, row.codes[own]] = p[own]
-            by_name[name] = Result(
-                name=name,
-                alpha=options.alpha,
-                target=target,
-                splits=tuple(splits),
-                design=design,
-                predictions=table,
-                task=task,
-                groups=groups,
+        for name, p in zip([names[i] for i in wide] or [candidate], predicted.p, strict=True):
+            table = np.full(
+                (splits[-1].repeat + 1, n, n_rows, *p.shape[1:]), np.nan, np.float32 if labels else np.float64
             )
-    testable_scores = [name for name, one in METRICS.items() if one.row_loss and task in one.tasks]
+            table[repeat[own_lines], seed, row.codes[own_lines]] = p[own_lines]
+            about_rows: Any = {"target": target, "splits": tuple(splits), "design": design, "task": task}
+            by_name[name] = Result(name=name, alpha=options.alpha, predictions=table, groups=groups, **about_rows)
+    testable_scores = [name for name, score in METRICS.items() if score.row_loss and task in score.tasks]
     testable_scores = ["accuracy"] if hard else testable_scores
     score = options.score or ("accuracy" if hard else outcome_of(task).metric)
     if score not in testable_scores:
@@ -173,16 +159,15 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     conclusion = open_conclusion(options, metric, plan, reference, margin, about, of_prior)
     if not design.has_verdict:
         conclusion = replace(conclusion, interval=None)
-    results = tuple(by_name.values())
-    evidence = evidence_of(results, score)
-    if plan.kind == "held_out":  # the file doesn't say how many rows were trained on
-        evidence = replace(evidence, n_train=None)
+    evidence = evidence_of(results := tuple(by_name.values()), score)
+    if plan.kind == "held_out":
+        evidence = replace(evidence, n_train=None)  # the file doesn't say it
     conclusion = conclude(conclusion, evidence, without=without_verdict(results, reference, score))
     candidates = [result.summary() for result in results]
     if hard:
-        scores_of = [{name: one.scores[name] for name in _OF_LABELS} for one in candidates]
+        scores_of = [{name: summary.scores[name] for name in _OF_LABELS} for summary in candidates]
         pairs = zip(candidates, scores_of, strict=True)
-        candidates = [replace(one, calibration=None, scores=scores) for one, scores in pairs]
+        candidates = [replace(summary, calibration=None, scores=scores) for summary, scores in pairs]
     return replace(conclusion, candidates=tuple(candidates))
 
 
@@ -262,8 +247,7 @@ def _leaves_0_to_1(p: Floats) -> bool:
 
 def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[int]) -> _Predicted:
     """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns also probabilities
-    of the larger of two labels.
-    """
+    of the larger of two labels."""
     target, positive = file.name("target"), file.options.positive
     labels, names = set(truth), [file.frame.names[i] for i in predicted]
     cells = [_texts(file, i) for i in predicted]
@@ -278,7 +262,7 @@ def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[i
         ordered = _order_labels(labels, positive)
         shares = np.eye(len(ordered), dtype=np.float32)
         p = [shares[_codes(column, ordered)] for column in cells]
-        p = [each[:, 1] for each in p] if len(ordered) == 2 else p
+        p = [column[:, 1] for column in p] if len(ordered) == 2 else p
         return _Predicted(ordered, _codes(truth, ordered), p, hard=True)
     if len(labels) == 2 and len(predicted) > 1:
         ordered = _order_labels(labels, positive)

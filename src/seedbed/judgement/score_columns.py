@@ -100,11 +100,7 @@ class Factor:
 
 
 def read_scores(source: Any) -> Frame:
-    """Read a path, a data frame, or a mapping from names to columns.
-
-    Raises:
-        DataError: it can't be read, or has no rows.
-    """
+    """Read a path, a data frame, or a mapping from names to columns. DataError if it can't be read, or has no rows."""
     if isinstance(source, Mapping):
         lists = {str(name): np.asarray(column).tolist() for name, column in source.items()}
         if len({len(column) if isinstance(column, list) else 0 for column in lists.values()}) != 1:
@@ -127,8 +123,7 @@ def read_scores(source: Any) -> Frame:
 @dataclass(frozen=True, eq=False)
 class ScoreFile:
     """A file of scores or predictions: its columns as they are read, the position of the column of each role that there
-    is, by the keys of `ROLES`, and what is asked about it. With a target it holds predictions.
-    """
+    is, by the keys of `ROLES`, and what is asked about it. With a target it holds predictions."""
 
     frame: Frame
     roles: Mapping[str, int]
@@ -152,12 +147,8 @@ class ScoreFile:
         return [i for i, name in enumerate(names) if i not in used and _BESIDE.fullmatch(plain(name)) is None]
 
     def factor(self, role: str) -> Factor:
-        """Return the column of a role as codes and labels; without labels if there is none.
-
-        Raises:
-            ColumnError: a cell is empty.
-            OptionError: there are too many labels, or they mark rows as training or test rows.
-        """
+        """Return the column of a role as codes and labels; without labels if there is none. ColumnError if a cell is
+        empty, OptionError if there are too many labels, or they mark rows as training or test rows."""
         if role not in self.roles:
             return Factor("", np.zeros(self.frame.n_rows, dtype=np.int64), ())
         name, texts, about = self.name(role), self.frame.texts(self.roles[role]), ROLES[role]
@@ -176,11 +167,8 @@ class ScoreFile:
         return Factor(name, codes, order)
 
     def numbers(self, position: int) -> Floats:
-        """Return a column as numbers [row], NaN for empty cells.
-
-        Raises:
-            ColumnError: a cell holds a text, or a number so large that its square or a sum may be infinite.
-        """
+        """Return a column as numbers [row], NaN for empty cells. ColumnError if a cell holds a text, or a number so
+        large that its square or a sum may be infinite."""
         values, name = self.frame.numbers(position), self.frame.names[position]
         missing = ~np.isfinite(values)
         for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
@@ -198,12 +186,8 @@ class ScoreFile:
 
 
 def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
-    """Return a file with the roles of its columns.
-
-    Raises:
-        ColumnError: a named column is missing, or several could have a role.
-        OptionError: an option is about scores and the file holds predictions, or the other way round.
-    """
+    """Return a file with the roles of its columns. ColumnError if a named column is missing, or several could have a
+    role; OptionError if an option is about scores and the file holds predictions, or the other way round."""
     roles, names = dict[str, int](), frame.names
     file, target = ScoreFile(frame, roles, options), options.target
     named = {getattr(options, role, None) for role in (*ROLES, "score")}
@@ -265,9 +249,8 @@ def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
 def score_columns(file: ScoreFile) -> list[int]:
     """Return the column of scores; of a file in the wide form one for each candidate.
 
-    Raises:
-        ColumnError: the named column is missing; there are no candidates, no scores, or several columns that could be.
-        OptionError: there are too many candidates, or a row for each candidate has a mean and a standard deviation.
+    ColumnError if the named column is missing, or there are no candidates, no scores, or several columns that could be;
+    OptionError if there are too many candidates, or a row for each of them has a mean and a standard deviation.
     """
     score, names, wide, free = file.options.score, file.frame.names, file.is_wide, file.free()
     values = [i for i in free if np.isfinite(file.frame.numbers(i)).any()]
@@ -311,12 +294,8 @@ def _refuse_means(file: ScoreFile, free: Sequence[int], texts: Sequence[int]) ->
 
 
 def reference_among(names: Sequence[str], options: JudgeOptions) -> str:
-    """Return the reference.
-
-    Raises:
-        OptionError: it isn't among the candidates, there are fewer than two, or one of them has the name of the
-            true values.
-    """
+    """Return the reference. OptionError if it isn't among the candidates, there are fewer than two, or one of them has
+    the name of the true values."""
     if true := [name for name in names if plain(name) in ROLES["target"].names]:
         hint = "In predictions, keep this column of true values, and give no scores; in scores, rename the candidate."
         raise OptionError(f"a candidate is named '{true[0]}', which is a usual name of the true values", hint)
@@ -341,22 +320,16 @@ def plain(name: str) -> str:
 
 
 def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
-    """Return what a score is by its name.
-
-    Raises:
-        OptionError: neither the name nor the user says which way is better.
-    """
+    """Return what a score is by its name. OptionError if neither the name nor the user says which way is better."""
     usual_name = _usual_name(name)
     metric = METRICS[usual_name] if usual_name in METRICS else replace(find_metric(name or "score"), low=-np.inf)
     if lower_is_better is not None:
         return replace(metric, greater_is_better=not lower_is_better)
     if usual_name is None:
         what = f"'{name}'" if name else "a score without a name"
-        raise OptionError(
-            f"it isn't known whether a high or a low value of {what} is better",
-            "Say whether lower is better ('lower_is_better')"
-            + ("." if name else ", or say what the numbers are, as in score: accuracy."),
-        )
+        hint = "" if name else ", or say what the numbers are, as in score: accuracy"
+        message = f"it isn't known whether a high or a low value of {what} is better"
+        raise OptionError(message, f"Say whether lower is better ('lower_is_better'){hint}.")
     return metric if usual_name in METRICS else replace(metric, greater_is_better=usual_name in _HIGHER)
 
 

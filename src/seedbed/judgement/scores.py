@@ -53,15 +53,8 @@ class FileLines:
 
 
 def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
-    """Return the candidate, split and seed of each line.
-
-    Args:
-        in_order: whether the lines of each candidate are its splits, in order, if no column names these.
-
-    Raises:
-        ColumnError: a cell is empty.
-        OptionError: bootstrap samples.
-    """
+    """Return the candidate, split and seed of each line. With `in_order`, a candidate's lines are its splits, if no
+    column names these. ColumnError for an empty cell, OptionError for bootstrap samples."""
     for role in [role for role in ("bootstrap", "repeat", "fold", "seed") if role in file.roles]:
         texts = file.frame.texts(file.roles[role]).texts
         if role == "bootstrap" or any(text.lower().startswith(("boot", "oob")) for text in texts):
@@ -88,30 +81,14 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
     group = seeds // n_seeds  # candidate and split of each seed
     position = np.arange(len(seeds)) - np.searchsorted(group, group)
     counts = np.bincount(group, minlength=len(of_candidate) * len(splits)).reshape(-1, len(splits))
-    return FileLines(
-        file=file,
-        candidate=candidate,
-        repeat=repeat,
-        fold=fold,
-        seed=seed,
-        split=split.astype(np.int64),
-        splits=tuple(divmod(key, n_folds) for key in splits.tolist()),
-        test_share=test_share,
-        of_candidate=of_candidate,
-        place=position[inverse].astype(np.int64),
-        n_seeds=counts.max(axis=1).tolist(),
-    )
+    pairs, place = tuple(divmod(key, n_folds) for key in splits.tolist()), position[inverse].astype(np.int64)
+    columns, split = (candidate, repeat, fold, seed), split.astype(np.int64)
+    return FileLines(file, *columns, split, pairs, test_share, of_candidate, place, counts.max(axis=1).tolist())
 
 
 def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Floats]:
-    """Return the scores of each candidate [split, seed], NaN where there is none.
-
-    Args:
-        values: the column of scores; of the wide form, one for each candidate.
-
-    Raises:
-        DataError: two lines are about one candidate, split and seed.
-    """
+    """Return the scores of each candidate [split, seed], NaN where there is none, from the column of scores; of the
+    wide form, from one for each candidate. DataError if two lines are about one candidate, split and seed."""
     file, n_splits, n_seeds = lines.file, len(lines.splits), lines.n_seeds
     names = [file.frame.names[i] for i in values] if file.is_wide else list(lines.candidate.labels)
     if n_splits * (len(names) * n_seeds[0] if file.is_wide else sum(n_seeds)) > _MOST_CELLS:
@@ -123,11 +100,11 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
         if file.is_wide:
             scores = file.numbers(values[number])
         group = 0 if file.is_wide else number
-        own, width = lines.of_candidate[group], n_seeds[group]
-        cells = lines.split[own] * width + lines.place[own]
+        of_name, width = lines.of_candidate[group], n_seeds[group]
+        cells = lines.split[of_name] * width + lines.place[of_name]
         counts = np.bincount(cells)
         if counts.max() > 1:
-            first, second = own[np.flatnonzero(cells == counts.argmax())[:2]].tolist()
+            first, second = of_name[np.flatnonzero(cells == counts.argmax())[:2]].tolist()
             places, seed = file.frame.places([first, second]), lines.seed
             of_seed = [f"seed {seed.labels[seed.codes[first]]}"] if seed.labels else []
             which = ", ".join([lines.split_name(lines.split[first])] * (n_splits > 1) + of_seed)
@@ -140,16 +117,13 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
                 hint += f"{spell('folds', 10)}."
             raise file.error(DataError, f"{message}, {which}", hint)
         by_name[name] = np.full((n_splits, width), np.nan)
-        by_name[name].flat[cells] = scores[own]
+        by_name[name].flat[cells] = scores[of_name]
     return by_name
 
 
 def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Floats], str]:
-    """Return scores [split, seed] on the splits that all candidates have, and in words what was left out.
-
-    Raises:
-        DataError: scores are missing and may not be dropped, or no split is left.
-    """
+    """Return scores [split, seed] on the splits that all candidates have, and in words what was left out. DataError if
+    scores are missing and may not be dropped, or no split is left."""
     file, compact = lines.file, dict[str, Floats]()
     for name, values in scores.items():  # splits may have different seeds, so scores are moved to the left
         has_score = np.isfinite(values)
@@ -190,13 +164,8 @@ def split_plan(
     """Return how the splits were made; `reason` is what was understood, as a sentence. The kind is repeated k-fold,
     random splits, predictions of one test set or, without verdicts, scores of one split.
 
-    Args:
-        folds: of each repeat, if no column says it.
-        test_share: of random splits.
-        predicted: whether the file has predictions of a single split, not scores.
-
-    Raises:
-        OptionError: the columns allow several answers, or the options contradict them.
+    If no column says it, `folds` are those of each repeat, and `test_share` is that of random splits. A single split is
+    of predictions (`predicted`) or scores. OptionError if columns allow several answers, or options contradict them.
     """
     if folds is not None and test_share is not None:
         raise OptionError("folds and a test share are given", "Splits are folds or random; give one of the two.")
@@ -206,9 +175,8 @@ def split_plan(
     if n == 1:
         runs = f" and {len(seed.labels)} seeds (column '{seed.name}')" if len(seed.labels) > 1 else ""
         if not predicted:
-            return PlanSummary(
-                kind="one_split", reason=f"One split of the rows{runs or ' and one run of each candidate'}."
-            )
+            words = f"One split of the rows{runs or ' and one run of each candidate'}."
+            return PlanSummary(kind="one_split", reason=words)
         words = f"One test set{runs}."
         if not named:
             words = f"No column names folds: read as one test set{runs}. "
