@@ -29,22 +29,27 @@ class Activation:
     Attributes:
         torch: its class in `torch.nn`.
         values: from inputs [..., unit] and the arguments to outputs; a new array.
-        native: from its arguments to its function in the kernel.
-        arguments: names of the arguments that a candidate may give, in order, with torch's defaults.
         onnx: adds it to an ONNX graph: (graph, name of the inputs [network, row, unit], *arguments) to the name of the
             outputs. The graph is an `onnx_networks.Graph`.
+        arguments: names of the arguments that a candidate may give, in order, with torch's defaults.
+        as_other: from its arguments to its function in the kernel, if that has another name.
     """
 
     torch: str
     values: Callable[..., Array]
-    native: Callable[..., Native]
-    arguments: tuple[tuple[str, float], ...] = ()
     onnx: Callable[..., str] | None = None
+    arguments: tuple[tuple[str, float], ...] = ()
+    as_other: Callable[..., Native] | None = None
 
     @property
     def defaults(self) -> tuple[float, ...]:
         """Return the arguments if none are given."""
         return tuple(value for _, value in self.arguments)
+
+    def native(self, *arguments: float) -> Native:
+        """Return its function in the kernel with these arguments, all of them in order."""
+        a, b, c = (*arguments, 0.0, 0.0, 0.0)[:3]
+        return self.as_other(*arguments) if self.as_other else (self.torch.lower(), a, b, c)
 
 
 def _parsed(text: str) -> tuple[str, list[str]]:
@@ -124,10 +129,6 @@ def _gelu(x: Array) -> Array:
     return np.asarray(y)
 
 
-def _gelu_tanh(x: Array) -> Array:
-    return np.asarray(0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3))))
-
-
 # ONNX
 
 
@@ -166,83 +167,58 @@ def _onnx_gate(inner: Callable[[Any, str], str]) -> Callable[..., str]:
     return lambda graph, x: str(graph.add("Mul", x, inner(graph, x)))
 
 
-def _native(name: str) -> Callable[..., Native]:
-    """Return a function of the kernel with all arguments in order."""
-    return lambda *arguments: (name, *(*arguments, 0.0, 0.0, 0.0)[:3])
-
-
 _ENTRIES = (
-    Activation("ReLU", lambda x: np.maximum(x, 0), _native("relu"), onnx=_named("Relu")),
-    Activation("Hardtanh", np.clip, _native("hardtanh"), (("min_val", -1.0), ("max_val", 1.0)), _onnx_clip),
+    Activation("ReLU", lambda x: np.maximum(x, 0), _named("Relu")),
+    Activation("Hardtanh", np.clip, _onnx_clip, (("min_val", -1.0), ("max_val", 1.0))),
     Activation(
-        "ReLU6",
-        lambda x: np.clip(x, 0, 6),
-        lambda: ("hardtanh", 0, 6, 0),
-        onnx=lambda graph, x: _onnx_clip(graph, x, 0, 6),
+        "ReLU6", lambda x: np.clip(x, 0, 6), lambda g, x: _onnx_clip(g, x, 0, 6), (), lambda: ("hardtanh", 0, 6, 0)
     ),
-    Activation("Sigmoid", _sigmoid, _native("sigmoid"), onnx=_named("Sigmoid")),
-    Activation("Hardsigmoid", lambda x: np.clip(x / 6 + 0.5, 0, 1), _native("hardsigmoid"), onnx=_onnx_hardsigmoid),
-    Activation("Tanh", np.tanh, _native("tanh"), onnx=_named("Tanh")),
-    Activation("SiLU", lambda x: _sigmoid(x, x), _native("silu"), onnx=_onnx_gate(_named("Sigmoid"))),
+    Activation("Sigmoid", _sigmoid, _named("Sigmoid")),
+    Activation("Hardsigmoid", lambda x: np.clip(x / 6 + 0.5, 0, 1), _onnx_hardsigmoid),
+    Activation("Tanh", np.tanh, _named("Tanh")),
+    Activation("SiLU", lambda x: _sigmoid(x, x), _onnx_gate(_named("Sigmoid"))),
     Activation(
-        "Mish",
-        lambda x: x * np.tanh(_softplus(x)),
-        _native("mish"),
-        onnx=_onnx_gate(lambda graph, x: graph.add("Tanh", graph.add("Softplus", x))),
+        "Mish", lambda x: x * np.tanh(_softplus(x)), _onnx_gate(lambda g, x: g.add("Tanh", g.add("Softplus", x)))
     ),
-    Activation(
-        "Hardswish", lambda x: x * np.clip(x / 6 + 0.5, 0, 1), _native("hardswish"), onnx=_onnx_gate(_onnx_hardsigmoid)
-    ),
-    Activation("ELU", _elu, lambda alpha: ("elu", 1, alpha, 1), (("alpha", 1.0),), _named("Elu", "alpha")),
+    Activation("Hardswish", lambda x: x * np.clip(x / 6 + 0.5, 0, 1), _onnx_gate(_onnx_hardsigmoid)),
+    Activation("ELU", _elu, _named("Elu", "alpha"), (("alpha", 1.0),), lambda alpha: ("elu", 1, alpha, 1)),
     Activation(
         "CELU",
         lambda x, alpha: _elu(x, alpha, 1.0, 1 / alpha),
-        lambda alpha: ("elu", 1, alpha, 1 / alpha),
-        (("alpha", 1.0),),
         _onnx_celu,
+        (("alpha", 1.0),),
+        lambda alpha: ("elu", 1, alpha, 1 / alpha),
     ),
     Activation(
         "SELU",
         lambda x: _elu(x, _SELU[1], _SELU[0]),
-        lambda: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
-        onnx=_named("Selu"),
+        _named("Selu"),
+        as_other=lambda: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
     ),
-    Activation("GELU", _gelu, _native("gelu"), onnx=_onnx_gelu),
+    Activation("GELU", _gelu, _onnx_gelu),
     Activation(
         "Hardshrink",
         lambda x, lambd: np.where(np.abs(x) > lambd, x, 0),
-        _native("hardshrink"),
-        (("lambd", 0.5),),
         _named("Shrink", "lambd", bias=0.0),
+        (("lambd", 0.5),),
     ),
     Activation(
         "LeakyReLU",
         lambda x, slope: np.where(x >= 0, x, x * slope),
-        _native("leaky"),
-        (("negative_slope", 0.01),),
         _named("LeakyRelu", "alpha"),
+        (("negative_slope", 0.01),),
+        lambda slope: ("leaky", slope, 0, 0),
     ),
-    Activation(
-        "LogSigmoid",
-        lambda x: -_softplus(-x),
-        _native("logsigmoid"),
-        onnx=lambda graph, x: graph.add("Neg", graph.add("Softplus", graph.add("Neg", x))),
-    ),
-    Activation("Softplus", _softplus, _native("softplus"), (("beta", 1.0), ("threshold", 20.0)), _onnx_softplus),
+    Activation("LogSigmoid", lambda x: -_softplus(-x), lambda g, x: g.add("Neg", g.add("Softplus", g.add("Neg", x)))),
+    Activation("Softplus", _softplus, _onnx_softplus, (("beta", 1.0), ("threshold", 20.0))),
     Activation(
         "Softshrink",
         lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
-        _native("softshrink"),
+        lambda g, x, lambd: g.add("Shrink", x, lambd=lambd, bias=lambd),
         (("lambd", 0.5),),
-        lambda graph, x, lambd: graph.add("Shrink", x, lambd=lambd, bias=lambd),
     ),
-    Activation("Softsign", lambda x: x / (1 + np.abs(x)), _native("softsign"), onnx=_named("Softsign")),
-    Activation(
-        "Tanhshrink",
-        lambda x: x - np.tanh(x),
-        _native("tanhshrink"),
-        onnx=lambda graph, x: graph.add("Sub", x, graph.add("Tanh", x)),
-    ),
+    Activation("Softsign", lambda x: x / (1 + np.abs(x)), _named("Softsign")),
+    Activation("Tanhshrink", lambda x: x - np.tanh(x), lambda g, x: g.add("Sub", x, g.add("Tanh", x))),
 )
 
 ACTIVATIONS = {entry.torch.lower(): entry for entry in _ENTRIES}
@@ -252,10 +228,13 @@ ALL_ACTIVATIONS = ACTIVATIONS | {
     "threshold": Activation(
         "Threshold",
         lambda x, threshold, value: np.asarray(np.where(x > threshold, x, value)),
-        _native("threshold"),
-        (("threshold", 0.0), ("value", 0.0)),
+        arguments=(("threshold", 0.0), ("value", 0.0)),
     ),
-    "identity": Activation("Identity", lambda x: x, _native("identity")),
-    "gelu_tanh": Activation("GELU", _gelu_tanh, _native("gelu_tanh")),
+    "identity": Activation("Identity", lambda x: x),
+    "gelu_tanh": Activation(
+        "GELU",
+        lambda x: np.asarray(0.5 * x * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x**3)))),
+        as_other=lambda: ("gelu_tanh", 0, 0, 0),
+    ),
 }
 """These, and activations of user-defined networks only."""
