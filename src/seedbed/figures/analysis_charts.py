@@ -49,11 +49,9 @@ def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         ]  # fmt: skip
         is_category = curve.kind == "category"  # levels are sorted by their predictions
         records += sorted(of_curve, key=lambda record: record["mean"]) if is_category else of_curve
-    low, high = min(one["low"] for one in records), max(one["high"] for one in records)
-    air = _AIR * (high - low) or 1.0
-    form = "~%" if effects.label else _form([low, high])
+    form = "~%" if effects.label else _form([one[end] for one in records for end in ("low", "high")])
     axis = {"title": None, "tickCount": 4, "domain": False, "format": form}
-    y = channel("mean:Q", axis=axis, scale={"domain": [low - air, high + air], "nice": False, "zero": False})
+    y = channel("mean:Q", axis=axis, scale=_scale(records))
     colour = model_colours(summary, theme)[effects.model]
     panels = [_panel(place, curve, effects, y, colour) for place, curve in enumerate(effects.curves)]
     phrases = [
@@ -98,6 +96,13 @@ def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: st
     return {"layer": layers, "width": _WIDTH, "height": _HEIGHT, "title": title}
 
 
+def _scale(records: Sequence[Spec]) -> Spec:
+    """Return the scale of an axis that contains the ranges of all records, with some space beyond them."""
+    low, high = min(one["low"] for one in records), max(one["high"] for one in records)
+    air = _AIR * (high - low) or 1.0
+    return {"domain": [low - air, high + air], "nice": False, "zero": False}
+
+
 def _form(numbers: Sequence[Any]) -> str:
     """Return the format of numbers: 20k for 20,000, but 1990 without a comma, as it may be a year."""
     return ".5~s" if max(map(abs, numbers)) >= _THOUSANDS else ".5~g"
@@ -121,14 +126,8 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         if forecasts := rows.forecasts_of(name):
             records.append(record(name, "more", last.n_train, last.losses[name]))
             records += [record(name, "more", one.n_train, one.loss) for one in forecasts]
-    low, high = min(record["low"] for record in records), max(record["high"] for record in records)
-    limits = low - _AIR * (high - low), high + _AIR * (high - low)
     x = channel("n:Q", axis={"title": "training rows", "grid": False}, scale={"type": "log", "nice": False})
-    y = channel(
-        "mean:Q",
-        axis={"title": f"{metric.words}{metric.percent * ' (%)'}"},
-        scale={"domain": list(limits), "nice": False, "zero": False},
-    )
+    y = channel("mean:Q", axis={"title": f"{metric.words}{metric.percent * ' (%)'}"}, scale=_scale(records))
     colour = colour_channel(summary, theme)
     tooltip = [channel("candidate:N"), channel("n:Q", title="training rows", format=",")]
     tooltip += [channel(f"{key}:Q", format=",.4~r") for key in ("mean", "low", "high")]

@@ -74,7 +74,7 @@ def _records(
 ) -> list[dict[str, Any]]:
     """Return one record per row, with its bars as lists, without empty ones. Differences of shares are in points."""
     runs = {run.name: run for run in lottery.runs}
-    scale = metric.scale if panel == "difference" else 1.0 if metric.zero is None else 100.0
+    scale = metric.scale if panel == "difference" else 100.0 if metric.zero else 1.0
 
     def words(value: float) -> str:
         if metric.in_points:
@@ -151,9 +151,8 @@ def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusi
 
 
 def _scores(lottery: RunLottery, metric: Metric, colour: Spec, width: int, theme: Theme) -> Spec:
-    percent, name = metric.percent, lottery.words if metric.zero is None else metric.words
-    words = "R²" if name == "R2" else f"{name[:1].upper()}{name[1:]}"
-    low, high = _limits(lottery.edges, 1.0 if metric.zero is None else 100.0)
+    percent, words = metric.percent, "R²" if metric.words == "R2" else f"{metric.words[:1].upper()}{metric.words[1:]}"
+    low, high = _limits(lottery.edges, 100.0 if metric.zero else 1.0)
     axis: Spec = {"title": None, **PLAIN_AXIS}
     if percent:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
         low, high = max(low, min(lottery.edges[0], -0.01)), min(high, max(lottery.edges[-1], 1.01))

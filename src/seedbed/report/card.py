@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seedbed.errors import counted, spell, visible
-from seedbed.evaluation.metrics import Metric, find_metric
+from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.summaries import Note, Score
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.sentences import doubts, join_notes, note_sentence
@@ -62,9 +62,8 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         intervals = counted(int(time["clock"][-1][1]), "interval")
         yield f"Time:     {time['time']}, up to {time['horizon']:.9g}, in {intervals}"
     if target["labels"]:
-        positive, threshold = target["labels"][-1], ""
-        if target["threshold"] is not None:
-            threshold = f"; {positive} if its probability is above {target['threshold']:g}"
+        above = f"; {target['labels'][-1]} if its probability is above"
+        threshold = f"{above} {target['threshold']:g}" if target["threshold"] is not None else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
     if len(kinds) > 1:
         for number, member in enumerate(sorted(card["architecture"]["members"], key=lambda one: -one["weight"])):
@@ -105,22 +104,19 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
         yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"
         return
     yield f"Score:    by {score['of']}, on rows that weren't trained on"
-    names = {one["words"]: one["name"] for one in score["scores"]}
-    for one in sorted(score["scores"], key=lambda one: one["words"] != "score"):  # that from 0 to 100 comes first
-        is_points = one["words"] == "score"
-        words = range_words(_metric(one["words"], one["name"]), Score(one["mean"], one["low"], one["high"]))
-        yield f"{_INDENT}{one['words']} {words}{': 0 is always the same answer, 100 is perfect' * is_points}"
+    metrics = {one["words"]: find_metric(one["name"]) for one in score["scores"]}
+    if "score" in metrics:  # a skill that decided, shown from 0 to 100
+        metrics["score"] = replace(metrics["score"], zero=1.0)
+    for one in sorted(score["scores"], key=lambda one: one["words"] != "score"):
+        key = ": 0 is always the same answer, 100 is perfect" if one["words"] == "score" else ""
+        interval = range_words(metrics[one["words"]], Score(one["mean"], one["low"], one["high"]))
+        yield f"{_INDENT}{one['words']} {interval}{key}"
     if choice := score["chosen"]:
-        metric = _metric(choice["words"], names.get(choice["words"], ""))
+        metric = metrics.get(choice["words"], "")
         yield (
             f"{_INDENT}It was the best of {choice['among']}, so it is optimistic; corrected for the choice, "
             f"{choice['words']} {range_words(metric, Score(choice['expected'], choice['low'], choice['high']))}"
         )
-
-
-def _metric(words: str, name: str) -> str | Metric:
-    """Return a score; a skill that decided is shown as the score from 0 to 100."""
-    return replace(find_metric(name), zero=1.0) if words == "score" else name
 
 
 def _sets(card: Mapping[str, Any]) -> Iterator[str]:

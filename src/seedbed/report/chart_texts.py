@@ -49,12 +49,11 @@ def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
         return f"A single run can mislead: {does} in {of * better:.0f} of {of} runs"
     run = max(score.runs, key=lambda one: one.highest - one.lowest)
     metric = metric_of(score, summary)
-    form = "{:.0%}" if metric.percent else "{:.2f}" if metric.zero is None else "{:.0f}"
-    low, high = (form.format(end if metric.zero is None else 100 * end) for end in (run.lowest, run.highest))
-    words = score.words if metric.zero is None else metric.words
+    form = "{:.0%}" if metric.in_points else "{:.2f}"
+    low, high = (form.format(end)[: -1 if metric.zero else None] for end in (run.lowest, run.highest))
+    words = "R²" if metric.words == "R2" else metric.words
     if run.n == 1:
         return f"One run showed {words} {high}"
-    words = "R²" if words == "R2" else words
     return f"{counted(run.n, 'run')} of {run.name} show {words} from {low} to {high}"
 
 
@@ -118,11 +117,10 @@ def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTabl
         differs = lottery.runs[0].better is not None
         metric = summary.metric.shown if differs and isinstance(summary, Conclusion) else metric_of(lottery, summary)
         show = metric.signed if differs else functools.partial(measure, metric)
-        words = lottery.words if metric.zero is None else metric.words
-        caption = f"{words} of a single run"
+        caption = f"{metric.words} of a single run"
         columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
         if differs and isinstance(summary, Conclusion):
-            caption = f"improvement in {words}{metric.points} over {summary.reference}, in a single run"
+            caption = f"improvement in {metric.words}{metric.points} over {summary.reference}, in a single run"
             columns.append("runs that say better")
         rows = [
             [run.name, f"{run.n:,}", *map(show, (run.mean, run.lowest, *run.quantiles, run.highest)),

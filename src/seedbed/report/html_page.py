@@ -109,14 +109,8 @@ def notebook_page(summary: AnySummary) -> str:
     shown = ("survival",) if getattr(summary, "survival", None) else ("curves",)
     pictures = [svg_of(chart) for chart in all_charts(summary, only=shown).values()]
     template = _environment().get_template("notebook.html")
-    return template.render(
-        summary=summary,
-        pictures=pictures,
-        colours=model_colours(summary, PAGE),
-        unbroken=_unbroken(()),
-        variables=css_variables(LIGHT),
-        style=_text("first.css"),
-    )
+    colours, style = model_colours(summary, PAGE), _text("first.css")
+    return template.render(summary=summary, pictures=pictures, colours=colours, unbroken=_unbroken(()), style=style)
 
 
 @functools.cache
@@ -132,7 +126,7 @@ def _environment() -> jinja2.Environment:
     # The modules whose functions templates may call.
     for module in (advice, analyses_text, chart_texts, glance, judgement_text, sentences, tables):
         environment.globals[module.__name__.rpartition(".")[2]] = module
-    environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id}
+    environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id, "light": css_variables(LIGHT)}
     environment.filters["first_sentence"] = lambda text: [*re.split(r"[.;] ", text, maxsplit=1), ""][:2]
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment
