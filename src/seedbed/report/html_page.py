@@ -67,8 +67,10 @@ def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
     def mark(sentence: str) -> Markup:
         sentence, markup, at = visible(sentence), Markup(), 0
         for match in pattern.finditer(sentence):
+            words = [word if word[:2] != "--" else Markup('<span class="word">{}</span>').format(word)
+                     for word in match[0].split(" ")]  # fmt: skip
             element = '<code class="command">{}</code>' if match["command"] else '<span class="word">{}</span>'
-            markup += escape(sentence[at : match.start()]) + Markup(element).format(match[0])
+            markup += escape(sentence[at : match.start()]) + Markup(element).format(Markup(" ").join(words))
             at = match.end()
         return markup + escape(sentence[at:])
 
@@ -127,6 +129,6 @@ def _environment() -> jinja2.Environment:
     for module in (advice, analyses_text, chart_texts, glance, judgement_text, sentences, tables):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id, "light": css_variables(LIGHT)}
-    environment.filters["first_sentence"] = lambda text: [*re.split(r"[.;] ", text, maxsplit=1), ""][:2]
+    environment.filters["first_sentence"] = lambda text: text.partition(". ")[::2]
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment

@@ -60,11 +60,6 @@ class Row:
     recommended: bool = False
     interval: Interval | None = None
 
-    @property
-    def label(self) -> str:
-        """The name with what it is."""
-        return f"{self.name} ({self.what})" if self.what else self.name
-
 
 @dataclass(frozen=True, kw_only=True)
 class FirstScreen:

@@ -183,7 +183,7 @@ unfold();
 
 // ---- commands to copy
 
-for (const command of all(".command")) {
+for (const command of all(".command").filter((one) => !one.parentElement.closest(".command"))) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy" });
   button.setAttribute("aria-label", `Copy the command ${command.textContent}`);
   button.addEventListener("click", async () => {
