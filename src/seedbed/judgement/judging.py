@@ -94,7 +94,7 @@ def conclude_scores(
         if plan.df is None:
             fixed[name] = "its scores are all of one split, so they say nothing about other rows"
             over_seeds = seed_difference(ours[0], values[0], alpha=alpha, comparisons=comparisons)
-            ends = {} if over_seeds is None else {"low": over_seeds.low, "high": over_seeds.high}
+            ends: Any = {} if over_seeds is None else {"low": over_seeds.low, "high": over_seeds.high}
             of_pair: Any = {"candidate": name, "reference": reference, "seeds": (ours.shape[1], values.shape[1])}
             on_these_rows.append(SeedDifference(difference=float(gains[0]), **of_pair, **ends))
         elif is_constant and gains.any():
