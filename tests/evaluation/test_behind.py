@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from seedbed.evaluation.behind import contrasts_of, drawn_of, is_small, optimism, steps_behind
-from seedbed.evaluation.estimates import corrected_t, paired_hold_out, paired_shares
+from seedbed.evaluation.behind import contrasts_of, drawn_of, graded, is_small, optimism, steps_behind
+from seedbed.evaluation.estimates import corrected_t, inference, paired_hold_out, paired_shares
 
 FOLDS, DEGREES = 10, {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
 
@@ -240,3 +240,10 @@ def test_the_corrected_loss_of_the_best_of_equal_models_is_not_below_that_of_the
         expected.append(best[-1] + optimism(losses, losses, [weights.astype(float)]))
     assert np.mean(best) < 0.85
     assert np.mean(expected) == pytest.approx(1, abs=0.1)  # a little above: the resamples choose again
+
+
+@pytest.mark.parametrize(("n_rows", "rule"), [(199, "cannot_tell"), (200, "likely_worse"), (None, "likely_worse")])
+def test_few_rows_need_more_to_be_likely(n_rows, rule):
+    alone = inference(-student.ppf(0.96, 9), 1.0, df=9, alpha=0.05, comparisons=1)
+    assert graded("cannot_tell", alone, n_rows) == rule
+    assert graded("no_practical_difference", alone, n_rows) == "no_practical_difference"

@@ -16,13 +16,15 @@ from typing import Literal
 import numpy as np
 
 from seedbed.evaluation.estimates import Difference, Estimate, student_cdf, student_quantile
-from seedbed.evaluation.verdicts import LIKELY, LIKELY_HELPS, OPEN, Rule
+from seedbed.evaluation.verdicts import LIKELY, LIKELY_FEW, LIKELY_HELPS, OPEN, Rule
 from seedbed.typing import Floats
 
 # Degrees of freedom of s^2 over ten folds by the number of repeats: k - 1 for one repeat, else the lower ends of what
 # was measured. They never narrow the interval of two models, which has at least Student's quantile with k - 1.
 _DEGREES = {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
 _FEWEST_REPEATS, _MOST_MODELS, _DRAWS = 3, 16, 4000
+
+_FEW = 200  # rows
 
 ContrastVerdict = Literal["helps", "hurts", "likely helps", "likely hurts", "no difference that matters", "can't tell"]
 
@@ -80,6 +82,7 @@ def steps_behind(
     alpha: float,
     tried: int = 0,
     drawn: Drawn | None = None,
+    n_rows: int | None = None,
 ) -> Iterator[tuple[str, Estimate, Rule, float]]:
     """Yield how each other model stands to the recommended one: its name, the difference, rule and adjusted p-value.
 
@@ -103,6 +106,7 @@ def steps_behind(
         alpha: error level of all pairs together.
         tried: discarded attempts; each counts as one more model, and nothing may be drawn.
         drawn: |t| of all pairs of models, by `drawn_of`.
+        n_rows: of the table; None if that isn't known.
     """
     estimates = {name: difference(name, 1) for name in names}
     # By how many standard errors models are behind; 0 where the error isn't known.
@@ -126,7 +130,7 @@ def steps_behind(
         # An interval for counts has quantiles of its own.
         estimate = difference(name, pairs) if single.t is None else _widened(single, pairs, alpha, largest)
         low, high = estimate.low, min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
-        rule: Rule = "worse" if name in worse else graded("cannot_tell", single)
+        rule: Rule = "worse" if name in worse else graded("cannot_tell", single, n_rows)
         if is_small(single, margin, alpha):
             rule, low, high = "no_practical_difference", max(low, -margin), min(high, margin)
         yield name, replace(estimate, low=low, high=high), rule, adjusted.get(name, max(last, alpha, single.p))
@@ -141,11 +145,12 @@ def leaning(estimate: Estimate, threshold: float) -> int:
     return int(np.sign(estimate.mean)) if probability >= threshold else 0
 
 
-def graded(rule: Rule, estimate: Estimate) -> Rule:
+def graded(rule: Rule, estimate: Estimate, n_rows: int | None) -> Rule:
     """Return likely better or likely worse in place of a rule that leaves it open, where the difference leans enough.
 
-    This is no claim over all comparisons: among many equal models, one of them is likely worse more often."""
-    sign = leaning(estimate, LIKELY) if rule in OPEN else 0
+    This is no claim over all comparisons: among many equal models, one of them is likely worse more often. Below 200
+    rows it takes more, as the choice of the best makes differences look larger (benchmarks/grades.md)."""
+    sign = leaning(estimate, LIKELY_FEW if (n_rows or _FEW) < _FEW else LIKELY) if rule in OPEN else 0
     return ("likely_better" if sign > 0 else "likely_worse") if sign else rule
 
 

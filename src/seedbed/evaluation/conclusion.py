@@ -91,7 +91,7 @@ def conclude(
         difference, tried = functools.cache(functools.partial(evidence.difference, use)), opened.plan.tried
         drawn = drawn_of(folds, difference(others[0], 1).df) if others else {}
         level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "drawn": drawn}
-        steps = list(steps_behind(others, difference, **level, tried=tried))
+        steps = list(steps_behind(others, difference, **level, tried=tried, n_rows=evidence.n_rows))
         helps = contrasts_of(contrasts, evidence.difference, names, **level) if steps else ()
         behind = decide_all(
             opened,
@@ -146,7 +146,10 @@ def decide_all(
         low, high = max(-largest, gain.low), min(largest, gain.high)
         factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=evidence.design)
         rows = None if n_rows is None or gain.se == 0 else n_rows * factor
-        rule, p = (decided or {}).get(pair) or (graded(decide(low=low, high=high, margin=margin), gain), adjusted[pair])
+        rule, p = (decided or {}).get(pair) or (
+            graded(decide(low=low, high=high, margin=margin), gain, n_rows),
+            adjusted[pair],
+        )
         verdicts.append(
             Verdict(
                 candidate=pair[1],

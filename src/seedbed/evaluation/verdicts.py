@@ -41,8 +41,9 @@ LOOKS: Mapping[str, str] = {"better_by_margin": "better", "better": "better", "w
 OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell", "likely_better", "likely_worse")
 """The rules that leave open whether two models differ."""
 
-LIKELY, LIKELY_HELPS = 0.95, 0.975
-"""The probability from which one comparison alone is called likely: of two models, and of what helps."""
+LIKELY, LIKELY_FEW, LIKELY_HELPS = 0.95, 0.97, 0.975
+"""The probability from which one comparison alone is called likely: of two models, the same of a table with few rows,
+and of what helps."""
 
 
 LOOK_OF_HELP: Mapping[str, str] = {
