@@ -37,11 +37,7 @@ def learning_curves(curves: Curves, *, theme: Theme = LIGHT, colour: Spec | None
     everything else, and the subtitle says so.
 
     In a browser two variables of the chart can be set: `hidden` (names that aren't drawn) and `at` (an epoch to mark,
-    or -1).
-
-    Args:
-        curves: of one candidate or several.
-        colour: the channel of the candidates' colours.
+    or -1). `colour` is the channel of the candidates' colours.
     """
     candidates, single = curves.candidates, len(curves.candidates) == 1
     finite = [candidate for candidate in candidates if candidate.curves["test_loss"].mean]

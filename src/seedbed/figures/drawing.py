@@ -37,10 +37,8 @@ class Chart(dict[str, Any]):
 def save_chart(chart: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     """Write the chart to a file; its suffix says the format: `.png`, `.svg`, `.pdf`, `.json` or `.html`.
 
-    The HTML page is self-contained and interactive. The file appears whole or not at all.
-
-    Raises:
-        OptionError: the suffix is unknown, or the folder doesn't exist.
+    The HTML page is self-contained and interactive. The file appears whole or not at all. OptionError if the suffix is
+    unknown, or the folder doesn't exist.
     """
     path = Path(path)
     suffix = path.suffix.lower()

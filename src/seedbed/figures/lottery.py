@@ -37,18 +37,13 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
 
     The first panel shows their scores. The second one, if there is a reference, shows their differences from it:
     in the colours of better and worse, grey where both are equal. Mean and middle half stand below the bars.
-
-    Args:
-        summary: of a comparison, or of `train`, which has scores but no differences.
-
-    Returns:
-        None if no run has a finite score.
+    `train` has scores but no differences. None if no run has a finite score.
     """
     if summary.lottery is None or not summary.lottery.score.runs:
         return None
     score, both = summary.lottery.score, summary.lottery.difference
     ranked = summary.in_order() if isinstance(summary, Conclusion) else summary.candidates
-    names = [one.name for one in ranked if any(run.name == one.name for run in score.runs)]
+    names = [model.name for model in ranked if any(run.name == model.name for run in score.runs)]
     difference = both if both is not None and both.runs else None
     width = WIDE if difference is None else PANEL_WIDTH
     colour = colour_channel(summary, theme)
@@ -120,8 +115,7 @@ def _bars(run: RunSpread, edges: Sequence[float]) -> list[tuple[float, float, in
 
 def _count_equal(run: RunSpread, edges: Sequence[float]) -> int:
     """Return how many runs show no difference. They lie in the bin that begins at 0, and `better` doesn't count
-    them.
-    """
+    them."""
     right: int = sum(n for low, n in zip(edges[:-1], run.counts, strict=True) if low >= 0)
     return max(0, right - round((run.better or 0.0) * run.n))
 

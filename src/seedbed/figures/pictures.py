@@ -102,11 +102,8 @@ def all_charts(summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str]
 
 
 def chart_of(summary: AnySummary, name: str) -> Chart:
-    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `rows` or `effects`.
-
-    Raises:
-        OptionError: there is no chart of this name, or nothing for it to show.
-    """
+    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `rows` or `effects`. OptionError
+    if there is no chart of this name, or nothing for it to show."""
     names = _OF_KIND[summary.kind]
     if name not in names:
         raise OptionError(f"there is no chart '{name}'", did_you_mean(name, names))
@@ -117,14 +114,8 @@ def chart_of(summary: AnySummary, name: str) -> Chart:
 
 
 def save_pictures(summary: AnySummary, folder: str | os.PathLike[str], format: str) -> list[Path]:
-    """Draw the charts of a summary into a folder; return the paths.
-
-    Args:
-        format: `png`, `svg` or `pdf`.
-
-    Raises:
-        OptionError: the format is unknown, or the folder doesn't exist.
-    """
+    """Draw the charts of a summary into a folder as `png`, `svg` or `pdf`; return the paths. OptionError if the format
+    is unknown, or the folder doesn't exist."""
     if format not in PICTURES:
         raise OptionError(f"pictures can't be written as '{format}'", did_you_mean(format, PICTURES))
     return [save_chart(chart, Path(folder) / f"{name}.{format}") for name, chart in all_charts(summary).items()]

@@ -30,16 +30,10 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
 
     The line is isotonic regression. The grey band shows where it would lie, separately at each forecast, if the
     probabilities were exact. The bars below count rows by forecast. With several classes, the probability of the
-    predicted class is shown. The baseline `prior` is left out.
-
-    Args:
-        summary: as `Comparison.summary` gives it.
-
-    Returns:
-        None if no candidate has probabilities, as in regression.
+    predicted class is shown. The baseline `prior` is left out. None if no candidate has probabilities.
     """
-    models = [one for one in summary.in_order() if one.name != "prior"]
-    calibrations = {one.name: one.calibration for one in models if one.calibration is not None}
+    models = [model for model in summary.in_order() if model.name != "prior"]
+    calibrations = {model.name: model.calibration for model in models if model.calibration is not None}
     names = list(calibrations)
     if not names:
         return None
@@ -49,26 +43,16 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
     records = []
     for place, name in enumerate(names):
-        one = calibrations[name]
-        most, bins = max([1, *one.counts]), len(one.counts)
-        filled = [number for number, count in enumerate(one.counts) if count]
-        ece, exact = (f"{share:.2f}".removeprefix("0") for share in (one.ece, one.ece_if_calibrated))
-        records.append(
-            {
-                "candidate": name,
-                "place": place,
-                "note": f"ECE {ece} ({exact} if exact)",
-                **{key: getattr(one, key) for key in ("ece", "ece_if_calibrated", "ece_if_calibrated_high")},
-                **vars(one.curve),
-                "at": one.band.forecast,
-                "low": one.band.low,
-                "high": one.band.high,
-                "from": [number / bins for number in filled],
-                "to": [(number + 1) / bins for number in filled],
-                "count": [one.counts[number] for number in filled],
-                "top": [(one.counts[number] / most * 0.8 - 1) * _BELOW for number in filled],
-            }
-        )
+        model, counts = calibrations[name], calibrations[name].counts
+        most, bins = max([1, *counts]), len(counts)
+        filled = [number for number, count in enumerate(counts) if count]
+        ece, exact = (f"{share:.2f}".removeprefix("0") for share in (model.ece, model.ece_if_calibrated))
+        record = {"candidate": name, "place": place, "note": f"ECE {ece} ({exact} if exact)", **vars(model.curve)}
+        record |= {key: getattr(model, key) for key in ("ece", "ece_if_calibrated", "ece_if_calibrated_high")}
+        record |= {"at": model.band.forecast, "low": model.band.low, "high": model.band.high}
+        record |= {"from": [number / bins for number in filled], "to": [(number + 1) / bins for number in filled]}
+        record |= {"count": [counts[number] for number in filled]}
+        records.append(record | {"top": [(counts[number] / most * 0.8 - 1) * _BELOW for number in filled]})
     across = "probability of the class that was predicted"
     if summary.survival is not None:
         across = f"forecast probability of surviving until {summary.survival.words}"
@@ -105,11 +89,8 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
     # Name and ECE are marks, as a title would stay when the candidate is hidden.
     words = {"align": "left", "fontSize": 12, "limit": size + 20, "color": theme.ink}
     here = {"x": {"value": 0}, "y": {"value": 0}}
-    titles = {
-        "ece": "ECE",
-        "ece_if_calibrated": "if exact, on average",
-        "ece_if_calibrated_high": "if exact, 19 of 20 below",
-    }
+    titles = {"ece": "ECE", "ece_if_calibrated": "if exact, on average"}
+    titles["ece_if_calibrated_high"] = "if exact, 19 of 20 below"
     numbers = [name, *(channel(f"{key}:Q", title=title, format=".4f") for key, title in titles.items())]
     layers = [
         band.draw("area", {"color": theme.rule, "opacity": 1}, **between),

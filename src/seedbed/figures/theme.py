@@ -82,8 +82,7 @@ PAGE = Theme(
 
 def css_variables(theme: Theme) -> str:
     """Return declarations of the colours by the names that `PAGE` refers to. The style sheet of a page then decides how
-    a chart looks on light and dark screens and on paper.
-    """
+    a chart looks on light and dark screens and on paper."""
     colours = {f"--series-{number}": colour for number, colour in enumerate(theme.palette)}
     colours |= {f"--risk-{number}": colour for number, colour in enumerate(theme.risks)}
     colours |= {_variable(name): getattr(theme, name) for name in _COLOURS}
@@ -117,6 +116,10 @@ def chart_config(theme: Theme = LIGHT) -> Spec:
     """Return the configuration of a chart with a theme."""
     label = {"labelColor": theme.faint_ink, "labelFontSize": 12}
     title = {"titleColor": theme.ink, "titleFontSize": 12, "titleFontWeight": "normal"}
+    subtitle = {"subtitleColor": theme.faint_ink, "subtitleFontSize": 12}
+    lines = {"domainColor": theme.faint_ink, "gridColor": theme.rule, "tickColor": theme.faint_ink}
+    # Without its opacity, the legend would be as pale as the bands.
+    symbol = {"symbolOpacity": 1, "symbolSize": 500, "symbolStrokeWidth": 2.5, "symbolType": "stroke"}
     return {
         "font": _FONT,
         "background": "transparent" if theme is PAGE else theme.background,
@@ -127,31 +130,10 @@ def chart_config(theme: Theme = LIGHT) -> Spec:
             "color": theme.ink,
             "fontSize": 13,
             "fontWeight": "bold",
-            "subtitleColor": theme.faint_ink,
-            "subtitleFontSize": 12,
+            **subtitle,
             "offset": 12,
         },
-        "axis": {
-            **label,
-            **title,
-            "domainColor": theme.faint_ink,
-            "gridColor": theme.rule,
-            "tickColor": theme.faint_ink,
-            "labelFlush": False,
-            "titlePadding": 8,
-        },
-        "legend": {
-            **label,
-            **title,
-            "labelColor": theme.ink,
-            "labelLimit": 0,
-            "offset": 8,
-            "padding": 6,
-            # Otherwise the legend would be as pale as the bands.
-            "symbolOpacity": 1,
-            "symbolSize": 500,
-            "symbolStrokeWidth": 2.5,
-            "symbolType": "stroke",
-        },
+        "axis": {**label, **title, **lines, "labelFlush": False, "titlePadding": 8},
+        "legend": {**label, **title, **symbol, "labelColor": theme.ink, "labelLimit": 0, "offset": 8, "padding": 6},
         "concat": {"spacing": 36},
     }
