@@ -210,11 +210,14 @@ class Preprocessor:
         return _as_float32(scaled, layout.sources), odd
 
     def inputs_of_values(self, values: Floats) -> NDArray[np.float32]:
-        """Return inputs [row, input] of values as columns of a table have them [row, column].
+        """Return inputs [row, input] of values as columns of a table have them [row, column]. The last one may be
+        missing if rows are expanded: it doesn't matter to predictions, which are for all of its levels.
 
         Raises ColumnError for a number that float32 can't hold, and DataError for inputs that don't fit in memory.
         """
         n_rows, n_inputs = len(values), self.layout.n_inputs
+        if values.shape[1] < len(self.layout.schemas):
+            values = np.column_stack([values, np.zeros(n_rows)])
         needed, free = n_rows * n_inputs * _BYTES_A_CELL, _free_bytes()
         if n_rows * n_inputs > _LARGE_CELLS and needed > free:  # the system would kill the process
             message = f"{n_rows:,} rows x {n_inputs:,} inputs need about {needed / 2**30:.0f} GiB of memory, and "

@@ -158,8 +158,7 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
         return dict.fromkeys(group.names, _prior(table, split, fit.n_networks))
     by_name = {member.candidate.name: member for member in fit.trained.values()}
     fitted, lines = dict[str, Fitted](), group.lines
-    features = np.pad(tested.features, ((0, 0), (0, len(fit.table.columns) - len(table.columns))))
-    inputs = fit.preprocessor.inputs_of_values(features)
+    inputs = fit.preprocessor.inputs_of_values(tested.features)
 
     def predicted(name: str, members: Sequence[Member], blended: OutOfBag | None = None) -> tuple[Floats, Floats]:
         """Return what a model predicts as scores take it, and each of its networks."""

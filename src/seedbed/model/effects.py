@@ -62,10 +62,8 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
 
     Numbers and dates of more than 20 values get 20 quantiles, from 5 to 95 %. Columns with one value are left out. If
     more than twelve are left, five values on 100 rows decide which are kept. Levels of fewer than 2 % of the rows are
-    left out, and a missing cell is a level. Of several labels, the most frequent one is meant.
-
-    Raises:
-        OptionError: the model was fitted to another table.
+    left out, and a missing cell is a level. Of several labels, the most frequent one is meant. OptionError if the model
+    was fitted to another table.
     """
     if model.target_name != table.target_name or model.schemas != tuple(column.schema for column in table.columns):
         raise OptionError(f"the model {model.candidate} was fitted to another table", "Fit it to this one.")
@@ -73,17 +71,14 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
     code = int(np.bincount(table.target).argmax()) if code is None else code
     if table.n_rows > _MOST_ROWS:
         table = table.of_rows(_sample(table.n_rows))
-    cells = tuple(column.values for column in table.columns)
-    if model.n_levels:
-        cells = (*cells, np.ones(table.n_rows))
-    inputs = model.preprocessor.inputs_of_values(np.column_stack(cells))
-    known = [one if schema.levels else one[~np.isnan(one)] for one, schema in zip(cells, model.schemas, strict=False)]
-    places = [place for place, one in enumerate(known) if len(np.unique(one)) > 1]
+    inputs, columns = model.preprocessor.inputs_of_values(table.features), table.columns
+    values = [column.values if column.schema.levels else column.values[~np.isnan(column.values)] for column in columns]
+    places = [place for place, of_column in enumerate(values) if len(np.unique(of_column)) > 1]
     if len(places) > _MOST_SHOWN:
         few = inputs[:: -(-table.n_rows // _FEW_ROWS)]
-        coarse = [-_curve(model, place, cells[place], few, code, _FEW_VALUES).change for place in places]
+        coarse = [-_curve(model, place, columns[place].values, few, code, _FEW_VALUES).change for place in places]
         places = [places[rank] for rank in np.argsort(coarse, kind="stable")[:_MOST_SHOWN]]
-    curves = [_curve(model, place, cells[place], inputs, code) for place in places]
+    curves = [_curve(model, place, columns[place].values, inputs, code) for place in places]
     return Effects(
         model=model.candidate,
         networks=model.n_networks,
