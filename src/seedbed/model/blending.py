@@ -152,7 +152,7 @@ def blend_table(
     compute: Compute = Compute(),
     on_member: Callable[[str, Callable[[], tuple[Model, OutOfBag]]], None] | None = None,
 ) -> tuple[Model, OutOfBag]:
-    """Fit the members of a portfolio to all rows and blend them.
+    """Fit the members of a portfolio to all rows; return their blend, and its predictions for rows left out.
 
     A member is a stack of networks, each of which leaves out other rows. The rows left out decide after how many epochs
     each member stops, its weight in the blend, and the temperature of the blend.
@@ -169,12 +169,6 @@ def blend_table(
         random_state, compute: as in `fit_model`.
         on_member: called when a member has finished, with its name and a function that returns the result with the
             members so far, uncalibrated.
-
-    Returns:
-        The model, and its predictions for rows left out.
-
-    Raises:
-        SeedbedError: an option is out of range, or a member can't be trained on this table.
     """
     is_number = isinstance(time_limit, int | float | np.number) and not isinstance(time_limit, bool)
     if time_limit is not None and not (is_number and time_limit > 0):
@@ -276,11 +270,8 @@ def _finished(bags: Sequence[Fit], random_state: int, typical: Floats, *, calibr
 
 
 def make_model(name: str, fit: Fit, members: Sequence[Member], blended: OutOfBag | None = None) -> Model:
-    """Return the model of members that are fitted to a table, without a word on how it was made.
-
-    Args:
-        blended: gives the members' weights, in their order, and the temperature; None for a single member.
-    """
+    """Return the model of members that are fitted to a table, without a word on how it was made. `blended` gives their
+    weights, in their order, and the temperature; None for a single member."""
     table, architecture, states = fit.table, members[0].candidate.architecture, members[0].states
     if len(members) > 1 or members[0].clipped:
         architecture = BlendedMembers(
@@ -291,8 +282,8 @@ def make_model(name: str, fit: Fit, members: Sequence[Member], blended: OutOfBag
             limit=LIMIT,
             numbers=table.outcome.is_number,
         )
-        each = enumerate(members)  # their layers come behind the clip
-        states = {f"1.{number}.{name}": value for number, one in each for name, value in one.states.items()}
+        numbered = enumerate(members)  # their layers come behind the clip
+        states = {f"1.{number}.{name}": value for number, member in numbered for name, value in member.states.items()}
     mean, deviation = fit.target_scale
     return Model(
         candidate=name,
@@ -337,11 +328,9 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
 def blend_members(fit: Fit, trained: Sequence[Member], *, crossed: bool) -> tuple[OutOfBag, Floats]:
     """Return the weights with the lowest loss on the rows that networks left out, and the predictions for them.
 
-    A single member has weight 1 and no temperature.
-
-    Args:
-        crossed: whether the last part of the result is computed, which takes a tenth of a fit: predictions like those
-            out of bag, but by weights and a temperature that were chosen without the row's fold.
+    A single member has weight 1 and no temperature. With `crossed`, which takes a tenth of a fit, the last part of the
+    result is computed: predictions like those out of bag, but by weights and a temperature chosen without the row's
+    fold.
     """
     table, names = fit.table, [member.candidate.name for member in trained]
     of_each = [_by_draw(member.outputs, table, fit.target_scale) for member in trained]

@@ -99,11 +99,8 @@ class Ensemble:
         return schemas[:-1] if self.n_levels else schemas
 
     def read(self, frame: Frame) -> tuple[NewRows, list[Remark]]:
-        """Return new rows as the columns' schemas read them, and remarks on other columns.
-
-        Raises:
-            ColumnError: a column is missing, or there twice.
-        """
+        """Return new rows as the columns' schemas read them, and remarks on other columns. ColumnError if a column is
+        missing, or there twice."""
         expected = [self.target_name, *self.identifiers, *self.outcome.columns(self)]
         if self.n_levels:
             name = self.preprocessor.feature_names_in_[-1]
@@ -134,11 +131,8 @@ class Ensemble:
         return np.array(numbers if whole and max(map(abs, numbers)) < 2**63 else self.labels)
 
     def thresholds_of_sets(self, coverage: float | None = COVERAGE, *, per_class: bool = False) -> Floats:
-        """Return `LeftOutErrors.thresholds` of this model [class].
-
-        Raises:
-            OptionError: as there, or the model has no sets, or no classes for `per_class`.
-        """
+        """Return `LeftOutErrors.thresholds` of this model [class]. OptionError as there, or if the model has no sets,
+        or no classes for `per_class`."""
         if per_class and coverage is None:
             raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
         self.outcome.check_sets(per_class=per_class)
@@ -156,8 +150,8 @@ class Ensemble:
             CandidateError: the model is of trees, or a blend of several models.
             OptionError: PyTorch isn't installed.
         """
-        words = self.architecture
-        if isinstance(words, BlendedMembers) and (len(words.members) > 1 or not isinstance(words.members[0], MLP)):
+        made = self.architecture
+        if isinstance(made, BlendedMembers) and (len(made.members) > 1 or not isinstance(made.members[0], MLP)):
             raise CandidateError(f"'{self.candidate}' isn't a network alone", "Export it to ONNX: model.export(FILE).")
         require_torch("model.networks()")
         return list(self._networks)
@@ -271,15 +265,15 @@ class Ensemble:
 
 def typical_values(columns: Sequence[Column]) -> Floats:
     """Return `Ensemble.typical` of the columns of a table."""
-    found = np.zeros((len(columns), 3))
+    typical = np.zeros((len(columns), 3))
     for place, column in enumerate(columns):
         missing = np.isnan(column.values)
         if column.schema.levels:
-            found[place, 2] = np.bincount(np.where(missing, 0, column.values + 1).astype(np.int64)).argmax() - 1
+            typical[place, 2] = np.bincount(np.where(missing, 0, column.values + 1).astype(np.int64)).argmax() - 1
         elif not missing.all():
-            known = column.values[~missing, None]
-            found[place] = np.concatenate([*moments(known), medians_of(known)])
-    return found
+            present = column.values[~missing, None]
+            typical[place] = np.concatenate([*moments(present), medians_of(present)])
+    return typical
 
 
 def _usual(schema: ColumnSchema, typical: float, timed: bool) -> str | float | None:

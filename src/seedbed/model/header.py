@@ -44,18 +44,8 @@ MAX_FILE = 1 << 31
 MOST_NETWORKS = 100_000
 MOST_LABELS = 10_000
 
-_CODES = {
-    "F64": "f8",
-    "F32": "f4",
-    "F16": "f2",
-    "I64": "i8",
-    "I32": "i4",
-    "I16": "i2",
-    "I8": "i1",
-    "U8": "u1",
-    "BOOL": "?",
-}
-DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(code) for name, code in _CODES.items()}
+_TYPES = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1", "U8": "u1"}
+DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(code) for name, code in (_TYPES | {"BOOL": "?"}).items()}
 """Types of tensors, by their names in a file."""
 
 _Count = Annotated[int, Meta(ge=0, lt=1 << 53)]

@@ -165,11 +165,8 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
 
 
 def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProto:
-    """Return the checked content of the file.
-
-    Args:
-        sets: coverage, per_class and thresholds [class] of prediction sets, which become outputs; may be empty.
-    """
+    """Return the checked content of the file. Coverage, per_class and thresholds [class] of prediction sets become
+    outputs; `sets` may be empty."""
     names = model.feature_names_in_
     if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not _is_valid(text)]:
         raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")

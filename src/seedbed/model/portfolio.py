@@ -66,11 +66,8 @@ def default_models(table: Table) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def candidates_for(specs: Sequence[Any] | Mapping[str, Any] | str, table: Table) -> tuple[Candidate, ...]:
-    """Return the candidates for a table, from names of default models, words, or callables.
-
-    Raises:
-        CandidateError: a word is unknown, there are no candidates, two have one name, or one has `numbers`.
-    """
+    """Return the candidates for a table, from names of default models, words, or callables. CandidateError if a word is
+    unknown, there are no candidates, two have one name, or one has `numbers`."""
     if isinstance(specs, str):
         specs = [specs]
     named = specs.items() if isinstance(specs, Mapping) else [(None, spec) for spec in specs]

@@ -63,13 +63,8 @@ class Predictions:
         return outcome_of(self.task).spreads(self.values, self.spread)
 
     def flags(self, schemas: Sequence[ColumnSchema]) -> dict[int, dict[str, list[str]]]:
-        """Return the names of unusual columns by kind (see `FLAGS`), for each row that has any.
-
-        A missing cell is unusual in a column that had none in training.
-
-        Args:
-            schemas: of the model's columns.
-        """
+        """Return the names of unusual columns by kind (see `FLAGS`), for each row that has any, by the schemas of the
+        model's columns. A missing cell is unusual in a column that had none in training."""
         kinds = {kind: getattr(self.odd, kind) for kind in FLAGS}
         kinds["missing"] = kinds["missing"] & ~np.array([schema.has_missing for schema in schemas])
         names: dict[int, dict[str, list[str]]] = {}
@@ -80,23 +75,16 @@ class Predictions:
 
 
 def predict_frame(model: Ensemble, frame: Frame) -> Predictions:
-    """Return the predictions for all rows, with notes.
-
-    Raises:
-        DataError: a column is missing, a cell is too large for float32, or most cells are missing, unreadable or
-            unknown to the model, as in another table.
-    """
+    """Return the predictions for all rows, with notes. DataError if a column is missing, a cell is too large for
+    float32, or most cells are missing, unreadable or unknown to the model, as in another table."""
     rows, remarks = model.read(frame)
     blocks = Blocks(model, rows)
     return replace(_joined(model, blocks), notes=blocks.notes(frame, remarks))
 
 
 def predict_rows(model: Ensemble, rows: NewRows) -> Predictions:
-    """Return the predictions for rows. Rows of mostly unknown cells are marked as doubtful.
-
-    Raises:
-        ColumnError: a cell is too large for float32.
-    """
+    """Return the predictions for rows. Rows of mostly unknown cells are marked as doubtful. ColumnError if a cell is
+    too large for float32."""
     return _joined(model, Blocks(model, rows))
 
 
@@ -136,11 +124,8 @@ class Blocks:
                     yield self._done(start, future.result())
 
     def notes(self, frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:
-        """Return warnings about all rows, after the last block. Mostly unknown cells are a DataError.
-
-        Args:
-            frame, remarks: the source of the rows, and what was remarked when they were read.
-        """
+        """Return warnings about all rows, after the last block: also those on their source, and remarks when they were
+        read. Mostly unknown cells are a DataError."""
         self._report.refuse_unknown(frame.where)
         return (*frame.notes, *as_notes(frame, [*remarks, *self._report.remarks()]))
 
@@ -198,10 +183,7 @@ def network_values(
     model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Array]] | None = None
 ) -> Floats:
     """Return each network's predictions [network, ...] for inputs [row, input], as `Predictions.values` has them.
-
-    Args:
-        stacks: the networks in parts; by default those that the model keeps.
-    """
+    `stacks` are the networks in parts, by default those that the model keeps."""
     # No reference to a part may be kept while the next one is made.
     parts = [model.stacks] if stacks is None else stacks
     outputs = np.concatenate([*map(functools.partial(_outputs, model, matrix), parts)])

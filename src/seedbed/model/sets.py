@@ -95,11 +95,8 @@ class LeftOutErrors:
 
 
 def left_out_errors(table: Table, predicted: Floats) -> LeftOutErrors | None:
-    """Return the errors of predictions for rows that networks weren't trained on; None if there are none.
-
-    Args:
-        predicted: probabilities [row, class], or numbers [row]; NaN for rows without a prediction.
-    """
+    """Return the errors of predictions for rows that networks weren't trained on; None if there are none. Predicted are
+    probabilities [row, class], or numbers [row]; NaN for rows without a prediction."""
     if outcome_of(table.task).is_expanded:
         return None
     (errors, codes), n_classes = table.outcome.errors(table.target, predicted), max(1, len(table.labels))

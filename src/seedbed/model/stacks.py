@@ -42,10 +42,7 @@ def members_of(architecture: _Architecture) -> dict[str, MLP | Trees]:
 
 def shapes_of(architecture: _Architecture, n_inputs: int, n_outputs: int) -> tuple[Shapes, Shapes]:
     """Return the shapes of the parameters of one network and of all its other arrays, by their names in states.
-
-    Raises:
-        CandidateError: it embeds inputs that aren't there.
-    """
+    CandidateError if it embeds inputs that aren't there."""
     parameters, buffers = Shapes(), Shapes()
     for start, member in members_of(architecture).items():
         if isinstance(member, Trees):
