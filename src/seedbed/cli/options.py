@@ -40,13 +40,8 @@ Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only error
 
 
 def options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Callable[[type[T]], type[T]]:
-    """Return a decorator that adds a field for each setting to a class of options.
-
-    Args:
-        kind: the class of the settings.
-        unset: whether all defaults are None, instead of those of the settings.
-        types: types of options that differ from the type of their setting.
-    """
+    """Return a decorator that adds a field for each setting to a class of options. Defaults are those of the settings,
+    or None (`unset`); `types` are those of options that differ from the type of their setting."""
 
     def decorate(cls: type[T]) -> type[T]:
         annotations: dict[str, Any] = {}

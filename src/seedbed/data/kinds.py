@@ -232,10 +232,8 @@ def _settle(kind: Kind, cells: Texts, filled: Bools, readings: dict[str, Floats]
 def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, forced: bool) -> Finished:
     """Type numbers, or a draft by one of the spellings of its readings. Numbers may be infinite.
 
-    Args:
-        spelling: of numbers, for new rows: '1.234' is a thousand and more if it is "comma".
-        is_known: whether other columns of the table decide the spelling.
-        forced: whether the user said what the column is, so that 0 and 1 aren't a boolean.
+    The spelling is that of numbers, for new rows: '1.234' is a thousand and more if it is "comma". It is known if other
+    columns decide it. If the user said what the column is (`forced`), 0 and 1 aren't a boolean.
     """
     if isinstance(draft, Numbers):
         words = dict(zip(draft.words.texts, draft.words.counts.tolist(), strict=True)) if draft.words else {}

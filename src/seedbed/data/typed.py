@@ -220,8 +220,7 @@ def _look(frame: Frame, position: int, numeric: Collection[str], categorical: Co
 
 def _habits(looks: list[Numbers | Draft]) -> dict[Kind, tuple[str, bool]]:
     """Return the spelling of numbers and of dates for columns that can be read in two ways, and whether other columns
-    decide it. In `looks`, numbers that may be thousands become drafts.
-    """
+    decide it. In `looks`, numbers that may be thousands become drafts."""
     drafts = [look for look in looks if isinstance(look, Draft)]
     comma, thousands = any(draft.sure == "comma" for draft in drafts), any(draft.thousands for draft in drafts)
     point = any(look.point if isinstance(look, Numbers) else look.sure == "point" for look in looks)

@@ -190,12 +190,8 @@ class Embeddings(Layer):
 
 
 def bins_between(edges: Array) -> tuple[Array, Array, Array, Array]:
-    """Return the bins between edges [..., input, edge].
-
-    Returns:
-        Four arrays [..., input, bin]: the left edge, 1 / width (0 if a bin has no width), and the least and the
-        greatest output.
-    """
+    """Return the bins between edges [..., input, edge], as four arrays [..., input, bin]: the left edge, 1 / width (0
+    if a bin has no width), and the least and the greatest output."""
     left, right = edges[..., :-1], edges[..., 1:]
     with np.errstate(divide="ignore"):
         factor = np.where(right > left, 1 / (right - left), 0).astype(edges.dtype)

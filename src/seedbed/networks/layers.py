@@ -69,12 +69,8 @@ class Layer:
         return functools.reduce(lambda n, layer: layer.n_outputs(n), self.layers, n_inputs)
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
-        """Return the start values of one network, by name.
-
-        Args:
-            draws: the network's random numbers.
-            rows: training rows as the layer sees them [row, input]; None if they don't matter.
-        """
+        """Return the start values of one network, by name, from its random numbers, and from training rows as the layer
+        sees them [row, input]; None if they don't matter."""
         states = Arrays()
         for layer in self.layers:
             states |= layer.draw(draws, rows)
@@ -82,12 +78,8 @@ class Layer:
         return states
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        """Return the outputs [network, row, unit] in evaluation.
-
-        Args:
-            x: inputs [network, row, unit], or [row, input] of all networks in the first layer.
-            states: the parameters and buffers [network, ...].
-        """
+        """Return the outputs [network, row, unit] in evaluation, from inputs x [network, row, unit], or [row, input] of
+        all networks in the first layer, and from parameters and buffers [network, ...]."""
         for layer in self.layers:
             x = layer(x, states)
         return x

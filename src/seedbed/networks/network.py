@@ -45,11 +45,8 @@ class Network(Layer):
         return {name: value.swapaxes(1, 2) if name in weights else value for name, value in states.items()}
 
     def start(self, seeds: Sequence[int], rows: Sequence[Array] | None = None) -> Arrays:
-        """Return the states with which networks start [network, ...].
-
-        Args:
-            seeds: one per network; each has the values that torch's layers have under `torch.manual_seed(seed)`.
-            rows: training rows of each network, if it is looking [network][row, input].
+        """Return the states with which networks start [network, ...]: the values that torch's layers have under
+        `torch.manual_seed(seed)`. The rows are training rows of each network, if it is looking [network][row, input].
         """
         pairs = zip(seeds, [None] * len(seeds) if rows is None else rows, strict=True)
         states = [self.draw(Draws(seed), first) for seed, first in pairs]
@@ -57,12 +54,8 @@ class Network(Layer):
 
     def program(self, shapes: Mapping[str, tuple[int, ...]] | None = None,
                 buffers: Mapping[str, tuple[int, ...]] | None = None) -> Program | None:  # fmt: skip
-        """Return what the kernel runs for such networks, or None where it doesn't cover them.
-
-        Args:
-            shapes: shapes of all trained tensors of a module that this describes; by default those of the layers.
-            buffers: shapes of all its other tensors.
-        """
+        """Return what the kernel runs for such networks, or None where it doesn't cover them. The shapes are those of
+        all trained tensors of a module that this describes, by default of the layers; `buffers` of all its others."""
         program = Program(self.parameters if shapes is None else shapes, self.buffers if buffers is None else buffers)
         first, *rest = self.layers
         # A linear layer sees the table, or what embeddings make of it: they take a gradient from no other layer.

@@ -170,12 +170,8 @@ _FLAT: Mapping[str, tuple[object, ...]] = {
 
 def read_layer(name: str, module: nn.Module, numbers: dict[str, int]) -> Layer | None:
     """Return a module as a layer, or None where there is none. Subclasses of torch's don't count, as they may do
-    anything.
-
-    Args:
-        name: the module's qualified name and a dot, or nothing.
-        numbers: the modules that draw, see `noise.drawn_modules`.
-    """
+    anything. The name is qualified and ends with a dot, or empty; `numbers` are the modules that draw, see
+    `noise.drawn_modules`."""
     if has_hooks(module):
         return None
     if reader := _READ.get(type(module)):

@@ -63,13 +63,10 @@ def _mixed(x: Tensor) -> Tensor:
 
 
 def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int) -> Tensor:
-    """Return uniform numbers in [0, 1), float32 [row, unit, *keys.shape].
+    """Return uniform numbers in [0, 1), float32 [row, unit, *keys.shape], for keys of networks [network], or one key.
 
-    They depend on key, number of the step and of the layer, row and unit alone.
-
-    Args:
-        keys: keys of the networks [network], or one key.
-        rows: each row's number in the table, or its place in a minibatch, int32 [row].
+    They depend on key, number of the step and of the layer, row and unit alone. A row is its number in the table, or
+    its place in a minibatch, int32 [row].
     """
     row = rows[:, None]
     unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)

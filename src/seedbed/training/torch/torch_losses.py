@@ -31,16 +31,12 @@ class TorchLoss:
     smooth: Callable[[Tensor, float], Tensor] = lambda y, share: y
 
 
-def _bce_hits(z: Tensor, y: Tensor) -> Tensor:
-    # round(sigmoid(z)) == y; rounding half to even makes a logit of zero a 0.
-    return ((z > 0).to(z.dtype) == y).to(z.dtype).amin(-1)
-
-
 TORCH_LOSSES = {
     "bce": TorchLoss(
         nn.BCEWithLogitsLoss,
         lambda z, y: F.binary_cross_entropy_with_logits(z, y.expand_as(z), reduction="none").mean(-1),
-        _bce_hits,
+        # round(sigmoid(z)) == y; rounding half to even makes a logit of zero a 0.
+        lambda z, y: ((z > 0).to(z.dtype) == y).to(z.dtype).amin(-1),
         lambda y, share: y * (1 - share) + share / 2,
     ),
     "cross_entropy": TorchLoss(
