@@ -221,7 +221,6 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
     conclusion = comparison.conclusion
     advice, label, why = conclusion.advice, "Next:", ""
     if remedy(conclusion) is not None:
-        yield "Next:     the command at Warning, above"
         label, why = "Or:  ", "if the warning doesn't apply"
     elif serious := [code for code in SERIOUS if any(note.code == code for note in conclusion.notes)]:
         yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"

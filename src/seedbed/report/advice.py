@@ -38,7 +38,7 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     if conclusion.kind == "comparison" and conclusion.rows is None and conclusion.columns is None:
         is_command = conclusion.command.startswith("seedbed compare ")
         command = _again(conclusion, "rows", "quick") if is_command else ".rows()"
-        more = [f"not tested; to find out: {command}"]
+        more = [f"not tested: {command}"]
     texts = {"Note": ["; ".join(_limits(conclusion))]}
     if advice is not None:
         texts = {
@@ -113,7 +113,7 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
         text = f"No model is shown to beat {guessing}. Best so far: {name}."
     if rivals:
         who = join_words(rivals) if len(rivals) <= _FEW_RIVALS else f"{count_words(len(rivals)).capitalize()} others"
-        text += f" {who} may be just as good (can't tell)."
+        text += f" {who} may be just as good."
     elif not advice.others and len(rest := [one for one in conclusion.ranking if one not in (use, "prior")]):
         text += f" It is shown to be better than {rest[0] if len(rest) == 1 else 'all others'}."
     elif matching and not advice.simpler:

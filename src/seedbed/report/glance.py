@@ -34,7 +34,7 @@ _AS_FEW = 0.7  # of the test rows: fewer independent ones are worth a sentence
 _LONG = 24  # letters of a name that doesn't fit into the heading of a number
 _FEW_LETTERS = 15  # of what a model is, beside its name
 _MOST_CONTRASTS = 8
-_CHOICE = 0.005  # share of a score by which the choice of the best changes it
+_CHOICE = 0.01  # share of a score by which the choice of the best changes it
 _STANDS_OUT = {
     "confined_outputs": "{names} return{s} probabilities and not logits: remove the sigmoid or softmax at the end.",
     "learnt_nothing": "{names} {has} learnt nothing yet: try {epochs} or another {lr}.",
@@ -177,8 +177,7 @@ def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
         half = next(rows, one).times(metric.scale).half
         gain = _gain(conclusion, metric, metric.scale * one.difference, half, one.verdict)
         look, models = LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate} against {one.reference}"
-        little = ", by little" * ("helps" in one.verdict and one.difference < conclusion.metric.margin)
-        yield Row(name=one.question, what=models, gain=gain, verdict=f"{one.verdict}{little}", look=look)
+        yield Row(name=one.question, what=models, gain=gain, verdict=one.verdict, look=look)
 
 
 def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str, sign: int = 1) -> str:
@@ -218,7 +217,7 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
         small = f"Gaps below {margin_words(conclusion.metric).partition(' ')[0]} don't matter."
         yield f"±: {100 * (1 - conclusion.alpha):g}% range{unit}{at_once}. {small}"
         if "likely" in " ".join(grades):
-            yield "Likely: not certain (the ± reaches 0), but right nine times in ten on real tables."
+            yield "Likely: not certain (the ± reaches 0), but right 9 times in 10 on real tables."
     for metric in other_scores:
         if conclusion.optimism.get(metric.name, 0.0) > _CHOICE * (conclusion.score(use[0], metric.name).mean or 0.0):
             yield f"The best of {len(conclusion.ranking)} looks too good by chance: Expect is corrected for it."
