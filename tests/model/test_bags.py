@@ -109,8 +109,9 @@ def test_only_rows_left_out_have_out_of_bag_predictions(word, n_networks):
 
 
 @pytest.mark.slow
-def test_logistic_regression_in_bags_equals_scikit_learn():
+def test_logistic_regression_in_bags_equals_scikit_learn(monkeypatch):
     table = waves(200)
+    monkeypatch.setattr(linear, "_CHOOSING", 8)
     data = Fit(table, (), Recipe(), 8)
     X, y = data.inputs.astype(np.float64), table.target  # lbfgs may fail to converge in single precision
     losses, fits = {}, {}
@@ -120,10 +121,12 @@ def test_logistic_regression_in_bags_equals_scikit_learn():
                             for one, s in zip(fits[C], data.splits, strict=True)])  # fmt: skip
         losses[C] = -np.log(p).mean()
     best = fits[min(losses, key=losses.get)]
-    states = linear.fit_regression(data.for_trees()).states
-    for number, fit in enumerate(best):
-        np.testing.assert_allclose(states["0.weight"][number], fit.coef_, atol=2e-3)
-        np.testing.assert_allclose(states["0.bias"][number], fit.intercept_, atol=2e-3)
+    for most_rows in (4_000, 0):  # by Newton's method, and without
+        monkeypatch.setattr(linear, "_MOST_ROWS", most_rows)
+        states = linear.fit_regression(data.for_trees()).states
+        for number, one in enumerate(best):
+            np.testing.assert_allclose(states["0.weight"][number], one.coef_, atol=2e-3)
+            np.testing.assert_allclose(states["0.bias"][number], one.intercept_, atol=2e-3)
 
 
 @pytest.mark.few(1)
