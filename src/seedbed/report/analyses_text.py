@@ -70,7 +70,7 @@ def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> It
         )
     for verdict in ("likely helps", "likely harms"):
         if verdict in of:
-            yield verdict.capitalize(), f"{label_words(verdict)}: one comparison alone says so at 95 %"
+            yield verdict.capitalize(), f"{label_words(verdict)}: one comparison alone says so at 97.5%"
     if "can't tell" in of:
         yield "Can't tell", label_words("can't tell") + ": these rows don't decide it"
     source = {"named": "as requested", "default": "the default", "run": "the model that the comparison recommends"}
