@@ -44,7 +44,7 @@ WITHOUT_SECONDS = """() => {
 
 def report_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     report = make_report(folder)
-    page = browser.new_context(viewport={"width": 1100, "height": 800}, color_scheme="light").new_page()
+    page = browser.new_context(viewport={"width": 1100, "height": 888}, color_scheme="light").new_page()
     page.goto(report.resolve().as_uri())
     page.wait_for_selector("body[data-ready=yes]")
     page.evaluate(WITHOUT_SECONDS)
