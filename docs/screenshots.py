@@ -37,14 +37,14 @@ def make_report(folder: Path) -> Path:
 WITHOUT_SECONDS = """() => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
-    texts.currentNode.data = texts.currentNode.data.replace(/ networks in [\\d.,]+ \\w+/, " networks");
+    texts.currentNode.data = texts.currentNode.data.replace(/(networks\\)?) in [\\d.,]+ \\w+/, "$1");
   }
 }"""
 
 
 def report_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     report = make_report(folder)
-    page = browser.new_context(viewport={"width": 1100, "height": 888}, color_scheme="light").new_page()
+    page = browser.new_context(viewport={"width": 1100, "height": 872}, color_scheme="light").new_page()
     page.goto(report.resolve().as_uri())
     page.wait_for_selector("body[data-ready=yes]")
     page.evaluate(WITHOUT_SECONDS)
@@ -57,7 +57,7 @@ def subgroup_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]
     page = browser.new_context(viewport={"width": 1100, "height": 800}, color_scheme="light").new_page()
     page.goto((folder / "by" / "report.html").resolve().as_uri())
     page.wait_for_selector("body[data-ready=yes]")
-    yield "subgroups.png", page.locator("#subgroups").screenshot()
+    yield "subgroups.png", page.locator("#subgroups").screenshot(style=".shown { display: none }")  # reaches into it
 
 
 def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
