@@ -68,7 +68,7 @@ def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch
         cut = call(*SMALL, "--format", "svg")
     assert cut.status == 130
     assert "3 fitted splits kept in seedbed-out/compare-moons" in cut.err
-    assert cut.out.startswith("moons: predicting moon ")  # the verdict is printed
+    assert cut.out.startswith("moons: predicting moon,")  # the verdict is printed
     done = call(*SMALL)
     assert (done.status, done.out.splitlines()[2:]) == (0, cut.out.splitlines()[2:])  # the second names the time
     assert (here / "seedbed-out" / "compare-moons" / "report.html").exists()

@@ -460,6 +460,7 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
     return Evidence(
         runs={name: result.losses(metric, single=True) for name, result in usable.items()},
         means={name: float(result.losses(metric).mean()) for name, result in usable.items()},
+        folds={name: result.losses(metric).mean(axis=2) for name, result in usable.items()},
         difference=by(metric),
         in_accuracy=by("accuracy") if first.outcome.has_classes else None,
         n_rows=len(first.target),

@@ -68,6 +68,9 @@ def test_the_blend_of_a_split_is_the_weighted_mean_of_the_lines(default):
             mean = mean[..., 1] if table.task == "binary" else mean
         assert sum(out_of_bag.weights.values()) == pytest.approx(1)
         np.testing.assert_allclose(default["auto"].predictions[0, 0, split.test], mean.mean(axis=0), atol=1e-5)
+    parts = default["auto"].summary().parts
+    assert (sum(parts.values()), {*parts} <= {*default.experiment.names}) == (pytest.approx(1), True)
+    assert [*parts.values()] == sorted(parts.values(), reverse=True)
 
 
 @pytest.mark.parametrize("name", ["linear", "network-1", "network-2-bins", "boosted-trees", "extra-trees", "auto"])

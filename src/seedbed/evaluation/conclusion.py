@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from seedbed.evaluation.behind import Contrast, contrasts_of, drawn_of, graded, steps_behind
@@ -29,6 +29,7 @@ class Evidence:
         difference: of (reference, candidate, comparisons that hold together): the loss of the reference minus that of
             the candidate.
         in_accuracy: `difference` by zero-one loss; None if there are no classes, or only scores are known.
+        folds: name -> [repeat, fold], mean loss of what is judged; that of the runs if left out.
         n_rows, n_train: rows of the table, and of each training; None if that isn't known.
         design: for which the rows that are needed are forecast; None if it isn't known.
     """
@@ -37,6 +38,7 @@ class Evidence:
     means: Mapping[str, float]
     difference: Callable[[str, str, int], Estimate]
     in_accuracy: Callable[[str, str, int], Estimate] | None = None
+    folds: Mapping[str, Floats] = field(default_factory=dict)
     n_rows: int | None = None
     n_train: int | None = None
     design: Protocol | None = None
@@ -87,7 +89,8 @@ def conclude(
     helps: tuple[Contrast, ...] = ()
     if judged:
         others = [name for name in names if name != use]
-        folds = {} if opened.plan.tried else {name: losses.mean(axis=2) for name, losses in evidence.runs.items()}
+        of_runs = {name: losses.mean(axis=2) for name, losses in evidence.runs.items()}
+        folds = {} if opened.plan.tried else evidence.folds or of_runs
         difference, tried = functools.cache(functools.partial(evidence.difference, use)), opened.plan.tried
         drawn = drawn_of(folds, difference(others[0], 1).df) if others else {}
         level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "drawn": drawn}

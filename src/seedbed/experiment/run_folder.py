@@ -183,9 +183,12 @@ def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
     for number, unit in enumerate(plan.experiment.units):
         repeats = min(len(arrays.get(f"{name}/predictions", ())) for name in unit.names)
         fits += [(number, position) for position, split in enumerate(plan.splits) if split.repeat < repeats]
-    seconds = float(read_document(folder / _RESULTS).get("seconds") or 0) / max(1, len(fits))
+    results = read_document(folder / _RESULTS)
+    parts = {model["name"]: model.get("parts") or {} for model in results.get("candidates", ())}
+    seconds = float(results.get("seconds") or 0) / max(1, len(fits))
     for number, position in fits:
-        fitted = {name: _stored(arrays, plan, name, position) for name in plan.experiment.units[number].names}
+        names = plan.experiment.units[number].names
+        fitted = {name: replace(_stored(arrays, plan, name, position), weights=parts.get(name, {})) for name in names}
         if all(np.isfinite(fit.predictions).all() for fit in fitted.values()):  # else the reason isn't known
             checkpoint.keep(number, position, fitted, seconds)
     if checkpoint.trouble:

@@ -61,7 +61,7 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     phrases = [
         f"across: {across}; up: how often it came true",
         "line: of these rows; dashed: exactly right",
-        "grey: where 9 of 10 lines of exact probabilities would lie",
+        "grey: where a perfectly calibrated model lies 9 times in 10",
         "beneath: how many rows",
         "ECE: mean distance, with what exact probabilities would show",
     ]

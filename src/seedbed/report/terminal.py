@@ -164,6 +164,9 @@ def comparison_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
     if conclusion.verdicts:
         numbers = verdict_table(conclusion)
         lines += [*table_lines(numbers.columns, numbers.rows, width=width), *fold_text(numbers.caption, width, 2)]
+    if helps := first_screen(conclusion).helps if conclusion.contrasts else ():
+        rows = [(row.name, row.what, row.gain, row.verdict) for row in helps]
+        lines += table_lines([HELPS, "", "gain", "verdict"], rows, left=("", "verdict"), width=width)
     for table in () if conclusion.subgroups is None else number_tables(conclusion, conclusion.subgroups):
         lines += [table.caption, *table_lines(table.columns, table.rows, width=width)]
     for sentence in (*detail_sentences(conclusion), *note_sentences(conclusion.notes)):
