@@ -20,18 +20,18 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1660,
+    "*.py": 1661,
     "cli/": 1340,
     "data/": 6143,
-    "evaluation/": 3945,
-    "experiment/": 4297,
+    "evaluation/": 3948,
+    "experiment/": 4300,
     "figures/": 1238,
     "judgement/": 1494,
     "model/": 4424,
     "outcomes/": 732,
     "networks/": 1710,
     "play/": 251,
-    "report/": 2607,
+    "report/": 2610,
     "serve/": 447,
     "settings/": 522,
     "training/": 4052,
