@@ -125,7 +125,7 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
 
 
 def model_words(conclusion: Conclusion, name: str) -> str:
-    """Return what a model is, for a sentence: `a mix of models (mostly boosted trees: 81%)`."""
+    """Return what a model is, for a sentence: `a mix of models (81% boosted-trees, 19% logistic)`."""
     model = conclusion.candidate(name)
     if len(shares := [round(100 * share) for share in model.parts.values()]) > 1:
         words = ", ".join(f"{share}% {part}" for share, part in zip(shares[:2], model.parts, strict=False))
@@ -166,12 +166,13 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             half = max((error.high or 0.0) - (error.low or 0.0), sys.float_info.min) / 2
             decimals = max(0, 1 - math.floor(math.log10(half)))
             ends = [f"{value or 0.0:,.{decimals}f}" for value in (error.mean, error.low, error.high)]
-            off = f"off by {ends[0]} in {conclusion.target} on average on new rows (95%: {ends[1]} to {ends[2]})"
-            yield f"{off}{_guess(conclusion, 'mae', decimals)}"
+            off = f"off by {ends[0]} in {conclusion.target} on average on new rows"
+            interval = f"{_level(conclusion.alpha)}: {ends[1]} to {ends[2]}"
+            yield f"{off} ({interval}){_guess(conclusion, 'mae', decimals)}"
         return
     if conclusion.survival is not None and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
-            share = _in_percent(scores["uno_c"], "pairs").removesuffix(")")
+            share = _in_percent(scores["uno_c"], "pairs", conclusion.alpha).removesuffix(")")
             yield f"of two new rows, the one with the higher risk has its event first in {share}; chance: 50)"
             yield "it ranks rows by risk, so there is no count of right rows"
         return
@@ -182,12 +183,13 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     if label := rare_label(conclusion):
         if _has_interval(scores["recall"]):
             rows = f"new rows with {conclusion.target} {label}"
-            yield f"finds {_in_percent(scores['recall'], rows)}"
+            yield f"finds {_in_percent(scores['recall'], rows, conclusion.alpha)}"
         if _has_interval(scores["roc_auc"]):
             yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}; 1 is perfect, chance: 0.5"
     accuracy = conclusion.expected_score(name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        yield f"{_in_percent(accuracy, 'new rows right')}{_guess(conclusion, 'accuracy')}"
+        share = _in_percent(accuracy, "new rows right", conclusion.alpha)
+        yield f"{share}{_guess(conclusion, 'accuracy')}"
         for of in () if label else (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
@@ -207,11 +209,15 @@ def _has_interval(score: Score) -> bool:
     return score.low is not None and score.high is not None
 
 
-def _in_percent(score: Score, rows: str) -> str:
+def _in_percent(score: Score, rows: str, alpha: float) -> str:
     """Return a share of rows, with its range: `84% of new rows right (95%: 80 to 88)`."""
     mean, low, high = (100 * (value or 0.0) for value in (score.mean, score.low, score.high))
     decimals = 0 if high - low >= 100 * _NARROW else 1
-    return f"{mean:.{decimals}f}% of {rows} (95%: {low:.{decimals}f} to {high:.{decimals}f})"
+    return f"{mean:.{decimals}f}% of {rows} ({_level(alpha)}: {low:.{decimals}f} to {high:.{decimals}f})"
+
+
+def _level(alpha: float) -> str:
+    return f"{100 * (1 - alpha):g}%"
 
 
 def rare_label(conclusion: Conclusion) -> str:
