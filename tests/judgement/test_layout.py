@@ -15,7 +15,7 @@ def renamed(columns, **names):
 
 def test_repeats_of_folds_are_recognised(scores):
     found = sb.judge(scores(repeats=3, folds=5, seeds=2))
-    assert plan(found) == {"kind": "cross_validation", "repeats": 3, "folds": 5, "df": 6}
+    assert plan(found) == {"kind": "cross_validation", "repeats": 3, "folds": 5, "df": 4}
     assert "3 repeats of 5 folds (columns 'repeat' and 'fold')" in str(found)
     assert "2 seeds a split" in str(found)
 
@@ -34,7 +34,7 @@ def test_rows_without_split_columns_need_an_option(scores):
     bare = renamed(scores(repeats=2, folds=5), repeat=None, fold=None, seed=None)
     with pytest.raises(sb.DataError, match="no column says whether they are folds, random splits or seeds"):
         sb.judge(bare)
-    assert plan(sb.judge(bare, folds=5)) == {"kind": "cross_validation", "repeats": 2, "folds": 5, "df": 6}
+    assert plan(sb.judge(bare, folds=5)) == {"kind": "cross_validation", "repeats": 2, "folds": 5, "df": 4}
 
 
 def test_random_splits_need_the_share_of_test_rows(scores):

@@ -16,7 +16,7 @@ from seedbed.typing import Floats, Ints
 _MOST_CELLS, _MOST_ROWS = 50_000_000, 1e15
 _MOST_NAMED = 4
 _MOST_FOLDS = 20
-_MOST_DF, _MOST_OF_FEW_FOLDS = 9, 6
+_MOST_DF = 9
 """For random splits. More splits of the same rows don't add evidence; see docs/judge.md."""
 
 
@@ -201,9 +201,7 @@ def split_plan(
         raise lines.file.error(OptionError, f"{n} splits aren't repeats of {k} folds", hint)
     times = f"{repeats} repeats of {k} folds" if repeats > 1 else f"{k} folds"
     words = f"Cross-validation: {times} ({which})."
-    # Repeats of few folds show more of the spread than one. Predictions keep the k - 1 of a comparison.
-    df = k - 1 if predicted else max(k - 1, min(n - 2, k + 1, _MOST_OF_FEW_FOLDS))
-    return PlanSummary(kind="cross_validation", repeats=repeats, folds=k, test_share=1 / k, df=df, reason=words)
+    return PlanSummary(kind="cross_validation", repeats=repeats, folds=k, test_share=1 / k, df=k - 1, reason=words)
 
 
 def _folds_of(lines: FileLines, folds: int | None) -> int | None:

@@ -23,9 +23,8 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
         discarded = f", {counted(plan.tried, 'discarded attempt')} among them" if plan.tried else ""
         holm = f", adjusted for {n} comparisons{discarded}" if n > 1 else ""
         yield f"p{holm}: {', '.join(f'{one.candidate} {p_words(one.p_adjusted)}' for one in verdicts[:_MOST_NAMED])}."
-        if plan.kind == "random_splits" or (plan.kind == "cross_validation" and plan.folds < 10):
-            splits = "Random splits" if plan.kind == "random_splits" else "Folds"
-            yield f"{splits}: corrected for their overlap, Student's t with {plan.df} degrees of freedom."
+        if plan.kind == "random_splits":
+            yield f"Random splits: corrected for their overlap, Student's t with {plan.df} degrees of freedom."
         if plan.kind == "held_out":
             models = "these fitted models"
             if plan.seeds > 1:
