@@ -62,6 +62,7 @@ def test_a_lower_error_is_better():
     assert as_error["new"]["difference"] == pytest.approx(as_accuracy["new"]["difference"])
     assert "better; gain in error +" in as_error["new"]["sentence"]
     assert "new. It is shown to be better than old." in str(as_error)
+    assert "F1: high is good" in str(sb.judge(WIDE, score="f1"))
 
 
 def test_without_row_counts_the_rows_needed_are_a_multiple():

@@ -92,7 +92,7 @@ class DecidingScore:
     def shown(self) -> Metric:
         """The score as it is shown: from 0 to 100, or in its own unit."""
         if not self.in_points:
-            return replace(find_metric(self.name), words=self.words)
+            return replace(find_metric(self.name), words=self.words, greater_is_better=self.greater_is_better)
         skill, zero = next(one for one in METRICS.values() if one.skill_of == self.name), self.of_prior or 1.0
         decimals = max(0, math.ceil(-math.log10(100 * self.margin / zero)))
         return replace(skill, words="score", zero=zero, decimals=decimals)
