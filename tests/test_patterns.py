@@ -15,6 +15,7 @@ import pytest
 
 import seedbed
 from seedbed.networks.user import _HINTS
+from seedbed.report.html_page import _COMMAND
 
 PACKAGE = Path(seedbed.__file__).parent
 FUNCTIONS = {"compile", "match", "fullmatch", "search", "sub", "split", "findall", "finditer"}
@@ -24,7 +25,7 @@ INSIDE = {
     "settings/fields.py: f-string": (r"^( *)settings: .*$",),
     "networks/user.py: hint": tuple(_HINTS.values()),
     "report/html_page.py: names_and_options": (
-        r"linear:5(?![\w:])|relu:5(?![\w:])|--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?",
+        rf"(?P<command>{_COMMAND})|linear:5(?![\w:])|relu:5(?![\w:])|--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?",
     ),
 }
 UNKNOWN: list[str] = []
@@ -103,7 +104,8 @@ def spelled(members: Any) -> str:
     """A set of characters, as a pattern."""
     parts = {code.NEGATE: lambda _: "^", code.LITERAL: lambda one: re.escape(chr(one)),
              code.RANGE: lambda ends: f"{re.escape(chr(ends[0]))}-{re.escape(chr(ends[1]))}",
-             code.CATEGORY: {code.CATEGORY_DIGIT: r"\d", code.CATEGORY_SPACE: r"\s", code.CATEGORY_WORD: r"\w"}.get,
+             code.CATEGORY: {code.CATEGORY_DIGIT: r"\d", code.CATEGORY_SPACE: r"\s", code.CATEGORY_WORD: r"\w",
+                             code.CATEGORY_NOT_SPACE: r"\S"}.get,
              }  # fmt: skip
     return f"[{''.join(parts[kind](value) for kind, value in members)}]"
 

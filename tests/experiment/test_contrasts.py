@@ -49,6 +49,6 @@ def test_the_default_models_ask_one_question_each(table):
     questions = asked(table)
     assert [thing for thing, *_ in questions] == [
         "a hidden layer", "a second layer", "numbers in bins", "numbers as waves",
-        "trees over networks", "mixing models",
+        "trees instead of networks", "mixing models",
     ]  # fmt: skip
     assert questions[-1][1:] == ("auto", *(name for name in specify(table, recipe=Recipe()).names[1:-1]))

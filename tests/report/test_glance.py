@@ -103,7 +103,7 @@ def test_no_width_loses_a_cell_or_what_a_model_or_a_contrast_is(document, width,
     place = next(number for number, line in enumerate(lines) if line.startswith(f"  {name}"))
     row = " ".join(lines[place : place + 4])
     assert all(cell in row for cell in ("one hidden layer", "0.125", "83.7%", "+0.000 ±0.030", "can't tell"))
-    assert f"{name} against linear:5" in " ".join(" ".join(lines).split())
+    assert f"{name} vs linear:5" in " ".join(" ".join(lines).split())
 
 
 def test_a_range_beyond_the_margin_is_not_shown_beside_no_difference_that_matters(document, make):

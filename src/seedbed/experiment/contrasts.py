@@ -19,7 +19,7 @@ _OF_DEFAULT_MODELS: tuple[tuple[str, str, str], ...] = (
     ("a second layer", "network-2", "network-1"),
     ("numbers in bins", "network-2-bins", "network-2"),
     ("numbers as waves", "network-2-waves", "network-2"),
-    ("trees over networks", "boosted-trees", "network-2"),
+    ("trees instead of networks", "boosted-trees", "network-2"),
 )
 _ORDINALS = {2: "a second layer", 3: "a third layer"}
 _Things = Mapping[str, Any]

@@ -38,7 +38,7 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
     if conclusion.kind == "comparison" and conclusion.rows is None and conclusion.columns is None:
         is_command = conclusion.command.startswith("seedbed compare ")
         command = _again(conclusion, "rows", "quick") if is_command else ".rows()"
-        more = [f"not tested: {command}"]
+        more = [f"not tested; try: {command}"]
     texts = {"Note": ["; ".join(_limits(conclusion))]}
     if advice is not None:
         texts = {

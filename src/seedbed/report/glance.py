@@ -176,7 +176,7 @@ def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
                 if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict)  # fmt: skip
         half = next(rows, one).times(metric.scale).half
         gain = _gain(conclusion, metric, metric.scale * one.difference, half, one.verdict)
-        look, models = LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate} against {one.reference}"
+        look, models = LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate} vs {one.reference}"
         yield Row(name=one.question, what=models, gain=gain, verdict=one.verdict, look=look)
 
 

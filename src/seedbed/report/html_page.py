@@ -28,7 +28,7 @@ TERMS: dict[str, str] = json.loads(_text("terms.json"))
 """Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and more."""
 
 _ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
-_COMMAND = r"seedbed [a-z]+ (?:'[^']*'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']*'| [^\s'-]\S*)?)*"
+_COMMAND = r"seedbed [a-z]+ (?:'[^']{0,99}'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']{0,99}'| [^\s'-]\S*)?)*"
 _TERM = re.compile(rf"{_COMMAND}|(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE)
 
 _UNBROKEN = 32  # letters that fit on one line of a phone
@@ -62,7 +62,8 @@ def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
     """Return a function that marks the commands in a sentence, and keeps short names and options on one line."""
     short = sorted((name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True)
     words = [rf"{re.escape(name)}(?![\w:])" for name in short]
-    pattern = re.compile("|".join([rf"(?P<command>{_COMMAND})", *words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"]))
+    names_and_options = "|".join([rf"(?P<command>{_COMMAND})", *words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"])
+    pattern = re.compile(names_and_options)
 
     def mark(sentence: str) -> Markup:
         sentence, markup, at = visible(sentence), Markup(), 0
