@@ -218,7 +218,7 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
         yield f"±: {100 * (1 - conclusion.alpha):g}% range{unit}{at_once}. {small}"
         if "likely" in " ".join(grades):
             yield "Likely: not certain (the ± reaches 0); right 8 to 9 times in 10 on real tables."
-    for metric in other_scores:
+    for metric in other_scores if use else ():
         if conclusion.optimism.get(metric.name, 0.0) > _CHOICE * (conclusion.score(use[0], metric.name).mean or 0.0):
             yield f"The best of {len(conclusion.ranking)} looks too good by chance: Expect is corrected for it."
     if any(metric.name == "uno_c" for metric in other_scores):
