@@ -31,7 +31,7 @@ BUDGETS = {
     "outcomes/": 732,
     "networks/": 1710,
     "play/": 251,
-    "report/": 2616,
+    "report/": 2618,
     "serve/": 447,
     "settings/": 522,
     "training/": 4052,

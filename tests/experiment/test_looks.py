@@ -87,8 +87,8 @@ def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stoppin
     assert (found.conclusion.plan.repeats, found.conclusion.plan.most_repeats) == (2, 6)
     assert (found.ended, found.conclusion.plan.ended) == (reason, reason)
     assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2]
-    why = {"decided": "It stopped early: every model in the table has a", "rows": "More splits would hardly narrow the"}
-    assert why[reason] in str(found).replace("\n  ", " ")
+    why = {"decided": "It stopped early: every model in the table has a", "rows": "more splits would hardly narrow the"}
+    assert why[reason] in " ".join(found.details().split())
     assert {one.so_far.curves for one in seen if one.repeats == 1} == {None}
     whole = run(stopping)
     np.testing.assert_array_equal(found["relu:3"].predictions, whole["relu:3"].predictions[:2])
@@ -262,10 +262,9 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     assert (found.experiment.table.n_rows, found.conclusion.plan.repeats) == (5000, 1)
     assert read_specification(tmp_path)["table"]["sample"]["of"] == 7000
     assert json.loads((tmp_path / "comparison.json").read_text())["plan"]["sample_of"] == 7000
-    assert "predicting y (5,000 of 7,000 rows" in found.details()
+    assert "predicting y, 5,000 of 7,000 rows" in found.details()
     screen = first_screen(found.conclusion)
     assert "a first look at 5,000 of 7,000 rows with" in dict(screen.answers)["Note"]
-    assert "a full run" in dict(screen.answers)["To be sure"]
     assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000  # a model is fitted to all rows
 
 

@@ -39,6 +39,8 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
             leaves_out = conclusion.specification.get("recipe", {}).get("patience") != 0
             way = "which leave out different rows" if leaves_out else "from different random starts"
             yield f"Each model averages {plan.networks} networks or sets of trees, {way}."
+    if plan.ended == "rows":
+        yield "The run stopped, as more splits would hardly narrow the ranges."
     if plan.n_unused:
         unused = counted(plan.n_unused, "earlier row")
         yield f"{unused} of groups in the test rows can't be used for training."
