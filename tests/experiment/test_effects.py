@@ -33,7 +33,7 @@ def table(here):
 @pytest.mark.slow
 def test_effects_are_stored_and_drawn_again_without_training(call, here, table, monkeypatch):
     status, out, _ = call(*COMMAND, "--effects")
-    words = "\nEffects    largest on the probability that y is yes, as linear:3 predicts it: x ("
+    words = "\nEffects   largest on the probability that y is yes, as linear:3 predicts it: x ("
     assert (status, words in out) == (0, True)
     document = json.loads((here / "run" / "comparison.json").read_text())
     assert [len(curve["mean"]) for curve in document["effects"]["curves"] if curve["column"] == "town"] == [2]
