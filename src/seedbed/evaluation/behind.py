@@ -276,7 +276,7 @@ def _p_of(estimate: Estimate, pairs: int, largest: Floats) -> float:
 
 
 def _widened(estimate: Estimate, pairs: int, alpha: float, largest: Floats) -> Estimate:
-    """Return an estimate whose interval holds together with those of several pairs."""
+    """Return an estimate with an interval that covers several pairs at once."""
     quantile = -student_quantile(alpha / 2 / pairs, _degrees_of(estimate))
     if largest.size and alpha * (1 + largest.size) >= 1:
         quantile = min(quantile, float(np.quantile(largest, 1 - alpha, method="higher")))

@@ -89,10 +89,9 @@ def conclude(
     helps: tuple[Contrast, ...] = ()
     if judged:
         others = [name for name in names if name != use]
-        of_runs = {name: losses.mean(axis=2) for name, losses in evidence.runs.items()}
-        folds = {} if opened.plan.tried else evidence.folds or of_runs
+        folds = evidence.folds or {name: losses.mean(axis=2) for name, losses in evidence.runs.items()}
         difference, tried = functools.cache(functools.partial(evidence.difference, use)), opened.plan.tried
-        drawn = drawn_of(folds, difference(others[0], 1).df) if others else {}
+        drawn = drawn_of(folds, difference(others[0], 1).df) if others and not tried else {}
         level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "drawn": drawn}
         steps = list(steps_behind(others, difference, **level, tried=tried, n_rows=evidence.n_rows))
         helps = contrasts_of(contrasts, evidence.difference, names, **level) if steps else ()

@@ -45,7 +45,6 @@ LIKELY, LIKELY_FEW, LIKELY_HELPS = 0.95, 0.97, 0.975
 """The probability from which one comparison alone is called likely: of two models, the same of a table with few rows,
 and of what helps."""
 
-
 LOOK_OF_HELP: Mapping[str, str] = {
     "helps": "better",
     "likely helps": "likely_better",

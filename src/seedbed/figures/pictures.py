@@ -103,7 +103,7 @@ def all_charts(summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str]
 
 def chart_of(summary: AnySummary, name: str) -> Chart:
     """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `rows` or `effects`. OptionError
-    if there is no chart of this name, or nothing for it to show."""
+    if the name is unknown, or the chart would be empty."""
     names = _OF_KIND[summary.kind]
     if name not in names:
         raise OptionError(f"there is no chart '{name}'", did_you_mean(name, names))

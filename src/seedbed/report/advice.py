@@ -174,7 +174,7 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         if _has_interval(scores["uno_c"]):
             share = _in_percent(scores["uno_c"], "pairs", conclusion.alpha).removesuffix(")")
             yield f"of two new rows, the one with the higher risk has its event first in {share}; chance: 50)"
-            yield "it ranks rows by risk, so there is no count of right rows"
+            yield "this ranks rows by risk; it doesn't count right rows"
         return
     if "accuracy" not in scores:  # the scores of a file, or of random splits
         if _has_interval(deciding):

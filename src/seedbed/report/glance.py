@@ -71,7 +71,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         no_verdict=no_verdict,
         columns=("", score.words, compared, *(_heading_of(metric) for metric in other_scores), "verdict"),
         rows=tuple(_rows(conclusion, score, other_scores)),
-        helps=tuple(_helps(conclusion, score)),
+        helps=tuple(help_rows(conclusion)),
         notes=notes,
         run_facts=(*judgement_sentences(conclusion),) if is_judgement else (" ".join(_trained(conclusion)),),
         unit="points" if score.in_points else score.words,
@@ -168,8 +168,9 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
         )
 
 
-def _helps(conclusion: Conclusion, metric: Metric) -> Iterator[Row]:
+def help_rows(conclusion: Conclusion) -> Iterator[Row]:
     """Yield what helps, in the order of the questions. A pair that the table says the same of has the table's range."""
+    metric = conclusion.metric.shown
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
         pair = {one.candidate, one.reference}
         rows = (row for row in conclusion.verdicts

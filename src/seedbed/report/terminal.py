@@ -11,7 +11,7 @@ from rich.text import Text
 from seedbed.errors import visible
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.analyses_text import number_tables, row_answers, row_notes, row_tables, subgroup_screen
-from seedbed.report.glance import first_screen
+from seedbed.report.glance import first_screen, help_rows
 from seedbed.report.sentences import detail_sentences, note_sentences
 from seedbed.report.tables import (
     HELPS,
@@ -164,8 +164,7 @@ def comparison_text(conclusion: Conclusion, *, width: int = WIDTH) -> str:
     if conclusion.verdicts:
         numbers = verdict_table(conclusion)
         lines += [*table_lines(numbers.columns, numbers.rows, width=width), *fold_text(numbers.caption, width, 2)]
-    if helps := first_screen(conclusion).helps if conclusion.contrasts else ():
-        rows = [(row.name, row.what, row.gain, row.verdict) for row in helps]
+    if rows := [(row.name, row.what, row.gain, row.verdict) for row in help_rows(conclusion)]:
         lines += table_lines([HELPS, "", "gain", "verdict"], rows, left=("", "verdict"), width=width)
     for table in () if conclusion.subgroups is None else number_tables(conclusion, conclusion.subgroups):
         lines += [table.caption, *table_lines(table.columns, table.rows, width=width)]
