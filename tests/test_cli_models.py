@@ -326,3 +326,24 @@ def test_a_user_network_must_be_given_again_to_predict(folder, call, tmp_path):
     assert (status, "net.py:Net" in err) == (2, True)
     assert call("predict", path, table, "--network", own)[0] == 0
     assert call("show", path, "--network", own)[0] == 0
+
+
+def test_evaluate_says_whether_a_model_holds_its_promise_and_exits_with_1_below_it(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    succeed("compare", "patients.csv", "--target", "ill", "--candidate", "logistic", "--out", "judged", *ONE_SPLIT)
+    succeed("train", "judged", "--candidate", "logistic", "-o", "promised.safetensors", "-q")
+    frame = pd.read_csv("patients.csv")
+    frame.assign(ill=np.where(frame["ill"] == "yes", "no", "yes")).to_csv("reversed.csv", index=False)
+    words = ["evaluate", "promised.safetensors", "reversed.csv", "--by", "town", "--json", "--fail-if-below-promise"]
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    found = json.loads(capsys.readouterr().out)
+    assert stop.value.code == 1
+    assert (found["verdict"], found["n_training_rows"], len(found["parts"])) == ("below the promise", 0, 2)
+    succeed("evaluate", "promised.safetensors", "reversed.csv", "-o", "page.html")
+    assert "<h1>Below the promise</h1>" in (folder / "page.html").read_text()
+    for words in ("promised.safetensors patients.csv", "m.safetensors reversed.csv --fail-if-below-promise"):
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", *words.split()])
+        assert stop.value.code == 2

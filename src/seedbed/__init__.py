@@ -30,6 +30,7 @@ _PUBLIC = {
     "networks.candidate": "Candidate",
     "networks.mlp": "MLP",
     "play.page": "playground",
+    "report.evaluation_text": "Evaluation",
     "settings.design": "Compute Design",
     "settings.recipe": "Recipe",
     "survival_estimator": "SeedbedSurvival",

@@ -24,6 +24,7 @@ from seedbed.judgement.judge import Judgement as Judgement
 from seedbed.model.model import Model as Model
 from seedbed.networks.candidate import Candidate as Candidate
 from seedbed.networks.mlp import MLP as MLP
+from seedbed.report.evaluation_text import Evaluation as Evaluation
 from seedbed.report.progress import Progress
 from seedbed.settings.design import Compute as Compute
 from seedbed.settings.design import Design as Design
@@ -41,6 +42,7 @@ __all__ = [
     "Compute",
     "DataError",
     "Design",
+    "Evaluation",
     "History",
     "Judgement",
     "Model",

@@ -110,7 +110,7 @@ class Result:
         folds = [self.target[split.test] for split in self.splits]
         mean = np.mean([fold.mean() for fold in folds])
         variance = float(np.mean([((fold - mean) ** 2).mean() for fold in folds]))
-        return variance if variance > 0 else None
+        return variance if np.ptp(np.concatenate(folds)) > 0 else None
 
     @property
     def n_classes(self) -> int:
@@ -270,6 +270,8 @@ def score(name: str, result: Result) -> Score:
     - Any other: no interval.
     """
     metric = METRICS[name]
+    if result.outcome.is_number and result.target_variance is None and not metric.own_units:
+        return Score(None)  # relative to the variance of the numbers, which are constant
     if metric.skill_of is not None:
         prior = loss_of_prior(metric.skill_of, result)
         if prior is None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from seedbed.data.by_column import Grouping, _bands, _levels, grouping_of
 from seedbed.data.reading import read_table
 from seedbed.data.splits import Split, repeated_folds
 from seedbed.data.table import Column, ColumnSchema
@@ -17,8 +18,7 @@ from seedbed.errors import ColumnError, DataError, OptionError
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, summary_from
-from seedbed.experiment.by_column import _bands, _levels, grouping_of
-from seedbed.experiment.subgroups import Grouping, _gap, _part, subgroups_of
+from seedbed.experiment.subgroups import _gap, _part, subgroups_of
 from seedbed.scoring import Result, difference, evidence_of
 
 CV = Protocol(kind="cross_validation", repeats=3, folds=10, df=9, reason="")

@@ -121,7 +121,7 @@ def _answer(
             rows_read = read_table(table, **vars(options.columns))
             size = f"{counted(rows_read.n_rows, 'row')}, {counted(rows_read.n_features, 'feature')}"
             show_now(f"Planning. {rows_read.name}: {size}, predicting {rows_read.target_name}")
-        from seedbed.experiment.by_column import grouping_of
+        from seedbed.data.by_column import grouping_of
         from seedbed.experiment.request import Request, carry_out_request
         from seedbed.experiment.run_folder import folder_for, open_folder
         from seedbed.report.progress import ProgressDisplay

@@ -129,6 +129,40 @@ def predict(
             print_stderr(f"wrote {output}: {counted(frame.n_rows, 'row')}")
 
 
+def evaluate(
+    model: ModelArgument,
+    table: TableArgument,
+    /,
+    *,
+    by: Annotated[str | None, Parameter(help="A column; each of its values gets a verdict of its own.")] = None,
+    group: Annotated[str | None, Parameter(help="A column; rows with the same value may be alike.")] = None,
+    against: Annotated[Path | None, Parameter(help="Another model of the same target, judged on these rows.")] = None,
+    threshold: Annotated[float | None, Parameter(help="For two labels: the limit for net benefit.")] = None,
+    output: Annotated[Path | None, OUTPUT, Parameter(help="Also write the report, an HTML page.")] = None,
+    fail_if_below_promise: Annotated[
+        bool, Parameter(help="Exit with status 1 if the rows, or those of one value, are below.", negative=())
+    ] = False,
+    source: SourceArguments = SourceArguments(),
+    network: OwnNetwork = None,
+    as_json: AsJson = False,
+) -> int:
+    """Evaluate a model on rows with known outcome: does it hold what its comparison promised?"""
+    from seedbed.report.evaluation_text import evaluation_text
+    from seedbed.report.sentences import doubts
+
+    fitted = load_model(model, network, otherwise="The model comes before the table: seedbed evaluate MODEL TABLE.")
+    other = None if against is None else load_model(against, network)
+    found = fitted.evaluate(table, by=by, group=group, against=other, threshold=threshold, **vars(source))
+    print(json.dumps(found.to_dict(), allow_nan=False) if as_json else evaluation_text(found, width=text_width()))
+    print_stderr(*doubts(fitted.warnings))
+    if output is not None:
+        print_stderr(f"wrote {found.report(output)}")
+    if fail_if_below_promise and found.verdict is None:
+        message = "there is no verdict for --fail-if-below-promise"
+        raise OptionError(message, "It needs a model of a comparison (seedbed train RUN -o FILE), and 10 new rows.")
+    return int(fail_if_below_promise and found.is_below)
+
+
 def export(
     model: Annotated[Path, Parameter(help="A model's file, NAME.safetensors.")],
     /,

@@ -26,7 +26,7 @@ from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Un
 from seedbed.cli.comparing import columns, compare, rows
 from seedbed.cli.console import interrupted, interruptible, print_stderr, remember_tokens
 from seedbed.cli.judge_command import judge
-from seedbed.cli.models import export, predict, serve, show
+from seedbed.cli.models import evaluate, export, predict, serve, show
 from seedbed.cli.showing import examples, inspect, play, report
 from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line
@@ -42,7 +42,7 @@ app = App(
     version=lambda: _version(),
     suppress_keyboard_interrupt=False,  # it would exit without a message, also with --json
 )
-_ALL = (train, compare, columns, rows, judge, report, show, predict, serve, export, inspect, examples, play)
+_ALL = (train, compare, columns, rows, judge, report, show, predict, evaluate, serve, export, inspect, examples, play)
 _NAMES = [verb.__name__ for verb in _ALL]
 _NUMBERS = {int: "a whole number", float: "a number"}
 for verb in _ALL:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from seedbed.data.by_column import Grouping, grouping_of
 from seedbed.data.sources.memory import native_frame
 from seedbed.errors import OptionError, counted, did_you_mean, visible, writing
 from seedbed.evaluation.checks import Check
@@ -20,7 +21,6 @@ from seedbed.evaluation.conclusion import outlook
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.summaries import Conclusion, Ended, document_of
 from seedbed.evaluation.verdicts import Verdict
-from seedbed.experiment.by_column import grouping_of
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.columns import columns_of_comparison
 from seedbed.experiment.fits import one_blas_thread
@@ -30,7 +30,7 @@ from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.spec import sampled_rows
 from seedbed.experiment.specification_file import SPECIFICATION, UNFINISHED, differences, read_specification
-from seedbed.experiment.subgroups import Grouping, subgroups_of
+from seedbed.experiment.subgroups import subgroups_of
 from seedbed.experiment.summary import add_details, conclude_results, json_text
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model.effects import effects_in

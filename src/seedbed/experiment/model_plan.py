@@ -77,16 +77,20 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     """Return the scores that the comparison measured, and their source."""
     shown, chosen = conclusion.metric.shown, None
     words = {name: metric.words for name, metric in METRICS.items()} | {shown.name: shown.words}
-    scores = [
-        {"name": name, "words": words[name], "mean": score.mean, "low": score.low, "high": score.high}
-        for name, score in summary.scores.items()
-        if score.mean is not None
-    ]
+    scores, promises = (
+        [
+            {"name": name, "words": words[name], "mean": score.mean, "low": score.low, "high": score.high}
+            for name in summary.scores
+            if (score := score_of(summary.name, name)).mean is not None
+        ]
+        for score_of in (conclusion.score, conclusion.expected_score)
+    )
     expected = conclusion.expected_score(summary.name, shown.name)
     if expected.low is not None and expected != conclusion.score(summary.name, shown.name):
         chosen = {"words": shown.words, "among": len(conclusion.ranking), "expected": expected.mean}
         chosen |= {"low": expected.low, "high": expected.high}
-    return {"of": _whose(conclusion, summary), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
+    about = {"of": _whose(conclusion, summary), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
+    return about | ({} if promises == scores else {"expected": promises})
 
 
 def _whose(conclusion: Conclusion, summary: CandidateSummary) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from seedbed.data.by_column import Grouping
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, spell
@@ -30,7 +31,7 @@ from seedbed.experiment.specification_file import (
     read_specification,
     table_specification,
 )
-from seedbed.experiment.subgroups import Grouping, check_metric
+from seedbed.experiment.subgroups import check_metric
 from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.networks.mlp import MLP, architecture_from_values
 from seedbed.networks.user import UserArchitecture

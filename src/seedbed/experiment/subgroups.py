@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from seedbed.data.by_column import Grouping
 from seedbed.errors import OptionError, spell
 from seedbed.evaluation.analyses import Gap, GapRule, Subgroup, Subgroups
 from seedbed.evaluation.conclusion import count_comparisons, decide_all
@@ -20,15 +21,6 @@ from seedbed.evaluation.verdicts import Verdict, fold_differences, seed_noise
 from seedbed.model.portfolio import PRIOR
 from seedbed.scoring import Result, evidence_of, score
 from seedbed.typing import Bools, Floats, Ints
-
-
-@dataclass(frozen=True, eq=False)
-class Grouping:
-    """The subgroups of a column: their names, and the number of each row's subgroup [row]."""
-
-    column: str
-    names: tuple[str, ...]
-    codes: Ints
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -31,6 +31,7 @@ _OF_KIND = {
     "comparison": ("survival", "curves", "lottery", "calibration", "rows", "effects"),
     "training": ("curves", "lottery"),
     "judgement": ("calibration",),
+    "evaluation": ("calibration",),
     "tables": (),
 }
 

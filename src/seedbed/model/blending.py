@@ -25,6 +25,7 @@ from seedbed.model.member import LIMIT, N_FOLDS, Fit, Member, is_network
 from seedbed.model.members import join_bags, trained_members
 from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
+from seedbed.model.row_hashes import Hashes, kept_hashes, row_hashes
 from seedbed.model.sets import left_out_errors
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.draws import derive
@@ -179,6 +180,7 @@ def blend_table(
         table.outcome.refuse("sample_weight")
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
     whole, typical = table, typical_values(table.columns)
+    hashes = kept_hashes(row_hashes([column.values for column in table.columns], table.target, table.durations))
     table = table.expanded()
     typical = np.concatenate([typical, typical_values(table.columns[len(typical) :])])
     weights, members = _row_weights(table, sample_weight), members_for(portfolio, table, recipe)
@@ -191,7 +193,7 @@ def blend_table(
         raise OptionError("a blend of single networks has no rows left out", "Give n_networks=2 or more.")
     fit = Fit(table, members, recipe, n, random_state, weights, drops=len(members) > 1)
     bags = [fit]
-    finished = functools.partial(_finished, bags, random_state, typical)
+    finished = functools.partial(_finished, bags, random_state, typical, hashes)
 
     def train(fit: Fit, seed: int, until: float | None) -> None:
         """Train members and add them to those of a fit."""
@@ -239,7 +241,9 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, recipe: Recipe) -
     return members
 
 
-def _finished(bags: Sequence[Fit], random_state: int, typical: Floats, *, calibrated: bool) -> tuple[Model, OutOfBag]:
+def _finished(
+    bags: Sequence[Fit], random_state: int, typical: Floats, hashes: Hashes | None, *, calibrated: bool
+) -> tuple[Model, OutOfBag]:
     """Return the model of the bags of a table, and its predictions for rows left out."""
     trained, whole = join_bags(bags)
     fit, first = bags[0], bags[0].members[0]
@@ -264,6 +268,7 @@ def _finished(bags: Sequence[Fit], random_state: int, typical: Floats, *, calibr
         calibration=left_out_errors(table, left_out),
         versions=versions(),
         typical=typical,
+        training_rows=hashes,
         warnings=tuple(serious_sentences(table.notes, best=1.0)),
     )
     return model, out_of_bag

@@ -19,6 +19,7 @@ from seedbed.data.typed import NewRows
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.summaries import Task
 from seedbed.model.header import FORMAT
+from seedbed.model.row_hashes import Hashes
 from seedbed.model.sets import COVERAGE, LeftOutErrors
 from seedbed.model.stacks import Stacks, members_of, shapes_of
 from seedbed.networks.layers import Array
@@ -59,6 +60,7 @@ class Ensemble:
             levels the last one is its most frequent level, or -1 if more cells are missing.
         warnings: sentences, with codes as in docs/tables.md, about what may make the model and its score wrong, such
             as a column that isn't known before the outcome.
+        training_rows: hashes of the training rows, ascending; None in files of earlier versions.
     """
 
     candidate: str
@@ -78,6 +80,7 @@ class Ensemble:
     follow_up: FollowUp | None = None
     typical: Floats | None = None
     warnings: tuple[str, ...] = ()
+    training_rows: Hashes | None = None
 
     @property
     def n_networks(self) -> int:

@@ -12,6 +12,7 @@ A model file is one `.safetensors` file, in which a JSON text describes the tens
     golden.values        F64      [16] or [16, class]
     calibration.errors   F32      [point]                if the description has `calibration`
     columns.typical      F64      [column, 3]            see `Ensemble.typical`; missing in files of earlier versions
+    training.rows        I32      [row]                  see `Ensemble.training_rows`; the same
 
 The JSON stands in the file's own metadata under the key `seedbed`. It is canonical (ASCII, keys sorted, no spaces), and
 its `sha256` is that of the JSON without it, followed by the bytes of the tensors. docs/summary.md explains its keys.
@@ -135,12 +136,13 @@ class ChosenScore(_Strict):
 
 
 class Performance(_Strict):
-    """The expected performance."""
+    """The expected performance; `expected` are the scores corrected for the choice of the best, if any differs."""
 
     of: str
     alpha: _Number
     scores: list[MeasuredScore]
     chosen: ChosenScore | None
+    expected: list[MeasuredScore] | UnsetType = UNSET
 
 
 class CalibrationRows(_Strict):

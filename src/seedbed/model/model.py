@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from seedbed.networks.mlp import MLP, BlendedMembers
 from seedbed.report.card import card_text
 from seedbed.report.stored import text_fragment
 from seedbed.typing import Floats
+
+if TYPE_CHECKING:
+    from seedbed.report.evaluation_text import Evaluation
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,34 @@ class Model(Ensemble):
             DataError: as `predict`.
         """
         return predict_frame(self, read_new_rows(rows, self.feature_names_in_, as_text=as_text(self.schemas)))
+
+    def evaluate(
+        self,
+        rows: Any,
+        *,
+        by: str | None = None,
+        group: str | None = None,
+        against: Model | None = None,
+        threshold: float | None = None,
+        **source: Any,
+    ) -> Evaluation:
+        """Return whether the model holds on rows with known outcome what its comparison promised.
+
+        Args:
+            rows: as in `predict`, with the target. Rows that a model was trained on are left out.
+            by: a column; each of its values, or of four ranges of its numbers, gets a verdict of its own.
+            group: a column; rows with the same value, such as those of one patient, may be alike.
+            against: another model of the same target, for the paired verdict on these rows.
+            threshold: for two labels, the probability at which net benefit is computed, in place of the model's own.
+            source: options of the source, such as `table` or `query`.
+
+        Raises:
+            DataError: as `predict`, or the rows lack a column, or there are fewer than two new ones with an outcome.
+            OptionError: the other model predicts something else, the column has too many values, or as `predict`.
+        """
+        from seedbed.model.evaluating import evaluate
+
+        return evaluate(self, rows, by, group, against, threshold, source)
 
     def effect(self, column: str, rows: Any, *, label: Any = None) -> Effect:
         """Return how the mean prediction over rows changes with a column, the others as they are: partial dependence.

@@ -38,6 +38,7 @@ from seedbed.model.header import (
     read_header,
 )
 from seedbed.model.predicting import network_values
+from seedbed.model.row_hashes import MOST_HASHES
 from seedbed.model.sets import LeftOutErrors, n_points
 from seedbed.model.stacks import shapes_of
 from seedbed.networks.candidate import candidate_from
@@ -138,6 +139,8 @@ def to_bytes(model: Ensemble) -> bytes:
     }
     if model.typical is not None:
         arrays["columns.typical"] = model.typical
+    if model.training_rows is not None:
+        arrays["training.rows"] = model.training_rows
     if model.warnings:
         values["warnings"] = list(model.warnings)
     if model.calibration is not None:
@@ -254,6 +257,8 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         expected["calibration.errors"] = DTYPES["F32"], (sum(n_points(n, len(rows)) for n in rows),)
     if (typical := tensors.get("columns.typical")) is not None:
         expected["columns.typical"] = DTYPES["F64"], (len(preprocessor.layout.schemas), 3)
+    if (hashes := tensors.get("training.rows")) is not None:
+        expected["training.rows"] = DTYPES["I32"], (max(1, min(hashes.size, MOST_HASHES)),)
     try:
         _check_shapes({name: tensor for name, tensor in tensors.items() if not name.startswith("inputs.")}, expected)
     except ModelFileError as error:
@@ -261,6 +266,8 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
             raise
         message = f"the given network isn't the one that was saved: {error.message}"
         raise CandidateError(message, "Give the class with which the model was fitted.") from None
+    if hashes is not None and (hashes[1:] <= hashes[:-1]).any():
+        raise ModelFileError("the hashes of its training rows aren't sorted")
     _check_trees(architecture, tensors, preprocessor.layout.n_inputs)
     if about.calibration is not UNSET:
         calibration = LeftOutErrors(tensors["calibration.errors"], rows)
@@ -281,6 +288,7 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
         "calibration": calibration,
         "follow_up": follow_up,
         "typical": typical,
+        "training_rows": hashes,
         "warnings": tuple(about.warnings or ()),
         **{name: values[name] for name in ("training", "score", "versions")},
     }

@@ -87,8 +87,7 @@ class Survival(Outcome):
 
     def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
         """Return survival at the times at which it is scored [..., time], of hazards [..., interval]."""
-        durations, follow_up, _ = _followed(table)
-        return survival_at(last_seen(durations, follow_up.grid), values, _of(fitted).clock)
+        return survival_at(last_seen(table.durations, table.follow_up.grid), values, _of(fitted).clock)
 
     def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:
         """Return the median survival; NaN if it is later than the horizon."""

@@ -172,7 +172,7 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         return
     if conclusion.survival is not None and "uno_c" in scores:
         if _has_interval(scores["uno_c"]):
-            share = _in_percent(scores["uno_c"], "pairs", conclusion.alpha).removesuffix(")")
+            share = in_percent(scores["uno_c"], "pairs", conclusion.alpha).removesuffix(")")
             yield f"of two new rows, the one with the higher risk has its event first in {share}; chance: 50)"
             yield "this ranks rows by risk; it doesn't count right rows"
         return
@@ -183,12 +183,12 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     if label := rare_label(conclusion):
         if _has_interval(scores["recall"]):
             rows = f"new rows with {conclusion.target} {label}"
-            yield f"finds {_in_percent(scores['recall'], rows, conclusion.alpha)}"
+            yield f"finds {in_percent(scores['recall'], rows, conclusion.alpha)}"
         if _has_interval(scores["roc_auc"]):
             yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}; 1 is perfect, chance: 0.5"
     accuracy = conclusion.expected_score(name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        share = _in_percent(accuracy, "new rows right", conclusion.alpha)
+        share = in_percent(accuracy, "new rows right", conclusion.alpha)
         yield f"{share}{_guess(conclusion, 'accuracy')}"
         for of in () if label else (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
@@ -209,7 +209,7 @@ def _has_interval(score: Score) -> bool:
     return score.low is not None and score.high is not None
 
 
-def _in_percent(score: Score, rows: str, alpha: float) -> str:
+def in_percent(score: Score, rows: str, alpha: float) -> str:
     """Return a share of rows, with its range: `84% of new rows right (95%: 80 to 88)`."""
     mean, low, high = (100 * (value or 0.0) for value in (score.mean, score.low, score.high))
     decimals = 0 if high - low >= 100 * _NARROW else 1

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
+from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -34,8 +35,9 @@ _TERM = re.compile(rf"{_COMMAND}|(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.I
 _UNBROKEN = 32  # letters that fit on one line of a phone
 
 
-def report_page(summary: AnySummary) -> str:
-    """Return the report of a summary as one HTML page. It loads nothing and needs no network."""
+def report_page(summary: AnySummary, **more: Any) -> str:
+    """Return the report of a summary as one HTML page, with `more` for its template. It loads nothing and needs no
+    network."""
     drawn = all_charts(summary, PAGE)
     # The page shows the words above a chart, which say how to read it, as text.
     captions = {
@@ -55,6 +57,7 @@ def report_page(summary: AnySummary) -> str:
         library=browser_library(),
         style=css_themes() + _text("page.css") + _text("first.css"),
         script=_text("page.js"),
+        **more,
     )
 
 

@@ -6,6 +6,7 @@ import html
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from seedbed.errors import OptionError, UnreadableError, spell, writing
 from seedbed.evaluation.summaries import SUMMARY_VERSION, AnySummary, summary_from
@@ -16,8 +17,9 @@ _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 _DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
 
 
-def write_report(summary: AnySummary, path: str | os.PathLike[str] = "report.html") -> Path:
-    """Write the report of a summary, one self-contained HTML page; it appears whole or not at all.
+def write_report(summary: AnySummary, path: str | os.PathLike[str] = "report.html", **more: Any) -> Path:
+    """Write the report of a summary, one self-contained HTML page; it appears whole or not at all. `more` is for the
+    page's template.
 
     Raises:
         OptionError: the path doesn't end in `.html`, its folder doesn't exist, or it is one.
@@ -30,7 +32,7 @@ def write_report(summary: AnySummary, path: str | os.PathLike[str] = "report.htm
         raise OptionError(f"can't write the report to {path}: {why}", "Name a file, report.html say.")
     from seedbed.report.html_page import report_page  # loads what draws
 
-    text = report_page(summary)
+    text = report_page(summary, **more)
     with writing(path):
         write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
     return path

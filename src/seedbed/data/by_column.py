@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from seedbed.data.reading import read_table
 from seedbed.data.table import Column, Table
 from seedbed.errors import ColumnError, OptionError, counted, did_you_mean
 from seedbed.evaluation.protocol import FEWEST_ROWS
-from seedbed.experiment.subgroups import Grouping
 from seedbed.typing import Floats, Ints
 
 _MOST, _BANDS = 6, 4
 _ROWS_OF_A_BAND = 60  # equal values, which stay together, may leave it a few rows less
 _MISSING, _OTHER = "(missing)", "(other)"
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """The subgroups of a column: their names, and the number of each row's subgroup [row]."""
+
+    column: str
+    names: tuple[str, ...]
+    codes: Ints
 
 
 def grouping_of(table: Table, column: str, source: Any = None) -> Grouping:
@@ -29,19 +37,28 @@ def grouping_of(table: Table, column: str, source: Any = None) -> Grouping:
         table: as it was read. A column that isn't a feature is read again from its source.
         source: a data frame that the table was read from; None if the table knows its source.
     """
-    if column == table.target_name:
+    refuse_target(column, table.target_name)
+    return grouping_by(_column(table, column, source))
+
+
+def refuse_target(column: str, target: str) -> None:
+    """Raise OptionError if the column of subgroups is the target."""
+    if column == target:
         hint = "Name a column that is known before the prediction: within one label there is nothing to predict."
         raise OptionError(f"the column of subgroups, {column}, is the target", hint)
-    typed_column = _column(table, column, source)
-    missing = np.isnan(typed_column.values)
-    filled = typed_column.values[~missing]
-    if typed_column.schema.levels or len(np.unique(filled)) <= _MOST:
-        names, codes = _levels(typed_column, filled, _MOST - bool(missing.any()))
+
+
+def grouping_by(column: Column, *, most: int = _MOST, fewest: int = FEWEST_ROWS) -> Grouping:
+    """Return what `grouping_of` does of a typed column: at most so many subgroups, and levels of so few rows."""
+    missing = np.isnan(column.values)
+    filled = column.values[~missing]
+    if column.schema.levels or len(np.unique(filled)) <= most:
+        names, codes = _levels(column, filled, most - bool(missing.any()), fewest)
     else:
-        names, codes = _bands(typed_column, filled)
+        names, codes = _bands(column, filled)
     codes_of_rows = np.full(len(missing), len(names), dtype=np.int64)
     codes_of_rows[~missing] = codes
-    return Grouping(column, (*names, *([_MISSING] if missing.any() else [])), codes_of_rows)
+    return Grouping(column.name, (*names, *([_MISSING] if missing.any() else [])), codes_of_rows)
 
 
 def _column(table: Table, name: str, source: Any) -> Column:
@@ -52,6 +69,8 @@ def _column(table: Table, name: str, source: Any) -> Column:
     if table.reading is None and source is None:
         message = f"'{name}' isn't a feature of this table, and its other columns are no longer known"
         raise OptionError(message, did_you_mean(name, table.feature_names))
+    from seedbed.data.reading import read_table  # evaluating a model needs none of it
+
     reading = {"target": table.target_name, **(table.reading or {})}
     origin = reading.pop("source", None) if source is None else source
     others = {key: value for key, value in reading.items() if key not in ("group", "time_split") or value != name}
@@ -73,15 +92,15 @@ def _column(table: Table, name: str, source: Any) -> Column:
     raise OptionError(f"'{name}' doesn't divide the rows: {why}", "Name another column.")
 
 
-def _levels(column: Column, filled: Floats, most: int) -> tuple[list[str], Ints]:
+def _levels(column: Column, filled: Floats, most: int, fewest: int = FEWEST_ROWS) -> tuple[list[str], Ints]:
     """Return names, and the number of each known cell's subgroup: of the levels that have enough rows, and of all
     others together."""
     values, codes, counts = np.unique(filled, return_inverse=True, return_counts=True)
     texts = column.schema.levels
     names = [texts[int(value)] if texts else f"{value:.10g}" for value in values.tolist()]
-    large = [code for code in np.argsort(-counts, kind="stable").tolist() if counts[code] >= FEWEST_ROWS]
-    if not large and most == _MOST:
-        message = f"'{column.name}' has no subgroups: none of its {counted(len(names), 'value')} has {FEWEST_ROWS} rows"
+    large = [code for code in np.argsort(-counts, kind="stable").tolist() if counts[code] >= fewest]
+    if not large and len(filled) == len(column.values):
+        message = f"'{column.name}' has no subgroups: none of its {counted(len(names), 'value')} has {fewest} rows"
         raise OptionError(message, "Name a column with fewer values.")
     named_codes = list(range(len(names)))
     if len(names) > most or len(names) - len(large) > 1:

@@ -1,0 +1,176 @@
+"""An evaluation of a model on rows with known outcome, and its text, document and page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from seedbed.errors import counted, visible
+from seedbed.evaluation.estimates import Interval
+from seedbed.evaluation.metrics import find_metric, plain_number, plus_minus
+from seedbed.evaluation.promised import AS_PROMISED, BELOW, OfTwoClasses
+from seedbed.evaluation.summaries import Conclusion, Score, document_of, with_lists
+from seedbed.report.advice import guessing_words, in_percent
+from seedbed.report.stored import text_fragment, write_report
+from seedbed.report.tables import WIDTH, fold_text, range_words
+
+_LABEL = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The rows of one value of a column, and their verdict; without score and verdict if they are too few."""
+
+    value: str
+    n_rows: int
+    found: Score
+    verdict: str | None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Evaluation:
+    """What a model does on rows with known outcome, from `Model.evaluate`.
+
+    Attributes:
+        conclusion: all scores of the model on these rows, its calibration, and the verdict on it against another model.
+        metric: the score of the verdict: accuracy of classes, the mean absolute error of numbers, the integrated Brier
+            score of survival.
+        promises: all scores in the comparison that made the model, corrected for the choice of the best; empty if no
+            comparison measured it.
+        difference: found minus promised, with the errors of both.
+        verdict: `as promised`, `below the promise`, `above the promise`; None without a promise, and of too few rows.
+        two_classes: calibration and net benefit of two classes.
+        parts: by the column `by`.
+        n_training_rows: how many rows were left out as the model, or the other one, was trained on them; None if the
+            model's file doesn't say.
+        notes: sentences about the rows.
+    """
+
+    conclusion: Conclusion
+    metric: str
+    promises: Mapping[str, Score]
+    difference: Interval | None
+    verdict: str | None
+    two_classes: OfTwoClasses | None
+    by: str | None
+    parts: tuple[Part, ...]
+    n_training_rows: int | None
+    notes: tuple[str, ...]
+
+    @property
+    def promised(self) -> Score | None:
+        """The score of the verdict in the comparison."""
+        return self.promises.get(self.metric)
+
+    @property
+    def found(self) -> Score:
+        """The score of the verdict on these rows."""
+        return self.conclusion.candidates[0].scores[self.metric]
+
+    @property
+    def is_below(self) -> bool:
+        """Whether the model, or the rows of one part, are below the promise."""
+        return BELOW in (self.verdict, *(part.verdict for part in self.parts))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, ready for JSON. docs/summary.md explains its keys."""
+        values = with_lists(msgspec.to_builtins(self)) | {"conclusion": document_of(self.conclusion)}
+        values |= {"promised": msgspec.to_builtins(self.promised), "found": msgspec.to_builtins(self.found)}
+        return {"schema_version": 1, "kind": "evaluation", **values, "text": str(self)}
+
+    def report(self, path: str | os.PathLike[str] = "report.html") -> Path:
+        """Write the report, one self-contained HTML page; return its path.
+
+        Raises:
+            OptionError: the path doesn't end in `.html`, or its folder doesn't exist.
+        """
+        return write_report(self.conclusion, path, evaluation=self, heading=_heading(self), answers=[*_answers(self)])
+
+    def __str__(self) -> str:
+        return evaluation_text(self)
+
+    def _repr_html_(self) -> str:
+        return text_fragment(str(self))
+
+
+def evaluation_text(evaluation: Evaluation, *, width: int = WIDTH) -> str:
+    """Return an evaluation as lines: what was promised, what was found, and what else the rows say."""
+    lines = [*fold_text(_heading(evaluation), width), ""]
+    for label, text in _answers(evaluation):
+        first, *rest = fold_text(text, width - _LABEL)
+        lines += [f"{label:<{_LABEL - 1}} {first}", *(" " * _LABEL + line for line in rest)]
+    return visible("\n".join(lines))
+
+
+def _heading(one: Evaluation) -> str:
+    return f"{one.conclusion.table or 'new rows'}: does {one.conclusion.candidates[0].name} hold its promise?"
+
+
+def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
+    """Yield labels and texts; a label is empty if the text goes on."""
+    conclusion = one.conclusion
+    nothing = "nothing: no comparison measured this model"
+    yield "promised", nothing if one.promised is None else _words(one, one.promised)
+    yield f"these {conclusion.n_rows:,}", _words(one, one.found, one.verdict)
+    if one.metric == conclusion.metric.name and conclusion.metric.of_prior:
+        yield "", f"(0 is perfect; {guessing_words(conclusion)} has {conclusion.metric.of_prior:.3f} on these rows)"
+    if one.two_classes is not None:
+        yield from _of_two_classes(one.two_classes, conclusion)
+    label = f"by {one.by}"
+    for part in one.parts:
+        if part.verdict != AS_PROMISED:
+            words = "too few for a verdict" if part.found.mean is None else _words(one, part.found, part.verdict)
+            yield label, f"{part.value}, {counted(part.n_rows, 'row')}: {words}"
+            label = ""
+    if rest := [part.value for part in one.parts if part.verdict == AS_PROMISED]:
+        yield label, f"{', '.join(rest)}: {AS_PROMISED}"
+    for verdict in conclusion.verdicts:
+        metric, other = conclusion.metric.shown, conclusion.candidate(verdict.reference).scores[one.metric]
+        gain, scale = verdict.times(metric.scale), metric.words
+        difference = plus_minus(gain.mean, gain.half, 1 if metric.in_points else None)
+        if metric.zero:
+            scale = f"points of a score from 0 ({guessing_words(conclusion)}) to 100 (perfect)"
+        yield "against", f"{verdict.reference}, {_words(one, other)}"
+        yield "", f"verdict on this model: {verdict.short}, {difference} {scale}"
+    yield from (("note", note) for note in one.notes)
+
+
+def _words(one: Evaluation, score: Score, verdict: str | None = None) -> str:
+    """Return a score of the verdict in words."""
+    metric, alpha = find_metric(one.metric), one.conclusion.alpha
+    value, _, interval = range_words(metric, score).partition(" ")
+    words = f"{metric.words} {value}"
+    if metric.own_units:
+        words = f"off by {value} in {one.conclusion.target} on average"
+    if interval:
+        words += f" ({100 * (1 - alpha):g}%: {interval[1:]}"
+    if metric.percent and interval:
+        words = in_percent(score, "new rows right", alpha)
+    return f"{words}: {verdict}" if verdict else words
+
+
+def _of_two_classes(classes: OfTwoClasses, conclusion: Conclusion) -> Iterator[tuple[str, str]]:
+    label, slope, intercept = "calibration", classes.slope, classes.intercept
+    if slope is not None and intercept is not None:
+        faults = ["too extreme"] * (slope.high < 1) + ["too cautious"] * (slope.low > 1)
+        faults += ["too high"] * (intercept.high < 0) + ["too low"] * (intercept.low > 0)
+        words = " and ".join(faults) or "right, as far as these rows tell"
+        numbers = [f"{of.mean:.2f} ({of.low:.2f} to {of.high:.2f}" for of in (slope, intercept)]
+        yield label, f"probabilities are {words}: slope {numbers[0]}; right: 1), intercept {numbers[1]}; right: 0)"
+        label = ""
+    for low, high, predicted, observed in classes.off:
+        wrong = "low" if observed > predicted else "high"
+        yield label, f"too {wrong} at {low:.0%} to {high:.0%}: {predicted:.0%} predicted, {observed:.0%} came true"
+        label = ""
+    limit, gain, positive = classes.threshold, classes.gain, [*conclusion.labels][-1]
+    of_all = f"{100 * classes.treating_all:.1f} (difference {plus_minus(100 * gain.mean, 100 * gain.half, 1)})"
+    benefit = f"calling {positive} above {limit:.0%} has a net benefit of {100 * classes.net_benefit:.1f}"
+    yield "useful", f"{benefit}, calling all rows {positive}: {of_all}"
+    if 0 < limit < 1:
+        cost = plain_number(limit / (1 - limit), 2)
+        yield "", f"(of 100 rows, those rightly called {positive}, minus {cost} for each wrongly called so)"
