@@ -69,7 +69,7 @@ def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, here)
 )
 def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
     status, out, _ = call("report", run, "--format", format, "--output", "deep/pictures", "--json")
-    names = [f"{name}.{format}" for name in ("curves", "lottery", "calibration")]
+    names = [f"{name}.{format}" for name in ("curves", "lottery", "calibration", "benefit")]
     assert (status, json.loads(out)) == (0, {"files": [str(Path("deep/pictures", name)) for name in names]})
     assert all((here / "deep/pictures" / name).read_bytes().startswith(start) for name in names)
 

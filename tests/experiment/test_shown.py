@@ -45,7 +45,7 @@ def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(co
 
 
 @pytest.mark.few(1)
-@pytest.mark.parametrize("chart", ["curves", "lottery", "calibration"])
+@pytest.mark.parametrize("chart", ["curves", "lottery", "calibration", "benefit"])
 def test_each_chart_can_be_drawn_by_its_name(comparison, tmp_path, chart):
     assert comparison.plot(tmp_path / "chart.svg", chart=chart)["concat"]
     assert (tmp_path / "chart.svg").read_text().startswith("<svg")

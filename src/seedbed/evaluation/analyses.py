@@ -357,3 +357,22 @@ class Effects:
             return f"{texts[0]} everywhere"
         at = "for" if curve.kind in ("boolean", "category") else "at"
         return ", ".join(f"{mean} {at} {curve.texts[place]}" for mean, place in zip(texts, ends, strict=True))
+
+
+TREATING_ALL, TREATING_NONE = "treating all", "treating none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetBenefit:
+    """The net benefit of two classes: the share of rows that are rightly treated as positive, minus that of wrongly
+    treated ones at the odds of the threshold, the lowest probability that is treated (Vickers & Elkin 2006).
+
+    `curves` are along the `thresholds`; `differences` from the recommended `model`, at the few thresholds `at`, are
+    positive where more is gained than by it, and hold for all names at once. `TREATING_ALL` and `TREATING_NONE` are
+    among the names."""
+
+    model: str
+    thresholds: tuple[float, ...]
+    curves: Mapping[str, tuple[float, ...]]
+    at: tuple[float, ...]
+    differences: Mapping[str, tuple[Interval, ...]]

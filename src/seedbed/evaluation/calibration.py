@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.single_runs import spread_indices
 from seedbed.typing import Floats
 
@@ -38,7 +39,8 @@ class Band:
 @dataclass(frozen=True, kw_only=True)
 class CalibrationSummary:
     """The calibration of probabilities; `reliability` and `expected_calibration_error` say what each number is. Shares
-    are rounded for charts, and `counts` are the rows in each twentieth."""
+    are rounded for charts, and `counts` are the rows in each twentieth. `slope` and `intercept` are those of
+    `promised.OfTwoClasses`, None of other outcomes."""
 
     miscalibration: float
     discrimination: float
@@ -49,6 +51,8 @@ class CalibrationSummary:
     curve: Curve
     band: Band
     counts: tuple[int, ...]
+    slope: Interval | None = None
+    intercept: Interval | None = None
 
 
 def calibration_of(y: NDArray[Any], p: Floats, weights: Floats | None = None) -> CalibrationSummary:
@@ -56,7 +60,7 @@ def calibration_of(y: NDArray[Any], p: Floats, weights: Floats | None = None) ->
     curve, parts = reliability(y, p, weights)
     ece, exact, exact_high = expected_calibration_error(y, p, weights=weights)
     return CalibrationSummary(
-        **parts,
+        **dict[str, Any](parts),
         ece=ece,
         ece_if_calibrated=exact,
         ece_if_calibrated_high=exact_high,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from seedbed.errors import UnreadableError
-from seedbed.evaluation.analyses import Columns, Effects, Rows, Subgroups
+from seedbed.evaluation.analyses import Columns, Effects, NetBenefit, Rows, Subgroups
 from seedbed.evaluation.behind import Contrast
 from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.checks import Check
@@ -276,6 +276,7 @@ class Conclusion(_Verdicts):
     columns: Columns | None = None
     rows: Rows | None = None
     effects: Effects | None = None
+    net_benefit: NetBenefit | None = None
     survival: SurvivalSummary | None = None
 
     def candidate(self, name: str) -> CandidateSummary:

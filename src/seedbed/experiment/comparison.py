@@ -249,7 +249,8 @@ class Comparison(Results):
         Args:
             path: a file that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
             chart: `curves` (train and test score and loss per epoch, with bands), `lottery` (what single runs would
-                have shown), `survival` (risk groups and typical rows), `calibration`, `rows` or `effects`.
+                have shown), `survival` (risk groups and typical rows), `calibration`, `benefit` (net benefit over
+                thresholds), `rows` or `effects`.
 
         Raises:
             OptionError: there is no such chart, it has nothing to show, or the path can't be written to.

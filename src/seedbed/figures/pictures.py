@@ -21,14 +21,14 @@ from seedbed.figures.drawing import Chart, drawable, save_chart
 from seedbed.figures.grammar import VEGA_LITE
 from seedbed.figures.lottery import seed_lottery
 from seedbed.figures.panels import colour_channel
-from seedbed.figures.reliability import calibration
+from seedbed.figures.reliability import benefit_curves, calibration
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import LIGHT, Theme
 from seedbed.files import private_cache, write_whole
 
 PICTURES = ("png", "svg", "pdf")
 _OF_KIND = {
-    "comparison": ("survival", "curves", "lottery", "calibration", "rows", "effects"),
+    "comparison": ("survival", "curves", "lottery", "calibration", "benefit", "rows", "effects"),
     "training": ("curves", "lottery"),
     "judgement": ("calibration",),
     "evaluation": ("calibration",),
@@ -89,6 +89,7 @@ _CHARTS: Mapping[str, Callable[..., Chart | None]] = {
     "curves": _curves,
     "lottery": seed_lottery,
     "calibration": calibration,
+    "benefit": benefit_curves,
     "rows": row_curves,
     "effects": effect_curves,
 }
@@ -103,8 +104,8 @@ def all_charts(summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str]
 
 
 def chart_of(summary: AnySummary, name: str) -> Chart:
-    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `rows` or `effects`. OptionError
-    if the name is unknown, or the chart would be empty."""
+    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `benefit`, `rows` or `effects`.
+    OptionError if the name is unknown, or the chart would be empty."""
     names = _OF_KIND[summary.kind]
     if name not in names:
         raise OptionError(f"there is no chart '{name}'", did_you_mean(name, names))

@@ -1,13 +1,14 @@
-"""Reliability curves: do the probabilities mean what they say?"""
+"""Do the probabilities mean what they say, and is it of use to act on them? Reliability curves and decision curves."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Spec, channel
-from seedbed.figures.panels import WIDE, along, join_panels, model_colours, visible_records
+from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, join_panels, labelled, model_colours, visible_records
 from seedbed.figures.theme import LIGHT, Theme
 
 _LARGEST = 240
@@ -103,3 +104,47 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
         rows.draw("text", {"dy": -11, **words}, text=channel("note:N"), tooltip=numbers, **here),
     ]
     return {"layer": layers, "width": size, "height": round(size * (1 + _BELOW))}
+
+
+_MOST, _HEIGHT, _UNDER = 3, 240, 0.15  # models; below 0, as a share of the height above it
+
+
+def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
+    """Draw the net benefit of the recommended model, of a simple one and of a further one over the thresholds, beside
+    treating all and treating none; None without it."""
+    benefit, advice = summary.net_benefit, summary.advice
+    if benefit is None or advice is None:
+        return None
+    ranked = dict.fromkeys((benefit.model, advice.simpler, "logistic", *summary.ranking))
+    models, policies = [name for name in ranked if name in benefit.curves][:_MOST], (TREATING_ALL, TREATING_NONE)
+    colour_of = {name: model_colours(summary, theme)[name] for name in models} | dict.fromkeys(
+        policies, theme.faint_ink
+    )
+    top = 1.05 * max(max(benefit.curves[name]) for name in colour_of)
+    records = [
+        {"candidate": name, "threshold": threshold, "benefit": value, "is_model": name in models}
+        for name in colour_of
+        for threshold, value in zip(benefit.thresholds, benefit.curves[name], strict=True)
+        if value >= -_UNDER * top
+    ]
+    scale = {"domain": [benefit.thresholds[0], benefit.thresholds[-1]], "nice": False, "zero": False}
+    x = channel("threshold:Q", axis={"title": "threshold", **PLAIN_AXIS, "format": "~%"}, scale=scale)
+    axis = {"title": None, "tickCount": 5, "domain": False}
+    y = channel("benefit:Q", axis=axis, scale={"domain": [-_UNDER * top, top], "nice": False})
+    scale = {"domain": [*colour_of], "range": [*colour_of.values()]}
+    colour = channel("candidate:N", scale=scale, legend=None)
+    dash = channel("is_model:N", scale={"domain": [True, False], "range": [[1, 0], [4, 3]]}, legend=None)
+    tooltip = [
+        channel("candidate:N", title=" "),
+        channel("threshold:Q", format=".1%"),
+        channel("benefit:Q", format=".4f"),
+    ]
+    layers = [
+        visible_records("true").draw("line", {"strokeWidth": 2}, x=x, y=y, color=colour, strokeDash=dash),
+        visible_records("true").draw("point", {"size": 60, "opacity": 0}, x=x, y=y, tooltip=tooltip),
+    ]
+    panel = labelled({"layer": layers, "width": WIDE, "height": _HEIGHT}, records, x, y, colour, theme)
+    across = f"across: the lowest probability of {list(summary.labels)[1]} at which a row is treated"
+    phrases = [across, "up: net benefit per row, out of fold", "dashed: treating all rows, or none"]
+    title = f"{summary.target} of {summary.table}: is it of use to act on the predictions?"
+    return join_panels([panel], records, title=title, phrases=phrases, theme=theme)

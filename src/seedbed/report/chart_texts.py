@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 
 from seedbed.errors import counted
-from seedbed.evaluation.analyses import Effects
+from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE, Effects, NetBenefit
 from seedbed.evaluation.metrics import measure
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.evaluation.survival import SurvivalSummary
@@ -137,6 +137,14 @@ def calibration_table(summary: Conclusion) -> NumberTable:
     keys = ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high")
     calibrations = [(one.name, one.calibration) for one in summary.candidates if one.calibration is not None]
     return NumberTable(columns, [[name, *(f"{getattr(of, key):.3f}" for key in keys)] for name, of in calibrations])
+
+
+def benefit_finding(benefit: NetBenefit) -> str:
+    """Return at which thresholds the recommended model is shown to be of more use than treating all and none."""
+    pairs = zip(benefit.at, benefit.differences[TREATING_ALL], benefit.differences[TREATING_NONE], strict=True)
+    at = [f"{100 * threshold:g}%" for threshold, *both in pairs if max(one.high for one in both) < 0]
+    which = f" at {'a threshold' if len(at) == 1 else 'thresholds'} of {join_words(at, len(at))}" if at else ""
+    return f"{benefit.model} {'is' if at else 'is not shown to be'} of more use than treating all or none{which}"
 
 
 def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
