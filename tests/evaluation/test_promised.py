@@ -52,7 +52,8 @@ def test_net_benefit_counts_wrong_calls_at_the_odds_of_the_threshold():
     assert found.treating_all == pytest.approx(y.mean() - (1 - y.mean()) * 0.25)
     assert found.gain.mean == pytest.approx(found.net_benefit - found.treating_all)
     of_row = -np.where(y == 1, 1, -0.25) * (p <= 0.2)
-    assert found.gain.half == pytest.approx(1.968 * of_row.std(ddof=1) / np.sqrt(300), rel=1e-3)
+    one_more = (1 + 0.25**2) / 300**2  # row of each class
+    assert found.gain.half == pytest.approx(1.968 * np.sqrt(of_row.var(ddof=1) / 300 + one_more), rel=1e-3)
 
 
 def test_ranges_are_off_where_probabilities_are_wrong_and_seldom_elsewhere():

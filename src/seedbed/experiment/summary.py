@@ -6,7 +6,6 @@ docs/summary.md explains them; `tests/experiment/test_saved.py` compares the two
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,8 +28,9 @@ from seedbed.evaluation.checks import (
     check_stopped_at_the_end,
 )
 from seedbed.evaluation.conclusion import conclude, count_comparisons
-from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, inference, paired_hold_out
+from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, paired_hold_out
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
+from seedbed.evaluation.promised import of_net_benefit
 from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, lottery, summarize_curves
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
 from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predicted_curve
@@ -335,11 +335,8 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
             between = share * (1 - share) * float(positive - negative) ** 2 / len(rows)  # which stratified folds hide
             folds = np.reshape([gains[split.repeat, split.test].mean() for split in splits], (n_repeats, -1))
             estimate = corrected_t(folds, groups=first.tested_groups, between_classes=between)
-        # Few rows may decide, such as positive ones below a low threshold, so one more of each class counts. Without it
-        # 63 of 100 intervals held at the lowest threshold, with it 98 (benchmarks/net_benefit.py).
-        se = math.hypot(estimate.se, 1 / len(rows), threshold / (1 - threshold) / len(rows))
         n = len(forecasts) - 1
-        return inference(estimate.mean, se, df=estimate.df, alpha=first.alpha, comparisons=n).times(1)
+        return of_net_benefit(estimate, threshold, len(rows), alpha=first.alpha, comparisons=n).times(1)
 
     thresholds = np.unique([*at, *np.linspace(least, most, _POINTS).round(6)])
 
