@@ -20,11 +20,11 @@ MAX_FILE_LINES = 500
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
 BUDGETS = {
-    "*.py": 1671,
-    "cli/": 1384,
+    "*.py": 1672,
+    "cli/": 1472,
     "data/": 6278,
-    "evaluation/": 4095,
-    "experiment/": 4243,
+    "evaluation/": 4098,
+    "experiment/": 4842,
     "figures/": 1285,
     "judgement/": 1492,
     "model/": 4704,

@@ -24,6 +24,7 @@ _PUBLIC = {
     "estimators": "SeedbedClassifier SeedbedRegressor",
     "experiment.compare": "compare",
     "experiment.comparison": "Comparison",
+    "experiment.gate": "Gate",
     "judgement.judge": "Judgement judge",
     "model.blending": "fit_model",
     "model.model": "Model load",

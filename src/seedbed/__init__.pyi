@@ -20,6 +20,7 @@ from seedbed.errors import UsageError as UsageError
 from seedbed.estimators import SeedbedClassifier as SeedbedClassifier
 from seedbed.estimators import SeedbedRegressor as SeedbedRegressor
 from seedbed.experiment.comparison import Comparison as Comparison
+from seedbed.experiment.gate import Gate as Gate
 from seedbed.judgement.judge import Judgement as Judgement
 from seedbed.model.model import Model as Model
 from seedbed.networks.candidate import Candidate as Candidate
@@ -43,6 +44,7 @@ __all__ = [
     "DataError",
     "Design",
     "Evaluation",
+    "Gate",
     "History",
     "Judgement",
     "Model",

@@ -167,7 +167,7 @@ def test_a_second_writer_is_refused_and_the_first_continues(planned, tmp_path):
         rival.start()
         rival.join()
     second()
-    assert said == [f"another run is writing to {tmp_path}. Wait until it has ended, or name another folder.", "in"]
+    assert said == [f"another process is writing to {tmp_path}. Wait until it has ended, or name another folder.", "in"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json"]
 
 

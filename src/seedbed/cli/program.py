@@ -25,6 +25,7 @@ from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, Un
 
 from seedbed.cli.comparing import columns, compare, rows
 from seedbed.cli.console import interrupted, interruptible, print_stderr, remember_tokens
+from seedbed.cli.gate_command import gate
 from seedbed.cli.judge_command import judge
 from seedbed.cli.models import evaluate, export, predict, serve, show
 from seedbed.cli.showing import examples, inspect, play, report
@@ -47,6 +48,8 @@ _NAMES = [verb.__name__ for verb in _ALL]
 _NUMBERS = {int: "a whole number", float: "a number"}
 for verb in _ALL:
     app.command(verb)
+app.command(gate)
+_NAMES.append("gate")
 
 
 _ASCII = str.maketrans("─│┐┘├┤┌└▁▂▃▄▅▆▇█–—±×’−•…", "-|.'||.'_.:-=+*#--~x'-*.")

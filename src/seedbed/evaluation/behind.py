@@ -140,9 +140,12 @@ def leaning(estimate: Estimate, threshold: float) -> int:
     """Return the sign of a difference that has this probability of having it, by a comparison alone; else 0.
 
     It is the one-sided probability of the corrected t, with the degrees of freedom of the spread over all repeats."""
-    t = estimate.t
-    probability = 1 - estimate.p / 2 if t is None else student_cdf(abs(t), _degrees_of(estimate))
-    return int(np.sign(estimate.mean)) if probability >= threshold else 0
+    return int(np.sign(estimate.mean)) if certainty(estimate) >= threshold else 0
+
+
+def certainty(estimate: Estimate) -> float:
+    """Return the probability that a difference has the sign that it has here, as `leaning` takes it."""
+    return 1 - estimate.p / 2 if estimate.t is None else student_cdf(abs(estimate.t), _degrees_of(estimate))
 
 
 def graded(rule: Rule, estimate: Estimate, n_rows: int | None) -> Rule:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError, spell, writing
@@ -20,6 +19,7 @@ from seedbed.evaluation.summaries import Conclusion, summary_from
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.fits import Fitted
+from seedbed.experiment.ledger import LOCK, lock_folder
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.run import results_of
 from seedbed.experiment.specification_file import (
@@ -32,10 +32,10 @@ from seedbed.experiment.specification_file import (
     read_specification,
     write_specification,
 )
-from seedbed.files import DIGESTS, altered_files, make_folder, read_document, remove_parts, write_digests
+from seedbed.files import DIGESTS, altered_files, read_document, remove_parts, write_digests
 from seedbed.report.stored import check_files, draw_again
 
-_RESULTS, _TRAINING, _LOCK, _ARRAYS = "comparison.json", "training.json", ".writer", "curves.safetensors"
+_RESULTS, _TRAINING, _ARRAYS = "comparison.json", "training.json", "curves.safetensors"
 _FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", _ARRAYS, "history.csv")
 _NAMED = 3  # differences that a message names
 
@@ -81,14 +81,7 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
     folder = Path(folder)
     if "\0" in str(folder):
         raise OptionError(f"folder is {shown(str(folder))}", "A folder's name can't hold a null character.")
-    with writing(folder, "Name another folder."):
-        make_folder(folder)
-        lock = FileLock(folder / _LOCK)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            message = f"another run is writing to {folder}"
-            raise OptionError(message, "Wait until it has ended, or name another folder.") from None
+    lock = lock_folder(folder).lock
     checkpoint = None
     try:
         for path in (folder, folder / UNFINISHED):
@@ -145,7 +138,7 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
         if _grows(plan, path) or (read_specification(path) and not differing):
             chosen = path
             break
-        if free is None and not (differing and ((path / _LOCK).exists() or _holds_another(plan, path))):
+        if free is None and not (differing and ((path / LOCK).exists() or _holds_another(plan, path))):
             free = path
     return chosen, "" if chosen == folder else _shown(_differing(plan, folder))
 

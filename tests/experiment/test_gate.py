@@ -1,0 +1,235 @@
+"""The gate: tries on fixed rows, a ledger that is only appended to, and one claim on locked rows."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import narwhals as nw
+import numpy as np
+import pytest
+
+import seedbed as sb
+from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError
+
+
+def write(path, X, y, names=None):
+    names = names or [f"x{i}" for i in range(X.shape[1])]
+    rows = [",".join([*(f"{value:.6f}" for value in row), str(label)]) for row, label in zip(X, y, strict=True)]
+    path.write_text("\n".join([",".join([*names, "y"]), *rows]) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """X [300, 3], of which the last column decides with noise, and y."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    return X, (X[:, 2] + 0.5 * rng.normal(size=300) > 0).astype(int)
+
+
+@pytest.fixture(scope="module")
+def made(rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    table = write(folder / "t.csv", *rows)
+    sb.Gate.new(folder / "loop", table, target="y", candidate="prior")
+    return folder
+
+
+@pytest.fixture
+def loop(made, tmp_path):
+    """A gate whose start is `prior`, beside its table t.csv, which the test may change."""
+    return shutil.copytree(made, tmp_path / "copy") / "loop"
+
+
+def given(loop, rows, *, locked_ones=False, right=0.9):
+    """Predictions in the first repeat for the open rows, or for the locked ones."""
+    y, sets = rows[1], [line.split(",")[1] for line in (loop / "splits.csv").read_text().splitlines()[1:]]
+    which = [row for row, name in enumerate(sets) if (name == "locked") == locked_ones]
+    return {"row": which, "probability": [right if y[row] else 1 - right for row in which]}
+
+
+def saved(loop, predictions):
+    """The path of a CSV file of predictions."""
+    lines = [",".join(predictions), *(",".join(map(str, row)) for row in zip(*predictions.values(), strict=True))]
+    (path := loop.parent / "p.csv").write_text("\n".join(lines) + "\n")
+    return path
+
+
+def command(words):
+    """What `seedbed gate` with these words returns and prints."""
+    call = [sys.executable, "-m", "seedbed", "gate", *words.split()]
+    return subprocess.run(call, capture_output=True, text=True, check=False)
+
+
+def test_a_better_candidate_is_kept_and_confirmed_once(loop):
+    gate = sb.Gate(loop)
+    assert gate.try_(candidate="logistic", name="logistic").kept
+    assert not gate.try_(drop="x2", name="without x2").kept
+    status = gate.status()
+    assert [one.kept for one in status.tries] == [True, False]
+    assert (status.current, status.n_open, status.n_locked) == ("logistic", 240, 60)
+    chances = [2 * 0.05, 2 * (1 - status.tries[0].certainty)]
+    assert [status.by_chance, status.tries[0].by_chance] == pytest.approx(chances)
+    assert (claim := gate.confirm()).confirmed
+    size = (loop / "ledger.jsonl").stat().st_size
+    assert sb.Gate(loop).confirm() == claim
+    assert (loop / "ledger.jsonl").stat().st_size == size
+    with pytest.raises(OptionError, match="have been opened"):
+        gate.try_(drop="x0")
+
+
+def test_the_locked_rows_are_in_no_split_and_change_no_try(loop, rows):
+    lines = [line.split(",") for line in (loop / "splits.csv").read_text().splitlines()]
+    is_locked = np.array([line[1] == "locked" for line in lines[1:]])
+    assert is_locked.sum() == 60
+    assert all((set(line[2:]) == {""}) == (line[1] == "locked") for line in lines[1:])
+    table = loop.parent / "t.csv"
+    attempt = sb.Gate(loop).try_(candidate="logistic")
+    X = rows[0].copy()
+    X[is_locked, 2] = X[is_locked, 2][::-1]
+    other = sb.Gate.new(loop.parent / "other", write(table, X, rows[1]), target="y", candidate="prior")
+    assert other.try_(candidate="logistic").gain == attempt.gain
+
+
+@pytest.mark.parametrize("kind", ["numbers", "classes", "groups", "times", "survival"])
+def test_any_task_and_any_kind_of_rows_has_a_gate(rows, tmp_path, kind):
+    X, y = rows
+    numbers = X[:, 2] + 0.3 * X[:, 1] ** 2
+    columns = dict(zip("abc", X.T, strict=True)) | {"row": np.arange(len(y)), "group": np.arange(len(y)) // 3}
+    columns |= {"y": y, "number": numbers, "class": np.digitize(numbers, [-0.5, 0.7]), "days": np.exp(-X[:, 2])}
+    frame, left = nw.from_dict(columns, backend="pyarrow").to_native(), {"number", "class", "days", "y"}
+    target = {"numbers": "number", "classes": "class"}.get(kind, "y")
+    roles = {"groups": {"group": "group"}, "times": {"time_split": "row"}}.get(kind, {}) | {"target": target}
+    roles = {"event": "y", "time": "days"} if kind == "survival" else roles
+    drop = [*(left | {"row", "group"}) - {*roles.values()}]
+    gate = sb.Gate.new(tmp_path / "loop", sb.read_table(frame, **roles, drop=drop), candidate="prior")
+    assert gate.try_(candidate="boosted-trees:20", name="trees").kept
+    assert gate.confirm().gain > 0
+
+
+def test_predictions_of_another_library_are_tried_in_any_order_and_confirmed(loop, rows):
+    gate, predictions, copy = sb.Gate(loop), given(loop, rows), shutil.copytree(loop, loop.parent / "second")
+    mixed = {name: cells[::-1] for name, cells in predictions.items()}
+    gain = sb.Gate(copy).try_(predictions=saved(copy, mixed)).gain
+    attempt = gate.try_(predictions=saved(loop, predictions), name="mine")
+    assert (attempt.kept, attempt.gain) == (True, gain)
+    with pytest.raises(OptionError, match="is of another library"):
+        gate.try_(drop="x0")
+    assert not gate.try_(candidate="logistic", name="logistic").kept
+    with pytest.raises(OptionError, match="is of another library"):
+        gate.confirm()
+    assert sb.Gate(loop).confirm(saved(loop, given(loop, rows, locked_ones=True))).confirmed
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: {name: cells[1:] for name, cells in p.items()}, "row [01] has no probability"),
+        (lambda p: {name: [*cells, cells[5]] for name, cells in p.items()}, "has several times a probability"),
+        (lambda p: {**p, "row": [row + 9 for row in p["row"]]}, "'row' goes from 0 to 299"),
+        (lambda p: {**p, "probability": [2.0] * len(p["row"])}, "has no probability from 0 to 1 in repeat 1"),
+        (lambda p: {"row": p["row"], "score": p["probability"]}, "no column 'probability_1'"),
+    ],
+)
+def test_unusable_predictions_are_refused_without_a_line(loop, rows, change, message):
+    predictions = given(loop, rows)
+    before = (loop / "ledger.jsonl").read_text()
+    with pytest.raises((DataError, ColumnError), match=message):
+        sb.Gate(loop).try_(predictions=saved(loop, change(predictions)))
+    assert (loop / "ledger.jsonl").read_text() == before
+
+
+def test_a_probability_names_its_label_unless_that_says_yes(rows, tmp_path):
+    X, y = rows
+    table = write(tmp_path / "t.csv", X, np.where(y, "good", "bad"))
+    gate = sb.Gate.new(tmp_path / "loop", table, target="y", candidate="prior")
+    predictions, positive = given(gate.folder, rows), sb.read_table(table, target="y").labels[1]
+    with pytest.raises(ColumnError, match=f"no column 'probability_{positive}'"):
+        gate.try_(predictions=saved(gate.folder, predictions))
+    right = [p if positive == "good" else 1 - p for p in predictions["probability"]]
+    named = {"row": predictions["row"], f"probability_{positive}": right}
+    assert gate.try_(predictions=saved(gate.folder, named)).kept
+
+
+def test_changed_rows_target_or_splits_are_refused(loop, rows):
+    X, y = rows
+    table = loop.parent / "t.csv"
+    for changed in ((X + 1, y), (X, 1 - y), (X[::-1], y[::-1])):
+        write(table, *changed)
+        with pytest.raises(DataError, match="any more: the table's cells have changed"):
+            sb.Gate(loop, table=sb.read_table(table, target="y")).try_(drop="x0")
+    write(table, X, y)
+    splits = loop / "splits.csv"
+    splits.write_text(splits.read_text().replace("locked", "open", 1))
+    with pytest.raises(DataError, match=r"splits.csv has changed"):
+        sb.Gate(loop, table=sb.read_table(table, target="y")).try_(drop="x0")
+
+
+def test_a_wider_table_is_matched_by_order_or_key(rows, tmp_path):
+    X, y = rows
+    keys = np.arange(len(y))[:, None] + 0.25
+    narrow = write(tmp_path / "narrow.csv", np.hstack([keys, X[:, :2]]), y, ["id", "a", "b"])
+    wider = write(tmp_path / "wider.csv", np.hstack([keys, X])[::-1], y[::-1], ["id", "a", "b", "c"])
+    gate = sb.Gate.new(tmp_path / "loop", narrow, target="y", candidate="logistic")
+    with pytest.raises(DataError, match="the target of wider differs"):
+        gate.try_(table=wider)
+    assert gate.try_(table=wider, key="id", name="with c").kept
+    assert not sb.Gate(tmp_path / "loop").try_(drop="c").kept
+    assert gate.confirm().confirmed
+
+
+@pytest.mark.parametrize("damage", ["cut", "line", "edit"])
+def test_a_damaged_ledger_is_refused_with_its_line(loop, damage):
+    sb.Gate(loop).try_(drop="x0")
+    ledger = loop / "ledger.jsonl"
+    first, second, _ = text = ledger.read_text().split("\n")
+    assert all({"kind", "result", "time", "previous"} <= json.loads(line).keys() for line in text[:2])
+    damaged = {"cut": first[:90] + "\n" + second, "line": second, "edit": first.replace('"n_open": 240', '"n_open": 1')}
+    ledger.write_text(f"{damaged[damage]}\n" + (f"{second}\n" if damage == "edit" else ""))
+    with pytest.raises(UnreadableError, match=rf"line {1 + (damage == 'edit')}: .* removed or changed"):
+        sb.Gate(loop)
+
+
+def test_a_second_process_is_refused_and_a_kill_loses_at_most_the_try(loop):
+    sb.Gate(loop).try_(drop="x0", name="first")
+    stuck = "import sys, time, seedbed as sb, seedbed.experiment.gate as gate\n"
+    stuck += "gate.append_entry = lambda *_: (print('ready', flush=True), time.sleep(600))\n"
+    stuck += "sb.Gate(sys.argv[1]).try_(drop='x1')"
+    with subprocess.Popen([sys.executable, "-c", stuck, str(loop)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        second = command(f"try {loop} --drop x1")
+        process.kill()
+    assert (second.returncode, "another process is writing to" in second.stderr) == (2, True)
+    assert [one.name for one in sb.Gate(loop).status().tries] == ["first"]
+    assert command(f"try {loop} --drop x1 --name again").returncode == 1
+    assert [one.name for one in sb.Gate(loop).status().tries] == ["first", "again"]
+
+
+def test_few_rows_and_a_used_folder_are_refused(loop, rows, tmp_path):
+    X, y = rows
+    with pytest.raises(OptionError, match=r"a fifth of it is 20 rows, and a claim takes 30"):
+        sb.Gate.new(tmp_path / "few", write(tmp_path / "few.csv", X[:100], y[:100]), target="y")
+    with pytest.raises(OptionError, match=r"isn't empty: it holds ledger\.jsonl"):
+        sb.Gate.new(loop, loop.parent / "t.csv", target="y", candidate="prior")
+    with pytest.raises(OptionError, match="nothing was kept"):
+        sb.Gate(loop).confirm()
+    with pytest.raises(OptionError, match="of a change, or of predictions"):
+        sb.Gate(loop).try_(name="nothing")
+
+
+def test_the_exit_status_of_a_try_says_whether_it_is_kept(made, tmp_path):
+    folder = tmp_path / "loop"
+    commands = {
+        f"new {folder} {made / 't.csv'} --target y --candidate prior": (0, "240 rows for tries, 60 locked"),
+        f"try {folder} --candidate logistic --name better": (0, "better: kept; gain +"),
+        f"try {folder} --drop x2 --json": (1, '"kept": false'),
+        f"try {folder} --drop nothing": (2, "no column 'nothing'"),
+        f"status {folder}": (0, "1 of 2 kept. If no"),
+        f"confirm {folder}": (0, "better: confirmed on the locked rows; gain +"),
+    }
+    for words, (status, text) in commands.items():
+        done = command(words)
+        assert done.returncode == status, done.stderr
+        assert re.search(re.escape(text), done.stdout + done.stderr)
