@@ -18,6 +18,8 @@ a CSV file or a mapping, as a user has them.
   prediction and of the error is that of the group, so that differences of squared errors correlate by 0.25 within a
   group. Each cell without `group` and with it. labels: probabilities of two labels. folds: least-squares fits on ten
   folds, of random rows without `group`, and of whole groups with it. power: the second model is better.
+- items: two equally good systems answer items of different difficulty, right or wrong, and attempts differ. Of items in
+  groups, half of the variance of what one system alone finds easy is that of the group: with `group` and without it.
 - real tables: 300 rows are drawn, the rest is the truth: the mean difference of 200 other training sets of 270 rows,
   scored on 4,000 of the remaining rows. Two halves of the columns, and all columns against all but one.
 """
@@ -269,6 +271,34 @@ def grouped_verdict(frame: pd.DataFrame, *, named: bool) -> bool:
     return differs(sb.judge(frame, group="patient") if named else sb.judge(frame.drop(columns="patient")))
 
 
+def item_winner(number: int, n: int, attempts: int, *, size: int = 1, named: bool = True) -> bool:
+    """Return whether one of two systems that are equally good on items, in groups of one size, is called better."""
+    rng = np.random.default_rng((8, n, attempts, size, number))
+    own = rng.normal(size=(2, n, 1))
+    group = np.arange(n) // size
+    if size > 1:
+        own = (own + rng.normal(size=(2, n // size, 1))[:, group]) / np.sqrt(2)
+    chances = expit(1.5 * (rng.normal(size=(1, n, 1)) + own))
+    right = (rng.random((2, n, attempts)) < chances).astype(int)
+    columns = {"item": np.repeat(np.arange(n), attempts), "attempt": np.tile(np.arange(attempts), n)}
+    columns |= {name: right[place].ravel() for place, name in enumerate(("first", "second"))}
+    if size > 1 and named:
+        return differs(sb.judge(columns | {"text": np.repeat(group, attempts)}, score="accuracy", group="text"))
+    return differs(sb.judge(columns, score="accuracy"))
+
+
+def item_rows() -> Iterator[Row]:
+    most = {"bound": "at most 7.3 %", "most": 0.073}
+    for n, attempts in itertools.product((50, 200, 2000), (1, 4, 8)):
+        draw = functools.partial(item_winner, n=n, attempts=attempts)
+        yield Row(f"items-{n}-{attempts}", f"false winners, {n} items, attempts of each: {attempts}", draw, **most)
+    for (n, size), attempts in itertools.product(((100, 5), (300, 10)), (1, 4)):
+        what = f"false winners, {n // size} groups of {size} items, attempts of each: {attempts}"
+        draw = functools.partial(item_winner, n=n, attempts=attempts, size=size)
+        yield Row(f"items-{n}-{attempts}-with", f"{what}, with group", draw, **most)
+        yield Row(f"items-{n}-{attempts}-without", f"{what}, without", functools.partial(draw, named=False))
+
+
 def grouped_rows() -> Iterator[Row]:
     """Yield the rows about groups, each without and with the column of groups."""
     some = {"60x5": GROUPS["60 groups of 5 rows"], "30x10": GROUPS["30 groups of 10 rows"]}
@@ -416,6 +446,7 @@ def simulated_rows() -> Iterator[Row]:
     )
     yield Row("loop-growing", "the same, tried = changes so far", lambda i: keeps_any(i, 100, growing=True), times=0.25)
     yield from grouped_rows()
+    yield from item_rows()
     yield Row("seeds", "called better or worse by 20 seeds on one split", called_by_seeds, "never", most=0.0)
 
 
@@ -467,7 +498,7 @@ INTRO = """\
 `seedbed judge` is applied to simulated scores, hundreds for each row, where the truth is known. The learners are
 least-squares fits with a small ridge; their Brier scores are tested at a level of 5 %. [Simulated
 comparisons](acceptance.md) does the same for networks. `python benchmarks/judged.py` writes this page; `--help`
-explains each row.
+explains each row. [Exports](exports.md) are what it understands of other libraries.
 """
 
 

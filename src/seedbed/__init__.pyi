@@ -272,7 +272,8 @@ def judge(
     of two labels.
 
     Args:
-        scores: a path, a data frame or a mapping from names to columns.
+        scores: a path, a data frame or a mapping from names to columns; or a fitted search, its `cv_results_`, what
+            `cross_validate` returns by name, an Optuna study, or a skore report.
         command: the command line, for the document.
         reference: the candidate that the others are compared with; the first one if left out.
         margin: the difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up
@@ -289,10 +290,10 @@ def judge(
         candidate: the column of candidates. This and the next five are needed only if a column has no usual name.
         fold: the column of folds.
         repeat: the column of repeats.
-        seed: the column of seeds.
+        seed: the column of seeds, or of attempts.
         dataset: the column of tables. Each table gets its verdicts, and a signed-rank test decides over all of
             them.
-        row: the column of rows, for predictions.
+        row: the column of rows, for predictions, or of items.
         group: a column that names the group of each row, such as the patient. Verdicts are then about new groups.
         target: the column of true values, if the file contains predictions of rows that weren't trained on; usual
             names such as y, y_true, target and label are known.

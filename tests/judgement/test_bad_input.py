@@ -12,7 +12,19 @@ def without(columns, *names):
     return {name: values for name, values in columns.items() if name not in names}
 
 
+ITEMS = {"model": [*"aabb"], "item": [1, 1, 2, 2], "correct": [0, 1, 1, 0]}
+TRIALS = {"params_depth": [1, 2], "user_attrs_fold_0": [1, 2], "user_attrs_fold_1": [1, 2]}
 CASES = {
+    "settings without splits": (lambda c: {"params_depth": [1, 2], "value": [0.8, 0.9]}, "no scores of single splits"),
+    "no direction": (lambda c: TRIALS, "'value' is better. Say whether lower is better"),
+    "percent": (lambda c: c | {"accuracy": ["81%"] * 20}, "'81%', which is no number. Write a share from 0 to 1"),
+    "a run without a fold": (lambda c: c | {"fold": ["", *c["fold"][1:]]}, "Fill it in, or leave the row out"),
+    "attempts without a number": (lambda c: ITEMS, "if they are different attempts, add a column 'attempt'"),
+    "an attempt twice": (lambda c: ITEMS | {"attempt": [1, 1, 1, 2]}, "scores of a, item 1, seed 1. Keep one of them"),
+    "numbers as names": (lambda c: {"net": [*"ab"], "0": [0.5, 0.6], "1": [0.5, 0.7]}, "Add a column 'candidate'"),
+    "a score and a number": (lambda c: {"of": c["seed"], "loss": c["seed"]}, "'of', 'loss' look like scores"),
+    "lengths": (lambda c: {"a": {"test_score": [1, 1]}, "c": {"test_score": [1]}}, "Score all candidates on the same"),
+    "times alone": (lambda c: {"a": {"fit_time": [1, 2]}}, "there are no scores of splits for a"),
     "no candidates": (lambda c: without(c, "candidate"), "no column names the candidates, and 'accuracy' looks like"),
     "a text": (lambda c: c | {"accuracy": ["oops", *c["accuracy"][1:]]}, "holds 'oops', which is no number"),
     "a huge score": (lambda c: without(c, "accuracy") | {"mse": [1e300] * 20}, "holds 1e+300. Numbers may be up"),

@@ -125,6 +125,11 @@ class PlanSummary:
     n_groups: int | None = None
 
     @property
+    def unit(self) -> str:
+        """What scores are of: rows of a table, or items such as questions."""
+        return "items" if self.kind == "items" else "rows"
+
+    @property
     def overlap(self) -> float:
         """Test rows over training rows, of splits that overlap."""
         if self.kind == "cross_validation":

@@ -17,11 +17,12 @@ from seedbed.data.sources.memory import native_frame
 from seedbed.errors import DataError, OptionError, did_you_mean, spell, visible, writing
 from seedbed.evaluation.summaries import Conclusion, TablesConclusion, TableVerdict, document_of
 from seedbed.files import temporary_folder, write_whole
+from seedbed.judgement.forms import read_form
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.judging import conclude_scores, conclude_tables
 from seedbed.judgement.predictions import conclude_predictions
-from seedbed.judgement.score_columns import ScoreFile, read_scores, score_columns, score_file, score_kind
-from seedbed.judgement.scores import align, read_lines, scores_by_candidate, split_plan
+from seedbed.judgement.score_columns import ScoreFile, reference_among, score_columns, score_file, score_kind
+from seedbed.judgement.scores import align, attempts_note, items_of, read_lines, scores_by_candidate, split_plan
 from seedbed.report.judgement_text import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.terminal import glance_text
@@ -159,7 +160,8 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
     of two labels.
 
     Args:
-        scores: a path, a data frame or a mapping from names to columns.
+        scores: a path, a data frame or a mapping from names to columns; or a fitted search, its `cv_results_`, what
+            `cross_validate` returns by name, an Optuna study, or a skore report.
         command: the command line, for the document.
         options: the settings of `JudgeOptions`.
 
@@ -177,20 +179,20 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
     asked = JudgeOptions(**options)
     if not isinstance(scores, str) or scores != "/dev/stdin":
         name = Path(scores).name if isinstance(scores, str | Path) else "scores"
-        return _judge(read_scores(scores), name, asked, command)
+        return _judge(*read_form(scores, asked), name, command)
     with temporary_folder() as folder:  # until the end, as errors look up lines of the file
         if (path := folder / "stdin").write_bytes(sys.stdin.buffer.read(_MOST_STDIN + 1)) > _MOST_STDIN:
             raise DataError(f"stdin: over {_MOST_STDIN >> 20} MiB", "Save the table as a file and give its path.")
-        return _judge(replace(read_scores(path), where="stdin"), "stdin", asked, command)
+        return _judge(*read_form(path, asked, "stdin"), "stdin", command)
 
 
-def _judge(frame: Frame, name: str, options: JudgeOptions, command: str) -> Judgement:
+def _judge(frame: Frame, options: JudgeOptions, left_out: tuple[str, ...], name: str, command: str) -> Judgement:
     """Return the verdicts on the columns of a file; `name` is the file's."""
     file = score_file(frame, options)
     conclude = conclude_predictions if "target" in file.roles else _conclude_scores
     tables = file.factor("dataset")
     if len(tables.labels) < 2:
-        return Judgement(conclude(file, {"table": name, "command": command}))
+        return Judgement(conclude(file, {"table": name, "command": command, "understood": left_out}))
     order, conclusions = np.argsort(tables.codes, kind="stable"), []
     for label, rows in zip(tables.labels, np.split(order, np.cumsum(np.bincount(tables.codes))[:-1]), strict=True):
         part = replace(file, frame=frame.rows(rows, f"{frame.where}, table {label}"))
@@ -205,8 +207,14 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     metric = score_kind((options.score or "") if file.is_wide else column, lower_is_better=options.lower_is_better)
     lines = read_lines(file, in_order=options.folds is not None or options.test_share is not None)
     scores = scores_by_candidate(lines, values)
-    plan = split_plan(lines, folds=options.folds, test_share=options.test_share)
-    by_name, dropped = align(lines, scores)
+    by_name, kept, dropped = align(lines, scores)
+    if file.of_items:
+        plan, groups = items_of(lines, by_name, kept)
+        notes = attempts_note(by_name, reference_among(list(by_name), options))
+        by_name = {name: np.nanmean(each, axis=1, keepdims=True) for name, each in by_name.items()}
+        about = {**about, "n_rows": int(kept.sum()), "notes": notes}
+    else:
+        plan, groups = split_plan(lines, folds=options.folds, test_share=options.test_share), None
     for name, each in by_name.items():
         if metric.percent and not ((each >= 0) & (each <= 1)).all():
             message = f"{metric.words} of {name} goes from {each.min():.4g} to {each.max():.4g}"
@@ -222,4 +230,5 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
         if single := [name for name, values in by_name.items() if values.shape[1] == 1]:
             understood.append(f"One seed of {', '.join(single)}, which doesn't show how much seeds matter.")
     understood += [dropped] if dropped else []
-    return conclude_scores(by_name, metric, plan, options, {**about, "understood": tuple(understood)})
+    about = {**about, "understood": (*understood, *about.get("understood", ()))}
+    return conclude_scores(by_name, metric, plan, options, about, groups=groups)

@@ -26,9 +26,9 @@ class JudgeOptions(Settings):
         candidate: the column of candidates. This and the next five are needed only if a column has no usual name.
         fold: the column of folds.
         repeat: the column of repeats.
-        seed: the column of seeds.
+        seed: the column of seeds, or of attempts.
         dataset: the column of tables. Each table gets its verdicts, and a signed-rank test decides over all of them.
-        row: the column of rows, for predictions.
+        row: the column of rows, for predictions, or of items.
         group: a column that names the group of each row, such as the patient. Verdicts are then about new groups.
         target: the column of true values, if the file contains predictions of rows that weren't trained on; usual names
             such as y, y_true, target and label are known.

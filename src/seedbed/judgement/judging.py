@@ -14,7 +14,17 @@ from numpy.typing import ArrayLike
 
 from seedbed.errors import DataError, OptionError, counted, spell
 from seedbed.evaluation.conclusion import Evidence, conclude, count_comparisons
-from seedbed.evaluation.estimates import Estimate, corrected_t, holm, mean_ranks, seed_difference, student_cdf
+from seedbed.evaluation.estimates import (
+    Estimate,
+    corrected_t,
+    holm,
+    mean_ranks,
+    paired_hold_out,
+    paired_shares,
+    seed_difference,
+    share_interval,
+    student_cdf,
+)
 from seedbed.evaluation.metrics import Margin, Metric
 from seedbed.evaluation.summaries import (
     CandidateSummary,
@@ -32,8 +42,9 @@ from seedbed.evaluation.summaries import (
 from seedbed.evaluation.verdicts import SHORT, fold_differences, more_repeats_ratio, seed_noise
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import LARGEST, reference_among
+from seedbed.judgement.scores import too_few_tested
 from seedbed.scoring import spread_of
-from seedbed.typing import Floats
+from seedbed.typing import Floats, Ints
 
 _SHARE_OF_REFERENCE = 0.02
 _MOST_EXACT = 200  # differences of which a signed-rank test is exact
@@ -59,7 +70,7 @@ def open_conclusion(
         reference=reference,
         metric=DecidingScore.of(metric, margin, of_prior, named=options.score is not None),
         alpha=options.alpha,
-        interval={"one_split": None, "held_out": "held_out"}.get(plan.kind, "corrected"),
+        interval={"one_split": None, "held_out": "held_out", "items": "held_out"}.get(plan.kind, "corrected"),
         plan=plan,
         more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds) if is_repeated else None,
     )
@@ -72,19 +83,23 @@ def conclude_scores(
     options: JudgeOptions,
     about: Mapping[str, Any],
     margin: Margin | None = None,
+    groups: Ints | None = None,
 ) -> Conclusion:
-    """Return the conclusion from scores of each candidate [split, seed], which are finite, of the same splits.
+    """Return the conclusion from scores of each candidate [split, seed], which are finite, of the same splits; of items
+    [item, 1] by the paired t over items, the jackknife over their groups [item], or McNemar's test of right and wrong.
 
     `about` has fields of the conclusion on the file. The margin is by `_margin_of` if left out. OptionError for fewer
     than two candidates, or a reference that isn't there.
     """
     reference, alpha = reference_among(list(scores), options), options.alpha
     margin = margin or _margin_of(scores[reference], metric, options)
-    plan = replace(plan, seeds=max(values.shape[1] for values in scores.values()), tried=options.tried)
+    plan = replace(plan, seeds=max(plan.seeds, *(values.shape[1] for values in scores.values())), tried=options.tried)
     losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
     ours, comparisons = losses[reference], count_comparisons(list(losses)) + options.tried
     means = ours.mean(axis=1)
-    unseen = "in all splits, so their spread, which decides, can't be seen"
+    of_items, of_shares = plan.kind == "items", plan.kind == "items" and metric.percent
+    too_few = too_few_tested(len(ours), plan.n_groups, "item") if of_items else ""
+    unseen = f"in all {'items' if of_items else 'splits'}, so their spread, which decides, can't be seen"
     fixed, on_these_rows = dict[str, str](), list[SeedDifference]()  # the candidates without a verdict, and why
     for name, values in losses.items():
         gains = means - values.mean(axis=1)
@@ -97,29 +112,41 @@ def conclude_scores(
             ends: Any = {} if over_seeds is None else {"low": over_seeds.low, "high": over_seeds.high}
             of_pair: Any = {"candidate": name, "reference": reference, "seeds": (ours.shape[1], values.shape[1])}
             on_these_rows.append(SeedDifference(difference=float(gains[0]), **of_pair, **ends))
-        elif is_constant and gains.any():
+        elif too_few:
+            fixed[name] = too_few
+        elif is_constant and gains.any() and not of_shares:
             fixed[name] = f"it differs from {reference} by the same {abs(float(gains.mean())):.4g} {unseen}"
-        elif is_constant and np.ptp(means) == 0:
+        elif is_constant and np.ptp(means) == 0 and not of_shares:
             same = f"it and {reference} have the same score, {abs(float(means.mean())):.4g}"
             fixed[name] = f"{same}, {unseen}; predictions show more"
     usable = {name: values[None] for name, values in losses.items() if name not in fixed or plan.df is None}
-    test = functools.partial(corrected_t, alpha=alpha, n_test_over_n_train=plan.overlap, df=plan.df)
+
+    def test(gains: Floats, noise: Sequence[float], n: int = 1) -> Estimate:
+        about: Any = {"alpha": alpha, "comparisons": n}
+        if of_items:
+            return paired_hold_out(gains, np.zeros_like(gains), groups=groups, **about)
+        return corrected_t(gains, n_test_over_n_train=plan.overlap, df=plan.df, seed_noise=noise, **about)
 
     def difference(first: str, second: str, n: int) -> Estimate:
         pair = usable[first], usable[second]
-        return test(fold_differences(*pair), comparisons=n, seed_noise=seed_noise(*pair))
+        estimate = test(gains := fold_differences(*pair), seed_noise(*pair), n)
+        right_or_wrong = of_items and groups is None and np.isin(np.abs(pair), (0, 1)).all()
+        return paired_shares(estimate, gains[0]) if right_or_wrong or (of_shares and estimate.se == 0) else estimate
 
     candidates = []
     for name, values in scores.items():
         mean, fold_sd, seed_sd = spread_of(values)
         score = Score(mean, None, None, fold_sd, seed_sd)
         if plan.df is not None:
-            estimate = test(values.mean(axis=1)[None], seed_noise=seed_noise(values[None]))
-            if estimate.se > 0:  # else the spread of the error can't be seen
-                score = replace(score, low=max(metric.low, estimate.low), high=min(metric.high, estimate.high))
+            estimate = test(values.mean(axis=1)[None], seed_noise(values[None]))
+            low, high = estimate.low, estimate.high
+            if of_shares:
+                low, high = share_interval(estimate.mean, low, high, n=plan.n_groups or len(values), alpha=alpha)
+            if of_shares or estimate.se > 0:  # else the spread of the error can't be seen
+                score = replace(score, low=max(metric.low, low), high=min(metric.high, high))
         candidates.append(CandidateSummary(name=name, kind="scores", scores={metric.name: score}))
     mean_losses = {name: float(values.mean()) for name, values in usable.items()}
-    evidence = Evidence(runs=usable, means=mean_losses, difference=difference)
+    evidence = Evidence(runs=usable, means=mean_losses, difference=difference, n_rows=about.get("n_rows"))
     conclusion = open_conclusion(options, metric, plan, reference, margin, about)
     notes = [
         Note(f"{name} and {reference} have the same scores everywhere. Are they the same model?")
@@ -183,27 +210,16 @@ def conclude_tables(
             raise DataError(message, "Leave that table out.")
         gains = gains / ours
     ranks, verdicts = np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist(), list[TableVerdict]()
-    tests = [
-        (other, gain, *signed_rank(gain)) for other, gain in zip(names, gains.T, strict=True) if other != reference
-    ]
+    pairs = [(name, gain) for name, gain in zip(names, gains.T, strict=True) if name != reference]
+    tests = [(name, gain, *signed_rank(gain)) for name, gain in pairs]
     adjusted = holm([p for *_, p, _ in tests], tried=options.tried).tolist()
     for (other, gain, p, balance), p_adjusted in zip(tests, adjusted, strict=True):
         rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
         if p_adjusted < options.alpha:
             rule = "better" if balance > 0 else "worse"
-        verdict = TableVerdict(
-            candidate=other,
-            reference=reference,
-            rule=rule,
-            short=SHORT[rule],
-            difference=float(np.median(gain)),
-            relative=relative,
-            wins=int((gain > 0).sum()),
-            losses=int((gain < 0).sum()),
-            n_tables=n,
-            p=p,
-            p_adjusted=p_adjusted,
-        )
+        counts: Any = {"wins": int((gain > 0).sum()), "losses": int((gain < 0).sum()), "n_tables": n}
+        about: Any = {"rule": rule, "short": SHORT[rule], "difference": float(np.median(gain)), "relative": relative}
+        verdict = TableVerdict(candidate=other, reference=reference, p=p, p_adjusted=p_adjusted, **about, **counts)
         verdicts += [verdict] if enough else []
     comparisons, notes = len(others) + options.tried, list[Note]()
     if enough and 2.0 ** (1 - n) * comparisons > options.alpha:
@@ -211,24 +227,20 @@ def conclude_tables(
         words += f"{options.alpha:g}, however clear the difference: more tables are needed."
         notes.append(Note(words))
     reason = f"{n} tables are too few for a verdict over tables, which needs {_FEWEST}"
+    said: Any = {"understood": (f"{n} tables (column '{column}').", *first.understood), "notes": tuple(notes)}
+    said |= {"reference": reference, "metric": metric, "alpha": first.alpha, "relative": relative}
+    said |= {"ranks": Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n), "tables": tuple(tables)}
     return TablesConclusion(
         kind="tables",
         command=command,
         table=name,
         specification=first.specification,
-        reference=reference,
-        metric=metric,
-        alpha=first.alpha,
         plan=PlanSummary(kind="tables", tried=options.tried),
-        understood=(f"{n} tables (column '{column}').", *first.understood),
-        relative=relative,
         verdicts=tuple(verdicts),
         no_verdict=() if enough else tuple(NoVerdict(other, reason) for other in others),
         ranking=tuple(names[place] for place in np.argsort(ranks, kind="stable").tolist()),
-        ranks=Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n),
         candidates=tuple(CandidateSummary(name=model, kind="scores") for model in names),
-        tables=tuple(tables),
-        notes=tuple(notes),
+        **said,
     )
 
 

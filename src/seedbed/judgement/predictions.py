@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.splits import Split
-from seedbed.errors import ColumnError, DataError, OptionError, counted, did_you_mean, spell
+from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_beside
 from seedbed.evaluation.protocol import Protocol, too_few
 from seedbed.evaluation.summaries import Conclusion, Note, PlanSummary, Task
 from seedbed.judgement.judging import conclude_scores, open_conclusion
 from seedbed.judgement.score_columns import ROLES, Factor, ScoreFile, check_number, plain, reference_among
-from seedbed.judgement.scores import FileLines, read_lines, split_plan
+from seedbed.judgement.scores import FileLines, of_each, read_lines, split_plan, too_few_tested
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.scoring import Result, evidence_of, loss_of_prior, without_verdict
-from seedbed.typing import Floats, Ints
+from seedbed.typing import Ints
 
 _OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
 _MOST_CLASSES = 100
@@ -30,9 +30,10 @@ _MOST_CANDIDATES = 200  # the intervals of all scores of one take a tenth of a s
 _OF_LABELS = ("accuracy", "balanced_accuracy", "mcc")  # scores of predicted labels; the others need probabilities
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _MOST_LABELS = 20  # whole numbers with more distinct values than this are numbers and not classes
-_FEWEST_TESTED, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 30, 10, 5
-"""Smallest numbers for a paired interval on one test set: rows, rows outside the largest class (for probabilities), and
-groups. With fewer, the interval of a mean loss covers it in 80 to 90 % of cases instead of 95 %."""
+_FEWEST_OUTSIDE = 10
+"""Rows outside the largest class for a paired interval of probabilities on one test set. With fewer, the interval of a
+mean loss covers it in 80 to 90 % of cases instead of 95 %."""
+_FEWEST_REPEATING = 5  # values of a column that may name groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +78,11 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     check_number(file, len(wide) or len(lines.candidate.labels), _MOST_CANDIDATES)
     predicted = _of_predictions(file, truth, wide) if wide else _of_columns(file, truth, of_class)
     labels, task, hard = predicted.labels, predicted.task, predicted.hard
-    target = _of_rows(file, row, predicted.y, "targets")
+    target = of_each(file, row, predicted.y, "targets")
     plan, tested = _splits(lines, row)
     group, groups = file.factor("group"), None
     if group.labels:
-        groups = _of_rows(file, row, group.codes, "groups")
+        groups = of_each(file, row, group.codes, "groups")
         n_groups = len(np.unique(groups))
         words = f"{plan.reason} {n_groups:,} groups (column '{group.name}')."
         plan = replace(plan, n_groups=n_groups, reason=words)
@@ -188,13 +189,10 @@ def _rows_of(file: ScoreFile) -> Factor:
 
 def _repeating_columns(file: ScoreFile, row: Factor) -> Iterator[Note]:
     """Yield a note on each unread column that has one value for each row of the table, and may name groups of rows."""
-    frame = file.frame
-    for position in file.free():
-        name, cells, values = frame.names[position], frame.texts(position).codes, frame.numbers(position)
+    for name, cells in file.free_labels():
         of_row, n_values = np.zeros(len(row.labels), dtype=np.int64), len(np.unique(cells))
         of_row[row.codes] = cells
-        varies = (np.isfinite(values) & (values % 1 != 0)).any() or (of_row[row.codes] != cells).any()
-        if not varies and _FEWEST_GROUPS <= n_values < len(of_row):
+        if (of_row[row.codes] == cells).all() and _FEWEST_REPEATING <= n_values < len(of_row):
             repeats = f"values of column '{name}' repeat: {n_values:,} in {len(of_row):,} rows"
             yield Note(f"{repeats}; if rows with the same value may be alike, give {spell('group', name)}.", name)
 
@@ -230,7 +228,7 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
             what = f"column '{file.name('target')}' has {len(labels)} different labels, and one probability is of two"
             raise file.error(ColumnError, what, "Give a column 'probability_LABEL' for each label.")
         p = file.numbers(probability)
-        if _leaves_0_to_1(p):
+        if ((p < 0) | (p > 1)).any():
             message = f"column '{columns[probability]}' isn't a probability"
             raise file.error(ColumnError, message, "It must lie between 0 and 1.")
         return _Predicted(labels, _codes(truth, labels), [p])
@@ -239,10 +237,6 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
         hint = "Give 'probability' (of the larger label), 'probability_LABEL' for each label, or 'prediction'."
         raise file.error(ColumnError, message, hint)
     return _of_predictions(file, truth, [prediction])
-
-
-def _leaves_0_to_1(p: Floats) -> bool:
-    return bool(((p < 0) | (p > 1)).any())
 
 
 def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[int]) -> _Predicted:
@@ -268,7 +262,7 @@ def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[i
         ordered = _order_labels(labels, positive)
         for name, i in zip(names, predicted, strict=True):
             values = file.frame.numbers(i)
-            if name in strange and (not np.isfinite(values).any() or _leaves_0_to_1(values)):
+            if name in strange and (not np.isfinite(values).any() or ((values < 0) | (values > 1)).any()):
                 message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
                 hint = f"Leave it out, or give {spell('group', name)} if it names groups of rows."
                 raise file.error(ColumnError, f"{message}: '{strange[name]}'", hint)
@@ -303,18 +297,6 @@ def _order_labels(labels: set[str], positive: str | None) -> tuple[str, ...]:
     return tuple(ordered)
 
 
-def _of_rows(file: ScoreFile, row: Factor, values: NDArray[Any], what: str) -> NDArray[Any]:
-    """Return the value of each row, checked to be the same in all lines; `what` they are, for the error."""
-    of_row = np.empty(len(row.labels), dtype=values.dtype)
-    of_row[row.codes] = values
-    for line in np.flatnonzero(of_row[row.codes] != values)[:1].tolist():
-        place = file.frame.places([line])[line]
-        message = f"row {row.labels[row.codes[line]]} has two different {what} ({place})"
-        hint = f"The column '{row.name}' must name a row of the table, the same in all splits."
-        raise file.error(DataError, message, hint)
-    return of_row
-
-
 def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
     """Return how the splits were made, by the columns or else by the rows, and the tested rows of each split."""
     n_rows, n_splits, options = len(row.labels), len(lines.splits), lines.file.options
@@ -344,16 +326,11 @@ def _design(plan: PlanSummary, target: NDArray[Any], predicted: _Predicted) -> P
     """Return the design of a comparison with these splits. Too few rows or groups have no verdict."""
     n, n_groups, held_out = len(target), plan.n_groups, plan.kind == "held_out"
     outside = n - int(np.bincount(target).max()) if predicted.labels else None
-    why = "" if held_out else too_few(n, outside, n_groups)
-    why += ", so only scores are shown" if why else ""
-    for number, fewest, what, needs in (
-        (n, _FEWEST_TESTED, f"{n} rows", f"on a test set (it needs {_FEWEST_TESTED})"),
-        (None if predicted.hard else outside, _FEWEST_OUTSIDE, f"{outside} rows outside the largest class",
-         f"(probabilities need {_FEWEST_OUTSIDE}, predicted labels none)"),
-        (n_groups, _FEWEST_GROUPS, counted(n_groups or 0, "group"), f"on a test set (it needs {_FEWEST_GROUPS})"),
-    ):  # fmt: skip
-        if held_out and not why and number is not None and number < fewest:
-            why = f"{what} are too few for a verdict {needs}"
+    why = too_few_tested(n, n_groups, "row") if held_out else too_few(n, outside, n_groups)
+    why += ", so only scores are shown" if why and not held_out else ""
+    if held_out and not why and not predicted.hard and outside is not None and outside < _FEWEST_OUTSIDE:
+        why = f"{outside} rows outside the largest class are too few for a verdict "
+        why += f"(probabilities need {_FEWEST_OUTSIDE}, predicted labels none)"
     return Protocol(
         kind="scores_only" if why or plan.kind == "random_splits" else "held_out" if held_out else "cross_validation",
         repeats=plan.repeats,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,44 +27,46 @@ class Role:
     """What a column may hold. An option with the name of the role names a column that has no usual name.
 
     Attributes:
-        names: its usual names, in lower case.
+        usual: its usual names, in lower case, with spaces between them.
         most: the most labels: a wrong column has more, and each of them takes time. None for any number.
         first: the usual name that is meant where several columns have one; without it, they are refused.
         is_split: whether its labels number splits, which the words for training and test rows don't.
         is_found: whether a usual name alone gives a column the role.
     """
 
-    names: tuple[str, ...] = ()
+    usual: str = ""
     most: int | None = None
     first: str = ""
     is_split: bool = False
     is_found: bool = True
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.usual.split())
+
 
 ROLES: Mapping[str, Role] = {
-    "candidate": Role(
-        ("candidate", "model", "method", "algorithm", "classifier", "estimator", "learner", "name"), most=1_000
-    ),
-    "dataset": Role(("table", "dataset", "data_set"), most=20_000),
-    "repeat": Role(("repeat", "repetition", "rep"), is_split=True),
-    "fold": Role(("fold", "split", "cv_fold", "fold_id", "split_id"), is_split=True),
+    "candidate": Role("candidate model method algorithm classifier estimator learner name", most=1_000),
+    "dataset": Role("table dataset data_set task", most=20_000),
+    "repeat": Role("repeat repetition rep", is_split=True),
+    "fold": Role("fold split cv_fold fold_id split_id", is_split=True),
     # Exports of trackers name each run beside its seed.
-    "seed": Role(("seed", "random_state", "random_seed", "run", "trial"), first="seed"),
-    "row": Role(("row", "row_id", "sample_id", "instance", "id")),
+    "seed": Role("seed random_state random_seed run trial attempt", first="seed"),
+    "row": Role("row row_id sample_id instance id item item_id question question_id sample task_id doc_id"),
     "group": Role(),
-    "n_train": Role(("n_train", "train_size", "train_rows")),
-    "n_test": Role(("n_test", "test_size", "test_rows")),
-    "bootstrap": Role(("bootstrap", "bootstrap_sample", "boot", "resample", "resampling", "oob")),
-    "target": Role(("y", "y_true", "target", "label", "truth", "true_label"), is_found=False),
-    "probability": Role(("probability", "proba", "prob", "y_prob", "y_proba", "y_score", "p"), is_found=False),
-    "prediction": Role(("prediction", "predicted", "y_pred", "pred", "forecast"), is_found=False),
+    "n_train": Role("n_train train_size train_rows"),
+    "n_test": Role("n_test test_size test_rows"),
+    "bootstrap": Role("bootstrap bootstrap_sample boot resample resampling oob"),
+    "target": Role("y y_true target label truth true_label", is_found=False),
+    "probability": Role("probability proba prob y_prob y_proba y_score p", is_found=False),
+    "prediction": Role("prediction predicted y_pred pred forecast", is_found=False),
 }
 """What columns may hold. No candidate may have a usual name of the target."""
 
 _PREDICTIONS = ("probability", "prediction", "proba", "y_prob", "y_pred", "y_score", "predicted")
 _BESIDE = re.compile(
-    r"(.*_)?(time|seconds|duration)|epochs?|steps?|n_parameters|parameters|params(_.*)?|(metrics_)?train_.*|unnamed.*"
-    rf"|index|{'|'.join(ROLES['seed'].names)}|"
+    r"(.*_)?(time|runtime|timestamp|seconds|duration|tokens)|epochs?|steps?|n_parameters|parameters|params?(_.*)?|tags_.*|(metrics_)?train_.*"
+    rf"|experiment_id|run_id|unnamed.*|index|system_attrs_.*|retries|{'|'.join(ROLES['seed'].names)}|"
 )
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
 _DEVIATION = re.compile(r"(?<![^_])(standard_deviation|std_?dev|stdev|std|sd)(?![^_])")
@@ -74,11 +76,15 @@ LARGEST = 1e30
 """The largest size of a score, a prediction or a margin; the smallest margin is its reciprocal."""
 _NO_ROWS = "Give a row for each score."
 _PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
+_TAG = re.compile(r"(params|tags)_")
 _OTHER_NAMES = {
     "acc": "accuracy", "bal_acc": "balanced_accuracy", "auc": "roc_auc", "auroc": "roc_auc", "logloss": "log_loss",
     "average_precision": "pr_auc", "auprc": "pr_auc", "matthews_corrcoef": "mcc", "brier_score": "brier",
     "r_squared": "r2",
+    **dict.fromkeys(["correct", "is_correct", "passed", "success", "solved", "resolved", "exact_match"], "accuracy"),
 }  # fmt: skip
+_RIGHT = {"true": 1.0, "false": 0.0, "correct": 1.0, "incorrect": 0.0, "c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}
+"""What words of a column of scores mean; the letters are those of Inspect: correct, partial, incorrect, no answer."""
 _HIGHER = frozenset(
     {"score", "f1", "f1_macro", "f1_micro", "f1_weighted", "precision", "recall", "sensitivity", "specificity", "kappa",
      "ndcg", "map", "iou", "dice", "bleu", "rouge", "top_1", "top_5", "explained_variance", "reward", "return", "gain",
@@ -99,13 +105,14 @@ class Factor:
     labels: tuple[str, ...]
 
 
-def read_scores(source: Any) -> Frame:
-    """Read a path, a data frame, or a mapping from names to columns. DataError if it can't be read, or has no rows."""
+def read_scores(source: Any, where: str) -> Frame:
+    """Read a path, a data frame, or a mapping from names to columns, with its name in messages if that isn't empty.
+    DataError if it can't be read, or has no rows."""
     if isinstance(source, Mapping):
         lists = {str(name): np.asarray(column).tolist() for name, column in source.items()}
         if len({len(column) if isinstance(column, list) else 0 for column in lists.values()}) != 1:
             raise DataError("the columns aren't lists of one length", "Give one value a row in each of them.")
-        frame = frame_of_values(list(lists.values()), list(lists), "the mapping", as_text=EveryName())
+        frame = frame_of_values(list(lists.values()), list(lists), where or "the mapping", as_text=EveryName())
     elif isinstance(source, list) and not source:
         raise DataError("there are no rows", _NO_ROWS)
     else:
@@ -117,7 +124,7 @@ def read_scores(source: Any) -> Frame:
             raise type(error)(error.message, "Save the scores as a separate CSV file.") from error
     if not frame.n_rows:
         raise DataError(f"{frame.where}: there are no rows", _NO_ROWS)
-    return frame
+    return replace(frame, where=where or frame.where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +141,25 @@ class ScoreFile:
         """Whether each candidate has a column, so that no column names the candidates."""
         return "candidate" not in self.roles
 
+    @property
+    def of_items(self) -> bool:
+        """Whether the scores are of items such as questions, and not of splits."""
+        if "row" not in self.roles or self.roles.keys() & {"fold", "repeat", "bootstrap", "target"}:
+            return False
+        roles = ("row", "seed") if self.is_wide and "seed" in self.roles else ("row",)  # an id alone may number seeds
+        return (self.is_wide and len(roles) == 1) or any(map(self._repeats, [self.roles[role] for role in roles]))
+
+    def _repeats(self, position: int) -> bool:
+        return len(self.frame.texts(position).texts) < self.frame.n_rows
+
+    def values(self, position: int) -> Floats:
+        """Return a column as numbers, NaN where it holds none; words such as True or incorrect are 1 and 0."""
+        texts = self.frame.texts(position)
+        words = [text.lower() for text in texts.texts]
+        if {*words} - {""} <= _RIGHT.keys():
+            return np.array([_RIGHT.get(word, np.nan) for word in words])[texts.codes]
+        return self.frame.numbers(position)
+
     def name(self, role: str) -> str:
         return self.frame.names[self.roles[role]]
 
@@ -146,6 +172,13 @@ class ScoreFile:
         used, names = set(self.roles.values()), self.frame.names
         return [i for i, name in enumerate(names) if i not in used and _BESIDE.fullmatch(plain(name)) is None]
 
+    def free_labels(self, scores: Sequence[int] = ()) -> Iterator[tuple[str, NDArray[np.int64]]]:
+        """Yield the name and the codes [row] of each column without a role that may hold labels: no fractions."""
+        for i in [i for i in self.free() if i not in scores]:
+            values = self.frame.numbers(i)
+            if not (np.isfinite(values) & (values % 1 != 0)).any():
+                yield self.frame.names[i], self.frame.texts(i).codes
+
     def factor(self, role: str) -> Factor:
         """Return the column of a role as codes and labels; without labels if there is none. ColumnError if a cell is
         empty, OptionError if there are too many labels, or they mark rows as training or test rows."""
@@ -155,8 +188,8 @@ class ScoreFile:
         order, codes = texts.texts, texts.codes.astype(np.int64)
         if "" in order:
             row = int(np.flatnonzero(codes == order.index(""))[0])
-            place = self.frame.places([row])[row]
-            raise self.error(ColumnError, f"{place} has no {role}: column '{name}' is empty there", "Fill it in.")
+            place, fill = self.frame.places([row])[row], "Fill it in, or leave the row out"
+            raise self.error(ColumnError, f"{place} has no {role}: column '{name}' is empty there", f"{fill}.")
         if about.is_split and {label.lower() for label in order} <= _PARTS:
             message = f"column '{name}' says {' and '.join(order)}, and not which split a score is of"
             raise self.error(OptionError, message, "Keep the scores of test rows, and number the splits.")
@@ -169,7 +202,7 @@ class ScoreFile:
     def numbers(self, position: int) -> Floats:
         """Return a column as numbers [row], NaN for empty cells. ColumnError if a cell holds a text, or a number so
         large that its square or a sum may be infinite."""
-        values, name = self.frame.numbers(position), self.frame.names[position]
+        values, name = self.values(position), self.frame.names[position]
         missing = ~np.isfinite(values)
         for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
             message = f"{self.frame.places([row])[row]}, column '{name}' holds {values[row]:.4g}"
@@ -181,7 +214,8 @@ class ScoreFile:
             for row in np.flatnonzero(missing & is_text[texts.codes])[:1].tolist():
                 text = texts.text_at(row)[:40]
                 message = f"{self.frame.places([row])[row]}, column '{name}' holds {text!r}, which is no number"
-                raise self.error(ColumnError, message, "Write a decimal point." if "," in text else "")
+                hint = "Write a decimal point." if "," in text else "Write a share from 0 to 1." if "%" in text else ""
+                raise self.error(ColumnError, message, hint)
         return np.where(missing, np.nan, values)
 
 
@@ -192,15 +226,14 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
     file, target = ScoreFile(frame, roles, options), options.target
     named = {getattr(options, role, None) for role in (*ROLES, "score")}
     for role, about in ROLES.items():
-        if not about.is_found:
-            continue
         name = getattr(options, role, None)
         if name is not None and name not in names:
             raise file.error(ColumnError, f"there is no column '{name}'", did_you_mean(name, names))
-        positions = [i for i, other in enumerate(names) if plain(other) in about.names and other not in named]
-        if name is not None:
-            positions = [names.index(name)]
+        positions = [i for i, other in enumerate(names) if is_role(other, role) and other not in named]
+        positions = [names.index(name)] if name is not None else positions if about.is_found else []
         positions = [i for i in positions if plain(names[i]) == about.first] or positions
+        if len(positions) > 1:  # the name of a run or an answer names nothing else
+            positions = [i for i in positions if file._repeats(i)] or positions
         if len(positions) > 1:
             both = " and ".join(f"'{names[i]}'" for i in positions[:2])
             hint = f"Name one with {role}: {names[positions[0]]}."
@@ -211,16 +244,16 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
     about_scores = "drop_incomplete" if options.drop_incomplete else about_scores
     if target is None:
         target = _likely_target(file, are_scores=options.score is not None or bool(about_scores))
-    if target is None and options.group is not None:
+    if target is None and options.group is not None and not file.of_items:
         message = f"group is about rows, and {frame.where} contains scores of whole folds"
         raise OptionError(message, "Give predictions of rows; or score folds of whole groups, and leave group out.")
     if target is None:
+        if "epoch" in names and "seed" not in roles and file.of_items:  # an attempt, of Inspect
+            roles["seed"] = names.index("epoch")
         return file
     if about_scores:
         message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
         raise OptionError(message, "Leave it out.")
-    if target not in names:
-        raise file.error(ColumnError, f"there is no column '{target}'", did_you_mean(target, names))
     return replace(file, roles={**roles, "target": names.index(target)})
 
 
@@ -253,23 +286,27 @@ def score_columns(file: ScoreFile) -> list[int]:
     OptionError if there are too many candidates, or a row for each of them has a mean and a standard deviation.
     """
     score, names, wide, free = file.options.score, file.frame.names, file.is_wide, file.free()
-    values = [i for i in free if np.isfinite(file.frame.numbers(i)).any()]
+    values = [i for i in free if np.isfinite(file.values(i)).any()]
     _refuse_means(file, free, [i for i in free if i not in values])
     named = [i for i, name in enumerate(names) if name == score]
     if not wide and score is not None:
-        named = named or [i for i in free if _PREFIX.sub("", plain(names[i])) == plain(score)]
+        named = named or [i for i in free if without_prefix(names[i]) == plain(score)]
         if len(named) != 1:
             raise file.error(ColumnError, f"there is no column '{score}'", did_you_mean(score, names))
         return named
-    value_names = [names[i] for i in values]
+    values = [i for i in values if wide or plain(names[i]) not in ROLES["target"].names]  # such as a right answer
+    usual, value_names = [i for i in values if usual_name(names[i])], [names[i] for i in values]
+    for i in free if not values and not named else ():
+        if usual_name(names[i]):
+            file.numbers(i)  # says which cell is no number
     if not values and not named:
         message = f"there is no column of scores among {', '.join(names[:20])}"
         hint = "Give a row for each candidate and split, with a column such as accuracy; or name it with score: NAME."
         raise file.error(ColumnError, message, hint)
     if not wide and len(values) > 1:
-        hint = f"Name one with score: {value_names[0]}."
+        hint = f"Name one with score: {names[(usual or values)[0]]}."
         raise file.error(ColumnError, f"{quote_names(value_names, 8)} could all be the score", hint)
-    if wide and (named or len(values) < 2 or all(_usual_name(name) for name in value_names)):
+    if wide and (named or len(values) < 2 or usual):
         scores = [names[i] for i in named] or value_names
         look = "looks" if len(scores) == 1 else "look"
         message = f"no column names the candidates, and {quote_names(scores, 8)} {look} like scores"
@@ -280,11 +317,10 @@ def score_columns(file: ScoreFile) -> list[int]:
 
 
 def _refuse_means(file: ScoreFile, free: Sequence[int], texts: Sequence[int]) -> None:
-    """Raise OptionError if the file has one row for each candidate, with a mean and a standard deviation."""
-    frame, candidates = file.frame, texts if file.is_wide else [file.roles["candidate"]]
+    """Raise OptionError if scores have standard deviations, and no column says which split each score is of."""
+    frame = file.frame
     deviations = [i for i in texts if any(map(_PLUS_MINUS.search, frame.texts(i).texts))]
-    one_row_each = any(len(frame.texts(i).texts) == frame.n_rows for i in candidates)
-    if one_row_each and not file.roles.keys() & {"fold", "repeat", "seed", "row"}:
+    if not file.roles.keys() & {"fold", "repeat", "seed", "row"}:
         deviations += [i for i in free if _DEVIATION.search(plain(frame.names[i]))]
     if deviations:
         hint = "They don't say how the scores of two candidates vary together over the splits, which decides. "
@@ -314,6 +350,16 @@ def check_number(file: ScoreFile, n_candidates: int, most: int | None = ROLES["c
         raise file.error(OptionError, message, "Judge fewer, and count the others with tried: N.")
 
 
+def is_role(name: str, role: str) -> bool:
+    """Return whether a column's name is usual for a role. Trackers put `params.` and `tags.` before it."""
+    return _TAG.sub("", plain(name)) in ROLES[role].names
+
+
+def without_prefix(name: str) -> str:
+    """Return a score's name in plain form without the words on which rows it is of."""
+    return _PREFIX.sub("", plain(name))
+
+
 def plain(name: str) -> str:
     """Return a column's name in lower case with underscores."""
     return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
@@ -321,22 +367,22 @@ def plain(name: str) -> str:
 
 def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
     """Return what a score is by its name. OptionError if neither the name nor the user says which way is better."""
-    usual_name = _usual_name(name)
-    metric = METRICS[usual_name] if usual_name in METRICS else replace(find_metric(name or "score"), low=-np.inf)
+    usual = usual_name(name)
+    metric = METRICS[usual] if usual in METRICS else replace(find_metric(name or "score"), low=-np.inf)
     if lower_is_better is not None:
         return replace(metric, greater_is_better=not lower_is_better)
-    if usual_name is None:
+    if usual is None:
         what = f"'{name}'" if name else "a score without a name"
-        hint = "" if name else ", or say what the numbers are, as in score: accuracy"
+        hint = "" if name not in ("", "value") else ", or say what the numbers are, as in score: accuracy"
         message = f"it isn't known whether a high or a low value of {what} is better"
         raise OptionError(message, f"Say whether lower is better ('lower_is_better'){hint}.")
-    return metric if usual_name in METRICS else replace(metric, greater_is_better=usual_name in _HIGHER)
+    return metric if usual in METRICS else replace(metric, greater_is_better=usual in _HIGHER)
 
 
-def _usual_name(name: str) -> str | None:
+def usual_name(name: str) -> str | None:
     """Return the usual name of a score; of scikit-learn's negated losses, which grow where they get better, `score`."""
-    score = _PREFIX.sub("", plain(name))
+    score = without_prefix(name)
     if score.startswith("neg_"):
         return "score"
-    score = _OTHER_NAMES.get(score, score)
+    score = "score" if score.startswith("score_") else _OTHER_NAMES.get(score, score)
     return score if score in METRICS or score in _HIGHER or score in _LOWER else None

@@ -1,21 +1,25 @@
-"""Scores by candidate, split and seed, and the kind of the splits: folds, random splits, or a single split."""
+"""Scores by candidate, split or item, and seed, and how they came about: folds, random splits, one split, or items."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from seedbed.errors import DataError, OptionError, spell
-from seedbed.evaluation.summaries import PlanSummary
+from seedbed.errors import DataError, OptionError, counted, spell
+from seedbed.evaluation.summaries import Note, PlanSummary
 from seedbed.judgement.score_columns import Factor, ScoreFile
-from seedbed.typing import Floats, Ints
+from seedbed.typing import Bools, Floats, Ints
 
 _MOST_CELLS, _MOST_ROWS = 50_000_000, 1e15
 _MOST_NAMED = 4
 _MOST_FOLDS = 20
+_A_TENTH = 1 - 0.9**2  # of an error, as a share of its square
 _MOST_DF = 9
 """For random splits. More splits of the same rows don't add evidence; see docs/judge.md."""
 
@@ -68,10 +72,11 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
             message = f"'{file.name('n_train')}' and '{file.name('n_test')}' aren't numbers of rows above 0 in all rows"
             raise file.error(DataError, message, "Correct or drop them.")
         test_share = float(1 - np.mean(trained / (tested + trained)))
-    candidate, repeat, fold, seed = (file.factor(role) for role in ("candidate", "repeat", "fold", "seed"))
+    roles = ("candidate", "repeat", "row" if file.of_items else "fold", "seed")
+    candidate, repeat, fold, seed = map(file.factor, roles)
     order = np.argsort(candidate.codes, kind="stable")
     of_candidate = np.split(order, np.cumsum(np.bincount(candidate.codes))[:-1])
-    if in_order and not file.roles.keys() & {"repeat", "fold"}:
+    if in_order and not fold.labels and not repeat.labels:
         number = np.empty_like(order)
         number[order] = np.concatenate([np.arange(len(lines)) for lines in of_candidate])
         fold = Factor("", number, tuple(str(i + 1) for i in range(int(number.max()) + 1)))
@@ -82,8 +87,8 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
     position = np.arange(len(seeds)) - np.searchsorted(group, group)
     counts = np.bincount(group, minlength=len(of_candidate) * len(splits)).reshape(-1, len(splits))
     pairs, place = tuple(divmod(key, n_folds) for key in splits.tolist()), position[inverse].astype(np.int64)
-    columns, split = (candidate, repeat, fold, seed), split.astype(np.int64)
-    return FileLines(file, *columns, split, pairs, test_share, of_candidate, place, counts.max(axis=1).tolist())
+    columns, n_seeds_of = (candidate, repeat, fold, seed), counts.max(axis=1).tolist()
+    return FileLines(file, *columns, split.astype(np.int64), pairs, test_share, of_candidate, place, n_seeds_of)
 
 
 def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Floats]:
@@ -109,53 +114,129 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
             of_seed = [f"seed {seed.labels[seed.codes[first]]}"] if seed.labels else []
             which = ", ".join([lines.split_name(lines.split[first])] * (n_splits > 1) + of_seed)
             message = f"{places[first]} and {places[second]} are both scores of {name}"
-            unless = "" if of_seed else "; if they are different seeds, add a column 'seed'"
+            more = "attempt" if file.of_items else "seed"
+            unless = "" if of_seed else f"; if they are different {more}s, add a column '{more}'"
             hint = f"Keep one of them{unless}."
             if not which:
                 which = "and no column says whether they are folds, random splits or seeds"
                 hint = "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give "
                 hint += f"{spell('folds', 10)}."
+            at = cells * file.frame.n_rows
+            for name, codes in file.free_labels(values):  # that make the rows unique
+                if len(np.unique(codes)) < len(codes) and len(np.unique(at + codes[of_name])) == len(of_name):
+                    hint = f"The values of column '{name}' differ there: say what it is, as in dataset: {name}, "
+                    hint += f"fold: {name} or seed: {name}."
             raise file.error(DataError, f"{message}, {which}", hint)
         by_name[name] = np.full((n_splits, width), np.nan)
         by_name[name].flat[cells] = scores[of_name]
     return by_name
 
 
-def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Floats], str]:
-    """Return scores [split, seed] on the splits that all candidates have, and in words what was left out. DataError if
-    scores are missing and may not be dropped, or no split is left."""
+def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Floats], Bools, str]:
+    """Return scores [split, seed] on the splits that all candidates have, which of the splits these are, and in words
+    what was left out. Items may have different numbers of attempts, and the others are NaN then. DataError if scores
+    are missing and may not be dropped, or no split is left."""
     file, compact = lines.file, dict[str, Floats]()
     for name, values in scores.items():  # splits may have different seeds, so scores are moved to the left
         has_score = np.isfinite(values)
         packed = np.take_along_axis(values, np.argsort(~has_score, axis=1, kind="stable"), axis=1)
-        compact[name] = packed[:, : int(has_score.sum(axis=1).max())]
-    if empty := [name for name, values in compact.items() if not values.size]:
-        raise file.error(DataError, f"{_list_words(empty)} has no score at all", "Leave it out.")
-    complete = np.array([np.isfinite(values).all(axis=1) for values in compact.values()])
-    kept_splits, names = np.logical_and.reduce(complete), [*compact]
-    if kept_splits.all():
-        return compact, ""
-    missing = np.argwhere(~complete).tolist()
+        compact[name] = packed[:, : max(1, int(has_score.sum(axis=1).max()))]
+    needed = {name: values[:, :1] if file.of_items else values for name, values in compact.items()}
+    complete = np.array([np.isfinite(values).all(axis=1) for values in needed.values()])
+    kept, names = np.logical_and.reduce(complete), [*compact]
+    if kept.all():
+        return compact, kept, ""
+    missing, unit = np.argwhere(~complete).tolist(), "item" if file.of_items else "split"
     missing_scores = _list_words([f"{names[place]} in {lines.split_name(split)}" for place, split in missing])
     if not file.options.drop_incomplete:
-        seeds = ", with all of their seeds" if any(values.shape[1] > 1 for values in compact.values()) else ""
-        hint = f"All candidates need all splits{seeds}. If a run failed, report that; "
-        hint += "'drop_incomplete' leaves out the splits in which a score is missing."
+        seeds = ", with all of their seeds" if any(values.shape[1] > 1 for values in needed.values()) else ""
+        hint = f"All candidates need all {unit}s{seeds}. If a run failed, report that; "
+        hint += f"'drop_incomplete' leaves out the {unit}s in which a score is missing."
         raise file.error(DataError, f"scores are missing: {missing_scores}", hint)
-    if kept_splits.sum() < 2:
-        message = f"{'a single split has' if kept_splits.any() else 'no split has'} the scores of all candidates"
-        raise file.error(DataError, message, "Score them on the same splits.")
-    n = int((~kept_splits).sum())
+    if kept.sum() < 2:
+        message = f"{'a single' if kept.any() else 'no'} {unit} has the scores of all candidates"
+        raise file.error(DataError, message, f"Score them on the same {unit}s.")
+    n = int((~kept).sum())
     dropped = (
-        f"{n} of {len(kept_splits)} splits {'is' if n == 1 else 'are'} left out, as scores are missing there "
+        f"{n} of {len(kept)} {unit}s {'is' if n == 1 else 'are'} left out, as scores are missing there "
         f"({missing_scores}). If they are missing because a candidate failed, it looks better than it is."
     )
-    return {name: values[kept_splits] for name, values in compact.items()}, dropped
+    return {name: values[kept] for name, values in compact.items()}, kept, dropped
+
+
+def of_each(file: ScoreFile, split: Factor, values: NDArray[Any], what: str) -> NDArray[Any]:
+    """Return the value of each row or item, checked to be the same in all lines; `what` they are, for the error."""
+    of_split = np.empty(len(split.labels), dtype=values.dtype)
+    of_split[split.codes] = values
+    for line in np.flatnonzero(of_split[split.codes] != values)[:1].tolist():
+        unit = "item" if file.of_items else "row"
+        message = f"{unit} {split.labels[split.codes[line]]} has two different {what}"
+        hint = f"The column '{split.name}' must name one {unit}, the same everywhere."
+        raise file.error(DataError, f"{message} ({file.frame.places([line])[line]})", hint)
+    return of_split
+
+
+_FEWEST_TESTED, _FEWEST_GROUPS = 30, 5
+
+
+def too_few_tested(n: int, n_groups: int | None, unit: str) -> str:
+    """Return why the rows of one test set, or items, have no verdict; empty if they are enough. With fewer rows or
+    groups, the interval of a mean loss covers it in 80 to 90 % of cases instead of 95 %."""
+    on = "" if unit == "item" else " on a test set"
+    for number, what, fewest in ((n, unit, _FEWEST_TESTED), (n_groups, "group", _FEWEST_GROUPS)):
+        if number is not None and number < fewest:
+            return f"{counted(number, what)} are too few for a verdict{on} (it needs {fewest})"
+    return ""
 
 
 def _list_words(words: Sequence[str]) -> str:
     """Return a, b, c and 4 more."""
     return "; ".join(words[:_MOST_NAMED]) + (f" and {len(words) - _MOST_NAMED} more" if words[_MOST_NAMED:] else "")
+
+
+def items_of(lines: FileLines, attempts: Mapping[str, Floats], kept: Bools) -> tuple[PlanSummary, Ints | None]:
+    """Return how items were scored, by the attempts of each candidate [kept item, attempt], NaN where there is none;
+    and the groups of these items, if they have some. DataError for a single item, or one in two groups."""
+    file, n = lines.file, int(kept.sum())
+    if n < 2:
+        raise file.error(DataError, "there are scores of one item", "Give those of 30 items or more.")
+    group, groups, n_groups, words = file.factor("group"), None, None, f"{n:,} items (column '{lines.fold.name}')"
+    if group.labels:
+        groups = of_each(file, lines.fold, group.codes, "groups")[kept]
+        n_groups = len(np.unique(groups))
+        words += f" in {counted(n_groups, 'group')} (column '{group.name}')"
+    n_attempts = max(values.shape[1] for values in attempts.values())
+    if n_attempts > 1:
+        words += f", up to {n_attempts} attempts of each (column '{lines.seed.name}'), averaged within it"
+    plan = PlanSummary(kind="items", df=(n_groups or n) - 1, seeds=n_attempts, n_groups=n_groups, reason=f"{words}.")
+    return plan, groups
+
+
+def attempts_note(attempts: Mapping[str, Floats], reference: str) -> tuple[Note, ...]:
+    """Return a note on how much of the error is the noise of attempts [item, attempt], NaN where there is none, and
+    what more of them would do, of the candidate for which it is the largest part; none of single attempts."""
+    means = {name: np.nanmean(values, axis=1) for name, values in attempts.items()}
+    noise, counts = dict[str, float](), dict[str, float]()
+    for name, values in attempts.items():
+        n = np.isfinite(values).sum(axis=1)
+        variances = np.nanvar(values[n > 1], axis=1, ddof=1)
+        noise[name] = float(variances.mean() * (1 / n).mean()) if len(variances) else 0.0
+        counts[name] = float(n.mean())
+    found = list[tuple[float, str]]()
+    for name in attempts:
+        total, part = float(np.var(means[reference] - means[name], ddof=1)), noise[reference] + noise[name]
+        if name != reference and total > 0 and part > 0:
+            found.append((min(1.0, part / total), name))
+    if not found:
+        return ()
+    share, name = max(found)
+    words = f"The noise of attempts is {100 * share:.0f}% of the squared error of {name} against {reference}"
+    if share <= _A_TENTH:
+        most = 100 * (1 - math.sqrt(1 - share))
+        return (Note(f"{words}; more attempts would narrow its range by at most {most:.0f}%."),)
+    n_now = (counts[reference] + counts[name]) / 2
+    more = math.ceil(n_now / (1 - _A_TENTH / share) - n_now)
+    return (Note(f"{words}; {more} more attempt{'s' * (more > 1)} of each item would narrow its range by a tenth."),)
 
 
 def split_plan(

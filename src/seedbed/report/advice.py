@@ -188,12 +188,13 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}; 1 is perfect, chance: 0.5"
     accuracy = conclusion.expected_score(name, "accuracy")
     if accuracy.mean is not None and accuracy.low is not None and accuracy.high is not None:
-        share = in_percent(accuracy, "new rows right", conclusion.alpha)
+        new = f"new {conclusion.plan.unit}"
+        share = in_percent(accuracy, f"{new} right", conclusion.alpha)
         yield f"{share}{_guess(conclusion, 'accuracy')}"
         for of in () if label else (100, 1000):
             low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
             if low < of * _NEARLY_ALL or of == 1000:
-                yield f"in any one batch of {of:,} new rows: {low:,} to {high:,} right"
+                yield f"in any one batch of {of:,} {new}: {low:,} to {high:,} right"
                 break
 
 
@@ -245,7 +246,7 @@ def rows_to_tell(conclusion: Conclusion) -> Iterator[str]:
         yield f"first train {join_words(untrained)} until {they} learnt something"
         return
     verdict, margin = verdicts[rival], conclusion.metric.margin
-    n, size = conclusion.n_rows, abs(verdict.difference)
+    n, size, unit = conclusion.n_rows, abs(verdict.difference), conclusion.plan.unit
     longer = _longer_run(conclusion, verdict)
     if longer:
         yield f"{longer} may tell {use} from {rival}"
@@ -254,10 +255,10 @@ def rows_to_tell(conclusion: Conclusion) -> Iterator[str]:
     to_tell = f"to tell {use} from {outcome_of(conclusion.task).prior_name if rival == 'prior' else rival}"
     in_all = f" in all (you have {conclusion.plan.sample_of or n:,})" if n else ""
     if size > margin:
-        yield f"{_rows(n, factor)}{in_all} {to_tell}, if they differ as much as it looks"
-        yield f"{_rows(n, verdict.rows_factor)} if just enough to matter"
+        yield f"{_rows(n, factor, unit)}{in_all} {to_tell}, if they differ as much as it looks"
+        yield f"{_rows(n, verdict.rows_factor, unit)} if just enough to matter"
     else:
-        yield f"{_rows(n, verdict.rows_factor)}{in_all} {to_tell}, if they differ just enough to matter"
+        yield f"{_rows(n, verdict.rows_factor, unit)}{in_all} {to_tell}, if they differ just enough to matter"
 
 
 def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
@@ -272,16 +273,16 @@ def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
     return shlex.join([kept[0], verb, *kept[2:]])
 
 
-def _rows(n: int | None, factor: float) -> str:
-    """Return half to double of the rows that are needed, as the estimate is rough."""
+def _rows(n: int | None, factor: float, unit: str) -> str:
+    """Return half to double of the rows or items that are needed, as the estimate is rough."""
     if not n:
-        return f"{plain_number(max(1.0, factor / 2), 2)} to {plain_number(2 * factor, 2)} times as many rows"
+        return f"{plain_number(max(1.0, factor / 2), 2)} to {plain_number(2 * factor, 2)} times as many {unit}"
     if 2 * n * factor > _TOO_MANY:
-        return f"over {_TOO_MANY:,} rows"
+        return f"over {_TOO_MANY:,} {unit}"
     if 2 * factor <= 1:
-        return f"about {n:,} rows"
+        return f"about {n:,} {unit}"
     low, high = n * factor / 2, plain_number(2 * n * factor, 2)
-    return f"{plain_number(low, 2)} to {high} rows" if low > _NO_MORE * n else f"up to {high} rows"
+    return f"{plain_number(low, 2)} to {high} {unit}" if low > _NO_MORE * n else f"up to {high} {unit}"
 
 
 def _longer_run(conclusion: Conclusion, verdict: Verdict) -> str:

@@ -36,6 +36,8 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             )
             if metric.name == "accuracy" and plan.seeds == 1 and plan.n_groups is None:
                 yield "Differences in accuracy: p of McNemar's exact test, with Tango's score interval."
+        if plan.kind == "items":
+            yield f"This holds for other items like these {conclusion.n_rows:,}, if they don't depend on each other."
         yield from weak_points(conclusion)
         yield from (f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text)
     scale = metric.shown
