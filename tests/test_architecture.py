@@ -26,7 +26,7 @@ BUDGETS = {
     "evaluation/": 4103,
     "experiment/": 4842,
     "figures/": 1285,
-    "judgement/": 1821,
+    "judgement/": 1824,
     "model/": 4704,
     "outcomes/": 731,
     "networks/": 1710,

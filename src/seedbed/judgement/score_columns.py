@@ -46,7 +46,7 @@ class Role:
 
 
 ROLES: Mapping[str, Role] = {
-    "candidate": Role("candidate model method algorithm classifier estimator learner name", most=1_000),
+    "candidate": Role("candidate model method algorithm classifier estimator learner system name", most=1_000),
     "dataset": Role("table dataset data_set task", most=20_000),
     "repeat": Role("repeat repetition rep", is_split=True),
     "fold": Role("fold split cv_fold fold_id split_id", is_split=True),
@@ -270,8 +270,11 @@ def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
     target = likely_target(free, usual_only=True)
     if target is None and file.is_wide and "row" in file.roles and not are_scores:
         message = "no column names the candidates, and none has a usual name of true values"
-        hint = f"Predictions need {spell('target', 'NAME')}, scores of candidates in columns "
-        raise file.error(ColumnError, message, f"{hint}{spell('score', 'accuracy')}.")
+        hint = (
+            f"Predictions need {spell('target', 'NAME')}. Scores need {spell('candidate', 'NAME')}, or, with a column "
+        )
+        hint += f"for each candidate, {spell('score', 'accuracy')}."
+        raise file.error(ColumnError, message, hint)
     other = likely_target([name for name in free if name != target], usual_only=True)
     if target is not None and other is not None:
         message = f"the columns '{target}' and '{other}' could both hold the true values"
