@@ -24,7 +24,7 @@ BUDGETS = {
     "cli/": 1472,
     "data/": 6278,
     "evaluation/": 4103,
-    "experiment/": 4842,
+    "experiment/": 4852,
     "figures/": 1285,
     "judgement/": 1824,
     "model/": 4704,

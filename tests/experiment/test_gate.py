@@ -227,7 +227,7 @@ def test_the_exit_status_of_a_try_says_whether_it_is_kept(made, tmp_path):
         f"try {folder} --drop x2 --json": (1, '"kept": false'),
         f"try {folder} --drop nothing": (2, "no column 'nothing'"),
         f"status {folder}": (0, "1 of 2 kept. If no"),
-        f"confirm {folder}": (0, "better: confirmed on the locked rows; gain +"),
+        f"confirm {folder}": (0, "better: confirmed on the locked rows (it takes 95%); gain +"),
     }
     for words, (status, text) in commands.items():
         done = command(words)

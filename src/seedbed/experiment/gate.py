@@ -19,11 +19,11 @@ from seedbed.data.reading import build_table, open_table, read_table
 from seedbed.data.table import Table
 from seedbed.data.table_options import ReadingOptions
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean, visible, without_passwords, writing
-from seedbed.evaluation.behind import certainty, graded
+from seedbed.evaluation.behind import certainty
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.metrics import METRICS, Margin, signed
 from seedbed.evaluation.summaries import DecidingScore
-from seedbed.evaluation.verdicts import LIKELY, LIKELY_FEW
+from seedbed.evaluation.verdicts import LIKELY
 from seedbed.experiment.gate_rows import GateRows, divide, position_of
 from seedbed.experiment.ledger import LOCK, append_entry, lock_folder, read_ledger
 from seedbed.experiment.plan import STOPS
@@ -39,14 +39,13 @@ _LOOKS = (2, 5, 10)
 _CLEAR, _HOPELESS = 0.99, 0.8
 """The probability of a gain from which a try is kept before the last look, and below which it is dropped."""
 
-_FEW = 200  # rows
 _TRUTH = ("labels", "target", "durations")
 _SPLITS, _FITS, _STORED = "splits.csv", "versions", "predictions.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What was tried, or the start; and its gain over another version, with its 95% range.
+    """What was tried, or the start; and its gain over another version, with its 95% range, of a claim its 90% range.
 
     `table`, `key` and `sha256` are of a file in place of the gate's table; or `sha256` is of predictions, which have no
     candidate. `certainty` is the probability of a gain by this try alone. Of kept tries that look at least as good, the
@@ -73,16 +72,18 @@ class Attempt:
     @property
     def words(self) -> str:
         """The gain and how likely it is."""
-        decimals, likely = 1 if self.unit.startswith("points") else None, min(max(self.certainty, 0.01), 0.99)
+        decimals, likely = 1 if self.unit.startswith("points") else None, min(max(int(100 * self.certainty), 1), 99)
         gain, low, high = (signed(end, decimals) for end in (self.gain, self.low, self.high))
-        words = f"gain {gain} {self.unit} (95%: {low} to {high}) against {self.against}"
-        return words if self.confirmed is not None else f"{words}, {likely:.0%} likely to be better"
+        level = 95 if self.confirmed is None else 90  # the claim has one side
+        return (
+            f"gain {gain} {self.unit} ({level}%: {low} to {high}) against {self.against}, {likely}% likely to be better"
+        )
 
     def __str__(self) -> str:
         head = "kept" if self.kept else "not kept"
         if self.confirmed is not None:
-            finding = "they show that it is worse" if self.high < 0 else "they can't tell"
-            head = "confirmed on the locked rows" if self.confirmed else f"not confirmed on the locked rows: {finding}"
+            head = "" if self.confirmed else "not "
+            head += f"confirmed on the locked rows (it takes {LIKELY:.0%})"
         return visible(f"{self.name}: {head}; {self.words}.")
 
 
@@ -98,7 +99,6 @@ class GateStatus:
     n_open: int
     n_locked: int
     unit: str
-    needed: float
     by_chance: float
     exhausted: bool
     noise: float
@@ -110,7 +110,7 @@ class GateStatus:
         rows = f"{self.n_open:,} rows for tries, {self.n_locked:,} locked until the claim"
         lines = [f"{self.table}: predicting {self.target}; {rows}"]
         lines.append(
-            f"Start: {self.start}. Current: {self.current}. A try is kept if {self.needed:.0%} likely to be better."
+            f"Start: {self.start}. Current: {self.current}. A try is kept if {LIKELY:.0%} likely to be better."
         )
         if self.unit == "points":
             lines.append("Score: 0 is always predicting the same, 100 is perfect.")
@@ -235,15 +235,14 @@ class Gate:
             for fits in zip(self._predict(now), self._predict(new), strict=False):
                 repeats = min(map(len, fits))
                 estimate = rows.gain(*(fit[:repeats] for fit in fits))
-                kept = _is_kept(estimate, len(rows.open), is_last=False) if repeats in _LOOKS else None
+                kept = _is_kept(estimate, is_last=False) if repeats in _LOOKS else None
                 if kept is not None:
                     break
             else:
-                kept = _is_kept(estimate, len(rows.open), is_last=True)
+                kept = _is_kept(estimate, is_last=True)
             if not kept:
                 shutil.rmtree(folder, ignore_errors=True)
-            sure = certainty(estimate) if estimate.mean > 0 else 1 - certainty(estimate)
-            new = dataclasses.replace(new, kept=bool(kept), certainty=sure, repeats=repeats)
+            new = dataclasses.replace(new, kept=bool(kept), repeats=repeats)
             return self._append("try", new, estimate)
 
     def status(self) -> GateStatus:
@@ -251,8 +250,7 @@ class Gate:
         first, *entries = read_ledger(self.folder)
         results, share = convert([entry["result"] for entry in entries], list[Attempt]), 1.0
         tries = [one for one in results if one.confirmed is None]
-        needed = LIKELY_FEW if first["n_open"] < _FEW else LIKELY
-        by_chance = len(tries) * (1 - needed)
+        by_chance = len(tries) * (1 - LIKELY)
         ranked = sorted(tries, key=lambda one: one.certainty, reverse=True)
         for rank, one in reversed([*enumerate(ranked, 1)]):  # the false discovery rate of Benjamini and Hochberg
             share = min(share, len(tries) * (1 - one.certainty) / rank)
@@ -261,7 +259,6 @@ class Gate:
             **{name: first[name] for name in ("table", "target", "n_open", "n_locked", "unit")},
             start=first["result"]["candidate"],
             current=_current([first, *entries]).name,
-            needed=needed,
             by_chance=by_chance,
             exhausted=by_chance >= max(1, sum(one.kept for one in tries)),
             noise=float(np.median([(one.high - one.low) / 2 for one in tries] or [0])),
@@ -289,16 +286,15 @@ class Gate:
                 raise OptionError(message, hint)
             fit = next(self._predict(now, rows)) if predictions is None else rows.read(predictions)
             estimate = rows.gain(next(self._predict(start, rows)), fit)
-            now = dataclasses.replace(
-                now, against=start.name, confirmed=estimate.low > 0 and not estimate.error_unknown
-            )
+            now = dataclasses.replace(now, against=start.name, confirmed=estimate.low > 0 and _likely(estimate) > 0)
             return self._append("confirm", now, estimate)
 
     def _append(self, kind: str, attempt: Attempt, estimate: Estimate) -> Attempt:
         """Append a line to the ledger, and return it."""
         scale, rows = self._first["scale"], self._rows.specification["splits_sha256"]
         gain, low, high = (scale * end for end in (estimate.mean, estimate.low, estimate.high))
-        attempt = dataclasses.replace(attempt, gain=gain, low=low, high=high, unit=self._first["unit"])
+        about = {"certainty": _likely(estimate), "unit": self._first["unit"]}
+        attempt = dataclasses.replace(attempt, gain=gain, low=low, high=high, **about)
         append_entry(self.folder, {"kind": kind, "rows": rows, "result": dataclasses.asdict(attempt)})
         return attempt
 
@@ -387,11 +383,16 @@ def _current(entries: Sequence[Mapping[str, Any]]) -> Attempt:
     return [one for one in convert([entry["result"] for entry in entries], list[Attempt]) if one.kept][-1]
 
 
-def _is_kept(estimate: Estimate, n_rows: int, *, is_last: bool) -> bool | None:
+def _is_kept(estimate: Estimate, *, is_last: bool) -> bool | None:
     """Return whether a try is kept; None if more repeats may change that."""
-    if estimate.mean <= 0 or estimate.error_unknown:
-        return False
+    sure = _likely(estimate)
     if is_last:
-        return graded("cannot_tell", estimate, n_rows) == "likely_better"
-    sure = certainty(estimate)
+        return sure >= LIKELY
     return None if _HOPELESS <= sure < _CLEAR else sure >= _CLEAR
+
+
+def _likely(estimate: Estimate) -> float:
+    """Return the probability of a gain, by one comparison alone; 0 if its error isn't known."""
+    if estimate.error_unknown:
+        return 0.0
+    return certainty(estimate) if estimate.mean > 0 else 1 - certainty(estimate)
