@@ -1,5 +1,6 @@
 """The gate: tries on fixed rows, a ledger that is only appended to, and one claim on locked rows."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -12,6 +13,8 @@ import pytest
 
 import seedbed as sb
 from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError
+from seedbed.experiment.gate import Attempt
+from seedbed.experiment.ledger import append_entry
 
 
 def write(path, X, y, names=None):
@@ -219,6 +222,16 @@ def test_few_rows_and_a_used_folder_are_refused(loop, rows, tmp_path):
         sb.Gate(loop).try_(name="nothing")
 
 
+def test_the_status_says_when_chance_could_have_kept_as_many(loop):
+    gate = sb.Gate(loop)
+    for number in range(1, 41):
+        tried = Attempt(number=number, name="noise", candidate="prior", kept=number == 7, certainty=0.96, high=1.0)
+        append_entry(loop, {"kind": "try", "result": dataclasses.asdict(tried)})
+        assert gate.status().exhausted == (number * 0.05 >= 1), number
+    assert "1 of 40 kept. If none helped, chance would keep 2.0 on average" in str(gate.status())
+    assert str(gate.status()).endswith("on so few rows, more tries say nothing.")
+
+
 def test_the_exit_status_of_a_try_says_whether_it_is_kept(made, tmp_path):
     folder = tmp_path / "loop"
     commands = {
@@ -226,7 +239,7 @@ def test_the_exit_status_of_a_try_says_whether_it_is_kept(made, tmp_path):
         f"try {folder} --candidate logistic --name better": (0, "better: kept; gain +"),
         f"try {folder} --drop x2 --json": (1, '"kept": false'),
         f"try {folder} --drop nothing": (2, "no column 'nothing'"),
-        f"status {folder}": (0, "1 of 2 kept. If no"),
+        f"status {folder}": (0, "1 of 2 kept. If none"),
         f"confirm {folder}": (0, "better: confirmed on the locked rows (it takes 95%); gain +"),
     }
     for words, (status, text) in commands.items():
