@@ -4,12 +4,11 @@ chunks at a time, in threads for the kernel, else in processes."""
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -222,27 +221,25 @@ def train_chunks(
     """
     numbered = list(enumerate(chunks))
     if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
-        sources: list[_Outcomes] = [((number, functools.partial(train_chunk, chunk)) for number, chunk in numbered)]
+        sources: list[_Outcomes] = [(_outcome(number, chunk) for number, chunk in numbered)]
     else:
         native = [(number, chunk) for number, chunk in numbered if chunk.engine == "native"]
         others = [(number, chunk) for number, chunk in numbered if chunk.engine != "native"]
         sources = [_train_in_threads(native, jobs)] if native else []
-        sources += [_train_in_processes(others, jobs)] if others else []
+        sources += [run_in_workers(_outcome, others, jobs)] if others else []
     for source in sources:
         with contextlib.closing(source) as outcomes:
             for number, outcome in outcomes:
-                try:
-                    result = outcome()
-                except SeedbedError as error:
-                    if failed is None:
-                        raise
-                    failed(number, error)
+                if not isinstance(outcome, SeedbedError):
+                    yield number, outcome
+                elif failed is None:
+                    raise outcome
                 else:
-                    yield number, result
+                    failed(number, outcome)
 
 
-_Outcomes = Generator[tuple[int, Callable[[], ChunkResult]], None, None]
-"""The number of each chunk, and what returns its result, or raises its error."""
+_Outcomes = Generator[tuple[int, ChunkResult | SeedbedError], None, None]
+"""The number of each chunk, and its result, or the error with which it can't be trained."""
 
 
 def _train_in_threads(chunks: Sequence[tuple[int, Chunk]], jobs: int) -> _Outcomes:
@@ -254,29 +251,20 @@ def _train_in_threads(chunks: Sequence[tuple[int, Chunk]], jobs: int) -> _Outcom
             raise HaltedError
 
     with ThreadPoolExecutor(min(jobs, len(chunks))) as pool:
-        futures = {pool.submit(train_chunk, chunk, tell): number for number, chunk in chunks}
+        futures = [pool.submit(_outcome, number, chunk, tell) for number, chunk in chunks]
         try:
             for future in as_completed(futures):
-                yield futures[future], future.result
+                yield future.result()
         finally:
             halted.set()
             pool.shutdown(cancel_futures=True)
 
 
-def _train_in_processes(chunks: Sequence[tuple[int, Chunk]], jobs: int) -> _Outcomes:
-    with contextlib.closing(run_in_workers(_result_or_error, chunks, jobs)) as results:
-        for number, result in results:
-            future = Future[ChunkResult]()
-            if isinstance(result, SeedbedError):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-            yield number, future.result
-
-
-def _result_or_error(number: int, chunk: Chunk) -> tuple[int, ChunkResult | SeedbedError]:
-    """Train in a worker. An error that it raised would end all others."""
+def _outcome(
+    number: int, chunk: Chunk, tell: Callable[[], None] = lambda: None
+) -> tuple[int, ChunkResult | SeedbedError]:
+    """Train, also in a worker. An error that it raised would end all others."""
     try:
-        return number, train_chunk(chunk)
+        return number, train_chunk(chunk, tell)
     except SeedbedError as error:
         return number, error
