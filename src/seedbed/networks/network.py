@@ -1,10 +1,12 @@
-"""A network as data: layers one after the other, with start values, outputs, and what the kernel runs."""
+"""A network as data: layers one after the other, with start values, outputs, and what the kernel runs; and what is
+known of it before it trains."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +70,39 @@ class Network(Layer):
             return None
         names = [*(segment.name for segment in program.segments), *program.edges]  # each tensor must be, exactly once
         return program if sorted(names) == sorted([*program.shapes, *program.buffers]) else None
+
+
+Source = Network | Callable[[], Any]
+"""A network as data, or a function that builds a user's own `nn.Module`."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of a network before it trains.
+
+    Attributes:
+        network: its layers; None for a user's module, unless the kernel covers it.
+        n_outputs: outputs of a row.
+        n_parameters: the number of its parameters.
+        program: what the kernel runs; None if it doesn't cover the network.
+        trained: names of the parameters that are trained.
+        has_batchnorm: whether a layer needs two rows.
+        is_looking: whether its start values depend on the training rows.
+        note: what users should know of their own module, or empty.
+        like: an own module, with which those of other seeds are compared.
+        changed: what its `forward` may change, by the names of attributes, other than buffers.
+    """
+
+    network: Network | None
+    n_outputs: int
+    n_parameters: int
+    program: Program | None
+    trained: frozenset[str]
+    has_batchnorm: bool
+    is_looking: bool
+    note: str = ""
+    like: Any = None
+    changed: frozenset[str] = frozenset()
 
 
 def predictor_of(network: Network, states: Mapping[str, Array]) -> Callable[[Array], Array]:

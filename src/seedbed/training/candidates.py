@@ -11,7 +11,7 @@ from seedbed.data.table import Table
 from seedbed.errors import CandidateError, SeedbedError, counted, warn
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import MLP, Architecture, builder_of
-from seedbed.networks.network import Network
+from seedbed.networks.network import Network, Source
 from seedbed.networks.user import OwnArchitecture, UserArchitecture
 from seedbed.settings.design import EngineName
 from seedbed.settings.recipe import Recipe
@@ -21,7 +21,6 @@ from seedbed.training.parallel import one_thread
 from seedbed.training.planning import pick_engine
 from seedbed.training.stack import traits_of
 from seedbed.training.torch import require_torch
-from seedbed.training.traits import Source
 
 _MOST_LINES = 40  # of a module's repr
 

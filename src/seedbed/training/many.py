@@ -19,7 +19,7 @@ from seedbed.evaluation.single_runs import CURVES, Curves, summarize_curves
 from seedbed.networks.candidate import Candidate, candidate_from
 from seedbed.networks.layers import Arrays
 from seedbed.networks.mlp import MLP
-from seedbed.networks.network import Network, predictor_of
+from seedbed.networks.network import Network, Source, predictor_of
 from seedbed.settings.design import Compute, EngineName
 from seedbed.settings.fields import taking
 from seedbed.settings.recipe import Recipe
@@ -31,7 +31,6 @@ from seedbed.training.parallel import pick_jobs
 from seedbed.training.planning import pick_device, pick_engine, plan_chunks
 from seedbed.training.stack import Chunk, traits_of
 from seedbed.training.torch import has_torch, require_torch
-from seedbed.training.traits import Source
 
 _MOST_SEEDS = 1_000_000
 _MOST_ABSENT = 1000  # classes of which most have no row: each takes memory

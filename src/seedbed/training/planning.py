@@ -11,13 +11,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from seedbed.errors import OptionError, spell
-from seedbed.networks.network import Network
+from seedbed.networks.network import Network, Traits
 from seedbed.settings.design import EngineName
 from seedbed.training.native.library import kernel
 from seedbed.training.parallel import one_thread
 from seedbed.training.stack import Chunk, traits_of
 from seedbed.training.torch import has_torch, require_torch
-from seedbed.training.traits import Traits
 
 _BLOCK = 8  # networks come in blocks of 8 for the kernel
 # A chunk of torch's: the most networks, and the bytes that a training step of all may take. Its fixed cost is shared by

@@ -14,14 +14,13 @@ import numpy.typing as npt
 from seedbed.errors import TrainingError
 from seedbed.networks.draws import derive, network_keys
 from seedbed.networks.layers import Array, Arrays, BatchNorm
-from seedbed.networks.network import Network
+from seedbed.networks.network import Network, Source, Traits
 from seedbed.settings.design import EngineName
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData, some_rows
 from seedbed.training.losses import Loss, pick_loss, target_of_loss
 from seedbed.training.native.library import kernel
 from seedbed.training.torch import require_torch
-from seedbed.training.traits import Source, Traits
 
 
 def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:

@@ -22,7 +22,7 @@ from torch import Tensor, fx, nn
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.layers import Array, Arrays, Dropout, Elementwise, Layer, LayerNorm, Linear, drawn_layer
-from seedbed.networks.network import Network
+from seedbed.networks.network import Network, Traits
 from seedbed.training.data import TrainingData
 from seedbed.training.torch.modules import activation_of
 from seedbed.training.torch.noise import drawn_modules, seeded
@@ -35,7 +35,6 @@ from seedbed.training.torch.states import (
     stack_state_dicts,
     state_dict_of,
 )
-from seedbed.training.traits import Traits
 from seedbed.training.undocumented import has_hooks
 
 _EQUAL_STARTS = (

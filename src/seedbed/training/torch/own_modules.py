@@ -12,11 +12,10 @@ import torch
 from torch import nn
 
 from seedbed.networks.layers import Array
-from seedbed.networks.network import Network
+from seedbed.networks.network import Network, Source
 from seedbed.training.torch.modules import module_of
 from seedbed.training.torch.noise import seeded
 from seedbed.training.torch.states import build_network, outputs_of, state_dict_of
-from seedbed.training.traits import Source
 
 _TRIALS = 3  # seeds that networks are built under
 _ROUNDING = 1e-6

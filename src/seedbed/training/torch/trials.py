@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seedbed.errors import SeedbedError
 from seedbed.networks.layers import Array
-from seedbed.networks.network import Network
+from seedbed.networks.network import Network, Source, Traits
 from seedbed.settings.recipe import Recipe
 from seedbed.training.data import TrainingData
 from seedbed.training.losses import pick_loss
@@ -22,7 +22,6 @@ from seedbed.training.torch.noise import seeded
 from seedbed.training.torch.reference import PlainEngine
 from seedbed.training.torch.states import build_network
 from seedbed.training.torch.torch_engine import TorchEngine
-from seedbed.training.traits import Source, Traits
 
 _EPOCHS, _MOST_ROWS = 2, 512
 _ROUNDING = {"float64": 1e-9, "float32": 1e-4}
