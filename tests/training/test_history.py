@@ -8,7 +8,7 @@ from torch import nn
 from seedbed.errors import TrainingError
 from seedbed.training.losses import LOSSES, pick_loss, target_of_loss
 from seedbed.training.many import train_many
-from seedbed.training.torch.torch_losses import TORCH_LOSSES
+from seedbed.training.torch.torch_recipe import TORCH_LOSSES
 
 QUICK = {"seeds": [3, 8, 5], "epochs": 6, "n_jobs": 1, "lr": 0.1}
 

@@ -10,7 +10,7 @@ from torch import nn
 from seedbed.errors import OptionError, TrainingError
 from seedbed.training.losses import LOSSES, pick_loss, r2, target_of_loss
 from seedbed.training.many import train_many
-from seedbed.training.torch.torch_losses import TORCH_LOSSES
+from seedbed.training.torch.torch_recipe import TORCH_LOSSES
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0, 1e4])

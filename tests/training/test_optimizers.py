@@ -8,7 +8,7 @@ from torch import nn
 
 from seedbed.settings.optimizers import OPTIMIZERS
 from seedbed.settings.recipe import Recipe
-from seedbed.training.torch.optimizer_steps import clip_gradients, make_torch_optimizer
+from seedbed.training.torch.torch_recipe import clip_gradients, make_torch_optimizer
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

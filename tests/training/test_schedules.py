@@ -8,7 +8,7 @@ from torch import nn
 
 from seedbed.settings.recipe import Recipe
 from seedbed.training.schedules import rate_factors
-from seedbed.training.torch.optimizer_steps import make_torch_schedule
+from seedbed.training.torch.torch_recipe import make_torch_schedule
 
 SCHEDULES = st.sampled_from(["constant", "cosine", "onecycle"])
 

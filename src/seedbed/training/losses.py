@@ -1,7 +1,7 @@
 """Losses, each with a score.
 
 Targets have the shape of the outputs, `[row, output]` or `[row, output, network]`: zeros and ones for `bce`, one-hot
-rows for `cross_entropy`, numbers for `mse`. How torch computes them stands in `torch/torch_losses.py`.
+rows for `cross_entropy`, numbers for `mse`. How torch computes them stands in `torch/torch_recipe.py`.
 """
 
 from __future__ import annotations

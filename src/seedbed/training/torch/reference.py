@@ -26,7 +26,6 @@ from seedbed.training.losses import Loss
 from seedbed.training.stack import Stack, shuffle_rows
 from seedbed.training.torch.modules import started_module
 from seedbed.training.torch.noise import RandomStream, reseed, seeded
-from seedbed.training.torch.optimizer_steps import make_torch_optimizer, make_torch_schedule
 from seedbed.training.torch.states import (
     Tensors,
     build_network,
@@ -36,7 +35,7 @@ from seedbed.training.torch.states import (
     stack_state_dicts,
     state_of,
 )
-from seedbed.training.torch.torch_losses import TORCH_LOSSES
+from seedbed.training.torch.torch_recipe import TORCH_LOSSES, make_torch_optimizer, make_torch_schedule
 
 
 @dataclass(frozen=True)

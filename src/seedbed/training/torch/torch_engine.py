@@ -21,10 +21,9 @@ from seedbed.networks.network import Network
 from seedbed.training.stack import Stack
 from seedbed.training.torch.modules import module_of
 from seedbed.training.torch.noise import RandomStream, reseed, seeded
-from seedbed.training.torch.optimizer_steps import clip_gradients, make_torch_optimizer, make_torch_schedule
 from seedbed.training.torch.reference import in_one_line
 from seedbed.training.torch.states import build_network, outputs_of
-from seedbed.training.torch.torch_losses import TORCH_LOSSES
+from seedbed.training.torch.torch_recipe import TORCH_LOSSES, clip_gradients, make_torch_optimizer, make_torch_schedule
 
 _MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
 Randomness = Literal["different", "same"]
