@@ -147,16 +147,13 @@ class Numbers:
         """Return the column as text. 1.0 is '1', so that text doesn't depend on types."""
         if self.dotted is not None:
             return self.dotted
-        levels, first, level_of_row = np.unique(self.values, return_index=True, return_inverse=True)
-        code_of: dict[str, int] = {}
-        of_level: Ints = np.empty(len(levels), dtype=np.int32)
-        for level in np.argsort(first).tolist():
-            of_level[level] = code_of.setdefault(number_text(levels[level].item()) or "", len(code_of))
-        codes = of_level[level_of_row.ravel()]
-        if self.words is not None:
-            missing_codes = [code_of.setdefault(word, len(code_of)) for word in self.words.texts]
-            codes[np.isnan(self.values)] = np.array(missing_codes, dtype=np.int32)[self.words.codes]
-        return Texts(tuple(code_of), codes, np.bincount(codes, minlength=len(code_of)))
+        levels, level_of_row = np.unique(self.values, return_inverse=True)
+        texts, codes = [number_text(level) or "" for level in levels.tolist()], level_of_row.ravel()
+        if self.words is None:
+            return Texts(tuple(texts), codes, np.bincount(codes)).rows(np.arange(len(codes)))
+        cells = np.array(texts, dtype=object)[codes]
+        cells[np.isnan(self.values)] = np.array(self.words.texts, dtype=object)[self.words.codes]
+        return Texts.of(cells.tolist())
 
 
 Cells = Numbers | Texts
