@@ -22,7 +22,7 @@ QUICK = {"seeds": 2, "epochs": 3, "n_jobs": 1}
         ({"device": "gpu"}, "no device 'gpu'.*Use auto, cpu or cuda"),
         ({"device": "vulkan"}, "^no device 'vulkan': this torch has no such backend. Use auto, cpu or cuda.$"),
         ({"device": None}, "device is None. It must be a text"),
-        ({"n_jobs": 0}, "n_jobs is 0. It must be at least 1"),
+        ({"n_jobs": 0}, "n_jobs is 0. Give 1 to 1,024"),
     ],
     ids=str,
 )

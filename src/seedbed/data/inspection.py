@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from seedbed.typing import Floats
 
 N_BARS, MOST_LEVELS = 12, 20
 INSPECTION_VERSION = 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -> dict[str, Any]:
@@ -70,10 +68,8 @@ def number_overview(values: Floats) -> dict[str, Any]:
 
 
 def _date(seconds: float | None, midnight: bool) -> str | None:
-    if seconds is None:
-        return None
-    moment = _EPOCH + timedelta(seconds=seconds)
-    return moment.date().isoformat() if midnight else moment.replace(tzinfo=None).isoformat(" ", "seconds")
+    text = "" if seconds is None else str(np.datetime64(int(seconds // 1), "s")).replace("T", " ")
+    return text[: 10 if midnight else 19] or None
 
 
 @checked()

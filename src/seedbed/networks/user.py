@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import inspect
 import re
 import sys
@@ -136,11 +135,8 @@ def _load(path: Path) -> ModuleType:
     name = f"seedbed_user_{hashlib.blake2b(bytes(path.resolve()) + source, digest_size=8).hexdigest()}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise CandidateError(f"{path} isn't a Python file", "A network of your own is named FILE.py:CLASS.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = str(path.absolute())
     try:
         # Compiled here, because Python's cache takes two versions of equal size and time for one.
         exec(compile(source, str(path), "exec"), vars(module))

@@ -106,10 +106,8 @@ def pick_jobs(jobs: int | None) -> int:
     for too large ones."""
     if jobs is None or jobs == -1:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if jobs < 1:
-        raise OptionError(f"n_jobs is {shown(jobs)}", "It must be at least 1; leave it out for all cores.")
-    if jobs > _MOST_JOBS:
-        raise OptionError(f"n_jobs is {shown(jobs)}", f"It must be at most {_MOST_JOBS:,}; leave it out for all cores.")
+    if not 1 <= jobs <= _MOST_JOBS:
+        raise OptionError(f"n_jobs is {shown(jobs)}", f"Give 1 to {_MOST_JOBS:,}; leave it out for all cores.")
     return jobs
 
 
