@@ -76,16 +76,16 @@ def read_delimited(loader: Loader, path: Path, named: Path, options: SourceOptio
     """Return the table of a text that isn't compressed, as the user's file, `named`, may be. `usual` is the delimiter
     if the text doesn't decide."""
     where, charset = loader.where, find_charset(path, loader.where)
-    header = _find_header(loader, path, charset, options.skip_rows, usual)
+    header, delimiter, ambiguous, notes = _find_header(loader, path, charset, options.skip_rows, usual)
     names = tuple(cell.strip() for cell in header.cells)
     check_width(len(names), where)
     text, skipped = path, 0
-    if not charset.plain or header.ambiguous:
+    if not charset.plain or ambiguous:
         text, skipped = loader.folder / "copy.csv", header.last_line - 1
         charset.copy(path, text, skip=header.last_line)
     above = header.last_line - skipped
-    loader.load_csv(duckdb_path(text), n_columns=len(names), delimiter=header.delimiter, skip=above)
-    _refuse_rejected(loader, text, header, skipped)
+    loader.load_csv(duckdb_path(text), n_columns=len(names), delimiter=delimiter, skip=above)
+    _refuse_rejected(loader, text, header, delimiter, skipped)
     if text != path:
         text.unlink()
     if len(names) == 1:
@@ -95,13 +95,13 @@ def read_delimited(loader: Loader, path: Path, named: Path, options: SourceOptio
         wanted, usual_limit = set(rows), csv.field_size_limit(MAX_ROW)
         try:
             with charset.open(named) as lines:
-                records = _records(lines, header.delimiter, where, header.last_line)
+                records = _records(lines, delimiter, where, header.last_line)
                 below = itertools.islice(records, max(wanted, default=-1) + 1)
                 return {row: f"line {record.line}" for row, record in enumerate(below) if row in wanted}
         finally:
             csv.field_size_limit(usual_limit)
 
-    return loader.frame(names, places, (*charset.notes, *header.notes))
+    return loader.frame(names, places, (*charset.notes, *notes))
 
 
 def duckdb_path(path: Path) -> str:
@@ -115,19 +115,6 @@ class _Record(NamedTuple):
     line: int
     last_line: int
     cells: list[str]
-
-
-class _Header(NamedTuple):
-    """The names as they are written, and the number of lines down to the end of the header.
-
-    It is ambiguous if these lines aren't as many records, as a quote may contain a line end.
-    """
-
-    cells: list[str]
-    delimiter: str
-    last_line: int
-    ambiguous: bool
-    notes: tuple[Note, ...]
 
 
 def _records(text: TextIO, delimiter: str, where: str, skip: int = 0) -> Iterator[_Record]:
@@ -160,7 +147,7 @@ def _unclear(where: str, line: int, reason: str) -> UnreadableError:
     return UnreadableError(message, hint)
 
 
-def _refuse_rejected(loader: Loader, text: Path, header: _Header, skipped: int) -> None:
+def _refuse_rejected(loader: Loader, text: Path, header: _Record, delimiter: str, skipped: int) -> None:
     """Raise UnreadableError for the first row that DuckDB couldn't read; `skipped` lines aren't in its file."""
     facts = "line_byte_position, error_type, csv_line, error_message"
     rejected = loader.ask(f"SELECT {facts} FROM reject_errors ORDER BY 1 LIMIT 1")
@@ -172,7 +159,7 @@ def _refuse_rejected(loader: Loader, text: Path, header: _Header, skipped: int) 
         line = 1 + skipped + sum(raw.read(min(CHUNK, position - at)).count(b"\n") for at in range(0, position, CHUNK))
     if "COLUMNS" not in kind:
         raise _unclear(loader.where, line, reason.splitlines()[0].rstrip("."))
-    n_cells = len(next(csv.reader([row], delimiter=header.delimiter, skipinitialspace=True)))
+    n_cells = len(next(csv.reader([row], delimiter=delimiter, skipinitialspace=True)))
     message = (
         f"{loader.where}: line {line} has {n_cells} cell{'s' * (n_cells != 1)}, the header has {len(header.cells)}"
     )
@@ -181,8 +168,11 @@ def _refuse_rejected(loader: Loader, text: Path, header: _Header, skipped: int) 
     raise UnreadableError(message, f"{hint}{skip}.")
 
 
-def _find_header(loader: Loader, path: Path, charset: Charset, skip_rows: int | None, usual: str) -> _Header:
-    """Find the header and the delimiter, which makes the first rows as long as the header.
+def _find_header(
+    loader: Loader, path: Path, charset: Charset, skip_rows: int | None, usual: str
+) -> tuple[_Record, str, bool, list[Note]]:
+    """Return the header; the delimiter, which makes the first rows as long as the header; whether the lines down to
+    the end of the header may not be as many records, as a quote may contain a line end; and notes.
 
     The header is the first row if possible. Otherwise, the delimiter is the one that splits the header most, or that
     the rows below agree on.
@@ -218,5 +208,4 @@ def _find_header(loader: Loader, path: Path, charset: Charset, skip_rows: int | 
         notes.append(header_note(f"line {header.line}", rows[0].cells))
     with charset.open(path) as text:
         titles = "".join(itertools.islice(text, header.line - 1))
-    ambiguous = header.last_line > header.line or '"' in titles
-    return _Header(header.cells, best, header.last_line, ambiguous, tuple(notes))
+    return header, best, header.last_line > header.line or '"' in titles, notes
