@@ -303,13 +303,6 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
     return {"kind": "module", "name": f"{getattr(build, '__module__', None) or 'builtins'}.{name}"}
 
 
-def _member_from(values: Mapping[str, Any]) -> MLP | Trees:
-    member = architecture_from_values(values)
-    if not isinstance(member, MLP | Trees):
-        raise CandidateError("a member of a blend is neither a network in words nor trees")
-    return member
-
-
 def architecture_from_values(values: Mapping[str, Any]) -> MLP | Trees | BlendedMembers | str:
     """Return the architecture that plain values describe, or the name of a user-defined module. CandidateError if
     `architecture_to_values` doesn't return such values."""
@@ -320,9 +313,11 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | Trees | Blended
     try:
         if kind == "blend":
             blend = msgspec.convert(values, _Blend)
-            rows = [(_member_from(member.network), member.name, member.weight) for member in blend.members]
-            networks, names, weights = zip(*rows, strict=True) if rows else ((), (), ())
-            architecture = BlendedMembers(networks, names, weights, blend.temperature, blend.limit, blend.numbers)
+            members: Any = tuple(architecture_from_values(member.network) for member in blend.members)
+            if not all(isinstance(member, MLP | Trees) for member in members):
+                raise CandidateError("a member of a blend is neither a network in words nor trees")
+            names, weights = (tuple(getattr(one, key) for one in blend.members) for key in ("name", "weight"))
+            architecture = BlendedMembers(members, names, weights, blend.temperature, blend.limit, blend.numbers)
         elif kind == "mlp":
             architecture = replace(msgspec.convert(values, MLP))  # all fields are set, for the hash of its pickle
         elif kind == "trees":
