@@ -24,7 +24,7 @@ from seedbed.arguments import check_arguments, refuse_unknown, shown
 from seedbed.data.follow_up import longest_horizon
 from seedbed.data.frame import Frame
 from seedbed.data.reading import coded_table, label_texts, read_features
-from seedbed.data.sources.memory import as_frame
+from seedbed.data.sources.memory import as_frame, of_tensor
 from seedbed.data.typed import as_text
 from seedbed.errors import DataError, OptionError, TargetError, visible
 from seedbed.model.blending import OutOfBag, blend_table
@@ -38,7 +38,7 @@ from seedbed.outcomes.hazards import FollowUp
 from seedbed.settings.design import Compute, EngineName
 from seedbed.settings.fields import settings_of
 from seedbed.settings.recipe import Recipe, Schedule
-from seedbed.training.data import of_tensor, scaled_weights
+from seedbed.training.data import scaled_weights
 from seedbed.training.parallel import ProcessLock
 from seedbed.typing import Floats, Ints
 

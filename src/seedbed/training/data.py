@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seedbed.data.sources.memory import as_array
 from seedbed.data.splits import Split
 from seedbed.errors import DataError, OptionError, TrainingError
 
@@ -80,13 +81,6 @@ def one_split(train: tuple[Any, Any], test: tuple[Any, Any], sample_weight: Any,
     return TrainingData(X, y, weights[:, :1].astype(X.dtype), weights[:, 1:].astype(X.dtype))
 
 
-def of_tensor(values: Any) -> Any:
-    """Return a tensor of torch as an array, in float32 if NumPy lacks its type, and anything else as it is."""
-    if not hasattr(values, "requires_grad"):
-        return values
-    return (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy(force=True)
-
-
 def scaled_weights(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return weights of rows, some above zero, so that float32 can hold them and their sum. DataError if it can't hold
     both the smallest and the largest, as they differ too much."""
@@ -97,11 +91,8 @@ def scaled_weights(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def finite_array(name: str, values: Any) -> npt.NDArray[np.generic]:
-    """Return numbers as an array, also those of a tensor. TrainingError if they aren't finite numbers."""
-    try:
-        array = np.asarray(of_tensor(values))
-    except ValueError as error:
-        raise TrainingError(f"{name} isn't an array: {error}") from None
+    """Return numbers as an array, see `as_array`. TrainingError if they aren't finite numbers."""
+    array = as_array(values, name)
     if array.dtype == bool:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iuf":

@@ -192,18 +192,23 @@ def frame_of_array(X: Any, where: str, names: Sequence[str] = (), as_text: Conta
     return Frame(where, named, tuple(columns))
 
 
+def of_tensor(values: Any) -> Any:
+    """Return a tensor of torch as an array, in float32 if NumPy lacks its type, and anything else as it is."""
+    if not hasattr(values, "requires_grad"):
+        return values
+    return (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy(force=True)
+
+
 def as_array(value: Any, role: str) -> NDArray[Any]:
-    """Return an array, a sparse matrix, a tensor or nested lists, which errors call "X" or "y", as an array."""
+    """Return an array, a sparse matrix, a tensor or nested lists, which errors call by their role, as an array."""
     if hasattr(value, "toarray"):
         if math.prod(value.shape) > _MOST_DENSE:
             size = " x ".join(f"{length:,}" for length in value.shape)
             message = f"{role} is a sparse matrix of {size} cells, too many to make dense: at most {_MOST_DENSE:,}"
             raise DataError(message, "Use fewer columns, for example by sklearn.decomposition.TruncatedSVD.")
         value = value.toarray()
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
     try:
-        return np.asarray(value)
+        return np.asarray(of_tensor(value))
     except (TypeError, ValueError, RuntimeError) as error:
         message = f"{role} can't be converted to an array: {error}"
         raise DataError(message, "Give numbers in rows of one length.") from error
