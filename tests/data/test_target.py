@@ -38,7 +38,7 @@ TASKS = {
 def test_the_cells_of_the_target_decide_the_task(case):
     cells, task, labels = TASKS[case]
     target = target_of(cells)
-    assert (target.task, target.labels, target.has_target) == (task, labels, None)
+    assert (target.task, target.labels, target.has_target.all()) == (task, labels, True)
     if task != "regression":
         assert [target.labels[code] for code in target.values] == cells
         assert target.values.dtype == np.int64

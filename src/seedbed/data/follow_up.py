@@ -14,16 +14,7 @@ from seedbed.data.frame import Frame, Remark, Texts, as_notes, remark_on_rows
 from seedbed.data.kinds import Finished, as_dates, finish
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.data.table_options import ColumnRoles
-from seedbed.data.target import (
-    SAYS_NO,
-    SAYS_YES,
-    EncodedTarget,
-    encode_target,
-    labelled,
-    missing_remarks,
-    named_label,
-    rows_with_target,
-)
+from seedbed.data.target import SAYS_NO, SAYS_YES, EncodedTarget, encode_target, labelled, named_label, rows_with_target
 from seedbed.data.typed import type_columns
 from seedbed.errors import ColumnError, OptionError, TargetError, counted, spell, spell_all
 from seedbed.evaluation.summaries import Note
@@ -102,11 +93,10 @@ def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Enco
         first = frame.places(negative[:1].tolist())[int(negative[0])]
         message = f"{frame.where}: the time '{time}' is negative in {counted(len(negative), 'row')}, first in {first}"
         raise TargetError(message, "Repair or remove these rows.")
-    has_target = np.ones(frame.n_rows, dtype=np.bool_) if target.has_target is None else target.has_target
-    both = has_target & ~missing
-    durations, events = durations[both], target.values[~missing[has_target]]
+    both = target.has_target & ~missing
+    durations, events = durations[both], target.values[~missing[target.has_target]]
     for finding, code, rows in (
-        ("without a time, left out", "SB205", np.flatnonzero(missing & has_target)),
+        ("without a time, left out", "SB205", np.flatnonzero(missing & target.has_target)),
         ("of time 0, counted in the first interval", "", np.flatnonzero(both)[durations == 0]),
     ):
         if len(rows):
@@ -118,7 +108,7 @@ def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Enco
         target,
         values=events,
         task="survival",
-        has_target=None if both.all() else both,
+        has_target=both,
         notes=(*target.notes, *as_notes(frame, remarks)),
         durations=durations,
         follow_up=FollowUp(time, horizon, start=roles.start or "", unit=unit),
@@ -129,7 +119,7 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
     """Return whether the event came [row with a target]: 1 or 0."""
     cells = frame.texts(frame.names.index(name))
     column, remarks = labelled(name, cells)
-    has_target = rows_with_target(frame, where, "is missing", cells, np.isnan(column.values))
+    has_target, left_out = rows_with_target(frame, where, "is missing", cells, column)
     levels = column.schema.levels
     says_event = [level for level in levels if level.lower() in _SAYS_EVENT]
     says_censored = [level for level in levels if level.lower() in _SAYS_CENSORED]
@@ -141,7 +131,7 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
     if len(levels) == 2:
         positive = says_event[0] if positive is None else positive
         return encode_target(frame, name, task="binary", positive=positive, decimal=decimal, role="event")
-    present = column.values if has_target is None else column.values[has_target]
+    present = column.values[has_target]
     if len(levels) == 1:
         came = bool(says_event) if positive is None else positive == levels[0]
         labels = ("censored", levels[0]) if came else (levels[0], "event")
@@ -153,7 +143,7 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
             others = f"rows with {first_of(rivals, 3)} count as censored"
             message = f"in '{name}', only {quote(event)} is the event; {others}, and survival is predicted as if no "
             remarks.append(Remark(f"{message}other event could occur first"))
-    notes = as_notes(frame, [*remarks, *missing_remarks(name, has_target)])
+    notes = as_notes(frame, [*remarks, *left_out])
     return EncodedTarget(codes, labels, "survival", has_target, notes)
 
 

@@ -102,8 +102,8 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         target = encode_target(frame, name, task=roles.task, positive=roles.positive, decimal=typed.decimal)
     else:
         target = encode_survival(frame, roles, typed.decimal)
-    selection = slice(None) if target.has_target is None else target.has_target
-    rows = np.arange(frame.n_rows)[selection]
+    selection = slice(None) if target.has_target.all() else target.has_target
+    rows = np.flatnonzero(target.has_target)
     columns = tuple(Column(column.schema, column.values[selection]) for column in typed.columns)
     groups, group_notes = _groups(frame, roles.group, rows)
     times, time_notes = _times(frame, roles, rows)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seedbed.data.cells import MISSING_NUMBERS, exact_numbers, first_of, in_order, is_code, near_duplicates, quote
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole, remark_on_rows
 from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, find_extreme_code, finish
+from seedbed.data.table import Column
 from seedbed.errors import OptionError, TargetError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note, Task
 from seedbed.outcomes.hazards import FollowUp
@@ -46,13 +47,13 @@ def likely_target(names: Sequence[str], *, usual_only: bool = False) -> str | No
 class EncodedTarget:
     """The encoded target of the rows that have one, as in `Table`, where `values` are called `target`.
 
-    `has_target` says which rows of the frame have one [row]; it is None if all have one.
+    `has_target` says which rows of the frame have one [row].
     """
 
     values: NDArray[Any]
     labels: tuple[str, ...]
     task: Task
-    has_target: Bools | None
+    has_target: Bools
     notes: tuple[Note, ...]
     durations: Floats | None = None
     follow_up: FollowUp | None = None
@@ -112,15 +113,15 @@ def labelled(name: str, cells: Texts) -> Finished:
 def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, explain: bool) -> EncodedTarget:
     column, remarks = finished
     name, values = column.name, column.values
-    has_target = rows_with_target(frame, where, "has no number", cells, np.isnan(values))
-    present = values if has_target is None else values[has_target]
+    has_target, left_out = rows_with_target(frame, where, "has no number", cells, column)
+    present = values[has_target]
     if present.min() == present.max():
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
-    remarks = [*remarks, *missing_remarks(name, has_target), *find_extreme_code(name, present)]
+    remarks = [*remarks, *left_out, *find_extreme_code(name, present)]
     if explain:
         message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different values"
         remarks.append(Remark(message, name))
-    return EncodedTarget(present.copy(), (), "regression", has_target, as_notes(frame, remarks))
+    return EncodedTarget(present, (), "regression", has_target, as_notes(frame, remarks))
 
 
 def _classes(
@@ -128,7 +129,7 @@ def _classes(
 ) -> EncodedTarget:
     column, remarks = finished
     name, values, levels = column.name, column.values, column.schema.levels
-    has_target = rows_with_target(frame, where, "is missing", cells, np.isnan(values))
+    has_target, left_out = rows_with_target(frame, where, "is missing", cells, column)
     labels = in_order(levels)
     _check_labels(where, labels, task)
     if positive is not None and len(labels) != 2:
@@ -139,9 +140,9 @@ def _classes(
         named = None if positive is None else named_label(where, labels, positive)
         labels = labels if named == labels[1] or (named is None and _is_positive(labels, share)) else labels[::-1]
     code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
-    codes = code_of[(values if has_target is None else values[has_target]).astype(np.intp)]
+    codes = code_of[values[has_target].astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
-    remarks = [*remarks, *missing_remarks(name, has_target)]
+    remarks = [*remarks, *left_out]
     fewest = min(ROWS_OF_A_RARE_CLASS, len(codes) / len(labels) / 2)
     nothing = len(codes) / 100  # rows of a word for a missing answer, such as 9
     rare = [label for label, n in counts.items() if n < (nothing if label.lower() in SAYS_NOTHING else 0) or n < fewest]
@@ -163,18 +164,20 @@ def _classes(
     return EncodedTarget(codes, labels, class_task, has_target, as_notes(frame, remarks))
 
 
-def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, missing: Bools) -> Bools | None:
-    """Return which rows have a target [row]; None if all have one."""
+def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, column: Column) -> tuple[Bools, list[Remark]]:
+    """Return which rows have a target [row], and a remark if some have none. TargetError if these are too many."""
+    missing = np.isnan(column.values)
     rows = np.flatnonzero(missing)
     if not len(rows):
-        return None
+        return ~missing, []
     if len(rows) == len(cells) or 100 * len(rows) > frame.most_missing * len(cells):
         location, text = frame.places([int(rows[0])])[int(rows[0])], quote(cells.text_at(rows[0]))
         hint = f"Leave these rows out with {spell('drop_missing_target', True)}; if the word is a label, rename it."
         if len(rows) == len(cells):
             hint = "Fill these cells, or name another column."
         raise TargetError(f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {location} ({text})", hint)
-    return ~missing
+    without = f"{len(rows)} rows without a target are" if len(rows) > 1 else "a row without a target is"
+    return ~missing, [remark_on_rows(f"{without} left out", column.name, "SB205", rows)]
 
 
 def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None:
@@ -217,11 +220,3 @@ def named_label(where: str, labels: tuple[str, ...], name: str) -> str:
     if not chosen:
         raise OptionError(f"{where} has no label {quote(word)}", did_you_mean(word, labels))
     return chosen[0]
-
-
-def missing_remarks(name: str, has_target: Bools | None) -> list[Remark]:
-    if has_target is None:
-        return []
-    rows = np.flatnonzero(~has_target)
-    what = f"{len(rows)} rows without a target are" if len(rows) > 1 else "a row without a target is"
-    return [remark_on_rows(f"{what} left out", name, "SB205", rows)]
