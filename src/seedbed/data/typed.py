@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
+from seedbed.data import kinds
 from seedbed.data.cells import (
     are_codes,
     exact_numbers,
@@ -23,19 +24,6 @@ from seedbed.data.cells import (
     without_unit,
 )
 from seedbed.data.frame import Frame, Numbers, as_notes, is_whole, text_of, trim
-from seedbed.data.kinds import (
-    LEFT_OUT,
-    Draft,
-    Finished,
-    as_category,
-    as_numbers,
-    boolean_value,
-    finish,
-    has_dotted_date,
-    is_sex,
-    objections,
-    understand,
-)
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.errors import ColumnError, spell
 from seedbed.evaluation.summaries import Note
@@ -72,7 +60,7 @@ def type_columns(
     looks = [_look(frame, position, numeric, categorical) for position in everything]
     habits = _habits(looks)
     decimal, is_certain = habits["number"]
-    finished = list[Finished]()
+    finished = list[kinds.Finished]()
     for position, look in zip(positions, looks, strict=False):
         name = frame.names[position]
         if isinstance(look, Numbers):
@@ -80,7 +68,7 @@ def type_columns(
             spelling, is_known = "comma" if has_commas else "point", True
         else:
             spelling, is_known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
-        finished.append(finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced))
+        finished.append(kinds.finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced))
     columns = tuple(
         Column(structs.replace(c.schema, missing=(*frame.missing.get(c.name, ()), *c.schema.missing)), c.values)
         for c, _ in finished
@@ -92,8 +80,8 @@ def type_columns(
             if text:
                 message = f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})"
                 raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
-    remarks = [r for c, how_read in finished for r in (*how_read, *objections(c, wanted=c.name in forced))]
-    left_out = frozenset(remark.column for remark in remarks if remark.code in LEFT_OUT)
+    remarks = [r for c, how_read in finished for r in (*how_read, *kinds.objections(c, wanted=c.name in forced))]
+    left_out = frozenset(remark.column for remark in remarks if remark.code in kinds.LEFT_OUT)
     return Typed(columns, left_out, as_notes(frame, remarks), decimal if is_certain else "")
 
 
@@ -165,7 +153,7 @@ def _read_numbers(values: Floats, schema: ColumnSchema) -> tuple[Floats, dict[in
         values = np.where(np.isin(values, [*numbers_in(schema.missing)]), np.nan, values)
     unread = np.isinf(values)
     if schema.kind == "boolean":
-        unread |= ~np.isnan(values) & (((values != 0) & (values != 1)) | is_sex(schema.levels))
+        unread |= ~np.isnan(values) & (((values != 0) & (values != 1)) | kinds.is_sex(schema.levels))
     if not unread.any():
         return values, {}
     odd = {row: str(number_text(float(values[row]))) for row in np.flatnonzero(unread).tolist()}
@@ -188,7 +176,7 @@ def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
         numbers = [getattr(numeral(without_unit(text, schema.unit)), mark) for text in texts]
         return [number if np.isfinite(number) else np.nan for number in numbers]
     if schema.kind == "boolean":
-        return [boolean_value(text, schema.levels) for text in texts]
+        return [kinds.boolean_value(text, schema.levels) for text in texts]
     if schema.kind == "date":
         return [getattr(moment(text), schema.spelling) for text in texts]
     code_of = {trim(level): float(code) for code, level in enumerate(schema.levels)}
@@ -205,34 +193,34 @@ def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
     return [code(text) for text in texts]
 
 
-def _look(frame: Frame, position: int, numeric: Collection[str], categorical: Collection[str]) -> Numbers | Draft:
+def _look(frame: Frame, position: int, numeric: Collection[str], categorical: Collection[str]) -> Numbers | kinds.Draft:
     """Return what a column is by its own cells."""
     name, column = frame.names[position], frame.columns[position]
     if name in categorical:
-        return as_category(frame.texts(position))
+        return kinds.as_category(frame.texts(position))
     if isinstance(column, Numbers):
         return column
-    draft = understand(column)
+    draft = kinds.understand(column)
     if name not in numeric or (draft.kind == "boolean" and {level.lower() for level in draft.levels} == TRUTH):
         return draft
-    return as_numbers(column, percent=0) or draft
+    return kinds.as_numbers(column, percent=0) or draft
 
 
-def _habits(looks: list[Numbers | Draft]) -> dict[Kind, tuple[str, bool]]:
+def _habits(looks: list[Numbers | kinds.Draft]) -> dict[Kind, tuple[str, bool]]:
     """Return the spelling of numbers and of dates for columns that can be read in two ways, and whether other columns
     decide it. In `looks`, numbers that may be thousands become drafts."""
-    drafts = [look for look in looks if isinstance(look, Draft)]
+    drafts = [look for look in looks if isinstance(look, kinds.Draft)]
     comma, thousands = any(draft.sure == "comma" for draft in drafts), any(draft.thousands for draft in drafts)
     point = any(look.point if isinstance(look, Numbers) else look.sure == "point" for look in looks)
     if not point:
         # Whole numbers may be '2.000', too, but only decimal commas justify the search for these.
         for index, look in enumerate(looks):
             if isinstance(look, Numbers) and look.dotted is not None and (comma or not is_whole(look.floats())):
-                looks[index] = as_numbers(look.dotted, percent=0) or look
+                looks[index] = kinds.as_numbers(look.dotted, percent=0) or look
     decimal = "comma" if comma and not thousands else "point"
     dates = [draft for draft in drafts if draft.kind == "date"]
     orders = {draft.sure for draft in dates} & {"dmy", "mdy"}
-    dotted = any(draft.is_open and has_dotted_date(draft.cells) for draft in dates)
+    dotted = any(draft.is_open and kinds.has_dotted_date(draft.cells) for draft in dates)
     order = "dmy" if decimal == "comma" or dotted else "mdy"
     dates_habit = (orders.pop(), True) if len(orders) == 1 else (order, False)
     return {"number": (decimal, comma != thousands or (point and not comma)), "date": dates_habit}

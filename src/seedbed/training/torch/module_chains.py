@@ -24,17 +24,9 @@ from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.layers import Array, Arrays, Dropout, Elementwise, Layer, LayerNorm, Linear, drawn_layer
 from seedbed.networks.network import Network, Traits
 from seedbed.training.data import TrainingData
+from seedbed.training.torch import states
 from seedbed.training.torch.modules import activation_of
 from seedbed.training.torch.noise import drawn_modules, seeded
-from seedbed.training.torch.states import (
-    build_network,
-    count_outputs,
-    look_at,
-    modules_that_look,
-    outputs_of,
-    stack_state_dicts,
-    state_dict_of,
-)
 from seedbed.training.undocumented import has_hooks
 
 _EQUAL_STARTS = (
@@ -49,8 +41,8 @@ def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingDa
     """Return what is known of a user's network, see `stack.traits_of`."""
     if build in _known:
         return _known[build]
-    module, n_features = build_network(build, seed), data.X.shape[1]
-    n_outputs, like = count_outputs(module, data), build_network(build, seed ^ 1)
+    module, n_features = states.build_network(build, seed), data.X.shape[1]
+    n_outputs, like = states.count_outputs(module, data), states.build_network(build, seed ^ 1)
     parameters = dict(like.named_parameters())
     if like is module:
         raise CandidateError("build() returns the same module each time", "Create a new module in it.")
@@ -71,7 +63,7 @@ def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingDa
         program,
         frozenset(shapes),
         any(isinstance(part, nn.BatchNorm1d) for part in like.modules()),
-        bool(modules_that_look(like)),
+        bool(states.modules_that_look(like)),
         "; ".join(notes),
         like,
         frozenset(changed - {"_buffers"}),
@@ -89,16 +81,16 @@ def start_of_modules(
         with seeded(seed):
             module: Any = build()
         if not (isinstance(module, nn.Module) and are_alike(traits.like, module)):
-            module = build_network(build, seed)  # which checks it
+            module = states.build_network(build, seed)  # which checks it
             others.append(module)
         modules.append(module)
     for module, X in zip(modules, rows or (), strict=rows is not None):
-        look_at(module.to(numbers), torch.from_numpy(X))
-    states = stack_state_dicts([state_dict_of(module) for module in modules])
+        states.look_at(module.to(numbers), torch.from_numpy(X))
+    stacked = states.stack_state_dicts([states.state_dict_of(module) for module in modules])
     if others and (traits.network is None or any(read_chain(module) != traits.network for module in others)):
         message = "the networks of one candidate differ by seed in more than their parameters and buffers"
         raise CandidateError(message, "Register a tensor that differs by seed with register_buffer().")
-    return {name: (v.to(numbers) if v.is_floating_point() else v).numpy(force=True) for name, v in states.items()}
+    return {name: (v.to(numbers) if v.is_floating_point() else v).numpy(force=True) for name, v in stacked.items()}
 
 
 def read_chain(module: nn.Module) -> Network | None:
@@ -300,10 +292,10 @@ def _agrees(chain: Network, network: nn.Module, n_features: int) -> bool:
     """Return whether the chain gives the module's outputs in evaluation, on a few random rows."""
     X = torch.randn(7, n_features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     twin = copy.deepcopy(network).to("cpu", torch.float64).eval()
-    states = {name: value.numpy()[None] for name, value in state_dict_of(twin).items()}
+    values = {name: value.numpy()[None] for name, value in states.state_dict_of(twin).items()}
     try:
         with torch.no_grad():
-            outputs = chain(X.numpy(), states)[0], outputs_of(twin, X).numpy()
+            outputs = chain(X.numpy(), values)[0], states.outputs_of(twin, X).numpy()
     except (RuntimeError, ValueError, IndexError, KeyError, TypeError):
         return False
     return outputs[0].shape == outputs[1].shape and np.allclose(*outputs, rtol=1e-9, atol=1e-12, equal_nan=True)

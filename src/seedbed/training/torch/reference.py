@@ -26,15 +26,7 @@ from seedbed.training.losses import Loss
 from seedbed.training.stack import Stack, shuffle_rows
 from seedbed.training.torch.modules import started_module
 from seedbed.training.torch.noise import RandomStream, reseed, seeded
-from seedbed.training.torch.states import (
-    Tensors,
-    build_network,
-    dtype_hint,
-    look_at,
-    outputs_of,
-    stack_state_dicts,
-    state_of,
-)
+from seedbed.training.torch.states import build_network, dtype_hint, look_at, outputs_of, stack_state_dicts, state_of
 from seedbed.training.torch.torch_recipe import TORCH_LOSSES, make_torch_optimizer, make_torch_schedule
 
 
@@ -179,7 +171,7 @@ class PlainEngine:
         self._ended = np.zeros(stack.n, dtype=np.bool_)
         with in_one_line():
             self._networks = [self._network(number) for number in range(stack.n)]
-        self._best_states: dict[int, Tensors] = {}
+        self._best_states: dict[int, dict[str, Tensor]] = {}
         self.states()  # raises an error if the networks differ in shape
 
     def _network(self, number: int) -> PlainNetwork:
