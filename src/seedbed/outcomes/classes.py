@@ -48,6 +48,8 @@ class Binary(_Classes):
 
     task = learns = "binary"
     loss = "bce"
+    predicts_words = "the probability that {target} is {last}"
+    offset_words = "the mean probability of {target} {last} minus its share of rows, in points"
     has_threshold = True
 
     def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
@@ -69,12 +71,6 @@ class Binary(_Classes):
 
     def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
         return super().of_estimator(estimator, X, labels)[:, 1]
-
-    def predicts(self, target: str, labels: Sequence[str]) -> str:
-        return f"the probability that {target} is {labels[-1]}"
-
-    def offset(self, target: str, labels: Sequence[str]) -> str:
-        return f"the mean probability of {target} {labels[-1]} minus its share of rows, in points"
 
 
 class Multiclass(_Classes):

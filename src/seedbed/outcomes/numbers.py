@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.errors import OptionError
 from seedbed.outcomes.outcome import FittedModel, Observed, Outcome
 from seedbed.typing import Floats, Ints
 
@@ -29,6 +28,8 @@ class Number(Outcome):
     prior_words = "predicts the mean of the training rows"
     linear_words = "ridge regression"
     loss_words = "squared error"
+    predicts_words = "the number {target}"
+    offset_words = "the mean prediction minus the mean of {target}"
     estimator = "regressor"
     method = "predict"
     answer = "value"
@@ -64,18 +65,8 @@ class Number(Outcome):
     def covering(self, predicted: Floats, limits: Floats) -> NDArray[Any]:
         return np.asarray(predicted[:, None] + limits[0] * np.array([-1.0, 1.0]))
 
-    def check_sets(self, *, per_class: bool) -> None:
-        if per_class:
-            raise OptionError("a regression model has no classes", "Leave per_class out.")
-
     def always(self, labels: Mapping[str, int]) -> str:
         return "always answering the mean"
-
-    def predicts(self, target: str, labels: Sequence[str]) -> str:
-        return f"the number {target}"
-
-    def offset(self, target: str, labels: Sequence[str]) -> str:
-        return f"the mean prediction minus the mean of {target}"
 
     def answers(self, labels: Sequence[str], follow_up: object) -> list[str]:
         return ["prediction"]

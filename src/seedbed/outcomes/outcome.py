@@ -84,6 +84,7 @@ class Outcome:
         prior_words, linear_words: what the prior and the linear model are; `few_words`, of both; `prior_name`, the
             name of the prior in sentences.
         loss_words: the loss of rows that weren't trained on.
+        predicts_words, offset_words: what `predicts` and `offset` return, with `last` for the last label.
         answer, parts, prefix: what a server calls the predicted label, number or time, and the probabilities beside it;
             what begins the names of their columns.
         refuses: methods of a model that aren't for this outcome, with what the error says.
@@ -105,6 +106,8 @@ class Outcome:
     prior_words: ClassVar[str] = "predicts the class frequencies of the training rows"
     prior_name: ClassVar[str] = "prior"
     loss_words: ClassVar[str] = "log loss"
+    predicts_words: ClassVar[str] = "which of {n} labels {target} has"
+    offset_words: ClassVar[str] = "the mean probability of the predicted class minus the share of right ones, in points"
     few_words: ClassVar[tuple[str, str]] = "always the same", "linear model"
     linear_words: ClassVar[str] = "logistic regression, lightly penalised"
     estimator: ClassVar[str] = "classifier"
@@ -238,6 +241,8 @@ class Outcome:
 
     def check_sets(self, *, per_class: bool) -> None:
         """Raise OptionError if there are no prediction sets, or no classes for `per_class`."""
+        if per_class and not self.has_classes:
+            raise OptionError(f"a {self.task} model has no classes", "Leave per_class out.")
 
     def always(self, labels: Mapping[str, int]) -> str:
         """Return what the prior does, by the rows of each label."""
@@ -245,11 +250,11 @@ class Outcome:
 
     def predicts(self, target: str, labels: Sequence[str]) -> str:
         """Return what a model predicts."""
-        return f"which of {len(labels)} labels {target} has"
+        return self.predicts_words.format(target=target, last="".join(labels[-1:]), n=len(labels))
 
     def offset(self, target: str, labels: Sequence[str]) -> str:
         """Return what the difference between predictions and what was observed is of."""
-        return "the mean probability of the predicted class minus the share of right ones, in points"
+        return self.offset_words.format(target=target, last="".join(labels[-1:]))
 
     def about_levels(self, name: str, fitted: FittedModel) -> str:
         """Return what the networks of a model give for each level of the column of expanded rows."""
