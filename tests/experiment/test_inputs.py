@@ -39,7 +39,7 @@ class Fitting(nn.Sequential):
 
 def embedded(n_features, n_outputs, numbers, categories):
     assert sorted([*numbers, *itertools.chain(*categories)]) == [*range(n_features)]
-    words = MLP((3,), "relu", embed=2).with_inputs(tuple(numbers), tuple(map(tuple, categories)))
+    words = MLP((3,), "relu", embed=2, numbers=tuple(numbers), categories=tuple(map(tuple, categories)))
     return started_module(words.network(n_features, n_outputs), torch.initial_seed())
 
 

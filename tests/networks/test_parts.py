@@ -138,15 +138,15 @@ def test_embeddings_pass_each_layer_its_inputs():
 
 @pytest.mark.parametrize("words", [{"plr": 2}, {"ple": 3}])
 def test_only_numeric_inputs_are_embedded_if_they_are_given(words):
-    layers = MLP((4,), **words).with_inputs((0, 3), ((1, 2),)).network(5, 1).layers
+    layers = MLP((4,), **words, numbers=(0, 3)).network(5, 1).layers
     assert layers[0].inputs == ((0, 3),)
     assert layers[1].n_inputs == 3 + 6
-    assert isinstance(MLP((4,), **words).with_inputs((), ((1, 2),)).network(5, 1).layers[0], Linear)
-    assert MLP((4,), **words).with_inputs((0, 1, 2), ()).network(3, 1) == MLP((4,), **words).network(3, 1)
+    assert isinstance(MLP((4,), **words, numbers=()).network(5, 1).layers[0], Linear)
+    assert MLP((4,), **words, numbers=(0, 1, 2)).network(3, 1) == MLP((4,), **words).network(3, 1)
 
 
 def test_a_category_with_many_levels_uses_an_embedding_table():
-    architecture = MLP((4,), embed=2).with_inputs((0,), ((1, 2, 3), (4, 5), (6, 7, 8, 9)))
+    architecture = MLP((4,), embed=2, numbers=(0,), categories=((1, 2, 3), (4, 5), (6, 7, 8, 9)))
     network = module(architecture, 10)
     assert network[0].inputs == [[1, 2, 3], [6, 7, 8, 9]]  # two levels take no more inputs than two numbers
     table = nn.Embedding.from_pretrained(network[0][1].weight.T)
@@ -155,7 +155,7 @@ def test_a_category_with_many_levels_uses_an_embedding_table():
     x[torch.arange(3), 6 + levels] = 1
     torch.testing.assert_close(network[0](x)[:, 5:], table(levels))
     assert module(MLP((4,), embed=2), 10)[0].in_features == 10  # the numeric inputs are not given
-    many = module(MLP((), embed=50).with_inputs((), (tuple(range(400)),)), 400)[0][0].weight
+    many = module(MLP((), embed=50, numbers=(), categories=(tuple(range(400)),)), 400)[0][0].weight
     assert abs(many.std() - 1) < 0.05
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import PurePath
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import msgspec
 
@@ -148,10 +148,6 @@ class MLP:
     def embeds(self) -> bool:
         """Return whether the network depends on `numbers` or `categories`."""
         return bool(self.plr or self.ple or self.embed)
-
-    def with_inputs(self, numbers: tuple[int, ...], categories: tuple[tuple[int, ...], ...]) -> Self:
-        """Return the architecture for given numeric inputs and inputs of each category."""
-        return replace(self, numbers=numbers, categories=categories if self.embed else ())
 
     def _check_embedding(self) -> None:
         for word, least in (("plr", 0), ("plr_frequencies", 1), ("ple", 0), ("embed", 0)):

@@ -34,7 +34,8 @@ def with_inputs_of(candidate: Candidate, layout: Layout) -> Candidate:
     if isinstance(architecture, OwnArchitecture):
         architecture = dataclasses.replace(architecture, categories=layout.category_inputs)
     elif isinstance(architecture, MLP) and architecture.embeds:
-        architecture = architecture.with_inputs(layout.number_inputs, layout.category_inputs)
+        categories = layout.category_inputs if architecture.embed else ()
+        architecture = dataclasses.replace(architecture, numbers=layout.number_inputs, categories=categories)
     return dataclasses.replace(candidate, architecture=architecture)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -11,18 +12,14 @@ from seedbed.training.native.library import kernel
 _LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
 
 
+@functools.cache  # parsing a library's metadata takes milliseconds
 def versions() -> dict[str, str]:
     """Return the versions of Python and of all libraries that may change a digit of a result."""
-    by_name = {name: _version(name) for name in _LIBRARIES}
-    return {"python": platform.python_version(), **{name: number for name, number in by_name.items() if number}}
-
-
-@functools.cache  # parsing a library's metadata takes milliseconds
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def processor() -> str:

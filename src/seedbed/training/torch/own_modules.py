@@ -63,10 +63,10 @@ def _try_network(network: nn.Module, n_features: int, scale: float, seed: int) -
     return z
 
 
-def trained_module(build: Source, seed: int, state: Mapping[str, Array]) -> nn.Module:
-    """Return a trained network in evaluation mode."""
+def trained_module(build: Source, seed: int, state: Mapping[str, Array], limit: float = 0.0) -> nn.Module:
+    """Return a trained network in evaluation mode. In front of a network in words is a clip, if it has a limit."""
     if isinstance(build, Network):
-        return module_of(build, state).requires_grad_().eval()
+        return module_of(build, state, limit).requires_grad_().eval()
     with seeded(seed):
         network = build()
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
@@ -82,18 +82,12 @@ def trained_module(build: Source, seed: int, state: Mapping[str, Array]) -> nn.M
 
 
 def networks_of_model(build: Source, states: Mapping[str, Array], limit: float = 0.0) -> tuple[nn.Module, ...]:
-    """Return the networks of a model with states [network, ...] in evaluation mode. In front of a network in words is a
-    clip, if it has a limit."""
-    networks: list[nn.Module] = []
-    for number in range(len(next(iter(states.values())))):
-        state = {name: value[number] for name, value in states.items()}
-        if isinstance(build, Network):
-            networks.append(module_of(build, state, limit))
-        else:
-            networks.append(trained_module(build, 0, state))  # what a layer draws is overwritten
+    """Return the networks of a model with states [network, ...], see `trained_module`, without gradients."""
+    each = ({name: value[i] for name, value in states.items()} for i in range(len(next(iter(states.values())))))
+    networks = tuple(trained_module(build, 0, state, limit) for state in each)  # what a layer draws is overwritten
     for parameter in (parameter for network in networks for parameter in network.parameters()):
         parameter.requires_grad_(False)  # each one, as a compiled module has no such method
-    return tuple(network.eval() for network in networks)
+    return networks
 
 
 @torch.inference_mode()
