@@ -61,14 +61,6 @@ def bucket_of(level: str, n_buckets: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class CodedCells:
-    """Rows of a table: numbers [row, number], NaN if missing, and inputs of the cells' levels [row, category]."""
-
-    numbers: Floats
-    levels: Ints
-
-
-@dataclass(frozen=True, eq=False)
 class Places:
     """Positions among the inputs: of numbers, flags of missing numbers, levels, and buckets of other levels.
 
@@ -181,8 +173,9 @@ class Layout:
         """Name of the column of each input."""
         return tuple(self.schemas[column].name for column in self.places.sources.tolist())
 
-    def cells(self, values: Floats) -> CodedCells:
-        """Divide values as a `Column` has them [row, column]. If all are numbers, they aren't copied."""
+    def cells(self, values: Floats) -> tuple[Floats, Ints]:
+        """Return numbers [row, number], NaN if missing, and inputs of the cells' levels [row, category], of values as a
+        `Column` has them [row, column]. If all are numbers, they aren't copied."""
         levels = np.empty((len(values), len(self.categories)), dtype=np.int64)
         for category, column in enumerate(self.categories):
             inputs = self.places.inputs_of_codes[category]
@@ -190,14 +183,14 @@ class Layout:
             levels[:, category] = inputs[codes.astype(np.int64)]
         dates = [column for column, schema in enumerate(self.schemas) if schema.kind == "date"]
         if not dates and not self.categories:
-            return CodedCells(values, levels)
+            return values, levels
         numbers = np.empty((len(values), len(self.places.numbers)))
         sources = self.places.sources[self.places.numbers]
         single = ~np.isin(sources, dates)
         numbers[:, single] = values[:, sources[single]]
         for column in dates:
             numbers[:, sources == column] = date_parts(values[:, column], self.timed[column])
-        return CodedCells(numbers, levels)
+        return numbers, levels
 
 
 def layout_of(table: Table) -> Layout:

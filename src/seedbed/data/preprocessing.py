@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import first_of, quote
 from seedbed.data.frame import ROWS_NAMED, Frame, Remark
-from seedbed.data.layout import CodedCells, Layout, bucket_of, layout_from_values, layout_of, layout_to_values
+from seedbed.data.layout import Layout, bucket_of, layout_from_values, layout_of, layout_to_values
 from seedbed.data.table import Table
 from seedbed.data.typed import NewRows, read_rows
 from seedbed.errors import ColumnError, DataError, TargetError, counted, nearest
@@ -132,14 +132,14 @@ class Preprocessor:
         layout = layout_of(table)
         rows = np.arange(table.n_rows) if rows is None else np.asarray(rows)
         values = table.features[rows]
-        cells = layout.cells(values)
-        medians = medians_of(cells.numbers)
-        means, deviations = moments(np.where(np.isnan(cells.numbers), np.nan_to_num(medians), cells.numbers))
-        counts = np.bincount(cells.levels.ravel(), minlength=layout.n_inputs)
+        numbers, levels = layout.cells(values)
+        medians = medians_of(numbers)
+        means, deviations = moments(np.where(np.isnan(numbers), np.nan_to_num(medians), numbers))
+        counts = np.bincount(levels.ravel(), minlength=layout.n_inputs)
         places, live = layout.places, np.ones(layout.n_inputs, dtype=np.bool_)
         # A flag is used if some cells are missing and some aren't. A level, if it has enough rows. A bucket, if rows
         # belong to it, including those of levels that aren't used: without a row, its weights would stay random.
-        n_missing = np.isnan(cells.numbers).sum(axis=0)[places.flagged]
+        n_missing = np.isnan(numbers).sum(axis=0)[places.flagged]
         live[places.flags] = (n_missing > 0) & (n_missing < len(rows))
         live[places.levels] = counts[places.levels] >= places.needed
         dead = places.levels[~live[places.levels]]
@@ -200,7 +200,7 @@ class Preprocessor:
             buckets, texts = places.buckets_of_categories[category], rows.odd[column]
             if len(buckets) > 1 and texts:
                 numbers = [bucket_of(text, len(buckets)) for text in texts.values()]
-                cells.levels[list(texts), category] = buckets[numbers]
+                cells[1][list(texts), category] = buckets[numbers]
         scaled = self._scaled(cells)
         straight = places.numbers[~places.circling]
         outlying = np.zeros_like(unseen)
@@ -245,24 +245,24 @@ class Preprocessor:
             raise DataError("the state of a preprocessor is damaged: an array is missing or has another shape")
         return cls(layout, **arrays, least_known=least_known)
 
-    def natural(self, cells: CodedCells) -> Floats:
+    def natural(self, cells: tuple[Floats, Ints]) -> Floats:
         """Return inputs before standardisation [row, input]: numbers are in the user's units, with medians filled in.
 
         A column is zero throughout if training rows hold nothing, and so is a bucket or a flag that isn't used. A level
         that isn't used counts in its bucket.
         """
-        places, live = self.layout.places, self.live
-        inputs = np.zeros((len(cells.numbers), len(places.names)))
-        missing = np.isnan(cells.numbers)
-        inputs[:, places.numbers] = np.where(missing, self.medians, cells.numbers)
+        places, live, (numbers, levels) = self.layout.places, self.live, cells
+        inputs = np.zeros((len(numbers), len(places.names)))
+        missing = np.isnan(numbers)
+        inputs[:, places.numbers] = np.where(missing, self.medians, numbers)
         inputs[:, places.numbers[np.isnan(self.medians)]] = 0.0
         inputs[:, places.flags] = missing[:, places.flagged] & live[places.flags]
-        goes_to = np.where(live, np.arange(len(live)), np.where(live[places.also], places.also, -1))[cells.levels]
+        goes_to = np.where(live, np.arange(len(live)), np.where(live[places.also], places.also, -1))[levels]
         rows, categories = np.nonzero(goes_to >= 0)
         inputs[rows, goes_to[rows, categories]] = 1.0
         return inputs
 
-    def _scaled(self, cells: CodedCells) -> Floats:
+    def _scaled(self, cells: tuple[Floats, Ints]) -> Floats:
         """Return standardised inputs [row, input]."""
         inputs = self.natural(cells)
         numbers, varies = self.layout.places.numbers, self.deviations > 0

@@ -48,7 +48,7 @@ def table_document(table: Table) -> dict[str, Any]:
     _check_size(table, "cells", layout.n_inputs * table.n_rows)
     _check_size(table, "classes", len(table.labels))
     preprocessor.inputs_of_values(table.features)
-    places, cells = layout.places, layout.cells(table.features)
+    places, (numbers, levels) = layout.places, layout.cells(table.features)
     is_category = [schema.kind == "category" for schema in layout.schemas]
     number_of = {place: number for number, place in enumerate(places.numbers.tolist())}
     needed = dict(zip(places.levels.tolist(), places.needed.tolist(), strict=True))
@@ -62,10 +62,10 @@ def table_document(table: Table) -> dict[str, Any]:
         own = layout.schemas[source]
         if place in number_of:
             columns.append({"name": name, "kind": "number", "categories": None, "source": own.name})
-            values.append(_plain(cells.numbers[:, number_of[place]]))
+            values.append(_plain(numbers[:, number_of[place]]))
         elif is_category[source] and source != before:
             columns.append({"name": own.name, "kind": "category", "categories": [], "source": own.name})
-            values.append((cells.levels[:, n_categories] - place).tolist())
+            values.append((levels[:, n_categories] - place).tolist())
             n_categories += 1
         kind = next((kind for kind, inputs_of_kind in of_kind.items() if place in inputs_of_kind), "level")
         column = len(columns) - 1

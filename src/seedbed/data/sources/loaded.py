@@ -8,7 +8,7 @@ import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,15 +48,6 @@ LONG_ROW = 1 << 28  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand
 # DuckDB would fetch extensions from the network at run time.
 OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 ROWS = numbered("row {}")  # of a source without lines or records
-
-
-class _Facts(NamedTuple):
-    """Facts about a column of text; may_be_dotted says whether some cell may have a point between thousands."""
-
-    n_filled: int = 0
-    has_codes: bool = False
-    may_be_dotted: bool = False
-    has_point: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,17 +103,18 @@ class Loader:
             fetched = self.connection.execute(f"SELECT {wanted} FROM cells ORDER BY rowid").fetchnumpy()
             numbers = {i: np.ma.filled(np.ma.asarray(fetched[f"c{i}"], np.float64), np.nan) for i in numeric}
             plain = {i for i in numbers if types[i] == "VARCHAR" and names[i] not in self.as_text}
-            facts = self._facts({i: numbers[i] for i in plain})
+            facts = dict.fromkeys(some, (0, False, False, False)) | self._facts({i: numbers[i] for i in plain})
             for i in some:
                 as_text = names[i] in self.as_text and not NUMERIC_TYPES.fullmatch(types[i])
                 if i in numbers and not as_text:
-                    columns.append(self._column(i, types[i], numbers[i], n_rows, facts.get(i, _Facts())))
+                    columns.append(self._column(i, types[i], numbers[i], n_rows, facts[i]))
                 else:
                     columns.append(self._texts(i, types[i], n_rows))
         return Frame(self.where, tuple(names), tuple(columns), notes, places=places)
 
-    def _facts(self, numbers: dict[int, Floats]) -> dict[int, _Facts]:
-        """Return facts about columns of text, by one query."""
+    def _facts(self, numbers: dict[int, Floats]) -> dict[int, tuple[int, bool, bool, bool]]:
+        """Return of columns of text how many cells are filled, and whether some cell has leading zeros, may have a
+        point between thousands, or surely has a decimal point; by one query."""
         wanted, starts = ["count(*)"], {}  # of constants alone, SQL would return a row for each row
         for i, values in numbers.items():
             column, present = f"c{i}", values[~np.isnan(values)]
@@ -133,25 +125,26 @@ class Loader:
                 wanted += ["false", "false", "true"]
             starts[i] = len(wanted) - 4
         [answers] = self.ask(f"SELECT {', '.join(wanted)} FROM cells")
-        return {i: _Facts(*answers[start : start + 4]) for i, start in starts.items()}
+        return {i: answers[start : start + 4] for i, start in starts.items()}
 
-    def _column(self, i: int, kind: str, values: Floats, n_rows: int, facts: _Facts) -> Cells:
+    def _column(self, i: int, kind: str, values: Floats, n_rows: int, facts: tuple[int, bool, bool, bool]) -> Cells:
+        n_filled, has_codes, may_have_groups, has_point = facts
         column, present = f"c{i}", values[~np.isnan(values)]
         if NUMERIC_TYPES.fullmatch(kind):
             exact = fits_float(present) or not INTEGER_TYPES.fullmatch(kind)
             return Numbers(values) if exact else self._texts(i, kind, n_rows)
         if len(present) and kind != "VARCHAR":
             return from_texts(self._texts(i, kind, n_rows))
-        if not len(present) or not fits_float(present) or (facts.has_codes and is_whole(present)):
+        if not len(present) or not fits_float(present) or (has_codes and is_whole(present)):
             return self._texts(i, kind, n_rows)
         missing_texts = None
-        if facts.n_filled > len(present):
+        if n_filled > len(present):
             odd = f"SELECT coalesce({column}, '') AS c FROM cells WHERE coalesce(NOT {_is_number(column)}, true)"
             missing_texts = Texts.of(self.connection.execute(f"{odd} ORDER BY rowid").fetchnumpy()["c"])
             if not all(map(missing_in_number, missing_texts.texts)):
                 return self._texts(i, kind, n_rows)
-        dotted = self._texts(i, kind, n_rows) if facts.may_be_dotted and not facts.has_point else None
-        return Numbers(values, missing_texts, facts.has_point, dotted)
+        dotted = self._texts(i, kind, n_rows) if may_have_groups and not has_point else None
+        return Numbers(values, missing_texts, has_point, dotted)
 
     def _texts(self, i: int, kind: str, n_rows: int) -> Texts:
         text, builder = f"CAST(c{i} AS VARCHAR)", Builder()
