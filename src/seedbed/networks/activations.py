@@ -19,7 +19,7 @@ from seedbed.errors import CandidateError, did_you_mean
 Native = tuple[str, float, float, float]
 """The name of a function of the kernel, in `kernel_program.FUNCTIONS`, and its three arguments."""
 Array = NDArray[np.floating]
-_SELU = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+_SELU = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,8 @@ def _onnx_gate(inner: Callable[[Any, str], str]) -> Callable[..., str]:
     return lambda graph, x: str(graph.add("Mul", x, inner(graph, x)))
 
 
+_ALPHA, _LAMBDA = (("alpha", 1.0),), (("lambd", 0.5),)
+
 _ENTRIES = (
     Activation("ReLU", lambda x: np.maximum(x, 0), _named("Relu")),
     Activation("Hardtanh", np.clip, _onnx_clip, (("min_val", -1.0), ("max_val", 1.0))),
@@ -181,27 +183,13 @@ _ENTRIES = (
         "Mish", lambda x: x * np.tanh(_softplus(x)), _onnx_gate(lambda g, x: g.add("Tanh", g.add("Softplus", x)))
     ),
     Activation("Hardswish", lambda x: x * np.clip(x / 6 + 0.5, 0, 1), _onnx_gate(_onnx_hardsigmoid)),
-    Activation("ELU", _elu, _named("Elu", "alpha"), (("alpha", 1.0),), lambda alpha: ("elu", 1, alpha, 1)),
+    Activation("ELU", _elu, _named("Elu", "alpha"), _ALPHA, lambda alpha: ("elu", 1, alpha, 1)),
+    Activation("CELU", lambda x, a: _elu(x, a, 1.0, 1 / a), _onnx_celu, _ALPHA, lambda a: ("elu", 1, a, 1 / a)),
     Activation(
-        "CELU",
-        lambda x, alpha: _elu(x, alpha, 1.0, 1 / alpha),
-        _onnx_celu,
-        (("alpha", 1.0),),
-        lambda alpha: ("elu", 1, alpha, 1 / alpha),
-    ),
-    Activation(
-        "SELU",
-        lambda x: _elu(x, _SELU[1], _SELU[0]),
-        _named("Selu"),
-        as_other=lambda: ("elu", _SELU[0], _SELU[0] * _SELU[1], 1),
+        "SELU", lambda x: _elu(x, *_SELU), _named("Selu"), (), lambda: ("elu", _SELU[1], _SELU[0] * _SELU[1], 1)
     ),
     Activation("GELU", _gelu, _onnx_gelu),
-    Activation(
-        "Hardshrink",
-        lambda x, lambd: np.where(np.abs(x) > lambd, x, 0),
-        _named("Shrink", "lambd", bias=0.0),
-        (("lambd", 0.5),),
-    ),
+    Activation("Hardshrink", lambda x, a: np.where(np.abs(x) > a, x, 0), _named("Shrink", "lambd", bias=0.0), _LAMBDA),
     Activation(
         "LeakyReLU",
         lambda x, slope: np.where(x >= 0, x, x * slope),
@@ -215,7 +203,7 @@ _ENTRIES = (
         "Softshrink",
         lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
         lambda g, x, lambd: g.add("Shrink", x, lambd=lambd, bias=lambd),
-        (("lambd", 0.5),),
+        _LAMBDA,
     ),
     Activation("Softsign", lambda x: x / (1 + np.abs(x)), _named("Softsign")),
     Activation("Tanhshrink", lambda x: x - np.tanh(x), lambda g, x: g.add("Sub", x, g.add("Tanh", x))),

@@ -73,17 +73,10 @@ def table_document(table: Table) -> dict[str, Any]:
             column = inputs[places.also[place]]["column"]
         elif kind != "number":
             columns[-1]["categories"].append(name.removeprefix(f"{own.name}="))
-        adds = int(places.also[place])
-        inputs.append(
-            {
-                "name": name,
-                "kind": kind,
-                "column": column,
-                "category": len(columns[-1]["categories"]) - 1 if kind in ("level", "bucket") else None,
-                "of": None if adds == place else adds,
-                "needed": needed.get(place, 0),
-            }
-        )
+        category = len(columns[-1]["categories"]) - 1 if kind in ("level", "bucket") else None
+        of = None if places.also[place] == place else int(places.also[place])
+        known = {"of": of, "needed": needed.get(place, 0)}
+        inputs.append({"name": name, "kind": kind, "column": column, "category": category, **known})
     warnings = serious_sentences(table.notes, best=1.0)
     classes, y = in_order(table.labels), table.target
     if classes:  # the page has no positive class, and orders those of a dropped file by their names

@@ -56,17 +56,12 @@ def traits_of_module(build: Callable[[], nn.Module], seed: int, data: TrainingDa
     shapes = {name: tuple(value.shape) for name, value in parameters.items() if value.requires_grad}
     buffers = {name: tuple(value.shape) for name, value in like.named_buffers()}
     program = network.program(shapes, buffers) if network is not None and len(shapes) == len(parameters) else None
+    network, n_parameters = network if program else None, sum(value.numel() for value in parameters.values())
+    has_batchnorm = any(isinstance(part, nn.BatchNorm1d) for part in like.modules())
+    is_looking, note = bool(states.modules_that_look(like)), "; ".join(notes)
+    trained, kept = frozenset(shapes), frozenset(changed - {"_buffers"})
     _known[build] = traits = Traits(
-        network if program else None,
-        n_outputs,
-        sum(value.numel() for value in parameters.values()),
-        program,
-        frozenset(shapes),
-        any(isinstance(part, nn.BatchNorm1d) for part in like.modules()),
-        bool(states.modules_that_look(like)),
-        "; ".join(notes),
-        like,
-        frozenset(changed - {"_buffers"}),
+        network, n_outputs, n_parameters, program, trained, has_batchnorm, is_looking, note, like, changed=kept
     )
     return traits
 
