@@ -9,7 +9,7 @@ import pytest
 
 from seedbed.networks import kernel_program as program
 from seedbed.networks import layers
-from seedbed.networks.activations import ACTIVATIONS
+from seedbed.networks.activations import ACTIVATIONS, read_activation
 from seedbed.play.page import STATIC
 from seedbed.training.native import library
 
@@ -33,7 +33,7 @@ def test_the_page_calls_activations_by_the_numbers_and_arguments_of_python():
     text = re.search(r"const FUNCTIONS = \{(.*?)\};", (STATIC / "kernel.js").read_text(), re.DOTALL)[1]
     for name, number, in_place, numbers in re.findall(r"(\w+): \[(\d+), (true|false)((?:, [\d.]+)*)\]", text):
         entry = ACTIVATIONS[name.replace("_", "")]
-        function, *arguments = entry.native(*entry.defaults)
+        function, *arguments = entry.native(*read_activation(entry.torch.lower())[1])
         given = [float(one) for one in numbers.split(", ")[1:]]
         assert program.FUNCTIONS[int(number)] == function
         assert (in_place == "true") == (function in layers._IN_PLACE)

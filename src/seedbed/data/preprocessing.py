@@ -94,11 +94,6 @@ class Oddities:
     unreadable: Bools
     outlying: Bools
 
-    @property
-    def unknown(self) -> Bools:
-        """Cells without information for a model."""
-        return self.unseen | self.missing | self.unreadable
-
     def of(self, rows: slice) -> Oddities:
         return Oddities(**{name: cells[rows] for name, cells in vars(self).items()})
 
@@ -286,7 +281,7 @@ class OddityReport:
     def add(self, first: int, block: NewRows, odd: Oddities) -> Bools:
         """Add rows, counted from `first`. Return which are doubtful [row]: under half of their cells are known, and
         fewer than in any training row."""
-        unknown = odd.unknown
+        unknown = odd.unseen | odd.missing | odd.unreadable
         known_shares = 1.0 - np.asarray(unknown.mean(axis=1), dtype=np.float64)
         self._n_rows, self._known = self._n_rows + len(known_shares), self._known + float(known_shares.sum())
         self._n_unknown += int(np.count_nonzero(unknown))

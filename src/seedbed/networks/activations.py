@@ -41,11 +41,6 @@ class Activation:
     arguments: tuple[tuple[str, float], ...] = ()
     as_other: Callable[..., Native] | None = None
 
-    @property
-    def defaults(self) -> tuple[float, ...]:
-        """Return the arguments if none are given."""
-        return tuple(value for _, value in self.arguments)
-
     def native(self, *arguments: float) -> Native:
         """Return its function in the kernel with these arguments, all of them in order."""
         a, b, c = (*arguments, 0.0, 0.0, 0.0)[:3]
@@ -81,7 +76,7 @@ def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
     if len(texts) > len(entry.arguments):
         raise CandidateError(f"'{text}' has too many arguments", takes)
     try:
-        arguments = (*map(float, texts), *entry.defaults[len(texts) :])
+        arguments = (*map(float, texts), *(default for _, default in entry.arguments[len(texts) :]))
         with np.errstate(all="ignore"):
             fits = not texts or bool(np.isfinite(entry.values(np.linspace(-3.0, 3.0, 7), *arguments)).all())
         fits = fits and not (entry.torch == "Hardtanh" and arguments[0] > arguments[1])
