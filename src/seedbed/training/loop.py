@@ -56,10 +56,7 @@ class Engine(Protocol):
     Attributes:
         figures: loss and hits of training rows before the steps of an epoch, and of test rows before the epoch [epoch,
             4, network]. Those of test rows are there up to the epoch before the last one trained, or after `look`.
-        most_epochs: the most epochs of one call of `train`.
     """
-
-    most_epochs: int
 
     @property
     def figures(self) -> Array: ...
@@ -161,7 +158,7 @@ def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkR
             to = done + 1 if best else min(done + size, epochs)
             engine.train(done, to)
             seconds = max((time.monotonic() - started) / (to - done), 1e-9)
-            done, size = to, min(engine.most_epochs, 2 * size, max(1, int(_SECONDS / seconds)))
+            done, size = to, min(stack.most_epochs, 2 * size, max(1, int(_SECONDS / seconds)))
             if best:
                 present = engine.look(done, ended=False)
                 better = best.see(done, present)

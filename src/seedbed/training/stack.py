@@ -22,6 +22,8 @@ from seedbed.training.losses import Loss, pick_loss, target_of_loss
 from seedbed.training.native.library import kernel
 from seedbed.training.torch import require_torch
 
+_MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
+
 
 def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
     """Return what is known of a network for the rows that it trains on. CandidateError if it can't be built, or doesn't
@@ -99,6 +101,7 @@ class Stack:
         n_rows: rows of the table.
         n_steps: steps of an epoch.
         batch_rows: rows of a minibatch.
+        most_epochs: epochs that an engine trains in one call, as it may draw the rows of all their minibatches at once.
 
     Raises:
         SeedbedError: the networks can't be stacked, or the recipe doesn't suit them.
@@ -118,6 +121,8 @@ class Stack:
         most = int((self.fit > 0).sum(0).max())
         self.batch_rows = min(chunk.recipe.batch_size or most, most)
         self.n_steps = -(-most // self.batch_rows)
+        by_batch = max(1, _MOST_PICKED // (self.n_rows * self.n))
+        self.most_epochs = by_batch if chunk.recipe.batch_size else chunk.recipe.n_epochs
         self.keys = network_keys(chunk.seeds, "draws")
         if chunk.recipe.batch_size and self.traits.has_batchnorm:
             sizes = (self.picked(0) >= 0).reshape(self.n_steps, self.batch_rows, self.n).sum(axis=1)

@@ -18,7 +18,6 @@ from seedbed.training.schedules import clock, rate_factors
 from seedbed.training.stack import Stack
 
 _LOSSES = ("bce", "cross_entropy", "mse")
-_MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
 _TILE_BYTES = 384 << 10
 """Bytes of all buffers of a tile: a part of the second-level cache."""
 
@@ -49,7 +48,6 @@ class NativeEngine:
         self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
         recipe = chunk.recipe
         size = stack.batch_rows if recipe.batch_size else 0
-        self.most_epochs = max(1, _MOST_PICKED // (self._n_rows * self._n)) if size else recipe.n_epochs
         optimizer = OPTIMIZERS[recipe.optimizer]
         n_moments = optimizer.n_moments(recipe.momentum)
         self._params = self._to_lanes(np.concatenate([params[s.name].reshape(-1, self._n) for s in program.segments]))

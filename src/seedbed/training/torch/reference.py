@@ -166,7 +166,6 @@ class PlainEngine:
 
     def __init__(self, stack: Stack) -> None:
         self._stack, recipe = stack, stack.chunk.recipe
-        self.most_epochs = recipe.n_epochs
         self.figures = np.zeros((recipe.n_epochs + 1, 4, stack.n))
         self._ended = np.zeros(stack.n, dtype=np.bool_)
         with in_one_line():

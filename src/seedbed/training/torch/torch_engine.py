@@ -25,7 +25,6 @@ from seedbed.training.torch.reference import in_one_line
 from seedbed.training.torch.states import build_network, outputs_of
 from seedbed.training.torch.torch_recipe import TORCH_LOSSES, clip_gradients, make_torch_optimizer, make_torch_schedule
 
-_MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
 Randomness = Literal["different", "same"]
 
 
@@ -41,7 +40,6 @@ class TorchEngine:
     def __init__(self, stack: Stack, randomness: Randomness = "different") -> None:
         recipe = stack.chunk.recipe
         self._stack = stack
-        self.most_epochs = max(1, _MOST_PICKED // (stack.n_rows * stack.n)) if recipe.batch_size else recipe.n_epochs
         shape = recipe.n_epochs + 1, 4, stack.n
         self._shown = torch.zeros(shape, dtype=getattr(torch, stack.chunk.dtype), device=stack.chunk.device)
         counts = np.stack([(part > 0).sum(0) for part in (stack.fit, stack.test)])
