@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -333,18 +333,3 @@ def in_order(levels: Collection[str]) -> tuple[str, ...]:
     """Return levels in order: numbers as numbers, others by code point."""
     numbers = exact_numbers(levels)
     return tuple(sorted(levels, key=numbers.__getitem__ if numbers else None))
-
-
-def near_duplicates(counts: Mapping[str, int]) -> tuple[str, int]:
-    """Return levels that differ only in case or inner spaces, as a phrase with counts, and their number of rows."""
-    by_text: dict[str, list[str]] = {}
-    for level in counts:
-        by_text.setdefault(" ".join(level.split()).casefold(), []).append(level)
-    groups = [group for group in by_text.values() if len(group) > 1]
-    phrases = []
-    for group in groups[:3]:
-        # A screen joins spaces, and messages cut long texts.
-        *first, last = (f"{quote(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group))
-        phrases.append(f"{', '.join(first)} and {last}")
-    more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
-    return "; ".join(phrases) + more, sum(counts[level] for group in groups for level in group)

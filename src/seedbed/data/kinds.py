@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,6 @@ from seedbed.data.cells import (
     merge_levels,
     missing_in_category,
     moment,
-    near_duplicates,
     number_text,
     numeral,
     parse_number,
@@ -285,11 +284,9 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
     if any(remark.code in LEFT_OUT for remark in remarks):
         return remarks
     if schema.kind == "category":
-        counts = np.bincount(present.astype(np.intp), minlength=len(schema.levels)).tolist()
-        phrase, n_rows = near_duplicates(dict(zip(schema.levels, counts, strict=True)))
-        if phrase:
-            message = f"column '{name}' has levels that differ only in case or spaces; they stay different: {phrase}"
-            remarks.append(Remark(message, name, "SB105", n_rows))
+        n_rows = np.bincount(present.astype(np.intp), minlength=len(schema.levels)).tolist()
+        counts = dict(zip(schema.levels, n_rows, strict=True))
+        remarks += find_near_duplicates(name, f"column '{name}' has levels", counts)
         if (n := len(schema.levels)) > MANY_LEVELS:
             message = f"column '{name}' has {n} levels; the rare ones share inputs by a hash of their text"
             remarks.append(Remark(message, name, "SB106", n))
@@ -300,6 +297,22 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
         message = f"column '{name}' holds dates; if rows are ordered in time, train on the past with {advice}"
         remarks.append(Remark(message, name, "SB204"))
     return remarks
+
+
+def find_near_duplicates(name: str, finding: str, counts: Mapping[str, int]) -> list[Remark]:
+    """Return a warning if levels differ only in case or inner spaces; the finding says what has levels."""
+    by_text: dict[str, list[str]] = {}
+    for level in counts:
+        by_text.setdefault(" ".join(level.split()).casefold(), []).append(level)
+    groups, phrases = [group for group in by_text.values() if len(group) > 1], list[str]()
+    for group in groups[:3]:
+        # A screen joins spaces, and messages cut long texts.
+        *first, last = (f"{quote(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group))
+        phrases.append(f"{', '.join(first)} and {last}")
+    more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
+    message = f"{finding} that differ only in case or spaces; they stay different: {'; '.join(phrases)}{more}"
+    n_rows = sum(counts[level] for group in groups for level in group)
+    return [Remark(message, name, "SB105", n_rows)] if groups else []
 
 
 def find_extreme_code(name: str, values: Floats) -> list[Remark]:

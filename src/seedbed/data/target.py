@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.data.cells import MISSING_NUMBERS, exact_numbers, first_of, in_order, is_code, near_duplicates, quote
+from seedbed.data.cells import MISSING_NUMBERS, exact_numbers, first_of, in_order, is_code, quote
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole, remark_on_rows
-from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, find_extreme_code, finish
+from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, find_extreme_code, find_near_duplicates, finish
 from seedbed.data.table import Column
 from seedbed.errors import OptionError, TargetError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note, Task
@@ -153,10 +153,7 @@ def _classes(
             advice = spell("missing", *(f"{name}={label}" for label in rare[:5]))
             message += f"; to leave them out as missing answers, give {advice}"
         remarks.append(Remark(message, name, "SB214", sum(counts[label] for label in rare)))
-    spellings, n_rows = near_duplicates(counts)
-    if spellings:
-        message = f"the target '{name}' has labels that differ only in case or spaces; they stay different: "
-        remarks.append(Remark(message + spellings, name, "SB105", n_rows))
+    remarks += find_near_duplicates(name, f"the target '{name}' has labels", counts)
     if task is None and len(labels) > 2 and exact_numbers(labels):
         message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
         remarks.append(Remark(f"{message}; {spell('task', 'regression')} predicts numbers", name))
