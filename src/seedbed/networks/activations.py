@@ -47,17 +47,12 @@ class Activation:
         return self.as_other(*arguments) if self.as_other else (self.torch.lower(), a, b, c)
 
 
-def _parsed(text: str) -> tuple[str, list[str]]:
-    """Return the entry's name and the arguments, for instance of `leaky_relu(0.2)`."""
+def split_activation(text: str) -> tuple[str, list[str]]:
+    """Return the name that an entry may have, and the arguments, for instance of `leaky_relu(0.2)`."""
     match = re.fullmatch(r"([a-z0-9_]+)(?:\(([^()]*)\))?", text)
     if not match:
         return text, []
     return match[1].replace("_", ""), [] if match[2] is None else match[2].split(",")
-
-
-def is_activation(text: str) -> bool:
-    """Return whether a candidate's word names an activation, with any arguments."""
-    return _parsed(text)[0] in ACTIVATIONS
 
 
 def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
@@ -68,7 +63,7 @@ def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
     >>> read_activation("leaky_relu(0.2)")
     ('leakyrelu', (0.2,))
     """
-    name, texts = _parsed(text)
+    name, texts = split_activation(text)
     if name not in ACTIVATIONS:
         raise CandidateError(f"no activation '{text}'", did_you_mean(text, [*ACTIVATIONS, "linear"]))
     entry = ACTIVATIONS[name]

@@ -22,7 +22,7 @@ from typing import Any
 
 from seedbed.arguments import shown
 from seedbed.errors import CandidateError, UsageError, did_you_mean
-from seedbed.networks.activations import ACTIVATIONS, is_activation
+from seedbed.networks.activations import ACTIVATIONS, split_activation
 from seedbed.networks.mlp import MLP, WORDS, Architecture
 from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings.fields import parse_setting, settings_of
@@ -133,7 +133,7 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
             raise _wrong(text, f"{name} is a default model, not a network in words", _FOR_MODELS)
         if name in ("logistic-regression", "linear-regression"):
             raise _wrong(text, f"no model '{name}'", f"Name {name.removesuffix('-regression')}.")
-        if not is_activation(name) and name != "linear":
+        if split_activation(name)[0] not in ACTIVATIONS and name != "linear":
             hint = did_you_mean(name, [*ACTIVATIONS, "linear", "logistic"])
             raise _wrong(text, f"no activation '{name}'", hint)
         if not colon:
