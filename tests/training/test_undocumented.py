@@ -6,7 +6,8 @@ import sys
 import pytest
 from torch import nn
 
-from seedbed.training import parallel, undocumented
+import seedbed as sb
+from seedbed.training import undocumented
 from seedbed.training.native import library
 
 
@@ -24,8 +25,8 @@ def test_training_in_this_process_does_not_import_joblib(monkeypatch):
     """A thread imports scikit-learn, and with it joblib, beside the networks; two imports at once may fail."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "joblib"]:
         monkeypatch.delitem(sys.modules, name)
-    with parallel.ready_to_train("cpu"):
-        assert "joblib" not in sys.modules
+    sb.train_many("relu:2", [[0.0], [1.0]], [0, 1], [[0.0], [1.0]], [0, 1], seeds=2, epochs=1, n_jobs=1)
+    assert "joblib" not in sys.modules
 
 
 @pytest.mark.parametrize("name", ["_forward_hooks", "_forward_pre_hooks"])

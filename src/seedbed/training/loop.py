@@ -19,8 +19,9 @@ from seedbed.errors import SeedbedError
 from seedbed.networks.layers import Array, Arrays
 from seedbed.training.losses import r2
 from seedbed.training.native.engine import NativeEngine
-from seedbed.training.parallel import HaltedError, no_collection, preparing, ready_to_train, run_in_workers
+from seedbed.training.parallel import HaltedError, no_collection, one_thread, preparing, run_in_workers
 from seedbed.training.stack import Chunk, Stack
+from seedbed.training.undocumented import keep_freed_memory, keep_large_workers
 
 _SECONDS = 0.2  # of a slice of epochs, which is how long an interrupt may wait
 
@@ -145,7 +146,9 @@ def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkR
     `tell` is called after a slice of epochs; an error that it raises ends the training. SeedbedError if the networks
     can't be stacked, or the recipe doesn't suit them.
     """
-    with ready_to_train(chunk.device), np.errstate(over="ignore"):  # outputs of float64 networks that diverge
+    keep_freed_memory()
+    keep_large_workers()
+    with one_thread(chunk.device), np.errstate(over="ignore"):  # outputs of float64 networks that diverge
         with preparing, no_collection():
             stack = Stack(chunk)
             engine = _engine(stack)

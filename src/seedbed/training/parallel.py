@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from seedbed.arguments import shown
 from seedbed.errors import OptionError, TrainingError, spell
-from seedbed.training.undocumented import keep_freed_memory, keep_large_workers, open_cached_properties
+from seedbed.training.undocumented import open_cached_properties
 
 T = TypeVar("T")
 _MOST_JOBS = 1024
@@ -74,15 +74,6 @@ def one_thread(device: str) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def ready_to_train(device: str) -> Iterator[None]:
-    """Use one thread inside. From then on, keep up to 256 MiB of freed memory, and keep joblib's large workers."""
-    keep_freed_memory()
-    keep_large_workers()
-    with one_thread(device):
-        yield
 
 
 @contextlib.contextmanager
