@@ -132,8 +132,7 @@ def _observed(model: Ensemble, frame: Frame) -> tuple[EncodedTarget, Ints]:
         roles = ColumnRoles(event=name, time=follow_up.time, start=follow_up.start or None, positive=labels[1],
                             horizon=follow_up.horizon, drop_missing_target=True)  # fmt: skip
         observed = encode_survival(replace(frame, most_missing=100), roles)
-        whole = np.arange(frame.n_rows)
-        return observed, whole if observed.has_target is None else whole[observed.has_target]
+        return observed, np.flatnonzero(observed.has_target)
     if labels:
         read = read_rows(frame, [position], [ColumnSchema(name, "category", labels)])
         values = np.where(read.columns[0] < 0, np.nan, read.columns[0])
