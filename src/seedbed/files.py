@@ -18,9 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-DIGESTS = "sha256sums.txt"
-"""The file of the digests of a folder's files, as `sha256sum --check` reads it."""
-
+DIGESTS = "sha256sums.txt"  # the file of the digests of a folder's files, as `sha256sum --check` reads it
 _PART = ".seedbed-part"
 _STALE = 3600.0  # seconds since the last byte of a partial file, after which its process counts as killed
 _LONGEST = 200  # bytes of a name; most file systems take 255

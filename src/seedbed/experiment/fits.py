@@ -78,8 +78,7 @@ class Estimator:
     fits = names
 
 
-Unit = Group | Estimator
-"""What is fitted at once on each split."""
+Unit = Group | Estimator  # what is fitted at once on each split
 
 
 @dataclass(frozen=True, eq=False)

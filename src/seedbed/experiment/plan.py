@@ -22,9 +22,7 @@ from seedbed.training.data import TrainingData
 from seedbed.training.parallel import pick_jobs
 from seedbed.training.planning import pick_device
 
-STOPS = (1, 2, 3, 5, 10)
-"""The numbers of repeats after which a run may stop because its answer is decided."""
-
+STOPS = (1, 2, 3, 5, 10)  # the numbers of repeats after which a run may stop because its answer is decided
 _FEW_ROWS = 100
 _MOST_SPLITS, _MOST_CELLS = 10, 1 << 25  # whose models train together, and the inputs of their rows
 _FIRST_SPLITS, _MANY_ROWS = 2, 2000

@@ -31,11 +31,8 @@ from seedbed.model.member import is_network
 from seedbed.networks.user import FileArchitecture
 from seedbed.training.environment import versions
 
-SPECIFICATION_VERSION = 4
-"""Of `experiment.json`."""
-
-SPECIFICATION = "experiment.json"
-"""The file of the specification in the folder of a run."""
+SPECIFICATION_VERSION = 4  # of `experiment.json`
+SPECIFICATION = "experiment.json"  # the file of the specification in the folder of a run
 
 UNFINISHED = "unfinished"
 """The folder of finished fits in that of a run; with the specification, where a longer run replaces a finished one."""

@@ -45,5 +45,4 @@ class Records:
         return {**source, **steps, "mark": {"type": mark, **options}, "encoding": encoding}
 
 
-ONCE = Records({"values": [{}]})
-"""One record without fields."""
+ONCE = Records({"values": [{}]})  # one record without fields

@@ -26,10 +26,8 @@ from seedbed.settings.recipe import Recipe
 from seedbed.training.candidates import with_inputs_of
 from seedbed.training.data import TrainingData, counted_rows, some_rows
 
-LIMIT = 3.0
-"""Limit of the clip in front of all members."""
-N_FOLDS = 8
-"""Folds of the rows; each network of a member leaves out one."""
+LIMIT = 3.0  # limit of the clip in front of all members
+N_FOLDS = 8  # folds of the rows; each network of a member leaves out one
 _MOST_BYTES = 1 << 29  # of binned inputs that are computed once
 
 

@@ -15,8 +15,7 @@ from seedbed.networks.candidate import DEFAULT_MODELS, Candidate, candidate_from
 from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 from seedbed.outcomes.tasks import outcome_of
 
-PRIOR, AUTO = "prior", "auto"
-"""The word for a blend of the default models."""
+PRIOR, AUTO = "prior", "auto"  # the second is the word for a blend of the default models
 
 LINES = ("prior", "logistic", *DEFAULT_MODELS)
 """The names of the default models, for classes. For numbers, `linear` stands in place of `logistic`."""

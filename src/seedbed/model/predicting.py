@@ -24,9 +24,7 @@ from seedbed.outcomes.tasks import outcome_of
 from seedbed.training.parallel import ProcessLock, one_thread, pick_jobs
 from seedbed.typing import Floats
 
-FLAGS = ("unseen", "unreadable", "outlying", "missing")
-"""Kinds of unusual cells, see `Oddities`."""
-
+FLAGS = ("unseen", "unreadable", "outlying", "missing")  # kinds of unusual cells, see `Oddities`
 _ROWS_A_BLOCK = 16_384  # cells and inputs of a block stay in the cache
 
 

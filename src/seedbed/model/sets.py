@@ -23,9 +23,7 @@ from seedbed.errors import OptionError, counted
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.typing import Floats
 
-COVERAGE = 0.9
-"""Default share of new rows whose label or number is in its set or interval."""
-
+COVERAGE = 0.9  # default share of new rows whose label or number is in its set or interval
 _MOST_POINTS, _POINTS_OF_A_CLASS = 1000, 100
 
 

@@ -23,11 +23,9 @@ from seedbed.training.tree_growth import GrownTrees, Halted, grow, sortable
 from seedbed.typing import Floats
 
 _Bins = tuple[NDArray[np.uint8], list[NDArray[np.float32]]]
-SMALL_TABLE = 1_500
-"""Rows below which boosted trees are small."""
+SMALL_TABLE = 1_500  # rows below which boosted trees are small
 _FEWEST_PERIODS = 20  # in a leaf of extra trees, which would else find the last period of single rows
-MOST_ROWS = 16_384
-"""Rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement."""
+MOST_ROWS = 16_384  # rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement
 _SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its split; the number for extra trees
 _MOST_BINS = 255
 _MOST_READ, _MOST_NODES = 1 << 22, 1 << 17  # inputs and nodes of a call of the kernel, after which trees may be halted
@@ -36,8 +34,7 @@ _MOST_LANES = 16  # rows that the kernel sends through a tree at once, at most; 
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
 _TIMED = 5  # trees that are fitted to know how long one takes
 _WAIT = 10  # iterations without a lower loss that end boosting
-LEAST = 1e-4
-"""Probability at least; pure leaves would give infinite logits."""
+LEAST = 1e-4  # probability at least; pure leaves would give infinite logits
 _ARRAYS = ("feature", "threshold", "left", "value")  # of `DecisionTrees`, in states
 _LEAST_WEIGHT = 0.02  # of extra trees beside boosted ones, for the rows of the first split, without which they end
 

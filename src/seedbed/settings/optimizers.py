@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-BETAS = (0.9, 0.999)
-"""The decay rates of Adam. The clock of a step holds 1 - b1^t and sqrt(1 - b2^t)."""
+BETAS = (0.9, 0.999)  # the decay rates of Adam; the clock of a step holds 1 - b1^t and sqrt(1 - b2^t)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,7 @@ from seedbed.errors import OptionError, did_you_mean
 from seedbed.settings.fields import Settings, merge_settings, setting
 from seedbed.settings.optimizers import OPTIMIZERS
 
-MOST_EPOCHS = 1_000_000
-"""The largest number of epochs, as the curves of all networks must fit into memory."""
+MOST_EPOCHS = 1_000_000  # the largest number of epochs, as the curves of all networks must fit into memory
 
 LOSSES = ("bce", "cross_entropy", "mse")
 
