@@ -171,12 +171,9 @@ def one_line(message: str, hint: str) -> str:
 
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return a hint that names the nearest known word; empty if none is near."""
-    options = sorted(choices)
-    near = difflib.get_close_matches(word.lower(), [option.lower() for option in options], n=1, cutoff=0.6)
-    if not near:
-        return ""
-    match = next(option for option in options if option.lower() == near[0])
-    return f"Did you mean '{match}'?"
+    options = {option.lower(): option for option in sorted(choices, reverse=True)}
+    near = difflib.get_close_matches(word.lower(), options, n=1, cutoff=0.6)
+    return f"Did you mean '{options[near[0]]}'?" if near else ""
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

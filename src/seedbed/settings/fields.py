@@ -20,7 +20,6 @@ T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
 
 _SETTINGS: dict[type[Any], dict[str, Setting]] = {}
-_KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,17 +167,13 @@ def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
 
         hints, signature = get_type_hints(type(usual)), inspect.signature(function)
         *named, keywords = signature.parameters.values()
-        more = [
-            inspect.Parameter(name, _KEYWORD, default=getattr(usual, name), annotation=hints[name])
-            for name, about in settings_of(type(usual)).items()
-            if not about.choosing
-        ]
+        helps = {name: about.help for name, about in settings_of(type(usual)).items() if not about.choosing}
+        kind = inspect.Parameter.KEYWORD_ONLY
+        more = [inspect.Parameter(name, kind, default=getattr(usual, name), annotation=hints[name]) for name in helps]
         function.__signature__ = signature.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
-        function.__annotations__ |= {parameter.name: parameter.annotation for parameter in more}
-        helps = [(parameter.name, settings_of(type(usual))[parameter.name].help) for parameter in more]
-        lines = (
-            textwrap.wrap(f"{name}: {help[:1].lower()}{help[1:]}", 108, break_on_hyphens=False) for name, help in helps
-        )
+        function.__annotations__ |= {name: hints[name] for name in helps}
+        texts = (f"{name}: {help[:1].lower()}{help[1:]}" for name, help in helps.items())
+        lines = (textwrap.wrap(text, 108, break_on_hyphens=False) for text in texts)
         text, _, rest = (function.__doc__ or "").partition(f"{keywords.name}: ")
         text += f"\n{' ' * 8}".join(f"\n{' ' * 12}".join(several) for several in lines)
         function.__doc__ = text + rest[rest.find("\n") :]
