@@ -116,18 +116,10 @@ def blended(outputs: Sequence[Array], blend: BlendedMembers) -> Array:
     if outputs[0].shape[-1] > 1:
         from scipy.special import log_softmax
 
-        logits = _log_of_sum([log_softmax(output, axis=-1) + np.log(weight) for output, weight in pairs])
+        logits: Array = np.logaddexp.reduce([log_softmax(output, axis=-1) + np.log(weight) for output, weight in pairs])
     else:
         log_sigmoid = ACTIVATIONS["logsigmoid"].values
         yes = [log_sigmoid(output) + np.log(weight) for output, weight in pairs]
         no = [log - output for log, (output, _) in zip(yes, pairs, strict=True)]
-        logits = _log_of_sum(yes) - _log_of_sum(no)
+        logits = np.logaddexp.reduce(yes) - np.logaddexp.reduce(no)
     return logits / blend.temperature
-
-
-def _log_of_sum(logs: Sequence[Array]) -> Array:
-    """Return the logarithm of a sum whose summands are given by their logarithms."""
-    stacked = np.stack(logs)
-    most = stacked.max(axis=0)
-    stacked -= most
-    return np.asarray(np.log(np.exp(stacked, out=stacked).sum(axis=0)) + most)
