@@ -298,17 +298,15 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
         TargetError: squared error of a constant target.
     """
     truth = np.asarray(y)
+    if METRICS[name].concordance or METRICS[name].influence is not None:
+        return 0.5  # of an order by chance
     if METRICS[name].is_of_survival:
         survival = np.maximum(truth, 0).mean(axis=0)  # the Kaplan-Meier estimate, as the mean of weighted rows
-        if METRICS[name].concordance:
-            return 0.5
         return float(row_losses(name, truth, np.broadcast_to(survival, truth.shape)).mean())
     if METRICS[name].is_of_numbers:
         return float(row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean())
     codes = truth.astype(np.intp)
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
-    if METRICS[name].influence is not None:
-        return 0.5  # the area of an order by chance
     if (weighted := METRICS[name].weighted) is not None:
         sets = np.tile(shares, (1, codes.size, 1))
         return 1 - float(weighted(codes, sets if len(shares) > 2 else sets[..., 1])(np.ones((1, codes.size)))[0])
