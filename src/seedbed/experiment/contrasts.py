@@ -96,16 +96,14 @@ def _neighbours(networks: Mapping[str, _Things]) -> Iterator[tuple[str, str, str
                 pairs = ((group[0], one) for one in group[1:])
             yield from ((_words(thing, networks[one], networks[other]), one, other) for other, one in pairs)
     for group in _equal_but_for(networks, "depth", "width"):
-        widths = {name: _widths(networks[name]) for name in group}
+        widths = dict[str, tuple[int, ...]]()
+        for name in group:
+            width, depth = networks[name]["width"], networks[name]["depth"]
+            widths[name] = width if isinstance(width, tuple) else (width,) * depth
         for other, one in itertools.pairwise(sorted(group, key=lambda name: (len(widths[name]), sum(widths[name])))):
             deep, shallow = widths[one], widths[other]
             if len(deep) > len(shallow) and min(deep) > max(shallow, default=0):
                 yield "deeper and wider", one, other
-
-
-def _widths(things: _Things) -> tuple[int, ...]:
-    width = things["width"]
-    return width if isinstance(width, tuple) else (width,) * things["depth"]
 
 
 def _equal_but_for(networks: Mapping[str, _Things], *things: str) -> Iterable[list[str]]:

@@ -67,15 +67,11 @@ LIGHT, DARK = (
 )
 
 
-def _variable(name: str) -> str:
-    """Return the name of a theme's colour in a style sheet."""
-    return f"--{name.replace('_', '-')}"
-
-
+_VARIABLES = {name: f"--{name.replace('_', '-')}" for name in _COLOURS}  # in a style sheet
 PAGE = Theme(
     palette=tuple(f"var(--series-{number})" for number in range(len(LIGHT.palette))),
     risks=tuple(f"var(--risk-{number})" for number in range(len(LIGHT.risks))),
-    **{name: f"var({_variable(name)})" for name in _COLOURS},
+    **{name: f"var({variable})" for name, variable in _VARIABLES.items()},
 )
 """Colours that the surrounding page decides. Only a browser can draw such a chart."""
 
@@ -85,7 +81,7 @@ def css_variables(theme: Theme) -> str:
     a chart looks on light and dark screens and on paper."""
     colours = {f"--series-{number}": colour for number, colour in enumerate(theme.palette)}
     colours |= {f"--risk-{number}": colour for number, colour in enumerate(theme.risks)}
-    colours |= {_variable(name): getattr(theme, name) for name in _COLOURS}
+    colours |= {variable: getattr(theme, name) for name, variable in _VARIABLES.items()}
     return " ".join(f"{name}: {colour};" for name, colour in colours.items())
 
 

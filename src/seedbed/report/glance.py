@@ -59,6 +59,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     serious = [note for note in conclusion.notes if first is None or not is_remedied(note)]
     warnings = *serious_sentences(serious, best_score(conclusion)), *_training(conclusion, serious=True)
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
+    headings = ("off by" if other.name == "mae" else other.words for other in other_scores)
     missing = () if conclusion.verdicts else conclusion.no_verdict  # one reason that holds for all, or that of each
     no_verdict = " ".join(f"No verdict on {one.candidate}: {one.reason}." for one in missing)
     if len({one.reason for one in missing}) == 1 and (len(missing) > 1 or conclusion.interval is None):
@@ -69,7 +70,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         warnings=warnings,
         answers=(*answers(conclusion), *effect_answers(conclusion)),
         no_verdict=no_verdict,
-        columns=("", score.words, compared, *(_heading_of(metric) for metric in other_scores), "verdict"),
+        columns=("", score.words, compared, *headings, "verdict"),
         rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(help_rows(conclusion)),
         notes=notes,
@@ -95,10 +96,6 @@ def _names_of_other_scores(conclusion: Conclusion) -> list[str]:
     """Return the scores that are shown in any case, if they are known."""
     names = ("recall",) if rare_label(conclusion) else outcome_of(conclusion.task).shown
     return [name for name in names if all(name in candidate.scores for candidate in conclusion.candidates)]
-
-
-def _heading_of(metric: Metric) -> str:
-    return "off by" if metric.name == "mae" else metric.words
 
 
 def best_score(conclusion: Conclusion) -> float:
@@ -196,9 +193,7 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
     # Where networks have diverged, the scores of the others are optimistic.
     if not candidate.finite or (mean := candidate.scores[metric.name].mean) is None:
         return "-"
-    if decimals is None:
-        return measure(metric, mean)
-    if metric.zero is not None:
+    if decimals is None or metric.zero is not None:
         return measure(metric, mean)
     return f"{100 * mean:.{decimals}f}%" if metric.percent else f"{round(mean, decimals) + 0.0:,.{decimals}f}"
 
