@@ -127,34 +127,31 @@ def train(
         "random_state": random_state,
         "versions": versions(),
     }
-    about: dict[str, Any] = {"command": command, "specification": json.loads(json.dumps(decided)), "seconds": seconds}
-    return TrainingRun(history, _conclusion(table, parsed.name, history, split=sizes, **about))
-
-
-def _conclusion(table: Table, name: str, history: History, *, split: SplitSizes, **about: Any) -> TrainingSummary:
-    metric, step = (METRICS["r2"], 0.0) if table.outcome.is_number else (METRICS["accuracy"], 1 / split.n_test)
-    scores = {name: history.test_score[-1, ~history.diverged]}  # on the test rows, after the last epoch
-    return TrainingSummary(
+    networks = TrainedNetworks(
+        name=parsed.name,
+        kind="network",
+        description=history.recipe.describe(),
+        n_parameters=history.n_parameters,
+        n_networks=len(history),
+        n_diverged=int(history.diverged.sum()),
+        epochs=history.recipe.n_epochs,
+        note=history.note,
+    )
+    metric, step = (METRICS["r2"], 0.0) if table.outcome.is_number else (METRICS["accuracy"], 1 / sizes.n_test)
+    scores = {parsed.name: history.test_score[-1, ~history.diverged]}  # on the test rows, after the last epoch
+    conclusion = TrainingSummary(
         kind="training",
         **table_of(table),
-        split=split,
+        split=sizes,
         seeds=tuple(history.seeds),
-        candidates=(
-            TrainedNetworks(
-                name=name,
-                kind="network",
-                description=history.recipe.describe(),
-                n_parameters=history.n_parameters,
-                n_networks=len(history),
-                n_diverged=int(history.diverged.sum()),
-                epochs=history.recipe.n_epochs,
-                note=history.note,
-            ),
-        ),
+        candidates=(networks,),
         lottery=Lotteries(score=lottery(scores, name=metric.name, words=metric.words, step=step)),
-        curves=history.curves(title=f"{name} on {table.target_name} of {table.name}", name=name),
-        **about,
+        curves=history.curves(title=f"{parsed.name} on {table.target_name} of {table.name}", name=parsed.name),
+        command=command,
+        specification=json.loads(json.dumps(decided)),
+        seconds=seconds,
     )
+    return TrainingRun(history, conclusion)
 
 
 def _write_history(history: History, path: Path) -> None:
