@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
 
 _SETTINGS: dict[type[Any], dict[str, Setting]] = {}
+_BOUNDS = (("at_least", operator.ge, "from"), ("above", operator.gt, "above"), ("below", operator.lt, "to below"),
+           ("at_most", operator.le, "to"))  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +62,9 @@ class Setting:
 
     def allows(self, number: float) -> bool:
         """Return whether a number is finite and within the bounds."""
-        return (
-            (isinstance(number, int) or math.isfinite(number))
-            and (self.at_least is None or number >= self.at_least)
-            and (self.above is None or number > self.above)
-            and (self.below is None or number < self.below)
-            and (self.at_most is None or number <= self.at_most)
-        )
+        bounds = ((test, getattr(self, name)) for name, test, _ in _BOUNDS)
+        within = all(bound is None or test(number, bound) for test, bound in bounds)
+        return within and (isinstance(number, int) or math.isfinite(number))
 
 
 def setting(default: Any, **about: Any) -> Any:
@@ -191,14 +190,7 @@ def _bounds(about: Setting, *, whole: bool) -> str:
     """Return what a number must be, as a sentence."""
     share = about.at_least == 0 and about.below == 1
     text = "a share" if share else "a whole number" if whole else "a number"
-    if about.at_least is not None:
-        text += f" from {about.at_least:,}"
-    if about.above is not None:
-        text += f" above {about.above:,}"
-    if about.below is not None:
-        text += f" to below {about.below:,}"
-    elif about.at_most is not None:
-        text += f" to {about.at_most:,}"
-    elif about.at_least is not None:
-        text += " up"
-    return f"It must be {text}."
+    bounds = ((word, getattr(about, name)) for name, _, word in _BOUNDS)
+    text += "".join(f" {word} {bound:,}" for word, bound in bounds if bound is not None)
+    is_open = about.at_least is not None and about.below is None and about.at_most is None
+    return f"It must be {text}{' up' * is_open}."
