@@ -139,9 +139,7 @@ def _networks_of(fits: Sequence[Fit]) -> list[tuple[Candidate, list[int]]]:
     each other, as inputs may take memory."""
     groups: dict[object, dict[object, tuple[Candidate, list[int]]]] = {}
     for number, fit in enumerate(fits):
-        for member in fit.members:
-            if not is_network(member):
-                continue
+        for member in filter(is_network, fit.members):
             network = member.architecture
             like = (member.name, getattr(network, "numbers", None), getattr(network, "categories", None))
             groups.setdefault(_encoding(network), {}).setdefault(like, (member, []))[1].append(number)

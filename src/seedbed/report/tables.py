@@ -23,7 +23,6 @@ _ALONE = "probability that it is better, alone"
 _SPACE_OF_A_NAME = "\ue000"
 WIDTH = 100  # letters of a line, where a terminal is no narrower
 HELPS = "What helps"
-UNBROKEN = 1000  # wide enough for every table: readers copy names into the next command
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def decimals_of(metric: Metric, margin: float) -> int:
 
 
 def table_lines(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = (), width: int = UNBROKEN
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: Container[str] = (), width: int
 ) -> list[str]:
     """Return a table as lines of plain text. Columns that exceed the width follow below, beside the first again. If
     even two are too wide, each row is a name and a text.
