@@ -36,13 +36,6 @@ _DOCS = {
 }
 
 
-def _declared_input(schema: ColumnSchema) -> ValueInfoProto:
-    """Return the input of shape [n, 1] of a column, with its name."""
-    kind = "words" if _has_words(schema) else schema.kind
-    dtype = TensorProto.STRING if kind in ("words", "category") else TensorProto.DOUBLE
-    return _value(schema.name, ["n", 1], _DOCS[kind], dtype)
-
-
 def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
     """Add the preprocessing; return the name of the networks' inputs, float32 [n, input]."""
     layout, places = preprocessor.layout, preprocessor.layout.places
@@ -178,7 +171,11 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
     declared = _add_number(graph, model, outputs) if model.outcome.is_number else _add_classes(graph, model, outputs)
     if sets:
         declared += _add_sets(graph, model, sets)
-    inputs = [_declared_input(schema) for schema in model.preprocessor.layout.schemas]
+    inputs = []
+    for schema in model.preprocessor.layout.schemas:
+        kind = "words" if _has_words(schema) else schema.kind
+        dtype = TensorProto.STRING if kind in ("words", "category") else TensorProto.DOUBLE
+        inputs.append(_value(schema.name, ["n", 1], _DOCS[kind], dtype))
     content = helper.make_graph(graph.nodes, "seedbed", inputs, declared, initializer=graph.constants)
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     about = {"producer_name": "seedbed", "producer_version": model.versions.get("seedbed", "")}
