@@ -9,7 +9,7 @@ from seedbed.evaluation.metrics import Metric, find_metric
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, TrainingSummary
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import ONCE, Records, Spec, channel
+from seedbed.figures.grammar import ONCE, Spec, channel
 from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, colour_channel, heading, join_panels, span, visible_records
 from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme
 
@@ -151,35 +151,25 @@ def _scores(lottery: RunLottery, metric: Metric, colour: Spec, width: int, theme
     if percent:  # a share ends at 0 and 1, but the bars of a few rows are so wide that they pass these
         low, high = max(low, min(lottery.edges[0], -0.01)), min(high, max(lottery.edges[-1], 1.01))
         axis["labelExpr"] = "datum.value < 0 || datum.value > 1 ? '' : format(datum.value, '~%')"
-    limits = low, high
-    x = channel("from:Q", axis=axis, scale={"domain": list(limits), "nice": False, "zero": False})
-    rows = visible_records("datum.panel == 'score'")
-    layers = [
-        *_bar_layers(rows, x, limits, colour, ".1%" if percent else ",.4~r", theme),
-        *_row_texts(rows, theme, width),
-    ]
-    title = heading(f"{words} of single runs")
-    return {"layer": layers, "width": width, "height": {"step": _ROW}, "title": title}
+    number = ".1%" if percent else ",.4~r"
+    return _panel("score", f"{words} of single runs", axis, (low, high), number, colour, width, theme)
 
 
 def _differences(lottery: RunLottery, metric: Metric, reference: str, colour: Spec, theme: Theme) -> Spec:
     words = f"Improvement in {metric.words}{', in points' * metric.in_points}, run by run"
-    limits = _limits(lottery.edges, metric.scale)
     name = reference if len(reference) <= _LETTERS else f"{reference[: _LETTERS - 1]}…"
     axis = {"title": f"better than {name} →", "titleAnchor": "end", **PLAIN_AXIS}
-    x = channel("from:Q", axis=axis, scale={"domain": list(limits), "nice": False, "zero": False})
-    rows = visible_records("datum.panel == 'difference'")
+    limits = _limits(lottery.edges, metric.scale)
+    panel = _panel("difference", words, axis, limits, "+,.4~r", colour, PANEL_WIDTH, theme)
     # The line of no difference, if it is in the picture, is broken where the names are.
     line = {"orient": "vertical", "color": theme.faint_ink, "thickness": 1.2, "size": _ROW - _NAME_HEIGHT,
             "yOffset": _NAME_HEIGHT / 2, "opacity": 1, "clip": True}  # fmt: skip
     worse = {"align": "left", "baseline": "top", "color": theme.ink, "fontSize": 12, "yOffset": 27}
-    layers = [
-        *_bar_layers(rows, x, limits, colour, "+,.4~r", theme),
-        rows.draw("tick", line, x={"datum": 0}, y=_ROW_AXIS),
-        *_row_texts(rows, theme, PANEL_WIDTH),
+    panel["layer"] += [
+        visible_records("datum.panel == 'difference'").draw("tick", line, x={"datum": 0}, y=_ROW_AXIS),
         ONCE.draw("text", worse, x={"value": 0}, y={"value": "height"}, text={"value": "← worse"}),
     ]
-    return {"layer": layers, "width": PANEL_WIDTH, "height": {"step": _ROW}, "title": heading(words)}
+    return panel
 
 
 def _limits(edges: Sequence[float], scale: float = 1.0) -> tuple[float, float]:
@@ -189,11 +179,13 @@ def _limits(edges: Sequence[float], scale: float = 1.0) -> tuple[float, float]:
     return low - air, high + air
 
 
-def _bar_layers(
-    rows: Records, x: Spec, limits: tuple[float, float], colour: Spec, number: str, theme: Theme
-) -> list[Spec]:
-    """Return the bars, and below them middle half and mean."""
-    first, last = limits
+def _panel(
+    panel: str, title: str, axis: Spec, limits: tuple[float, float], number: str, colour: Spec, width: int, theme: Theme
+) -> Spec:
+    """Return a panel. In each row are bars, below them middle half and mean, and above them the candidate's name at the
+    left, so that long ones take no width, and the field `note` at the right."""
+    rows, (first, last) = visible_records(f"datum.panel == '{panel}'"), limits
+    x = channel("from:Q", axis=axis, scale={"domain": [first, last], "nice": False, "zero": False})
     name, numbers = channel("candidate:N"), {key: channel(f"{key}:Q", format=number) for key in (*_ENDS, *_SPREAD)}
     titled = (numbers[key] | {"title": key.replace("_", " half, ")} for key in _SPREAD)
     row: Spec = {"y": _ROW_AXIS, "tooltip": [name, channel("n:Q", title="runs", format=","), *titled]}
@@ -210,19 +202,13 @@ def _bar_layers(
     in_view = spread.filter(f"datum.mean >= {first!r} && datum.mean <= {last!r}")
     low, high = _SPREAD[1:3]
     middle = spread.calculate(**{key: f"clamp(datum.{key}, {first!r}, {last!r})" for key in (low, high)})
-    return [
+    words: Spec = {"color": theme.ink, "fontSize": 12, "yOffset": 12 - _ROW / 2}
+    of_name = {"align": "left", "fontWeight": "bold", "limit": width - _NOTE_WIDTH, **words}
+    layers = [
         rows.flatten(*_LISTS).draw("bar", of_bar, x=x, x2=channel("to"), **bar),
         middle.draw("rule", {"strokeWidth": 3, **below}, x=along(x, low), x2=channel(high), **row),
         in_view.draw("point", point, x=along(x, "mean"), **row),
-    ]
-
-
-def _row_texts(rows: Records, theme: Theme, width: int) -> list[Spec]:
-    """Return above what is drawn in each row: at the left the candidate's name, so that long ones take no width, and at
-    the right the field `note`."""
-    words: Spec = {"color": theme.ink, "fontSize": 12, "yOffset": 12 - _ROW / 2}
-    name = {"align": "left", "fontWeight": "bold", "limit": width - _NOTE_WIDTH, **words}
-    return [
-        rows.draw("text", name, x={"value": 0}, y=_ROW_AXIS, text=channel("candidate:N")),
+        rows.draw("text", of_name, x={"value": 0}, y=_ROW_AXIS, text=name),
         rows.draw("text", {"align": "right", **words}, x={"value": "width"}, y=_ROW_AXIS, text=channel("note:N")),
     ]
+    return {"layer": layers, "width": width, "height": {"step": _ROW}, "title": heading(title)}
