@@ -197,9 +197,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if groups is not None:
             names = np.asarray(groups)
             if names.ndim != 1:
-                raise DataError(
-                    f"groups has shape {names.shape}, not [row]", "Give the name of its group for each row."
-                )
+                hint = "Give the name of its group for each row."
+                raise DataError(f"groups has shape {names.shape}, not [row]", hint)
             check_consistent_length(target, names)
             codes = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
         weights = np.ones(len(target))

@@ -122,10 +122,8 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     with interruptible(lambda: ("interrupted, no model written",)):
         if Path(table).is_dir():
             if (options.columns, options.recipe, options.random_state) != (TableOptions(), RecipeOptions(), 0):
-                raise OptionError(
-                    f"the comparison in {table} has a table and a recipe of its own",
-                    "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
-                )
+                hint = "Leave all but --candidate, --n-networks and --threshold out, or name the table instead."
+                raise OptionError(f"the comparison in {table} has a table and a recipe of its own", hint)
             planned = model_plan_from(table, options.candidate)
             with working(f"Training {planned.summary.name}", run):
                 model = planned.fit(**fitting)

@@ -236,9 +236,8 @@ def specify(
     n_networks = n_networks_for(table.n_rows) if design.n_networks is None else int(design.n_networks)
     groups = _groups(members, set(lines), has_auto=has_auto)
     if has_auto and (n_networks == 1 or not recipe.leaves_out):
-        raise OptionError(
-            "auto needs rows that networks leave out", f"Leave it out, or give {spell('n_networks', 2)} or more."
-        )
+        hint = f"Leave it out, or give {spell('n_networks', 2)} or more."
+        raise OptionError("auto needs rows that networks leave out", hint)
     first = table.outcome.linear if is_default or not expanded else expanded[0].name
     metrics = [entry.name for entry in METRICS.values() if entry.is_testable and table.task in entry.tasks]
     metric = table.outcome.metric if design.metric is None else design.metric
@@ -378,7 +377,6 @@ def _protocol(table: Table, design: Design) -> Protocol:
     planned = dataclasses.replace(planned, **counts_given, stops=stops, quick=quick)  # type: ignore[arg-type]
     if not planned.has_verdict:
         return planned
-    reason = (
-        f"{table.n_rows} rows: {'up to ' if planned.stops else ''}{planned.repeats} x {counted(planned.folds, 'fold')}"
-    )
-    return dataclasses.replace(planned, df=planned.folds - 1, reason=f"{reason}, as requested")
+    splits = f"{'up to ' if planned.stops else ''}{planned.repeats} x {counted(planned.folds, 'fold')}"
+    reason = f"{table.n_rows} rows: {splits}, as requested"
+    return dataclasses.replace(planned, df=planned.folds - 1, reason=reason)

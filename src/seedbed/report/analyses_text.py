@@ -48,11 +48,9 @@ def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> It
         return "; ".join([*labels[:_MOST_NAMED], *([f"{more} others"] if more > 0 else [])])
 
     if "helps" in of:
-        adds = f"add to what {answer.model} learns from the other columns"
-        yield (
-            "Helps",
-            f"{label_words('helps')}: shown to {adds if answer.n_columns > 1 else 'help, as the only column'}",
-        )
+        more = f"add to what {answer.model} learns from the other columns"
+        finding = f"shown to {more if answer.n_columns > 1 else 'help, as the only column'}"
+        yield "Helps", f"{label_words('helps')}: {finding}"
     elif "none" not in of:
         yield "Helps", f"no column is shown to help {answer.model}"
     for group, surely in answer.substitutes:
@@ -64,10 +62,8 @@ def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> It
     if "harms" in of:
         yield "Harms", f"{label_words('harms')}: {answer.model} is shown to be better without"
     if unimportant := of.get(same := "no difference that matters"):
-        yield (
-            "No matter",
-            f"{label_words(same)}: leaving {'out one of them' if len(unimportant) > 1 else 'it out'} makes {same}",
-        )
+        without = "leaving out one of them" if len(unimportant) > 1 else "leaving it out"
+        yield "No matter", f"{label_words(same)}: {without} makes {same}"
     for verdict in ("likely helps", "likely harms"):
         if verdict in of:
             yield verdict.capitalize(), f"{label_words(verdict)}: one comparison alone says so at 97.5%"
