@@ -90,7 +90,11 @@ def compare(
         ...
         2 models on 10 train/test splits (40 networks) in ...
     """
-    started, lrs = perf_counter(), _lrs(lr)
+    started = perf_counter()
+    try:
+        lrs = () if lr is None else tuple(map(float, lr if isinstance(lr, Iterable) else [lr]))
+    except (TypeError, ValueError):
+        raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
     several, rate = (lrs, None) if len(lrs) > 1 else ((), next(iter(lrs), None))
     request = Request(
         question="compare",
@@ -124,16 +128,6 @@ def answer_request(
         if comparison is not opened.finished:
             opened.save(comparison)
     return comparison
-
-
-def _lrs(lr: float | Iterable[float] | None) -> tuple[float, ...]:
-    """Return the learning rates that are given; none, one or several."""
-    try:
-        if isinstance(lr, str):
-            raise ValueError
-        return () if lr is None else tuple(float(rate) for rate in (lr if isinstance(lr, Iterable) else [lr]))
-    except (TypeError, ValueError):
-        raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
 
 
 def _table(table: Any, y: Any, **reading: Any) -> Table:
