@@ -95,12 +95,9 @@ def conclude(
         level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "drawn": drawn}
         steps = list(steps_behind(others, difference, **level, tried=tried, n_rows=evidence.n_rows))
         helps = contrasts_of(contrasts, evidence.difference, names, **level) if steps else ()
-        behind = decide_all(
-            opened,
-            evidence,
-            {(use, name): estimate for name, estimate, *_ in steps},
-            {(use, name): (rule, p) for name, _, rule, p in steps},
-        )
+        estimates = {(use, name): estimate for name, estimate, *_ in steps}
+        behind = decide_all(opened, evidence, estimates, {(use, name): (rule, p) for name, _, rule, p in steps})
+    is_answered = behind and (verdicts or not opened.reference_named)
     return replace(
         opened,
         reference=reference,
@@ -108,9 +105,7 @@ def conclude(
         rivals=behind if opened.reference_named else (),
         no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items() if name != reference),
         ranking=ranking,
-        advice=advise(ranking, behind, sizes or {}, gains=gains)
-        if behind and (verdicts or not opened.reference_named)
-        else None,
+        advice=advise(ranking, behind, sizes or {}, gains=gains) if is_answered else None,
         contrasts=helps,
     )
 
@@ -148,10 +143,8 @@ def decide_all(
         low, high = max(-largest, gain.low), min(largest, gain.high)
         factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=evidence.design)
         rows = None if n_rows is None or gain.se == 0 else n_rows * factor
-        rule, p = (decided or {}).get(pair) or (
-            graded(decide(low=low, high=high, margin=margin), gain, n_rows),
-            adjusted[pair],
-        )
+        usual = graded(decide(low=low, high=high, margin=margin), gain, n_rows), adjusted[pair]
+        rule, p = (decided or {}).get(pair, usual)
         verdicts.append(
             Verdict(
                 candidate=pair[1],
