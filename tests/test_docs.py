@@ -24,7 +24,7 @@ from PIL import Image
 
 import seedbed as sb
 from seedbed.cli.program import main
-from seedbed.evaluation.checks import CODES
+from seedbed.evaluation.checks import Code
 from seedbed.evaluation.verdicts import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -254,7 +254,7 @@ def test_committed_pictures_are_small_and_used():
     assert [path.name for path in kept if path.stat().st_size > 300_000] == []
 
 
-@pytest.mark.parametrize(("page", "names"), [("verdicts", get_args(Rule)), ("methods", CODES)])
+@pytest.mark.parametrize(("page", "names"), [("verdicts", get_args(Rule)), ("methods", get_args(Code))])
 def test_a_page_documents_exactly_the_existing_rules_or_codes(page: str, names: Iterable[str]):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \| *\S", text, re.MULTILINE) == [*names]

@@ -21,16 +21,9 @@ from seedbed.errors import counted
 from seedbed.evaluation.estimates import Estimate, corrected_t
 from seedbed.typing import Floats
 
-CODES: dict[str, str] = {
-    "confined_outputs": "it returns probabilities in place of logits, as behind a sigmoid or softmax",
-    "under_trained": "its test loss was still falling at the last epoch, or it has learnt nothing yet",
-    "over_trained": "its test loss rises again while its training loss falls",
-    "diverged": "some of its networks became infinite or NaN",
-    "dead_units": "many of its ReLU units return 0 for every row",
-    "no_better_than_prior": "it shows no gain over predicting the same for every row, or is worse",
-    "worse_than_logistic": "it is worse than a plain logistic regression, or a linear one where a number is predicted",
-}
-"""Each code and what it means, in the order in which they are shown."""
+Code = Literal["confined_outputs", "under_trained", "over_trained", "diverged", "dead_units", "no_better_than_prior",
+               "worse_than_logistic"]  # fmt: skip
+"""What a check finds, in the order in which checks are shown; docs/methods.md says what each code means."""
 
 # Limits for a sentence. They were set on the real curves in tests/evaluation/test_checks.py.
 MATTERS = 0.01  # of the prior's loss: a fall or rise of the loss that matters
@@ -47,7 +40,7 @@ class Check:
 
     Attributes:
         candidate: its name.
-        code: a key of `CODES`.
+        code: one of `Code`.
         message: what was found, for a reader without statistics; begins with the candidate's name. What to do about it
             stands on the first screen.
         evidence: the numbers behind it, ready for JSON; None for a number that isn't defined.
@@ -104,9 +97,8 @@ def check_against(candidate: str, kind: str, *, estimate: Estimate) -> Check | N
             "linear".
         estimate: of (loss of that - loss of the candidate), at its own level.
     """
-    code, name = "worse_than_logistic", f"a plain {kind} regression here"
-    if kind == "prior":
-        code, name = "no_better_than_prior", "predicting the same for every row"
+    code: Code = "no_better_than_prior" if kind == "prior" else "worse_than_logistic"
+    name = "predicting the same for every row" if kind == "prior" else f"a plain {kind} regression here"
     mean, low, high = (_same_digits(-value, estimate) for value in (estimate.mean, estimate.high, estimate.low))
     if estimate.high < -ROUNDING:
         message = (
