@@ -103,11 +103,6 @@ class Fitted:
     failure: str = ""
     weights: Mapping[str, float] = field(default_factory=dict)
 
-    @classmethod
-    def failed(cls, why: str, split: Split) -> Fitted:
-        """Return the result of a model that can't be fitted on a split: the reason, and predictions of NaN."""
-        return cls(np.full(len(split.test), np.nan), failure=why)
-
 
 def fit_group(
     group: Group,
@@ -180,8 +175,8 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
         if name in lines:
             about = {} if member.curves is None else {part: getattr(member, part) for part in _ABOUT}
             fitted[lines[name]] = Fitted(*both, **about)
-    failures = fit.failures or {}
-    fitted |= {lines[name]: Fitted.failed(why, split) for name, why in failures.items() if name in lines}
+    failures, nothing = fit.failures or {}, np.full(len(split.test), np.nan)
+    fitted |= {lines[name]: Fitted(nothing, failure=why) for name, why in failures.items() if name in lines}
     if PRIOR in lines and outcome.is_expanded:
         fitted[lines[PRIOR]] = _prior(table, split, fit.n_networks)
     blended = [by_name[part.name] for part in group.members if part.name in by_name and part.name != PRIOR]
@@ -211,7 +206,7 @@ def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
             warnings.simplefilter("ignore")
             predictions = _of_estimator(model, table, split)
     except Exception as error:  # noqa: BLE001 - whatever fails, other models can be fitted
-        return Fitted.failed(error_line(error), split)
+        return Fitted(np.full(len(split.test), np.nan), failure=error_line(error))
     return Fitted(predictions)
 
 
