@@ -14,6 +14,8 @@ from seedbed.cli.options import GROUPS, OUTPUT, AsJson, options_of, settings_amo
 from seedbed.errors import OptionError
 from seedbed.judgement.judge_options import JudgeOptions
 
+_SCORES = "A CSV, TSV, Excel, Parquet, JSON or SQLite file: a row for each candidate and split; - is stdin."
+
 
 @Parameter(name="*", group=GROUPS["Columns"])
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +30,7 @@ class VerdictOptions:
 
 
 def judge(
-    scores: Annotated[
-        str,
-        Parameter(
-            help="A CSV, TSV, Excel, Parquet, JSON or SQLite file: a row for each candidate and split; - is stdin."
-        ),
-    ],
+    scores: Annotated[str, Parameter(help=_SCORES)],
     /,
     *,
     output: Annotated[Path | None, OUTPUT, Parameter(help="Also write report.html or verdicts.json.")] = None,

@@ -29,12 +29,8 @@ REPEATED = Parameter(negative=(), show_default=False)
 FLAG = Parameter(negative=())
 OUTPUT = Parameter(name=["--output", "-o"])
 
-TableArgument = Annotated[
-    str,
-    Parameter(
-        help="A CSV, TSV, Excel, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."
-    ),
-]
+_SOURCES = "A CSV, TSV, Excel, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."
+TableArgument = Annotated[str, Parameter(help=_SOURCES)]
 AsJson = Annotated[bool, Parameter(name="--json", help="Print one JSON document on stdout.", negative=())]
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only errors.", negative=())]
 
