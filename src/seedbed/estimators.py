@@ -203,9 +203,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             codes = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
         weights = np.ones(len(target))
         if sample_weight is not None:
-            weights = check_array(
-                of_tensor(sample_weight), ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-            )
+            given = of_tensor(sample_weight)
+            weights = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
             if weights.ndim != 1:
                 raise DataError(f"sample_weight has shape {weights.shape}, not [row]", "Give one weight for each row.")
             check_consistent_length(target, weights)

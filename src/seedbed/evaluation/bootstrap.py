@@ -69,11 +69,8 @@ def bootstrap_interval(
     if not np.isfinite(value) or len(defined) < 2:
         return None
     low, high = np.quantile(defined, [alpha / 2, 1 - alpha / 2])
-    return Interval(
-        mean=value,
-        low=float(value + widened_by * min(low - value, 0.0)),
-        high=float(value + widened_by * max(high - value, 0.0)),
-    )
+    below, above = min(low - value, 0.0), max(high - value, 0.0)
+    return Interval(mean=value, low=float(value + widened_by * below), high=float(value + widened_by * above))
 
 
 def row_mean_se(losses: ArrayLike, groups: Ints | None = None) -> float:

@@ -74,18 +74,13 @@ def check_dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
     Args:
         share: [network], dead units over all ReLU units of a network; NaN where unknown.
     """
-    shares = np.asarray(share, dtype=np.float64).ravel()
+    shares = np.asarray(share, dtype=np.float64)
     finite_shares = shares[np.isfinite(shares)]
-    if not finite_shares.size or finite_shares.mean() < MANY_DEAD:
+    if not finite_shares.size or (mean := float(finite_shares.mean())) < MANY_DEAD:
         return None
-    mean = float(finite_shares.mean())
-    return Check(
-        candidate,
-        "dead_units",
-        f"{candidate} has many dead ReLU units: on average {mean:.0%} of them return 0 for every row and can't "
-        "learn any more.",
-        {"mean_share": mean, "max_share": float(finite_shares.max()), "networks": int(finite_shares.size)},
-    )
+    finding = f"on average {mean:.0%} of them return 0 for every row and can't learn any more."
+    evidence = {"mean_share": mean, "max_share": float(finite_shares.max()), "networks": int(finite_shares.size)}
+    return Check(candidate, "dead_units", f"{candidate} has many dead ReLU units: {finding}", evidence)
 
 
 def check_against(candidate: str, kind: str, *, estimate: Estimate) -> Check | None:
@@ -188,13 +183,12 @@ def check_stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) ->
     is_late = np.asarray(epochs) >= LATE * most
     if most < 2 or is_late.mean() <= 0.5:
         return None
-    return Check(
-        candidate,
-        "under_trained",
-        f"{candidate} was still learning when its training ended: in {int(is_late.sum()):,} of "
-        f"{counted(is_late.size, 'split')} the epoch with the lowest loss was among the last tenth of {most:,}.",
-        {"late": int(is_late.sum()), "splits": is_late.size, "epochs": most},
+    evidence = {"late": int(is_late.sum()), "splits": is_late.size, "epochs": most}
+    message = (
+        f"{candidate} was still learning when its training ended: in {evidence['late']:,} of "
+        f"{counted(is_late.size, 'split')} the epoch with the lowest loss was among the last tenth of {most:,}."
     )
+    return Check(candidate, "under_trained", message, evidence)
 
 
 def check_diverged(

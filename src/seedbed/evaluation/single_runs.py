@@ -98,7 +98,7 @@ def summarize_curves(
     single = {key: [_plain(curves[key][coarse, ghost]) for ghost in ghosts] for key in ("test_loss", "test_score")}
     lines = {}
     for key, array in curves.items():
-        mean, low, high = (np.empty(epochs.size if healthy.size else 0) for _ in range(3))
+        mean, low, high = np.empty((3, epochs.size if healthy.size else 0))
         # Some epochs at a time, so that the curves are never copied.
         for start in range(0, len(mean), _ROWS_AT_ONCE):
             some = slice(start, start + _ROWS_AT_ONCE)

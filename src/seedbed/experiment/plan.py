@@ -56,12 +56,9 @@ class Plan:
         experiment = self.experiment
         if repeats == experiment.design.repeats:
             return self
-        design = dataclasses.replace(experiment.design, repeats=repeats)
-        return dataclasses.replace(
-            self,
-            experiment=dataclasses.replace(experiment, design=design),
-            splits=tuple(split for split in self.splits if split.repeat < repeats),
-        )
+        experiment = dataclasses.replace(experiment, design=dataclasses.replace(experiment.design, repeats=repeats))
+        splits = tuple(split for split in self.splits if split.repeat < repeats)
+        return dataclasses.replace(self, experiment=experiment, splits=splits)
 
     def batch(self, *, is_first: bool) -> int:
         """Return the number of splits whose models train together, which changes no result. Of many rows, the first are
