@@ -112,12 +112,9 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     from seedbed.training.candidates import own_module
 
     check_target(output)
-    run, threshold = options.run, options.model.threshold
-    fitting: dict[str, Any] = {
-        "n_networks": options.model.n_networks,
-        "threshold": 0.5 if threshold is None else threshold,
-        "compute": run.compute(),
-    }
+    run, n_networks, threshold = options.run, options.model.n_networks, options.model.threshold
+    fitting: dict[str, Any] = {"n_networks": n_networks, "compute": run.compute()}
+    fitting["threshold"] = 0.5 if threshold is None else threshold
     notes: Iterable[str] = ()  # compare has shown those of its table
     with interruptible(lambda: ("interrupted, no model written",)):
         if Path(table).is_dir():

@@ -63,9 +63,8 @@ def grouping_by(column: Column, *, most: int = _MOST, fewest: int = FEWEST_ROWS)
 
 def _column(table: Table, name: str, source: Any) -> Column:
     """Return a column of a table, or of its source."""
-    for column in table.columns:
-        if column.name == name:
-            return column
+    if name in table.feature_names:
+        return table.columns[table.feature_names.index(name)]
     if table.reading is None and source is None:
         message = f"'{name}' isn't a feature of this table, and its other columns are no longer known"
         raise OptionError(message, did_you_mean(name, table.feature_names))
@@ -85,9 +84,8 @@ def _column(table: Table, name: str, source: Any) -> Column:
             raise ColumnError(f"no column '{name}'", error.hint) from None
         if not np.array_equal(again.target, table.target):
             raise OptionError("the table has changed while it was compared", "Run compare again.")
-        for column in again.columns:
-            if column.name == name:
-                return column
+        if name in again.feature_names:
+            return again.columns[again.feature_names.index(name)]
     why = next((note.message for note in again.notes if note.column == name), f"'{name}' is left out")
     raise OptionError(f"'{name}' doesn't divide the rows: {why}", "Name another column.")
 

@@ -107,14 +107,10 @@ def add_sizes(
         by_size.insert(0, run(make_plan(smaller, compute, splits), folder))
         with one_blas_thread():
             verdicts.insert(0, conclude_results(by_size[0]).verdicts)
-    sizes = tuple(
-        TrainingSize(
-            n_train=_rows_of(results_of_size.splits),
-            losses={name: _loss(results_of_size[name], spec.metric) for name in names if results_of_size[name].finite},
-            verdicts=of_size,
-        )
-        for results_of_size, of_size in zip(by_size, verdicts, strict=True)
-    )
+    sizes = list[TrainingSize]()
+    for of_size, found in zip(by_size, verdicts, strict=True):
+        losses = {name: _loss(of_size[name], spec.metric) for name in names if of_size[name].finite}
+        sizes.append(TrainingSize(n_train=_rows_of(of_size.splits), losses=losses, verdicts=found))
     forecasts, refused = list[RowForecast](), dict[str, str]()
     for name in names:
         if name == "prior":
@@ -127,7 +123,7 @@ def add_sizes(
             for times, (loss, gain) in answers.items()
         ]
     left_out = tuple(name for name in spec.names if name not in names)
-    rows = Rows(repeats=repeats, sizes=sizes, forecasts=tuple(forecasts), refused=refused, left_out=left_out)
+    rows = Rows(repeats=repeats, sizes=tuple(sizes), forecasts=tuple(forecasts), refused=refused, left_out=left_out)
     return dataclasses.replace(conclusion, rows=rows)
 
 

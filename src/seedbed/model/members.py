@@ -57,12 +57,9 @@ def join_bags(bags: Sequence[Fit]) -> tuple[list[Member], Fit]:
         if trees := trees_of(candidate):
             trees, states = pad_trees([trees_of(one.candidate) or trees for one in same], states)
             candidate = replace(candidate, architecture=trees)
-        members[number] = Member(
-            candidate,
-            {name: np.concatenate([state[name] for state in states]) for name in member.states},
-            np.concatenate([one.outputs for one in same], axis=2),
-            max(one.epochs for one in same),
-        )
+        joined = {name: np.concatenate([state[name] for state in states]) for name in member.states}
+        outputs = np.concatenate([one.outputs for one in same], axis=2)
+        members[number] = Member(candidate, joined, outputs, max(one.epochs for one in same))
     whole, n_networks = copy.copy(first), sum(bag.n_networks for bag in (first, *later))
     vars(whole).update(splits=[split for bag in (first, *later) for split in bag.splits], n_networks=n_networks)
     return members, whole
