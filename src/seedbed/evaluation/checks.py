@@ -11,6 +11,7 @@ networks of a split were trained, 1..n_epochs; None means all.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -49,7 +50,7 @@ class Check:
     candidate: str
     code: str
     message: str
-    evidence: dict[str, float | int | None]
+    evidence: Mapping[str, float | int | None]
 
 
 def check_confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"]) -> Check:
