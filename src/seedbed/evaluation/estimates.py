@@ -180,9 +180,8 @@ def inference(mean: float, se: float, *, df: float | None, alpha: float, compari
         t = mean / se
         p = min(1.0, 2 * student_cdf(-abs(t), df))
         half = simultaneous_quantile(alpha, comparisons, df) * se
-    return Estimate(
-        mean=mean, se=se, df=df, t=t, p=p, low=mean - half, high=mean + half, alpha=alpha, comparisons=comparisons
-    )
+    low, high = mean - half, mean + half
+    return Estimate(mean=mean, se=se, df=df, t=t, p=p, low=low, high=high, alpha=alpha, comparisons=comparisons)
 
 
 def p_better(estimate: Estimate, margin: float = 0.0) -> float:

@@ -92,12 +92,8 @@ class Checkpoint:
         if self.is_replaced:
             self.trouble = "the folder was removed or replaced"
             return
-        arrays = {
-            f"{line}/{part}": np.ascontiguousarray(value)
-            for line, fit in fitted.items()
-            for part in _PARTS
-            if (value := getattr(fit, part)) is not None
-        }
+        parts = {f"{line}/{part}": getattr(fit, part) for line, fit in fitted.items() for part in _PARTS}
+        arrays = {key: np.ascontiguousarray(value) for key, value in parts.items() if value is not None}
         about = {line: {word: getattr(fit, word) for word in _WORDS} for line, fit in fitted.items()}
         metadata = {"lines": json.dumps(about), "seconds": json.dumps(seconds)}
         try:

@@ -183,9 +183,8 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    ranks = np.stack(
-        [mean_ranks(np.nan_to_num(column.values, nan=float(np.nanmedian(column.values)))) for column in columns]
-    )
+    filled = (np.nan_to_num(column.values, nan=float(np.nanmedian(column.values))) for column in columns)
+    ranks = np.stack([*map(mean_ranks, filled)])
     ranks -= ranks.mean(axis=1, keepdims=True)
     sizes = np.linalg.norm(ranks, axis=1, keepdims=True)
     ranks /= np.where(sizes > 0, sizes, 1.0)
@@ -233,10 +232,8 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
         noise = of_larger[0].mean(axis=0) - of_larger[0]
         about: dict[str, Any] = {"groups": larger.tested_groups, "times": larger.tested_times}
         return paired_hold_out(of_smaller[0][:, rows], noise[:, rows], **about, **level)
-    folds = [
-        np.stack([values[split.repeat][:, split.test].mean(axis=1) for split in larger.splits if split.repeat < n])
-        for values in (of_larger, of_smaller)
-    ]
-    shaped = [values.reshape(n, -1, values.shape[1]) for values in folds]
+    splits = [split for split in larger.splits if split.repeat < n]
+    both = ([values[one.repeat][:, one.test].mean(axis=1) for one in splits] for values in (of_larger, of_smaller))
+    shaped = [np.stack(of_folds).reshape(n, -1, len(of_folds[0])) for of_folds in both]
     level |= {"groups": larger.tested_groups, "seed_noise": seed_noise(*shaped)}
     return corrected_t(shaped[1].mean(axis=2), **level)

@@ -87,9 +87,8 @@ def css_variables(theme: Theme) -> str:
 
 def css_themes() -> str:
     """Return the colours of a page: those of the reader's system or of its button; on paper always the light ones."""
-    light, dark = (
-        f"color-scheme: {name}; {css_variables(theme)}" for name, theme in (("light", LIGHT), ("dark", DARK))
-    )
+    themes = {"light": LIGHT, "dark": DARK}
+    light, dark = (f"color-scheme: {name}; {css_variables(theme)}" for name, theme in themes.items())
     return (
         f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
         f":root[data-theme=light] {{ {light} }}\n:root[data-theme=dark] {{ {dark} }}\n"

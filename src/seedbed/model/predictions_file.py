@@ -192,10 +192,8 @@ def _print(connection: duckdb.DuckDBPyConnection, columns: _Columns, n_rows: int
     if sys.stdout.isatty():
         names = [name for name, *_ in connection.execute("DESCRIBE predictions").fetchall()]
         is_share = [not columns.model.outcome.is_number and name != "prediction" for name in names]
-        rows = [
-            [str(number), *(_cell_words(*pair) for pair in zip(row, is_share, strict=True))]
-            for number, row in enumerate(connection.execute("FROM predictions").fetchmany(_MOST_SHOWN), 1)
-        ]
+        first = connection.execute("FROM predictions").fetchmany(_MOST_SHOWN)
+        rows = [[str(number), *map(_cell_words, row, is_share)] for number, row in enumerate(first, 1)]
         lines = table_lines(["row", *names], rows, left=("set", "flags"), width=shutil.get_terminal_size().columns)
         more = [f"and {counted(n_rows - len(rows), 'more row')}: -o FILE writes all"] if n_rows > len(rows) else []
         print(*(visible(line) for line in (*lines, *more)), sep="\n")
