@@ -79,9 +79,8 @@ class NetworkResult(Result):
     def summary(self, *, whole: bool = True) -> CandidateSummary:
         low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
         outcome, finite = outcome_of(self.task), ~self.diverged
-        train, train_loss, test_loss = (
-            float(self.used(curve)[finite].mean(dtype=np.float64)) if finite.any() else None for curve in (1, 0, 2)
-        )
+        used = (self.used(curve)[finite] for curve in (1, 0, 2))
+        train, train_loss, test_loss = (float(one.mean(dtype=np.float64)) if len(one) else None for one in used)
         return replace(
             super().summary(whole=whole),
             n_parameters=self.n_parameters,

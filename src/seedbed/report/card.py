@@ -113,10 +113,9 @@ def _score(card: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_INDENT}{one['words']} {interval}{key}"
     if choice := score["chosen"]:
         metric = metrics.get(choice["words"], "")
-        yield (
-            f"{_INDENT}It was the best of {choice['among']}, so it is optimistic; corrected for the choice, "
-            f"{choice['words']} {range_words(metric, Score(choice['expected'], choice['low'], choice['high']))}"
-        )
+        corrected = range_words(metric, Score(choice["expected"], choice["low"], choice["high"]))
+        finding = f"It was the best of {choice['among']}, so it is optimistic"
+        yield f"{_INDENT}{finding}; corrected for the choice, {choice['words']} {corrected}"
 
 
 def _sets(card: Mapping[str, Any]) -> Iterator[str]:

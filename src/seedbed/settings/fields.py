@@ -92,14 +92,12 @@ def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
 
 def parse_setting(kind: type[Settings], name: str, text: str) -> Any:
     """Return the value of a setting from its text on the command line or in the words of a candidate. ValueError if the
-    text is not a number, or neither `true` nor `false`."""
+    text is not a number, KeyError if it is neither `true` nor `false`."""
     about = settings_of(kind)[name]
     if about.none and text == about.none:
         return about.none_is
     if bool in about.kinds:
-        if text not in ("true", "false"):
-            raise ValueError(text)
-        return text == "true"
+        return {"true": True, "false": False}[text]
     if int in about.kinds:
         return int(text)
     return float(text) if float in about.kinds else text
