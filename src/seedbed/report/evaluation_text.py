@@ -19,7 +19,7 @@ from seedbed.report.advice import guessing_words, in_percent
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.tables import WIDTH, fold_text, range_words
 
-_LABEL = 12
+_LABEL, _FEW = 12, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,8 @@ def evaluation_text(evaluation: Evaluation, *, width: int = WIDTH) -> str:
 
 
 def _heading(one: Evaluation) -> str:
-    return f"{one.conclusion.table or 'new rows'}: does {one.conclusion.candidates[0].name} hold its promise?"
+    about = f"{one.conclusion.table or 'new rows'}: predicting {one.conclusion.target}"
+    return f"{about}. Does {one.conclusion.candidates[0].name} hold its promise?"
 
 
 def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
@@ -119,24 +120,29 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
     yield f"these {conclusion.n_rows:,}", _words(one, one.found, one.verdict)
     if one.metric == conclusion.metric.name and conclusion.metric.of_prior:
         yield "", f"(0 is perfect; {guessing_words(conclusion)} has {conclusion.metric.of_prior:.3f} on these rows)"
+    elif conclusion.labels:
+        yield (
+            "",
+            f"({guessing_words(conclusion)}: {max(conclusion.labels.values()) / sum(conclusion.labels.values()):.0%})",
+        )
     if one.two_classes is not None:
         yield from _of_two_classes(one.two_classes, conclusion)
     label = f"by {one.by}"
     for part in one.parts:
-        if part.verdict != AS_PROMISED:
+        if part.verdict != AS_PROMISED or len(one.parts) <= _FEW:
             words = "too few for a verdict" if part.found.mean is None else _words(one, part.found, part.verdict)
             yield label, f"{part.value}, {counted(part.n_rows, 'row')}: {words}"
             label = ""
-    if rest := [part.value for part in one.parts if part.verdict == AS_PROMISED]:
+    if len(one.parts) > _FEW and (rest := [part.value for part in one.parts if part.verdict == AS_PROMISED]):
         yield label, f"{', '.join(rest)}: {AS_PROMISED}"
     for verdict in conclusion.verdicts:
         metric, other = conclusion.metric.shown, conclusion.candidate(verdict.reference).scores[one.metric]
         gain, scale = verdict.times(metric.scale), metric.words
         difference = plus_minus(gain.mean, gain.half, 1 if metric.in_points else None)
         if metric.zero:
-            scale = f"points of a score from 0 ({guessing_words(conclusion)}) to 100 (perfect)"
+            scale = f"points, of a score from 0 ({guessing_words(conclusion)}) to 100 (perfect)"
         yield "against", f"{verdict.reference}, {_words(one, other)}"
-        yield "", f"verdict on this model: {verdict.short}, {difference} {scale}"
+        yield "", f"{verdict.short}: this model has {difference} {scale}"
     yield from (("note", note) for note in one.notes)
 
 
@@ -159,18 +165,20 @@ def _of_two_classes(classes: OfTwoClasses, conclusion: Conclusion) -> Iterator[t
     if slope is not None and intercept is not None:
         faults = ["too extreme"] * (slope.high < 1) + ["too cautious"] * (slope.low > 1)
         faults += ["too high"] * (intercept.high < 0) + ["too low"] * (intercept.low > 0)
-        words = " and ".join(faults) or "right, as far as these rows tell"
+        words = f"probabilities are {' and '.join(faults)}" if faults else "no sign that probabilities are off"
         numbers = [f"{of.mean:.2f} ({of.low:.2f} to {of.high:.2f}" for of in (slope, intercept)]
-        yield label, f"probabilities are {words}: slope {numbers[0]}; right: 1), intercept {numbers[1]}; right: 0)"
+        yield label, f"{words}: slope {numbers[0]}; right: 1), intercept {numbers[1]}; right: 0)"
         label = ""
     for low, high, predicted, observed in classes.off:
         wrong = "low" if observed > predicted else "high"
         yield label, f"too {wrong} at {low:.0%} to {high:.0%}: {predicted:.0%} predicted, {observed:.0%} came true"
         label = ""
     limit, gain, positive = classes.threshold, classes.gain, [*conclusion.labels][-1]
-    of_all = f"{100 * classes.treating_all:.1f} (difference {plus_minus(100 * gain.mean, 100 * gain.half, 1)})"
-    benefit = f"calling {positive} above {limit:.0%} has a net benefit of {100 * classes.net_benefit:.1f}"
-    yield "useful", f"{benefit}, calling all rows {positive}: {of_all}"
+    finding = "more" if gain.low > 0 else "less" if gain.high < 0 else "can't tell whether more"
+    benefits = f"{100 * classes.net_benefit:.1f} against {100 * classes.treating_all:.1f}"
+    difference = f"difference {plus_minus(100 * gain.mean, 100 * gain.half, 1)}"
+    at = f"net benefit above {limit:.0%} is {benefits} ({difference})"
+    yield "useful", f"{finding} than calling all rows {positive}: {at}"
     if 0 < limit < 1:
-        cost = plain_number(limit / (1 - limit), 2)
+        cost = f"{plain_number(limit / (1 - limit), 2)}, the odds of {limit:.0%},"
         yield "", f"(of 100 rows, those rightly called {positive}, minus {cost} for each wrongly called so)"
