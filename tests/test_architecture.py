@@ -24,7 +24,7 @@ BUDGETS = {
     "cli/": 1460,
     "data/": 6212,
     "evaluation/": 4077,
-    "experiment/": 4812,
+    "experiment/": 4805,
     "figures/": 1265,
     "judgement/": 1824,
     "model/": 4675,

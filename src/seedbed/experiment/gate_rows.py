@@ -52,9 +52,8 @@ class GateRows:
     def claim(self) -> GateRows:
         """The rows as `confirm` takes them: trained on the open ones, tested on the locked ones, and on one side."""
         design = dataclasses.replace(self.design, kind="held_out", repeats=1, folds=1, locked_share=0.2)
-        return dataclasses.replace(
-            self, splits=(Split(0, 0, self.open, self.locked),), design=design, alpha=2 * self.alpha
-        )
+        splits = (Split(0, 0, self.open, self.locked),)
+        return dataclasses.replace(self, splits=splits, design=design, alpha=2 * self.alpha)
 
     def text(self) -> str:
         """Return the splits as CSV: of each row its fold in each repeat; empty where it isn't tested."""
@@ -85,13 +84,7 @@ class GateRows:
         """Return the result of predictions for the first repeats [repeat, 1, row, ...]."""
         about: dict[str, Any] = {part: getattr(self.table, part) for part in _ABOUT_ROWS} | {"design": self.design}
         splits = tuple(one for one in self.splits if one.repeat < len(predictions))
-        return Result(
-            name=name,
-            alpha=self.alpha,
-            splits=splits,
-            predictions=predictions,
-            **about,
-        )
+        return Result(name=name, alpha=self.alpha, splits=splits, predictions=predictions, **about)
 
     def gain(self, old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Estimate:
         """Return the gain of one version over another in the loss that decides, from predictions of both."""
