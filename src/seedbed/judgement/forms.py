@@ -16,7 +16,7 @@ from seedbed.errors import ColumnError, DataError, spell
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import ROLES, is_role, plain, read_scores, score_kind, usual_name, without_prefix
 
-_OF_SPLIT = re.compile(r"(?:(?P<before>.*?)_)??(?P<kind>split|fold)_?(?P<number>\d+)(?:_(?P<after>.*))?")
+_OF_SPLIT = re.compile(r"(?s)(?:(?P<before>.*?)_)??(?P<kind>split|fold)_?(?P<number>\d+)(?:_(?P<after>.*))?")
 _OF_SETTING = re.compile(r"params?[._](.+)")
 _LOG = "Log the scores of the splits"
 
