@@ -17,7 +17,7 @@ from seedbed.evaluation.classification import confusion_matrix
 from seedbed.evaluation.conclusion import Evidence
 from seedbed.evaluation.estimates import Estimate, corrected_t, paired_hold_out, paired_shares, share_interval, wilson
 from seedbed.evaluation.metrics import METRICS, Metric, fold_losses, prior_loss, row_losses
-from seedbed.evaluation.promised import of_two_classes
+from seedbed.evaluation.promised import calibration_line
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Score, Task
 from seedbed.evaluation.survival import FollowedFolds
@@ -202,10 +202,10 @@ class Result:
             found = calibration_of(*forecasts)
             if self.n_classes > 2:
                 return found
-            line = of_two_classes(*forecasts, 0.5, alpha=self.alpha, groups=self.tested_groups)
-            if line.slope is None or line.intercept is None:
+            slope, intercept = calibration_line(*forecasts, alpha=self.alpha, groups=self.tested_groups)
+            if slope is None or intercept is None:
                 return found
-            return replace(found, slope=line.slope.times(1), intercept=line.intercept.times(1))
+            return replace(found, slope=slope.times(1), intercept=intercept.times(1))
         truth, p = (values[forecasts[0] != 0] for values in forecasts)  # without rows censored before the horizon
         return calibration_of(truth > 0, p, np.abs(truth)) if len(truth) else None
 

@@ -24,7 +24,7 @@ def against_promise(
     """Return the score that was found minus the promised one, and the verdict; None without intervals.
 
     The interval adds the squares of both errors, each on its own side (Zou & Donner 2008), so it is not symmetric where
-    theirs aren't. Those of several comparisons hold together (Bonferroni).
+    theirs aren't. Those of several comparisons are simultaneous (Bonferroni).
     """
     both = [one for one in (promised, found) if one]
     ends = [end for one in both for end in (one.mean, one.low, one.high) if end is not None]
@@ -47,8 +47,8 @@ class OfTwoClasses:
         slope, intercept: by how much their logits would have to be stretched (1 is right) and, unstretched, shifted (0
             is right; below it, probabilities are too high; Cox 1958), with Wald's intervals. None if one isn't finite,
             as of rows of one class, or if the probabilities separate the classes or don't vary.
-        off: fifths of the rows that differ from their probabilities by more than chance, by tests that hold together
-            (Bonferroni): the lowest, highest and mean probability, and the share that was observed.
+        off: fifths of the rows that differ from their probabilities by more than chance, by tests that are adjusted for
+            their number (Bonferroni): the lowest, highest and mean probability, and the share that was observed.
         net_benefit: the share of rows that are rightly called positive, minus that of wrongly called ones at the odds
             of the `threshold` (Vickers & Elkin 2006); `treating_all`, of calling all rows positive.
         gain: net benefit minus that of treating all.
@@ -68,9 +68,7 @@ def of_two_classes(
 ) -> OfTwoClasses:
     """Return what is known of y, 0 or 1 [row], and p, the probabilities of class 1 [row]. Rows of one of the groups
     [row] may be alike; None if each row stands for itself."""
-    clipped = np.clip(p, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
-    logits, ones = np.log(clipped / (1 - clipped)), np.ones(len(y))
-    slope = _logistic(np.column_stack([logits, ones]), y, 0 * ones, alpha, groups)
+    slope, intercept = calibration_line(y, p, alpha=alpha, groups=groups)
     off, limit = [], -student_quantile(alpha / _PARTS / 2, None)
     for rows in np.array_split(np.argsort(p, kind="stable"), _PARTS):
         variance = (p[rows] * (1 - p[rows])).sum()
@@ -83,13 +81,23 @@ def of_two_classes(
     gain = paired_hold_out(gains, 0 * gains, groups=groups, alpha=alpha)
     return OfTwoClasses(
         slope=slope,
-        intercept=None if slope is None else _logistic(ones[:, None], y, logits, alpha, groups),
+        intercept=intercept,
         off=tuple(off),
         threshold=threshold,
         net_benefit=float((worth * (p > threshold)).mean()),
         treating_all=float(worth.mean()),
         gain=of_net_benefit(gain, threshold, len(y), alpha=alpha),
     )
+
+
+def calibration_line(
+    y: NDArray[np.integer], p: Floats, *, alpha: float = 0.05, groups: Ints | None = None
+) -> tuple[Estimate | None, Estimate | None]:
+    """Return slope and intercept of the calibration, as `OfTwoClasses` has them."""
+    clipped = np.clip(p, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
+    logits, ones = np.log(clipped / (1 - clipped)), np.ones(len(y))
+    slope = _logistic(np.column_stack([logits, ones]), y, 0 * ones, alpha, groups)
+    return slope, None if slope is None else _logistic(ones[:, None], y, logits, alpha, groups)
 
 
 def of_net_benefit(
@@ -116,10 +124,8 @@ def _logistic(X: Floats, y: NDArray[np.integer], offset: Floats, alpha: float, g
         if np.abs(step).max() < _ENOUGH:
             covariance, df = np.linalg.inv(information), None
             if groups is not None:
-                sums, df = (
-                    np.array([np.bincount(groups, column * (y - p)) for column in X.T]),
-                    len(np.unique(groups)) - 1,
-                )
+                sums = np.array([np.bincount(groups, column * (y - p)) for column in X.T])
+                df = len(np.unique(groups)) - 1
                 covariance = covariance @ sums @ sums.T @ covariance * (df + 1) / df
             return inference(float(beta[0]), math.sqrt(covariance[0, 0]), df=df, alpha=alpha, comparisons=1)
     return None

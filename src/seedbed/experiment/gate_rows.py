@@ -19,7 +19,7 @@ from seedbed.data.target import SAYS_YES
 from seedbed.errors import ColumnError, DataError, OptionError, TrainingError, counted, did_you_mean
 from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.protocol import Protocol
+from seedbed.evaluation.protocol import FEWEST_TESTED, FEWEST_TESTED_GROUPS, FEWEST_TESTED_OUTSIDE, Protocol
 from seedbed.experiment.checkpoint import Checkpoint
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run_by_looks
@@ -30,7 +30,6 @@ from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import Recipe
 from seedbed.typing import Ints
 
-_FEWEST_LOCKED, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 30, 10, 5
 _ABOUT_ROWS = ("target", "task", "groups", "times", "durations", "follow_up")
 
 
@@ -140,10 +139,11 @@ def divide(table: Table, metric: str | None) -> GateRows:
         why = f"{experiment.metric} is a score of many rows together"
     if not experiment.design.has_verdict:
         why = experiment.design.reason
-    n_groups = _FEWEST_GROUPS if table.groups is None else len(np.unique(table.groups[test]))
-    few_outside = outside is not None and outside < _FEWEST_OUTSIDE
-    if len(test) < _FEWEST_LOCKED or few_outside or n_groups < _FEWEST_GROUPS:
-        needed = f"{_FEWEST_LOCKED} rows, {_FEWEST_OUTSIDE} outside the largest class, and {_FEWEST_GROUPS} groups"
+    n_groups = FEWEST_TESTED_GROUPS if table.groups is None else len(np.unique(table.groups[test]))
+    few_outside = outside is not None and outside < FEWEST_TESTED_OUTSIDE
+    if len(test) < FEWEST_TESTED or few_outside or n_groups < FEWEST_TESTED_GROUPS:
+        needed = f"{FEWEST_TESTED} rows, {FEWEST_TESTED_OUTSIDE} outside the largest class, and "
+        needed += f"{FEWEST_TESTED_GROUPS} groups"
         why = f"a fifth of it is {counted(len(test), 'row')}, and a claim takes {needed}"
     if why:
         raise OptionError(f"{table.name} can't have a gate: {why}", "Give more rows, or another metric.")

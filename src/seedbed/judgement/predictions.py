@@ -15,7 +15,7 @@ from seedbed.data.splits import Split
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_beside
-from seedbed.evaluation.protocol import Protocol, too_few
+from seedbed.evaluation.protocol import FEWEST_TESTED_OUTSIDE, Protocol, too_few
 from seedbed.evaluation.summaries import Conclusion, Note, PlanSummary, Task
 from seedbed.judgement.judging import conclude_scores, open_conclusion
 from seedbed.judgement.score_columns import ROLES, Factor, ScoreFile, check_number, plain, reference_among
@@ -30,9 +30,6 @@ _MOST_CANDIDATES = 200  # the intervals of all scores of one take a tenth of a s
 _OF_LABELS = ("accuracy", "balanced_accuracy", "mcc")  # scores of predicted labels; the others need probabilities
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _MOST_LABELS = 20  # whole numbers with more distinct values than this are numbers and not classes
-_FEWEST_OUTSIDE = 10
-"""Rows outside the largest class for a paired interval of probabilities on one test set. With fewer, the interval of a
-mean loss covers it in 80 to 90 % of cases instead of 95 %."""
 _FEWEST_REPEATING = 5  # values of a column that may name groups
 
 
@@ -328,9 +325,9 @@ def _design(plan: PlanSummary, target: NDArray[Any], predicted: _Predicted) -> P
     outside = n - int(np.bincount(target).max()) if predicted.labels else None
     why = too_few_tested(n, n_groups, "row") if held_out else too_few(n, outside, n_groups)
     why += ", so only scores are shown" if why and not held_out else ""
-    if held_out and not why and not predicted.hard and outside is not None and outside < _FEWEST_OUTSIDE:
+    if held_out and not why and not predicted.hard and outside is not None and outside < FEWEST_TESTED_OUTSIDE:
         why = f"{outside} rows outside the largest class are too few for a verdict "
-        why += f"(probabilities need {_FEWEST_OUTSIDE}, predicted labels none)"
+        why += f"(probabilities need {FEWEST_TESTED_OUTSIDE}, predicted labels none)"
     return Protocol(
         kind="scores_only" if why or plan.kind == "random_splits" else "held_out" if held_out else "cross_validation",
         repeats=plan.repeats,

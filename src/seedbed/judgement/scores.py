@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.errors import DataError, OptionError, counted, spell
+from seedbed.evaluation.protocol import FEWEST_TESTED, FEWEST_TESTED_GROUPS
 from seedbed.evaluation.summaries import Note, PlanSummary
 from seedbed.judgement.score_columns import Factor, ScoreFile
 from seedbed.typing import Bools, Floats, Ints
@@ -176,14 +177,10 @@ def of_each(file: ScoreFile, split: Factor, values: NDArray[Any], what: str) -> 
     return of_split
 
 
-_FEWEST_TESTED, _FEWEST_GROUPS = 30, 5
-
-
 def too_few_tested(n: int, n_groups: int | None, unit: str) -> str:
-    """Return why the rows of one test set, or items, have no verdict; empty if they are enough. With fewer rows or
-    groups, the interval of a mean loss covers it in 80 to 90 % of cases instead of 95 %."""
+    """Return why the rows of one test set, or items, have no verdict; empty if they are enough."""
     on = "" if unit == "item" else " on a test set"
-    for number, what, fewest in ((n, unit, _FEWEST_TESTED), (n_groups, "group", _FEWEST_GROUPS)):
+    for number, what, fewest in ((n, unit, FEWEST_TESTED), (n_groups, "group", FEWEST_TESTED_GROUPS)):
         if number is not None and number < fewest:
             return f"{counted(number, what)} are too few for a verdict{on} (it needs {fewest})"
     return ""

@@ -178,7 +178,7 @@ def _conclude(model: Ensemble, frame: Frame, results: Sequence[Result]) -> Concl
 def _parts(
     model: Ensemble, frame: Frame, by: str, whole: Result, metric: Metric, promised: Score | None
 ) -> Iterator[Part]:
-    """Yield the rows of each value of a column. All verdicts hold together."""
+    """Yield the rows of each value of a column. Verdicts are adjusted for their number."""
     refuse_target(by, model.target_name)
     column = type_columns(frame, [_position(frame, by)]).columns[0]
     grouping = grouping_by(column, most=_MOST_PARTS, fewest=_FEWEST)
