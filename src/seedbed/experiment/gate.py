@@ -232,13 +232,14 @@ class Gate:
             else:
                 new = self._changed(now, candidate, (drop,) if isinstance(drop, str) else drop, table, key)
             new = dataclasses.replace(new, number=len(entries), name=name or new.name, against=now.name)
+            kept: bool | None = None
             for fits in zip(self._predict(now), self._predict(new), strict=False):
                 repeats = min(map(len, fits))
                 estimate = rows.gain(*(fit[:repeats] for fit in fits))
                 kept = _is_kept(estimate, is_last=False) if repeats in _LOOKS else None
                 if kept is not None:
                     break
-            else:
+            if kept is None:
                 kept = _is_kept(estimate, is_last=True)
             if not kept:
                 shutil.rmtree(folder, ignore_errors=True)
