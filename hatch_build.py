@@ -1,9 +1,11 @@
-"""Compile the training kernel when the package is built. A wheel contains the libraries of one system.
+"""Compile the training kernel when the package is built. A wheel contains the libraries of one
+system.
 
 Environment variables:
 
-    SEEDBED_TARGET   the system that a wheel is for: linux-x86_64, linux-arm64, macos-arm64, windows-x86_64, or `any`
-                     for a wheel without a kernel; this machine's by default
+    SEEDBED_TARGET   the system that a wheel is for: linux-x86_64, linux-arm64, macos-arm64,
+                     windows-x86_64, or `any` for a wheel without a kernel; this machine's by
+                     default
     SEEDBED_CXX      a compiler to use in place of ziglang, for this machine only: "g++", say
 """
 
@@ -26,7 +28,15 @@ FOLDER = Path(__file__).parent / "src" / "seedbed" / "training" / "native"
 ZIG = "ziglang==0.17.1"  # as in pyproject.toml
 # No -ffast-math: a diverged network must stay NaN, and its neighbours exact.
 FLAGS = (
-    *("-std=c++17", "-O3", "-shared", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-nostdinc++"),
+    *(
+        "-std=c++17",
+        "-O3",
+        "-shared",
+        "-fvisibility=hidden",
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-nostdinc++",
+    ),
     *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
 )
 NUMBERS = {"float32": "float", "float64": "double"}
@@ -39,7 +49,8 @@ _spec.loader.exec_module(library)
 
 
 class Target(NamedTuple):
-    """A system: its name, Zig's name for it, the levels of processors, and the tag of its wheels."""
+    """A system: its name, Zig's name for it, the levels of processors, and the tag of its
+    wheels."""
 
     system: str
     triple: str
@@ -61,7 +72,12 @@ class KernelHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         target = _target()
-        if self.target_name != "wheel" or target is None or not _missing(target) or os.environ.get("SEEDBED_CXX"):
+        if (
+            self.target_name != "wheel"
+            or target is None
+            or not _missing(target)
+            or os.environ.get("SEEDBED_CXX")
+        ):
             return []
         return [ZIG]
 
@@ -77,18 +93,23 @@ class KernelHook(BuildHookInterface[Any]):
             details = getattr(error, "stderr", "") or error
             if "SEEDBED_TARGET" in os.environ:
                 raise SystemExit(f"The training kernel wasn't compiled: {details}") from None
-            self.app.display_warning(f"The training kernel wasn't compiled, so PyTorch will train: {details}")
+            self.app.display_warning(
+                f"The training kernel wasn't compiled, so PyTorch will train: {details}"
+            )
             return
         build_data |= {"pure_python": False, "tag": f"py3-none-{target.tag}"}
-        build_data["artifacts"] += [f"/{path.relative_to(self.root)}" for path, _, _ in _libraries(target)]
+        build_data["artifacts"] += [
+            f"/{path.relative_to(self.root)}" for path, _, _ in _libraries(target)
+        ]
 
 
 def compile_kernels(target: Target, *, here: bool = False) -> None:
     """Compile the libraries of a target that are missing. Libraries of other sources are removed.
 
     Args:
-        here: for this Linux alone. Zig then doesn't compile a C library to link against, which takes longer than the
-            kernel: Python has all three functions of it that the kernel calls.
+        here: for this Linux alone. Zig then doesn't compile a C library to link against, which
+            takes longer than the kernel: Python has all three functions of it that the kernel
+                calls.
     """
     for path in FOLDER.glob("kernel-*"):
         if library.digest() not in path.name:
@@ -115,11 +136,21 @@ def _compiler(target: Target, level: str) -> list[str]:
     if cxx := os.environ.get("SEEDBED_CXX"):
         return [*shlex.split(cxx), *([] if level == "arm64" else [f"-march=x86-64-{level[-2:]}"])]
     processor = [] if level == "arm64" else [f"-mcpu={level}"]
-    return [sys.executable, "-m", "ziglang", "c++", "-target", target.triple, "-nostdlib++", *processor]
+    return [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "c++",
+        "-target",
+        target.triple,
+        "-nostdlib++",
+        *processor,
+    ]
 
 
 def compile_one(command: Sequence[str], target: Target, folder: str) -> None:
-    """Run a compiler with the flags of the kernel. Zig keeps what it has compiled for a target in the folder."""
+    """Run a compiler with the flags of the kernel. Zig keeps what it has compiled for a target in
+    the folder."""
     position = () if target.system == "windows" else ("-fPIC",)
     caches = {"ZIG_GLOBAL_CACHE_DIR": f"{folder}/zig", "ZIG_LOCAL_CACHE_DIR": f"{folder}/zig"}
     call = [*command, *FLAGS, *position, "-s", "-w", str(FOLDER / "kernel.cpp")]
@@ -129,7 +160,10 @@ def compile_one(command: Sequence[str], target: Target, folder: str) -> None:
 def _libraries(target: Target) -> list[tuple[Path, str, str]]:
     """Return the path, level and dtype of each library."""
     every = [(level, dtype) for level in target.levels for dtype in NUMBERS]
-    return [(FOLDER / library.file_name(target.system, level, dtype), level, dtype) for level, dtype in every]
+    return [
+        (FOLDER / library.file_name(target.system, level, dtype), level, dtype)
+        for level, dtype in every
+    ]
 
 
 def _own_levels(target: Target) -> tuple[str, ...]:
@@ -150,7 +184,9 @@ def _target() -> Target | None:
     """Return the target that is given, or this machine's; None if there is none."""
     if name := os.environ.get("SEEDBED_TARGET"):
         if name not in TARGETS and name != "any":
-            raise SystemExit(f"SEEDBED_TARGET={name} isn't a known target; use one of {', '.join(TARGETS)}, any")
+            raise SystemExit(
+                f"SEEDBED_TARGET={name} isn't a known target; use one of {', '.join(TARGETS)}, any"
+            )
         return TARGETS.get(name)
     system, machine = library.this_machine()
     if system == "linux" and platform.libc_ver()[0] != "glibc":

@@ -1,29 +1,34 @@
-"""Are seedbed's verdicts honest? Tables of which the truth is known are simulated and compared, hundreds a row.
+"""Are seedbed's verdicts honest? Tables of which the truth is known are simulated and compared,
+hundreds a row.
 
-python benchmarks/acceptance.py                             all rows, written to benchmarks/acceptance.md
-python benchmarks/acceptance.py --rows 'a-*,c-100' --out -  some, printed; with --draws 50 a rough look at them
-python benchmarks/acceptance.py --cache build/acceptance.jsonl
-                                                            an interrupted run goes on where it was; with --jobs 0
-                                                            the page is made of what there is
+python benchmarks/acceptance.py                             all rows, written to
+benchmarks/acceptance.md python benchmarks/acceptance.py --rows 'a-*,c-100' --out -  some, printed;
+with --draws 50 a rough look at them python benchmarks/acceptance.py --cache build/acceptance.jsonl
+                                                            an interrupted run goes on where it was;
+                                                            with --jobs 0 the page is made of what
+                                                            there is
 
-Columns are independent and normal, and the log-odds of class 1 are a weighted sum of them. Models are those of a
-comparison and are trained as it trains them: the mean of eight networks, each of which leaves out an eighth of the
-training rows. A comparison is judged after 1, 2, 3, 5 and 10 repeats of ten folds, and stops where it is decided.
+Columns are independent and normal, and the log-odds of class 1 are a weighted sum of them. Models
+are those of a comparison and are trained as it trains them: the mean of eight networks, each of
+which leaves out an eighth of the training rows. A comparison is judged after 1, 2, 3, 5 and 10
+repeats of ten folds, and stops where it is decided.
 
-(a) Two blocks of three columns are equally informative; "first" sees one, "second" the other. Every "better" or "worse"
-    is a false winner. Over all tables the two are equal; on a single one, one block happens to look more useful. This
-    is the hardest case for the test, because their predictions hardly correlate. With six blocks there are as many
-    candidates, and any false winner counts. Rows may come in groups of three, or in the order of time.
+(a) Two blocks of three columns are equally informative; "first" sees one, "second" the other. Every
+    "better" or "worse" is a false winner. Over all tables the two are equal; on a single one, one
+    block happens to look more useful. This is the hardest case for the test, because their
+    predictions hardly correlate. With six blocks there are as many candidates, and any false winner
+    counts. Rows may come in groups of three, or in the order of time.
 (b) One candidate under two names, and so from two series of random starts.
 (c) Labels in random order, against predicting the class frequencies.
-(e) "second" sees the columns of "first" and three more, each of which adds a little. That is how gains come about in
-    practice: from weak information on top of what is known.
-(f) The interval against the truth: the mean difference over many training sets, each scored on fresh rows. In (a) it
-    is zero, by symmetry. The corrected t is about training sets of the folds' size.
-(g) What a t-test makes of all folds of (a), with logistic regression, which is run to the last repeat. If it didn't
-    find false winners, the simulation couldn't show any.
-(k) The interval of one model's score against its truth, and the range for the number of right ones among the next 100
-    rows against one such batch, predicted by a model of the whole table.
+(e) "second" sees the columns of "first" and three more, each of which adds a little. That is how
+    gains come about in practice: from weak information on top of what is known.
+(f) The interval against the truth: the mean difference over many training sets, each scored on
+    fresh rows. In (a) it is zero, by symmetry. The corrected t is about training sets of the folds'
+    size.
+(g) What a t-test makes of all folds of (a), with logistic regression, which is run to the last
+    repeat. If it didn't find false winners, the simulation couldn't show any.
+(k) The interval of one model's score against its truth, and the range for the number of right ones
+    among the next 100 rows against one such batch, predicted by a model of the whole table.
 """
 
 from __future__ import annotations
@@ -139,15 +144,22 @@ def _in_range(record: Record, truth: Mapping[str, float]) -> bool:
 
 def model_covered(name: str) -> Measure:
     """Return the measure of intervals of one model's score that hold its truth."""
-    return share(lambda record, truth: record["models"][name][0] <= truth[name] <= record["models"][name][1])
+    return share(
+        lambda record, truth: record["models"][name][0] <= truth[name] <= record["models"][name][1]
+    )
 
 
-at_any_look = share(lambda record, truth: any(says(look, _DIFFERENT) for look in _until_stop(record)))
-covered = share(lambda record, truth: at_stop(record)["low"] <= truth["gain"] <= at_stop(record)["high"])
+at_any_look = share(
+    lambda record, truth: any(says(look, _DIFFERENT) for look in _until_stop(record))
+)
+covered = share(
+    lambda record, truth: at_stop(record)["low"] <= truth["gain"] <= at_stop(record)["high"]
+)
 
 
 def judged_covered(records: Sequence[Record], truth: Mapping[str, float]) -> Measured:
-    """Return the share of `covered` among the tables that have a verdict: not those with fewer than ten events."""
+    """Return the share of `covered` among the tables that have a verdict: not those with fewer than
+    ten events."""
     return covered([record for record in records if at_stop(record)["rules"]], truth)
 
 
@@ -166,7 +178,11 @@ class Bound:
         """Return whether the bound is kept; open where few tables don't show that it isn't."""
         if self.least <= found.value <= self.most:
             return "met"
-        return "open" if n < DRAWS and found.low <= self.most and found.high >= self.least else "missed"
+        return (
+            "open"
+            if n < DRAWS and found.low <= self.most and found.high >= self.least
+            else "missed"
+        )
 
 
 AT_MOST = Bound("at most 7.3 %", most=0.073)
@@ -208,7 +224,8 @@ class Row:
         return [Task(self.setting, number, repeats=self.repeats) for number in range(draws)]
 
     def truth_tasks(self, draws: int) -> list[Task]:
-        """Return the training sets that the truth is made of, fewer where the row itself is only a rough look."""
+        """Return the training sets that the truth is made of, fewer where the row itself is only a
+        rough look."""
         wanted = min(TRUTH_SETS, 3 * draws) if self.has_truth else 0
         return [Task(self.setting, number, n_train=self.n_train) for number in range(wanted)]
 
@@ -221,19 +238,30 @@ class Row:
         return [records[task.key] for task in self.judging(draws) if task.key in records]
 
     def truth(self, records: Mapping[str, Record], draws: int) -> dict[str, float]:
-        """Return the `gain` in the Brier score, the scores of the first model, the `points` of accuracy that the
-        second gains, and the standard errors of both gains."""
+        """Return the `gain` in the Brier score, the scores of the first model, the `points` of
+        accuracy that the second gains, and the standard errors of both gains."""
         found = [records[task.key] for task in self.truth_tasks(draws) if task.key in records]
         if not found:
             return {"gain": 0.0}
         gains = np.array([one["first"]["brier"] - one["second"]["brier"] for one in found])
-        points = np.array([100 * (one["second"]["accuracy"] - one["first"]["accuracy"]) for one in found])
+        points = np.array(
+            [100 * (one["second"]["accuracy"] - one["first"]["accuracy"]) for one in found]
+        )
         errors = {
             f"{name}_error": float(values.std(ddof=1) / len(found) ** 0.5)
             for name, values in (("gain", gains), ("points", points))
         }
-        firsts = {name: float(np.mean([one["first"][name] for one in found])) for name in ("brier", "accuracy")}
-        return {"gain": float(gains.mean()), "points": float(points.mean()), "sets": len(found), **errors, **firsts}
+        firsts = {
+            name: float(np.mean([one["first"][name] for one in found]))
+            for name in ("brier", "accuracy")
+        }
+        return {
+            "gain": float(gains.mean()),
+            "points": float(points.mean()),
+            "sets": len(found),
+            **errors,
+            **firsts,
+        }
 
     def measured(self, records: Mapping[str, Record], draws: int) -> Measured:
         """Return what came out."""
@@ -246,9 +274,19 @@ def _rows() -> Iterator[Row]:
     for model in ("logistic", "network-1", "network-2"):
         for name, words in sizes.items():
             setting, where = f"blocks-{name}-{model}", f"{blocks}, {words}, {model}"
-            yield Row(f"a-{name}-{model}", f"{false}, {where}", setting, winners(_DIFFERENT), AT_MOST)
-            yield Row(f"a-{name}-{model}-any", f"{false} at any look, {where}", setting, at_any_look, AT_MOST)
-            yield Row(f"f-{name}-{model}", f"true difference covered, {where}", setting, covered, COVERAGE)
+            yield Row(
+                f"a-{name}-{model}", f"{false}, {where}", setting, winners(_DIFFERENT), AT_MOST
+            )
+            yield Row(
+                f"a-{name}-{model}-any",
+                f"{false} at any look, {where}",
+                setting,
+                at_any_look,
+                AT_MOST,
+            )
+            yield Row(
+                f"f-{name}-{model}", f"true difference covered, {where}", setting, covered, COVERAGE
+            )
     for model in ("boosted-trees", "auto"):
         setting, where = f"blocks-100-{model}", f"{blocks}, 100 rows, {model}"
         yield Row(f"a-100-{model}", f"{false}, {where}", setting, winners(_DIFFERENT), AT_MOST)
@@ -263,16 +301,42 @@ def _rows() -> Iterator[Row]:
         "serial": "500 rows split by time, correlation of neighbours 0.8",
     }
     for name, words in others.items():
-        yield Row(f"a-{name}", f"{false}, {blocks}, {words}", f"blocks-{name}", winners(_DIFFERENT), AT_MOST)
-        yield Row(f"f-{name}", f"true difference covered, {blocks}, {words}", f"blocks-{name}", covered, COVERAGE)
+        yield Row(
+            f"a-{name}",
+            f"{false}, {blocks}, {words}",
+            f"blocks-{name}",
+            winners(_DIFFERENT),
+            AT_MOST,
+        )
+        yield Row(
+            f"f-{name}",
+            f"true difference covered, {blocks}, {words}",
+            f"blocks-{name}",
+            covered,
+            COVERAGE,
+        )
     for share_censored in (30, 60, 90):
         for which, model in (("100", "logistic"), ("300", "logistic"), ("300", "network-1")):
             name = f"{share_censored}-{which}-{model}"
             words = f"{blocks}, survival, {which} rows, {share_censored} % censored, {model}"
             setting = f"survival-{name}"
-            yield Row(f"a-survival-{name}", f"{false}, {words}", setting, winners(_DIFFERENT), AT_MOST)
-            yield Row(f"f-survival-{name}", f"true difference covered, {words}", setting, judged_covered, COVERAGE)
-    yield Row("a-six", "any false winner among six candidates, 100 rows", "six-100", winners(_DIFFERENT), AT_MOST)
+            yield Row(
+                f"a-survival-{name}", f"{false}, {words}", setting, winners(_DIFFERENT), AT_MOST
+            )
+            yield Row(
+                f"f-survival-{name}",
+                f"true difference covered, {words}",
+                setting,
+                judged_covered,
+                COVERAGE,
+            )
+    yield Row(
+        "a-six",
+        "any false winner among six candidates, 100 rows",
+        "six-100",
+        winners(_DIFFERENT),
+        AT_MOST,
+    )
     for n in (100, 300):
         what = f"{false}, a candidate against itself, {n} rows"
         yield Row(f"b-{n}", what, f"itself-{n}", winners(_DIFFERENT), AT_MOST)
@@ -280,8 +344,22 @@ def _rows() -> Iterator[Row]:
         yield Row(f"c-{n}", what, f"shuffled-{n}", winners(_GAIN), AT_MOST)
     for n, points, percent in ((300, 6, 80), (1000, 1.7, 70)):
         what, setting = f"a gain of about {points} points, {n} rows", f"gain-{n}"
-        yield Row(f"e-{n}", f"found at the stop, {what}", setting, winners(_GAIN), at_least(percent), has_truth=True)
-        yield Row(f"f-e-{n}", f"true difference covered, {what}", setting, covered, COVERAGE, has_truth=True)
+        yield Row(
+            f"e-{n}",
+            f"found at the stop, {what}",
+            setting,
+            winners(_GAIN),
+            at_least(percent),
+            has_truth=True,
+        )
+        yield Row(
+            f"f-e-{n}",
+            f"true difference covered, {what}",
+            setting,
+            covered,
+            COVERAGE,
+            has_truth=True,
+        )
         for name, words in (("brier", "Brier score"), ("accuracy", "accuracy")):
             what = f"{words} of one model covered, {n} rows"
             yield Row(f"k-{n}-{name}", what, setting, model_covered(name), COVERAGE, has_truth=True)
@@ -302,25 +380,37 @@ def main() -> None:
     records = run_tasks(tasks, jobs=options.jobs, cache=options.cache)
     fewest = min(FEWEST_SHOWN, options.draws)
     rows = [row for row in chosen if len(row.records(records, options.draws)) >= fewest]
-    tables = (results_table(rows, records, options.draws), stops_table(rows, records, options.draws),
-              truths_table(rows, records, options.draws))  # fmt: skip
+    tables = (
+        results_table(rows, records, options.draws),
+        stops_table(rows, records, options.draws),
+        truths_table(rows, records, options.draws),
+    )
     minutes = number(sum(record["seconds"] for record in records.values()) / 60)
     repeat = REPEAT.format(minutes=minutes, processor=machine()["processor"])
     print_or_write(
-        "\n".join([INTRO, *(f"{table.markdown()}\n" for table in tables if table.rows), repeat]), options.out
+        "\n".join([INTRO, *(f"{table.markdown()}\n" for table in tables if table.rows), repeat]),
+        options.out,
     )
     missed = [line[0] for line in tables[0].rows if line[-1] == "missed"]
     sys.exit(f"missed: {', '.join(missed)}" if missed else 0)
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"tables a row ({DRAWS})")
-    parser.add_argument("--rows", default="*", help=f"names or patterns, with commas: {', '.join(ROWS)}")
-    parser.add_argument("--jobs", type=int, default=2, help="processes (2); 0 simulates nothing")
-    parser.add_argument("--out", type=Path, default=HERE / "acceptance.md", help="a file, or - to print")
     parser.add_argument(
-        "--cache", type=Path, help="a file that keeps every table's result; begin a new one when seedbed has changed"
+        "--rows", default="*", help=f"names or patterns, with commas: {', '.join(ROWS)}"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="processes (2); 0 simulates nothing")
+    parser.add_argument(
+        "--out", type=Path, default=HERE / "acceptance.md", help="a file, or - to print"
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        help="a file that keeps every table's result; begin a new one when seedbed has changed",
     )
     options = parser.parse_args()
     if options.draws < 2:
@@ -333,21 +423,45 @@ def parse_options() -> argparse.Namespace:
 def rows_named(patterns: str) -> list[Row]:
     """Return the rows whose names match one of the patterns."""
     wanted = patterns.split(",")
-    return [row for name, row in ROWS.items() if any(fnmatch.fnmatchcase(name, one.strip()) for one in wanted)]
+    return [
+        row
+        for name, row in ROWS.items()
+        if any(fnmatch.fnmatchcase(name, one.strip()) for one in wanted)
+    ]
 
 
 def results_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int) -> Table:
     lines, fewest = list[tuple[str, ...]](), DRAWS
     for row in rows:
         own, found = row.records(records, draws), row.measured(records, draws)
-        seconds, fewest = float(np.median([record["seconds"] for record in own])), min(fewest, len(own))
+        seconds, fewest = (
+            float(np.median([record["seconds"] for record in own])),
+            min(fewest, len(own)),
+        )
         interval = f"{100 * found.low:.1f} to {100 * found.high:.1f}"
-        lines.append((row.name, row.what, str(len(own)), f"{100 * found.value:.1f} %", interval, row.bound.words,
-                      f"{seconds:.2f} s", row.bound.judge(found, len(own))))  # fmt: skip
+        lines.append(
+            (
+                row.name,
+                row.what,
+                str(len(own)),
+                f"{100 * found.value:.1f} %",
+                interval,
+                row.bound.words,
+                f"{seconds:.2f} s",
+                row.bound.judge(found, len(own)),
+            )
+        )
     remarks = ["Time: processor time of one table, median."]
     if fewest < DRAWS:
-        remarks.append(f"Fewer than {DRAWS} tables: a rough look. Open: more tables may show that the bound is met.")
-    return Table("The table", ("row", "what", "tables", "rate", "95 % interval", "bound", "time", "so"), lines, remarks)
+        remarks.append(
+            f"Fewer than {DRAWS} tables: a rough look. Open: more tables may show that the bound is met."
+        )
+    return Table(
+        "The table",
+        ("row", "what", "tables", "rate", "95 % interval", "bound", "time", "so"),
+        lines,
+        remarks,
+    )
 
 
 def stops_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int) -> Table:
@@ -362,12 +476,21 @@ def stops_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int) 
         of_all = ("", "")
         if SETTINGS[setting].to_the_end:
             of_all = tuple(
-                f"{100 * np.mean(values):.1f} %" for values in ([says(end, _DIFFERENT) for end in ends], same)
+                f"{100 * np.mean(values):.1f} %"
+                for values in ([says(end, _DIFFERENT) for end in ends], same)
             )
         differ = f"{100 * np.mean([says(stop, _DIFFERENT) for stop in stops]):.1f} %"
         lines.append((setting, str(len(own)), after, f"{np.mean(repeats):.1f}", differ, *of_all))
     after = f"% that stop after {' / '.join(map(str, STOPS))}"
-    header = ("setting", "tables", after, "mean repeats", "winners at the stop", "after all", "same verdicts")
+    header = (
+        "setting",
+        "tables",
+        after,
+        "mean repeats",
+        "winners at the stop",
+        "after all",
+        "same verdicts",
+    )
     remark = (
         "Winners: tables with a verdict that says better or worse; on shuffled labels a model is indeed worse. After\n"
         "all, and same verdicts: of settings that run to the last repeat."
@@ -381,16 +504,30 @@ def truths_table(rows: Sequence[Row], records: Mapping[str, Record], draws: int)
         one = row.truth(records, draws)
         if "points" in one:
             gain = f"{one['gain']:.5f} ± {one['gain_error']:.5f}"
-            points, fresh = f"{one['points']:+.2f} ± {one['points_error']:.2f}", f"{int(one['sets']) * FRESH_ROWS:,}"
-            lines.append((setting, str(row.n_train), f"{100 * one['accuracy']:.1f} %", points, gain, fresh))
-    header = ("setting", "trained on", "accuracy without", "points gained", "lower Brier score", "fresh rows")
+            points, fresh = (
+                f"{one['points']:+.2f} ± {one['points_error']:.2f}",
+                f"{int(one['sets']) * FRESH_ROWS:,}",
+            )
+            lines.append(
+                (setting, str(row.n_train), f"{100 * one['accuracy']:.1f} %", points, gain, fresh)
+            )
+    header = (
+        "setting",
+        "trained on",
+        "accuracy without",
+        "points gained",
+        "lower Brier score",
+        "fresh rows",
+    )
     return Table("The true gains", header, lines, ["With standard errors."])
 
 
 def rates(*names: str, draws: int, repeats: int | None = None) -> list[float]:
     """Return the rates of rows, for tests: few repeats make a rough answer quick."""
     rows = [replace(ROWS[name], repeats=repeats) for name in names]
-    records = run_tasks(itertools.chain.from_iterable(row.tasks(draws) for row in rows))  # a table of two rows once
+    records = run_tasks(
+        itertools.chain.from_iterable(row.tasks(draws) for row in rows)
+    )  # a table of two rows once
     return [row.measured(records, draws).value for row in rows]
 
 

@@ -1,11 +1,12 @@
-"""Speed, side by side in one run: seedbed, the tutorial's loop, other libraries, and the floor. Prints, never asserts.
+"""Speed, side by side in one run: seedbed, the tutorial's loop, other libraries, and the floor.
+Prints, never asserts.
 
-Ratios compare each way's best round. Other programs that run beside the benchmark slow the plain loop far more than a
-chunk of networks, so ratios of medians would favour seedbed.
+Ratios compare each way's best round. Other programs that run beside the benchmark slow the plain
+loop far more than a chunk of networks, so ratios of medians would favour seedbed.
 
-make bench                                        everything, about a quarter of an hour on two cores
-python benchmarks/bench.py --quick                one candidate, two rounds, no whole comparison
-python benchmarks/bench.py --only relu:5 --only native
+make bench                                        everything, about a quarter of an hour on two
+cores python benchmarks/bench.py --quick                one candidate, two rounds, no whole
+comparison python benchmarks/bench.py --only relu:5 --only native
 python benchmarks/bench.py --markdown --json bench.json
 """
 
@@ -36,7 +37,10 @@ WAYS: dict[str, tuple[str, Prepare]] = {
     "sklearn": ("scikit-learn MLPClassifier", partial(speed_peers.sklearn_mlp, epochs=250)),
     "skorch": ("skorch", partial(speed_peers.skorch_net, epochs=100)),
     "vmap": ("torch.func.vmap, eager", partial(speed_peers.vmap, compiled=False, epochs=100)),
-    "vmap-compiled": ("torch.func.vmap, compiled", partial(speed_peers.vmap, compiled=True, epochs=250)),
+    "vmap-compiled": (
+        "torch.func.vmap, compiled",
+        partial(speed_peers.vmap, compiled=True, epochs=250),
+    ),
     "jax": ("JAX vmap + scan, jit", partial(speed_peers.jax_scan, epochs=500)),
     "torch": ("seedbed, one core, torch", partial(ours.one_core, engine="torch")),
     "native": ("seedbed, one core, native", partial(ours.one_core, engine="native")),
@@ -47,10 +51,16 @@ WAYS: dict[str, tuple[str, Prepare]] = {
 }
 SECTIONS = ("own-modules", "start-up", "comparison")
 
-# (way, way or ways that it is compared with, words for these) to how many times as fast it should be.
+# (way, way or ways that it is compared with, words for these) to how many times as fast it should
+# be.
 WANTED = {
     ("native", tuple(LOOPS), "the loop"): {"linear:5": 280, "relu:5": 280, "linear:20,20": 44},
-    ("native", ("jax",), "JAX"): {"relu:5": 3.0, "linear:20,20": 2.0, "relu:64,64": 1.3, "relu:256,256": 1.1},
+    ("native", ("jax",), "JAX"): {
+        "relu:5": 3.0,
+        "linear:20,20": 2.0,
+        "relu:64,64": 1.3,
+        "relu:256,256": 1.1,
+    },
     ("native", ("floor",), "the floor"): {"relu:5": 0.4, "linear:20,20": 0.7, "relu:64,64": 0.8},
     ("torch", tuple(LOOPS), "the loop"): {"linear:5": 15, "relu:5": 15, "linear:20,20": 5},
     ("all-cores", ("native",), "one core"): dict.fromkeys(CANDIDATES, 1.9),
@@ -64,23 +74,35 @@ Results = dict[str, dict[str, Measured]]
 def main() -> None:
     options = parse_options()
     facts = {**machine(), "table": (rows := load_rows()).source}
-    say(f"{facts['processor']}, {facts['cores']} cores, load {facts['load at start']}; {rows.source}")
+    say(
+        f"{facts['processor']}, {facts['cores']} cores, load {facts['load at start']}; {rows.source}"
+    )
     results = networks_section(options, rows)
     facts["large matmul, one thread"] = matmul_rate(results, rows)
     own = own_modules.own_tables(2 if options.quick else 3) if wants(options, "own-modules") else []
     starts = start_up(5 if options.quick else 15) if wants(options, "start-up") else []
     whole = default_comparison(rows) if wants(options, "comparison") and not options.quick else []
     facts["load at end"] = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
-    tables = [machine_table(facts), *(networks_table(name, found) for name, found in results.items())]
-    tables += [*own, *filter(None, (targets_table(results), start_up_table(starts), comparison_table(whole)))]
+    tables = [
+        machine_table(facts),
+        *(networks_table(name, found) for name, found in results.items()),
+    ]
+    tables += [
+        *own,
+        *filter(None, (targets_table(results), start_up_table(starts), comparison_table(whole))),
+    ]
     print("\n\n".join(table.markdown() if options.markdown else table.text() for table in tables))
     if options.json:
-        options.json.write_text(json.dumps(as_document(facts, results, starts, whole), indent=2) + "\n")
+        options.json.write_text(
+            json.dumps(as_document(facts, results, starts, whole), indent=2) + "\n"
+        )
 
 
 def parse_options() -> argparse.Namespace:
     names = [*CANDIDATES, *WAYS, *SECTIONS]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     known = f"may be repeated: {', '.join(names)}"
     parser.add_argument(
         "--only",
@@ -90,8 +112,12 @@ def parse_options() -> argparse.Namespace:
         metavar="NAME",
         help=known,
     )
-    parser.add_argument("--quick", action="store_true", help="to see that all works; the numbers are rough")
-    parser.add_argument("--rounds", type=int, help="how often each way is timed (5, or 2 with --quick)")
+    parser.add_argument(
+        "--quick", action="store_true", help="to see that all works; the numbers are rough"
+    )
+    parser.add_argument(
+        "--rounds", type=int, help="how often each way is timed (5, or 2 with --quick)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rounds there as well")
     parser.add_argument("--markdown", action="store_true", help="tables for benchmarks/LOG.md")
     return parser.parse_args()
@@ -106,7 +132,9 @@ def networks_section(options: argparse.Namespace, rows: Rows) -> Results:
     asked = [name for name in options.only if name not in SECTIONS]
     if options.only and not asked:
         return {}
-    candidates = [name for name in CANDIDATES if name in asked] or (["relu:5"] if options.quick else CANDIDATES)
+    candidates = [name for name in CANDIDATES if name in asked] or (
+        ["relu:5"] if options.quick else CANDIDATES
+    )
     ways = [key for key in WAYS if key in asked] or list(WAYS)
     chosen = {key: prepare for key, (_, prepare) in WAYS.items() if key in ways or key in LOOPS}
     rounds = options.rounds or (2 if options.quick else 5)
@@ -139,10 +167,16 @@ def networks_table(candidate: str, found: Mapping[str, Measured]) -> Table:
         if key not in found:
             continue
         one = found[key]
-        numbers = [number(one.best), number(one.median), number(base / one.best)] if one.ms else ["-"] * 3
+        numbers = (
+            [number(one.best), number(one.median), number(base / one.best)] if one.ms else ["-"] * 3
+        )
         rows.append((label, *numbers, one.note))
     header = ("way to train", "ms a network", "median", "times faster", "how it was measured")
-    return Table(f"One network of `{candidate}`: 1000 epochs, loss and accuracy on both parts at each", header, rows)
+    return Table(
+        f"One network of `{candidate}`: 1000 epochs, loss and accuracy on both parts at each",
+        header,
+        rows,
+    )
 
 
 def targets_table(results: Results) -> Table | None:
@@ -170,19 +204,28 @@ def start_up_table(starts: Sequence[StartUp]) -> Table | None:
             continue
         ratio = one.median / starts[0].median
         torch = "imports torch" if one.imports_torch else "without torch"
-        rows.append((one.label, f"{one.median:.3f}", f"{min(one.seconds):.3f}", number(ratio), torch))
-    remark = (
-        f"Wanted: under {WANTED_START_UP_SECONDS} s, without torch. Medians of {len(starts[0].seconds)} runs in turn."
+        rows.append(
+            (one.label, f"{one.median:.3f}", f"{min(one.seconds):.3f}", number(ratio), torch)
+        )
+    remark = f"Wanted: under {WANTED_START_UP_SECONDS} s, without torch. Medians of {len(starts[0].seconds)} runs in turn."
+    return Table(
+        "Start-up", ("command", "seconds", "best", "times bare Python", "torch"), rows, [remark]
     )
-    return Table("Start-up", ("command", "seconds", "best", "times bare Python", "torch"), rows, [remark])
 
 
 def comparison_table(whole: Sequence[Whole]) -> Table | None:
     if not whole:
         return None
-    rows = [(one.label, "-" if one.seconds is None else f"{one.seconds:.1f}", one.error) for one in whole]
-    remark = f"Wanted: within {WANTED_COMPARISON_SECONDS} s on two cores, making the kernel included."
-    return Table("The default comparison, from start to exit", ("command", "seconds", "note"), rows, [remark])
+    rows = [
+        (one.label, "-" if one.seconds is None else f"{one.seconds:.1f}", one.error)
+        for one in whole
+    ]
+    remark = (
+        f"Wanted: within {WANTED_COMPARISON_SECONDS} s on two cores, making the kernel included."
+    )
+    return Table(
+        "The default comparison, from start to exit", ("command", "seconds", "note"), rows, [remark]
+    )
 
 
 def as_document(
@@ -190,7 +233,11 @@ def as_document(
 ) -> dict[str, object]:
     networks = {
         candidate: {
-            key: {"ms": one.ms, "times_faster": loop_ms(found) / one.best if one.ms else None, "note": one.note}
+            key: {
+                "ms": one.ms,
+                "times_faster": loop_ms(found) / one.best if one.ms else None,
+                "note": one.note,
+            }
             for key, one in found.items()
         }
         for candidate, found in results.items()

@@ -1,8 +1,11 @@
-"""The memory and the time that a large table takes: a comparison of `relu:5` with a quick setting, and a blend.
+"""The memory and the time that a large table takes: a comparison of `relu:5` with a quick setting,
+and a blend.
 
-    python benchmarks/big_tables.py 1000000 100 compare    rows, columns, and what is done: compare or blend
+    python benchmarks/big_tables.py 1000000 100 compare    rows, columns, and what is done: compare
+    or blend
 
-The table is made up; a process of its own reads it from a Parquet file. Prints seconds and the peak memory in GiB.
+The table is made up; a process of its own reads it from a Parquet file. Prints seconds and the peak
+memory in GiB.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ def make_table(path: Path, rows: int, columns: int) -> None:
     """Write a Parquet file of bell-shaped numbers and a target of two labels."""
     import duckdb
 
-    numbers = ", ".join(f"(random() + random() + random() - 1.5)::FLOAT AS x{k}" for k in range(columns))
+    numbers = ", ".join(
+        f"(random() + random() + random() - 1.5)::FLOAT AS x{k}" for k in range(columns)
+    )
     label = "(x0 + x1 * x2 + 4 * (random() - 0.5) > 0.5)::TINYINT"
     with duckdb.connect(config={"memory_limit": "2GB"}) as connection:
         connection.execute(
@@ -47,7 +52,9 @@ def main() -> None:
         started = time.perf_counter()
         subprocess.run([sys.executable, "-c", code], check=True)
         peak = max(before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-        print(f"{what}, {rows:,} x {columns}: {time.perf_counter() - started:.0f} s, {peak / 2**20:.1f} GiB")
+        print(
+            f"{what}, {rows:,} x {columns}: {time.perf_counter() - started:.0f} s, {peak / 2**20:.1f} GiB"
+        )
 
 
 if __name__ == "__main__":

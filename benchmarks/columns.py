@@ -2,16 +2,19 @@
 
 python benchmarks/columns.py                                   all worlds, printed as Markdown
 python benchmarks/columns.py --sets 50 --worlds 'linear-*'     a rough look at some
-TQDM_DISABLE=1 python benchmarks/columns.py --methods '*CV *'  hidimstat on the same tables; '*' is all methods
+TQDM_DISABLE=1 python benchmarks/columns.py --methods '*CV *'  hidimstat on the same tables; '*' is
+all methods
 
-Each table has 300 rows and six columns, standard normal, of which some decide the log-odds of class 1. All is as the
-command does it, with its default model: groups of columns that stand for each other, intervals that hold together, a
-model of eight networks that leave out rows in turn; after three repeats of ten folds. "Found by loss" counts the
-verdicts on the model without the column, which the comparison alone gives.
+Each table has 300 rows and six columns, standard normal, of which some decide the log-odds of class
+1. All is as the command does it, with its default model: groups of columns that stand for each
+other, intervals that hold together, a model of eight networks that leave out rows in turn; after
+three repeats of ten folds. "Found by loss" counts the verdicts on the model without the column,
+which the comparison alone gives.
 
-The classes of hidimstat test the same questions, with the Brier score, their default tests and their own Bonferroni
-correction: LOCO and PFI on one split of 70 to 30, LOCOCV and PFICV on ten folds. They don't look for groups, so the
-group of copies is given. The model is scikit-learn's logistic regression, or seedbed's.
+The classes of hidimstat test the same questions, with the Brier score, their default tests and
+their own Bonferroni correction: LOCO and PFI on one split of 70 to 30, LOCOCV and PFICV on ten
+folds. They don't look for groups, so the group of copies is given. The model is scikit-learn's
+logistic regression, or seedbed's.
 """
 
 from __future__ import annotations
@@ -73,13 +76,24 @@ def _copied(X: Floats) -> None:
 
 WORLDS = {
     "null": World("no column helps; labels by chance", lambda X: 0 * X[:, 0], ()),
-    "linear-3": World("two help, one worth 3 points; a useless one has correlation 0.7 with the other",
-                      lambda X: 1.5 * X[:, 0] + 0.7 * X[:, 1], ((0,), (1,)), _correlated),
-    "copies": World("two copies and another one help",
-                    lambda X: 1.5 * X[:, 0] + 1.2 * X[:, 1], ((0,), (1, 2)), _copied),
-    "interaction": World("two help by their product",
-                         lambda X: 1.2 * X[:, 0] + 1.8 * X[:, 1] * X[:, 3], ((0,), (1,), (3,))),
-}  # fmt: skip
+    "linear-3": World(
+        "two help, one worth 3 points; a useless one has correlation 0.7 with the other",
+        lambda X: 1.5 * X[:, 0] + 0.7 * X[:, 1],
+        ((0,), (1,)),
+        _correlated,
+    ),
+    "copies": World(
+        "two copies and another one help",
+        lambda X: 1.5 * X[:, 0] + 1.2 * X[:, 1],
+        ((0,), (1, 2)),
+        _copied,
+    ),
+    "interaction": World(
+        "two help by their product",
+        lambda X: 1.2 * X[:, 0] + 1.8 * X[:, 1] * X[:, 3],
+        ((0,), (1,), (3,)),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -126,8 +140,14 @@ def ask_hidimstat(kind: str, model: str, world: World, key: Sequence[int]) -> Sa
     import hidimstat
 
     X, y = draw(world, key)
-    questions = [*((column,) for column in range(N_COLUMNS)), *(q for q in world.useful if len(q) > 1)]
-    options: dict[str, Any] = {"method": "predict_proba", "loss": lambda y, p: np.mean((p[:, 1] - y) ** 2)}
+    questions = [
+        *((column,) for column in range(N_COLUMNS)),
+        *(q for q in world.useful if len(q) > 1),
+    ]
+    options: dict[str, Any] = {
+        "method": "predict_proba",
+        "loss": lambda y, p: np.mean((p[:, 1] - y) ** 2),
+    }
     options["features_groups"] = {question: list(question) for question in questions}
     if kind.startswith("PFI"):
         options["random_state"] = key[-1]
@@ -140,7 +160,9 @@ def ask_hidimstat(kind: str, model: str, world: World, key: Sequence[int]) -> Sa
         method = getattr(hidimstat, kind)(estimator, folds, **options)
         method.fit_importance(X, y)
     else:
-        X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=key[-1])
+        X, X_test, y, y_test = train_test_split(
+            X, y, test_size=0.3, stratify=y, random_state=key[-1]
+        )
         method = getattr(hidimstat, kind)(estimator.fit(X, y), **options).fit(X, y)
         method.importance(X_test, y_test)
     chosen = method.fwer_selection(0.05, n_tests=len(questions))
@@ -167,7 +189,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--worlds", default="*", help="a pattern of names")
     parser.add_argument("--methods", default="seedbed", help="a pattern of names")
     options = parser.parse_args(arguments)
-    print("| world | method | tables | a useless column helps [%] | found [%] | found by loss [%] | seconds |")
+    print(
+        "| world | method | tables | a useless column helps [%] | found [%] | found by loss [%] | seconds |"
+    )
     print("|---|---|---:|---:|---|---|---:|")
     failed = False
     for (number, (name, world)), method in itertools.product(enumerate(WORLDS.items()), METHODS):
@@ -181,12 +205,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         helping = {column for question in world.useful for column in question}
         useless = [(column,) for column in range(N_COLUMNS) if column not in helping]
         false = [any(one.verdicts.get(question) == "helps" for question in useless) for one in said]
-        shown = [*world.useful, *((column,) for question in world.useful if len(question) > 1 for column in question)]
-        power = "; ".join(f"{_name(q)}: {share([one.verdicts.get(q) == 'helps' for one in said])}" for q in shown)
+        shown = [
+            *world.useful,
+            *((column,) for question in world.useful if len(question) > 1 for column in question),
+        ]
+        power = "; ".join(
+            f"{_name(q)}: {share([one.verdicts.get(q) == 'helps' for one in said])}" for q in shown
+        )
         ours = method == "seedbed"
-        by_loss = "; ".join(f"{_name(q)}: {share([q in one.by_loss for one in said])}" for q in shown if ours)
+        by_loss = "; ".join(
+            f"{_name(q)}: {share([q in one.by_loss for one in said])}" for q in shown if ours
+        )
         seconds = float(np.median([one.seconds for one in said]))
-        row = (f"{name}: {world.words}", method, len(said), share(false), power, by_loss, f"{seconds:.2f}")
+        row = (
+            f"{name}: {world.words}",
+            method,
+            len(said),
+            share(false),
+            power,
+            by_loss,
+            f"{seconds:.2f}",
+        )
         print(f"| {' | '.join(map(str, row))} |", flush=True)
         failed |= ours and sum(false) / len(false) > BOUND
     return int(failed)

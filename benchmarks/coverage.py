@@ -1,16 +1,19 @@
-"""How often does an interval hold the truth, and how often is there a false winner? Real tables are the population.
+"""How often does an interval hold the truth, and how often is there a false winner? Real tables are
+the population.
 
-python benchmarks/coverage.py --draws 200 --cache build/coverage   all, written to benchmarks/coverage.md
-python benchmarks/coverage.py --tables phoneme --rows 300 --out -  one, printed
+python benchmarks/coverage.py --draws 200 --cache build/coverage   all, written to
+benchmarks/coverage.md python benchmarks/coverage.py --tables phoneme --rows 300 --out -  one,
+printed
 
-Each draw takes n rows of a table as if they were the user's and compares learners on them as seedbed does; the other
-rows show the truth. The learners are cheap enough for hundreds of draws: ridge regression, and networks whose hidden
-layer is random (`H` tanh units) and whose last layer is a ridge regression. A learner is the mean of eight of them,
-each of which leaves out an eighth of the training rows. "noise" is a comparison without a difference: both learners see
-all columns and five more of noise, each its own five.
+Each draw takes n rows of a table as if they were the user's and compares learners on them as
+seedbed does; the other rows show the truth. The learners are cheap enough for hundreds of draws:
+ridge regression, and networks whose hidden layer is random (`H` tanh units) and whose last layer is
+a ridge regression. A learner is the mean of eight of them, each of which leaves out an eighth of
+the training rows. "noise" is a comparison without a difference: both learners see all columns and
+five more of noise, each its own five.
 
-Two truths are compared with each interval: "tables like this", the mean difference over all draws, and "this table",
-the difference for models trained on the draw's own rows.
+Two truths are compared with each interval: "tables like this", the mean difference over all draws,
+and "this table", the difference for models trained on the draw's own rows.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ UNITS = (20, 30, 40, 60)
 
 @dataclass(frozen=True)
 class Learner:
-    """`units` random units, 0 for ridge regression; `noise` picks the columns of noise that it sees, if any."""
+    """`units` random units, 0 for ridge regression; `noise` picks the columns of noise that it
+    sees, if any."""
 
     name: str
     units: int
@@ -57,7 +61,8 @@ LEARNERS = (
 
 
 def population(path: Path) -> tuple[Floats, Floats] | None:
-    """Return inputs [row, input] and a target of 0 and 1 [row]; of several classes, the largest against the others."""
+    """Return inputs [row, input] and a target of 0 and 1 [row]; of several classes, the largest
+    against the others."""
     import pandas as pd
 
     table = pd.read_csv(path)
@@ -72,12 +77,19 @@ def population(path: Path) -> tuple[Floats, Floats] | None:
     return np.clip(X, -4, 4), y
 
 
-def predictions(learner: Learner, X: Floats, y: Floats, fresh: Floats, rng: np.random.Generator) -> Floats:
-    """Return the predictions [row] for fresh rows of the mean of networks, each trained on seven eighths of X, y."""
+def predictions(
+    learner: Learner, X: Floats, y: Floats, fresh: Floats, rng: np.random.Generator
+) -> Floats:
+    """Return the predictions [row] for fresh rows of the mean of networks, each trained on seven
+    eighths of X, y."""
     left_out = rng.permutation(len(X)) % NETWORKS
     weights = (left_out != np.arange(NETWORKS)[:, None]).astype(float)
     if not learner.units:
-        features, of_fresh, weights = _with_one(X)[None], _with_one(fresh)[None], np.ones((1, len(X)))
+        features, of_fresh, weights = (
+            _with_one(X)[None],
+            _with_one(fresh)[None],
+            np.ones((1, len(X))),
+        )
     else:
         W = rng.normal(size=(NETWORKS, X.shape[1], learner.units)) / np.sqrt(X.shape[1])
         b = rng.normal(size=(NETWORKS, 1, learner.units))
@@ -95,8 +107,8 @@ def _with_one(features: Floats) -> Floats:
 def draw(X: Floats, y: Floats, n: int, number: int, salt: int) -> dict[str, Floats]:
     """Return what one draw of n rows measures for each learner.
 
-    loss is [learner, repeat, fold], truth is [learner]; rows, [learner, row], has the losses of the first repeat, whose
-    folds are `fold` [row].
+    loss is [learner, repeat, fold], truth is [learner]; rows, [learner, row], has the losses of the
+    first repeat, whose folds are `fold` [row].
     """
     rng = np.random.default_rng([salt, n, number])
     order = rng.permutation(len(y))
@@ -136,7 +148,8 @@ def stratified(y: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def draws(path: Path, n: int, number: int, cache: Path) -> dict[str, Floats]:
-    """Return `number` draws, [draw, ...]; those that are in the cache are read. 0 is all that the cache holds.
+    """Return `number` draws, [draw, ...]; those that are in the cache are read. 0 is all that the
+    cache holds.
 
     Draws of which seedbed gives no verdict, with fewer than ten rows of a class, are left out.
     """
@@ -151,15 +164,28 @@ def draws(path: Path, n: int, number: int, cache: Path) -> dict[str, Floats]:
         X, y = population(path)
         for one in range(there, number):
             for key, value in draw(X, y, n, one, zlib.crc32(name.encode())).items():
-                found.setdefault(key, []).append(value.astype(np.float32) if key == "rows" else value)
+                found.setdefault(key, []).append(
+                    value.astype(np.float32) if key == "rows" else value
+                )
             if one % 25 == 24 or one == number - 1:
                 cache.mkdir(parents=True, exist_ok=True)
-                np.savez(cache / f"{name}-{n}.part.npz", **{key: np.stack(value) for key, value in found.items()})
+                np.savez(
+                    cache / f"{name}-{n}.part.npz",
+                    **{key: np.stack(value) for key, value in found.items()},
+                )
                 (cache / f"{name}-{n}.part.npz").replace(kept)
     if not found:
         return {}
-    judged = [one for one in range(number or there) if FEWEST_OF_CLASS <= found["y"][one].sum() <= n - FEWEST_OF_CLASS]
-    return {key: np.stack([value[one] for one in judged]) for key, value in found.items()} if judged else {}
+    judged = [
+        one
+        for one in range(number or there)
+        if FEWEST_OF_CLASS <= found["y"][one].sum() <= n - FEWEST_OF_CLASS
+    ]
+    return (
+        {key: np.stack([value[one] for one in judged]) for key, value in found.items()}
+        if judged
+        else {}
+    )
 
 
 @dataclass(frozen=True)
@@ -209,8 +235,12 @@ INTERVALS: dict[str, Interval] = {
     "corrected t, 99 (Bouckaert and Frank 2004)": lambda x, *_: _student(
         x.mean(), x.std(ddof=1) * np.sqrt(1 / x.size + 1 / (FOLDS - 1)), x.size - 1
     ),
-    "t-test over 100 folds": lambda x, *_: _student(x.mean(), x.std(ddof=1) / np.sqrt(x.size), x.size - 1),
-    "t-test over one 10-fold run": lambda x, *_: _student(x[0].mean(), x[0].std(ddof=1) / np.sqrt(FOLDS), FOLDS - 1),
+    "t-test over 100 folds": lambda x, *_: _student(
+        x.mean(), x.std(ddof=1) / np.sqrt(x.size), x.size - 1
+    ),
+    "t-test over one 10-fold run": lambda x, *_: _student(
+        x[0].mean(), x[0].std(ddof=1) / np.sqrt(FOLDS), FOLDS - 1
+    ),
     "over rows of one 10-fold run (Bayle et al. 2020)": bayle,
 }
 
@@ -248,7 +278,9 @@ def counted(found: dict[str, Floats], pair: Pair) -> dict[str, Count]:
 
 def total(counts: list[Count]) -> Count:
     """Return the sum of several counts."""
-    return Count(*(sum(getattr(one, name) for one in counts) for name in ("n", "like_this", "this", "width")))
+    return Count(
+        *(sum(getattr(one, name) for one in counts) for name in ("n", "like_this", "this", "width"))
+    )
 
 
 def percent(part: float, whole: float) -> str:
@@ -260,17 +292,33 @@ def tables_of(found: dict[tuple[str, int], dict[str, Floats]]) -> Iterator[Table
     kinds = list(dict.fromkeys(pair.kind for pair in PAIRS))
     for n in sorted({n for _, n in found}):
         by_pair = {
-            (name, pair): counted(draws, pair) for (name, size), draws in found.items() if size == n for pair in PAIRS
+            (name, pair): counted(draws, pair)
+            for (name, size), draws in found.items()
+            if size == n
+            for pair in PAIRS
         }
         rows = []
         for method in INTERVALS:
             cells = []
             for kind in kinds:
-                count = total([counts[method] for (_, pair), counts in by_pair.items() if pair.kind == kind])
-                cells.append(f"{percent(count.like_this, count.n)} / {percent(count.this, count.n)}")
-            wide = total([counts[method] for (_, pair), counts in by_pair.items() if pair.kind == "networks"])
+                count = total(
+                    [counts[method] for (_, pair), counts in by_pair.items() if pair.kind == kind]
+                )
+                cells.append(
+                    f"{percent(count.like_this, count.n)} / {percent(count.this, count.n)}"
+                )
+            wide = total(
+                [counts[method] for (_, pair), counts in by_pair.items() if pair.kind == "networks"]
+            )
             null = total([counts[method] for (_, pair), counts in by_pair.items() if pair.same])
-            rows.append((method, *cells, f"{wide.width / wide.n:.2f}", f"{percent(null.n - null.like_this, null.n)} %"))
+            rows.append(
+                (
+                    method,
+                    *cells,
+                    f"{wide.width / wide.n:.2f}",
+                    f"{percent(null.n - null.like_this, null.n)} %",
+                )
+            )
         header = ("interval", *kinds, "width, networks", "false winners, noise")
         names = sorted({name for name, _ in by_pair})
         n_draws = sum(len(draws["loss"]) for (_, size), draws in found.items() if size == n)
@@ -281,21 +329,35 @@ def tables_of(found: dict[tuple[str, int], dict[str, Floats]]) -> Iterator[Table
             cells = []
             for kind in kinds:
                 one = total(
-                    [counts["seedbed"] for (of, pair), counts in by_pair.items() if (of, pair.kind) == (name, kind)]
+                    [
+                        counts["seedbed"]
+                        for (of, pair), counts in by_pair.items()
+                        if (of, pair.kind) == (name, kind)
+                    ]
                 )
                 cells.append(f"{percent(one.like_this, one.n)} / {percent(one.this, one.n)}")
                 shares.append(one.like_this / one.n)
             rows.append((name, *cells))
-        low, high = (sum(missed) for missed in ([one < 0.93 for one in shares], [one > 0.99 for one in shares]))
-        remark = f"Tables like this: {low} of {len(shares)} cells are below 93 %, {high} above 99 %."
-        yield Table(f"{n:,} rows, seedbed's interval on each table", ("table", *kinds), rows, [remark])
+        low, high = (
+            sum(missed)
+            for missed in ([one < 0.93 for one in shares], [one > 0.99 for one in shares])
+        )
+        remark = (
+            f"Tables like this: {low} of {len(shares)} cells are below 93 %, {high} above 99 %."
+        )
+        yield Table(
+            f"{n:,} rows, seedbed's interval on each table", ("table", *kinds), rows, [remark]
+        )
 
 
-def decided(found: dict[tuple[str, int], dict[str, Floats]], name: str, sizes: tuple[int, int], pair: Pair) -> float:
-    """Return how often a true difference is shown with the rows that were promised to show it in four of five cases.
+def decided(
+    found: dict[tuple[str, int], dict[str, Floats]], name: str, sizes: tuple[int, int], pair: Pair
+) -> float:
+    """Return how often a true difference is shown with the rows that were promised to show it in
+    four of five cases.
 
-    Each draw of the smaller size promises the larger one for some difference; each draw of the larger size is moved so
-    that this is its true difference.
+    Each draw of the smaller size promises the larger one for some difference; each draw of the
+    larger size is moved so that this is its true difference.
     """
     from scipy import stats
 
@@ -319,20 +381,34 @@ def rows_needed(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
     """Return how often the promise of `rows needed` holds."""
     rows = []
     for sizes in ((100, 300), (300, 1000)):
-        names = sorted({name for name, n in found if n == sizes[0]} & {name for name, n in found if n == sizes[1]})
+        names = sorted(
+            {name for name, n in found if n == sizes[0]}
+            & {name for name, n in found if n == sizes[1]}
+        )
         for kind in dict.fromkeys(pair.kind for pair in PAIRS) if names else ():
             shares = [
-                np.mean([decided(found, name, sizes, pair) for pair in PAIRS if pair.kind == kind]) for name in names
+                np.mean([decided(found, name, sizes, pair) for pair in PAIRS if pair.kind == kind])
+                for name in names
             ]
             spread = f"{percent(min(shares), 1)} to {percent(max(shares), 1)}"
-            rows.append((f"{sizes[0]:,}", f"{sizes[1]:,}", kind, str(len(names)), percent(np.mean(shares), 1), spread))
+            rows.append(
+                (
+                    f"{sizes[0]:,}",
+                    f"{sizes[1]:,}",
+                    kind,
+                    str(len(names)),
+                    percent(np.mean(shares), 1),
+                    spread,
+                )
+            )
     header = ("rows", "rows needed", "comparison", "tables", "shown, %", "lowest and highest table")
     remark = "A true difference as large as the one for which seedbed promises 80 % with the second number of rows."
     return Table("Is the number of rows needed right?", header, rows, [remark])
 
 
 def probabilities(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
-    """Return how often the model with the lower error is the better one, by the probability that seedbed gives it."""
+    """Return how often the model with the lower error is the better one, by the probability that
+    seedbed gives it."""
     from scipy import stats
 
     from seedbed.evaluation.estimates import corrected_t
@@ -356,7 +432,10 @@ def probabilities(found: dict[tuple[str, int], dict[str, Floats]]) -> Table:
             here = [right for p, right in hits[kind] if low <= p < high or high == p == 1.0]
             cells += [f"{len(here):,}", percent(sum(here), len(here)) if here else "-"]
         rows.append((f"{100 * low:.0f} to {100 * high:.0f} %", *cells))
-    header = ("probability", *(f"{kind}, {what}" for kind in kinds for what in ("draws", "right, %")))
+    header = (
+        "probability",
+        *(f"{kind}, {what}" for kind in kinds for what in ("draws", "right, %")),
+    )
     remark = "The better one is that with the lower mean loss over all draws. All sizes together."
     return Table("Is the probability of a lower error right?", header, rows, [remark])
 
@@ -389,22 +468,39 @@ folds, and a hundred runs. Width is that of the interval between two networks, b
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", type=lambda text: text.split(","), default=["*"], help="names or patterns")
-    parser.add_argument("--rows", type=lambda text: [int(part) for part in text.split(",")], default=[100, 300, 1000])
-    parser.add_argument("--draws", type=int, default=100, help="of each table; 0 for all that the cache holds")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--tables", type=lambda text: text.split(","), default=["*"], help="names or patterns"
+    )
+    parser.add_argument(
+        "--rows",
+        type=lambda text: [int(part) for part in text.split(",")],
+        default=[100, 300, 1000],
+    )
+    parser.add_argument(
+        "--draws", type=int, default=100, help="of each table; 0 for all that the cache holds"
+    )
     parser.add_argument("--cache", type=Path, default=Path("build/coverage"))
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "coverage.md")
     options = parser.parse_args()
     found = {}
     for n in options.rows:
         for path in tables():
-            if not any(fnmatch.fnmatchcase(stem(path), one) for one in options.tables) or rows_of(path)[1] < FEWEST * n:
+            if (
+                not any(fnmatch.fnmatchcase(stem(path), one) for one in options.tables)
+                or rows_of(path)[1] < FEWEST * n
+            ):
                 continue
             started = time.perf_counter()
             if drawn := draws(path, n, options.draws, options.cache):
                 found[stem(path), n] = drawn
-            print(f"{stem(path)}, {n} rows: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"{stem(path)}, {n} rows: {time.perf_counter() - started:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
     text = INTRO.format(fewest=FEWEST, fresh=FRESH)
     text += "\n" + "\n\n".join(table.markdown() for table in tables_of(found)) + "\n"
     text += f"\n{rows_needed(found).markdown()}\n\n{probabilities(found).markdown()}\n"

@@ -1,11 +1,13 @@
-"""Does `seedbed judge` understand what people have? Results and exports of real libraries are made and judged.
+"""Does `seedbed judge` understand what people have? Results and exports of real libraries are made
+and judged.
 
 python benchmarks/exports.py                    all, written to benchmarks/exports.md
 python benchmarks/exports.py --only 'optuna*'   some, printed with what judge prints
 
-An export is right if the number of candidates and the plan are those that made it. If judge refuses it, the sentence
-must name the options that lead to the right answer (they are then given), or say what to log or to give instead.
-Needs scikit-learn, pandas, polars, openpyxl, optuna, skore and mlflow-skinny.
+An export is right if the number of candidates and the plan are those that made it. If judge refuses
+it, the sentence must name the options that lead to the right answer (they are then given), or say
+what to log or to give instead. Needs scikit-learn, pandas, polars, openpyxl, optuna, skore and
+mlflow-skinny.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ class Export:
     Attributes:
         make: returns the source.
         candidates: how many there are.
-        plan: kind, repeats and folds; of items kind, items and attempts; empty if no verdict is possible.
+        plan: kind, repeats and folds; of items kind, items and attempts; empty if no verdict is
+            possible.
         options: given at once, as a user would.
         then: each given after a sentence that names it.
         sentence: part of the last sentence if there is no right answer.
@@ -80,13 +83,21 @@ def tree(depth: int | None = None) -> DecisionTreeClassifier:
     return DecisionTreeClassifier(max_depth=depth, random_state=0)
 
 
-def search(settings: Mapping[str, Any] = DEPTHS, model: Any = None, kind: Any = GridSearchCV, **options: Any) -> Any:
+def search(
+    settings: Mapping[str, Any] = DEPTHS,
+    model: Any = None,
+    kind: Any = GridSearchCV,
+    **options: Any,
+) -> Any:
     return kind(model or tree(), settings, **options).fit(X, y)
 
 
 def pipelines() -> Any:
     model = make_pipeline(StandardScaler(), LogisticRegression())
-    settings = {"standardscaler": [StandardScaler(), MinMaxScaler()], "logisticregression__C": [0.01, 1.0]}
+    settings = {
+        "standardscaler": [StandardScaler(), MinMaxScaler()],
+        "logisticregression__C": [0.01, 1.0],
+    }
     return search(settings, model, cv=10)
 
 
@@ -99,7 +110,9 @@ def several_scores(refit: Any = False) -> Any:
 
 
 def halving() -> Any:
-    return search({"max_depth": [1, 2, 3, 4, 5, 6]}, kind=HalvingGridSearchCV, factor=2, random_state=0)
+    return search(
+        {"max_depth": [1, 2, 3, 4, 5, 6]}, kind=HalvingGridSearchCV, factor=2, random_state=0
+    )
 
 
 def halving_truth() -> dict[str, Any]:
@@ -118,12 +131,16 @@ def random_search() -> Any:
 def file(source: Any, name: str = "results.csv", **options: Any) -> Path:
     """Return the path of a data frame that is written to a file."""
     frame, path = pd.DataFrame(source), HERE / name
-    getattr(frame, {".csv": "to_csv", ".xlsx": "to_excel", ".parquet": "to_parquet"}[path.suffix])(path, **options)
+    getattr(frame, {".csv": "to_csv", ".xlsx": "to_excel", ".parquet": "to_parquet"}[path.suffix])(
+        path, **options
+    )
     return path
 
 
 def validated(**options: Any) -> dict[str, Any]:
-    return {f"depth {depth}": cross_validate(tree(depth), X, y, cv=10, **options) for depth in (1, 3)}
+    return {
+        f"depth {depth}": cross_validate(tree(depth), X, y, cv=10, **options) for depth in (1, 3)
+    }
 
 
 def by_fold() -> dict[str, Any]:
@@ -133,7 +150,11 @@ def by_fold() -> dict[str, Any]:
 def long_folds(**more: Any) -> pd.DataFrame:
     wide = by_fold()
     return pd.DataFrame(
-        [{"model": name, "fold": i, "accuracy": each} | more for name in wide for i, each in enumerate(wide[name])]
+        [
+            {"model": name, "fold": i, "accuracy": each} | more
+            for name in wide
+            for i, each in enumerate(wide[name])
+        ]
     )
 
 
@@ -142,7 +163,8 @@ def stacked() -> pd.DataFrame:
 
 
 def study(way: str, direction: str = "maximize", n_trials: int = 8, settings: int = 0) -> Any:
-    """Return an Optuna study of trees whose trials store the scores of folds in one of several ways."""
+    """Return an Optuna study of trees whose trials store the scores of folds in one of several
+    ways."""
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
 
     def objective(trial: Any) -> Any:
@@ -162,14 +184,19 @@ def study(way: str, direction: str = "maximize", n_trials: int = 8, settings: in
 
     sampler: Any = optuna.samplers.GridSampler({"max_depth": [*range(1, n_trials + 1)]}, seed=0)
     sampler = optuna.samplers.RandomSampler(seed=0) if settings else sampler
-    about: Any = {"directions": ["maximize", "minimize"]} if way == "two" else {"direction": direction}
+    about: Any = (
+        {"directions": ["maximize", "minimize"]} if way == "two" else {"direction": direction}
+    )
     made = optuna.create_study(sampler=sampler, **about)
     made.optimize(objective, n_trials=n_trials, catch=ValueError)
     return made
 
 
 def reports(**depths: int) -> Any:
-    made = {name: skore.CrossValidationReport(tree(depth), X, y, splitter=5) for name, depth in depths.items()}
+    made = {
+        name: skore.CrossValidationReport(tree(depth), X, y, splitter=5)
+        for name, depth in depths.items()
+    }
     return skore.ComparisonReport(made) if len(made) > 1 else next(iter(made.values()))
 
 
@@ -203,7 +230,12 @@ def items(n: int = 80, attempts: int = 1, systems: int = 3, cells: Any = int) ->
     names = ("base", "tuned", "large")[:systems]
     return pd.DataFrame(
         [
-            {"model": name, "item": f"q{i}", "attempt": k, "correct": cells(easy[i] + place / 2 + rng.normal() > 0)}
+            {
+                "model": name,
+                "item": f"q{i}",
+                "attempt": k,
+                "correct": cells(easy[i] + place / 2 + rng.normal() > 0),
+            }
             for place, name in enumerate(names)
             for i in range(n)
             for k in range(attempts)
@@ -212,7 +244,9 @@ def items(n: int = 80, attempts: int = 1, systems: int = 3, cells: Any = int) ->
 
 
 def wide_items(cells: Any = int, **about: Any) -> pd.DataFrame:
-    frame = items(cells=cells, **about).pivot(index=["item", "attempt"], columns="model", values="correct")
+    frame = items(cells=cells, **about).pivot(
+        index=["item", "attempt"], columns="model", values="correct"
+    )
     return frame.reset_index().rename_axis(columns=None)
 
 
@@ -230,23 +264,45 @@ def inspect_samples() -> pd.DataFrame:
         "input": "2 + 2?",
         "target": "4",
     }
-    times = {"score_match": frame["correct"], "total_time": 1.5, "working_time": 1.2, "error": "", "retries": 0}
+    times = {
+        "score_match": frame["correct"],
+        "total_time": 1.5,
+        "working_time": 1.2,
+        "error": "",
+        "retries": 0,
+    }
     return pd.DataFrame(ids | about | times)
 
 
 def harness_samples() -> pd.DataFrame:
     """Return samples as those of lm-evaluation-harness, one line a document, with the model."""
     frame = items(systems=2)
-    about = {"model": frame["model"], "doc_id": frame["item"].str[1:].astype(int), "filter": "none", "target": "4"}
+    about = {
+        "model": frame["model"],
+        "doc_id": frame["item"].str[1:].astype(int),
+        "filter": "none",
+        "target": "4",
+    }
     return pd.DataFrame(about | {"resps": "[['4']]", "acc": frame["correct"].astype(float)})
 
 
 def weights_and_biases() -> pd.DataFrame:
     frame = long_folds()
-    about = {"Name": [f"brisk-sun-{i}" for i in range(20)], "State": "finished", "Runtime": 12, "User": "me"}
-    about |= {"Created": "2026-11-30T10:00:00.000Z", "Tags": "", "model": frame["model"], "fold": frame["fold"]}
+    about = {
+        "Name": [f"brisk-sun-{i}" for i in range(20)],
+        "State": "finished",
+        "Runtime": 12,
+        "User": "me",
+    }
+    about |= {
+        "Created": "2026-11-30T10:00:00.000Z",
+        "Tags": "",
+        "model": frame["model"],
+        "fold": frame["fold"],
+    }
     return pd.DataFrame(
-        about | {"_step": 100, "_runtime": 11.5, "_timestamp": 1.7e9, "test/accuracy": frame["accuracy"]}
+        about
+        | {"_step": 100, "_runtime": 11.5, "_timestamp": 1.7e9, "test/accuracy": frame["accuracy"]}
     )
 
 
@@ -273,31 +329,52 @@ EXPORTS = {
     ),
     "GridSearchCV of pipelines": Export(pipelines, 4, FOLDS10),
     "GridSearchCV, settings of two kinds": Export(
-        lambda: search([{"max_depth": [1, 3]}, {"max_leaf_nodes": [3, 5], "criterion": ["entropy"]}]), 4, FOLDS5
+        lambda: search(
+            [{"max_depth": [1, 3]}, {"max_leaf_nodes": [3, 5], "criterion": ["entropy"]}]
+        ),
+        4,
+        FOLDS5,
     ),
     "GridSearchCV, tuples": Export(
-        lambda: search({"hidden_layer_sizes": [(3,), (3, 3)]}, MLPClassifier(max_iter=20)), 2, FOLDS5
+        lambda: search({"hidden_layer_sizes": [(3,), (3, 3)]}, MLPClassifier(max_iter=20)),
+        2,
+        FOLDS5,
     ),
     "RandomizedSearchCV, random splits": Export(
-        random_search, 4, ("random_splits", 1, 10), about={"test_share": 0.25, "greater_is_better": True}
+        random_search,
+        4,
+        ("random_splits", 1, 10),
+        about={"test_share": 0.25, "greater_is_better": True},
     ),
     "HalvingGridSearchCV": Export(halving, plan=FOLDS5, **halving_truth()),
     "cv_results_": Export(lambda: search().cv_results_, 3, FOLDS5, then={"folds": 5}),
-    "cv_results_ as a data frame": Export(lambda: pd.DataFrame(search().cv_results_), 3, FOLDS5, {"folds": 5}),
-    "cv_results_ as CSV": Export(lambda: file(search().cv_results_, index=False), 3, FOLDS5, {"folds": 5}),
-    "cv_results_ as CSV with an index": Export(lambda: file(search().cv_results_), 3, FOLDS5, {"folds": 5}),
+    "cv_results_ as a data frame": Export(
+        lambda: pd.DataFrame(search().cv_results_), 3, FOLDS5, {"folds": 5}
+    ),
+    "cv_results_ as CSV": Export(
+        lambda: file(search().cv_results_, index=False), 3, FOLDS5, {"folds": 5}
+    ),
+    "cv_results_ as CSV with an index": Export(
+        lambda: file(search().cv_results_), 3, FOLDS5, {"folds": 5}
+    ),
     "cv_results_ as CSV, fits that failed": Export(
         lambda: file(failing().cv_results_), 3, FOLDS5, {"folds": 5}, about={"tried": 3}
     ),
     "cv_results_ as CSV, several scores": Export(
         lambda: file(several_scores().cv_results_), 3, FOLDS5, {"folds": 5}, {"score": "auc"}
     ),
-    "cv_results_ as CSV, of pipelines": Export(lambda: file(pipelines().cv_results_), 4, FOLDS10, {"folds": 10}),
+    "cv_results_ as CSV, of pipelines": Export(
+        lambda: file(pipelines().cv_results_), 4, FOLDS10, {"folds": 10}
+    ),
     "cv_results_ as CSV, of a halving search": Export(
         lambda: file(halving().cv_results_), plan=FOLDS5, options={"folds": 5}, **halving_truth()
     ),
     "cv_results_ as CSV, of a random search": Export(
-        lambda: file(random_search().cv_results_), 4, ("random_splits", 1, 10), {}, {"test_share": 0.25}
+        lambda: file(random_search().cv_results_),
+        4,
+        ("random_splits", 1, 10),
+        {},
+        {"test_share": 0.25},
     ),
     "cv_results_ as CSV, chosen columns": Export(
         lambda: file(pd.DataFrame(search().cv_results_).filter(regex="param_|split"), index=False),
@@ -306,7 +383,9 @@ EXPORTS = {
         {"folds": 5},
     ),
     "cross_validate by name": Export(validated, 2, FOLDS10, {"folds": 10, "score": "accuracy"}),
-    "cross_validate by name, with indices": Export(lambda: validated(return_indices=True), 2, FOLDS10),
+    "cross_validate by name, with indices": Export(
+        lambda: validated(return_indices=True), 2, FOLDS10
+    ),
     "cross_validate by name, several scores": Export(
         lambda: validated(scoring=["accuracy", "roc_auc"], return_train_score=True),
         2,
@@ -319,7 +398,9 @@ EXPORTS = {
     "cross_val_score, data frame as CSV with an index": Export(
         lambda: file(by_fold()), 2, FOLDS10, {"folds": 10, "score": "accuracy"}
     ),
-    "cross_validate, frames put together": Export(lambda: stacked().reset_index(names=["model", "fold"]), 2, FOLDS10),
+    "cross_validate, frames put together": Export(
+        lambda: stacked().reset_index(names=["model", "fold"]), 2, FOLDS10
+    ),
     "cross_validate, frames put together, no names": Export(
         lambda: file(stacked().reset_index()),
         2,
@@ -328,7 +409,11 @@ EXPORTS = {
         {"candidate": "level_0", "score": "test_score", "fold": "level_1"},
     ),
     "cross_val_score, a row for each model": Export(
-        lambda: file(pd.DataFrame(by_fold()).T.rename_axis("model")), 2, FOLDS10, {}, {"score": "accuracy", "folds": 10}
+        lambda: file(pd.DataFrame(by_fold()).T.rename_axis("model")),
+        2,
+        FOLDS10,
+        {},
+        {"score": "accuracy", "folds": 10},
     ),
     "cross_val_score, a row for each model, no name": Export(
         lambda: file(pd.DataFrame(by_fold()).T.reset_index(), index=False),
@@ -346,7 +431,11 @@ EXPORTS = {
         lambda: study("list fails"), 6, FOLDS5, {"folds": 5}, about={"tried": 2}
     ),
     "Optuna, minimized": Export(
-        lambda: study("list", "minimize"), 8, FOLDS5, {"folds": 5}, about={"greater_is_better": False}
+        lambda: study("list", "minimize"),
+        8,
+        FOLDS5,
+        {"folds": 5},
+        about={"greater_is_better": False},
     ),
     "Optuna, two objectives": Export(lambda: study("two"), sentence="set_user_attr"),
     "Optuna, trials_dataframe": Export(
@@ -360,13 +449,19 @@ EXPORTS = {
         {"lower_is_better": True},
         about={"greater_is_better": False},
     ),
-    "Optuna, settings tried twice": Export(lambda: study("list", n_trials=20, settings=3), 3, FOLDS5, {"folds": 5}),
+    "Optuna, settings tried twice": Export(
+        lambda: study("list", n_trials=20, settings=3), 3, FOLDS5, {"folds": 5}
+    ),
     "Optuna, trials_dataframe, lists": Export(
         lambda: file(study("list").trials_dataframe()), sentence="give the study itself"
     ),
-    "Optuna, trials_dataframe, one value each": Export(lambda: study("none").trials_dataframe(), sentence="split"),
+    "Optuna, trials_dataframe, one value each": Export(
+        lambda: study("none").trials_dataframe(), sentence="split"
+    ),
     "skore, comparison": Export(lambda: reports(a=1, b=3), 2, FOLDS5, {}, {"score": "log_loss"}),
-    "skore, one report": Export(lambda: reports(a=1), then={"score": "accuracy"}, sentence="there is one candidate"),
+    "skore, one report": Export(
+        lambda: reports(a=1), then={"score": "accuracy"}, sentence="there is one candidate"
+    ),
     "skore, summary as a data frame": Export(
         lambda: reports(a=1, b=3).metrics.summarize().frame().reset_index(), sentence="deviation"
     ),
@@ -374,20 +469,32 @@ EXPORTS = {
     "MLflow, a run for each fold, as CSV": Export(lambda: file(runs("a run each")), 2, FOLDS10),
     "MLflow, folds as metrics": Export(lambda: runs("folds as metrics"), 2, FOLDS10),
     "MLflow, nested runs with their parents": Export(
-        lambda: runs("nested"), then={"score": "metrics.test_accuracy"}, sentence="leave the row out"
+        lambda: runs("nested"),
+        then={"score": "metrics.test_accuracy"},
+        sentence="leave the row out",
     ),
     "MLflow, tags of nested runs": Export(
-        lambda: runs("nested").dropna(subset="tags.fold"), 2, FOLDS10, {}, {"score": "test_accuracy"}
+        lambda: runs("nested").dropna(subset="tags.fold"),
+        2,
+        FOLDS10,
+        {},
+        {"score": "test_accuracy"},
     ),
     "MLflow, one value each": Export(lambda: runs("one"), sentence="split"),
     "items": Export(lambda: items(), 3, ITEMS80),
-    "items as CSV, true and false": Export(lambda: file(items(cells=bool), index=False), 3, ITEMS80),
+    "items as CSV, true and false": Export(
+        lambda: file(items(cells=bool), index=False), 3, ITEMS80
+    ),
     "items, correct and incorrect": Export(
         lambda: items(cells=lambda right: "correct" if right else "incorrect"), 3, ITEMS80
     ),
     "items, wide": Export(wide_items, 3, ITEMS80, {}, {"score": "accuracy"}),
-    "items, wide, true and false": Export(lambda: wide_items(bool), 3, ITEMS80, {"score": "accuracy"}),
-    "items, wide, with attempts": Export(lambda: wide_items(attempts=4), 3, ("items", 80, 4), {"score": "accuracy"}),
+    "items, wide, true and false": Export(
+        lambda: wide_items(bool), 3, ITEMS80, {"score": "accuracy"}
+    ),
+    "items, wide, with attempts": Export(
+        lambda: wide_items(attempts=4), 3, ("items", 80, 4), {"score": "accuracy"}
+    ),
     "items, four attempts": Export(lambda: items(attempts=4), 3, ("items", 80, 4)),
     "items, attempts without a number": Export(
         lambda: items(attempts=4).drop(columns="attempt"), sentence="add a column 'attempt'"
@@ -416,21 +523,24 @@ EXPORTS = {
         sentence="are both scores of",
     ),
     "evaluations of transformers": Export(
-        lambda: long_folds(eval_runtime=1.5, eval_loss=0.4, epoch=3).rename(columns={"accuracy": "eval_accuracy"}),
+        lambda: long_folds(eval_runtime=1.5, eval_loss=0.4, epoch=3).rename(
+            columns={"accuracy": "eval_accuracy"}
+        ),
         2,
         FOLDS10,
         {},
         {"score": "eval_accuracy", "lower_is_better": False},
     ),
     "a leaderboard": Export(
-        lambda: pd.DataFrame({"model": ["a", "b"], "score_val": [0.8, 0.9], "fit_time": [1, 2]}), sentence="one split"
+        lambda: pd.DataFrame({"model": ["a", "b"], "score_val": [0.8, 0.9], "fit_time": [1, 2]}),
+        sentence="one split",
     ),
 }
 
 
 def understood(export: Export, options: Mapping[str, Any]) -> tuple[bool, str, str]:
-    """Return whether an export is understood as it was made, in a few words, and what judge printed; or its sentence,
-    and nothing."""
+    """Return whether an export is understood as it was made, in a few words, and what judge
+    printed; or its sentence, and nothing."""
     try:
         judgement = sb.judge(export.make(), **options)
     except sb.SeedbedError as error:
@@ -442,9 +552,15 @@ def understood(export: Export, options: Mapping[str, Any]) -> tuple[bool, str, s
         found = ("items", document["n_rows"], plan["seeds"])
     if plan["kind"] == "tables":
         found = ("tables", len(document["tables"]))
-    words = f"{len(document['candidates'])} candidates, {' '.join(map(str, found))}".replace("_", " ")
+    words = f"{len(document['candidates'])} candidates, {' '.join(map(str, found))}".replace(
+        "_", " "
+    )
     right = (len(document["candidates"]), found) == (export.candidates, export.plan)
-    wrong = {key: (plan | score)[key] for key, value in export.about.items() if (plan | score)[key] != value}
+    wrong = {
+        key: (plan | score)[key]
+        for key, value in export.about.items()
+        if (plan | score)[key] != value
+    }
     if export.sentence and document["no_verdict"]:
         words = document["no_verdict"][0]["reason"]
         return export.sentence in words, words, str(judgement)
@@ -458,7 +574,11 @@ def row_of(name: str, export: Export, *, show: bool) -> tuple[str, ...]:
         right, words, text = understood(export, options)
         if show:
             print(f"\n==== {name} {options}\n{text or words}")
-        new = {key: value for key, value in export.then.items() if not text and key in words and key not in options}
+        new = {
+            key: value
+            for key, value in export.then.items()
+            if not text and key in words and key not in options
+        }
         if not new:
             break
         options, so = options | new, "right after the sentence"
@@ -469,9 +589,13 @@ def row_of(name: str, export: Export, *, show: bool) -> tuple[str, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default="*", help="a pattern of names, as in 'optuna*'")
-    parser.add_argument("--out", default=str(Path(__file__).with_suffix(".md")), help="the page; - prints it")
+    parser.add_argument(
+        "--out", default=str(Path(__file__).with_suffix(".md")), help="the page; - prints it"
+    )
     options = parser.parse_args()
     chosen = [name for name in EXPORTS if fnmatch.fnmatch(name.lower(), options.only.lower())]
     with warnings.catch_warnings():

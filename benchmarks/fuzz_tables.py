@@ -1,14 +1,17 @@
-"""Random small tables, as people have them, each through the default comparison and what follows it.
+"""Random small tables, as people have them, each through the default comparison and what follows
+it.
 
 python benchmarks/fuzz_tables.py --out fuzz.jsonl                     tables 0 to 299
-python benchmarks/fuzz_tables.py --out fuzz.jsonl --tables 300:400    others; those in the file aren't run again
-python benchmarks/fuzz_tables.py --tables 17:18                       one, with its traceback
+python benchmarks/fuzz_tables.py --out fuzz.jsonl --tables 300:400    others; those in the file
+aren't run again python benchmarks/fuzz_tables.py --tables 17:18                       one, with its
+traceback
 
-The number of a table is the seed of everything in it: 30 to 400 rows, levels that are there once, columns that are
-constant or missing nearly everywhere, a rare class, only categories, one column, numbers with missing cells; classes,
-numbers or survival; groups. A comparison has one repeat, and networks have few epochs, as only failures matter. For
-every fifth table, `columns`, `rows`, `by`, `fit_model`, an estimator and `train` follow. An error that isn't a
-SeedbedError is a defect; SeedbedErrors are counted by their message, for a reader to judge.
+The number of a table is the seed of everything in it: 30 to 400 rows, levels that are there once,
+columns that are constant or missing nearly everywhere, a rare class, only categories, one column,
+numbers with missing cells; classes, numbers or survival; groups. A comparison has one repeat, and
+networks have few epochs, as only failures matter. For every fifth table, `columns`, `rows`, `by`,
+`fit_model`, an estimator and `train` follow. An error that isn't a SeedbedError is a defect;
+SeedbedErrors are counted by their message, for a reader to judge.
 """
 
 from __future__ import annotations
@@ -43,7 +46,9 @@ def draw_table(number: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     shape = rng.choice(["mixed", "mixed", "mixed", "categories", "one column"])
     n_columns = 1 if shape == "one column" else int(rng.integers(2, 9))
     makers = [_category, _rare_levels, _many_levels] if shape == "categories" else _MAKERS
-    columns = {f"x{place}": makers[int(rng.integers(len(makers)))](rng, n) for place in range(n_columns)}
+    columns = {
+        f"x{place}": makers[int(rng.integers(len(makers)))](rng, n) for place in range(n_columns)
+    }
     if shape == "mixed":
         columns["z"] = rng.normal(size=n)
     frame = pd.DataFrame(columns)
@@ -70,7 +75,9 @@ def draw_table(number: int) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def _codes(column: pd.Series) -> Any:
-    values = pd.factorize(column)[0] if column.dtype == object or str(column.dtype) == "str" else column
+    values = (
+        pd.factorize(column)[0] if column.dtype == object or str(column.dtype) == "str" else column
+    )
     values = np.nan_to_num(np.asarray(values, dtype=np.float64))
     return (values - values.mean()) / (values.std() or 1.0)
 
@@ -116,7 +123,9 @@ def _rare_levels(rng: np.random.Generator, n: int) -> Any:
 
 def _many_levels(rng: np.random.Generator, n: int) -> Any:
     """Levels of about as many rows as a level needs."""
-    return np.char.add("town ", rng.integers(0, max(2, n // int(rng.choice([3, 6, 10]))), n).astype(str)).astype(object)
+    return np.char.add(
+        "town ", rng.integers(0, max(2, n // int(rng.choice([3, 6, 10]))), n).astype(str)
+    ).astype(object)
 
 
 def _date(rng: np.random.Generator, n: int) -> Any:
@@ -124,11 +133,23 @@ def _date(rng: np.random.Generator, n: int) -> Any:
     return np.where(rng.random(n) < rng.choice([0.0, 0.02]), None, days.strftime("%Y-%m-%d"))
 
 
-_MAKERS = (_number, _number, _whole, _missing, _nearly_constant, _flag, _category, _rare_levels, _many_levels, _date)
+_MAKERS = (
+    _number,
+    _number,
+    _whole,
+    _missing,
+    _nearly_constant,
+    _flag,
+    _category,
+    _rare_levels,
+    _many_levels,
+    _date,
+)
 
 
 def steps_of(number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield the name of each step and what does it; a later step needs the results of earlier ones."""
+    """Yield the name of each step and what does it; a later step needs the results of earlier
+    ones."""
     frame, options = draw_table(number)
     recipe, compute = sb.Recipe(epochs=EPOCHS), sb.Compute(n_jobs=1)
     design = sb.Design(folds=FOLDS, repeats=1, n_networks=NETWORKS)
@@ -138,8 +159,14 @@ def steps_of(number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
         done["table"] = sb.read_table(frame, **options)
 
     def compare() -> None:
-        done["comparison"] = sb.compare(done["table"], recipe=recipe, design=design, compute=compute)
-        done["texts"] = str(done["comparison"]), done["comparison"].details(), done["comparison"].to_dict()
+        done["comparison"] = sb.compare(
+            done["table"], recipe=recipe, design=design, compute=compute
+        )
+        done["texts"] = (
+            str(done["comparison"]),
+            done["comparison"].details(),
+            done["comparison"].to_dict(),
+        )
         for result in done["comparison"].results:
             if not result.finite:
                 raise AssertionError(f"{result.name}: {result.failure or 'not finite'}")
@@ -152,7 +179,9 @@ def steps_of(number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
         return
     table, comparison = done["table"], done["comparison"]
     names = [
-        name for name in ("network-2-bins", "network-2-waves", "boosted-trees") if name in comparison.experiment.names
+        name
+        for name in ("network-2-bins", "network-2-waves", "boosted-trees")
+        if name in comparison.experiment.names
     ]
     name = names[number // SHARE % len(names)] if names else "network-1"
     yield "columns", lambda: str(comparison.columns(name, compute=compute))
@@ -168,7 +197,12 @@ def steps_of(number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "model", lambda: comparison.model(name, compute=compute).predict(frame[:5])
     X = frame[[column for column in frame.columns if column not in ("y", "died", "days", "site")]]
     kinds = {"survival": sb.SeedbedSurvival, "regression": sb.SeedbedRegressor}
-    common: dict[str, Any] = {"n_networks": NETWORKS, "epochs": EPOCHS, "n_jobs": 1, "random_state": number}
+    common: dict[str, Any] = {
+        "n_networks": NETWORKS,
+        "epochs": EPOCHS,
+        "n_jobs": 1,
+        "random_state": number,
+    }
 
     def estimate() -> None:
         estimator: Any = kinds.get(table.task, sb.SeedbedClassifier)(**common)
@@ -207,7 +241,9 @@ def run(number: int, *, loud: bool = False) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tables", default="0:300")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -223,7 +259,9 @@ def main() -> int:
                 with options.out.open("a") as file:
                     file.write(json.dumps(known[number]) + "\n")
     counts = Counter(
-        (step, result.partition(":")[0]) for one in known.values() for step, result in one["steps"].items()
+        (step, result.partition(":")[0])
+        for one in known.values()
+        for step, result in one["steps"].items()
     )
     for (step, result), count in sorted(counts.items()):
         print(f"{step:12} {result:14} {count}")

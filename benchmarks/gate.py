@@ -1,28 +1,32 @@
-"""How often is a confirmed claim false after many adaptive tries, and how many useful changes are kept?
+"""How often is a confirmed claim false after many adaptive tries, and how many useful changes are
+kept?
 
-python benchmarks/gate.py check                                  the same keeps and claims as seedbed's own gate
-python benchmarks/gate.py loops FILE.csv 400 [--world numbers] [--rows 300] [--tries 60] [--useful 3]
-python benchmarks/gate.py effects                                the effect with which strict gating keeps 1 of 3
-python benchmarks/gate.py laws FILE.csv 300                      other looks and limits than those of the gate
-python benchmarks/gate.py table FILE.csv                         the tables of gate.md
-python benchmarks/gate.py equal                                  claims on locked rows, of two equally good models
+python benchmarks/gate.py check                                  the same keeps and claims as
+seedbed's own gate python benchmarks/gate.py loops FILE.csv 400 [--world numbers] [--rows 300]
+[--tries 60] [--useful 3] python benchmarks/gate.py effects                                the
+effect with which strict gating keeps 1 of 3 python benchmarks/gate.py laws FILE.csv 300
+other looks and limits than those of the gate python benchmarks/gate.py table FILE.csv
+the tables of gate.md python benchmarks/gate.py equal                                  claims on
+locked rows, of two equally good models
 
-A loop starts from a linear model of five columns. A greedy tuner tries what correlates most with the errors of its
-model on the open rows: first each of 60 columns, of which three or none help, then the best of 20 changed columns
-(copies with a little of another one, squashed ones, products, sums with the signs of their correlations), and so on.
-A useful column that wasn't kept can come back as a copy. The truth is the loss on 20,000 new rows, without the noise
-of their targets. The worlds:
+A loop starts from a linear model of five columns. A greedy tuner tries what correlates most with
+the errors of its model on the open rows: first each of 60 columns, of which three or none help,
+then the best of 20 changed columns (copies with a little of another one, squashed ones, products,
+sums with the signs of their correlations), and so on. A useful column that wasn't kept can come
+back as a copy. The truth is the loss on 20,000 new rows, without the noise of their targets. The
+worlds:
 
 numbers    columns and errors are normal; `faint` has smaller effects
 tails      errors are of t with 3 degrees of freedom; in `outliers` columns are, too
-classes    two classes, and the Brier score of a linear model; in `rare` one of them has 28 % of the rows
-peeking    a try is a sum of 20 noise columns, weighted by their correlations with the errors on all open rows: it has
-           seen the answers of the folds
-seeds      a try is the same model with other noise in its predictions, the best of 20 on the open rows: none is truly
-           better or worse, so each claim is false
+classes    two classes, and the Brier score of a linear model; in `rare` one of them has 28 % of the
+rows peeking    a try is a sum of 20 noise columns, weighted by their correlations with the errors
+           on all open rows: it has seen the answers of the folds
+seeds      a try is the same model with other noise in its predictions, the best of 20 on the open
+           rows: none is truly better or worse, so each claim is false
 
-The gate's law is computed in memory: least squares of all splits through sums of products, then `corrected_t` and
-`certainty` as `Gate.try_` has them, and `paired_hold_out` as `Gate.confirm`. `check` compares both with a real gate.
+The gate's law is computed in memory: least squares of all splits through sums of products, then
+`corrected_t` and `certainty` as `Gate.try_` has them, and `paired_hold_out` as `Gate.confirm`.
+`check` compares both with a real gate.
 """
 
 from __future__ import annotations
@@ -45,11 +49,19 @@ from numpy.typing import NDArray
 
 import seedbed as sb
 from seedbed.evaluation.behind import certainty
-from seedbed.evaluation.estimates import Estimate, corrected_t, paired_hold_out, student_quantile, wilson
+from seedbed.evaluation.estimates import (
+    Estimate,
+    corrected_t,
+    paired_hold_out,
+    student_quantile,
+    wilson,
+)
 from seedbed.experiment.gate_rows import GateRows, divide
 
 Array = NDArray[Any]
-Column = tuple[str, tuple[int, ...], tuple[float, ...]]  # kind, columns that it is made of, their weights
+Column = tuple[
+    str, tuple[int, ...], tuple[float, ...]
+]  # kind, columns that it is made of, their weights
 
 N_BASE, N_COLUMNS, N_POOL, N_NEW = 5, 60, 20, 20_000
 EFFECTS = {  # of a useful column; but for `faint`, strict gating keeps about one of three in 60 tries (see `effects`)
@@ -63,14 +75,28 @@ EFFECTS = {  # of a useful column; but for `faint`, strict gating keeps about on
     "faint": {300: 0.22, 2000: 0.08},
 }
 WORLDS = tuple(EFFECTS)
-FIELDS = ("world", "rows", "tries", "useful", "way", "loop", "kept", "useful_kept", "gain", "repeats",
-          "by_tries", "two", "one")  # fmt: skip
+FIELDS = (
+    "world",
+    "rows",
+    "tries",
+    "useful",
+    "way",
+    "loop",
+    "kept",
+    "useful_kept",
+    "gain",
+    "repeats",
+    "by_tries",
+    "two",
+    "one",
+)
 
 
 @dataclass(frozen=True)
 class Law:
-    """When a try is kept. With `by` chance as the gate does: from `likely` at the last look, before it from `clear`,
-    and never below `hopeless`; or if the mean gain, or the low end of its interval, is above 0."""
+    """When a try is kept. With `by` chance as the gate does: from `likely` at the last look, before
+    it from `clear`, and never below `hopeless`; or if the mean gain, or the low end of its
+    interval, is above 0."""
 
     by: str = "chance"
     likely: float = 0.95
@@ -98,11 +124,25 @@ WAYS = {
     "strict": Law("low", looks=(10,)),
 }
 LAWS = {
-    **{f"{likely}, {clear}, {hopeless}": Law("chance", likely, clear, hopeless)
-       for likely, clear, hopeless in ((.95, .99, .8), (.95, .99, .5), (.97, .99, .8), (.9, .99, .8), (.9, .99, .5),
-                                       (.9, .95, .8), (.85, .99, .8), (.85, .99, .5), (.8, .99, .8))},
-    **{f"{likely}, at 10 repeats only": Law("chance", likely, looks=(10,)) for likely in (.95, .9, .85)},
-}  # fmt: skip
+    **{
+        f"{likely}, {clear}, {hopeless}": Law("chance", likely, clear, hopeless)
+        for likely, clear, hopeless in (
+            (0.95, 0.99, 0.8),
+            (0.95, 0.99, 0.5),
+            (0.97, 0.99, 0.8),
+            (0.9, 0.99, 0.8),
+            (0.9, 0.99, 0.5),
+            (0.9, 0.95, 0.8),
+            (0.85, 0.99, 0.8),
+            (0.85, 0.99, 0.5),
+            (0.8, 0.99, 0.8),
+        )
+    },
+    **{
+        f"{likely}, at 10 repeats only": Law("chance", likely, looks=(10,))
+        for likely in (0.95, 0.9, 0.85)
+    },
+}
 
 
 def column_of(Z: Array, column: Column) -> Array:
@@ -110,13 +150,18 @@ def column_of(Z: Array, column: Column) -> Array:
     kind, of, weights = column
     if kind == "squashed":
         return np.asarray(np.tanh(2 * Z[:, of[0]]))
-    return np.asarray(Z[:, of[0]] * Z[:, of[1]] if kind == "product" else Z[:, of] @ np.array(weights))
+    return np.asarray(
+        Z[:, of[0]] * Z[:, of[1]] if kind == "product" else Z[:, of] @ np.array(weights)
+    )
 
 
 class World:
-    """Raw columns (of the start, useful and noise), the target, the gate's rows, and new rows that tell the truth."""
+    """Raw columns (of the start, useful and noise), the target, the gate's rows, and new rows that
+    tell the truth."""
 
-    def __init__(self, kind: str, n: int, useful: int, loop: int, effect: float | None = None) -> None:
+    def __init__(
+        self, kind: str, n: int, useful: int, loop: int, effect: float | None = None
+    ) -> None:
         self.kind, self.loop, self.is_classes = kind, loop, kind in ("classes", "rare")
         effect = EFFECTS[kind][n] if effect is None else effect
         base = np.full(N_BASE, 0.8 if self.is_classes else 0.5)
@@ -128,10 +173,15 @@ class World:
         if self.is_classes:
             self.y = (rng.random(n) < mean).astype(np.float64)
         else:
-            self.y = mean + (rng.standard_t(3, n) / np.sqrt(3) if kind in ("tails", "outliers") else rng.normal(size=n))
+            self.y = mean + (
+                rng.standard_t(3, n) / np.sqrt(3)
+                if kind in ("tails", "outliers")
+                else rng.normal(size=n)
+            )
         frame = pd.DataFrame(self.Z[:, :N_BASE], columns=list("abcde"))
         self.table: Any = sb.read_table(
-            frame.assign(y=np.where(self.y > 0, "yes", "no") if self.is_classes else self.y), target="y"
+            frame.assign(y=np.where(self.y > 0, "yes", "no") if self.is_classes else self.y),
+            target="y",
         )
         self.rows: GateRows = divide(self.table, None)
         self.tried: dict[tuple[tuple[Column, ...], int], Column] = {}
@@ -140,16 +190,23 @@ class World:
 
     def mean(self, Z: Array) -> Array:
         """Return the expected target."""
-        return expit(Z @ self.effects - 1.5 * (self.kind == "rare")) if self.is_classes else Z @ self.effects
+        return (
+            expit(Z @ self.effects - 1.5 * (self.kind == "rare"))
+            if self.is_classes
+            else Z @ self.effects
+        )
 
     def usable(self, p: Array) -> Array:
         return np.clip(p, 0.0, 1.0) if self.is_classes else p
 
     def design(self, Z: Array, columns: list[Column]) -> Array:
-        return np.column_stack([np.ones(len(Z)), *(column_of(Z, column) for column in columns if column[0] != "seed")])
+        return np.column_stack(
+            [np.ones(len(Z)), *(column_of(Z, column) for column in columns if column[0] != "seed")]
+        )
 
     def noise(self, column: Column) -> Array:
-        """Return what the seed of a model adds to its predictions [row]; 0 in worlds without seeds."""
+        """Return what the seed of a model adds to its predictions [row]; 0 in worlds without
+        seeds."""
         number = column[1][0] if column[0] == "seed" else 0
         rng = np.random.default_rng([self.loop, number, N_NEW])
         return 0.3 * rng.normal(size=len(self.y)) if self.kind == "seeds" else np.zeros(len(self.y))
@@ -177,7 +234,9 @@ class World:
         rows, losses = self.rows.locked, []
         for some in (self.start if start is None else start, columns):
             noise = self.noise(some[-1])[rows] if some else 0.0
-            losses.append((self.fitted(some, self.rows.open)(self.Z[rows])[None] + noise - self.y[rows]) ** 2)
+            losses.append(
+                (self.fitted(some, self.rows.open)(self.Z[rows])[None] + noise - self.y[rows]) ** 2
+            )
         return paired_hold_out(*losses)
 
 
@@ -186,7 +245,8 @@ def expit(x: Array) -> Array:
 
 
 def raw(kind: str, rng: np.random.Generator | None, n: int) -> Array:
-    """Return raw columns; without a generator those of the new rows, which are the same for all loops."""
+    """Return raw columns; without a generator those of the new rows, which are the same for all
+    loops."""
     if rng is None:
         return _new(kind, n)
     shape = (n, N_BASE + N_COLUMNS)
@@ -200,7 +260,8 @@ def _new(kind: str, n: int) -> Array:
 
 @dataclass
 class Model:
-    """The current model in all splits, by least squares from sums of products, with its out-of-fold predictions."""
+    """The current model in all splits, by least squares from sums of products, with its out-of-fold
+    predictions."""
 
     world: World
     columns: list[Column]
@@ -216,7 +277,9 @@ class Model:
         self.fold = np.zeros((rows.design.repeats, len(opened)), dtype=np.int64)
         for split in rows.splits:
             self.fold[split.repeat, place[split.test]] = split.fold
-        self.member = (self.fold[:, None] == np.arange(rows.design.folds)[:, None]).astype(np.float64)
+        self.member = (self.fold[:, None] == np.arange(rows.design.folds)[:, None]).astype(
+            np.float64
+        )
         self.sizes = self.member.sum(axis=2)
         self.Z, self.y = self.world.Z[opened], self.world.y[opened]
         self.C = self.Z - self.Z.mean(axis=0)
@@ -239,21 +302,29 @@ class Model:
         noise = self.world.noise(self.columns[-1])[self.world.rows.open]
         self.linear = self._own(self.beta)
         self.predictions = self.linear + noise
-        self.errors = self.y - self.X @ np.linalg.solve(self.X.T @ self.X, self.X.T @ self.y) - noise
+        self.errors = (
+            self.y - self.X @ np.linalg.solve(self.X.T @ self.X, self.X.T @ self.y) - noise
+        )
 
     def _own(self, beta: Array) -> Array:
-        """Return X beta [repeat, row], of each row with the coefficients [repeat, fold, column] of its fold."""
+        """Return X beta [repeat, row], of each row with the coefficients [repeat, fold, column] of
+        its fold."""
         by_fold = beta @ self.X.T  # [repeat, fold, row]
         return np.take_along_axis(by_fold, self.fold[: len(beta), None], axis=1)[:, 0]
 
     def products(self, x: Array, repeats: slice) -> tuple[Array, Array, Array]:
-        """Return sums over training rows of a new column with those of the model, with itself, and with the target."""
+        """Return sums over training rows of a new column with those of the model, with itself, and
+        with the target."""
         sums = self._outside(np.column_stack([x[:, None] * self.X, x * x, x * self.y]), repeats)
         return sums[..., :-2], sums[..., -2], sums[..., -1]
 
     def values(self, column: Column) -> Array:
         """Return a column of the open rows, or the noise of a seed."""
-        return self.world.noise(column)[self.world.rows.open] if column[0] == "seed" else column_of(self.Z, column)
+        return (
+            self.world.noise(column)[self.world.rows.open]
+            if column[0] == "seed"
+            else column_of(self.Z, column)
+        )
 
     def add(self, column: Column) -> None:
         if column[0] == "seed":
@@ -261,21 +332,28 @@ class Model:
         else:
             x = column_of(self.Z, column)
             g, c, b = self.products(x, slice(None))
-            self.grams = np.block([[self.grams, g[..., None]], [g[..., None, :], c[..., None, None]]])
+            self.grams = np.block(
+                [[self.grams, g[..., None]], [g[..., None, :], c[..., None, None]]]
+            )
             self.moments = np.concatenate([self.moments, b[..., None]], axis=2)
             self.X, self.columns = np.column_stack([self.X, x]), [*self.columns, column]
         self._fit()
 
     def with_column(self, x: Array, repeats: slice) -> Array:
-        """Return out-of-fold predictions [repeat, row] of the model with a column more, or with another seed."""
+        """Return out-of-fold predictions [repeat, row] of the model with a column more, or with
+        another seed."""
         if self.world.kind == "seeds":
             return self.linear[repeats] + x
         g, c, b = self.products(x, repeats)
         d = (self.inverse[repeats] @ g[..., None])[..., 0]
         left = c - (g * d).sum(axis=2)  # 0 if the column is a sum of those of the model
-        weight = np.where(left > 1e-9 * c, b - (g * self.beta[repeats]).sum(axis=2), 0.0) / np.maximum(left, 1e-9 * c)
+        weight = np.where(
+            left > 1e-9 * c, b - (g * self.beta[repeats]).sum(axis=2), 0.0
+        ) / np.maximum(left, 1e-9 * c)
         own = np.take_along_axis((d @ self.X.T), self.fold[repeats][:, None], axis=1)[:, 0]
-        return self.predictions[repeats] + np.take_along_axis(weight, self.fold[repeats], axis=1) * (x - own)
+        return self.predictions[repeats] + np.take_along_axis(
+            weight, self.fold[repeats], axis=1
+        ) * (x - own)
 
     def fold_losses(self, predictions: Array, repeats: slice) -> Array:
         """Return mean losses [repeat, fold]."""
@@ -283,7 +361,8 @@ class Model:
         return (self.member[repeats] @ losses[..., None])[..., 0] / self.sizes[repeats]
 
     def differences(self, column: Column, look: int) -> Array:
-        """Return mean gains [repeat, fold] of the first repeats, if a column is added; computed once for all ways."""
+        """Return mean gains [repeat, fold] of the first repeats, if a column is added; computed
+        once for all ways."""
         known, key = self.world.differences, (tuple(self.columns), column)
         parts = known.setdefault(key, [])
         for first, last in itertools.pairwise((0, *Law().looks)):
@@ -297,7 +376,10 @@ class Model:
         """Return what the tuner tries next, and remove it from the raw columns that are left."""
         by_raw, rng = self.C.T @ self.errors, np.random.default_rng([self.world.loop, number])
         if self.world.kind == "peeking":
-            of = tuple(int(one) for one in rng.choice(np.arange(N_BASE, N_BASE + N_COLUMNS), N_POOL, replace=False))
+            of = tuple(
+                int(one)
+                for one in rng.choice(np.arange(N_BASE, N_BASE + N_COLUMNS), N_POOL, replace=False)
+            )
             return "sum", of, tuple(by_raw[list(of)].tolist())
         if self.world.kind == "seeds":
             seeds = [("seed", (N_POOL * number + one,), ()) for one in range(1, N_POOL + 1)]
@@ -307,19 +389,29 @@ class Model:
             left.remove(place)
             return "raw", (place,), (1.0,)
         pool = list[Column]()
-        for kind in itertools.islice(itertools.cycle(("copy", "squashed", "product", "sum")), N_POOL):
-            of = tuple(int(one) for one in rng.choice(np.arange(N_BASE, N_BASE + N_COLUMNS), 4, replace=False))
+        for kind in itertools.islice(
+            itertools.cycle(("copy", "squashed", "product", "sum")), N_POOL
+        ):
+            of = tuple(
+                int(one)
+                for one in rng.choice(np.arange(N_BASE, N_BASE + N_COLUMNS), 4, replace=False)
+            )
             if kind == "sum":
                 pool.append((kind, of, tuple(np.sign(by_raw[list(of)]).tolist())))
             else:
-                pool.append((kind, of[: 1 + (kind != "squashed")], (1.0, 0.3) if kind == "copy" else ()))
+                pool.append(
+                    (kind, of[: 1 + (kind != "squashed")], (1.0, 0.3) if kind == "copy" else ())
+                )
         X = np.column_stack([column_of(self.Z, column) for column in pool])
         X -= X.mean(axis=0)
         return pool[int(np.abs(X.T @ self.errors / np.linalg.norm(X, axis=0)).argmax())]
 
 
 def tuned(
-    world: World, law: Law, tries: int, watch: Callable[[Model, Column, Estimate, int, bool], None] | None = None
+    world: World,
+    law: Law,
+    tries: int,
+    watch: Callable[[Model, Column, Estimate, int, bool], None] | None = None,
 ) -> tuple[Model, float]:
     """Return the model that a greedy tuner ends with, and the mean number of repeats of a try."""
     model, left, looked = copy.copy(world.begun), [*range(N_BASE, N_BASE + N_COLUMNS)], 0
@@ -342,27 +434,44 @@ def tuned(
 
 
 def outcome(world: World, law: Law, tries: int) -> dict[str, Any]:
-    """Return what a loop led to; claims are by the rows of the tries at 95 %, and on the locked rows at 95 %, two- and
-    one-sided."""
+    """Return what a loop led to; claims are by the rows of the tries at 95 %, and on the locked
+    rows at 95 %, two- and one-sided."""
     model, repeats = tuned(world, law, tries)
     added = model.columns[N_BASE:]
     of_use = {one[1][0] for one in added if one[0] in ("raw", "copy", "squashed")} & world.useful
-    result = {"kept": len(added), "useful_kept": len(of_use), "gain": 0.0, "repeats": round(repeats, 2)}
+    result = {
+        "kept": len(added),
+        "useful_kept": len(of_use),
+        "gain": 0.0,
+        "repeats": round(repeats, 2),
+    }
     if not added:
         return result | {"by_tries": False, "two": False, "one": False}
     every = slice(None)
     by_tries = corrected_t(
-        model.fold_losses(world.begun.predictions, every) - model.fold_losses(model.predictions, every)
+        model.fold_losses(world.begun.predictions, every)
+        - model.fold_losses(model.predictions, every)
     )
     locked = world.confirmed(model.columns)
-    claims = {"by_tries": by_tries.low > 0, "two": locked.low > 0, "one": locked.mean > 0 and locked.p < 0.1}
+    claims = {
+        "by_tries": by_tries.low > 0,
+        "two": locked.low > 0,
+        "one": locked.mean > 0 and locked.p < 0.1,
+    }
     return result | {"gain": world.loss_of_start - world.loss(model.columns)} | claims
 
 
-def run(out: Path, n_loops: int, world: str, rows: int, tries: int, useful: int, ways: dict[str, Law]) -> None:
+def run(
+    out: Path, n_loops: int, world: str, rows: int, tries: int, useful: int, ways: dict[str, Law]
+) -> None:
     """Append a line for each loop and way; loops that are there already are left out."""
     known = pd.read_csv(out) if out.exists() else pd.DataFrame(columns=list(FIELDS))
-    same = (known.world == world) & (known.rows == rows) & (known.tries == tries) & (known.useful == useful)
+    same = (
+        (known.world == world)
+        & (known.rows == rows)
+        & (known.tries == tries)
+        & (known.useful == useful)
+    )
     done = set(zip(known.loop[same], known.way[same], strict=True))
     with out.open("a", newline="") as file:
         writer = csv.DictWriter(file, FIELDS)
@@ -371,27 +480,47 @@ def run(out: Path, n_loops: int, world: str, rows: int, tries: int, useful: int,
         for loop in range(n_loops):
             if any((loop, way) not in done for way in ways):
                 one = World(world, rows, useful, loop)
-                about = {"world": world, "rows": rows, "tries": tries, "useful": useful, "loop": loop}
+                about = {
+                    "world": world,
+                    "rows": rows,
+                    "tries": tries,
+                    "useful": useful,
+                    "loop": loop,
+                }
                 for way, law in ways.items():
                     result = outcome(one, law, tries)
-                    writer.writerow(about | {"way": way} | result | {"gain": f"{result['gain']:.6f}"})
+                    writer.writerow(
+                        about | {"way": way} | result | {"gain": f"{result['gain']:.6f}"}
+                    )
                 file.flush()
 
 
 def check() -> None:
-    """Compare keeps and claims with those of a real gate, which gets predictions by `lstsq`, split by split.
+    """Compare keeps and claims with those of a real gate, which gets predictions by `lstsq`, split
+    by split.
 
-    It starts with always the same answer; its first try, which is kept, is the start of the simulation."""
-    for kind, rows, loop in (("numbers", 300, 0), ("tails", 300, 1), ("numbers", 2000, 2), ("classes", 300, 3)):
+    It starts with always the same answer; its first try, which is kept, is the start of the
+    simulation."""
+    for kind, rows, loop in (
+        ("numbers", 300, 0),
+        ("tails", 300, 1),
+        ("numbers", 2000, 2),
+        ("classes", 300, 3),
+    ):
         world = World(kind, rows, 3, loop)
         with tempfile.TemporaryDirectory() as folder:
             gate = sb.Gate.new(Path(folder) / "loop", world.table, candidate="prior")
             assert gate.try_(predictions=predicted(world, world.start)).kept
 
             def compare(
-                model: Model, column: Column, estimate: Estimate, look: int, kept: bool,
-                world: World = world, gate: sb.Gate = gate,
-            ) -> None:  # fmt: skip
+                model: Model,
+                column: Column,
+                estimate: Estimate,
+                look: int,
+                kept: bool,
+                world: World = world,
+                gate: sb.Gate = gate,
+            ) -> None:
                 attempt = gate.try_(predictions=predicted(world, [*model.columns, column]))
                 sure = certainty(estimate) if estimate.mean > 0 else 1 - certainty(estimate)
                 assert (attempt.kept, attempt.repeats) == (kept, look), (attempt, estimate)
@@ -406,7 +535,9 @@ def check() -> None:
             assert abs(theirs.certainty - sure) < 1e-6, (theirs, ours)
             assert theirs.confirmed == (sure >= Law().likely), (theirs, ours)
             n_kept = len(model.columns) - N_BASE
-            sys.stdout.write(f"{kind}, {rows:,} rows: 75 tries, {n_kept} kept, as by the gate; {theirs}\n")
+            sys.stdout.write(
+                f"{kind}, {rows:,} rows: 75 tries, {n_kept} kept, as by the gate; {theirs}\n"
+            )
 
 
 def predicted(world: World, columns: list[Column]) -> pd.DataFrame:
@@ -422,7 +553,9 @@ def predicted(world: World, columns: list[Column]) -> pd.DataFrame:
 def effects(n_loops: int = 60) -> None:
     """Write how many of three useful changes strict gating keeps, for some effects."""
     for kind, rows in ((kind, rows) for kind, by_rows in EFFECTS.items() for rows in by_rows):
-        for effect in (EFFECTS[kind][rows] * factor for factor in (0.85, 1.0, 1.15) if EFFECTS[kind][rows]):
+        for effect in (
+            EFFECTS[kind][rows] * factor for factor in (0.85, 1.0, 1.15) if EFFECTS[kind][rows]
+        ):
             worlds = (World(kind, rows, 3, 10_000 + loop, effect) for loop in range(n_loops))
             kept = np.mean([outcome(world, WAYS["strict"], 60)["useful_kept"] for world in worlds])
             sys.stdout.write(f"{kind}, {rows:,} rows, effect {effect:.3f}: {kept:.2f} of 3\n")
@@ -431,7 +564,10 @@ def effects(n_loops: int = 60) -> None:
 
 def equal(n_draws: int = 40_000) -> None:
     """Write how often a claim on locked rows is made of two models that are equally good."""
-    rng, lines = np.random.default_rng(0), ["| losses | rows | two-sided | one-sided |", "| --- | ---: | ---: | ---: |"]
+    rng, lines = (
+        np.random.default_rng(0),
+        ["| losses | rows | two-sided | one-sided |", "| --- | ---: | ---: | ---: |"],
+    )
 
     def of_numbers(errors: Array, *shifts: Array) -> Array:
         return (errors - 0.1 * shifts[0]) ** 2 - (errors - 0.1 * shifts[1]) ** 2
@@ -442,7 +578,9 @@ def equal(n_draws: int = 40_000) -> None:
 
     losses: dict[str, Callable[[tuple[int, int]], Array]] = {
         "normal errors": lambda n: of_numbers(*rng.normal(size=(3, *n))),
-        "errors of t with 3 df": lambda n: of_numbers(rng.standard_t(3, n), *rng.normal(size=(2, *n))),
+        "errors of t with 3 df": lambda n: of_numbers(
+            rng.standard_t(3, n), *rng.normal(size=(2, *n))
+        ),
         "errors and columns of t with 3 df": lambda n: of_numbers(*rng.standard_t(3, (3, *n))),
         "two classes": lambda n: of_classes(n, 0.5),
         "two classes, one of 15 %": lambda n: of_classes(n, 0.15),
@@ -455,48 +593,74 @@ def equal(n_draws: int = 40_000) -> None:
             d = drawn((n_draws // 8, n))
             t = d.mean(axis=1) / d.std(axis=1, ddof=1) * np.sqrt(n)
             counts += [(t > student_quantile(level, n - 1)).sum() for level in (0.975, 0.95)]
-        lines.append(f"| {name} | {n} | {100 * counts[0] / n_draws:.1f} % | {100 * counts[1] / n_draws:.1f} % |")
+        lines.append(
+            f"| {name} | {n} | {100 * counts[0] / n_draws:.1f} % | {100 * counts[1] / n_draws:.1f} % |"
+        )
     sys.stdout.write("\n".join([*lines, ""]))
 
 
 def rare_losses(rng: np.random.Generator, shape: tuple[int, int], share: float) -> Array:
-    """Return differences with mean 0: a gain of .01, and in a share of the rows a loss that undoes it."""
-    return np.where(rng.random(shape) < share, -0.01 * (1 - share) / share, 0.01) + 0.02 * rng.normal(size=shape)
+    """Return differences with mean 0: a gain of .01, and in a share of the rows a loss that undoes
+    it."""
+    return np.where(
+        rng.random(shape) < share, -0.01 * (1 - share) / share, 0.01
+    ) + 0.02 * rng.normal(size=shape)
 
 
 def table(path: Path) -> None:
     """Write the results as Markdown: of nulls, and of worlds with useful changes."""
     results = pd.read_csv(path)
-    results["world"] = pd.Categorical(results.world, [world for world in WORLDS if world in set(results.world)])
-    results["way"] = pd.Categorical(results.way, [way for way in (*WAYS, *LAWS) if way in set(results.way)])
+    results["world"] = pd.Categorical(
+        results.world, [world for world in WORLDS if world in set(results.world)]
+    )
+    results["way"] = pd.Categorical(
+        results.way, [way for way in (*WAYS, *LAWS) if way in set(results.way)]
+    )
     for has_useful, loops in results.groupby(results.useful > 0):
         kept = ["useful kept", "useless kept"] if has_useful else ["kept"]
         heads = ["world", "rows", "tries", "way", "loops", *kept, "true gain", "repeats a try"]
-        heads += [f"{claim}: made, false" for claim in ("on the tries' rows", "locked, two-sided", "locked, one-sided")]
-        sys.stdout.write(f"\n| {' | '.join(heads)} |\n| --- | ---: | ---: | --- |{' ---: |' * (len(heads) - 4)}\n")
+        heads += [
+            f"{claim}: made, false"
+            for claim in ("on the tries' rows", "locked, two-sided", "locked, one-sided")
+        ]
+        sys.stdout.write(
+            f"\n| {' | '.join(heads)} |\n| --- | ---: | ---: | --- |{' ---: |' * (len(heads) - 4)}\n"
+        )
         for about, some in loops.groupby(["world", "rows", "tries", "way"], observed=True):
             cells = [about[0], f"{about[1]:,}", *about[2:], len(some)]
             cells += [f"{some.useful_kept.mean():.2f}"] * bool(has_useful)
             cells += [f"{(some.kept - some.useful_kept).mean():.2f}", f"{some.gain.mean():+.4f}"]
-            cells += [f"{some.repeats.mean():.1f}", *(claims(some, claim) for claim in ("by_tries", "two", "one"))]
+            cells += [
+                f"{some.repeats.mean():.1f}",
+                *(claims(some, claim) for claim in ("by_tries", "two", "one")),
+            ]
             sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
 
 
 def claims(loops: pd.DataFrame, claim: str) -> str:
-    """Return in how many loops a gain is claimed, and in how many of all loops one that isn't true."""
-    n, made, false = len(loops), int(loops[claim].sum()), int((loops[claim] & (loops.gain <= 0)).sum())
+    """Return in how many loops a gain is claimed, and in how many of all loops one that isn't
+    true."""
+    n, made, false = (
+        len(loops),
+        int(loops[claim].sum()),
+        int((loops[claim] & (loops.gain <= 0)).sum()),
+    )
     low, high = wilson(false, n)
     return f"{100 * made / n:.0f} %, {100 * false / n:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("check", "effects", "equal"):
         commands.add_parser(name)
     for name in ("loops", "laws", "table"):
         command = commands.add_parser(name)
-        command.add_argument("file", type=Path, help="a CSV file that has or gets a line for each loop")
+        command.add_argument(
+            "file", type=Path, help="a CSV file that has or gets a line for each loop"
+        )
         if name != "table":
             command.add_argument("loops", type=int)
             command.add_argument("--world", choices=WORLDS, default="numbers")
@@ -506,7 +670,11 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.command in ("loops", "laws"):
         ways = WAYS if asked.command == "loops" else LAWS
-        ways = {name: law for name, law in ways.items() if not asked.ways or name in asked.ways.split("|")}
+        ways = {
+            name: law
+            for name, law in ways.items()
+            if not asked.ways or name in asked.ways.split("|")
+        }
         run(asked.file, asked.loops, asked.world, asked.rows, asked.tries, asked.useful, ways)
     elif asked.command == "table":
         table(asked.file)

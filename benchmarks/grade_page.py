@@ -1,4 +1,5 @@
-"""Real tables that are cut, the pairs of models of a cut, and benchmarks/grades.md, from the lines of the CSV alone."""
+"""Real tables that are cut, the pairs of models of a cut, and benchmarks/grades.md, from the lines
+of the CSV alone."""
 
 from __future__ import annotations
 
@@ -70,8 +71,14 @@ class Source:
 
 
 SOURCES = (
-    *(Source(file) for file in ("adult", "bank_churn", "bank_marketing", "electricity", "kc1", "mammography")),
-    *(Source(file) for file in ("mushroom", "phoneme", "segment", "sick", "spambase", "telco_churn")),
+    *(
+        Source(file)
+        for file in ("adult", "bank_churn", "bank_marketing", "electricity", "kc1", "mammography")
+    ),
+    *(
+        Source(file)
+        for file in ("mushroom", "phoneme", "segment", "sick", "spambase", "telco_churn")
+    ),
     Source("wine_quality", labels=("5", "6", "7")),
     Source("adult", "age"),
     Source("electricity", "nswdemand"),
@@ -80,9 +87,36 @@ SOURCES = (
 SIZES, GOAL = (100, 300, 1000), 0.88
 BINS = (0, 0.8, 0.9, 0.95, 0.975, 1.01)
 THRESHOLDS = (0.9, 0.925, 0.95, 0.96, 0.97, 0.975, 0.98, 0.99)
-COLUMNS = ("table", "rows", "cut", "folds", "repeats", "seconds", "truth_rows", "margin", "recommended")
-COLUMNS += ("expected", "low", "high", "true_words", "score", "true_score", "pairs", "contrasts", "auto")
-CODES = {"prior": "p", "logistic": "l", "linear": "l", "network-1": "1", "network-2": "2", "network-2-bins": "b"}
+COLUMNS = (
+    "table",
+    "rows",
+    "cut",
+    "folds",
+    "repeats",
+    "seconds",
+    "truth_rows",
+    "margin",
+    "recommended",
+)
+COLUMNS += (
+    "expected",
+    "low",
+    "high",
+    "true_words",
+    "score",
+    "true_score",
+    "pairs",
+    "contrasts",
+    "auto",
+)
+CODES = {
+    "prior": "p",
+    "logistic": "l",
+    "linear": "l",
+    "network-1": "1",
+    "network-2": "2",
+    "network-2-bins": "b",
+}
 CODES |= {"network-2-waves": "w", "boosted-trees": "t", "extra-trees": "e", "auto": "a"}
 RULES = {"worse": "w", "no_practical_difference": "n"}  # "c", can't tell, is all else
 VERDICTS = {"helps": "h", "hurts": "u", "no difference that matters": "n"}
@@ -90,12 +124,13 @@ VERDICTS = {"helps": "h", "hurts": "u", "no difference that matters": "n"}
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models: the recommended one and another, or a contrast. A word of the CSV file: "w4.36;4.26c1.19".
+    """Two models: the recommended one and another, or a contrast. A word of the CSV file:
+    "w4.36;4.26c1.19".
 
     Attributes:
         model: the code of the other model, or of the one that something is added to.
-        gain, se: by how many points the recommended model, or that with the thing, is better on the folds; its
-            corrected standard error.
+        gain, se: by how many points the recommended model, or that with the thing, is better on the
+            folds; its corrected standard error.
         verdict: the strict one, by its letter.
         truth: the gain on the rest of the table.
     """
@@ -113,7 +148,9 @@ class Pair:
     @classmethod
     def of(cls, word: str) -> Pair:
         """Return the pair of a word."""
-        model, gain, se, verdict, truth = re.fullmatch(r"(.)(-?[\d.]+);([\d.]+)([a-z])(-?[\d.]+)", word).groups()
+        model, gain, se, verdict, truth = re.fullmatch(
+            r"(.)(-?[\d.]+);([\d.]+)([a-z])(-?[\d.]+)", word
+        ).groups()
         return cls(model, float(gain), float(se), verdict, float(truth))
 
 
@@ -131,7 +168,8 @@ class Graded:
     """A pair of a cut, as the page counts it: the one that is ahead on the folds, and the other.
 
     Attributes:
-        p: one-sided probability of the corrected t alone, with the degrees of freedom of all repeats.
+        p: one-sided probability of the corrected t alone, with the degrees of freedom of all
+            repeats.
         ahead, truth: points by which it is ahead on the folds, and on the rest of the table.
         margin: points that matter.
     """
@@ -187,7 +225,8 @@ class Cut:
         return max(0.0, *(-pair.truth for pair in self.pairs))
 
     def regret_of_auto(self, threshold: float) -> float:
-        """Return the same of `auto`, in whose place the recommended model is used if its chance is high enough."""
+        """Return the same of `auto`, in whose place the recommended model is used if its chance is
+        high enough."""
         auto = next((pair for pair in self.pairs if pair.model == CODES["auto"]), None)
         return self.regret if auto is None or auto.p >= threshold else self.regret + auto.truth
 
@@ -205,9 +244,16 @@ def cut_of(row: dict[str, str]) -> Cut:
         about = row["table"], int(row["rows"]), pair.model, p
         return Graded(*about, abs(pair.gain), sign * pair.truth, float(row["margin"]), pair.verdict)
 
-    numbers = (float(row[key]) for key in ("expected", "low", "high", "true_words", "score", "true_score"))
-    words = (tuple(graded(key, word) for word in row[key].split()) for key in ("pairs", "contrasts", "auto"))
-    return Cut(row["table"], int(row["rows"]), float(row["margin"]), row["recommended"], *numbers, *words)
+    numbers = (
+        float(row[key]) for key in ("expected", "low", "high", "true_words", "score", "true_score")
+    )
+    words = (
+        tuple(graded(key, word) for word in row[key].split())
+        for key in ("pairs", "contrasts", "auto")
+    )
+    return Cut(
+        row["table"], int(row["rows"]), float(row["margin"]), row["recommended"], *numbers, *words
+    )
 
 
 def file_of(table: str) -> str:
@@ -218,12 +264,16 @@ def file_of(table: str) -> str:
 def share(cases: Sequence[tuple[str, bool]]) -> str:
     """Return a share in percent with its interval; a case is a table and a result.
 
-    The interval is the wider of two at each end: a bootstrap of whole tables, and Wilson's, which takes cases as
-    independent but knows that 20 of 20 isn't certainty."""
+    The interval is the wider of two at each end: a bootstrap of whole tables, and Wilson's, which
+    takes cases as independent but knows that 20 of 20 isn't certainty."""
     if not cases:
         return ""
     hits = sum(result for _, result in cases)
-    ends = zip(interval([(table, float(result)) for table, result in cases]), wilson(hits, len(cases)), strict=True)
+    ends = zip(
+        interval([(table, float(result)) for table, result in cases]),
+        wilson(hits, len(cases)),
+        strict=True,
+    )
     low, high = (pick(pair) for pick, pair in zip((min, max), ends, strict=True))
     return f"{100 * hits / len(cases):.0f} % ({100 * low:.0f} to {100 * high:.0f})"
 
@@ -247,10 +297,16 @@ def by_chance(title: str, pairs: Sequence[Graded]) -> Table:
     rows = []
     for n, (low, high) in itertools.product(SIZES, itertools.pairwise(BINS)):
         part = [pair for pair in pairs if pair.rows == n and low <= pair.p < high]
-        words = "below .8" if low == 0 else f"{low:.3g} on" if high > 1 else f"{low:.3g} to {high:.3g}"
-        right, fine = ([(pair.table, getattr(pair, of)) for pair in part] for of in ("right", "no_worse"))
+        words = (
+            "below .8" if low == 0 else f"{low:.3g} on" if high > 1 else f"{low:.3g} to {high:.3g}"
+        )
+        right, fine = (
+            [(pair.table, getattr(pair, of)) for pair in part] for of in ("right", "no_worse")
+        )
         rows.append([f"{n:,} rows, {words}", f"{len(part):,}", share(right), share(fine)])
-    return Table(title, ("chance alone", "pairs", "truly better", "not worse by more than the margin"), rows)
+    return Table(
+        title, ("chance alone", "pairs", "truly better", "not worse by more than the margin"), rows
+    )
 
 
 def by_threshold(title: str, pairs: Sequence[Graded], likely: str) -> Table:
@@ -262,15 +318,32 @@ def by_threshold(title: str, pairs: Sequence[Graded], likely: str) -> Table:
         strict = sum(pair.verdict != "c" for pair in all_of_size)
         if not all_of_size:
             continue
-        right, fine = ([(pair.table, getattr(pair, of)) for pair in graded] for of in ("right", "no_worse"))
+        right, fine = (
+            [(pair.table, getattr(pair, of)) for pair in graded] for of in ("right", "no_worse")
+        )
         grades = f"{100 * (strict + len(graded)) / len(all_of_size):.0f} %"
-        rows.append([f"{n:,} rows, from {threshold:.3g}", f"{len(graded):,}", share(right), share(fine), grades])
-    header = ("threshold", likely, "right", "not wrong by more than the margin", "pairs with a grade")
+        rows.append(
+            [
+                f"{n:,} rows, from {threshold:.3g}",
+                f"{len(graded):,}",
+                share(right),
+                share(fine),
+                grades,
+            ]
+        )
+    header = (
+        "threshold",
+        likely,
+        "right",
+        "not wrong by more than the margin",
+        "pairs with a grade",
+    )
     return Table(title, header, rows)
 
 
 def proposed(pairs: Sequence[Graded]) -> str:
-    """Return in words the lowest threshold of each size from which *likely* is right in at least 88 %."""
+    """Return in words the lowest threshold of each size from which *likely* is right in at least 88
+    %."""
     words = []
     for n in SIZES:
         part = [pair for pair in pairs if pair.rows == n]
@@ -294,20 +367,35 @@ def strict_verdicts(cuts: Sequence[Cut]) -> Table:
     rows = []
     for n, part in by_size(cuts):
         for words, pairs in (
-            ("worse, prior apart", [pair for cut in part for pair in cut.others if pair.verdict == "w"]),
+            (
+                "worse, prior apart",
+                [pair for cut in part for pair in cut.others if pair.verdict == "w"],
+            ),
             (
                 "prior is worse",
-                [p for cut in part for p in cut.pairs if p.verdict == "w" and p.model == CODES["prior"]],
+                [
+                    p
+                    for cut in part
+                    for p in cut.pairs
+                    if p.verdict == "w" and p.model == CODES["prior"]
+                ],
             ),
-            ("helps or hurts", [pair for cut in part for pair in cut.contrasts if pair.verdict in ("h", "u")]),
+            (
+                "helps or hurts",
+                [pair for cut in part for pair in cut.contrasts if pair.verdict in ("h", "u")],
+            ),
         ):
             if pairs:
                 right = [(pair.table, pair.right) for pair in pairs]
                 rows.append([f"{n:,} rows, {words}", f"{len(pairs):,}", share(right)])
-        same = [pair for cut in part for pair in (*cut.others, *cut.contrasts) if pair.verdict == "n"]
+        same = [
+            pair for cut in part for pair in (*cut.others, *cut.contrasts) if pair.verdict == "n"
+        ]
         if same:
             within = [(pair.table, abs(pair.truth) < pair.margin) for pair in same]
-            rows.append([f"{n:,} rows, no difference that matters", f"{len(same):,}", share(within)])
+            rows.append(
+                [f"{n:,} rows, no difference that matters", f"{len(same):,}", share(within)]
+            )
     return Table("Strict verdicts", ("verdict", "pairs", "right"), rows)
 
 
@@ -327,14 +415,20 @@ def expected_and_used(cuts: Sequence[Cut]) -> list[Table]:
             low, high = interval(gaps)
             unit = "% of the error" if of_numbers else "points of accuracy"
             centre = f"{np.mean([gap for _, gap in gaps]):+.1f} {unit} ({low:+.1f} to {high:+.1f})"
-            width = np.mean([100 * (c.high - c.low) / (2 * c.expected if of_numbers else 2) for c in some])
-            expect.append([f"{n:,} rows, {words}", f"{len(some)}", share(held), centre, f"{width:.1f}"])
+            width = np.mean(
+                [100 * (c.high - c.low) / (2 * c.expected if of_numbers else 2) for c in some]
+            )
+            expect.append(
+                [f"{n:,} rows, {words}", f"{len(some)}", share(held), centre, f"{width:.1f}"]
+            )
         within = [(cut.table, cut.regret <= cut.margin) for cut in part]
         really = [(cut.table, cut.regret == 0) for cut in part]
         regret = [cut.regret for cut in part]
         losses = f"{np.mean(regret):.1f}, {np.quantile(regret, 0.9):.1f}"
         truly = [(cut.table, cut.true_score > 0) for cut in part]
-        use.append([f"{n:,} rows", f"{len(part)}", share(within), share(really), losses, share(truly)])
+        use.append(
+            [f"{n:,} rows", f"{len(part)}", share(within), share(really), losses, share(truly)]
+        )
     header = ("cuts", "number", "range holds the truth", "truth minus centre", "half the range")
     columns = (
         "cuts",
@@ -345,7 +439,11 @@ def expected_and_used(cuts: Sequence[Cut]) -> list[Table]:
     )
     return [
         Table("Expect", header, expect),
-        Table("Use", (*columns[:4], f"{columns[4]}: mean, nine in ten below", "better than always the same"), use),
+        Table(
+            "Use",
+            (*columns[:4], f"{columns[4]}: mean, nine in ten below", "better than always the same"),
+            use,
+        ),
     ]
 
 
@@ -356,12 +454,30 @@ def instead(cuts: Sequence[Cut]) -> Table:
         for words, regrets in (
             ("the lowest loss", [(cut, cut.regret) for cut in part]),
             ("always auto", [(cut, cut.regret_of_auto(2)) for cut in part]),
-            ("auto, unless another is ahead at 0.95", [(cut, cut.regret_of_auto(0.95)) for cut in part]),
+            (
+                "auto, unless another is ahead at 0.95",
+                [(cut, cut.regret_of_auto(0.95)) for cut in part],
+            ),
         ):
             within = share([(cut.table, regret <= cut.margin + 1e-9) for cut, regret in regrets])
-            mean, low, high = np.mean([regret for _, regret in regrets]), *interval([(c.table, r) for c, r in regrets])
-            rows.append([f"{n:,} rows, {words}", f"{len(part)}", within, f"{mean:.1f} ({low:.1f} to {high:.1f})"])
-    header = ("recommended", "cuts", "within the margin of the truly best", "points behind the truly best, mean")
+            mean, low, high = (
+                np.mean([regret for _, regret in regrets]),
+                *interval([(c.table, r) for c, r in regrets]),
+            )
+            rows.append(
+                [
+                    f"{n:,} rows, {words}",
+                    f"{len(part)}",
+                    within,
+                    f"{mean:.1f} ({low:.1f} to {high:.1f})",
+                ]
+            )
+    header = (
+        "recommended",
+        "cuts",
+        "within the margin of the truly best",
+        "points behind the truly best, mean",
+    )
     return Table("Another rule for Use, looked at afterwards", header, rows)
 
 
@@ -393,15 +509,27 @@ def by_table(cuts: Sequence[Cut]) -> Table:
         if not part:
             continue
         likely = [
-            pair.right for cut in part for pair in cut.others if is_likely(pair, LIKELY_FEW if n < 200 else LIKELY)
+            pair.right
+            for cut in part
+            for pair in cut.others
+            if is_likely(pair, LIKELY_FEW if n < 200 else LIKELY)
         ]
-        helps = [pair.right for cut in part for pair in cut.contrasts if is_likely(pair, LIKELY_HELPS)]
+        helps = [
+            pair.right for cut in part for pair in cut.contrasts if is_likely(pair, LIKELY_HELPS)
+        ]
         held = sum(cut.low <= cut.true_words <= cut.high for cut in part)
         within = sum(cut.regret <= cut.margin for cut in part)
         cells = [f"{sum(one)} of {len(one)}" for one in (likely, helps)]
         score = f"{np.mean([cut.true_score for cut in part]):.0f}"
         rows.append([f"{name}, {n:,} rows", f"{len(part)}", score, *cells, f"{held}", f"{within}"])
-    header = ("table", "cuts", "true score", "likely worse, right", "likely helps or hurts, right", "range holds")
+    header = (
+        "table",
+        "cuts",
+        "true score",
+        "likely worse, right",
+        "likely helps or hurts, right",
+        "range holds",
+    )
     return Table("Each table", (*header, "within the margin of the best"), rows)
 
 
@@ -426,7 +554,8 @@ def page(lines: Sequence[dict[str, str]]) -> str:
         slopes(cuts),
         instead(cuts),
         by_chance(
-            "The pairs of auto, prior apart: the one that is ahead", [p for cut in cuts for p in cut.beside_auto]
+            "The pairs of auto, prior apart: the one that is ahead",
+            [p for cut in cuts for p in cut.beside_auto],
         ),
         by_table(cuts),
     ]
@@ -435,7 +564,9 @@ def page(lines: Sequence[dict[str, str]]) -> str:
         f"behind {thresholds[0]}; for contrasts {thresholds[1]}.\nseedbed has {LIKELY:.3g}, below 200 rows "
         f"{LIKELY_FEW:.3g}, and {LIKELY_HELPS:.3g} for contrasts."
     )
-    left_out = f"Cuts without a verdict (a class with fewer than 10 rows, or none): {'; '.join(none)}."
+    left_out = (
+        f"Cuts without a verdict (a class with fewer than 10 rows, or none): {'; '.join(none)}."
+    )
     counts = [f"{sum(cut.rows == n for cut in cuts)} of {n:,} rows" for n in SIZES]
     return "\n\n".join(
         [

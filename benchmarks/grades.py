@@ -1,7 +1,9 @@
-"""How often is a grade right? Real tables are cut into small ones, and the rest of each table is the truth.
+"""How often is a grade right? Real tables are cut into small ones, and the rest of each table is
+the truth.
 
-python benchmarks/grades.py collect FILE.csv    compares on cuts of real tables, and continues where it stopped (hours)
-python benchmarks/grades.py                     writes benchmarks/grades.md from benchmarks/grades.csv
+python benchmarks/grades.py collect FILE.csv    compares on cuts of real tables, and continues where
+it stopped (hours) python benchmarks/grades.py                     writes benchmarks/grades.md from
+benchmarks/grades.csv
 """
 
 from __future__ import annotations
@@ -31,8 +33,25 @@ from seedbed.scoring import difference
 
 MOST_ROWS = 10_000  # of the truth
 # Rows, and the first and the last cut: a stopped run has cuts of all sizes and tables.
-ROUNDS = ((300, 0, 4), (100, 0, 4), (1000, 0, 1), (300, 4, 7), (100, 4, 7), (1000, 1, 2), (300, 7, 10), (100, 7, 10))
-ROUNDS += ((1000, 2, 3), (300, 10, 13), (100, 10, 13), (1000, 3, 5), (300, 13, 20), (100, 13, 20), (1000, 5, 20))
+ROUNDS = (
+    (300, 0, 4),
+    (100, 0, 4),
+    (1000, 0, 1),
+    (300, 4, 7),
+    (100, 4, 7),
+    (1000, 1, 2),
+    (300, 7, 10),
+    (100, 7, 10),
+)
+ROUNDS += (
+    (1000, 2, 3),
+    (300, 10, 13),
+    (100, 10, 13),
+    (1000, 3, 5),
+    (300, 13, 20),
+    (100, 13, 20),
+    (1000, 5, 20),
+)
 COPIED = ("kc1", "mammography")  # a third of the rows are copies, or more: they are left out
 SLOW = ("segment", "electricity nswdemand")  # these take three times as long, and get fewer cuts
 
@@ -53,15 +72,20 @@ def frame_of(source: Source) -> tuple[pd.DataFrame, str]:
 
 
 def rows_of_cut(n_all: int, n: int, cut: int) -> NDArray[np.int64]:
-    """Return the rows of a cut. Cuts are disjoint until the table is used up; then it is shuffled again."""
+    """Return the rows of a cut. Cuts are disjoint until the table is used up; then it is shuffled
+    again."""
     each = n_all // n
     return np.random.default_rng((n, cut // each)).permutation(n_all)[n * (cut % each) :][:n]
 
 
-def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int, folder: Path) -> dict[str, Any]:
-    """Return what a comparison on a cut says, and the truth about it; losses of all folds are saved in the folder.
+def compared(
+    source: Source, frame: pd.DataFrame, target: str, n: int, cut: int, folder: Path
+) -> dict[str, Any]:
+    """Return what a comparison on a cut says, and the truth about it; losses of all folds are saved
+    in the folder.
 
-    Differences are in points of the score. Rows that equal a row of the cut are no part of the truth."""
+    Differences are in points of the score. Rows that equal a row of the cut are no part of the
+    truth."""
     rows, started = rows_of_cut(len(frame), n, cut), time.perf_counter()
     part = frame.iloc[rows].reset_index(drop=True)
     row: dict[str, Any] = {"table": source.name, "rows": n, "cut": cut}
@@ -84,17 +108,31 @@ def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int,
     for name in names:
         model = comparison.model(name, compute=sb.Compute(n_jobs=1))
         if new_rows is None:  # the columns of all models are typed alike, so they are read once
-            new_rows = read_new_rows(features, model.feature_names_in_, as_text=as_text(model.schemas))
+            new_rows = read_new_rows(
+                features, model.feature_names_in_, as_text=as_text(model.schemas)
+            )
         predictions = predict_frame(model, new_rows)
         if source.target:
             predicted, variance = model.labelled(predictions), float(truth.var())
         else:
             p, variance = predictions.probabilities, None
             predicted = p[:, 1] if p.shape[1] == 2 else p
-            truth = rest[target].map({label: code for code, label in enumerate(model.labels)}).to_numpy(dtype=np.int64)
+            truth = (
+                rest[target]
+                .map({label: code for code, label in enumerate(model.labels)})
+                .to_numpy(dtype=np.int64)
+            )
         by_row[name] = row_losses(metric.name, truth, predicted, variance=variance)
-        in_words[name] = float(row_losses("mae" if source.target else "accuracy", truth, predicted).mean())
-    n_classes = 0 if source.target else table.n_classes if hasattr(table, "n_classes") else len(table.labels)
+        in_words[name] = float(
+            row_losses("mae" if source.target else "accuracy", truth, predicted).mean()
+        )
+    n_classes = (
+        0
+        if source.target
+        else table.n_classes
+        if hasattr(table, "n_classes")
+        else len(table.labels)
+    )
     prior = prior_loss(metric.name, truth, n_classes=n_classes or None)
     true = {name: 100 * float(losses.mean()) / prior for name, losses in by_row.items()}
 
@@ -115,10 +153,14 @@ def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int,
         gains = {one: gain_of(one, candidate) for one in references if one in results}
         nearest = min(gains, key=lambda one: gains[one][0] / max(gains[one][1], 1e-9))
         gap = min(true[one] for one in gains) - true[candidate]
-        contrasts.append(Pair(candidate, *gains[nearest], VERDICTS.get(verdicts.get(question, ""), "c"), gap))
+        contrasts.append(
+            Pair(candidate, *gains[nearest], VERDICTS.get(verdicts.get(question, ""), "c"), gap)
+        )
 
     others = [name for name in names if name not in ("auto", "prior")] if "auto" in results else []
-    beside_auto = [Pair(name, *gain_of(name, "auto"), "c", true[name] - true["auto"]) for name in others]
+    beside_auto = [
+        Pair(name, *gain_of(name, "auto"), "c", true[name] - true["auto"]) for name in others
+    ]
 
     shown = "mae" if source.target else "accuracy"
     expected, sign = conclusion.expected_score(best, shown), -1 if source.target else 1
@@ -126,10 +168,15 @@ def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int,
     losses = np.stack([results[name].losses(metric.name).mean(axis=2) for name in names])
     np.savez_compressed(
         folder / f"{source.name.replace(' ', '-')}-{n}-{cut}.npz",
-        names=np.array(names), losses=losses, of_prior=metric.of_prior, margin=metric.margin, prior=prior,
-        true=np.array([by_row[name].mean() for name in names]), in_words=np.array([in_words[name] for name in names]),
+        names=np.array(names),
+        losses=losses,
+        of_prior=metric.of_prior,
+        margin=metric.margin,
+        prior=prior,
+        true=np.array([by_row[name].mean() for name in names]),
+        in_words=np.array([in_words[name] for name in names]),
         error=np.cov(np.stack([by_row[name] for name in names])) / len(rest),
-    )  # fmt: skip
+    )
     return row | {
         "folds": losses.shape[2],
         "repeats": losses.shape[1],
@@ -149,10 +196,13 @@ def compared(source: Source, frame: pd.DataFrame, target: str, n: int, cut: int,
 
 
 def cuts() -> Iterator[tuple[Source, int, int]]:
-    """Yield source, rows and number of each cut, so that a stopped run has about as many of each table."""
+    """Yield source, rows and number of each cut, so that a stopped run has about as many of each
+    table."""
     for n, first, end in ROUNDS:
         for cut in range(first, end):
-            yield from ((source, n, cut) for source in SOURCES if cut < 4 or source.name not in SLOW)
+            yield from (
+                (source, n, cut) for source in SOURCES if cut < 4 or source.name not in SLOW
+            )
 
 
 def collect(path: Path, part: int, parts: int) -> None:
@@ -179,14 +229,25 @@ def collect(path: Path, part: int, parts: int) -> None:
             row = {"table": source.name, "rows": n, "cut": cut}
         with path.open("a", newline="") as file:
             csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(row)
-        print(source.name, n, cut, row.get("seconds", "no verdict"), row.get("recommended", ""), flush=True)
+        print(
+            source.name,
+            n,
+            cut,
+            row.get("seconds", "no verdict"),
+            row.get("recommended", ""),
+            flush=True,
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", nargs="?", choices=("collect", "page"), default="page")
     parser.add_argument("file", nargs="?", type=Path, default=Path("benchmarks/grades.csv"))
-    parser.add_argument("--part", default="0/1", help="which part of the cuts, such as 1/2 in one of two processes")
+    parser.add_argument(
+        "--part", default="0/1", help="which part of the cuts, such as 1/2 in one of two processes"
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/grades.md"))
     options = parser.parse_args()
     if options.what == "collect":

@@ -1,6 +1,8 @@
-"""JAX, `vmap` of a `lax.scan` over epochs, jitted, on one core, for `speed_peers.py`: a line in, milliseconds out.
+"""JAX, `vmap` of a `lax.scan` over epochs, jitted, on one core, for `speed_peers.py`: a line in,
+milliseconds out.
 
-Its argument is a candidate, or `own:` and the name of a module in `own_modules.py`, whose processor time counts."""
+Its argument is a candidate, or `own:` and the name of a module in `own_modules.py`, whose processor
+time counts."""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from itertools import pairwise
 
 
 def keep_to_one_core() -> None:
-    """XLA sizes its pool of threads by the cores it may run on, whatever its flags say; so before JAX is imported."""
+    """XLA sizes its pool of threads by the cores it may run on, whatever its flags say; so before
+    JAX is imported."""
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     os.environ["JAX_PLATFORMS"] = "cpu"
     if hasattr(os, "sched_setaffinity"):
@@ -42,12 +45,14 @@ Outputs = Callable[[Params, jax.Array], jax.Array]
 
 
 def initial(sizes: Sequence[tuple[int, int]], n_networks: int) -> Params:
-    """Weights and biases [network, ...] of layers with so many inputs and outputs, drawn as torch draws them."""
+    """Weights and biases [network, ...] of layers with so many inputs and outputs, drawn as torch
+    draws them."""
     rng = np.random.default_rng(0)
     params = []
     for n_in, n_out in sizes:
         weights, biases = (
-            rng.uniform(-(n_in**-0.5), n_in**-0.5, (n_networks, *shape)) for shape in ((n_in, n_out), (n_out,))
+            rng.uniform(-(n_in**-0.5), n_in**-0.5, (n_networks, *shape))
+            for shape in ((n_in, n_out), (n_out,))
         )
         params.append((jnp.asarray(weights, jnp.float32), jnp.asarray(biases, jnp.float32)))
     return params
@@ -101,7 +106,8 @@ OWN: dict[str, tuple[list[tuple[int, int]], Outputs]] = {
 
 
 def make_train(outputs: Outputs, epochs: int, lr: float, data: tuple[np.ndarray, ...]):
-    """A jitted function from stacked parameters to them trained and their curves, 4 x [network, epoch]."""
+    """A jitted function from stacked parameters to them trained and their curves, 4 x [network,
+    epoch]."""
     X_train, y_train, X_test, y_test = map(jnp.asarray, data)
 
     def loss_of(params, X, y):
@@ -109,7 +115,9 @@ def make_train(outputs: Outputs, epochs: int, lr: float, data: tuple[np.ndarray,
         return jnp.mean(jax.nn.softplus(z) - y * z), jnp.mean((z > 0) == (y > 0.5))
 
     def epoch(params, _):
-        (loss, accuracy), grads = jax.value_and_grad(loss_of, has_aux=True)(params, X_train, y_train)
+        (loss, accuracy), grads = jax.value_and_grad(loss_of, has_aux=True)(
+            params, X_train, y_train
+        )
         params = jax.tree.map(lambda p, g: p - lr * g, params, grads)
         return params, (loss, accuracy, *loss_of(params, X_test, y_test))
 
@@ -122,7 +130,12 @@ def main(candidate: str, epochs: int) -> None:
         rows, n_networks, lr, clock = load_own_rows(), OWN_NETWORKS, OWN_LR, time.process_time
         sizes, outputs = OWN[own]
     else:
-        rows, n_networks, lr, clock = load_rows(), networks_of_a_peer(candidate), LR, time.perf_counter
+        rows, n_networks, lr, clock = (
+            load_rows(),
+            networks_of_a_peer(candidate),
+            LR,
+            time.perf_counter,
+        )
         sizes = list(pairwise([rows.n_features, *hidden_widths(candidate), 1]))
         outputs = partial(chain, has_relu(candidate))
     params = initial(sizes, n_networks)

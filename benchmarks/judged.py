@@ -1,27 +1,33 @@
-"""Are the verdicts of `seedbed judge` honest? Scores of which the truth is known are made and judged, hundreds a row.
+"""Are the verdicts of `seedbed judge` honest? Scores of which the truth is known are made and
+judged, hundreds a row.
 
 python benchmarks/judged.py                       all rows, written to benchmarks/judged.md
 python benchmarks/judged.py --rows 'mc-*' --out - some, printed; with --sets 50 a rough look at them
 
-The learners are least-squares fits with a small ridge, so that hundreds of tables a row take minutes. Scores go through
-a CSV file or a mapping, as a user has them.
+The learners are least-squares fits with a small ridge, so that hundreds of tables a row take
+minutes. Scores go through a CSV file or a mapping, as a user has them.
 
-- cv, skewed: two blocks of three columns are equally informative, so a verdict of better or worse is false.
-  Columns are independent and normal, or skewed (exponentials of normal ones) and dependent (neighbours correlate by
-  0.7).
+- cv, skewed: two blocks of three columns are equally informative, so a verdict of better or worse
+  is false. Columns are independent and normal, or skewed (exponentials of normal ones) and
+  dependent (neighbours correlate by 0.7).
 - folds: cv and skewed with 1, 3 and 10 repeats of three or five folds.
 - mc: the same with random splits in place of folds.
-- loop: 50 useless changes one after the other, each with a column of noise of its own, judged on the same folds against
-  what was kept so far, and kept if it is called better. `tried` counts all 50 from the beginning.
-- seeds: equal candidates on one split, 20 seeds each. naive: what a t-test over the folds makes of cv.
-- group: predictions of 300 rows of one test set by two equally good models, where half of the variance of each
-  prediction and of the error is that of the group, so that differences of squared errors correlate by 0.25 within a
-  group. Each cell without `group` and with it. labels: probabilities of two labels. folds: least-squares fits on ten
-  folds, of random rows without `group`, and of whole groups with it. power: the second model is better.
-- items: two equally good systems answer items of different difficulty, right or wrong, and attempts differ. Of items in
-  groups, half of the variance of what one system alone finds easy is that of the group: with `group` and without it.
-- real tables: 300 rows are drawn, the rest is the truth: the mean difference of 200 other training sets of 270 rows,
-  scored on 4,000 of the remaining rows. Two halves of the columns, and all columns against all but one.
+- loop: 50 useless changes one after the other, each with a column of noise of its own, judged on
+  the same folds against what was kept so far, and kept if it is called better. `tried` counts all
+  50 from the beginning.
+- seeds: equal candidates on one split, 20 seeds each. naive: what a t-test over the folds makes of
+  cv.
+- group: predictions of 300 rows of one test set by two equally good models, where half of the
+  variance of each prediction and of the error is that of the group, so that differences of squared
+  errors correlate by 0.25 within a group. Each cell without `group` and with it. labels:
+  probabilities of two labels. folds: least-squares fits on ten folds, of random rows without
+  `group`, and of whole groups with it. power: the second model is better.
+- items: two equally good systems answer items of different difficulty, right or wrong, and attempts
+  differ. Of items in groups, half of the variance of what one system alone finds easy is that of
+  the group: with `group` and without it.
+- real tables: 300 rows are drawn, the rest is the truth: the mean difference of 200 other training
+  sets of 270 rows, scored on 4,000 of the remaining rows. Two halves of the columns, and all
+  columns against all but one.
 """
 
 from __future__ import annotations
@@ -112,7 +118,9 @@ def random_splits(n: int, n_splits: int, share: float, rng: np.random.Generator)
     return [(order[n_test:], order[:n_test]) for order in orders]
 
 
-def blocks(n: int, rng: np.random.Generator, *, skewed: bool = False) -> tuple[Floats, Floats, Floats]:
+def blocks(
+    n: int, rng: np.random.Generator, *, skewed: bool = False
+) -> tuple[Floats, Floats, Floats]:
     """Return two blocks of three columns that are equally informative about y, and y."""
     X = rng.normal(size=(n, 6))
     if skewed:
@@ -139,7 +147,9 @@ def differs(judgement: sb.Judgement, name: str = "second") -> bool:
     return judgement.is_better(name) or judgement.is_worse(name)
 
 
-def equal_blocks(number: int, n: int, *, skewed: bool = False, repeats: int = 10, folds: int = 10) -> dict[str, Any]:
+def equal_blocks(
+    number: int, n: int, *, skewed: bool = False, repeats: int = 10, folds: int = 10
+) -> dict[str, Any]:
     rng = np.random.default_rng((1, n, skewed, number))
     first, second, y = blocks(n, rng, skewed=skewed)
     splits = fold_splits(n, repeats, folds, rng)
@@ -153,20 +163,32 @@ def equal_blocks(number: int, n: int, *, skewed: bool = False, repeats: int = 10
 
 
 def false_winner(number: int, n: int, *, skewed: bool = False, repeats: int = 10) -> bool:
-    return differs(judged(equal_blocks(number, n, skewed=skewed, repeats=repeats), through_csv=not skewed))
+    return differs(
+        judged(equal_blocks(number, n, skewed=skewed, repeats=repeats), through_csv=not skewed)
+    )
 
 
 def false_winner_of_few_folds(number: int, n: int, skewed: bool, repeats: int, folds: int) -> bool:
     table = equal_blocks(number, n, skewed=skewed, repeats=repeats, folds=folds)
     gains = np.subtract(table["first"], table["second"])
-    return corrected_t(gains[None], n_test_over_n_train=1 / (folds - 1), df=degrees_of(repeats, folds)).p < 0.05
+    return (
+        corrected_t(
+            gains[None], n_test_over_n_train=1 / (folds - 1), df=degrees_of(repeats, folds)
+        ).p
+        < 0.05
+    )
 
 
 @functools.cache
 def degrees_of(repeats: int, folds: int) -> int:
     """Return the degrees of freedom that a judgement of such scores has."""
     splits = np.arange(repeats * folds)
-    columns = {"repeat": splits // folds, "fold": splits % folds, "first": splits / 100, "second": splits**2 / 1e4}
+    columns = {
+        "repeat": splits // folds,
+        "fold": splits % folds,
+        "first": splits / 100,
+        "second": splits**2 / 1e4,
+    }
     return int(sb.judge(columns, score="brier").conclusion.plan.df)
 
 
@@ -179,7 +201,11 @@ def false_winner_random(number: int, n: int, n_splits: int, share: float) -> boo
     rng = np.random.default_rng((2, n, n_splits, number))
     first, second, y = blocks(n, rng)
     splits = random_splits(n, n_splits, share, rng)
-    table = {"split": range(n_splits), "first": scores(first, y, splits), "second": scores(second, y, splits)}
+    table = {
+        "split": range(n_splits),
+        "first": scores(first, y, splits),
+        "second": scores(second, y, splits),
+    }
     return differs(judged(table, test_share=share))
 
 
@@ -193,7 +219,9 @@ def keeps_any(number: int, n: int, *, growing: bool = False, changes: int = CHAN
     for change in range(changes):
         new = scores(np.column_stack([signal, rng.normal(size=n)]), y, splits)
         tried = change if growing else changes - 1
-        if judged({"repeat": repeat, "fold": fold, "now": now, "new": new}, tried=tried).is_better("new"):
+        if judged({"repeat": repeat, "fold": fold, "now": now, "new": new}, tried=tried).is_better(
+            "new"
+        ):
             return True
     return False
 
@@ -203,7 +231,11 @@ def called_by_seeds(number: int) -> bool:
     rng = np.random.default_rng((4, number))
     effect = rng.normal(0.0, 0.01, size=2)  # what this one split does to each candidate
     values = 0.18 + effect[:, None] + 0.002 * rng.normal(size=(2, 20))
-    table = {"candidate": ["first"] * 20 + ["second"] * 20, "seed": [*range(20)] * 2, "brier": values.ravel()}
+    table = {
+        "candidate": ["first"] * 20 + ["second"] * 20,
+        "seed": [*range(20)] * 2,
+        "brier": values.ravel(),
+    }
     return differs(sb.judge(table))
 
 
@@ -220,14 +252,21 @@ GROUPS = {
 }
 
 
-def grouped_columns(sizes: list[int], n_columns: int, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
-    """Return normal columns [row, column], half of whose variance is that of the group, and the group of each row."""
+def grouped_columns(
+    sizes: list[int], n_columns: int, rng: np.random.Generator
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return normal columns [row, column], half of whose variance is that of the group, and the
+    group of each row."""
     group = np.repeat(np.arange(len(sizes)), sizes)
-    columns = rng.normal(size=(len(sizes), n_columns))[group] + rng.normal(size=(len(group), n_columns))
+    columns = rng.normal(size=(len(sizes), n_columns))[group] + rng.normal(
+        size=(len(group), n_columns)
+    )
     return columns / np.sqrt(2), group
 
 
-def grouped_winner(number: int, sizes: list[int], *, named: bool, seeds: int = 1, gain: float = 0.0) -> bool:
+def grouped_winner(
+    number: int, sizes: list[int], *, named: bool, seeds: int = 1, gain: float = 0.0
+) -> bool:
     """Return whether the predictions of one test set give a winner."""
     rng = np.random.default_rng((5, len(sizes), sizes[0], seeds, number))
     columns, group = grouped_columns(sizes, 3, rng)
@@ -235,10 +274,15 @@ def grouped_winner(number: int, sizes: list[int], *, named: bool, seeds: int = 1
     frame = pd.DataFrame({"row": range(len(group)), "patient": group, "y": columns.sum(axis=1)})
     noise = 0.3 if seeds > 1 else 0.0
     parts = [
-        frame.assign(seed=seed, **{name: columns[:, place] + noise * rng.normal(size=len(group))
-                                   for place, name in enumerate(("first", "second"))})
+        frame.assign(
+            seed=seed,
+            **{
+                name: columns[:, place] + noise * rng.normal(size=len(group))
+                for place, name in enumerate(("first", "second"))
+            },
+        )
         for seed in range(seeds)
-    ]  # fmt: skip
+    ]
     return grouped_verdict(pd.concat(parts), named=named)
 
 
@@ -247,11 +291,14 @@ def grouped_labels(number: int, sizes: list[int], *, named: bool) -> bool:
     columns, group = grouped_columns(sizes, 3, rng)
     y = rng.random(len(group)) < expit(2 * columns.sum(axis=1))
     p = expit(1.2 * columns)
-    return grouped_verdict(pd.DataFrame({"patient": group, "y": y, "first": p[:, 0], "second": p[:, 1]}), named=named)
+    return grouped_verdict(
+        pd.DataFrame({"patient": group, "y": y, "first": p[:, 0], "second": p[:, 1]}), named=named
+    )
 
 
 def grouped_folds(number: int, sizes: list[int], *, named: bool) -> bool:
-    """Return whether out-of-fold predictions give a winner: with the column of groups, of folds of whole groups."""
+    """Return whether out-of-fold predictions give a winner: with the column of groups, of folds of
+    whole groups."""
     rng = np.random.default_rng((7, len(sizes), number))
     columns, group = grouped_columns(sizes, 7, rng)
     y, fold = columns.sum(axis=1), rng.permutation(np.arange(len(group)) % 10)
@@ -268,11 +315,14 @@ def grouped_folds(number: int, sizes: list[int], *, named: bool) -> bool:
 
 
 def grouped_verdict(frame: pd.DataFrame, *, named: bool) -> bool:
-    return differs(sb.judge(frame, group="patient") if named else sb.judge(frame.drop(columns="patient")))
+    return differs(
+        sb.judge(frame, group="patient") if named else sb.judge(frame.drop(columns="patient"))
+    )
 
 
 def item_winner(number: int, n: int, attempts: int, *, size: int = 1, named: bool = True) -> bool:
-    """Return whether one of two systems that are equally good on items, in groups of one size, is called better."""
+    """Return whether one of two systems that are equally good on items, in groups of one size, is
+    called better."""
     rng = np.random.default_rng((8, n, attempts, size, number))
     own = rng.normal(size=(2, n, 1))
     group = np.arange(n) // size
@@ -280,10 +330,15 @@ def item_winner(number: int, n: int, attempts: int, *, size: int = 1, named: boo
         own = (own + rng.normal(size=(2, n // size, 1))[:, group]) / np.sqrt(2)
     chances = expit(1.5 * (rng.normal(size=(1, n, 1)) + own))
     right = (rng.random((2, n, attempts)) < chances).astype(int)
-    columns = {"item": np.repeat(np.arange(n), attempts), "attempt": np.tile(np.arange(attempts), n)}
+    columns = {
+        "item": np.repeat(np.arange(n), attempts),
+        "attempt": np.tile(np.arange(attempts), n),
+    }
     columns |= {name: right[place].ravel() for place, name in enumerate(("first", "second"))}
     if size > 1 and named:
-        return differs(sb.judge(columns | {"text": np.repeat(group, attempts)}, score="accuracy", group="text"))
+        return differs(
+            sb.judge(columns | {"text": np.repeat(group, attempts)}, score="accuracy", group="text")
+        )
     return differs(sb.judge(columns, score="accuracy"))
 
 
@@ -291,19 +346,32 @@ def item_rows() -> Iterator[Row]:
     most = {"bound": "at most 7.3 %", "most": 0.073}
     for n, attempts in itertools.product((50, 200, 2000), (1, 4, 8)):
         draw = functools.partial(item_winner, n=n, attempts=attempts)
-        yield Row(f"items-{n}-{attempts}", f"false winners, {n} items, attempts of each: {attempts}", draw, **most)
+        yield Row(
+            f"items-{n}-{attempts}",
+            f"false winners, {n} items, attempts of each: {attempts}",
+            draw,
+            **most,
+        )
     for (n, size), attempts in itertools.product(((100, 5), (300, 10)), (1, 4)):
         what = f"false winners, {n // size} groups of {size} items, attempts of each: {attempts}"
         draw = functools.partial(item_winner, n=n, attempts=attempts, size=size)
         yield Row(f"items-{n}-{attempts}-with", f"{what}, with group", draw, **most)
-        yield Row(f"items-{n}-{attempts}-without", f"{what}, without", functools.partial(draw, named=False))
+        yield Row(
+            f"items-{n}-{attempts}-without",
+            f"{what}, without",
+            functools.partial(draw, named=False),
+        )
 
 
 def grouped_rows() -> Iterator[Row]:
     """Yield the rows about groups, each without and with the column of groups."""
     some = {"60x5": GROUPS["60 groups of 5 rows"], "30x10": GROUPS["30 groups of 10 rows"]}
     cells: list[tuple[str, str, Callable[..., bool]]] = [
-        (f"group-{words.split()[0]}-{sizes[0]}", words, functools.partial(grouped_winner, sizes=sizes))
+        (
+            f"group-{words.split()[0]}-{sizes[0]}",
+            words,
+            functools.partial(grouped_winner, sizes=sizes),
+        )
         for words, sizes in GROUPS.items()
     ]
     cells += [
@@ -317,7 +385,10 @@ def grouped_rows() -> Iterator[Row]:
     ]
     for name, words, draw in cells:
         yield Row(
-            f"{name}-without", f"false winners, {words}, without group", functools.partial(draw, named=False), times=2.5
+            f"{name}-without",
+            f"false winners, {words}, without group",
+            functools.partial(draw, named=False),
+            times=2.5,
         )
         yield Row(
             f"{name}-with",
@@ -330,7 +401,10 @@ def grouped_rows() -> Iterator[Row]:
     for name, sizes in (("300x1", [1] * 300), *some.items()):
         draw = functools.partial(grouped_winner, sizes=sizes, named=True, gain=0.4)
         yield Row(
-            f"group-power-{name}", f"winners where the second model is better, {name}, with group", draw, times=2.5
+            f"group-power-{name}",
+            f"winners where the second model is better, {name}, with group",
+            draw,
+            times=2.5,
         )
 
 
@@ -339,7 +413,8 @@ def grouped_rows() -> Iterator[Row]:
 
 @dataclass(frozen=True)
 class RealTable:
-    """Encoded columns of a real table, two candidates' columns, and the true difference of their Brier scores."""
+    """Encoded columns of a real table, two candidates' columns, and the true difference of their
+    Brier scores."""
 
     X: Floats
     y: Floats
@@ -360,7 +435,9 @@ def encoded(name: str, folder: Path) -> tuple[list[Floats], Floats]:
             inputs.append(((filled - filled.mean()) / max(filled.std(), 1e-12))[:, None])
         else:
             common = cells.value_counts().index[:8]
-            inputs.append(np.column_stack([(cells == level).to_numpy(dtype=np.float64) for level in common]))
+            inputs.append(
+                np.column_stack([(cells == level).to_numpy(dtype=np.float64) for level in common])
+            )
     return inputs, y
 
 
@@ -377,9 +454,13 @@ def real_table(name: str, pair: str, folder: Path) -> RealTable:
         rng = np.random.default_rng((5, key))
         order = rng.permutation(len(y))
         train, fresh = order[: round(0.9 * N_REAL)], order[-N_FRESH:]
-        losses = [brier(X[:, columns], y, fit(X[:, columns], y, train), fresh) for columns in candidates]
+        losses = [
+            brier(X[:, columns], y, fit(X[:, columns], y, train), fresh) for columns in candidates
+        ]
         found.append(losses[0] - losses[1])
-    return RealTable(X, y, candidates, float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(N_TRUTH)))
+    return RealTable(
+        X, y, candidates, float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(N_TRUTH))
+    )
 
 
 def real_judged(table: RealTable, number: int) -> dict[str, Any]:
@@ -402,7 +483,10 @@ def simulated_rows() -> Iterator[Row]:
             **most,
         )
         yield Row(
-            f"cv-1-{n}", f"the same, 1 x 10 folds, {n} rows", lambda i, n=n: false_winner(i, n, repeats=1), **most
+            f"cv-1-{n}",
+            f"the same, 1 x 10 folds, {n} rows",
+            lambda i, n=n: false_winner(i, n, repeats=1),
+            **most,
         )
         yield Row(
             f"skewed-{n}",
@@ -415,7 +499,9 @@ def simulated_rows() -> Iterator[Row]:
             yield Row(
                 f"folds-{folds}-{repeats}-{n}{'-skewed' * skewed}",
                 f"false winners, {repeats} x {folds} folds, {n} rows{columns}",
-                functools.partial(false_winner_of_few_folds, n=n, skewed=skewed, repeats=repeats, folds=folds),
+                functools.partial(
+                    false_winner_of_few_folds, n=n, skewed=skewed, repeats=repeats, folds=folds
+                ),
                 "at most 5.5 %",
                 most=0.055,
                 times=2.5,
@@ -444,17 +530,32 @@ def simulated_rows() -> Iterator[Row]:
         most=0.05,
         times=0.25,
     )
-    yield Row("loop-growing", "the same, tried = changes so far", lambda i: keeps_any(i, 100, growing=True), times=0.25)
+    yield Row(
+        "loop-growing",
+        "the same, tried = changes so far",
+        lambda i: keeps_any(i, 100, growing=True),
+        times=0.25,
+    )
     yield from grouped_rows()
     yield from item_rows()
-    yield Row("seeds", "called better or worse by 20 seeds on one split", called_by_seeds, "never", most=0.0)
+    yield Row(
+        "seeds",
+        "called better or worse by 20 seeds on one split",
+        called_by_seeds,
+        "never",
+        most=0.0,
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", type=int, default=SETS, help=f"tables a row ({SETS})")
     parser.add_argument("--rows", default="*", help="names or patterns, with commas")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "judged.md", help="a file, or - to print")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "benchmarks" / "judged.md", help="a file, or - to print"
+    )
     options = parser.parse_args()
     started, missed = time.process_time(), []
     patterns = options.rows.split(",")
@@ -468,9 +569,22 @@ def main() -> None:
         met = row.least <= hits / n_sets <= row.most
         missed += [] if met else [row.name]
         so = "" if not row.bound else "met" if met else "missed"
-        simulated.append((row.what, str(n_sets), f"{hits / n_sets:.1%}", f"{low:.1%} to {high:.1%}", row.bound, so))
+        simulated.append(
+            (
+                row.what,
+                str(n_sets),
+                f"{hits / n_sets:.1%}",
+                f"{low:.1%} to {high:.1%}",
+                row.bound,
+                so,
+            )
+        )
         say(f"{row.name}: {hits} of {n_sets} {so}")
-    real = list(real_lines(options.sets)) if any(fnmatch.fnmatch("real", pattern) for pattern in patterns) else []
+    real = (
+        list(real_lines(options.sets))
+        if any(fnmatch.fnmatch("real", pattern) for pattern in patterns)
+        else []
+    )
     text = page(simulated, real, options.sets, time.process_time() - started)
     print_or_write(text, options.out)
     sys.exit(1 if missed else 0)
@@ -489,7 +603,9 @@ def real_lines(n_sets: int) -> Iterator[tuple[str, ...]]:
             truth = f"{table.truth:+.4f} ± {table.truth_error:.4f}"
             words = f"{name.partition('.')[0]}, {pair}"
             yield (words, truth, f"{better:.1%}", f"{worse:.1%}", f"{wrong:.1%}", f"{covered:.1%}")
-            say(f"{words}: truth {truth}, better {better:.1%}, worse {worse:.1%}, covered {covered:.1%}")
+            say(
+                f"{words}: truth {truth}, better {better:.1%}, worse {worse:.1%}, covered {covered:.1%}"
+            )
 
 
 INTRO = """\
@@ -502,13 +618,22 @@ explains each row. [Exports](exports.md) are what it understands of other librar
 """
 
 
-def page(simulated: list[tuple[str, ...]], real: list[tuple[str, ...]], n_sets: int, seconds: float) -> str:
+def page(
+    simulated: list[tuple[str, ...]], real: list[tuple[str, ...]], n_sets: int, seconds: float
+) -> str:
     parts = [INTRO]
     if simulated:
         header = ("what", "tables", "rate", "95 % interval", "bound", "so")
         parts.append(f"{Table('Simulated scores', header, simulated).markdown()}\n")
     if real:
-        header = ("table, pair", "true difference", "called better", "called worse", "wrong", "truth covered")
+        header = (
+            "table, pair",
+            "true difference",
+            "called better",
+            "called worse",
+            "wrong",
+            "truth covered",
+        )
         remark = (
             f"{N_REAL} rows are drawn {n_sets} times and judged by 10 x 10 folds; the truth is the mean over {N_TRUTH} "
             f"other training sets of {round(0.9 * N_REAL)} rows, scored on {N_FRESH:,} of the remaining rows. Halves: "

@@ -1,11 +1,12 @@
 """Pull the plug on a comparison, again and again, and see whether its files come out the same.
 
     python benchmarks/killing.py --kills 1000     SIGKILL at random instants
-    python benchmarks/killing.py --steps          go on from what a SIGKILL before each operation on a file leaves
-    python benchmarks/killing.py --growing        the same of a run that replaces a finished one of fewer repeats
+    python benchmarks/killing.py --steps          go on from what a SIGKILL before each operation on
+    a file leaves python benchmarks/killing.py --growing        the same of a run that replaces a
+    finished one of fewer repeats
 
-A small comparison is started in a process of its own, killed, and started again until it ends; then its files must be
-those of an undisturbed run, byte for byte, except for its duration.
+A small comparison is started in a process of its own, killed, and started again until it ends; then
+its files must be those of an undisturbed run, byte for byte, except for its duration.
 Prints one JSON document and exits with status 1 if any file differs.
 """
 
@@ -41,17 +42,25 @@ from seedbed.training.parallel import one_thread
 OPTIONS = {
     "candidates": ["relu:3", "linear:3"],
     "recipe": sb.Recipe(lr=0.05),
-    "design": sb.Design(baselines=["prior", {"mine": LogisticRegression()}], repeats=3, folds=3, n_networks=2),
+    "design": sb.Design(
+        baselines=["prior", {"mine": LogisticRegression()}], repeats=3, folds=3, n_networks=2
+    ),
     "compute": sb.Compute(n_jobs=1),
 }
 AUDITED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=0, help="how many SIGKILLs at random instants")
-    parser.add_argument("--steps", action="store_true", help="go on from the files before each step")
-    parser.add_argument("--growing", action="store_true", help="as --steps, in the folder of a shorter run")
+    parser.add_argument(
+        "--steps", action="store_true", help="go on from the files before each step"
+    )
+    parser.add_argument(
+        "--growing", action="store_true", help="as --steps, in the folder of a shorter run"
+    )
     parser.add_argument("--random-state", type=int, default=0)
     options = parser.parse_args()
     _draw_nothing()
@@ -67,7 +76,9 @@ def main() -> int:
         if options.growing:
             shorter = sb.Design(baselines=["prior"], repeats=1, folds=3, n_networks=2)
             small = {"candidates": ["relu:3"], "design": dataclasses.replace(shorter, repeats=2)}
-            found["growing"] = at_each_step(Trial(Path(place) / "growing", epochs=2, **small), shorter)
+            found["growing"] = at_each_step(
+                Trial(Path(place) / "growing", epochs=2, **small), shorter
+            )
     print(json.dumps(found))
     return int(any(part["differing"] for part in found.values()))
 
@@ -81,14 +92,20 @@ class Trial:
         rng = np.random.default_rng(4)
         self.X = rng.normal(size=(60, 3))
         self.y = (self.X[:, 0] + 0.7 * rng.normal(size=60) > 0.3).astype(int)
-        str(compare(self.X, self.y, **self.options))  # what is loaded now needn't be by every process
+        str(
+            compare(self.X, self.y, **self.options)
+        )  # what is loaded now needn't be by every process
         start = time.perf_counter()
         assert self.run(place / "whole") == 0
         self.seconds = time.perf_counter() - start
         self.whole = files(place / "whole")
 
     def run(
-        self, folder: Path, meddle: Callable[[], None] | None = None, kill_after: float | None = None, **options: object
+        self,
+        folder: Path,
+        meddle: Callable[[], None] | None = None,
+        kill_after: float | None = None,
+        **options: object,
     ) -> int:
         """The exit status of a process that compares; negative is the signal that ended it."""
         sys.stdout.flush()
@@ -109,7 +126,9 @@ class Trial:
     def differing(self, folder: Path) -> list[str]:
         """Files of a folder that aren't those of the run that wasn't disturbed."""
         found = files(folder)
-        return sorted(name for name in {**found, **self.whole} if found.get(name) != self.whole.get(name))
+        return sorted(
+            name for name in {**found, **self.whole} if found.get(name) != self.whole.get(name)
+        )
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[Path]:
@@ -123,10 +142,16 @@ def files(folder: Path) -> dict[str, str]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = path.read_bytes()
         if path.name in ("comparison.json", "experiment.json"):
-            document = {key: value for key, value in json.loads(content).items() if key not in ("seconds", "frozen_at")}
+            document = {
+                key: value
+                for key, value in json.loads(content).items()
+                if key not in ("seconds", "frozen_at")
+            }
             content = json.dumps(document).encode()
         elif path.name == DIGESTS:
-            content = repr(altered_files(path.parent)).encode()  # digests of documents with times differ
+            content = repr(
+                altered_files(path.parent)
+            ).encode()  # digests of documents with times differ
         found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
     return found
 
@@ -136,7 +161,9 @@ def at_random(trial: Trial, kills: int, rng: random.Random) -> dict[str, object]
     done, runs, kept, differing = 0, 0, 0, []
     while done < kills:
         with trial.folder() as folder:
-            while (status := trial.run(folder, kill_after=rng.uniform(0.0, 1.2 * trial.seconds))) == -signal.SIGKILL:
+            while (
+                status := trial.run(folder, kill_after=rng.uniform(0.0, 1.2 * trial.seconds))
+            ) == -signal.SIGKILL:
                 done += 1
                 kept += any((folder / "unfinished").glob("*"))
             runs += 1
@@ -146,21 +173,26 @@ def at_random(trial: Trial, kills: int, rng: random.Random) -> dict[str, object]
 
 
 def at_each_step(trial: Trial, shorter: sb.Design | None = None) -> dict[str, object]:
-    """Continue from the files as they are before each step of a run: those that a SIGKILL leaves there. Equal ones
-    once.
+    """Continue from the files as they are before each step of a run: those that a SIGKILL leaves
+    there. Equal ones once.
 
     Args:
         trial: the run.
-        shorter: of a finished run in its folder; the states in which no result can be read are counted.
+        shorter: of a finished run in its folder; the states in which no result can be read are
+            counted.
     """
     states, log, unreadable = trial.place / "states", trial.place / "log", 0
     with trial.folder() as folder:
         assert shorter is None or trial.run(folder, design=shorter) == 0
-        assert trial.run(folder, meddle=functools.partial(_keep_before_each, folder, states, log)) == 0
+        assert (
+            trial.run(folder, meddle=functools.partial(_keep_before_each, folder, states, log)) == 0
+        )
     names, seen, differing = log.read_text().splitlines(), [], []
     for step, name in enumerate(names):
-        left = {str(path.relative_to(states / str(step))): path.is_file() and path.read_bytes()
-                for path in (states / str(step)).rglob("*")}  # fmt: skip
+        left = {
+            str(path.relative_to(states / str(step))): path.is_file() and path.read_bytes()
+            for path in (states / str(step)).rglob("*")
+        }
         if left in seen:
             continue
         seen.append(left)
@@ -174,11 +206,18 @@ def at_each_step(trial: Trial, shorter: sb.Design | None = None) -> dict[str, ob
             if other := trial.run(folder) or trial.differing(folder):
                 differing.append((step, name, other))
     named = sorted(set(names))
-    return {"steps": len(names), "states": len(seen), "unreadable": unreadable, "named": named, "differing": differing}
+    return {
+        "steps": len(names),
+        "states": len(seen),
+        "unreadable": unreadable,
+        "named": named,
+        "differing": differing,
+    }
 
 
 def _keep_before_each(folder: Path, states: Path, log: Path) -> None:
-    """Copy the folder before each step: what this process does to files of the folder, and to the disk."""
+    """Copy the folder before each step: what this process does to files of the folder, and to the
+    disk."""
     steps = 0
     copying = False
 
@@ -195,7 +234,9 @@ def _keep_before_each(folder: Path, states: Path, log: Path) -> None:
         copying = False
 
     def heard(event: str, arguments: tuple[object, ...]) -> None:
-        if event in AUDITED and any(isinstance(one, str | Path) and str(folder) in str(one) for one in arguments):
+        if event in AUDITED and any(
+            isinstance(one, str | Path) and str(folder) in str(one) for one in arguments
+        ):
             step(event)
 
     fsync = os.fsync
@@ -209,7 +250,8 @@ def _keep_before_each(folder: Path, states: Path, log: Path) -> None:
 
 
 def _draw_nothing() -> None:
-    """A page of one line and no pictures: drawing takes seconds and touches files in the same way."""
+    """A page of one line and no pictures: drawing takes seconds and touches files in the same
+    way."""
 
     def write_page(summary: object, path: Path) -> Path:
         write_whole(path, lambda where: where.write_text("a page"))

@@ -64,7 +64,8 @@ def all_cores(task: Task) -> Contender:
 
     train()
     return Contender(
-        lambda: timed(train, networks=n_networks), f"{len(chunks)} chunks of {size} networks, {cores} threads"
+        lambda: timed(train, networks=n_networks),
+        f"{len(chunks)} chunks of {size} networks, {cores} threads",
     )
 
 
@@ -72,7 +73,9 @@ def _one_chunk(task: Task, data: TrainingData, engine: EngineName) -> Contender:
     size = _full_size(task, data, engine)
     (chunk,) = _plan(task, data, size, engine)
     train_chunk(chunk)
-    return Contender(lambda: timed(lambda: train_chunk(chunk), networks=size), f"one chunk of {size} networks")
+    return Contender(
+        lambda: timed(lambda: train_chunk(chunk), networks=size), f"one chunk of {size} networks"
+    )
 
 
 def _full_size(task: Task, data: TrainingData, engine: EngineName) -> int:
@@ -89,7 +92,11 @@ def _plan(
     n_splits = data.train.shape[1]
     splits = [network % n_splits for network in range(n_networks)]
     seeds = range(n_networks)
-    return plan_chunks(Chunk(build, data, Recipe.tutorial(), seeds=seeds, splits=splits, engine=engine, device=device))
+    return plan_chunks(
+        Chunk(
+            build, data, Recipe.tutorial(), seeds=seeds, splits=splits, engine=engine, device=device
+        )
+    )
 
 
 def _one_split(rows: Rows) -> TrainingData:

@@ -1,11 +1,13 @@
-"""Modules of a user's own, 100 networks on one core: by a plain loop, by `train_many`, by vmap written by hand, by JAX.
+"""Modules of a user's own, 100 networks on one core: by a plain loop, by `train_many`, by vmap
+written by hand, by JAX.
 
 make bench                                       among other sections
 python benchmarks/own_modules.py                 alone, some minutes
 python benchmarks/own_modules.py --rounds 2
 
-All ways take turns in each round. Times are processor time of the best round: from building the networks to loss and
-accuracy on both parts at each of 100 epochs. JAX's leave out compiling and the start values.
+All ways take turns in each round. Times are processor time of the best round: from building the
+networks to loss and accuracy on both parts at each of 100 epochs. JAX's leave out compiling and the
+start values.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.first, self.last = nn.Linear(12, 16), nn.Linear(16, 1)
-        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16)) for _ in range(2))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 16)) for _ in range(2)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first(x)
@@ -72,7 +76,10 @@ class SwiGLU(nn.Module):
 class Cross(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.layers, self.last = nn.ModuleList(nn.Linear(12, 12) for _ in range(2)), nn.Linear(12, 1)
+        self.layers, self.last = (
+            nn.ModuleList(nn.Linear(12, 12) for _ in range(2)),
+            nn.Linear(12, 1),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         crossed = x
@@ -85,10 +92,15 @@ class Experts(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.gate = nn.Linear(12, 4)
-        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 1)) for _ in range(4))
+        self.experts = nn.ModuleList(
+            nn.Sequential(nn.Linear(12, 8), nn.ReLU(), nn.Linear(8, 1)) for _ in range(4)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        return (torch.stack([expert(x) for expert in self.experts], -1) * self.gate(x).softmax(-1)[:, None]).sum(-1)
+        return (
+            torch.stack([expert(x) for expert in self.experts], -1)
+            * self.gate(x).softmax(-1)[:, None]
+        ).sum(-1)
 
 
 def sequence() -> nn.Module:
@@ -158,8 +170,11 @@ def by_hand(build: Build, rows: Rows, most: int) -> np.ndarray:
     return np.concatenate(last)
 
 
-def timed(work: Callable[[], np.ndarray], n_networks: int) -> Callable[[], tuple[float, np.ndarray]]:
-    """Return what works, and returns milliseconds of processor time for a network and the last test losses."""
+def timed(
+    work: Callable[[], np.ndarray], n_networks: int
+) -> Callable[[], tuple[float, np.ndarray]]:
+    """Return what works, and returns milliseconds of processor time for a network and the last test
+    losses."""
 
     def run() -> tuple[float, np.ndarray]:
         start = time.process_time()
@@ -222,12 +237,25 @@ def module_row(name: str, rows: Rows, rounds: int) -> Sequence[str]:
 def own_tables(rounds: int) -> list[Table]:
     """Measure; return the tables of the five modules, and of one network written in three ways."""
     rows = load_own_rows()
-    header = ("module", "loop", "seedbed", "vmap by hand", "JAX", "of the loop", "of by hand", "of JAX", "note")
+    header = (
+        "module",
+        "loop",
+        "seedbed",
+        "vmap by hand",
+        "JAX",
+        "of the loop",
+        "of by hand",
+        "of JAX",
+        "note",
+    )
     with threads(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         modules = [module_row(name, rows, rounds) for name in MODULES]
         say("own modules: one network in three ways")
-        ways = {label: timed(partial(by_package, build, rows), OWN_NETWORKS) for label, build in SIMPLE.items()}
+        ways = {
+            label: timed(partial(by_package, build, rows), OWN_NETWORKS)
+            for label, build in SIMPLE.items()
+        }
         best = measured(ways, 3 * rounds)
     words, _ = next(iter(best.values()))
     simple = [(label, number(ms), f"{ms / words:.2f}", "") for label, (ms, _) in best.items()]
@@ -238,16 +266,25 @@ def own_tables(rounds: int) -> list[Table]:
     ]
     return [
         Table(f"Own modules: {what}", header, modules, remarks),
-        Table(f"One network in three ways: {what}", ("written as", "ms a network", "of the words", ""), simple),
+        Table(
+            f"One network in three ways: {what}",
+            ("written as", "ms a network", "of the words", ""),
+            simple,
+        ),
     ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is timed")
     parser.add_argument("--markdown", action="store_true", help="tables for benchmarks/LOG.md")
     options = parser.parse_args()
-    tables = [Table("Machine", ("fact", "value"), list(machine().items())), *own_tables(options.rounds)]
+    tables = [
+        Table("Machine", ("fact", "value"), list(machine().items())),
+        *own_tables(options.rounds),
+    ]
     print("\n\n".join(table.markdown() if options.markdown else table.text() for table in tables))
 
 

@@ -84,7 +84,8 @@ class Fitter:
             context = multiprocessing.get_context("spawn")
             self._ours, theirs = context.Pipe()
             self._process = context.Process(target=answer, args=(theirs, threads), daemon=True)
-            # Before libraries are loaded in the process that fits: so many threads each, and no GPU.
+            # Before libraries are loaded in the process that fits: so many threads each, and no
+            # GPU.
             environment = dict.fromkeys(THREADS, str(threads)) | {"CUDA_VISIBLE_DEVICES": ""}
             with mock.patch.dict(os.environ, environment):
                 self._process.start()
@@ -93,7 +94,8 @@ class Fitter:
 
 
 def answer(asked: Connection, threads: int) -> None:
-    """In the process that fits: for each fit what is known of the table, once all is ready, then what came of it."""
+    """In the process that fits: for each fit what is known of the table, once all is ready, then
+    what came of it."""
     import torch
 
     torch.set_num_threads(threads)
@@ -109,12 +111,18 @@ def answer(asked: Connection, threads: int) -> None:
             try:
                 table = loaded(fit.table)
                 warm_up(fit.method, KINDS[not table.n_classes])
-                facts = {"rows": len(table.y), "features": table.X.shape[1], "classes": table.n_classes}
+                facts = {
+                    "rows": len(table.y),
+                    "features": table.X.shape[1],
+                    "classes": table.n_classes,
+                }
                 asked.send(facts)
                 asked.send(outcome_of(fit, table))
             except Exception as error:  # noqa: BLE001 - whatever a method raises is its result
                 traceback.print_exc()
-                asked.send({"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]})
+                asked.send(
+                    {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]}
+                )
 
 
 @lru_cache(maxsize=1)
@@ -129,9 +137,13 @@ def warm_up(method: str, kind: str) -> None:
         return  # it would take its full minute
     generator = np.random.default_rng(0)
     numbers = {f"number {place}": generator.normal(size=100) for place in range(3)}
-    X = pd.DataFrame(numbers).assign(level=pd.Series(generator.choice(["a", "b"], 100)).astype("category"))
+    X = pd.DataFrame(numbers).assign(
+        level=pd.Series(generator.choice(["a", "b"], 100)).astype("category")
+    )
     y = X["number 0"].to_numpy()
-    METHODS[method].make(X, 0, kind).fit(X, y if kind == "Regressor" else (y > 0).astype(np.int64)).predict(X)
+    METHODS[method].make(X, 0, kind).fit(
+        X, y if kind == "Regressor" else (y > 0).astype(np.int64)
+    ).predict(X)
 
 
 def outcome_of(fit: Fit, table: Labelled) -> Outcome:
@@ -148,7 +160,9 @@ def outcome_of(fit: Fit, table: Labelled) -> Outcome:
     answers = model.predict(X_test) if known is None else model.predict_proba(X_test)
     moments.append(now())
     (fit, fit_processor), (predict, predict_processor) = np.diff(moments, axis=0)
-    alone = method.threads == 1  # of one thread, the seconds in which other programs ran don't count
+    alone = (
+        method.threads == 1
+    )  # of one thread, the seconds in which other programs ran don't count
     seconds = {
         "fit_seconds": float(fit_processor if alone else fit),
         "predict_seconds": float(predict_processor if alone else predict),
@@ -169,7 +183,8 @@ def now() -> tuple[float, float]:
 def scores(y: NDArray[np.int64], probabilities: NDArray[np.float64]) -> dict[str, float]:
     """Of test rows: accuracy, area under the ROC curve, log loss.
 
-    With several classes, each is compared with the rest, and the areas of those with test rows are averaged.
+    With several classes, each is compared with the rest, and the areas of those with test rows are
+    averaged.
     """
     if not np.isfinite(probabilities).all():
         raise ValueError("probabilities that aren't numbers")

@@ -59,7 +59,9 @@ class Method:
     def make(self, X: pd.DataFrame, seed: int, kind: str) -> Any:
         module, _, name = self.name.rpartition(".")
         made = importlib.import_module(module)
-        options = {key: value(X) if callable(value) else value for key, value in self.options.items()}
+        options = {
+            key: value(X) if callable(value) else value for key, value in self.options.items()
+        }
         model = getattr(made, name + kind, None) or getattr(made, name)
         model = model(random_state=seed, **options)
         return make_pipeline(self.inputs(X), model) if self.inputs else model
@@ -78,7 +80,10 @@ def numbers_of(X: pd.DataFrame) -> list[str]:
 
 def categories_as_texts(X: pd.DataFrame) -> pd.DataFrame:
     """CatBoost takes no missing category."""
-    texts = {column: X[column].astype(object).where(X[column].notna(), "(missing)") for column in categories_of(X)}
+    texts = {
+        column: X[column].astype(object).where(X[column].notna(), "(missing)")
+        for column in categories_of(X)
+    }
     return X.assign(**texts)
 
 
@@ -88,20 +93,28 @@ def as_texts(X: pd.DataFrame) -> FunctionTransformer:
 
 def plainly_named(X: pd.DataFrame) -> FunctionTransformer:
     """LightGBM and XGBoost refuse brackets and the like in names."""
-    return FunctionTransformer(lambda X: X.set_axis([f"column {place}" for place in range(X.shape[1])], axis=1))
+    return FunctionTransformer(
+        lambda X: X.set_axis([f"column {place}" for place in range(X.shape[1])], axis=1)
+    )
 
 
 def as_numbers(X: pd.DataFrame) -> ColumnTransformer:
-    """Medians for missing numbers, and a flag that says so, all standardised; a column for each level, missing too."""
+    """Medians for missing numbers, and a flag that says so, all standardised; a column for each
+    level, missing too."""
     numbers = make_pipeline(medians(), StandardScaler())
     levels = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float64)
-    return ColumnTransformer([("numbers", numbers, numbers_of(X)), ("levels", levels, categories_of(X))])
+    return ColumnTransformer(
+        [("numbers", numbers, numbers_of(X)), ("levels", levels, categories_of(X))]
+    )
 
 
 def filled(X: pd.DataFrame) -> Any:
-    """Medians for missing numbers, and a flag that says so; pytabkit takes missing categories, but no such numbers."""
+    """Medians for missing numbers, and a flag that says so; pytabkit takes missing categories, but
+    no such numbers."""
     transformer = ColumnTransformer(
-        [("numbers", medians(), numbers_of(X))], remainder="passthrough", verbose_feature_names_out=False
+        [("numbers", medians(), numbers_of(X))],
+        remainder="passthrough",
+        verbose_feature_names_out=False,
     )
     return transformer.set_output(transform="pandas")
 
@@ -115,7 +128,8 @@ def medians() -> SimpleImputer:
 
 @dataclass
 class AutoGluonClassifier:
-    """AutoGluon, which chooses by the score that the page ranks by; its models lie in a folder of their own."""
+    """AutoGluon, which chooses by the score that the page ranks by; its models lie in a folder of
+    their own."""
 
     random_state: int
     threads: int = 1
@@ -128,9 +142,18 @@ class AutoGluonClassifier:
         self.folder = tempfile.TemporaryDirectory()  # gone together with this object
         self.n_classes = len(np.unique(y))
         problem = self.problem or ("binary" if self.n_classes == 2 else "multiclass")
-        about = {"problem_type": problem, "eval_metric": self.metric, "path": self.folder.name, "verbosity": 0}
-        self.predictor = TabularPredictor("(target)", learner_kwargs={"random_state": self.random_state}, **about)
-        self.predictor.fit(X.assign(**{"(target)": y}), num_cpus=self.threads, num_gpus=0, **self.settings)
+        about = {
+            "problem_type": problem,
+            "eval_metric": self.metric,
+            "path": self.folder.name,
+            "verbosity": 0,
+        }
+        self.predictor = TabularPredictor(
+            "(target)", learner_kwargs={"random_state": self.random_state}, **about
+        )
+        self.predictor.fit(
+            X.assign(**{"(target)": y}), num_cpus=self.threads, num_gpus=0, **self.settings
+        )
         return self
 
     def predict(self, X: pd.DataFrame) -> NDArray[Any]:
@@ -138,7 +161,11 @@ class AutoGluonClassifier:
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[Any]:
         """Return probabilities of all classes; AutoGluon leaves out those with hardly a row."""
-        return self.predictor.predict_proba(X).reindex(columns=range(self.n_classes), fill_value=0.0).to_numpy()
+        return (
+            self.predictor.predict_proba(X)
+            .reindex(columns=range(self.n_classes), fill_value=0.0)
+            .to_numpy()
+        )
 
 
 class AutoGluonRegressor(AutoGluonClassifier):
@@ -150,8 +177,8 @@ class AutoGluonRegressor(AutoGluonClassifier):
 class TunedCatBoost(BaseEstimator):
     """CatBoost with settings drawn at random, the defaults first, as long as the time lasts.
 
-    Each draw is fitted to five inner folds, each of which stops by its held-out part. The models of the best draw are
-    averaged.
+    Each draw is fitted to five inner folds, each of which stops by its held-out part. The models of
+    the best draw are averaged.
     """
 
     random_state: int
@@ -165,7 +192,11 @@ class TunedCatBoost(BaseEstimator):
         started, longest, best = time.monotonic(), 0.0, np.inf
         generator = np.random.default_rng(self.random_state)
         folds = list(StratifiedKFold(5, shuffle=True, random_state=self.random_state).split(X, y))
-        about = {"random_seed": self.random_state, "thread_count": self.threads, "cat_features": self.cat_features}
+        about = {
+            "random_seed": self.random_state,
+            "thread_count": self.threads,
+            "cat_features": self.cat_features,
+        }
         about |= {"early_stopping_rounds": 50, "verbose": False, "allow_writing_files": False}
         settings: dict[str, Any] = {}
         while best == np.inf or time.monotonic() - started + longest < self.seconds:
@@ -173,7 +204,11 @@ class TunedCatBoost(BaseEstimator):
             for train, held in folds:
                 model = CatBoostClassifier(**about, **settings)
                 models.append(model.fit(X.iloc[train], y[train], eval_set=(X.iloc[held], y[held])))
-            loss = float(np.mean([next(iter(model.get_best_score()["validation"].values())) for model in models]))
+            loss = float(
+                np.mean(
+                    [next(iter(model.get_best_score()["validation"].values())) for model in models]
+                )
+            )
             longest = max(longest, time.monotonic() - began)
             if loss < best:
                 best, self.models_ = loss, models
@@ -196,28 +231,68 @@ def pytabkit(n_cv: int) -> dict[str, Any]:
 
 
 CLASSES, NUMBER = KINDS[:1], KINDS[1:]
-CATBOOST = {"thread_count": 1, "cat_features": categories_of, "verbose": False, "allow_writing_files": False}
+CATBOOST = {
+    "thread_count": 1,
+    "cat_features": categories_of,
+    "verbose": False,
+    "allow_writing_files": False,
+}
 METHODS = {
     "seedbed": Method("seedbed", "seedbed", "seedbed.Seedbed"),
     "catboost": Method("CatBoost", "catboost", "catboost.CatBoost", CATBOOST, as_texts),
-    "lightgbm": Method("LightGBM", "lightgbm", "lightgbm.LGBM", {"n_jobs": 1, "verbose": -1}, plainly_named),
-    "xgboost": Method("XGBoost", "xgboost", "xgboost.XGB", {"n_jobs": 1, "enable_categorical": True}, plainly_named),
-    "forest": Method("random forest", "scikit-learn", "sklearn.ensemble.RandomForest", {"n_jobs": 1}, as_numbers),
-    "extra_trees": Method("extra trees", "scikit-learn", "sklearn.ensemble.ExtraTrees", {"n_jobs": 1}, as_numbers),
+    "lightgbm": Method(
+        "LightGBM", "lightgbm", "lightgbm.LGBM", {"n_jobs": 1, "verbose": -1}, plainly_named
+    ),
+    "xgboost": Method(
+        "XGBoost",
+        "xgboost",
+        "xgboost.XGB",
+        {"n_jobs": 1, "enable_categorical": True},
+        plainly_named,
+    ),
+    "forest": Method(
+        "random forest", "scikit-learn", "sklearn.ensemble.RandomForest", {"n_jobs": 1}, as_numbers
+    ),
+    "extra_trees": Method(
+        "extra trees", "scikit-learn", "sklearn.ensemble.ExtraTrees", {"n_jobs": 1}, as_numbers
+    ),
     "logistic": Method(
-        *("logistic regression", "scikit-learn", "sklearn.linear_model.LogisticRegression", {"max_iter": 1000}),
+        *(
+            "logistic regression",
+            "scikit-learn",
+            "sklearn.linear_model.LogisticRegression",
+            {"max_iter": 1000},
+        ),
         *(as_numbers, CLASSES),
     ),
-    "ridge": Method("ridge regression", "scikit-learn", "sklearn.linear_model.Ridge", {}, as_numbers, NUMBER),
-    "mlp": Method("MLP of scikit-learn", "scikit-learn", "sklearn.neural_network.MLP", {}, as_numbers),
-    "ebm": Method("EBM", "interpret-core", "interpret.glassbox.ExplainableBoosting", {"n_jobs": 1}, plainly_named),
+    "ridge": Method(
+        "ridge regression", "scikit-learn", "sklearn.linear_model.Ridge", {}, as_numbers, NUMBER
+    ),
+    "mlp": Method(
+        "MLP of scikit-learn", "scikit-learn", "sklearn.neural_network.MLP", {}, as_numbers
+    ),
+    "ebm": Method(
+        "EBM",
+        "interpret-core",
+        "interpret.glassbox.ExplainableBoosting",
+        {"n_jobs": 1},
+        plainly_named,
+    ),
     "realmlp": Method("RealMLP-TD", "pytabkit", "pytabkit.RealMLP_TD_", pytabkit(1), filled),
     "realmlp_5": Method("five RealMLP-TD", "pytabkit", "pytabkit.RealMLP_TD_", pytabkit(5), filled),
     "tabm": Method("TabM-D", "pytabkit", "pytabkit.TabM_D_", pytabkit(1), filled),
     "tabm_5": Method("five TabM-D", "pytabkit", "pytabkit.TabM_D_", pytabkit(5), filled),
     "autogluon": Method("AutoGluon", "autogluon.tabular", "peer_methods.AutoGluon"),
     "seedbed_60": Method(
-        *("seedbed, 60 s", "seedbed", "seedbed.Seedbed", {"time_limit": MINUTE, "n_jobs": 2}, None, CLASSES, 2)
+        *(
+            "seedbed, 60 s",
+            "seedbed",
+            "seedbed.Seedbed",
+            {"time_limit": MINUTE, "n_jobs": 2},
+            None,
+            CLASSES,
+            2,
+        )
     ),
     "catboost_60": Method(
         *("CatBoost tuned, 60 s", "catboost", "peer_methods.TunedCatBoost"),

@@ -24,7 +24,9 @@ SCORES = {
 }
 HIGH_IS_GOOD = ("auc", "accuracy")
 FEWEST = 5  # tables, for a verdict over them and a ranking by the first fold
-ENDLESS = 1500  # points of difference, of which the likelihood says nothing else than that they are many
+ENDLESS = (
+    1500  # points of difference, of which the likelihood says nothing else than that they are many
+)
 
 INTRO = """\
 # The estimators beside other libraries: all tables
@@ -101,9 +103,12 @@ CAVEATS = """\
 
 
 class Results:
-    """The fits of a kind that have figures and count: all of whole repeats, or the first folds of the first repeat."""
+    """The fits of a kind that have figures and count: all of whole repeats, or the first folds of
+    the first repeat."""
 
-    def __init__(self, rows: Iterable[Row], kind: str, asked: Sequence[str] = USUAL, *, first: int = 0) -> None:
+    def __init__(
+        self, rows: Iterable[Row], kind: str, asked: Sequence[str] = USUAL, *, first: int = 0
+    ) -> None:
         names = {name for half in TABLES[kind].values() for name in half}
         self.rows = [row for row in rows if row.table in names and row.method in asked]
         self.kind, self.first, self.scores = kind, first, SCORES[kind]
@@ -133,11 +138,18 @@ class Results:
 
     def values(self, table: str, method: str, methods: Iterable[str], name: str) -> list[float]:
         """Scores or seconds of a method, by the folds that all the methods have."""
-        return [getattr(self._fits[table, method][split], name) for split in self.splits(table, methods)]
+        return [
+            getattr(self._fits[table, method][split], name) for split in self.splits(table, methods)
+        ]
 
-    def errors(self, methods: Sequence[str], tables: Sequence[str], score: str) -> list[list[float]]:
+    def errors(
+        self, methods: Sequence[str], tables: Sequence[str], score: str
+    ) -> list[list[float]]:
         """Means over folds [table, method], low is good."""
-        means = [[statistics.fmean(self.values(table, one, methods, score)) for one in methods] for table in tables]
+        means = [
+            [statistics.fmean(self.values(table, one, methods, score)) for one in methods]
+            for table in tables
+        ]
         return [[1 - mean for mean in row] for row in means] if score in HIGH_IS_GOOD else means
 
     def why_missing(self, table: str, method: str) -> str:
@@ -154,13 +166,18 @@ def page(rows: Sequence[Row]) -> str:
     from peer_fits import TINIEST
 
     versions = ", ".join(sorted({row.version for row in rows if row.version}))
-    missing = labels(method for method in METHODS if method not in {row.method for row in rows}) or "none"
+    missing = (
+        labels(method for method in METHODS if method not in {row.method for row in rows}) or "none"
+    )
     caveats = CAVEATS.format(tiniest=TINIEST, versions=versions, missing=missing)
     return "\n\n".join([*parts, *minute(rows), caveats])
 
 
 def intro(rows: Sequence[Row]) -> str:
-    tables = [sum(len({row.table for row in rows} & set(half)) for half in TABLES[kind].values()) for kind in KINDS]
+    tables = [
+        sum(len({row.table for row in rows} & set(half)) for half in TABLES[kind].values())
+        for kind in KINDS
+    ]
     processors = sorted({row.processor for row in rows if row.processor})
     return INTRO.format(
         classes=tables[0],
@@ -192,13 +209,16 @@ def minute(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def first_two_folds(rows: Sequence[Row], both: tuple[str, str]) -> Iterator[str]:
-    """On how many confirming tables one method's mean log loss of two folds is lower than the other's."""
+    """On how many confirming tables one method's mean log loss of two folds is lower than the
+    other's."""
     results = Results(rows, "Classifier", both, first=2)
     tables = results.counted(both, TABLES["Classifier"]["confirming"])
     if not tables:
         return
     lower, higher = [], []
-    for table, (ours, theirs) in zip(tables, results.errors(both, tables, results.score), strict=True):
+    for table, (ours, theirs) in zip(
+        tables, results.errors(both, tables, results.score), strict=True
+    ):
         (lower if ours < theirs else higher).append(table)
     a, b = (METHODS[method].label for method in both)
     yield (
@@ -208,9 +228,11 @@ def first_two_folds(rows: Sequence[Row], both: tuple[str, str]) -> Iterator[str]
 
 
 def rankings(results: Results, tables: Sequence[str], known: set[str]) -> Iterator[str]:
-    """First all methods on the tables that all have, then without those that have fewest tables, and so on.
+    """First all methods on the tables that all have, then without those that have fewest tables,
+    and so on.
 
-    Rankings of known methods only are left out, and those by the first fold of fewer than five tables.
+    Rankings of known methods only are left out, and those by the first fold of fewer than five
+    tables.
     """
     methods = results.methods(tables)
     sizes = {method: len(results.counted([method], tables)) for method in methods}
@@ -249,7 +271,9 @@ def ranking(results: Results, methods: Sequence[str], tables: Sequence[str]) -> 
     )
     seconds = {
         name: {
-            method: [statistics.median(results.values(table, method, methods, name)) for table in used]
+            method: [
+                statistics.median(results.values(table, method, methods, name)) for table in used
+            ]
             for method in methods
         }
         for name in ("fit_seconds", "predict_seconds")
@@ -260,7 +284,10 @@ def ranking(results: Results, methods: Sequence[str], tables: Sequence[str]) -> 
             *(name_of(method), *(f"{ranks[score][method]:.2f}" for score in results.scores)),
             *(ratings[method], f"{above[method]:.1%}"),
             *(number(statistics.median(seconds[name][method])) for name in seconds),
-            *(number(statistics.median(a / b for a, b in zip(fit[method], fit[one], strict=True))) for one in ours),
+            *(
+                number(statistics.median(a / b for a, b in zip(fit[method], fit[one], strict=True)))
+                for one in ours
+            ),
         )
         for method in sorted(methods, key=lambda method: ranks[results.score][method])
     ]
@@ -280,13 +307,22 @@ def shares(results: Results, methods: Sequence[str], tables: Sequence[str]) -> s
     """How much of the cores methods with several had, as other programs may have run."""
     found = []
     for method in methods:
-        cores = [share for table in tables for share in results.values(table, method, methods, "cores") if share]
+        cores = [
+            share
+            for table in tables
+            for share in results.values(table, method, methods, "cores")
+            if share
+        ]
         if METHODS[method].threads > 1 and cores:
-            found.append(f"{METHODS[method].label} used {statistics.fmean(cores):.2f} of {METHODS[method].threads}")
+            found.append(
+                f"{METHODS[method].label} used {statistics.fmean(cores):.2f} of {METHODS[method].threads}"
+            )
     return f"Cores on average, beside other programs: {', '.join(found)}." if found else ""
 
 
-def significant(results: Results, ranks: Mapping[str, Mapping[str, float]], difference: float) -> str:
+def significant(
+    results: Results, ranks: Mapping[str, Mapping[str, float]], difference: float
+) -> str:
     """Which peers differ significantly from seedbed, by each score."""
     sentences = []
     for score, label in results.scores.items():
@@ -307,14 +343,18 @@ def reasons(results: Results, methods: Sequence[str], left_out: Sequence[str]) -
         for method in methods:
             if not results.splits(table, [method]):
                 methods_of[results.why_missing(table, method)].append(method)
-        whys = (f"{'all' if these == methods else labels(these)}: {why}" for why, these in methods_of.items())
+        whys = (
+            f"{'all' if these == methods else labels(these)}: {why}"
+            for why, these in methods_of.items()
+        )
         tables_of["; ".join(whys) or "no repeat has all folds of all"].append(table)
     sentences = [f"{', '.join(tables)} ({why})" for why, tables in tables_of.items()]
     return f"Not counted: {'; '.join(sentences)}." if sentences else ""
 
 
 def differences(whole: Results, first: Results, tables: Sequence[str], ours: str = OURS) -> str:
-    """The verdicts of `seedbed judge` on seedbed against each peer; of one fold, those over tables only."""
+    """The verdicts of `seedbed judge` on seedbed against each peer; of one fold, those over tables
+    only."""
     peers = [method for method in first.methods(tables) if method != ours]
     rows = []
     for peer in peers:
@@ -322,28 +362,48 @@ def differences(whole: Results, first: Results, tables: Sequence[str], ours: str
         used = results.counted([ours, peer], tables)
         if len(used) < FEWEST:
             continue
-        scores: dict[str, list[object]] = {name: [] for name in ("table", "repeat", "fold", "model", results.score)}
+        scores: dict[str, list[object]] = {
+            name: [] for name in ("table", "repeat", "fold", "model", results.score)
+        }
         for table in used:
             for method in (ours, peer):
                 splits = results.splits(table, [ours, peer])
                 values = results.values(table, method, [ours, peer], results.score)
                 for (repeat, fold), value in zip(splits, values, strict=True):
-                    for name, cell in zip(scores, (table, repeat, fold, method, value), strict=True):
+                    for name, cell in zip(
+                        scores, (table, repeat, fold, method, value), strict=True
+                    ):
                         scores[name].append(cell)
         judgement = sb.judge(scores, reference=peer, score=results.score, tried=len(peers) - 1)
         verdict = judgement[ours]
-        rules = {table["table"]: [one["rule"] for one in table["verdicts"]] for table in judgement.tables}
-        better = [table for table, found in rules.items() if found and found[0] in ("better", "better_by_margin")]
+        rules = {
+            table["table"]: [one["rule"] for one in table["verdicts"]] for table in judgement.tables
+        }
+        better = [
+            table
+            for table, found in rules.items()
+            if found and found[0] in ("better", "better_by_margin")
+        ]
         worse = [table for table, found in rules.items() if found == ["worse"]]
         by_table = ("-", "-") if results.first else (str(len(better)), ", ".join(worse) or "none")
-        rows.append((
-            *(METHODS[peer].label, str(len(used)), *by_table, f"{verdict['difference']:+.1%}"),
-            *(f"{verdict['p_adjusted']:.2g}", verdict["short"]),
-        ))  # fmt: skip
+        rows.append(
+            (
+                *(METHODS[peer].label, str(len(used)), *by_table, f"{verdict['difference']:+.1%}"),
+                *(f"{verdict['p_adjusted']:.2g}", verdict["short"]),
+            )
+        )
     if not rows:
         return f"No peer shares {FEWEST} tables with seedbed yet."
     label = whole.scores[whole.score]
-    header = ("peer", "tables", "shown better on", "shown worse on", "median gain", "p", "verdict over tables")
+    header = (
+        "peer",
+        "tables",
+        "shown better on",
+        "shown worse on",
+        "median gain",
+        "p",
+        "verdict over tables",
+    )
     remark = (
         f"Verdicts of [`seedbed judge`](../docs/judge.md) on the {label} of {METHODS[ours].label} against each peer's. "
         "The verdict on a table is by the corrected t-test over its folds; a dash: one fold only, which has none. The "
@@ -360,7 +420,9 @@ def worst_excess(results: Results, tables: Sequence[str]) -> str:
     used = results.counted(both, tables)
     ratios = {
         table: ours / plain - 1
-        for table, (ours, plain) in zip(used, results.errors(both, used, results.score), strict=True)
+        for table, (ours, plain) in zip(
+            used, results.errors(both, used, results.score), strict=True
+        )
     }
     if not ratios:
         return f"seedbed hasn't been compared with the {plain} here yet."
@@ -382,8 +444,13 @@ def scores_table(results: Results, tables: Sequence[str], score: str) -> Table:
         values = {method: results.values(table, method, finished, score) for method in finished}
         texts = {method: f"{statistics.fmean(values[method]):.4f}" for method in finished}
         best = (max if score in HIGH_IS_GOOD else min)(texts.values(), key=float)
-        cells = [f"**{text}**" if text == best else text for text in (texts.get(one, "-") for one in methods)]
-        (rows,) = {row.rows for row in results.rows if (row.table, row.method) == (table, finished[0])}
+        cells = [
+            f"**{text}**" if text == best else text
+            for text in (texts.get(one, "-") for one in methods)
+        ]
+        (rows,) = {
+            row.rows for row in results.rows if (row.table, row.method) == (table, finished[0])
+        }
         lines.append((table, f"{rows:,}", *cells, str(len(splits))))
     header = ("table", "rows", *(METHODS[method].label for method in methods), "folds")
     label = results.scores[score]
@@ -391,7 +458,8 @@ def scores_table(results: Results, tables: Sequence[str], score: str) -> Table:
 
 
 def points(rating: float) -> str:
-    """Ends of intervals are infinite where a bootstrap sample has a method that wins or loses everything."""
+    """Ends of intervals are infinite where a bootstrap sample has a method that wins or loses
+    everything."""
     return f"{rating:.0f}" if abs(rating - 1000) < ENDLESS else "∞" if rating > 0 else "-∞"
 
 

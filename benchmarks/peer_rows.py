@@ -47,12 +47,16 @@ def read_rows(path: Path) -> list[Row]:
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as lines:
-        found = [Row(**{name: _value(name, text) for name, text in line.items()}) for line in csv.DictReader(lines)]
+        found = [
+            Row(**{name: _value(name, text) for name, text in line.items()})
+            for line in csv.DictReader(lines)
+        ]
     return list({row.key: row for row in found}.values())
 
 
 def add_row(path: Path, row: Row) -> None:
-    """Append a line in one write, so that readers, and the file after a kill, have whole lines only."""
+    """Append a line in one write, so that readers, and the file after a kill, have whole lines
+    only."""
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
 FOLDS = 5
-FOLDER = Path(os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data").resolve()
+FOLDER = Path(
+    os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+).resolve()
 
-# Whatever is chosen for the default is chosen by looking at the first half only, so that the second one can tell
-# whether it holds. The first five tables were looked at in an earlier trial and so had to be in the first half; the
-# others are assigned so that each half has small and large tables, several classes, categories and missing cells.
+# Whatever is chosen for the default is chosen by looking at the first half only, so that the second
+# one can tell whether it holds. The first five tables were looked at in an earlier trial and so had
+# to be in the first half; the others are assigned so that each half has small and large tables,
+# several classes, categories and missing cells.
 DECIDING = (
     *("pima_diabetes", "credit_g", "heart_failure", "ionosphere", "ilpd"),
     *("hepatitis", "blood_transfusion", "telco_churn", "phoneme", "vehicle"),
@@ -33,15 +36,33 @@ CONFIRMING = (
 )
 HALVES = {"deciding": DECIDING, "confirming": CONFIRMING}
 
-# Hardly any of these tables has a number as its target, so others are columns of them; labels then are features. They
-# are columns with a meaning that a forest or a ridge regression explains to some extent, but not wholly.
+# Hardly any of these tables has a number as its target, so others are columns of them; labels then
+# are features. They are columns with a meaning that a forest or a ridge regression explains to some
+# extent, but not wholly.
 NUMBERS = {
     "deciding": (
-        *("pima_diabetes: glucose", "credit_g: credit_amount", "heart_failure: ejection_fraction", "ilpd: Albumin"),
-        *("blood_transfusion: recency", "phoneme: aa", "vehicle: COMPACTNESS", "cmc: Wifes_age", "sick: T3"),
+        *(
+            "pima_diabetes: glucose",
+            "credit_g: credit_amount",
+            "heart_failure: ejection_fraction",
+            "ilpd: Albumin",
+        ),
+        *(
+            "blood_transfusion: recency",
+            "phoneme: aa",
+            "vehicle: COMPACTNESS",
+            "cmc: Wifes_age",
+            "sick: T3",
+        ),
     ),
     "confirming": (
-        *("wine_quality: quality", "titanic: Fare", "heart_cleveland: thalach", "credit_approval: A2", "glass: RI"),
+        *(
+            "wine_quality: quality",
+            "titanic: Fare",
+            "heart_cleveland: thalach",
+            "credit_approval: A2",
+            "glass: RI",
+        ),
         *("banknote: entropy", "segment: hedge-mean", "bank_churn: Balance", "mammography: a1"),
     ),
 }
@@ -80,7 +101,8 @@ def n_rows(name: str) -> int:
 
 
 def read(name: str) -> Labelled:
-    """A table with its target last, or "table: column" for a column to predict; an empty cell is missing, no word is.
+    """A table with its target last, or "table: column" for a column to predict; an empty cell is
+    missing, no word is.
 
     Rows without a target are left out.
     """
@@ -96,7 +118,11 @@ def read(name: str) -> Labelled:
     else:
         y = np.unique(frame[label].astype(str), return_inverse=True)[1]
     coded |= {label}
-    columns = {name: category_or_number(frame[name], name in coded) for name in frame if name != (number or label)}
+    columns = {
+        name: category_or_number(frame[name], name in coded)
+        for name in frame
+        if name != (number or label)
+    }
     return Labelled(pd.DataFrame(columns), y)
 
 
@@ -111,7 +137,11 @@ def codes_in(name: str) -> set[str]:
 
 def category_or_number(column: pd.Series, coded: bool) -> pd.Series:
     """Levels are those of the whole table, so that training and test rows number them alike."""
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column) and not coded:
+    if (
+        pd.api.types.is_numeric_dtype(column)
+        and not pd.api.types.is_bool_dtype(column)
+        and not coded
+    ):
         return column.astype(np.float64)
     texts = column.astype(str).astype(object).where(column.notna(), None)
     return texts.astype("category")

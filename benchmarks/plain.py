@@ -23,11 +23,15 @@ def plain_network(candidate: str, n_features: int) -> nn.Module:
 
 def tensors(rows: Rows) -> tuple[torch.Tensor, ...]:
     """X_train, y_train, X_test, y_test; targets [row, 1]."""
-    X_train, y_train, X_test, y_test = map(torch.from_numpy, (rows.X_train, rows.y_train, rows.X_test, rows.y_test))
+    X_train, y_train, X_test, y_test = map(
+        torch.from_numpy, (rows.X_train, rows.y_train, rows.X_test, rows.y_test)
+    )
     return X_train, y_train[:, None], X_test, y_test[:, None]
 
 
-def tutorial_loop(network: nn.Module, data: tuple[torch.Tensor, ...], epochs: int) -> list[list[float]]:
+def tutorial_loop(
+    network: nn.Module, data: tuple[torch.Tensor, ...], epochs: int
+) -> list[list[float]]:
     """The baseline: the tutorial's loop, with the four figures kept at every epoch."""
     X_train, y_train, X_test, y_test = data
     loss_fn = nn.BCEWithLogitsLoss()
@@ -68,12 +72,14 @@ def loop(task: Task, *, n_threads: int, epochs: int) -> Contender:
 
 
 def floor(task: Task) -> Contender:
-    """Multiplications and additions of all layers, at the rate of a large matmul on one thread, in the library that is
-    quicker at it: torch's own choice, or oneDNN."""
+    """Multiplications and additions of all layers, at the rate of a large matmul on one thread, in
+    the library that is quicker at it: torch's own choice, or oneDNN."""
     side = 2048
     a, b = torch.randn(2, side, side)
     operations = operations_a_network(task.candidate, task.rows)
-    n_parameters = sum(p.numel() for p in plain_network(task.candidate, task.rows.n_features).parameters())
+    n_parameters = sum(
+        p.numel() for p in plain_network(task.candidate, task.rows.n_features).parameters()
+    )
     rough = 6 * n_parameters * len(task.rows.target) * EPOCHS
 
     def run() -> float:
@@ -82,20 +88,26 @@ def floor(task: Task) -> Contender:
         return operations / (2 * side**3 / seconds_of_matmul) * 1000
 
     run()
-    return Contender(run, f"{operations / 1e9:.2f} GFLOP; 6 x parameters x rows would be {rough / 1e9:.2f}")
+    return Contender(
+        run, f"{operations / 1e9:.2f} GFLOP; 6 x parameters x rows would be {rough / 1e9:.2f}"
+    )
 
 
 def _onednn(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The product by oneDNN, which only an operator meant for torch's own use reaches; on AMD it is twice as fast."""
+    """The product by oneDNN, which only an operator meant for torch's own use reaches; on AMD it is
+    twice as fast."""
     if not torch.backends.mkldnn.is_available():
         return a @ b
-    product: torch.Tensor = torch.ops.mkldnn._linear_pointwise.default(a, b.t(), None, "none", [], "")
+    product: torch.Tensor = torch.ops.mkldnn._linear_pointwise.default(
+        a, b.t(), None, "none", [], ""
+    )
     return product
 
 
 def operations_a_network(candidate: str, rows: Rows) -> float:
-    """Two for each weight and row in a product. Training rows need three products a layer (forward, gradient of the
-    weights, gradient of the inputs; the last not for the first layer), test rows one."""
+    """Two for each weight and row in a product. Training rows need three products a layer (forward,
+    gradient of the weights, gradient of the inputs; the last not for the first layer), test rows
+    one."""
     layers = list(pairwise([rows.n_features, *hidden_widths(candidate), 1]))
     weights = [n_in * n_out for n_in, n_out in layers]
     a_training_row = 6 * sum(weights) - 2 * weights[0]

@@ -1,4 +1,5 @@
-"""Whole processes: what a user waits for before anything happens, and for the default comparison."""
+"""Whole processes: what a user waits for before anything happens, and for the default
+comparison."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _BARE = [sys.executable, "-c", "pass"]
 
 @dataclass(frozen=True)
 class StartUp:
-    """Seconds of each run, and whether torch was among what was imported; without runs where it failed."""
+    """Seconds of each run, and whether torch was among what was imported; without runs where it
+    failed."""
 
     label: str
     seconds: list[float]
@@ -60,15 +62,27 @@ def start_up(runs: int) -> list[StartUp]:
     }
     errors = {label: _error_of(arguments) for label, arguments in wanted.items()}
     working = [label for label, error in errors.items() if not error]
-    seconds = dict(zip(working, alternating([partial(_run, wanted[label]) for label in working], runs), strict=True))
+    seconds = dict(
+        zip(
+            working,
+            alternating([partial(_run, wanted[label]) for label in working], runs),
+            strict=True,
+        )
+    )
     return [
-        StartUp(label, seconds.get(label, []), bool(seconds.get(label)) and _imports_torch(arguments), errors[label])
+        StartUp(
+            label,
+            seconds.get(label, []),
+            bool(seconds.get(label)) and _imports_torch(arguments),
+            errors[label],
+        )
         for label, arguments in wanted.items()
     ]
 
 
 def default_comparison(rows: Rows) -> list[Whole]:
-    """`seedbed compare` with its defaults, twice: the second time finds the kernel that the first has made."""
+    """`seedbed compare` with its defaults, twice: the second time finds the kernel that the first
+    has made."""
     table = [str(rows.path), "--target", "DEATH_EVENT"] if rows.path else ["example:breast-cancer"]
     command = [*seedbed_command(), "compare"]
     shown = f"seedbed compare {Path(table[0]).name} {' '.join(table[1:])}".strip()
@@ -95,7 +109,12 @@ def _run(arguments: list[str]) -> None:
 def _error_of(arguments: list[str], **options: object) -> str:
     """The last line of what a failing command says; empty if it succeeds."""
     done = subprocess.run(
-        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **options
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
     )
     if done.returncode == 0:
         return ""
@@ -104,5 +123,10 @@ def _error_of(arguments: list[str], **options: object) -> str:
 
 def _imports_torch(arguments: list[str]) -> bool:
     python, *rest = arguments
-    done = subprocess.run([python, "-X", "importtime", *rest], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(
+        [python, "-X", "importtime", *rest],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
     return any(line.rpartition("|")[2].strip() == "torch" for line in done.stderr.splitlines())

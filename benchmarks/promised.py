@@ -1,9 +1,10 @@
-"""How often a model that nothing has changed is "as promised": comparisons of 300 rows of real tables, evaluated on 300
-others. Writes a line for each table; `benchmarks/LOG.md` has the result.
+"""How often a model that nothing has changed is "as promised": comparisons of 300 rows of real
+tables, evaluated on 300 others. Writes a line for each table; `benchmarks/LOG.md` has the result.
 
     SEEDBED_DATA=FOLDER python benchmarks/promised.py [--best] [draws] [table[:target] ...]
 
-The target is the last column unless it is named. A linear model predicts numbers, logistic regression classes; with
+The target is the last column unless it is named. A linear model predicts numbers, logistic
+regression classes; with
 --best, the best of it, two networks and two kinds of trees.
 """
 
@@ -17,8 +18,18 @@ import pandas as pd
 
 import seedbed as sb
 
-TABLES = ("pima_diabetes", "breast_w", "credit_g", "credit_approval", "banknote", "blood_transfusion", "titanic",
-          "spambase", "phoneme", "kc1")  # fmt: skip
+TABLES = (
+    "pima_diabetes",
+    "breast_w",
+    "credit_g",
+    "credit_approval",
+    "banknote",
+    "blood_transfusion",
+    "titanic",
+    "spambase",
+    "phoneme",
+    "kc1",
+)
 ROWS = 300
 
 
@@ -32,11 +43,22 @@ def verdicts(table: str, draws: int, best: bool) -> collections.Counter[str]:
     for draw in range(draws):
         rows = np.random.default_rng(draw).permutation(len(frame))
         old, new = frame.iloc[rows[:ROWS]], frame.iloc[rows[ROWS : 2 * ROWS]]
-        candidates = [candidate, *(["relu:5", "relu:20,20", "boosted-trees", "extra-trees"] if best else [])]
+        candidates = [
+            candidate,
+            *(["relu:5", "relu:20,20", "boosted-trees", "extra-trees"] if best else []),
+        ]
         comparison = sb.compare(
-            old, target=target, candidates=candidates, design=sb.Design(random_state=draw), quick=True
+            old,
+            target=target,
+            candidates=candidates,
+            design=sb.Design(random_state=draw),
+            quick=True,
         )
-        name = next(name for name in comparison.conclusion.ranking if name in candidates) if best else candidate
+        name = (
+            next(name for name in comparison.conclusion.ranking if name in candidates)
+            if best
+            else candidate
+        )
         evaluation = comparison.model(name).evaluate(new)
         found[str(evaluation.verdict)] += 1
     return found
@@ -49,6 +71,9 @@ if __name__ == "__main__":
         one = verdicts(table, draws, len(words) < len(sys.argv) - 1)
         total += one
         print(
-            f"| {table} | {one['as promised']} | {one['below the promise']} | {one['above the promise']} |", flush=True
+            f"| {table} | {one['as promised']} | {one['below the promise']} | {one['above the promise']} |",
+            flush=True,
         )
-    print(f"| all | {total['as promised']} | {total['below the promise']} | {total['above the promise']} |")
+    print(
+        f"| all | {total['as promised']} | {total['below the promise']} | {total['above the promise']} |"
+    )

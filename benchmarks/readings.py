@@ -1,9 +1,11 @@
 """How the columns of many tables are read, and what changes between two versions.
 
 python benchmarks/readings.py FOLDER AFTER.json                     of CSV files
-python benchmarks/readings.py FOLDER AFTER.json --before BEFORE.json     prints a line per reading that differs
+python benchmarks/readings.py FOLDER AFTER.json --before BEFORE.json     prints a line per reading
+that differs
 
-Each column is read as a feature, and as the target if it can be one. Whether a change is right, a person decides.
+Each column is read as a feature, and as the target if it can be one. Whether a change is right, a
+person decides.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from seedbed.errors import SeedbedError
 
 
 def readings(path: Path) -> dict[str, Any]:
-    """Return how each column is read: as a feature, with some cells and the notes, and as the target."""
+    """Return how each column is read: as a feature, with some cells and the notes, and as the
+    target."""
     frame, reading = open_table(str(path), ReadingOptions())
     typed = type_features(frame, reading)
     found = {}
@@ -31,9 +34,17 @@ def readings(path: Path) -> dict[str, Any]:
         texts = frame.texts(frame.names.index(column.name)).texts
         schema, missing = column.schema, int(np.isnan(column.values).sum())
         found[column.name] = {
-            "feature": [schema.kind, schema.spelling, len(schema.levels), missing, column.name in typed.left_out],
+            "feature": [
+                schema.kind,
+                schema.spelling,
+                len(schema.levels),
+                missing,
+                column.name in typed.left_out,
+            ],
             "cells": [*texts[:4], *texts[-2:]],
-            "codes": [f"{one.code} {one.message}" for one in typed.notes if one.column == column.name],
+            "codes": [
+                f"{one.code} {one.message}" for one in typed.notes if one.column == column.name
+            ],
         }
         try:
             target = encode_target(frame, column.name, decimal=typed.decimal)
@@ -45,7 +56,9 @@ def readings(path: Path) -> dict[str, Any]:
     return found
 
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
 parser.add_argument("folder", type=Path)
 parser.add_argument("output", type=Path)
 parser.add_argument("--before", type=Path)
@@ -66,5 +79,7 @@ if arguments.before:
             for what in ("feature", "target", "codes", "of_target"):
                 if then.get(what) != now.get(what):
                     changes[what] += 1
-                    print(f"{what} {table} {name!r}: {then.get(what)} -> {now.get(what)} {now['cells']}")
+                    print(
+                        f"{what} {table} {name!r}: {then.get(what)} -> {now.get(what)} {now['cells']}"
+                    )
     print(dict(changes))

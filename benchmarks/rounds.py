@@ -60,7 +60,8 @@ Prepare = Callable[[Task], Contender]
 
 
 def measure(task: Task, ways: Mapping[str, Prepare], rounds: int) -> dict[str, Measured]:
-    """Prepare all ways, then run them in turn, round by round: whatever disturbs the machine meets all of them."""
+    """Prepare all ways, then run them in turn, round by round: whatever disturbs the machine meets
+    all of them."""
     measured: dict[str, Measured] = {}
     contenders: dict[str, Contender] = {}
     for key, prepare in ways.items():
@@ -83,7 +84,8 @@ def measure(task: Task, ways: Mapping[str, Prepare], rounds: int) -> dict[str, M
 
 
 def timed(work: Callable[[], object], *, networks: int = 1, epochs: int = EPOCHS) -> float:
-    """Milliseconds for one network of 1000 epochs, from work on several networks or fewer epochs."""
+    """Milliseconds for one network of 1000 epochs, from work on several networks or fewer
+    epochs."""
     start = time.perf_counter()
     work()
     return (time.perf_counter() - start) * 1000 / networks * EPOCHS / epochs
@@ -91,7 +93,10 @@ def timed(work: Callable[[], object], *, networks: int = 1, epochs: int = EPOCHS
 
 def alternating(work: Sequence[Callable[[], object]], runs: int) -> list[list[float]]:
     """Seconds of each piece of work, run in turn."""
-    return [list(column) for column in zip(*([timed(one) / 1000 for one in work] for _ in range(runs)), strict=True)]
+    return [
+        list(column)
+        for column in zip(*([timed(one) / 1000 for one in work] for _ in range(runs)), strict=True)
+    ]
 
 
 @contextlib.contextmanager

@@ -3,9 +3,9 @@
 SEEDBED_DATA=... python benchmarks/rows.py               printed as Markdown
 SEEDBED_DATA=... python benchmarks/rows.py --draws 1     a rough look
 
-Nine tenths of the six largest tables are hidden, each cut to 20,000 rows first. `comparison.rows()` sees the other
-tenth, with one repeat of ten folds. The truth is the loss of the same models trained on 2, 5 and 10 times as many rows
-of the whole table, tested on all rows of five of its ten folds.
+Nine tenths of the six largest tables are hidden, each cut to 20,000 rows first. `comparison.rows()`
+sees the other tenth, with one repeat of ten folds. The truth is the loss of the same models trained
+on 2, 5 and 10 times as many rows of the whole table, tested on all rows of five of its ten folds.
 """
 
 from __future__ import annotations
@@ -47,9 +47,13 @@ def truths(table: Table, n_rows: int) -> dict[tuple[str, int], float]:
     experiment = specify(table, CANDIDATES, recipe=RECIPE, design=DESIGN)
     splits, losses = experiment.splits()[:TESTED_FOLDS], {}
     for times in TIMES:
-        parts = tuple(Split(0, one.fold, _part(table, one.train, times * n_rows), one.test) for one in splits)
+        parts = tuple(
+            Split(0, one.fold, _part(table, one.train, times * n_rows), one.test) for one in splits
+        )
         design = dataclasses.replace(experiment.design, folds=TESTED_FOLDS)
-        results = run(make_plan(dataclasses.replace(experiment, design=design), COMPUTE, parts)).results
+        results = run(
+            make_plan(dataclasses.replace(experiment, design=design), COMPUTE, parts)
+        ).results
         losses |= {(result.name, times): float(result.losses().mean()) for result in results}
     return losses
 
@@ -64,7 +68,9 @@ def forecasts(table: Table, draw: int) -> tuple[tuple[RowForecast, ...], dict[st
     rows = np.random.default_rng(draw).permutation(table.n_rows)[: table.n_rows // TENTH]
     small = table.of_rows(np.sort(rows))
     found = (
-        sb.compare(small, candidates=CANDIDATES, recipe=RECIPE, design=DESIGN, compute=COMPUTE).rows().conclusion.rows
+        sb.compare(small, candidates=CANDIDATES, recipe=RECIPE, design=DESIGN, compute=COMPUTE)
+        .rows()
+        .conclusion.rows
     )
     assert found is not None
     return found.forecasts, dict(found.refused)
@@ -74,7 +80,9 @@ def lines(draws: int) -> Iterator[tuple[str, str, int, RowForecast | None, float
     """Yield table, model, how many times as many rows, the forecast or None, and the truth."""
     for file, target in FILES.items():
         whole = sb.read_table(Path(os.environ["SEEDBED_DATA"]) / file, target=target)
-        table = whole.of_rows(np.sort(np.random.default_rng(0).permutation(whole.n_rows)[:MOST_ROWS]))
+        table = whole.of_rows(
+            np.sort(np.random.default_rng(0).permutation(whole.n_rows)[:MOST_ROWS])
+        )
         n_train = round(table.n_rows // TENTH * 0.9)
         losses = truths(table, n_train)
         for draw in range(draws):
@@ -85,7 +93,9 @@ def lines(draws: int) -> Iterator[tuple[str, str, int, RowForecast | None, float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--draws", type=int, default=2)
     asked = parser.parse_args()
     started, seen = time.process_time(), []
@@ -93,12 +103,22 @@ def main() -> None:
     for line in lines(asked.draws):
         seen.append(line)
         table, name, times, one, truth = line
-        words = "none" if one is None else f"{one.loss.mean:.4f} ({one.loss.low:.4f} to {one.loss.high:.4f})"
+        words = (
+            "none"
+            if one is None
+            else f"{one.loss.mean:.4f} ({one.loss.low:.4f} to {one.loss.high:.4f})"
+        )
         held = "" if one is None else "yes" if one.loss.low <= truth <= one.loss.high else "no"
         print(f"| {table} | {name} | {times}x | {words} | {truth:.4f} | {held} |", flush=True)
-    for what, chosen in [("all", seen)] + [(f"{times}x", [one for one in seen if one[2] == times]) for times in TIMES]:
-        given = [(one.loss.low <= truth <= one.loss.high) for *_, one, truth in chosen if one is not None]
-        print(f"{what}: {len(given)} of {len(chosen)} given, {np.mean(given):.0%} of these hold the truth")
+    for what, chosen in [("all", seen)] + [
+        (f"{times}x", [one for one in seen if one[2] == times]) for times in TIMES
+    ]:
+        given = [
+            (one.loss.low <= truth <= one.loss.high) for *_, one, truth in chosen if one is not None
+        ]
+        print(
+            f"{what}: {len(given)} of {len(chosen)} given, {np.mean(given):.0%} of these hold the truth"
+        )
     print(f"{time.process_time() - started:.0f} s of one core")
 
 

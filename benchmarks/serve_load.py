@@ -3,8 +3,8 @@
     python benchmarks/serve_load.py [--seconds 5] [--rounds 3] [--connections 1,16,64]
     python benchmarks/serve_load.py --mixed 8700    # good and hostile requests, beside slow clients
 
-The server runs in a process of its own, pinned to one core, and the generator on another. Rows are drawn from
-the model's own card. Each connection has one request under way at a time.
+The server runs in a process of its own, pinned to one core, and the generator on another. Rows are
+drawn from the model's own card. Each connection has one request under way at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ N_ROWS = 200
 def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
-        path = options.model or _model(Path(folder) / "model.safetensors", options.table, options.networks)
+        path = options.model or _model(
+            Path(folder) / "model.safetensors", options.table, options.networks
+        )
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
         server, port = _server(path, cores[0] if cores else None)
         if len(cores) > 1:
@@ -49,27 +51,38 @@ def main() -> None:
             for number in map(int, options.connections.split(",")):
                 asyncio.run(_round(port, requests, number, min(options.seconds, 1.0)))  # warms up
                 for _ in range(options.rounds):
-                    print(_row(number, *asyncio.run(_round(port, requests, number, options.seconds))), flush=True)
+                    print(
+                        _row(number, *asyncio.run(_round(port, requests, number, options.seconds))),
+                        flush=True,
+                    )
         finally:
             server.terminate()
             server.wait(20)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="a model file; one of an embedded table is fitted if left out")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", help="a model file; one of an embedded table is fitted if left out"
+    )
     parser.add_argument("--table", default="example:breast-cancer", help="what to fit it to")
     parser.add_argument("--networks", type=int, default=8)
     parser.add_argument("--path", default="/predict", choices=["/predict", "/health"])
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", default="1,16,64")
-    parser.add_argument("--mixed", type=int, default=0, help="how many requests, a tenth of them hostile; no table")
+    parser.add_argument(
+        "--mixed", type=int, default=0, help="how many requests, a tenth of them hostile; no table"
+    )
     return parser.parse_args()
 
 
 def _model(path: Path, table: str, networks: int) -> Path:
-    fitted = sb.fit_model(sb.read_table(table), "relu:5", n_networks=networks, compute=sb.Compute(n_jobs=1))
+    fitted = sb.fit_model(
+        sb.read_table(table), "relu:5", n_networks=networks, compute=sb.Compute(n_jobs=1)
+    )
     return fitted.save(path)
 
 
@@ -93,17 +106,29 @@ def _requests(port: int, path: str) -> list[bytes]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/card") as answer:
         columns = json.load(answer)["columns"]
     rng = random.Random(0)
-    bodies = [json.dumps({"rows": [{column["name"]: _cell(column, rng) for column in columns}]}) for _ in range(N_ROWS)]
-    return [f"POST {path} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}".encode() for body in bodies]
+    bodies = [
+        json.dumps({"rows": [{column["name"]: _cell(column, rng) for column in columns}]})
+        for _ in range(N_ROWS)
+    ]
+    return [
+        f"POST {path} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        for body in bodies
+    ]
 
 
 def _cell(column: dict[str, Any], rng: random.Random) -> Any:
     if column["levels"]:
         return rng.choice(column["levels"])
-    return round(rng.gauss(column["mean"], column["deviation"]), 4) if column["kind"] == "number" else column["usual"]
+    return (
+        round(rng.gauss(column["mean"], column["deviation"]), 4)
+        if column["kind"] == "number"
+        else column["usual"]
+    )
 
 
-async def _round(port: int, requests: list[bytes], number: int, seconds: float) -> tuple[list[float], int, float]:
+async def _round(
+    port: int, requests: list[bytes], number: int, seconds: float
+) -> tuple[list[float], int, float]:
     """The time of each request, how many weren't answered with 200, and how long it all took."""
     times: list[float] = []
     errors = 0
@@ -117,7 +142,9 @@ async def _round(port: int, requests: list[bytes], number: int, seconds: float) 
             begun = time.perf_counter()
             writer.write(requests[place % len(requests)])
             head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+            await reader.readexactly(
+                int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            )
             times.append(time.perf_counter() - begun)
             errors += not head.startswith(b"HTTP/1.1 200")
             place += 1
@@ -127,12 +154,23 @@ async def _round(port: int, requests: list[bytes], number: int, seconds: float) 
     return times, errors, time.perf_counter() - started
 
 
-HOSTILE = (b"[" * 1_000_000, b'{"a":' * 150_000, b"[]" * 500_000, b'["' + b'\\"' * 500_000, b"[" + b"1" * 1_000_000,
-           b"\xff" * 1000, b'{"rows": [{}]}', b'{"rows": 3}', b"", b"[" * 1_200_000)  # fmt: skip
+HOSTILE = (
+    b"[" * 1_000_000,
+    b'{"a":' * 150_000,
+    b"[]" * 500_000,
+    b'["' + b'\\"' * 500_000,
+    b"[" + b"1" * 1_000_000,
+    b"\xff" * 1000,
+    b'{"rows": [{}]}',
+    b'{"rows": 3}',
+    b"",
+    b"[" * 1_200_000,
+)
 
 
 async def _mixed(port: int, pid: int, requests: list[bytes], number: int) -> None:
-    """Send requests over 64 connections while 40 slow clients send a byte at a time, or read no answers."""
+    """Send requests over 64 connections while 40 slow clients send a byte at a time, or read no
+    answers."""
     head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
     hostile = [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in HOSTILE]
     todo, statuses, times, cut = iter(range(number)), Counter[str](), list[float](), 0
@@ -142,12 +180,21 @@ async def _mixed(port: int, pid: int, requests: list[bytes], number: int) -> Non
         for place in todo:
             begun, is_hostile = time.perf_counter(), place % 10 == 0
             try:
-                writer.write(hostile[place // 10 % len(hostile)] if is_hostile else requests[place % len(requests)])
+                writer.write(
+                    hostile[place // 10 % len(hostile)]
+                    if is_hostile
+                    else requests[place % len(requests)]
+                )
                 answer = await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+                await reader.readexactly(
+                    int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                )
                 statuses[f"{'hostile' if is_hostile else 'good'} {answer[9:12].decode()}"] += 1
                 times.extend([] if is_hostile else [time.perf_counter() - begun])
-            except (ConnectionError, asyncio.IncompleteReadError):  # the server may close before all is sent
+            except (
+                ConnectionError,
+                asyncio.IncompleteReadError,
+            ):  # the server may close before all is sent
                 statuses[f"{'hostile' if is_hostile else 'good'} closed"] += 1
             if is_hostile:
                 writer.close()
@@ -171,9 +218,13 @@ async def _mixed(port: int, pid: int, requests: list[bytes], number: int) -> Non
     slow = [asyncio.create_task(crawl(place)) for place in range(40)]
     started = time.perf_counter()
     await asyncio.gather(*(send() for _ in range(64)))
-    print(f"{number} requests in {time.perf_counter() - started:.1f} s: {dict(sorted(statuses.items()))}")
+    print(
+        f"{number} requests in {time.perf_counter() - started:.1f} s: {dict(sorted(statuses.items()))}"
+    )
     shown = [f"{1000 * value:.0f}" for value in (*np.percentile(times, [50, 99]), max(times))]
-    print(f"good ones: p50, p99 and most {', '.join(shown)} ms; memory {memory:.0f} to {_megabytes(pid):.0f} MB")
+    print(
+        f"good ones: p50, p99 and most {', '.join(shown)} ms; memory {memory:.0f} to {_megabytes(pid):.0f} MB"
+    )
     await asyncio.wait(slow, timeout=60)
     print(
         f"{cut} of {len(slow)} slow clients were cut off; {sum(not task.done() for task in slow)} are still connected"
@@ -185,7 +236,9 @@ def _megabytes(pid: int) -> float:
 
 
 def _row(number: int, times: list[float], errors: int, seconds: float) -> str:
-    shown = [f"{1000 * value:.1f} ms" for value in (*np.percentile(times, [50, 90, 99]), max(times))]
+    shown = [
+        f"{1000 * value:.1f} ms" for value in (*np.percentile(times, [50, 90, 99]), max(times))
+    ]
     return f"| {number} | {len(times) / seconds:,.0f} | {' | '.join(shown)} | {errors} |"
 
 

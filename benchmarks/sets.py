@@ -1,13 +1,14 @@
-"""Do prediction sets and intervals contain the truth as often as they say, and how wide are they beside mapie's CV+?
+"""Do prediction sets and intervals contain the truth as often as they say, and how wide are they
+beside mapie's CV+?
 
 python benchmarks/sets.py                                        all tables, printed as Markdown
 python benchmarks/sets.py --resplits 5 --tables 'heart_*'        a rough look at some
 python benchmarks/sets.py --picture                              the picture of docs/models.md
 
-Each resplit draws training rows (two thirds, at most --rows) from a table of the folder that SEEDBED_DATA names, fits
-a model, and counts how many of the other rows have their label in the set, or their number in the interval, at 90 %.
-`auto` is the blend, `relu:16` one candidate. mapie's CV+ (LAC for labels, five folds) gets the same candidate; without
-mapie its columns are empty.
+Each resplit draws training rows (two thirds, at most --rows) from a table of the folder that
+SEEDBED_DATA names, fits a model, and counts how many of the other rows have their label in the set,
+or their number in the interval, at 90 %. `auto` is the blend, `relu:16` one candidate. mapie's CV+
+(LAC for labels, five folds) gets the same candidate; without mapie its columns are empty.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def tables(folder: Path) -> Iterator[tuple[str, pd.DataFrame, pd.Series[Any], bo
             yield f"{name}: {column}", known.drop(columns=column), known[column].astype(float), True
 
 
-def measured(model: Any, X: Any, y: Any, *, is_number: bool, per_class: bool = False) -> tuple[float, float, float]:
+def measured(
+    model: Any, X: Any, y: Any, *, is_number: bool, per_class: bool = False
+) -> tuple[float, float, float]:
     """Return coverage, that of the worst label, and the mean width or number of labels."""
     if is_number:
         return of_ends(model.predict_interval(X), y)
@@ -67,10 +70,16 @@ def of_sets(sets: Any, classes: Any, y: Any) -> tuple[float, float, float]:
     codes = np.searchsorted(classes, y)
     covered = sets[np.arange(len(y)), codes]
     often = [code for code in np.unique(codes) if (codes == code).sum() >= 10]
-    return covered.mean(), min(covered[codes == code].mean() for code in often), sets.sum(axis=1).mean()
+    return (
+        covered.mean(),
+        min(covered[codes == code].mean() for code in often),
+        sets.sum(axis=1).mean(),
+    )
 
 
-def by_mapie(model: Any, X: Any, y: Any, X_test: Any, y_test: Any, seed: int) -> tuple[float, float, float]:
+def by_mapie(
+    model: Any, X: Any, y: Any, X_test: Any, y_test: Any, seed: int
+) -> tuple[float, float, float]:
     """Return what `measured` does for mapie's CV+ around the same candidate."""
     try:
         from mapie.classification import CrossConformalClassifier
@@ -79,17 +88,25 @@ def by_mapie(model: Any, X: Any, y: Any, X_test: Any, y_test: Any, seed: int) ->
         return np.nan, np.nan, np.nan
     about = {"candidate": CANDIDATE, "random_state": seed}
     if isinstance(model, sb.SeedbedRegressor):
-        peer = CrossConformalRegressor(sb.SeedbedRegressor(**about), confidence_level=COVERAGE, cv=5, method="plus")
+        peer = CrossConformalRegressor(
+            sb.SeedbedRegressor(**about), confidence_level=COVERAGE, cv=5, method="plus"
+        )
         _, ends = peer.fit_conformalize(X, y).predict_interval(X_test)
         return of_ends(ends[:, :, 0], y_test)
     peer = CrossConformalClassifier(
-        sb.SeedbedClassifier(**about), confidence_level=COVERAGE, conformity_score="lac", cv=5, random_state=seed
+        sb.SeedbedClassifier(**about),
+        confidence_level=COVERAGE,
+        conformity_score="lac",
+        cv=5,
+        random_state=seed,
     )
     _, sets = peer.fit_conformalize(X, y).predict_set(X_test)
     return of_sets(sets[:, :, 0], model.classes_, y_test)
 
 
-def row_of(name: str, X: pd.DataFrame, y: pd.Series[Any], is_number: bool, asked: argparse.Namespace) -> list[str]:
+def row_of(
+    name: str, X: pd.DataFrame, y: pd.Series[Any], is_number: bool, asked: argparse.Namespace
+) -> list[str]:
     found = []
     n_trained = min(2 * len(y) // 3, asked.rows)
     kind = sb.SeedbedRegressor if is_number else sb.SeedbedClassifier
@@ -97,9 +114,17 @@ def row_of(name: str, X: pd.DataFrame, y: pd.Series[Any], is_number: bool, asked
         order = np.random.default_rng(seed).permutation(len(y))
         train, test = order[:n_trained], order[n_trained : n_trained + MOST_TESTED]
         test = test if is_number else test[y.iloc[test].isin(y.iloc[train].unique())]
-        rows, answers, X_test, y_test = X.iloc[train], y.iloc[train], X.iloc[test], y.iloc[test].to_numpy()
+        rows, answers, X_test, y_test = (
+            X.iloc[train],
+            y.iloc[train],
+            X.iloc[test],
+            y.iloc[test].to_numpy(),
+        )
         auto = kind(random_state=seed).fit(rows, answers)
-        results = [measured(auto, X_test, y_test, is_number=is_number, per_class=apart) for apart in (False, True)]
+        results = [
+            measured(auto, X_test, y_test, is_number=is_number, per_class=apart)
+            for apart in (False, True)
+        ]
         if not asked.auto:
             relu = kind(random_state=seed, candidate=CANDIDATE).fit(rows, answers)
             results.append(measured(relu, X_test, y_test, is_number=is_number))
@@ -109,7 +134,10 @@ def row_of(name: str, X: pd.DataFrame, y: pd.Series[Any], is_number: bool, asked
                 results.append((np.nan, np.nan, np.nan))
         found.append(np.concatenate(results))
     means = np.nanmean(np.array(found), axis=0)
-    cells = [("-" if np.isnan(x) else f"{x:.3g}" if i % 3 == 2 else f"{100 * x:.1f}") for i, x in enumerate(means)]
+    cells = [
+        ("-" if np.isnan(x) else f"{x:.3g}" if i % 3 == 2 else f"{100 * x:.1f}")
+        for i, x in enumerate(means)
+    ]
     if is_number:
         cells[3:6] = "-" * 3
     return [name, f"{n_trained:,}", *cells]
@@ -123,31 +151,62 @@ def draw(folder: Path) -> Path:
     model = sb.fit_model(sb.read_table(train, target="DEATH_EVENT"), "relu:5")
     sets, died = model.predict_set(test), test["DEATH_EVENT"].to_numpy()
     names = np.array(["none", "survives", "dies", "both"])[sets @ np.array([1, 2])]
-    shown = pd.DataFrame({
-        "probability of death": model.predict_proba(test)[:, 1],
-        "set": names,
-        "patient": np.where(died == 1, "died", "survived"),
-    })  # fmt: skip
+    shown = pd.DataFrame(
+        {
+            "probability of death": model.predict_proba(test)[:, 1],
+            "set": names,
+            "patient": np.where(died == 1, "died", "survived"),
+        }
+    )
     shown["place"] = shown["probability of death"].rank(method="first")
-    n_sure, n_right = int((sets.sum(axis=1) == 1).sum()), int(sets[np.arange(len(died)), died].sum())
+    n_sure, n_right = (
+        int((sets.sum(axis=1) == 1).sum()),
+        int(sets[np.arange(len(died)), died].sum()),
+    )
     title = f"{n_sure} of 100 new patients get one label; {n_right} sets contain what happened"
     low, high = 1 - model.calibration.thresholds()[0], model.calibration.thresholds()[0]
-    rules = alt.Chart(pd.DataFrame({"y": [low, high]})).mark_rule(strokeDash=[4, 4]).encode(y=alt.Y("y", title=""))
-    points = alt.Chart(shown).mark_point(size=60, filled=True, opacity=0.9).encode(
-        x=alt.X("place", title="patients, by probability", axis=alt.Axis(labels=False, ticks=False, grid=False)),
-        y=alt.Y("probability of death", scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("set", scale=alt.Scale(domain=["survives", "both", "dies"], range=[*LIGHT.palette[:3]])),
-        shape=alt.Shape("patient", scale=alt.Scale(domain=["survived", "died"], range=["circle", "triangle-up"])),
-    )  # fmt: skip
-    return save_chart((rules + points).properties(title=title, width=640, height=300).to_dict(), PICTURE)
+    rules = (
+        alt.Chart(pd.DataFrame({"y": [low, high]}))
+        .mark_rule(strokeDash=[4, 4])
+        .encode(y=alt.Y("y", title=""))
+    )
+    points = (
+        alt.Chart(shown)
+        .mark_point(size=60, filled=True, opacity=0.9)
+        .encode(
+            x=alt.X(
+                "place",
+                title="patients, by probability",
+                axis=alt.Axis(labels=False, ticks=False, grid=False),
+            ),
+            y=alt.Y("probability of death", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color(
+                "set",
+                scale=alt.Scale(domain=["survives", "both", "dies"], range=[*LIGHT.palette[:3]]),
+            ),
+            shape=alt.Shape(
+                "patient",
+                scale=alt.Scale(domain=["survived", "died"], range=["circle", "triangle-up"]),
+            ),
+        )
+    )
+    return save_chart(
+        (rules + points).properties(title=title, width=640, height=300).to_dict(), PICTURE
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--resplits", type=int, default=20)
     parser.add_argument("--tables", default="*")
-    parser.add_argument("--rows", type=int, default=1500, help="most rows to train on; 1500 if left out")
-    parser.add_argument("--auto", action="store_true", help="only the blend, which takes a fifth of the time")
+    parser.add_argument(
+        "--rows", type=int, default=1500, help="most rows to train on; 1500 if left out"
+    )
+    parser.add_argument(
+        "--auto", action="store_true", help="only the blend, which takes a fifth of the time"
+    )
     parser.add_argument("--picture", action="store_true")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -30,28 +30,30 @@ Rows = tuple[NDArray[np.float64], NDArray[Any]]
 
 @dataclass(frozen=True)
 class World:
-    """Where tables come from: columns are independent and standard normal; the log-odds of class 1 are a weighted sum
-    of them and an intercept.
+    """Where tables come from: columns are independent and standard normal; the log-odds of class 1
+    are a weighted sum of them and an intercept.
 
     Attributes:
         weights: of each column of a block, one for each block of three columns.
         intercept: 0 gives classes of one size.
-        target: `as drawn`; `shuffled`, which keeps the classes' sizes and forgets the columns; `noise`, half zeros and
-            half ones in random order; `numbers`, the weighted sum and normal noise; or `three classes`, each with
-            log-odds from one column of every block.
-        apart: distance between the means of the two classes in each column, on top of that, by which a block of
-            three columns can tell nearly everything.
-        group_size: so many rows that follow each other are a group, which shares half of the variance of the columns
-            and an effect on the log-odds; 1 for independent rows.
-        serial: the correlation of a row with the next one, in columns and in an effect on the log-odds; 0 for
-            independent rows.
-        censored: of `survival`, whose times are exponential with the weighted sum as the logarithm of the rate, the
-            share of rows that are censored, at independent exponential times.
+        target: `as drawn`; `shuffled`, which keeps the classes' sizes and forgets the columns;
+            `noise`, half zeros and half ones in random order; `numbers`, the weighted sum and
+            normal noise; or `three classes`, each with log-odds from one column of every block.
+        apart: distance between the means of the two classes in each column, on top of that, by
+            which a block of three columns can tell nearly everything.
+        group_size: so many rows that follow each other are a group, which shares half of the
+            variance of the columns and an effect on the log-odds; 1 for independent rows.
+        serial: the correlation of a row with the next one, in columns and in an effect on the
+            log-odds; 0 for independent rows.
+        censored: of `survival`, whose times are exponential with the weighted sum as the logarithm
+            of the rate, the share of rows that are censored, at independent exponential times.
     """
 
     weights: tuple[float, ...]
     intercept: float = 0.0
-    target: Literal["as drawn", "shuffled", "noise", "numbers", "three classes", "survival"] = "as drawn"
+    target: Literal["as drawn", "shuffled", "noise", "numbers", "three classes", "survival"] = (
+        "as drawn"
+    )
     apart: float = 0.0
     group_size: int = 1
     serial: float = 0.0
@@ -136,8 +138,9 @@ class Setting:
         return self.deciding or usual.get(self.world.target, "brier")
 
     def experiment(self, rows: Rows, number: int, **design: Any) -> Experiment:
-        """Return the comparison of the candidates on a table, as `specify` makes it, except that each model is fitted
-        without the columns that it doesn't see, and starts from random numbers of its own.
+        """Return the comparison of the candidates on a table, as `specify` makes it, except that
+        each model is fitted without the columns that it doesn't see, and starts from random numbers
+        of its own.
 
         Args:
             number: all randomness follows from it.
@@ -153,14 +156,20 @@ class Setting:
                 if candidate.blocks and at // BLOCK not in candidate.blocks
             )
             if candidate.model == AUTO:
-                groups.append(dataclasses.replace(spec.groups[-1], lines={AUTO: name}, without=without))
+                groups.append(
+                    dataclasses.replace(spec.groups[-1], lines={AUTO: name}, without=without)
+                )
                 continue
             member, prior = spec.groups[0].members
             groups.append(Group((dataclasses.replace(member, name=name),), {name: name}, without))
         if self.prior:
             groups.insert(0, Group((prior,), {"prior": "prior"}))
         return dataclasses.replace(
-            spec, groups=tuple(groups), reference=groups[0].names[0], reference_named=True, missing={}
+            spec,
+            groups=tuple(groups),
+            reference=groups[0].names[0],
+            reference_named=True,
+            missing={},
         )
 
     def _table(self, X: NDArray[np.float64], y: NDArray[Any]) -> sb.Table:
@@ -173,7 +182,9 @@ class Setting:
             return table_from_arrays(X, y)
         columns = {f"x{number}": column for number, column in enumerate(X.T)} | {"y": y}
         if self.in_time:
-            return sb.read_table(pd.DataFrame(columns | {"time": np.arange(len(y))}), target="y", time_split="time")
+            return sb.read_table(
+                pd.DataFrame(columns | {"time": np.arange(len(y))}), target="y", time_split="time"
+            )
         groups = np.arange(len(y)) // self.world.group_size
         return sb.read_table(pd.DataFrame(columns | {"group": groups}), target="y", group="group")
 
@@ -198,20 +209,33 @@ def _settings() -> list[Setting]:
     for model in ("logistic", "network-1", "network-2"):
         for name, (world, n) in worlds.items():
             end = model == "logistic"
-            settings.append(Setting(f"blocks-{name}-{model}", world, n, _blocks(2, model), to_the_end=end))
+            settings.append(
+                Setting(f"blocks-{name}-{model}", world, n, _blocks(2, model), to_the_end=end)
+            )
     for share in (30, 60, 90):
         world = World((0.8, 0.8), target="survival", censored=share / 100)
         models = ((100, "logistic"), (300, "logistic"), (300, "network-1"))
-        settings += [Setting(f"survival-{share}-{n}-{model}", world, n, _blocks(2, model)) for n, model in models]
+        settings += [
+            Setting(f"survival-{share}-{n}-{model}", world, n, _blocks(2, model))
+            for n, model in models
+        ]
     same = {"first": Sees((0,)), "second": Sees((0,))}
     of_prior = {model: Sees((), model) for model in ("logistic", "network-1", "network-2")}
-    more = {name: Sees(blocks, "network-1") for name, blocks in (("first", (0,)), ("second", (0, 1)))}
+    more = {
+        name: Sees(blocks, "network-1") for name, blocks in (("first", (0,)), ("second", (0, 1)))
+    }
     return [
         *settings,
         Setting("blocks-100-boosted-trees", _EVEN, 100, _blocks(2, "boosted-trees")),
         Setting("blocks-100-auto", _EVEN, 100, _blocks(2, AUTO)),
         Setting("blocks-300-roc_auc", _EVEN, 300, _blocks(2, "logistic"), deciding="roc_auc"),
-        Setting("blocks-minority-recall", worlds["minority"][0], 300, _blocks(2, "logistic"), deciding="recall"),
+        Setting(
+            "blocks-minority-recall",
+            worlds["minority"][0],
+            300,
+            _blocks(2, "logistic"),
+            deciding="recall",
+        ),
         Setting("blocks-groups", World((0.8, 0.8), group_size=3), 300, _blocks(2)),
         Setting("blocks-classes", World((0.8, 0.8), target="three classes"), 300, _blocks(2)),
         Setting("blocks-numbers", World((0.8, 0.8), target="numbers"), 300, _blocks(2)),

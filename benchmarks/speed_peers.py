@@ -1,4 +1,5 @@
-"""Other ways to train the same networks, on one core each. A function a peer; it imports what it needs by itself."""
+"""Other ways to train the same networks, on one core each. A function a peer; it imports what it
+needs by itself."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ Params = dict[str, Tensor]
 
 
 def vmap(task: Task, *, compiled: bool, epochs: int) -> Contender:
-    """`torch.func.vmap` over stacked modules, as torch's own tutorial on model ensembling has it."""
+    """`torch.func.vmap` over stacked modules, as torch's own tutorial on model ensembling has
+    it."""
     if compiled and not shutil.which("g++"):
         raise UnavailableError("no C++ compiler")
     n_networks = networks_of_a_peer(task.candidate)
@@ -35,7 +37,9 @@ def vmap(task: Task, *, compiled: bool, epochs: int) -> Contender:
 
     def run() -> float:
         with threads(1), torch.no_grad():
-            return timed(lambda: run_steps(step, params, epochs), networks=n_networks, epochs=epochs)
+            return timed(
+                lambda: run_steps(step, params, epochs), networks=n_networks, epochs=epochs
+            )
 
     run()
     return Contender(run, f"{n_networks} networks, {epochs} epochs, scaled up")
@@ -44,11 +48,14 @@ def vmap(task: Task, *, compiled: bool, epochs: int) -> Contender:
 def vmap_step(
     network: nn.Module, data: tuple[Tensor, ...], lr: float = LR
 ) -> Callable[[Params], tuple[Params, Tensor]]:
-    """One epoch of all networks: the new parameters, and loss and accuracy on both parts [4, network]."""
+    """One epoch of all networks: the new parameters, and loss and accuracy on both parts [4,
+    network]."""
     X_train, y_train, X_test, y_test = data
 
     def loss_of(params: Params, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        z = torch.func.functional_call(network, params, (X,)).reshape(len(X), -1)  # a module may return [row]
+        z = torch.func.functional_call(network, params, (X,)).reshape(
+            len(X), -1
+        )  # a module may return [row]
         return F.binary_cross_entropy_with_logits(z, y), ((z > 0) == (y > 0.5)).float().mean()
 
     train = torch.vmap(torch.func.grad_and_value(loss_of, has_aux=True), in_dims=(0, None, None))
@@ -62,7 +69,9 @@ def vmap_step(
     return step
 
 
-def run_steps(step: Callable[[Params], tuple[Params, Tensor]], params: Params, epochs: int) -> Tensor:
+def run_steps(
+    step: Callable[[Params], tuple[Params, Tensor]], params: Params, epochs: int
+) -> Tensor:
     """The curves [epoch, 4, network]."""
     figures = []
     for _ in range(epochs):
@@ -115,7 +124,12 @@ def skorch_net(task: Task, *, epochs: int) -> Contender:
         max_epochs=epochs,
         batch_size=-1,
         train_split=predefined_split(Dataset(rows.X_test, rows.y_test)),
-        callbacks=[("train_acc", EpochScoring("accuracy", lower_is_better=False, on_train=True, name="train_acc"))],
+        callbacks=[
+            (
+                "train_acc",
+                EpochScoring("accuracy", lower_is_better=False, on_train=True, name="train_acc"),
+            )
+        ],
         verbose=0,
     )
 

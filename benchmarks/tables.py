@@ -16,7 +16,8 @@ _PACKAGES = ("torch", "numpy", "scikit-learn", "skorch", "jax", "joblib")
 
 @dataclass(frozen=True)
 class Table:
-    """A heading, columns of text, the first of them words and the last a note, and remarks below."""
+    """A heading, columns of text, the first of them words and the last a note, and remarks
+    below."""
 
     title: str
     header: Sequence[str]
@@ -31,8 +32,13 @@ class Table:
         return "\n".join([self.title, "", *shown, *([""] if self.remarks else []), *self.remarks])
 
     def markdown(self) -> str:
-        numeric = [all(cell[:1] in "0123456789+-*±~" for cell in column) for column in zip(*self.rows, strict=True)]
-        rule = ["---:" if of_numbers else "---" for of_numbers in numeric or [False] * len(self.header)]
+        numeric = [
+            all(cell[:1] in "0123456789+-*±~" for cell in column)
+            for column in zip(*self.rows, strict=True)
+        ]
+        rule = [
+            "---:" if of_numbers else "---" for of_numbers in numeric or [False] * len(self.header)
+        ]
         lines = [f"| {' | '.join(line)} |" for line in (self.header, rule, *self.rows)]
         return "\n\n".join([f"### {self.title}", "\n".join(lines), *self.remarks])
 
@@ -47,7 +53,9 @@ class Table:
 
 def tables() -> list[Path]:
     """The real tables, from the smallest to the largest."""
-    folder = Path(os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+    folder = Path(
+        os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    )
     paths = [path for pattern in ("*.csv", "*.csv.gz") for path in folder.glob(pattern)]
     return sorted(paths, key=lambda path: rows_of(path)[1])
 

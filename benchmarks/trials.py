@@ -1,4 +1,5 @@
-"""One simulated table at a time: what the comparison says of it, and what is true of tables like it."""
+"""One simulated table at a time: what the comparison says of it, and what is true of tables like
+it."""
 
 from __future__ import annotations
 
@@ -62,17 +63,20 @@ class Task:
         """Return the result, as plain values."""
         setting = SETTINGS[self.setting]
         started = time.process_time()
-        record = truths(setting, self.n_train, self.number) if self.n_train else judged(setting, self)
+        record = (
+            truths(setting, self.n_train, self.number) if self.n_train else judged(setting, self)
+        )
         return record | {"seconds": round(time.process_time() - started, 3)}
 
 
 def judged(setting: Setting, task: Task) -> Record:
-    """Return what the comparison says of a table at each look, and what a naive t-test would have said.
+    """Return what the comparison says of a table at each look, and what a naive t-test would have
+    said.
 
     Returns:
-        looks: for each number of `repeats`, the `rules` of all verdicts, `low` and `high` of the first one, whether the
-            run may `stop`, and `naive_p` of a t-test over all folds so far. They end with the stop, unless the setting
-            goes to the end.
+        looks: for each number of `repeats`, the `rules` of all verdicts, `low` and `high` of the
+            first one, whether the run may `stop`, and `naive_p` of a t-test over all folds so far.
+            They end with the stop, unless the setting goes to the end.
         models: intervals of the scores of the reference at the last look.
         right: how many of the next `BATCH` rows the reference gets right.
     """
@@ -87,14 +91,27 @@ def judged(setting: Setting, task: Task) -> Record:
     for results in run_by_looks(make_plan(spec, _COMPUTE)):
         conclusion, repeats = conclude_results(results), results.experiment.design.repeats
         if not conclusion.verdicts:  # too few events
-            return {"looks": [{"repeats": repeats, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}]}
+            return {
+                "looks": [
+                    {"repeats": repeats, "rules": [], "low": 0.0, "high": 0.0, "stop": "rows"}
+                ]
+            }
         first = conclusion.verdicts[0]
         by_name = {result.name: result for result in results.results}
         reference, candidate = by_name[first.reference], by_name[first.candidate]
-        look: Record = {"repeats": repeats, "rules": [verdict.rule for verdict in conclusion.verdicts]}
-        look |= {"low": first.low, "high": first.high, "stop": outlook(conclusion, spec.design.repeats)}
+        look: Record = {
+            "repeats": repeats,
+            "rules": [verdict.rule for verdict in conclusion.verdicts],
+        }
+        look |= {
+            "low": first.low,
+            "high": first.high,
+            "stop": outlook(conclusion, spec.design.repeats),
+        }
         if not setting.in_time:
-            folds = fold_differences(reference.losses(setting.metric), candidate.losses(setting.metric))
+            folds = fold_differences(
+                reference.losses(setting.metric), candidate.losses(setting.metric)
+            )
             look["naive_p"] = float(stats.ttest_1samp(folds.ravel(), 0.0).pvalue)
         looks.append(look)
         if look["stop"] and not setting.to_the_end:
@@ -110,9 +127,12 @@ def judged(setting: Setting, task: Task) -> Record:
 
 
 def truths(setting: Setting, n_train: int, number: int) -> Record:
-    """Return the Brier score and accuracy of each candidate on `FRESH_ROWS` rows, after fitting it to `n_train`."""
+    """Return the Brier score and accuracy of each candidate on `FRESH_ROWS` rows, after fitting it
+    to `n_train`."""
     train = setting.world.draw(n_train, _TRUTH, n_train, number)
-    return _on_fresh(setting, train, setting.world.draw(FRESH_ROWS, _TRUTH, n_train, number, 1), number)
+    return _on_fresh(
+        setting, train, setting.world.draw(FRESH_ROWS, _TRUTH, n_train, number, 1), number
+    )
 
 
 def _on_fresh(setting: Setting, train: Rows, fresh: Rows, number: int) -> Record:
@@ -124,11 +144,16 @@ def _on_fresh(setting: Setting, train: Rows, fresh: Rows, number: int) -> Record
 
 
 def _scores(result: Result, n_train: int) -> Record:
-    losses = {metric: float(result.row_losses(metric)[0, 0, n_train:].mean()) for metric in ("brier", "accuracy")}
+    losses = {
+        metric: float(result.row_losses(metric)[0, 0, n_train:].mean())
+        for metric in ("brier", "accuracy")
+    }
     return {"brier": losses["brier"], "accuracy": 1 - losses["accuracy"]}
 
 
-def run_tasks(tasks: Iterable[Task], *, jobs: int = 1, cache: Path | None = None) -> dict[str, Record]:
+def run_tasks(
+    tasks: Iterable[Task], *, jobs: int = 1, cache: Path | None = None
+) -> dict[str, Record]:
     """The results of all tasks by their keys, each run once, those in the cache not at all.
 
     Args:

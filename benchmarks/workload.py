@@ -1,4 +1,5 @@
-"""The workload: the tutorial's training of one network on one table. Without torch, so that JAX runs alone."""
+"""The workload: the tutorial's training of one network on one table. Without torch, so that JAX
+runs alone."""
 
 from __future__ import annotations
 
@@ -53,20 +54,26 @@ def has_relu(candidate: str) -> bool:
 
 
 def networks_of_a_peer(candidate: str) -> int:
-    """Return how many networks vmap and JAX train at once. Wide networks get fewer, so that they fit the cache."""
+    """Return how many networks vmap and JAX train at once. Wide networks get fewer, so that they
+    fit the cache."""
     width = max(hidden_widths(candidate))
     return 128 if width < 20 else 64 if width < 64 else 16
 
 
 def load_rows() -> Rows:
-    """Return heart failure from the folder SEEDBED_DATA, or breast cancer from scikit-learn if that file is missing."""
-    folder = os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    """Return heart failure from the folder SEEDBED_DATA, or breast cancer from scikit-learn if that
+    file is missing."""
+    folder = (
+        os.environ.get("SEEDBED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    )
     path = Path(folder) / "heart_failure.csv"
     if path.exists():
         cells = np.loadtxt(path, delimiter=",", skiprows=1)
         return _split("heart failure", path, cells[:, :-1], cells[:, -1].astype(np.int64))
     features, target = load_breast_cancer(return_X_y=True)
-    return _split(f"breast cancer, because {path} is missing", None, features, target.astype(np.int64))
+    return _split(
+        f"breast cancer, because {path} is missing", None, features, target.astype(np.int64)
+    )
 
 
 def load_own_rows() -> Rows:
@@ -76,7 +83,11 @@ def load_own_rows() -> Rows:
 
 
 def _split(
-    source: str, path: Path | None, features: NDArray[np.float64], target: NDArray[np.int64], share: float = 0.2
+    source: str,
+    path: Path | None,
+    features: NDArray[np.float64],
+    target: NDArray[np.int64],
+    share: float = 0.2,
 ) -> Rows:
     X_train, X_test, y_train, y_test = train_test_split(
         features, target, test_size=share, random_state=0, stratify=target

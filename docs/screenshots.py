@@ -2,7 +2,8 @@
 
 python docs/screenshots.py [report] [subgroups] [play]
 
-All are made from heart_failure.csv in the folder SEEDBED_DATA. A browser is needed: Chromium, as the system has it.
+All are made from heart_failure.csv in the folder SEEDBED_DATA. A browser is needed: Chromium, as
+the system has it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,22 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 def make_report(folder: Path) -> Path:
     shutil.copy(DATA / "heart_failure.csv", folder)
-    arguments = ["compare", "heart_failure.csv", "--target", "DEATH_EVENT", "--recipe", "tutorial", "--out", "run"]
-    subprocess.run([sys.executable, "-m", "seedbed", *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    arguments = [
+        "compare",
+        "heart_failure.csv",
+        "--target",
+        "DEATH_EVENT",
+        "--recipe",
+        "tutorial",
+        "--out",
+        "run",
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "seedbed", *arguments],
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return folder / "run" / "report.html"
 
 
@@ -44,7 +59,9 @@ WITHOUT_SECONDS = """() => {
 
 def report_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     report = make_report(folder)
-    page = browser.new_context(viewport={"width": 1100, "height": 872}, color_scheme="light").new_page()
+    page = browser.new_context(
+        viewport={"width": 1100, "height": 872}, color_scheme="light"
+    ).new_page()
     page.goto(report.resolve().as_uri())
     page.wait_for_selector("body[data-ready=yes]")
     page.evaluate(WITHOUT_SECONDS)
@@ -52,18 +69,41 @@ def report_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def subgroup_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
-    arguments = ["compare", str(DATA / "heart_failure.csv"), "--target", "DEATH_EVENT", "--quick", "--by", "time"]
-    subprocess.run([sys.executable, "-m", "seedbed", *arguments, "--out", "by"], cwd=folder, check=True)
-    page = browser.new_context(viewport={"width": 1100, "height": 800}, color_scheme="light").new_page()
+    arguments = [
+        "compare",
+        str(DATA / "heart_failure.csv"),
+        "--target",
+        "DEATH_EVENT",
+        "--quick",
+        "--by",
+        "time",
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "seedbed", *arguments, "--out", "by"], cwd=folder, check=True
+    )
+    page = browser.new_context(
+        viewport={"width": 1100, "height": 800}, color_scheme="light"
+    ).new_page()
     page.goto((folder / "by" / "report.html").resolve().as_uri())
     page.wait_for_selector("body[data-ready=yes]")
-    yield "subgroups.png", page.locator("#subgroups").screenshot(style=".shown { display: none }")  # reaches into it
+    yield (
+        "subgroups.png",
+        page.locator("#subgroups").screenshot(style=".shown { display: none }"),
+    )  # reaches into it
 
 
 def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the first screen, a verdict, and a map."""
     made = folder / "play.html"
-    arguments = ["play", str(DATA / "heart_failure.csv"), "--target", "DEATH_EVENT", "--no-open", "-o", str(made)]
+    arguments = [
+        "play",
+        str(DATA / "heart_failure.csv"),
+        "--target",
+        "DEATH_EVENT",
+        "--no-open",
+        "-o",
+        str(made),
+    ]
     subprocess.run([sys.executable, "-m", "seedbed", *arguments], check=True)
 
     def trained(page: Any) -> None:
@@ -71,7 +111,9 @@ def play_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]:
         page.evaluate(WITHOUT_SECONDS)
         page.wait_for_timeout(300)  # for what is painted in the next frames
 
-    page = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light").new_page()
+    page = browser.new_context(
+        viewport={"width": 1280, "height": 800}, color_scheme="light"
+    ).new_page()
     page.goto(made.as_uri())
     trained(page)
     yield "play-light.png", page.screenshot()
@@ -103,7 +145,11 @@ def main(wanted: list[str]) -> None:
                 with Image.open(io.BytesIO(shot)) as image:
                     # A palette makes the many thin lines of the playground a third of the size.
                     plain = image.convert("RGB")
-                    kept = plain if kind != "play" else plain.quantize(256, kmeans=4, dither=Image.Dither.NONE)
+                    kept = (
+                        plain
+                        if kind != "play"
+                        else plain.quantize(256, kmeans=4, dither=Image.Dither.NONE)
+                    )
                     kept.save(IMAGES / name, optimize=True)
                 print(IMAGES / name)
         browser.close()

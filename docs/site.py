@@ -1,4 +1,5 @@
-"""Hooks of the documentation site: pages that live outside `docs/`, links to them, and the playground.
+"""Hooks of the documentation site: pages that live outside `docs/`, links to them, and the
+playground.
 
 MkDocs reads this file (`hooks` in mkdocs.yml).
 """

@@ -2,8 +2,8 @@
 
     python tests/build_stub.py
 
-Functions have the signatures and docstrings that they have at run time, with the settings that decorators add. Classes
-are imported.
+Functions have the signatures and docstrings that they have at run time, with the settings that
+decorators add. Classes are imported.
 """
 
 from __future__ import annotations
@@ -30,14 +30,25 @@ def stub() -> str:
     names = ["", "__version__: str", f"__all__ = {seedbed.__all__}"]
     text = "\n".join([*head, *filter(None, imported), *names, *functions])
     for command in (["format"], ["check", "--fix"], ["format"]):
-        call = [sys.executable, "-m", "ruff", *command, "--quiet", "--stdin-filename", str(_STUB), "-"]
+        call = [
+            sys.executable,
+            "-m",
+            "ruff",
+            *command,
+            "--quiet",
+            "--stdin-filename",
+            str(_STUB),
+            "-",
+        ]
         text = subprocess.run(call, input=text, capture_output=True, text=True, check=True).stdout
     return text
 
 
 def _imported(name: str) -> str:
     """Return the import of a class, which makes the name public; empty for a function."""
-    return f"from seedbed.{seedbed._FILES[name]} import {name} as {name}" * inspect.isclass(getattr(seedbed, name))
+    return f"from seedbed.{seedbed._FILES[name]} import {name} as {name}" * inspect.isclass(
+        getattr(seedbed, name)
+    )
 
 
 def _function(function: Any, imported: dict[str, None]) -> str:

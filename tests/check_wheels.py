@@ -1,10 +1,11 @@
-"""Install the wheels for this machine into empty environments, without PyTorch or a compiler, and use them.
+"""Install the wheels for this machine into empty environments, without PyTorch or a compiler, and
+use them.
 
     python tests/check_wheels.py dist
 
-One wheel contains the kernel: it compares, trains, predicts, serves and exports, and the environment of this script,
-which has PyTorch, predicts the same numbers with its model. The other one is for any system: without PyTorch it says
-how to get it.
+One wheel contains the kernel: it compares, trains, predicts, serves and exports, and the
+environment of this script, which has PyTorch, predicts the same numbers with its model. The other
+one is for any system: without PyTorch it says how to get it.
 """
 
 import csv
@@ -33,26 +34,43 @@ class Environment:
         venv.create(folder / "venv", with_pip=True)
         self.folder, self.programs = folder, folder / "venv" / "bin"
         self.variables = {"PATH": str(self.programs), "HOME": str(folder), "LANG": "C.UTF-8"}
-        pip = [self.programs / "python", "-m", "pip", "install", "--quiet", f"{wheel.resolve()}[onnx,serve]"]
+        pip = [
+            self.programs / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            f"{wheel.resolve()}[onnx,serve]",
+        ]
         subprocess.run(pip, check=True)
         packages = next((folder / "venv" / "lib").glob("python*/site-packages"))
         assert not (packages / "torch").exists(), "PyTorch was installed"
         size = sum(path.stat().st_size for path in packages.rglob("*") if path.is_file())
-        print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, with what it needs {size / 1e6:.0f} MB unpacked")
+        print(
+            f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, with what it needs {size / 1e6:.0f} MB unpacked"
+        )
 
     def seedbed(self, *words: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         call = [str(self.programs / "seedbed"), *words]
-        done = subprocess.run(call, cwd=self.folder, env=self.variables, capture_output=True, text=True, check=False)
-        assert done.returncode == status, f"seedbed {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        done = subprocess.run(
+            call, cwd=self.folder, env=self.variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status, (
+            f"seedbed {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         return done
 
     def served(self, model: str, row: dict[str, object]) -> dict[str, list[object]]:
         """Return what a server answers for one row."""
         call = [str(self.programs / "seedbed"), "serve", model, "--port", "0"]
-        server = subprocess.Popen(call, cwd=self.folder, env=self.variables, stderr=subprocess.PIPE, text=True)
+        server = subprocess.Popen(
+            call, cwd=self.folder, env=self.variables, stderr=subprocess.PIPE, text=True
+        )
         try:
             assert server.stderr is not None
-            address = next(word for word in server.stderr.readline().split() if word.startswith("http"))
+            address = next(
+                word for word in server.stderr.readline().split() if word.startswith("http")
+            )
             body, kind = json.dumps({"rows": [row]}).encode(), {"Content-Type": "application/json"}
             request = urllib.request.Request(f"{address}/predict", body, kind)
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -73,12 +91,25 @@ def check_with_kernel(place: Environment) -> None:
     place.seedbed("export", "model.safetensors", "-o", "model.onnx")
     row = dict.fromkeys(seedbed.read_table(TABLE).feature_names, None)  # all cells are missing
     assert len(place.served("model.safetensors", row)["predictions"]) == 1
-    other = [sys.executable, "-m", "seedbed", "predict", "model.safetensors", TABLE, "-o", "there.csv"]
+    other = [
+        sys.executable,
+        "-m",
+        "seedbed",
+        "predict",
+        "model.safetensors",
+        TABLE,
+        "-o",
+        "there.csv",
+    ]
     subprocess.run(other, cwd=place.folder, env=os.environ, check=True, capture_output=True)
-    here, there = (list(csv.reader((place.folder / f"{name}.csv").open())) for name in ("here", "there"))
+    here, there = (
+        list(csv.reader((place.folder / f"{name}.csv").open())) for name in ("here", "there")
+    )
     assert len(here) == len(there) > 1
     for one, two in zip(here[1:], there[1:], strict=True):
-        assert all(a == b or abs(float(a) - float(b)) < 1e-5 for a, b in zip(one, two, strict=True)), (one, two)
+        assert all(
+            a == b or abs(float(a) - float(b)) < 1e-5 for a, b in zip(one, two, strict=True)
+        ), (one, two)
 
 
 def check_without_kernel(place: Environment) -> None:
@@ -90,7 +121,9 @@ def check_without_kernel(place: Environment) -> None:
 
 def main(folder: Path) -> None:
     supported = frozenset(sys_tags())
-    wheels = sorted(one for one in folder.glob("*.whl") if parse_wheel_filename(one.name)[3] & supported)
+    wheels = sorted(
+        one for one in folder.glob("*.whl") if parse_wheel_filename(one.name)[3] & supported
+    )
     assert len(wheels) == 2, f"not one wheel for this machine and one for any: {wheels}"
     with tempfile.TemporaryDirectory() as temporary:
         for wheel in wheels:

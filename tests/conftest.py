@@ -25,26 +25,33 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA_FOLDER = Path(os.environ.get("SEEDBED_DATA") or ROOT.parent / "shared" / "data").resolve()
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
-# A file, a folder's conftest.py or a test function that imports torch is marked `torch`, and skipped without it.
+# A file, a folder's conftest.py or a test function that imports torch is marked `torch`, and
+# skipped without it.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 IMPORTS_TORCH = re.compile(r"^ *(?:(?:from|import) torch|from \.plain_networks)\b", re.MULTILINE)
 NAMES_OF_TORCH = {"torch", "torch.nn", "torch.nn.functional", "plain_networks"}
 # Of a product of candidates, those with words that the kernel doesn't cover need torch, too.
 WORDS_FOR_TORCH = re.compile(r"\[.*\bbatchnorm\b")
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background jobs, and what they start, ignore it
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell's background jobs, and what they start, ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# `make test` draws the same 20 examples each time, `.ci/run` the same 100 (--hypothesis-profile ci), and `make
-# test-all` others (explore). None has a deadline, because compiling makes the first example slow.
+# `make test` draws the same 20 examples each time, `.ci/run` the same 100 (--hypothesis-profile
+# ci), and `make test-all` others (explore). None has a deadline, because compiling makes the first
+# example slow.
 usual = settings.get_profile("default")
-settings.register_profile("explore", settings.get_profile("ci"), derandomize=False, database=usual.database)
+settings.register_profile(
+    "explore", settings.get_profile("ci"), derandomize=False, database=usual.database
+)
 settings.register_profile("quick", settings.get_profile("ci"), max_examples=20)
 settings.load_profile("quick")
 
 
 def same_examples() -> None:
-    """Draw no constants from the modules that are loaded: they depend on the tests that ran before."""
+    """Draw no constants from the modules that are loaded: they depend on the tests that ran
+    before."""
     from hypothesis.internal.conjecture import providers
 
     if settings().derandomize and hasattr(providers, "_get_local_constants"):
@@ -83,7 +90,8 @@ def _unsynced() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _single_thread() -> None:
-    """Use one thread, since torch's threads slow down work of this size, especially beside another process."""
+    """Use one thread, since torch's threads slow down work of this size, especially beside another
+    process."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
 
@@ -114,7 +122,8 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
 
 @pytest.fixture(scope="module")
 def plain_charts() -> Iterator[None]:
-    """Draw a single point in place of each chart, because drawing takes most of the time of a small run.
+    """Draw a single point in place of each chart, because drawing takes most of the time of a small
+    run.
 
     tests/figures, tests/browser and the documents draw the real charts.
     """
@@ -123,7 +132,10 @@ def plain_charts() -> Iterator[None]:
     from seedbed.figures.grammar import ONCE
 
     def point(summary: Mapping[str, Any], **options: Any) -> Chart:
-        return Chart(concat=[ONCE.draw("point", {})], title={"text": "a point", "subtitle": ["in place of a chart"]})
+        return Chart(
+            concat=[ONCE.draw("point", {})],
+            title={"text": "a point", "subtitle": ["in place of a chart"]},
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "_CHARTS", dict.fromkeys(pictures._CHARTS, point))
@@ -155,9 +167,12 @@ def real_table(request: pytest.FixtureRequest) -> Callable[[str], Path]:
 def imports_torch(path: Path) -> bool:
     """Return whether a file imports torch when it is imported itself."""
     text = path.read_text(encoding="utf-8")
-    body = ast.parse(text).body if IMPORTS_TORCH.search(text) else []  # parsing all files takes half a second
+    body = (
+        ast.parse(text).body if IMPORTS_TORCH.search(text) else []
+    )  # parsing all files takes half a second
     return any(
-        isinstance(node, ast.Import | ast.ImportFrom) and IMPORTS_TORCH.match(ast.unparse(node)) for node in body
+        isinstance(node, ast.Import | ast.ImportFrom) and IMPORTS_TORCH.match(ast.unparse(node))
+        for node in body
     )
 
 
@@ -175,7 +190,9 @@ class Unimportable(pytest.File):
         yield self.AllTests.from_parent(self, name="all")
 
 
-def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Collector | None:
     if HAS_TORCH or not imports_torch(module_path):
         return None
     return Unimportable.from_parent(parent, path=module_path)
@@ -192,36 +209,50 @@ def needs_torch(item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function):
         return isinstance(item, Unimportable.AllTests)
     marked = item.get_closest_marker("torch") is not None or imports_torch(item.path)
-    return bool(marked or WORDS_FOR_TORCH.search(item.name) or loads_torch(inspect.unwrap(item.function).__code__))
+    return bool(
+        marked
+        or WORDS_FOR_TORCH.search(item.name)
+        or loads_torch(inspect.unwrap(item.function).__code__)
+    )
 
 
 def loads_torch(code: CodeType) -> bool:
-    """Return whether a function imports torch. Its names take a hundredth of the time of its source."""
+    """Return whether a function imports torch. Its names take a hundredth of the time of its
+    source."""
     inner = (part for part in code.co_consts if isinstance(part, CodeType))
     return bool(NAMES_OF_TORCH.intersection(code.co_names)) or any(map(loads_torch, inner))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--renew-pictures", action="store_true", help="renew the documents' pictures where they differ")
+    parser.addoption(
+        "--renew-pictures",
+        action="store_true",
+        help="renew the documents' pictures where they differ",
+    )
 
 
 def numbered(items: list[pytest.Function]) -> dict[pytest.Function, dict[str, int]]:
-    """Return the place of each parameter's value among all of its values, for the items of a product, its diagonal
-    first."""
+    """Return the place of each parameter's value among all of its values, for the items of a
+    product, its diagonal first."""
     values: dict[str, list[object]] = {}
     places = {}
     for item in items:
         for name, value in item.callspec.params.items():
             if value not in values.setdefault(name, []):
                 values[name].append(value)
-        places[item] = {name: values[name].index(value) for name, value in item.callspec.params.items()}
+        places[item] = {
+            name: values[name].index(value) for name, value in item.callspec.params.items()
+        }
     longest = max(map(len, values.values()))
     diagonal = [{name: step % len(own) for name, own in values.items()} for step in range(longest)]
-    return {item: places[item] for item in sorted(items, key=lambda item: places[item] not in diagonal)}
+    return {
+        item: places[item] for item in sorted(items, key=lambda item: places[item] not in diagonal)
+    }
 
 
 def cover(places: dict[pytest.Function, dict[str, int]], size: int) -> list[pytest.Function]:
-    """Return items that have every combination of so many values of different parameters; few, and early ones."""
+    """Return items that have every combination of so many values of different parameters; few, and
+    early ones."""
     new = {item: set(itertools.combinations(place.items(), size)) for item, place in places.items()}
     seen: set[object] = set()
     kept = []
@@ -235,10 +266,11 @@ def cover(places: dict[pytest.Function, dict[str, int]], size: int) -> list[pyte
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Reduce products to a cover of all pairs of values, and mark it as `slow` except a cover of all values.
+    """Reduce products to a cover of all pairs of values, and mark it as `slow` except a cover of
+    all values.
 
-    Of tests marked `few`, mark all but so many as `slow`, spread over the parameters. Deselect tests marked `gpu` if
-    there is no GPU.
+    Of tests marked `few`, mark all but so many as `slow`, spread over the parameters. Deselect
+    tests marked `gpu` if there is no GPU.
     """
     for item in filter(needs_torch, items):
         item.add_marker("torch")
@@ -258,7 +290,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in slow:
             item.add_marker("slow")
     for item in items:
-        if item.get_closest_marker("few") and not item.get_closest_marker("slow") and item not in left_out:
+        if (
+            item.get_closest_marker("few")
+            and not item.get_closest_marker("slow")
+            and item not in left_out
+        ):
             few.setdefault((item.path, item.originalname), []).append(item)
     for group in few.values():
         (number,) = group[0].get_closest_marker("few").args
@@ -281,7 +317,8 @@ def pytest_collection_finish() -> None:
 
 
 def wrong_skips(config: pytest.Config) -> str:
-    """Return what is wrong with the skipped tests in CI: without torch those that need it are skipped, else none is."""
+    """Return what is wrong with the skipped tests in CI: without torch those that need it are
+    skipped, else none is."""
     skipped, needing = skipped_tests(config)
     if skipped and IN_CI:
         return "tests were skipped, and in CI none may be"
@@ -302,15 +339,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     skipped, needing = skipped_tests(config)
     for report in skipped:
         if report.longrepr[2].endswith(NO_TABLES):
-            report.longrepr = ("tests", None, report.longrepr[2])  # without a line number they are summed up
+            report.longrepr = (
+                "tests",
+                None,
+                report.longrepr[2],
+            )  # without a line number they are summed up
     for report in needing:
         report.longrepr = ("tests", None, report.longrepr[2])
     if needing:
-        terminalreporter.write_line(f"{len(needing)} tests, files or folders need torch, which isn't installed")
+        terminalreporter.write_line(
+            f"{len(needing)} tests, files or folders need torch, which isn't installed"
+        )
     if wrong := wrong_skips(config):
         terminalreporter.write_line(f"ERROR: {wrong}", red=True)
 

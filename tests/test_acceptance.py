@@ -1,5 +1,6 @@
-"""A small version of benchmarks/acceptance.py with fixed seeds: verdicts on simulated tables keep their error rate,
-and a naive test doesn't. benchmarks/acceptance.md has the rates for hundreds of tables."""
+"""A small version of benchmarks/acceptance.py with fixed seeds: verdicts on simulated tables keep
+their error rate, and a naive test doesn't. benchmarks/acceptance.md has the rates for hundreds of
+tables."""
 
 import importlib
 from pathlib import Path
@@ -18,7 +19,9 @@ def acceptance(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.slow
-def test_equal_candidates_are_seldom_called_different_while_a_naive_test_errs_in_half_of_the_tables(acceptance):
+def test_equal_candidates_are_seldom_called_different_while_a_naive_test_errs_in_half_of_the_tables(
+    acceptance,
+):
     false_winners, at_any_look, naive = acceptance.rates(
         "a-100-logistic", "a-100-logistic-any", "g-100", draws=N_SETS, repeats=10
     )

@@ -101,7 +101,9 @@ def imports_of(file: Path, root: Path) -> Iterator[tuple[int, list[str], str]]:
             found = [(base, alias.name) for alias in node.names]
         else:
             continue
-        yield from ((node.lineno, path[1:], name) for path, name in found if path[:1] == [root.name])
+        yield from (
+            (node.lineno, path[1:], name) for path, name in found if path[:1] == [root.name]
+        )
 
 
 def package_imported(path: list[str], packages: set[str]) -> str:
@@ -126,7 +128,9 @@ def wrong_imports(root: Path, layers: dict[str, int]) -> list[str]:
 def table_drift(root: Path, layers: dict[str, int]) -> list[str]:
     packages = packages_of(root)
     missing = [f"{package} has no row in the table" for package in sorted(packages - layers.keys())]
-    return missing + [f"the row {package} has no package" for package in sorted(layers.keys() - packages)]
+    return missing + [
+        f"the row {package} has no package" for package in sorted(layers.keys() - packages)
+    ]
 
 
 def module_imported(path: list[str], name: str, root: Path) -> tuple[Path, str]:
@@ -158,7 +162,12 @@ def names_bound(file: Path) -> frozenset[str]:
             names.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names |= {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+            names |= {
+                one.id
+                for target in targets
+                for one in ast.walk(target)
+                if isinstance(one, ast.Name)
+            }
     return frozenset(names)
 
 
@@ -202,7 +211,9 @@ def roundabout_imports(root: Path) -> list[str]:
             if module in (file, root / ROOT_INIT) or not taken or taken.startswith("__"):
                 continue
             if taken.startswith("_") or taken not in names_defined(module):
-                found.append(f"{file.relative_to(root)}:{line}: {taken} of {module.relative_to(root)}")
+                found.append(
+                    f"{file.relative_to(root)}:{line}: {taken} of {module.relative_to(root)}"
+                )
     return found
 
 
@@ -248,7 +259,11 @@ def torch_outside(root: Path) -> list[str]:
         name, text = file.relative_to(root), file.read_text(encoding="utf-8")
         if name.parts[:2] == ("training", "torch"):
             continue
-        wrong += [f"{name}:{number}" for number, line in enumerate(text.splitlines(), 1) if TORCH.match(line)]
+        wrong += [
+            f"{name}:{number}"
+            for number, line in enumerate(text.splitlines(), 1)
+            if TORCH.match(line)
+        ]
     return wrong
 
 
@@ -258,11 +273,17 @@ def read_messages(root: Path) -> list[str]:
     found = []
     for file in files_of(root):
         for node in nodes_in(file.read_text(encoding="utf-8")):
-            inside = list(node.args) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else []
+            inside = (
+                list(node.args)
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+                else []
+            )
             inside = inside if inside and node.func.attr in SEARCHES else []
             inside += [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
             inside += [node.value] if isinstance(node, ast.Attribute) else []
-            if any(isinstance(one, ast.Attribute) and one.attr in ("message", "hint") for one in inside):
+            if any(
+                isinstance(one, ast.Attribute) and one.attr in ("message", "hint") for one in inside
+            ):
                 found.append(f"{file.relative_to(root)}:{node.lineno}")
     return found
 
@@ -274,11 +295,17 @@ def listed_names(root: Path) -> list[str]:
 
 
 def test_a_package_imports_from_lower_layers_only():
-    assert wrong_imports(PACKAGE, layers_of((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))) == []
+    assert (
+        wrong_imports(PACKAGE, layers_of((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+        == []
+    )
 
 
 def test_the_table_lists_all_packages_and_no_other():
-    assert table_drift(PACKAGE, layers_of((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))) == []
+    assert (
+        table_drift(PACKAGE, layers_of((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+        == []
+    )
 
 
 def test_no_imports_form_a_cycle():
@@ -316,12 +343,14 @@ def test_every_name_is_used():
         *ROOT.glob("benchmarks/*.py"),
     ]
     beside += PACKAGE.rglob("templates/*")
-    assert unused_names(PACKAGE, "\n".join(file.read_text(encoding="utf-8") for file in beside)) == []
+    assert (
+        unused_names(PACKAGE, "\n".join(file.read_text(encoding="utf-8") for file in beside)) == []
+    )
 
 
 def test_no_package_grows_over_its_budget():
-    """A budget of statements only falls: what a package gains, it or another one must lose first. Files beside the
-    packages are `*.py`."""
+    """A budget of statements only falls: what a package gains, it or another one must lose first.
+    Files beside the packages are `*.py`."""
     statements: Counter[str] = Counter()
     for file in files_of(PACKAGE):
         package = package_of(file, PACKAGE)
@@ -368,7 +397,8 @@ def branched_functions(root: Path, most: int = MAX_FUNCTION_BRANCHES) -> list[st
 
 
 def kind_of_value(value: ast.expr) -> str:
-    """Return what two values must share to be alike: the called function, or the kind of expression."""
+    """Return what two values must share to be alike: the called function, or the kind of
+    expression."""
     return ast.dump(value.func) if isinstance(value, ast.Call) else type(value).__name__
 
 
@@ -482,7 +512,9 @@ def test_an_import_upwards_or_sideways_is_found(tree: Path, file: str, source: s
         "if TYPE_CHECKING:\n    from seedbed.data.table import Table\n",
     ],
 )
-def test_an_import_cycle_is_found_also_inside_a_function_or_for_type_checking(tree: Path, source: str):
+def test_an_import_cycle_is_found_also_inside_a_function_or_for_type_checking(
+    tree: Path, source: str
+):
     (tree / "data" / "splits.py").write_text(source + "def fold(): pass\n")
     cycles = import_cycles(tree)
     assert cycles
@@ -491,13 +523,17 @@ def test_an_import_cycle_is_found_also_inside_a_function_or_for_type_checking(tr
 
 @pytest.mark.parametrize("name", ["fold", "_deal"])
 def test_a_name_of_another_file_and_a_private_name_are_found(tree: Path, name: str):
-    (tree / "data" / "table.py").write_text(f"from seedbed.data.splits import {name}\ndef _deal(): pass\n")
+    (tree / "data" / "table.py").write_text(
+        f"from seedbed.data.splits import {name}\ndef _deal(): pass\n"
+    )
     (tree / "cli.py").write_text(f"def f():\n    from seedbed.data.table import {name}\n")
     assert roundabout_imports(tree)[0] == f"cli.py:2: {name} of data/table.py"
 
 
 def test_dense_code_is_found(tree: Path):
-    source = 'def f(x):\n    """Do."""\n    a, b = x, f(x)\n    c, d = 1, 2\n    return a if b else c\n'
+    source = (
+        'def f(x):\n    """Do."""\n    a, b = x, f(x)\n    c, d = 1, 2\n    return a if b else c\n'
+    )
     (tree / "data" / "table.py").write_text(source + "for x in ():\n    pass\nelse:\n    f(x)\n")
     assert unlike_tuples(tree) == ["data/table.py:3"]
     assert loops_with_else(tree) == ["data/table.py:6"]
@@ -508,7 +544,9 @@ def test_dense_code_is_found(tree: Path):
 
 
 def test_an_unused_name_and_a_list_of_names_are_found(tree: Path):
-    (tree / "data" / "splits.py").write_text("__all__ = ['fold']\ndef fold(): pass\ndef deal(): pass\n")
+    (tree / "data" / "splits.py").write_text(
+        "__all__ = ['fold']\ndef fold(): pass\ndef deal(): pass\n"
+    )
     assert "data/splits.py: deal" in unused_names(tree)
     assert "data/splits.py: deal" not in unused_names(tree, "call deal()")
     assert listed_names(tree) == ["data/splits.py"]
@@ -543,7 +581,9 @@ def test_an_import_of_torch_outside_of_its_folder_is_found(tree: Path, source: s
     ],
 )
 def test_code_that_reads_a_message_is_found_and_one_that_shows_it_is_not(tree: Path, source: str):
-    (tree / "data" / "notes.py").write_text(f"x = f'{{error.message}}: {{error.hint or 1}}'\ny = {source}\n")
+    (tree / "data" / "notes.py").write_text(
+        f"x = f'{{error.message}}: {{error.hint or 1}}'\ny = {source}\n"
+    )
     assert read_messages(tree) == ["data/notes.py:2"]
 
 
@@ -555,7 +595,9 @@ def conditions_on_the_task(node: ast.AST) -> bool:
     sides = [node.left, *node.comparators]
     texts = {one.value for side in sides for one in ast.walk(side) if isinstance(one, ast.Constant)}
     names = {getattr(side, "attr", getattr(side, "id", "")) for side in sides}
-    return bool(texts & set(get_args(Task)) or (None in texts and names & {"durations", "follow_up"}))
+    return bool(
+        texts & set(get_args(Task)) or (None in texts and names & {"durations", "follow_up"})
+    )
 
 
 def test_conditions_on_the_task_are_in_outcomes():

@@ -29,8 +29,38 @@ class Hostile:
 
 
 WRONG = [
-    *(None, 5, -1, 0, 2.5, True, "nonsense", b"bytes", [], ["nonsense"], [None], {}, {"a": 1}, {1}, object(), Hostile),
-    *(Hostile(), 1j, math.nan, math.inf, -math.inf, 1e300, 10**30, -(10**30), "", "\0", "a\nb" * 100, lambda: None),
+    *(
+        None,
+        5,
+        -1,
+        0,
+        2.5,
+        True,
+        "nonsense",
+        b"bytes",
+        [],
+        ["nonsense"],
+        [None],
+        {},
+        {"a": 1},
+        {1},
+        object(),
+        Hostile,
+    ),
+    *(
+        Hostile(),
+        1j,
+        math.nan,
+        math.inf,
+        -math.inf,
+        1e300,
+        10**30,
+        -(10**30),
+        "",
+        "\0",
+        "a\nb" * 100,
+        lambda: None,
+    ),
     *(np.arange(3), np.float32("nan"), Fraction(1, 3), slice(3), range(0), Table, sb.Recipe),
 ]
 
@@ -42,19 +72,36 @@ def rows():
 
 
 def compare(**given):
-    design, compute = sb.Design(baselines=[], repeats=1, folds=2, n_networks=1), sb.Compute(engine="torch", n_jobs=1)
-    base = {"candidates": ["linear:1"], "recipe": "tutorial", "epochs": 1, "design": design, "compute": compute}
+    design, compute = (
+        sb.Design(baselines=[], repeats=1, folds=2, n_networks=1),
+        sb.Compute(engine="torch", n_jobs=1),
+    )
+    base = {
+        "candidates": ["linear:1"],
+        "recipe": "tutorial",
+        "epochs": 1,
+        "design": design,
+        "compute": compute,
+    }
     base = {"table": X, "y": Y, **base, **given}
     return sb.compare(base.pop("table"), base.pop("y"), **base)
 
 
 def train_many(**given):
     base = {"build": "linear:1", "X_train": X, "y_train": Y, "X_test": X, "y_test": Y}
-    return sb.train_many(**{**base, "seeds": 2, "epochs": 1, "engine": "torch", "n_jobs": 1, **given})
+    return sb.train_many(
+        **{**base, "seeds": 2, "epochs": 1, "engine": "torch", "n_jobs": 1, **given}
+    )
 
 
 def fit_model(**given):
-    base = {"table": rows(), "target": "y", "candidate": "linear:1", "recipe": sb.Recipe(epochs=1), "n_networks": 2}
+    base = {
+        "table": rows(),
+        "target": "y",
+        "candidate": "linear:1",
+        "recipe": sb.Recipe(epochs=1),
+        "n_networks": 2,
+    }
     return sb.fit_model(**{**base, "compute": sb.Compute(engine="torch", n_jobs=1), **given})
 
 
@@ -68,14 +115,18 @@ CALLS = {
     sb.train_many: train_many,
     sb.fit_model: fit_model,
     sb.read_table: lambda **given: sb.read_table(**{"source": rows(), "target": "y", **given}),
-    sb.inspect_table: lambda **given: sb.inspect_table(**{"source": rows(), "target": "y", **given}),
+    sb.inspect_table: lambda **given: sb.inspect_table(
+        **{"source": rows(), "target": "y", **given}
+    ),
     sb.Recipe: sb.Recipe,
     sb.Design: sb.Design,
     sb.Compute: sb.Compute,
     sb.SeedbedClassifier: lambda **given: fit(sb.SeedbedClassifier, **given),
     sb.SeedbedRegressor: lambda **given: fit(sb.SeedbedRegressor, **given),
 }
-PARAMETERS = [(function, name) for function in CALLS for name in inspect.signature(function).parameters]
+PARAMETERS = [
+    (function, name) for function in CALLS for name in inspect.signature(function).parameters
+]
 
 
 def named(value):
@@ -114,8 +165,14 @@ def test_a_hostile_value_is_accepted_or_refused(function, name, tmp_path, monkey
         ("optimizer", r"a setting of Recipe: recipe=sb\.Recipe\(optimizer=\.\.\.\)"),
         ("baselines", r"a setting of Design: design=sb\.Design\(baselines=\.\.\.\)"),
         ("n_jobs", r"a setting of Compute: compute=sb\.Compute\(n_jobs=\.\.\.\)"),
-        ("drop", r"an argument of read_table: sb\.compare\(sb\.read_table\(table, target=\.\.\., drop=\.\.\.\)\)"),
-        ("start", r"sb\.compare\(sb\.read_table\(table, event=\.\.\., time=\.\.\., start=\.\.\.\)\)"),
+        (
+            "drop",
+            r"an argument of read_table: sb\.compare\(sb\.read_table\(table, target=\.\.\., drop=\.\.\.\)\)",
+        ),
+        (
+            "start",
+            r"sb\.compare\(sb\.read_table\(table, event=\.\.\., time=\.\.\., start=\.\.\.\)\)",
+        ),
     ],
 )
 def test_an_argument_of_another_function_is_refused_with_its_place(name, place):
@@ -127,11 +184,17 @@ def test_an_argument_of_another_function_is_refused_with_its_place(name, place):
 
 @pytest.mark.parametrize(
     ("call", "name", "near"),
-    [(sb.train_many, "seed", "seeds"), (sb.compare, "candidate", "candidates"), (sb.Recipe, "optimiser", "optimizer"),
-     (sb.SeedbedClassifier, "epoches", "epochs")],
-)  # fmt: skip
+    [
+        (sb.train_many, "seed", "seeds"),
+        (sb.compare, "candidate", "candidates"),
+        (sb.Recipe, "optimiser", "optimizer"),
+        (sb.SeedbedClassifier, "epoches", "epochs"),
+    ],
+)
 def test_an_unknown_argument_names_the_function_and_the_nearest_one(call, name, near):
-    with pytest.raises(TypeError, match=rf"{call.__name__} has no argument {name}\. Did you mean '{near}'\?"):
+    with pytest.raises(
+        TypeError, match=rf"{call.__name__} has no argument {name}\. Did you mean '{near}'\?"
+    ):
         call(**{name: 3})
 
 

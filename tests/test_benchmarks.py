@@ -1,4 +1,5 @@
-"""The programs in benchmarks/ find what they import from seedbed and from each other, also inside functions."""
+"""The programs in benchmarks/ find what they import from seedbed and from each other, also inside
+functions."""
 
 import ast
 import importlib
@@ -8,7 +9,9 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 FILES = sorted(FOLDER.glob("*.py"))
-OWN = {"seedbed", *(file.stem for file in FILES)} - {"jax_peer"}  # which keeps its process to one core
+OWN = {"seedbed", *(file.stem for file in FILES)} - {
+    "jax_peer"
+}  # which keeps its process to one core
 
 
 @pytest.mark.torch
@@ -23,4 +26,6 @@ def test_every_import_of_a_benchmark_exists(file, monkeypatch):
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OWN:
             module = importlib.import_module(node.module)
             for alias in node.names:
-                assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
+                assert hasattr(module, alias.name) or importlib.import_module(
+                    f"{node.module}.{alias.name}"
+                )

@@ -24,10 +24,36 @@ from seedbed.settings.design import Compute
 
 TRAIN = ("train", "example:moons", "--n-jobs", "1")
 ENGINE = ("--n-jobs", "1")
-COMPARE = ("compare", "example:moons", *ENGINE, "--recipe", "tutorial", "--no-baselines",
-           "--folds", "3", "--epochs", "3")  # fmt: skip
-SMALL = (*COMPARE, "--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--n-networks", "2")
-WRITTEN = ("experiment.json", "comparison.json", "report.html", "curves.safetensors", "sha256sums.txt")
+COMPARE = (
+    "compare",
+    "example:moons",
+    *ENGINE,
+    "--recipe",
+    "tutorial",
+    "--no-baselines",
+    "--folds",
+    "3",
+    "--epochs",
+    "3",
+)
+SMALL = (
+    *COMPARE,
+    "--candidate",
+    "relu:3",
+    "--candidate",
+    "linear:2",
+    "--repeats",
+    "1",
+    "--n-networks",
+    "2",
+)
+WRITTEN = (
+    "experiment.json",
+    "comparison.json",
+    "report.html",
+    "curves.safetensors",
+    "sha256sums.txt",
+)
 FILES = sorted(WRITTEN)
 OF_TRAIN = ("training.json", "report.html", "history.csv", "sha256sums.txt")
 
@@ -41,7 +67,9 @@ def table(tmp_path):
 
     def write(text: str | None = None, name: str = "patients.csv", n_rows: int = 40) -> Path:
         rng = np.random.default_rng(1)
-        rows = "".join(f"{a:.3f},{b:.3f},{int(a + b > 0)}\n" for a, b in rng.normal(size=(n_rows, 2)))
+        rows = "".join(
+            f"{a:.3f},{b:.3f},{int(a + b > 0)}\n" for a, b in rng.normal(size=(n_rows, 2))
+        )
         (tmp_path / name).write_text("age,height,outcome\n" + rows if text is None else text)
         return tmp_path / name
 
@@ -73,7 +101,9 @@ def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
     scaled = ((X - X[train].mean(axis=0)) / X[train].std(axis=0)).astype(np.float32)
     parts = (scaled[train], y[train], scaled[test], y[test])
     torch.manual_seed(seed)
-    curves, _ = users_loop(build(), [torch.from_numpy(part).float() for part in parts], epochs=epochs)
+    curves, _ = users_loop(
+        build(), [torch.from_numpy(part).float() for part in parts], epochs=epochs
+    )
     return [
         f"Epoch: {epoch}, Loss: {loss:.5f}, Accuracy: {100 * accuracy:.2f}% | "
         f"Test loss: {test_loss:.5f}, Test acc: {100 * test_accuracy:.2f}%"
@@ -86,7 +116,13 @@ def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "build", "options", "seed", "epochs"),
     [
-        ("relu:5", lambda nn: nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 1)), ("--seed", 3), 3, 1000),
+        (
+            "relu:5",
+            lambda nn: nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 1)),
+            ("--seed", 3),
+            3,
+            1000,
+        ),
         (
             "linear:20,20",
             lambda nn: nn.Sequential(nn.Linear(12, 20), nn.Linear(20, 20), nn.Linear(20, 1)),
@@ -126,10 +162,20 @@ def test_train_writes_the_history_and_names_its_report(call, here):
 @pytest.mark.few(2)
 @pytest.mark.parametrize(
     "option",
-    [["--lr", 0.5], ["--seed", 7], ["--test-size", 0.4], ["--random-state", 1], ["--optimizer", "adam"],
-     ["--momentum", 0.9], ["--weight-decay", 3], ["--batch-size", 50], ["--drop", "x1"], ["--candidate", "tanh:5"]],
+    [
+        ["--lr", 0.5],
+        ["--seed", 7],
+        ["--test-size", 0.4],
+        ["--random-state", 1],
+        ["--optimizer", "adam"],
+        ["--momentum", 0.9],
+        ["--weight-decay", 3],
+        ["--batch-size", 50],
+        ["--drop", "x1"],
+        ["--candidate", "tanh:5"],
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_every_option_of_train_changes_the_run(call, here, option):
     done = call(*TRAIN, "--epochs", 4, "--every", 1, *option)
     plain = call(*TRAIN, "--epochs", 4, "--every", 1)
@@ -138,7 +184,19 @@ def test_every_option_of_train_changes_the_run(call, here, option):
 
 
 def test_diverged_networks_of_train_are_counted_and_excluded(call):
-    done = call(*TRAIN, "--epochs", 20, "--every", 19, "--seeds", 3, "--candidate", "linear:4", "--lr", "1e30")
+    done = call(
+        *TRAIN,
+        "--epochs",
+        20,
+        "--every",
+        19,
+        "--seeds",
+        3,
+        "--candidate",
+        "linear:4",
+        "--lr",
+        "1e30",
+    )
     assert done.lines[-1] == "Epoch: 19, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
     assert done.err.splitlines()[0] == "all 3 networks diverged: try a lower learning rate, lr"
 
@@ -151,11 +209,16 @@ def test_out_sets_the_folder_and_quiet_prints_nothing(call, here, tmp_path):
 
 
 def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call, here):
-    longer = ["200" if word == "3" and before == "--epochs" else word for before, word in pairwise(("", *SMALL))]
+    longer = [
+        "200" if word == "3" and before == "--epochs" else word
+        for before, word in pairwise(("", *SMALL))
+    ]
     done = call(*longer, "--lr", 1)
     assert done.status == 0
     assert done.lines[0] == "moons: predicting moon, 500 rows, 2 features (50.0% are 0)"
-    plan, *_, empty, following, then, report = done.err.splitlines()  # on a slow machine with progress
+    plan, *_, empty, following, then, report = (
+        done.err.splitlines()
+    )  # on a slow machine with progress
     folder = "seedbed-out/compare-moons"
     assert (empty, report) == (
         "",
@@ -183,13 +246,20 @@ def test_the_printed_text_is_that_of_the_written_document(call, here):
     assert call("report", "seedbed-out/compare-moons", "--text").out == details.out
 
 
-def test_compare_with_json_prints_only_the_written_document_and_its_progress_on_stderr(call, here, monkeypatch):
+def test_compare_with_json_prints_only_the_written_document_and_its_progress_on_stderr(
+    call, here, monkeypatch
+):
     for name in ("_LINE_FIRST", "_LINE_EVERY"):
         monkeypatch.setattr(f"seedbed.report.progress.{name}", 0.001)
     done = call(*SMALL, "--json")
     assert len(done.lines) == 1
-    document, kept = strict(done.out), strict((here / "seedbed-out/compare-moons/comparison.json").read_text())
-    assert document == {key: value for key, value in kept.items() if key != "curves"} | {"files": document["files"]}
+    document, kept = (
+        strict(done.out),
+        strict((here / "seedbed-out/compare-moons/comparison.json").read_text()),
+    )
+    assert document == {key: value for key, value in kept.items() if key != "curves"} | {
+        "files": document["files"]
+    }
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
     assert document["schema_version"] == 7
@@ -201,11 +271,23 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
     from seedbed import Design, compare
 
     document = strict(call(*SMALL, "--json", "--random-state", 3, "--reference", "linear:2").out)
-    design = Design(reference="linear:2", baselines=[], repeats=1, folds=3, n_networks=2, random_state=3)
-    expected = compare("example:moons", candidates=["relu:3", "linear:2"], recipe="tutorial", epochs=3, design=design,
-                       compute=Compute(n_jobs=1)).to_dict()  # fmt: skip
-    assert document["command"].startswith("seedbed compare example:moons --n-jobs 1 --recipe tutorial")
-    shown = "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe.tutorial(epochs=3), design=sb.Design("
+    design = Design(
+        reference="linear:2", baselines=[], repeats=1, folds=3, n_networks=2, random_state=3
+    )
+    expected = compare(
+        "example:moons",
+        candidates=["relu:3", "linear:2"],
+        recipe="tutorial",
+        epochs=3,
+        design=design,
+        compute=Compute(n_jobs=1),
+    ).to_dict()
+    assert document["command"].startswith(
+        "seedbed compare example:moons --n-jobs 1 --recipe tutorial"
+    )
+    shown = (
+        "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe.tutorial(epochs=3), design=sb.Design("
+    )
     assert shown in expected["command"]
     for key in ("command", "seconds"):
         del document[key], expected[key]
@@ -214,33 +296,89 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
 
 
 def test_options_of_the_recipe_reach_every_candidate(call):
-    options = ("--lr", 0.1, "--momentum", 0.5, "--nesterov", "--weight-decay", 0.01, "--batch-size", 100,
-               "--schedule", "cosine", "--warmup", 0.05,
-               "--label-smoothing", 0.1, "--clip-norm", 2)  # fmt: skip
+    options = (
+        "--lr",
+        0.1,
+        "--momentum",
+        0.5,
+        "--nesterov",
+        "--weight-decay",
+        0.01,
+        "--batch-size",
+        100,
+        "--schedule",
+        "cosine",
+        "--warmup",
+        0.05,
+        "--label-smoothing",
+        0.1,
+        "--clip-norm",
+        2,
+    )
     document = strict(call(*SMALL, "--json", *options).out)
-    expected = ("SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01, gradient "
-                "clipped at norm 2, label smoothing 0.1, batches of 100, 3 epochs")  # fmt: skip
+    expected = (
+        "SGD with Nesterov momentum 0.5, lr 0.1, cosine schedule with 5% warm-up, weight decay 0.01, gradient "
+        "clipped at norm 2, label smoothing 0.1, batches of 100, 3 epochs"
+    )
     assert document["plan"]["recipe"] == expected
     assert [one["description"] for one in document["candidates"]] == [expected] * 2
 
 
 @pytest.mark.slow
 def test_options_of_judging_reach_the_verdicts(call):
-    options = ("--metric", "accuracy", "--margin", 0.02, "--alpha", 0.2, "--baseline", "prior",
-               "--reference", "relu:3")  # fmt: skip
+    options = (
+        "--metric",
+        "accuracy",
+        "--margin",
+        0.02,
+        "--alpha",
+        0.2,
+        "--baseline",
+        "prior",
+        "--reference",
+        "relu:3",
+    )
     document = strict(call(*SMALL, *options, "--json").out)
-    assert (document["metric"]["name"], document["metric"]["margin"], document["alpha"]) == ("accuracy", 0.02, 0.2)
+    assert (document["metric"]["name"], document["metric"]["margin"], document["alpha"]) == (
+        "accuracy",
+        0.02,
+        0.2,
+    )
     verdicts = document["verdicts"]
-    assert {(one["metric"], one["margin"], one["comparisons"]) for one in verdicts} == {("accuracy", 0.02, 1)}
+    assert {(one["metric"], one["margin"], one["comparisons"]) for one in verdicts} == {
+        ("accuracy", 0.02, 1)
+    }
     default = strict(call(*SMALL, "--metric", "accuracy", "--reference", "relu:3", "--json").out)
     assert default["metric"]["margin"] == 0.01
-    plain, sure = ({one["candidate"]: one for one in each["verdicts"]}["linear:2"] for each in (document, default))
+    plain, sure = (
+        {one["candidate"]: one for one in each["verdicts"]}["linear:2"]
+        for each in (document, default)
+    )
     assert sure["high"] - sure["low"] > plain["high"] - plain["low"]
 
 
 GOOD, BAD = "linear:1@lr=0.5", "relu:2@lr=1e-6"
-RACE = (*ENGINE, "--target", "outcome", "--recipe", "tutorial", "--no-baselines", "--repeats", "1", "--folds", "5",
-        "--n-networks", "2", "--epochs", "60", "--quiet", "--candidate", GOOD, "--candidate", BAD)  # fmt: skip
+RACE = (
+    *ENGINE,
+    "--target",
+    "outcome",
+    "--recipe",
+    "tutorial",
+    "--no-baselines",
+    "--repeats",
+    "1",
+    "--folds",
+    "5",
+    "--n-networks",
+    "2",
+    "--epochs",
+    "60",
+    "--quiet",
+    "--candidate",
+    GOOD,
+    "--candidate",
+    BAD,
+)
 
 
 def test_a_worse_candidate_fails_the_run_with_the_option_also_with_json(call, here, table):
@@ -271,11 +409,22 @@ def test_a_candidate_that_is_not_worse_passes(call, table):
 
 @pytest.mark.slow
 def test_a_candidate_without_finite_predictions_fails_the_check(call):
-    options = ("--candidate", "linear:4", "--candidate", "linear:4@lr=1e30", "--repeats", 1, "--n-networks", 1)
+    options = (
+        "--candidate",
+        "linear:4",
+        "--candidate",
+        "linear:4@lr=1e30",
+        "--repeats",
+        1,
+        "--n-networks",
+        1,
+    )
     done = call(*COMPARE, *options, "--fail-if-worse", "linear:4@lr=1e30")
     assert done.status == 1
     assert "No verdict on linear:4@lr=1e30: some of its predictions aren't finite." in done.out
-    assert [line.split()[-2:] for line in done.lines if line.startswith("  linear:4@lr=1e30 ")] == [["-", "-"]]
+    assert [line.split()[-2:] for line in done.lines if line.startswith("  linear:4@lr=1e30 ")] == [
+        ["-", "-"]
+    ]
     assert done.err.splitlines()[-1] == "seedbed: linear:4@lr=1e30 has no finite predictions"
 
 
@@ -284,7 +433,21 @@ CARS = "paint,price,day,owner,outcome\n" + "".join(
     f"{'red' if i % 3 else 'blue'},{price},2024-01-{1 + i // 2:02},p{i // 2},{'yes' if i * 7 % 5 > 2 else 'no'}\n"
     for i, price in enumerate(PRICES)
 )
-TINY = ("--epochs", 3, "--n-networks", 1, "--repeats", 1, "--folds", 3, "--lr", 0.1, "--n-jobs", 1, "--no-baselines")
+TINY = (
+    "--epochs",
+    3,
+    "--n-networks",
+    1,
+    "--repeats",
+    1,
+    "--folds",
+    3,
+    "--lr",
+    0.1,
+    "--n-jobs",
+    1,
+    "--no-baselines",
+)
 
 
 @pytest.mark.slow
@@ -295,7 +458,10 @@ def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call,
             f'CREATE TABLE t (a); CREATE TABLE "our customers" (a, b, c, d); INSERT INTO "our customers" VALUES {rows}'
         )
     options = ("--drop", "a", "--categorical", "b", "--group", "c", "--limit", "1GB")
-    for source, own in (("crm.db", ("--table", "our customers")), (table(f"a title\n\n{CARS}"), ("--skip-rows", "2"))):
+    for source, own in (
+        ("crm.db", ("--table", "our customers")),
+        (table(f"a title\n\n{CARS}"), ("--skip-rows", "2")),
+    ):
         first = call("inspect", source, *own, *(options if source == "crm.db" else ()))
         following = shlex.split(first.err.splitlines()[-1])
         assert (following[1:4], following[-1]) == (["seedbed", "compare", str(source)], "--quick")
@@ -328,7 +494,17 @@ def test_inspect_needs_no_target_prints_json_and_writes_nothing(call, table, her
 def test_a_table_with_all_kinds_of_columns_is_compared(call, table, options, found):
     given = options if "--target" in options else ("--target", "outcome", *options)
     own = [*TINY[:4], *TINY[8:]] if "--time-split" in options else TINY
-    done = call("compare", table(CARS), *given, *own, "--candidate", "relu:2", "--candidate", "linear:2", "--json")
+    done = call(
+        "compare",
+        table(CARS),
+        *given,
+        *own,
+        "--candidate",
+        "relu:2",
+        "--candidate",
+        "linear:2",
+        "--json",
+    )
     assert done.status == 0, done.err
     document = json.loads(done.out)
     assert document["task"] == found
@@ -347,9 +523,16 @@ def refused(done, here: Path, *words: str) -> None:
 @pytest.mark.parametrize(
     ("verb", "options", "words"),
     [
-        ("compare", ["--fail-if-worse", "network1"], ["--fail-if-worse network1", "Did you mean 'network-1'?"]),
-        ("compare", ["--fail-if-worse", "logistic", "--reference", "logistic"],
-         ["logistic is the reference itself. Name another"]),
+        (
+            "compare",
+            ["--fail-if-worse", "network1"],
+            ["--fail-if-worse network1", "Did you mean 'network-1'?"],
+        ),
+        (
+            "compare",
+            ["--fail-if-worse", "logistic", "--reference", "logistic"],
+            ["logistic is the reference itself. Name another"],
+        ),
         ("train", ["--test-size", "0.99"], ["test_size 0.99 leaves"]),
         ("train", ["--lr", "0.1,1"], ["lr is 0.1,1. Give one; compare takes several."]),
         ("train", ["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
@@ -357,7 +540,7 @@ def refused(done, here: Path, *words: str) -> None:
         ("compare", ["--candidate", "relu:5\nx"], ["'5 x' isn't a width"]),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_bad_option_of_a_verb_is_refused_in_one_line(call, here, table, verb, options, words):
     refused(call(verb, table(), "--target", "outcome", *options), here, *words)
 
@@ -368,7 +551,10 @@ def test_a_bad_option_of_a_verb_is_refused_in_one_line(call, here, table, verb, 
         (["compair"], "Did you mean 'compare'?"),
         (["--sedes"], "there is no option '--sedes' without a command. See seedbed --help."),
         (["train"], "TABLE is missing. See seedbed train --help."),
-        (["compare", "a.csv", "b.csv"], "'b.csv' is one argument too many. See seedbed compare --help."),
+        (
+            ["compare", "a.csv", "b.csv"],
+            "'b.csv' is one argument too many. See seedbed compare --help.",
+        ),
         (["compare", "a.csv", "--epochs", "many"], "--epochs is 'many'. Give a whole number."),
     ],
     ids=str,
@@ -381,13 +567,30 @@ def test_an_invalid_command_line_is_refused_in_one_line(call, here, arguments, m
     ("options", "code", "message", "hint"),
     [
         (["--target", "outcom"], "column", "no target 'outcom'", "Did you mean 'outcome'?"),
-        (["--target", "outcome", "--candidate", "relu"], "candidate", "'relu' has no width", "Write relu:5"),
-        (["--target", "outcome", "--folds", "99"], "target", "at least 99 are needed", "fewer folds"),
-        (["--target", "outcome", "--nonsense"], "usage", "--nonsense", "See seedbed compare --help."),
+        (
+            ["--target", "outcome", "--candidate", "relu"],
+            "candidate",
+            "'relu' has no width",
+            "Write relu:5",
+        ),
+        (
+            ["--target", "outcome", "--folds", "99"],
+            "target",
+            "at least 99 are needed",
+            "fewer folds",
+        ),
+        (
+            ["--target", "outcome", "--nonsense"],
+            "usage",
+            "--nonsense",
+            "See seedbed compare --help.",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_error_with_json_is_also_a_document_on_stdout(call, here, table, options, code, message, hint):
+def test_an_error_with_json_is_also_a_document_on_stdout(
+    call, here, table, options, code, message, hint
+):
     done = call("compare", table(), *options, "--json")
     assert done.status == 2
     document = strict(done.out)
@@ -407,7 +610,10 @@ def test_an_unexpected_error_has_status_3_and_a_traceback(call, monkeypatch):
     monkeypatch.setattr("seedbed.experiment.request.carry_out", fail)
     done = call(*SMALL, "--json")
     assert done.status == 3
-    assert done.err.splitlines()[-1] == "seedbed: RuntimeError: boom and more. This is a bug in seedbed."
+    assert (
+        done.err.splitlines()[-1]
+        == "seedbed: RuntimeError: boom and more. This is a bug in seedbed."
+    )
     assert "Traceback" in done.err
     assert strict(done.out)["error"]["code"] == "internal"
 
@@ -443,10 +649,18 @@ def wait_for(condition):
     return found
 
 
-def interrupted(here: Path, *arguments: str, until, times: int = 1, to=os.killpg) -> subprocess.CompletedProcess:
+def interrupted(
+    here: Path, *arguments: str, until, times: int = 1, to=os.killpg
+) -> subprocess.CompletedProcess:
     """Start seedbed, wait, and interrupt its whole process group, or its main process alone."""
-    process = subprocess.Popen([sys.executable, "-m", "seedbed", *arguments], cwd=here, start_new_session=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seedbed", *arguments],
+        cwd=here,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert wait_for(lambda: until(process.pid))
         for _ in range(times):
@@ -460,31 +674,72 @@ def interrupted(here: Path, *arguments: str, until, times: int = 1, to=os.killpg
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-IN_PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+IN_PROC = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"
+)
 
 
 @IN_PROC
 @pytest.mark.slow
-@pytest.mark.parametrize("to", [os.killpg, os.kill], ids=["the whole group", "the main process alone"])
+@pytest.mark.parametrize(
+    "to", [os.killpg, os.kill], ids=["the whole group", "the main process alone"]
+)
 def test_ctrl_c_while_training_ends_with_130_and_leaves_no_process_behind(here, to):
-    command = ("compare", "example:moons", "--candidate", "relu:64", "--n-jobs", "2",
-               "--repeats", "20", "--epochs", "100000", "--no-baselines", "--engine", "torch")  # fmt: skip
-    done = interrupted(here, *command, until=lambda pid: len(members(pid)) >= 3 and not time.sleep(1.5), to=to)
+    command = (
+        "compare",
+        "example:moons",
+        "--candidate",
+        "relu:64",
+        "--n-jobs",
+        "2",
+        "--repeats",
+        "20",
+        "--epochs",
+        "100000",
+        "--no-baselines",
+        "--engine",
+        "torch",
+    )
+    done = interrupted(
+        here, *command, until=lambda pid: len(members(pid)) >= 3 and not time.sleep(1.5), to=to
+    )
     plan, *progress, last = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (130, "")
     assert plan.startswith("1 model on 200 train/test splits")
     assert last.startswith("seedbed: interrupted")
     assert all(re.search(r"\b0 of 200 fits", line) for line in progress)
-    assert [path.name for path in (here / "seedbed-out/compare-moons").rglob("*.*")] == ["experiment.json"]
+    assert [path.name for path in (here / "seedbed-out/compare-moons").rglob("*.*")] == [
+        "experiment.json"
+    ]
 
 
-LONG = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "tanh:2", "--candidate", "relu:2",
-        "--candidate", "linear:2@patience=none", "--no-baselines", "--baseline", "prior",
-        "--repeats", "2", "--epochs", "120")  # fmt: skip
+LONG = (
+    "compare",
+    "example:moons",
+    "--candidate",
+    "relu:3",
+    "--candidate",
+    "tanh:2",
+    "--candidate",
+    "relu:2",
+    "--candidate",
+    "linear:2@patience=none",
+    "--no-baselines",
+    "--baseline",
+    "prior",
+    "--repeats",
+    "2",
+    "--epochs",
+    "120",
+)
 
 
 def without_times(path: Path) -> dict:
-    return {key: value for key, value in strict(path.read_text()).items() if key not in ("seconds", "command")}
+    return {
+        key: value
+        for key, value in strict(path.read_text()).items()
+        if key not in ("seconds", "command")
+    }
 
 
 @IN_PROC
@@ -493,14 +748,24 @@ def without_times(path: Path) -> dict:
 def test_an_interrupted_run_continues_to_the_same_bits(here, jobs):
     # Each file is one of the 20 splits; the first repeat has ten, which are trained together.
     place = here / "cut" / "unfinished"
-    done = interrupted(here, *LONG, "--n-jobs", jobs, "--out", "cut", times=2,
-                       until=lambda _: len(list(place.glob("*.safetensors"))) >= 10)  # fmt: skip
+    done = interrupted(
+        here,
+        *LONG,
+        "--n-jobs",
+        jobs,
+        "--out",
+        "cut",
+        times=2,
+        until=lambda _: len(list(place.glob("*.safetensors"))) >= 10,
+    )
     assert done.returncode == 130
     if done.stdout:  # both interrupts came at once, after the first repeat, whose answer is shown
         assert "continues" in done.stdout
     else:
         assert done.stderr.splitlines()[-1].startswith("seedbed: interrupted; ")
-        assert done.stderr.endswith(f" kept in cut. To continue: seedbed {' '.join(LONG)} --n-jobs {jobs} --out cut\n")
+        assert done.stderr.endswith(
+            f" kept in cut. To continue: seedbed {' '.join(LONG)} --n-jobs {jobs} --out cut\n"
+        )
     for folder in ("cut", "whole"):
         command = [sys.executable, "-m", "seedbed", *LONG, "--n-jobs", "2", "--out", folder]
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
@@ -547,7 +812,11 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(call, ctrl
             raise ValueError("not a valid PEP 3118 buffer format string") from None
 
     for function, command, message in [
-        ("request.carry_out", SMALL, "interrupted before anything was finished, so nothing is kept"),
+        (
+            "request.carry_out",
+            SMALL,
+            "interrupted before anything was finished, so nothing is kept",
+        ),
         ("training_run.train", TRAIN, "interrupted, no results written"),
     ]:
         monkeypatch.setattr(f"seedbed.experiment.{function}", as_numpy_does)
@@ -577,11 +846,14 @@ def test_an_interrupt_counts_again_if_a_library_swallows_the_first(call, ctrl_c,
 
 @pytest.mark.slow
 def test_a_closed_output_pipe_is_not_an_error(here):
-    # As in `seedbed examples | head -0`: the other end of the pipe is closed before anything is printed.
+    # As in `seedbed examples | head -0`: the other end of the pipe is closed before anything is
+    # printed.
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "seedbed", "examples"]
-    done = subprocess.run(command, cwd=here, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=here, stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+    )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -590,7 +862,9 @@ def test_a_closed_output_pipe_is_not_an_error(here):
 def test_python_dash_m_equals_the_installed_command(here):
     script = Path(sys.executable).with_name("seedbed")
     printed = [
-        subprocess.run([*start, "--version"], cwd=here, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [*start, "--version"], cwd=here, capture_output=True, text=True, check=True
+        ).stdout
         for start in ([sys.executable, "-m", "seedbed"], [str(script)])
     ]
     assert printed[0] == printed[1]
@@ -600,11 +874,18 @@ def test_python_dash_m_equals_the_installed_command(here):
 def test_help_lists_the_verbs_and_every_verb_its_options(call):
     helped = call("--help")
     assert helped.status == 0
-    assert [word for word in ("train", "compare", "inspect", "examples", "--version") if word not in helped.out] == []
+    assert [
+        word
+        for word in ("train", "compare", "inspect", "examples", "--version")
+        if word not in helped.out
+    ] == []
     groups = {"train": (TableOptions, RecipeOptions, RunOptions), "inspect": (TableOptions,)}
     groups["compare"] = (*groups["train"], DesignOptions)
-    own = {"train": "--candidate --seed --seeds --test-size --random-state --every",
-           "compare": "--candidate --recipe --json --no-baselines", "inspect": "--json"}  # fmt: skip
+    own = {
+        "train": "--candidate --seed --seeds --test-size --random-state --every",
+        "compare": "--candidate --recipe --json --no-baselines",
+        "inspect": "--json",
+    }
     for verb, classes in groups.items():
         fields = [field.name for one in classes for field in dataclasses.fields(one)]
         wanted = [f"--{name.replace('_', '-')}" for name in fields] + own[verb].split()

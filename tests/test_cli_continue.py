@@ -1,4 +1,5 @@
-"""An interrupted or killed comparison continues by the same command; a finished one is shown again."""
+"""An interrupted or killed comparison continues by the same command; a finished one is shown
+again."""
 
 import filecmp
 import json
@@ -12,9 +13,27 @@ from seedbed.experiment.comparison import Comparison
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
-SMALL = ("compare", "example:moons", "--candidate", "relu:3", "--candidate", "linear:2", "--epochs", "3",
-         "--repeats", "1", "--folds", "3", "--n-networks", "2", "--recipe", "tutorial", "--n-jobs", "1",
-         "--no-baselines")  # fmt: skip
+SMALL = (
+    "compare",
+    "example:moons",
+    "--candidate",
+    "relu:3",
+    "--candidate",
+    "linear:2",
+    "--epochs",
+    "3",
+    "--repeats",
+    "1",
+    "--folds",
+    "3",
+    "--n-networks",
+    "2",
+    "--recipe",
+    "tutorial",
+    "--n-jobs",
+    "1",
+    "--no-baselines",
+)
 
 
 def interrupt(*arguments, **options):
@@ -23,7 +42,8 @@ def interrupt(*arguments, **options):
 
 @pytest.fixture
 def begun(call, here, monkeypatch):
-    """A function that interrupts a comparison after all training and before any result, and returns its folder."""
+    """A function that interrupts a comparison after all training and before any result, and returns
+    its folder."""
 
     def begin():
         with monkeypatch.context() as patch:
@@ -32,7 +52,11 @@ def begun(call, here, monkeypatch):
         message = "interrupted; 3 fitted splits kept in seedbed-out/compare-moons"
         hint = f"To continue: seedbed {' '.join(SMALL)} --json"
         assert (done.status, done.err.splitlines()[-1]) == (130, f"seedbed: {message}. {hint}")
-        assert json.loads(done.out)["error"] == {"code": "interrupted", "message": message, "hint": hint}
+        assert json.loads(done.out)["error"] == {
+            "code": "interrupted",
+            "message": message,
+            "hint": hint,
+        }
         return here / "seedbed-out" / "compare-moons"
 
     return begin
@@ -60,7 +84,8 @@ def test_the_same_command_writes_what_it_would_have_written_at_once(call, begun,
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "stopped", ["seedbed.figures.pictures.save_pictures", "seedbed.experiment.comparison.write_report"]
+    "stopped",
+    ["seedbed.figures.pictures.save_pictures", "seedbed.experiment.comparison.write_report"],
 )
 def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch, stopped):
     with monkeypatch.context() as patch:
@@ -70,11 +95,16 @@ def test_a_run_interrupted_while_drawing_is_not_finished(call, here, monkeypatch
     assert "3 fitted splits kept in seedbed-out/compare-moons" in cut.err
     assert cut.out.startswith("moons: predicting moon,")  # the verdict is printed
     done = call(*SMALL)
-    assert (done.status, done.out.splitlines()[2:]) == (0, cut.out.splitlines()[2:])  # the second names the time
+    assert (done.status, done.out.splitlines()[2:]) == (
+        0,
+        cut.out.splitlines()[2:],
+    )  # the second names the time
     assert (here / "seedbed-out" / "compare-moons" / "report.html").exists()
 
 
-def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(call, here, monkeypatch):
+def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
+    call, here, monkeypatch
+):
     whole = call(*SMALL)
     folder = here / "seedbed-out" / "compare-moons"
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
@@ -82,7 +112,10 @@ def test_a_finished_command_shows_its_result_and_runs_again_only_with_overwrite(
         patch.setattr("seedbed.experiment.comparison.run_by_looks", None)  # nothing can be trained
         again = call(*SMALL)
     assert (again.status, again.out) == (0, whole.out)
-    assert "the run in seedbed-out/compare-moons is finished already; --overwrite trains it again" in again.err
+    assert (
+        "the run in seedbed-out/compare-moons is finished already; --overwrite trains it again"
+        in again.err
+    )
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert "are reused" not in call(*SMALL, "--overwrite").err
     assert (folder / "comparison.json").stat().st_mtime_ns > before["comparison.json"]
@@ -100,8 +133,10 @@ def test_another_command_gets_another_folder_and_each_is_shown_again(call, here)
         assert (again.out, "is finished already" in again.err) == (out, True)
     assert "compare-moons-3" in call(*SMALL, "--random-state", "2", "--overwrite").err
     assert sorted(path.name for path in (here / "seedbed-out").iterdir()) == [
-        "compare-moons", "compare-moons-2", "compare-moons-3"
-    ]  # fmt: skip
+        "compare-moons",
+        "compare-moons-2",
+        "compare-moons-3",
+    ]
 
 
 @pytest.mark.slow
@@ -110,10 +145,18 @@ def test_every_verb_refuses_a_run_whose_files_have_changed(call, here):
     run, folder = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons"
     stored = (folder / "comparison.json").read_text()
     (folder / "comparison.json").write_text(stored.replace('"relu:3"', '"relu:4"'))
-    for words in (SMALL, ("report", run), ("report", run, "--text"), ("train", run, "-o", "m.safetensors")):
+    for words in (
+        SMALL,
+        ("report", run),
+        ("report", run, "--text"),
+        ("train", run, "-o", "m.safetensors"),
+    ):
         done = call(*words)
         assert (done.status, done.out) == (2, "")
-        assert f"{run}/comparison.json has changed since the run wrote it. Restore it, or run the same" in done.err
+        assert (
+            f"{run}/comparison.json has changed since the run wrote it. Restore it, or run the same"
+            in done.err
+        )
     (folder / "comparison.json").write_text(stored)
     assert call("report", run, "--text").status == 0
 
@@ -131,11 +174,16 @@ def net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)
 def test_an_advised_user_network_is_not_imported_without_consent(call, here, monkeypatch):
     (here / "net.py").write_text(OWN)
     call(*SMALL[:2], "--candidate", "net.py:net", *SMALL[6:])
-    monkeypatch.setattr("seedbed.experiment.model_plan._find_summary", lambda conclusion, *_: conclusion.candidates[0])
+    monkeypatch.setattr(
+        "seedbed.experiment.model_plan._find_summary",
+        lambda conclusion, *_: conclusion.candidates[0],
+    )
     words = ("train", "seedbed-out/compare-moons", "-o", "m.safetensors", "--n-networks", "2", "-q")
     done = call(*words)
     assert done.status == 2
-    assert "is Python code, net.py:net. If you trust it, name it: --candidate net.py:net." in done.err
+    assert (
+        "is Python code, net.py:net. If you trust it, name it: --candidate net.py:net." in done.err
+    )
     assert call(*words, "--candidate", "net.py:net").status == 0
 
 
@@ -148,14 +196,18 @@ def test_a_run_of_an_older_seedbed_is_named_and_never_continued_or_replaced(call
     done = call(*SMALL)
     said = f"{run} holds another run, so this one is in {run}-2: it was written by an older seedbed"
     assert (done.status, said in done.err, "are reused" in done.err) == (0, True, False)
-    assert "holds another run: it was written by an older seedbed. " in call(*SMALL, "--out", run).err
+    assert (
+        "holds another run: it was written by an older seedbed. " in call(*SMALL, "--out", run).err
+    )
     assert sorted(path.name for path in (folder / "unfinished").iterdir()) == before
 
 
 @pytest.mark.few(1)
 @pytest.mark.product
 @pytest.mark.parametrize("kind", ["pipe", "endless"])
-@pytest.mark.parametrize("name", ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"])
+@pytest.mark.parametrize(
+    "name", ["comparison.json", "experiment.json", "curves.safetensors", "sha256sums.txt"]
+)
 def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, here, name, kind):
     call(*SMALL)
     run, path = "seedbed-out/compare-moons", here / "seedbed-out" / "compare-moons" / name
@@ -174,7 +226,9 @@ def test_a_pipe_or_an_endless_device_among_the_files_of_a_run_is_not_read(call, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["deleted", "a file", "another run"])
-def test_a_folder_that_disappears_during_the_run_is_an_error_that_names_the_results(call, here, monkeypatch, how):
+def test_a_folder_that_disappears_during_the_run_is_an_error_that_names_the_results(
+    call, here, monkeypatch, how
+):
     folder, others = here / "seedbed-out" / "compare-moons", here / "other"
     call(*SMALL, "--random-state", "1", "--out", others)
 

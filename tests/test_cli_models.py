@@ -32,26 +32,46 @@ def folder(tmp_path_factory):
     """A folder with a table of 80 rows and a model of it."""
     folder = tmp_path_factory.mktemp("models")
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"id": [f"p{i}" for i in range(80)], "age": rng.normal(50, 9, 80).round(2)})
+    frame = pd.DataFrame(
+        {"id": [f"p{i}" for i in range(80)], "age": rng.normal(50, 9, 80).round(2)}
+    )
     frame["town"] = rng.choice(["Bonn", "Rome"], 80)
     frame["ill"] = np.where(frame["age"] + rng.normal(0, 4, 80) > 50, "yes", "no")
     frame.to_csv(folder / "patients.csv", index=False)
-    words = ("train", folder / "patients.csv", "--target", "ill", "--candidate", "relu:3", "-q", *QUICK)
+    words = (
+        "train",
+        folder / "patients.csv",
+        "--target",
+        "ill",
+        "--candidate",
+        "relu:3",
+        "-q",
+        *QUICK,
+    )
     succeed(*words, "-o", folder / "m.safetensors")
     (folder / "bare.csv").write_text("p1,52.1,Bonn,no\n" * 3)
     (folder / "old.csv").write_text("age,ill\n52.1,no\n")
     (folder / "unknown.csv").write_text("town,age\n" + "Oslo,\n" * 50)
     table = sb.read_table(folder / "patients.csv", target="age", drop=["id"])
-    sb.fit_model(table, "relu:2", recipe=sb.Recipe(epochs=3), n_networks=1).save(folder / "cost.safetensors")
+    sb.fit_model(table, "relu:2", recipe=sb.Recipe(epochs=3), n_networks=1).save(
+        folder / "cost.safetensors"
+    )
     return folder
 
 
 def test_a_model_is_trained_saved_and_shown(folder, call):
     status, out, _ = call("show", folder / "m.safetensors")
     assert status == 0
-    for words in ("Model relu:3: 2 networks that predict the probability that ill is yes", "out of bag", "Bonn, Rome"):
+    for words in (
+        "Model relu:3: 2 networks that predict the probability that ill is yes",
+        "out of bag",
+        "Bonn, Rome",
+    ):
         assert words in out
-    assert "Model relu:2: 1 network that predicts the number age" in call("show", folder / "cost.safetensors")[1]
+    assert (
+        "Model relu:2: 1 network that predicts the number age"
+        in call("show", folder / "cost.safetensors")[1]
+    )
     document = json.loads(call("show", folder / "m.safetensors", "--json")[1])
     assert document["training"]["n_rows"] == 80
     assert [column["name"] for column in document["columns"]] == ["age", "town"]
@@ -61,7 +81,9 @@ def test_a_model_is_trained_saved_and_shown(folder, call):
 def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
     path = tmp_path / "m.safetensors"
     words = (folder / "patients.csv", "--target", "ill", "--candidate", "auto")
-    status, out, err = call("train", *words, "-o", path, "--epochs", 40, "--n-networks", 2, "--n-jobs", 1)
+    status, out, err = call(
+        "train", *words, "-o", path, "--epochs", 40, "--n-networks", 2, "--n-jobs", 1
+    )
     assert status == 0, err
     assert "Model auto: 2 networks" in out
     blend = json.loads(call("show", path, "--json")[1])["architecture"]
@@ -80,26 +102,46 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
 def default_run(folder, tmp_path_factory):
     """The folder of a default comparison of that table, with a scikit-learn model."""
     place = tmp_path_factory.mktemp("default") / "run"
-    words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", *ONE_SPLIT,
-             "--baseline", "sklearn.naive_bayes.GaussianNB", "--out", place)  # fmt: skip
+    words = (
+        "compare",
+        folder / "patients.csv",
+        "--target",
+        "ill",
+        "--drop",
+        "id",
+        *ONE_SPLIT,
+        "--baseline",
+        "sklearn.naive_bayes.GaussianNB",
+        "--out",
+        place,
+    )
     succeed(*words)
     return place
 
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("name", [*LINES, AUTO])
-def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(folder, default_run, call, tmp_path, name):
+def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(
+    folder, default_run, call, tmp_path, name
+):
     path = tmp_path / "m.safetensors"
     status, shown, err = call("train", default_run, "--candidate", name, "-o", path, "--n-jobs", 1)
     assert status == 0, err
-    assert shown.startswith(f"Model {name}: 2 networks" if name not in ("boosted-trees", "extra-trees") else "Model ")
+    assert shown.startswith(
+        f"Model {name}: 2 networks" if name not in ("boosted-trees", "extra-trees") else "Model "
+    )
     assert "1 x 2-fold cross-validation" in shown
     model, frame = sb.load(path), pd.read_csv(folder / "patients.csv")
     assert (model.candidate, model.n_networks) == (name, 2)
     assert np.isfinite(model.predict_proba(frame)).all()
     summary = json.loads((default_run / "comparison.json").read_text())
-    measured = next(one["scores"]["brier"]["mean"] for one in summary["candidates"] if one["name"] == name)
-    assert next(one["mean"] for one in model.card()["score"]["scores"] if one["name"] == "brier") == measured
+    measured = next(
+        one["scores"]["brier"]["mean"] for one in summary["candidates"] if one["name"] == name
+    )
+    assert (
+        next(one["mean"] for one in model.card()["score"]["scores"] if one["name"] == "brier")
+        == measured
+    )
 
 
 def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_path):
@@ -107,13 +149,38 @@ def test_predictions_go_to_stdout_or_a_file_and_are_the_same(folder, call, tmp_p
     status, out, err = call("predict", model, table)
     assert status == 0
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert list(rows[0]) == ["id", "prediction", "probability_no", "probability_yes", "spread", "flags"]
+    assert list(rows[0]) == [
+        "id",
+        "prediction",
+        "probability_no",
+        "probability_yes",
+        "spread",
+        "flags",
+    ]
     expected = sb.load(model).predict_proba(table)
-    np.testing.assert_allclose([float(row["probability_yes"]) for row in rows], expected[:, 1], atol=1e-7)
+    np.testing.assert_allclose(
+        [float(row["probability_yes"]) for row in rows], expected[:, 1], atol=1e-7
+    )
     assert [row["id"] for row in rows] == [f"p{i}" for i in range(80)]
     for name in ("p.csv", "p.parquet"):
-        assert call("predict", model, table, "-o", tmp_path / name, "--keep", "id", "--keep", "age", "-q")[0] == 0
-        reader = "read_csv(?, types={'prediction': 'VARCHAR'})" if name == "p.csv" else "read_parquet(?)"
+        assert (
+            call(
+                "predict",
+                model,
+                table,
+                "-o",
+                tmp_path / name,
+                "--keep",
+                "id",
+                "--keep",
+                "age",
+                "-q",
+            )[0]
+            == 0
+        )
+        reader = (
+            "read_csv(?, types={'prediction': 'VARCHAR'})" if name == "p.csv" else "read_parquet(?)"
+        )
         found = duckdb.execute(f"SELECT * FROM {reader}", [str(tmp_path / name)]).fetchnumpy()
         np.testing.assert_allclose(found["probability_yes"], expected[:, 1], atol=1e-7)
         assert list(found)[:3] == ["id", "age", "prediction"]
@@ -128,7 +195,14 @@ def test_anomalous_rows_are_flagged_and_the_notes_name_their_lines(folder, call,
     flags = [row["flags"] for row in csv.DictReader(io.StringIO(out))]
     assert flags == ["", "unseen: town", "outlying: age", "missing: age", ""]
     assert "SB302: 'town': 1 cell with a level that the training table didn't have ('Oslo')" in err
-    status, out, _ = call("predict", folder / "m.safetensors", tmp_path / "new.csv", "-o", tmp_path / "p.csv", "--json")
+    status, out, _ = call(
+        "predict",
+        folder / "m.safetensors",
+        tmp_path / "new.csv",
+        "-o",
+        tmp_path / "p.csv",
+        "--json",
+    )
     document = json.loads(out)
     assert (status, document["n_rows"]) == (0, 5)
     assert [note["rows"] for note in document["notes"]] == [["line 4"], ["line 5"], ["line 3"]]
@@ -136,20 +210,31 @@ def test_anomalous_rows_are_flagged_and_the_notes_name_their_lines(folder, call,
 
 @pytest.mark.slow
 def test_an_unnamed_column_of_row_numbers_comes_before_the_predictions(call, tmp_path):
-    frame = pd.DataFrame({"age": np.arange(60) % 7, "ill": np.arange(60) % 2}, index=np.arange(60)[::-1])
+    frame = pd.DataFrame(
+        {"age": np.arange(60) % 7, "ill": np.arange(60) % 2}, index=np.arange(60)[::-1]
+    )
     frame.to_csv(tmp_path / "t.csv")
     path = tmp_path / "m.safetensors"
-    status, _, err = call("train", tmp_path / "t.csv", "--target", "ill", "--candidate", "relu:2", "-o", path, *QUICK)
-    assert (status, "the first column has no name and is left out as an identifier" in err) == (0, True)
+    status, _, err = call(
+        "train", tmp_path / "t.csv", "--target", "ill", "--candidate", "relu:2", "-o", path, *QUICK
+    )
+    assert (status, "the first column has no name and is left out as an identifier" in err) == (
+        0,
+        True,
+    )
     status, out, err = call("predict", path, tmp_path / "t.csv")
-    assert [row["index"] for row in csv.DictReader(io.StringIO(out))] == [str(i) for i in range(59, -1, -1)]
+    assert [row["index"] for row in csv.DictReader(io.StringIO(out))] == [
+        str(i) for i in range(59, -1, -1)
+    ]
     assert "ignored" not in err
 
 
 @pytest.mark.slow
 def test_new_rows_are_found_below_titles_and_on_a_sheet(folder, call, tmp_path):
     frame = pd.read_csv(folder / "patients.csv")
-    (tmp_path / "t.csv").write_text("Ward 7\n\n" + frame[["town", "age"]].to_csv(index=False, sep=";"))
+    (tmp_path / "t.csv").write_text(
+        "Ward 7\n\n" + frame[["town", "age"]].to_csv(index=False, sep=";")
+    )
     with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
         pd.DataFrame({"a": [1]}).to_excel(book, sheet_name="About", index=False)
         frame.to_excel(book, sheet_name="Ward 7", startrow=2, index=False)
@@ -157,7 +242,10 @@ def test_new_rows_are_found_below_titles_and_on_a_sheet(folder, call, tmp_path):
     expected = [str(value) for value in sb.load(model).predict(frame)]
     for words in (("t.csv",), ("t.csv", "--skip-rows", 2), ("t.xlsx", "--table", "Ward 7")):
         status, out, err = call("predict", model, tmp_path / words[0], *words[1:])
-        assert (status, [row["prediction"] for row in csv.DictReader(io.StringIO(out))]) == (0, expected), err
+        assert (status, [row["prediction"] for row in csv.DictReader(io.StringIO(out))]) == (
+            0,
+            expected,
+        ), err
     status, _, err = call("predict", model, tmp_path / "t.xlsx")
     assert (status, "2 sheets: About, Ward 7" in err) == (2, True)
 
@@ -173,25 +261,73 @@ def test_no_rows_give_no_predictions(folder, call, tmp_path):
 
 def test_texts_that_a_spreadsheet_would_run_get_an_apostrophe_in_csv_alone(call, tmp_path):
     texts = ["=1+1", "-5", "+", "@SUM(A1)", "x=2", "-2+3|calc", "-3 to 5", ""]
-    frame = pd.DataFrame({"x": np.arange(80) % 8, "=note": texts * 10, "y": ["=cmd|' /C calc'!A0", "+"] * 40})
+    frame = pd.DataFrame(
+        {"x": np.arange(80) % 8, "=note": texts * 10, "y": ["=cmd|' /C calc'!A0", "+"] * 40}
+    )
     model = sb.fit_model(sb.read_table(frame, target="y", drop=["=note"]), "logistic", n_networks=2)
     frame.to_csv(tmp_path / "t.csv", index=False)
-    words = ("predict", model.save(tmp_path / "m.safetensors"), tmp_path / "t.csv", "--keep", "=note")
+    words = (
+        "predict",
+        model.save(tmp_path / "m.safetensors"),
+        tmp_path / "t.csv",
+        "--keep",
+        "=note",
+    )
     _, out, err = call(*words)
-    found, labels = pd.read_csv(io.StringIO(out), keep_default_na=False, dtype=str), {"'=cmd|' /C calc'!A0", "+"}
-    assert found["'=note"].tolist()[:8] == ["'=1+1", "-5", "+", "'@SUM(A1)", "x=2", "'-2+3|calc", "-3 to 5", ""]
+    found, labels = (
+        pd.read_csv(io.StringIO(out), keep_default_na=False, dtype=str),
+        {"'=cmd|' /C calc'!A0", "+"},
+    )
+    assert found["'=note"].tolist()[:8] == [
+        "'=1+1",
+        "-5",
+        "+",
+        "'@SUM(A1)",
+        "x=2",
+        "'-2+3|calc",
+        "-3 to 5",
+        "",
+    ]
     assert set(found["prediction"]) <= labels
-    assert f"note: {30 + found['prediction'].str.len().gt(1).sum()} texts that a spreadsheet would run" in err
+    assert (
+        f"note: {30 + found['prediction'].str.len().gt(1).sum()} texts that a spreadsheet would run"
+        in err
+    )
     assert call(*words, "-o", tmp_path / "p.parquet")[2].count("apostrophe") == 0
-    assert duckdb.execute(f"SELECT \"=note\" FROM '{tmp_path / 'p.parquet'}'").fetchall()[0] == ("=1+1",)
+    assert duckdb.execute(f"SELECT \"=note\" FROM '{tmp_path / 'p.parquet'}'").fetchall()[0] == (
+        "=1+1",
+    )
 
 
 @pytest.fixture(scope="module")
 def run(folder):
     """The folder of a comparison of that table."""
-    words = ("compare", folder / "patients.csv", "--target", "ill", "--drop", "id", "--candidate", "relu:3",
-             "--candidate", "linear:2@lr=0.05", "--repeats", 1, "--folds", 3, "--n-networks", 2, "--epochs", 12,
-             "--n-jobs", 1, "--no-baselines", "-q", "--out", folder / "run")  # fmt: skip
+    words = (
+        "compare",
+        folder / "patients.csv",
+        "--target",
+        "ill",
+        "--drop",
+        "id",
+        "--candidate",
+        "relu:3",
+        "--candidate",
+        "linear:2@lr=0.05",
+        "--repeats",
+        1,
+        "--folds",
+        3,
+        "--n-networks",
+        2,
+        "--epochs",
+        12,
+        "--n-jobs",
+        1,
+        "--no-baselines",
+        "-q",
+        "--out",
+        folder / "run",
+    )
     succeed(*words)
     return folder / "run"
 
@@ -205,9 +341,18 @@ def test_a_model_from_a_run_has_the_candidates_score(run, call, tmp_path):
     card = sb.load(path).card()
     assert (card["training"]["n_networks"], 1 <= card["training"]["epochs"] <= 12) == (2, True)
     scores = {one["name"]: one for one in card["score"]["scores"]}
-    measured = {name: score["mean"] for name, score in reported["scores"].items() if score["mean"] is not None}
-    assert {name: score["mean"] for name, score in scores.items()} == measured  # every score that is registered
-    assert "1 x 3-fold cross-validation, about 53 training rows; the mean of 2 networks" in " ".join(out.split())
+    measured = {
+        name: score["mean"]
+        for name, score in reported["scores"].items()
+        if score["mean"] is not None
+    }
+    assert {
+        name: score["mean"] for name, score in scores.items()
+    } == measured  # every score that is registered
+    assert (
+        "1 x 3-fold cross-validation, about 53 training rows; the mean of 2 networks"
+        in " ".join(out.split())
+    )
     assert f"accuracy {100 * reported['scores']['accuracy']['mean']:.1f}% (" in out
     is_best = summary["advice"]["use"] == "relu:3" and summary["optimism"]["brier"] > 0
     assert ("best of 2" in out, "best of" in out) == (is_best, is_best)
@@ -218,11 +363,18 @@ def test_a_run_and_the_comparison_in_python_give_the_same_model(folder, run, cal
     names = ["relu:3", "linear:2@lr=0.05"]
     table = sb.read_table(folder / "patients.csv", target="ill", drop=["id"])
     design = sb.Design(repeats=1, folds=3, n_networks=2, baselines=[])
-    comparison = sb.compare(table, candidates=names, epochs=12, design=design, compute=sb.Compute(n_jobs=1))
+    comparison = sb.compare(
+        table, candidates=names, epochs=12, design=design, compute=sb.Compute(n_jobs=1)
+    )
     for name in names:
-        ours = comparison.model(name, n_networks=2, compute=sb.Compute(n_jobs=1)).save(tmp_path / "a.safetensors")
+        ours = comparison.model(name, n_networks=2, compute=sb.Compute(n_jobs=1)).save(
+            tmp_path / "a.safetensors"
+        )
         options = ("--n-networks", 2, "--n-jobs", 1, "-q")
-        assert call("train", run, "--candidate", name, "-o", tmp_path / "b.safetensors", *options)[0] == 0
+        assert (
+            call("train", run, "--candidate", name, "-o", tmp_path / "b.safetensors", *options)[0]
+            == 0
+        )
         assert ours.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
@@ -231,13 +383,18 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
     for place in (whole, old):
         shutil.copytree(run, place)
     (old / "sha256sums.txt").unlink()
-    summary, frozen = (json.loads((old / name).read_text()) for name in ("comparison.json", "experiment.json"))
+    summary, frozen = (
+        json.loads((old / name).read_text()) for name in ("comparison.json", "experiment.json")
+    )
     for one in (summary["specification"]["recipe"], frozen["recipe"], frozen["request"]["recipe"]):
         for name in ("schedule", "warmup", "decay_biases", "clip_norm", "label_smoothing"):
             del one[name]
     (old / "comparison.json").write_text(json.dumps(summary))
     (old / "experiment.json").write_text(json.dumps(frozen))
-    assert model_plan_from(old, "relu:3").experiment.recipe == model_plan_from(whole, "relu:3").experiment.recipe
+    assert (
+        model_plan_from(old, "relu:3").experiment.recipe
+        == model_plan_from(whole, "relu:3").experiment.recipe
+    )
 
 
 def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):
@@ -261,17 +418,41 @@ def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
 @pytest.fixture(scope="module")
 def split(folder):
     """The folder of a training on one split of that table."""
-    words = ("train", folder / "patients.csv", "--target", "ill", "--epochs", 2, "-q", "--out", folder / "split")
+    words = (
+        "train",
+        folder / "patients.csv",
+        "--target",
+        "ill",
+        "--epochs",
+        2,
+        "-q",
+        "--out",
+        folder / "split",
+    )
     succeed(*words)
     return folder / "split"
 
 
 @pytest.mark.slow
-def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(folder, call, tmp_path):
+def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(
+    folder, call, tmp_path
+):
     rows = pd.read_csv(folder / "patients.csv").drop(columns="id")
     rows.assign(leak=(rows["ill"] == "yes") * 1.5).to_csv(tmp_path / "leak.csv", index=False)
-    model, first = tmp_path / "m.safetensors", "All this may be wrong. SB203: 'leak' alone predicts 'ill' almost"
-    train = ("train", tmp_path / "leak.csv", "--target", "ill", "--candidate", "relu:2", "--epochs", 5)
+    model, first = (
+        tmp_path / "m.safetensors",
+        "All this may be wrong. SB203: 'leak' alone predicts 'ill' almost",
+    )
+    train = (
+        "train",
+        tmp_path / "leak.csv",
+        "--target",
+        "ill",
+        "--candidate",
+        "relu:2",
+        "--epochs",
+        5,
+    )
     _, out, err = call(*train, "-o", model, "--n-networks", 2)
     assert (out[: len(first)], "SB203" in err) == (first, False)
     assert call("show", model)[1] == out
@@ -279,22 +460,49 @@ def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(fol
     _, out, err = call("predict", model, tmp_path / "leak.csv", "-o", tmp_path / "p.csv", "--json")
     assert (err[: len(first)], err.count("SB203")) == (first, 1)
     assert json.loads(out)["warnings"] == list(sb.load(model).warnings)
-    assert f"{first} perfectly" in call(*train, "--out", tmp_path / "one")[2].partition("\nTest accuracy ")[0]
-    assert first in (tmp_path / "one" / "report.html").read_text().replace("&#39;", "'").partition("<h1>")[0]
+    assert (
+        f"{first} perfectly"
+        in call(*train, "--out", tmp_path / "one")[2].partition("\nTest accuracy ")[0]
+    )
+    assert (
+        first
+        in (tmp_path / "one" / "report.html").read_text().replace("&#39;", "'").partition("<h1>")[0]
+    )
 
 
 BAD = {
     "no such model": (("predict", "{d}/none.safetensors", "{d}/patients.csv"), "can't be opened"),
     "a table as a model": (("show", "{d}/patients.csv"), "not a model file"),
-    "another suffix": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.xlsx"), "can't be written"),
-    "no place": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "/proc/p.csv"), "tions to /proc/p.csv:"),
-    "its own table": (("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"), "is the table"),
+    "another suffix": (
+        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{t}/p.xlsx"),
+        "can't be written",
+    ),
+    "no place": (
+        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "/proc/p.csv"),
+        "tions to /proc/p.csv:",
+    ),
+    "its own table": (
+        ("predict", "{d}/m.safetensors", "{d}/patients.csv", "-o", "{d}/patients.csv"),
+        "is the table",
+    ),
     "no header": (("predict", "{d}/m.safetensors", "{d}/bare.csv"), "does it lack a header?"),
-    "a column too few": (("predict", "{d}/m.safetensors", "{d}/old.csv"), "no column 'town'. The model needs all its"),
-    "unknown cells": (("predict", "{d}/m.safetensors", "{d}/unknown.csv", "-o", "{t}/p.csv"), "Is it the right table?"),
-    "a recipe for a run": (("train", "{d}/run", "-o", "{t}/m.safetensors", "--lr", "1"), "a recipe of its own"),
+    "a column too few": (
+        ("predict", "{d}/m.safetensors", "{d}/old.csv"),
+        "no column 'town'. The model needs all its",
+    ),
+    "unknown cells": (
+        ("predict", "{d}/m.safetensors", "{d}/unknown.csv", "-o", "{t}/p.csv"),
+        "Is it the right table?",
+    ),
+    "a recipe for a run": (
+        ("train", "{d}/run", "-o", "{t}/m.safetensors", "--lr", "1"),
+        "a recipe of its own",
+    ),
     "a run without -o": (("train", "{d}/run"), "Add -o model.safetensors"),
-    "a run as a model": (("show", "{d}/run"), "Make one: seedbed train {d}/run -o model.safetensors."),
+    "a run as a model": (
+        ("show", "{d}/run"),
+        "Make one: seedbed train {d}/run -o model.safetensors.",
+    ),
 }
 
 
@@ -321,29 +529,61 @@ def test_a_user_network_must_be_given_again_to_predict(folder, call, tmp_path):
     )
     own, path = f"{net}:Net", tmp_path / "m.safetensors"
     table = folder / "patients.csv"
-    assert call("train", table, "--target", "ill", "--candidate", own, "-o", path, "-q", *QUICK)[0] == 0
+    assert (
+        call("train", table, "--target", "ill", "--candidate", own, "-o", path, "-q", *QUICK)[0]
+        == 0
+    )
     status, _, err = call("predict", path, table)
     assert (status, "net.py:Net" in err) == (2, True)
     assert call("predict", path, table, "--network", own)[0] == 0
     assert call("show", path, "--network", own)[0] == 0
 
 
-def test_evaluate_says_whether_a_model_holds_its_promise_and_exits_with_1_below_it(folder, capsys, monkeypatch):
+def test_evaluate_says_whether_a_model_holds_its_promise_and_exits_with_1_below_it(
+    folder, capsys, monkeypatch
+):
     monkeypatch.chdir(folder)
-    succeed("compare", "patients.csv", "--target", "ill", "--candidate", "logistic", "--out", "judged", *ONE_SPLIT)
+    succeed(
+        "compare",
+        "patients.csv",
+        "--target",
+        "ill",
+        "--candidate",
+        "logistic",
+        "--out",
+        "judged",
+        *ONE_SPLIT,
+    )
     succeed("train", "judged", "--candidate", "logistic", "-o", "promised.safetensors", "-q")
     frame = pd.read_csv("patients.csv")
-    frame.assign(ill=np.where(frame["ill"] == "yes", "no", "yes")).to_csv("reversed.csv", index=False)
-    words = ["evaluate", "promised.safetensors", "reversed.csv", "--by", "town", "--json", "--fail-if-below-promise"]
+    frame.assign(ill=np.where(frame["ill"] == "yes", "no", "yes")).to_csv(
+        "reversed.csv", index=False
+    )
+    words = [
+        "evaluate",
+        "promised.safetensors",
+        "reversed.csv",
+        "--by",
+        "town",
+        "--json",
+        "--fail-if-below-promise",
+    ]
     capsys.readouterr()
     with pytest.raises(SystemExit) as stop:
         main(words)
     found = json.loads(capsys.readouterr().out)
     assert stop.value.code == 1
-    assert (found["verdict"], found["n_training_rows"], len(found["parts"])) == ("below the promise", 0, 2)
+    assert (found["verdict"], found["n_training_rows"], len(found["parts"])) == (
+        "below the promise",
+        0,
+        2,
+    )
     succeed("evaluate", "promised.safetensors", "reversed.csv", "-o", "page.html")
     assert "<h1>Below the promise</h1>" in (folder / "page.html").read_text()
-    for words in ("promised.safetensors patients.csv", "m.safetensors reversed.csv --fail-if-below-promise"):
+    for words in (
+        "promised.safetensors patients.csv",
+        "m.safetensors reversed.csv --fail-if-below-promise",
+    ):
         with pytest.raises(SystemExit) as stop:
             main(["evaluate", *words.split()])
         assert stop.value.code == 2

@@ -22,8 +22,21 @@ pytestmark = pytest.mark.usefixtures("here")
 def run(tmp_path_factory):
     """The folder of a small comparison, made once."""
     folder = tmp_path_factory.mktemp("run")
-    small = ("--candidate", "relu:3", "--candidate", "linear:2", "--repeats", "1", "--folds", "3", "--n-networks", "2",
-             "--no-baselines", "--recipe", "tutorial")  # fmt: skip
+    small = (
+        "--candidate",
+        "relu:3",
+        "--candidate",
+        "linear:2",
+        "--repeats",
+        "1",
+        "--folds",
+        "3",
+        "--n-networks",
+        "2",
+        "--no-baselines",
+        "--recipe",
+        "tutorial",
+    )
     with pytest.raises(SystemExit):
         main(["compare", "example:moons", *small, *QUICK, "--out", str(folder)])
     return folder
@@ -40,15 +53,19 @@ def test_a_report_drawn_again_is_the_same(call, run):
 
 def test_the_report_opens_in_a_browser_with_open(call, run, monkeypatch):
     opened = []
-    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or len(opened) == 1)
+    monkeypatch.setattr(
+        "webbrowser.open", lambda address: opened.append(address) or len(opened) == 1
+    )
     assert call("report", run, "--open") == (0, "", f"wrote {run / 'report.html'}\n")
     assert opened == [(run / "report.html").as_uri()]
     assert "no browser was found: open " in call("report", run, "--open")[2]
     assert call("report", run, "--text", "--format", "png")[0] == 2
 
 
-@pytest.mark.parametrize(("variables", "coloured"), [({}, False), ({"FORCE_COLOR": "1"}, True),
-                                                     ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)],
+)
 def test_a_terminal_gets_colours_unless_disabled(capsys, monkeypatch, variables, coloured):
     for name in ("FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -71,7 +88,10 @@ def test_output_sets_the_path_and_the_file_of_a_run_is_accepted(call, run, here)
 def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
     status, out, _ = call("report", run, "--format", format, "--output", "deep/pictures", "--json")
     names = [f"{name}.{format}" for name in ("curves", "lottery", "calibration", "benefit")]
-    assert (status, json.loads(out)) == (0, {"files": [str(Path("deep/pictures", name)) for name in names]})
+    assert (status, json.loads(out)) == (
+        0,
+        {"files": [str(Path("deep/pictures", name)) for name in names]},
+    )
     assert all((here / "deep/pictures" / name).read_bytes().startswith(start) for name in names)
 
 
@@ -89,22 +109,39 @@ def test_a_run_of_train_has_a_report_too(call, here):
 
 def test_the_checklist_names_each_item_once_and_answers_what_the_run_knows(call, run, here):
     parts = "1 2 3abc 4 5ab 6abc 7 8abc 9abc 10 11 12abcdefg 13 14 15 16 17 18abcdef 19 20abc 21 22 23ab 24 25 26 27abc"
-    expected = [f"{number}{part}" for number, all in re.findall(r"(\d+)([a-g]*)", parts) for part in all or [""]]
+    expected = [
+        f"{number}{part}"
+        for number, all in re.findall(r"(\d+)([a-g]*)", parts)
+        for part in all or [""]
+    ]
     assert call("report", run, "--checklist", "-o", "list.md") == (0, "", "wrote list.md\n")
     lines = re.sub(r"\n  ", " ", (here / "list.md").read_text()).splitlines()
-    items = [line.removeprefix("- **").partition("** ")[::2] for line in lines if line.startswith("- **")]
+    items = [
+        line.removeprefix("- **").partition("** ")[::2] for line in lines if line.startswith("- **")
+    ]
     assert [number for number, _ in items] == expected
-    answers = {number: text for number, text in items if not text.endswith(": to be answered by the author")}
+    answers = {
+        number: text
+        for number, text in items
+        if not text.endswith(": to be answered by the author")
+    }
     known = "4 5a 7 8a 9a 9b 10 11 12a 12b 12c 12e 12f 12g 13 15 16 18f 20a 20c 21 22 23a 24 27a"
     assert [*answers] == known.split()
     assert "Command: `seedbed compare example:moons" in answers["18f"]
     assert re.search(r"relu:3.* accuracy [\d.]+% \([\d.]+ to [\d.]+\)", answers["23a"])
-    assert call("report", run, "--checklist", "--text")[0] == call("report", run, "--checklist", "-o", "x.csv")[0] == 2
+    assert (
+        call("report", run, "--checklist", "--text")[0]
+        == call("report", run, "--checklist", "-o", "x.csv")[0]
+        == 2
+    )
 
 
 @pytest.mark.parametrize("n_tables", [1, 2])
 def test_a_saved_judgement_is_drawn_again_and_printed(call, here, n_tables):
-    scores = {"old": [0.80, 0.78, 0.83, 0.79, 0.81] * n_tables, "new": [0.85, 0.84, 0.88, 0.85, 0.86] * n_tables}
+    scores = {
+        "old": [0.80, 0.78, 0.83, 0.79, 0.81] * n_tables,
+        "new": [0.85, 0.84, 0.88, 0.85, 0.86] * n_tables,
+    }
     if n_tables > 1:
         scores["table"] = ["a"] * 5 + ["b"] * 5
     judgement = seedbed.judge(scores | {"fold": list(range(5)) * n_tables}, score="accuracy")
@@ -121,7 +158,9 @@ def test_a_password_in_an_address_is_neither_stored_nor_shown(call, here, monkey
     from seedbed.cli.console import command_line, remember_tokens
 
     with remember_tokens(["compare", address, "--out", "my run"]):
-        assert command_line() == "seedbed compare postgresql://me:***@127.0.0.1:1/none --out 'my run'"
+        assert (
+            command_line() == "seedbed compare postgresql://me:***@127.0.0.1:1/none --out 'my run'"
+        )
     moons = inspect_table("example:moons")
     monkeypatch.setattr("seedbed.data.inspection.inspect_table", lambda *table, **options: moons)
     done = call("inspect", "postgresql://me:secret@127.0.0.1:1/none", "--table", "x")

@@ -1,4 +1,5 @@
-"""Tests of the documents: blocks are run, pictures compared, links checked. CONTRIBUTING.md has the rules."""
+"""Tests of the documents: blocks are run, pictures compared, links checked. CONTRIBUTING.md has the
+rules."""
 
 from __future__ import annotations
 
@@ -29,7 +30,10 @@ from seedbed.evaluation.verdicts import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/**/*.md")])
-BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<source>.*?)^ *```[ ]*$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<source>.*?)^ *```[ ]*$",
+    re.MULTILINE | re.DOTALL,
+)
 COMMENT = re.compile(r"^ *<!-- *(.*?) *-->\s*\Z", re.MULTILINE)
 NEEDS = re.compile(r"^ *<!-- *needs: *(\S+) *-->", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
@@ -51,7 +55,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Figure:
-    """A committed picture: its line number, the file that the commands above it write, and its path from the page."""
+    """A committed picture: its line number, the file that the commands above it write, and its path
+    from the page."""
 
     line: int
     made: str
@@ -88,7 +93,10 @@ def commands_of(block: Block) -> list[tuple[str, str]]:
     commands: list[tuple[str, str]] = []
     ours = False
     source = re.sub(
-        r"^(?:\$ |seedbed )(?:.*\\\n)+", lambda m: m[0].replace("\\\n", " "), block.source, flags=re.MULTILINE
+        r"^(?:\$ |seedbed )(?:.*\\\n)+",
+        lambda m: m[0].replace("\\\n", " "),
+        block.source,
+        flags=re.MULTILINE,
     )
     for line in source.splitlines():
         if match := COMMAND[block.language].match(line):
@@ -108,36 +116,51 @@ def is_run(block: Block) -> bool:
 def same_output(shown: str, printed: str) -> bool:
     """Return whether a page shows what is printed; commands may be folded elsewhere."""
     texts = (text.replace("\\\n", " ") for text in (shown, printed))
-    return doctest.OutputChecker().check_output(*texts, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    return doctest.OutputChecker().check_output(
+        *texts, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    )
 
 
 def run_commands(block: Block, folder: Path, page: Path | None = None) -> None:
-    """Run the commands of a block and compare what they print; write it into the page, if one is to be renewed."""
+    """Run the commands of a block and compare what they print; write it into the page, if one is to
+    be renewed."""
     for command, shown in commands_of(block):
         arguments = shlex.split(command, comments=True)[1:]
         if "--quick" in arguments:  # a busy machine must not shorten
             arguments += ["--time-limit", "3600"]
         status, printed, complaint = 0, io.StringIO(), io.StringIO()
-        with contextlib.chdir(folder), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complaint):
+        with (
+            contextlib.chdir(folder),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(complaint),
+        ):
             try:  # in this process, because a new one takes seconds to import torch
                 main(arguments)
             except SystemExit as stop:
                 status = int(stop.code or 0)
-        assert status == 0, f"line {block.line}: `{command}` exits with {status}:\n{complaint.getvalue()}"
+        assert status == 0, (
+            f"line {block.line}: `{command}` exits with {status}:\n{complaint.getvalue()}"
+        )
         if block.comment == "output":
-            output = re.sub(r"(\s+\\)?\s+--time-limit(\s+\\)?\s+3600", "", printed.getvalue())  # of the option above
+            output = re.sub(
+                r"(\s+\\)?\s+--time-limit(\s+\\)?\s+3600", "", printed.getvalue()
+            )  # of the option above
             if page is not None and not same_output(shown, output):
                 text = page.read_text(encoding="utf-8")
-                output = re.sub(r"( in | splits: )\d+ (?:s|min)\.(?= |$)", r"\1...", output, flags=re.MULTILINE)
+                output = re.sub(
+                    r"( in | splits: )\d+ (?:s|min)\.(?= |$)", r"\1...", output, flags=re.MULTILINE
+                )
                 page.write_text(text.replace(shown, output))
                 shown = output
             assert same_output(shown, output), f"line {block.line}: `{command}` prints:\n{output}"
 
 
 def ink_elsewhere(one: Path, other: Path) -> float:
-    """Return the share of ink, in coarse cells of each colour, that differs between two pictures of equal size.
+    """Return the share of ink, in coarse cells of each colour, that differs between two pictures of
+    equal size.
 
-    A palette changes little (0.0013 at most); the curves of another seed differ more (0.03 and more).
+    A palette changes little (0.0013 at most); the curves of another seed differ more (0.03 and
+    more).
     """
     inks = []
     for path in one, other:
@@ -147,12 +170,15 @@ def ink_elsewhere(one: Path, other: Path) -> float:
 
 
 def strangeness(picture: Path, made: Path) -> str:
-    """Return why a committed picture differs from the one that the page's commands make; empty if it doesn't."""
+    """Return why a committed picture differs from the one that the page's commands make; empty if
+    it doesn't."""
     if not picture.is_file():
         return "isn't there"
     with Image.open(picture) as one, Image.open(made) as other:
         if one.size != other.size:
-            return f"has {one.size[0]} x {one.size[1]} pixels, not {other.size[0]} x {other.size[1]}"
+            return (
+                f"has {one.size[0]} x {one.size[1]} pixels, not {other.size[0]} x {other.size[1]}"
+            )
     share = ink_elsewhere(picture, made)
     return f"looks different: {share:.1%} of the ink lies elsewhere" if share > 0.015 else ""
 
@@ -164,13 +190,18 @@ def check_figure(figure: Figure, page: Path, folder: Path, *, renew: bool = Fals
     if why and renew:
         picture.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(made) as image:  # a palette makes it a quarter of the size
-            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(picture, optimize=True)
+            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+                picture, optimize=True
+            )
         why = ""
-    assert not why, f"line {figure.line}: {figure.picture} {why}. Look at {figure.made}; `make pictures` renews it"
+    assert not why, (
+        f"line {figure.line}: {figure.picture} {why}. Look at {figure.made}; `make pictures` renews it"
+    )
 
 
 def run_page(page: Path, folder: Path, *, renew: bool = False) -> int:
-    """Run a page's blocks and check its figures from top to bottom; return how many blocks were run."""
+    """Run a page's blocks and check its figures from top to bottom; return how many blocks were
+    run."""
     namespace = {"__name__": "__main__"}
     text = page.read_text(encoding="utf-8")
     ran = 0
@@ -181,7 +212,9 @@ def run_page(page: Path, folder: Path, *, renew: bool = False) -> int:
         if not is_run(block):
             continue
         if block.language == "python":
-            source = "\n" * (block.line - 1) + block.source  # so that a traceback names the page's own line
+            source = (
+                "\n" * (block.line - 1) + block.source
+            )  # so that a traceback names the page's own line
             with contextlib.redirect_stdout(io.StringIO()):
                 exec(compile(source, str(page), "exec"), namespace)
         else:
@@ -192,7 +225,9 @@ def run_page(page: Path, folder: Path, *, renew: bool = False) -> int:
 
 def broken_links(page: Path) -> list[str]:
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
-    targets = [link.partition("#")[0] for link in LINK.findall(text) if not re.match(r"[a-z]+:", link)]
+    targets = [
+        link.partition("#")[0] for link in LINK.findall(text) if not re.match(r"[a-z]+:", link)
+    ]
     return [target for target in targets if target and not (page.parent / target).exists()]
 
 
@@ -234,9 +269,15 @@ def test_a_command_has_the_same_output_on_every_page():
                     key = " ".join(command.replace(" --format png", "").split())
                     seen.setdefault(key, []).append(shown)
     several = [shown for shown in seen.values() if len(shown) > 1]
-    assert len(seen["seedbed compare heart_failure.csv --target DEATH_EVENT --recipe tutorial"]) == 2
-    assert [pair for all_shown in several for pair in itertools.combinations(all_shown, 2)
-            if not (same_output(*pair) or same_output(*pair[::-1]))] == []  # fmt: skip
+    assert (
+        len(seen["seedbed compare heart_failure.csv --target DEATH_EVENT --recipe tutorial"]) == 2
+    )
+    assert [
+        pair
+        for all_shown in several
+        for pair in itertools.combinations(all_shown, 2)
+        if not (same_output(*pair) or same_output(*pair[::-1]))
+    ] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -247,14 +288,18 @@ def test_the_links_of_a_page_point_to_files_and_its_pictures_name_their_origin(p
 
 def test_committed_pictures_are_small_and_used():
     shown = {
-        (page.parent / picture).resolve() for page in PAGES for picture in PICTURE.findall(page.read_text("utf-8"))
+        (page.parent / picture).resolve()
+        for page in PAGES
+        for picture in PICTURE.findall(page.read_text("utf-8"))
     }
     kept = set((ROOT / "docs" / "images").iterdir())
     assert kept <= shown
     assert [path.name for path in kept if path.stat().st_size > 300_000] == []
 
 
-@pytest.mark.parametrize(("page", "names"), [("verdicts", get_args(Rule)), ("methods", get_args(Code))])
+@pytest.mark.parametrize(
+    ("page", "names"), [("verdicts", get_args(Rule)), ("methods", get_args(Code))]
+)
 def test_a_page_documents_exactly_the_existing_rules_or_codes(page: str, names: Iterable[str]):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \| *\S", text, re.MULTILINE) == [*names]
@@ -262,22 +307,32 @@ def test_a_page_documents_exactly_the_existing_rules_or_codes(page: str, names: 
 
 def test_the_page_of_tables_documents_exactly_the_existing_warnings():
     text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
-    source = "".join(file.read_text(encoding="utf-8") for file in Path(sb.__path__[0], "data").rglob("*.py"))
-    assert re.findall(r"^\| `(SB\d+)` \|", text, re.MULTILINE) == sorted(set(re.findall(r'"(SB\d+)"', source)))
+    source = "".join(
+        file.read_text(encoding="utf-8") for file in Path(sb.__path__[0], "data").rglob("*.py")
+    )
+    assert re.findall(r"^\| `(SB\d+)` \|", text, re.MULTILINE) == sorted(
+        set(re.findall(r'"(SB\d+)"', source))
+    )
 
 
 def docstrings_with_examples() -> Iterator[doctest.DocTest]:
     for info in pkgutil.walk_packages(sb.__path__, "seedbed."):
         needs_torch = ".torch." in info.name and importlib.util.find_spec("torch") is None
-        if not (info.name.endswith("__main__") or "-" in info.name or needs_torch):  # a compiled kernel is no module
-            yield from doctest.DocTestFinder().find(importlib.import_module(info.name), extraglobs={"sb": sb})
+        if not (
+            info.name.endswith("__main__") or "-" in info.name or needs_torch
+        ):  # a compiled kernel is no module
+            yield from doctest.DocTestFinder().find(
+                importlib.import_module(info.name), extraglobs={"sb": sb}
+            )
 
 
 EXAMPLES = {found.name: found for found in docstrings_with_examples() if found.examples}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_example_of_a_docstring_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_example_of_a_docstring_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     printed: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
@@ -308,7 +363,9 @@ DRAWING = """
 
 
 @pytest.fixture
-def drawn_page(write_page: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def drawn_page(
+    write_page: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A page whose committed picture has been renewed."""
     monkeypatch.chdir(tmp_path)
     page = write_page(DRAWING.format(height=200))
@@ -317,7 +374,9 @@ def drawn_page(write_page: Callable[[str], Path], tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.usefixtures("drawn_page")
-def test_a_picture_of_another_drawing_or_size_is_found(write_page: Callable[[str], Path], tmp_path: Path):
+def test_a_picture_of_another_drawing_or_size_is_found(
+    write_page: Callable[[str], Path], tmp_path: Path
+):
     other = r"line 10: images/line\.png looks different: [0-9.]+% of the ink lies elsewhere"
     with pytest.raises(AssertionError, match=other):
         run_page(write_page(DRAWING.format(height=220)), tmp_path)

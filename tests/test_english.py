@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TEXTS = {".cpp", ".cff", ".h", ".html", ".js", ".md", ".py", ".toml", ".yml"}
 
 GAP = r"[\s#*/]+"
-# What to write in place of each. A space stands for any white space, also of a comment that goes on in the next line.
+# What to write in place of each. A space stands for any white space, also of a comment that goes on
+# in the next line.
 INSTEAD = {
     r"always guessing": "predicting the class frequencies, or the mean",
     r"anew": "again",
@@ -48,21 +49,34 @@ INSTEAD = {
     r"whom": "that, which",
 }
 ADVICE = list(INSTEAD.values())
-BANNED = re.compile("|".join(rf"\b({words.replace(' ', GAP)})\b" for words in INSTEAD), re.IGNORECASE)
+BANNED = re.compile(
+    "|".join(rf"\b({words.replace(' ', GAP)})\b" for words in INSTEAD), re.IGNORECASE
+)
 
 
 def tracked_texts() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout
     paths = [ROOT / name for name in listed.decode().split("\0") if name]
-    return [path for path in paths if path.suffix in TEXTS and path.is_file() and path != Path(__file__).resolve()]
+    return [
+        path
+        for path in paths
+        if path.suffix in TEXTS and path.is_file() and path != Path(__file__).resolve()
+    ]
 
 
 def places(text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, words found and advice. In names of tests an underscore counts as a space."""
+    """Yield line number, words found and advice. In names of tests an underscore counts as a
+    space."""
     text = re.sub(r"def test_\w+", lambda name: name[0].replace("_", " "), text)
     for match in BANNED.finditer(text):
         assert match.lastindex
-        yield text.count("\n", 0, match.start()) + 1, " ".join(match[0].split()), ADVICE[match.lastindex - 1]
+        yield (
+            text.count("\n", 0, match.start()) + 1,
+            " ".join(match[0].split()),
+            ADVICE[match.lastindex - 1],
+        )
 
 
 def report(paths: list[Path]) -> list[str]:
@@ -97,4 +111,9 @@ def test_a_banned_word_is_found_with_its_line(text: str, line: int, found: str):
 
 if __name__ == "__main__":
     below = [Path(name).resolve() for name in sys.argv[1:]] or [ROOT]
-    print(*report([path for path in tracked_texts() if any(path.is_relative_to(top) for top in below)]), sep="\n")
+    print(
+        *report(
+            [path for path in tracked_texts() if any(path.is_relative_to(top) for top in below)]
+        ),
+        sep="\n",
+    )

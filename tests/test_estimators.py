@@ -27,7 +27,12 @@ from seedbed.data.reading import table_from_arrays
 from seedbed.errors import CandidateError, DataError, OptionError, SeedbedError, TargetError
 
 QUICK = {"candidate": "relu:8", "n_networks": 2, "epochs": 30, "lr": 0.02, "n_jobs": 1}
-BLEND = {"portfolio": ("boosted-trees:3", "relu:8@ple=3"), "n_networks": 3, "epochs": 25, "lr": 0.05}
+BLEND = {
+    "portfolio": ("boosted-trees:3", "relu:8@ple=3"),
+    "n_networks": 3,
+    "epochs": 25,
+    "lr": 0.05,
+}
 DEFAULT = {"n_networks": 2, "epochs": 3}
 BOTH = (SeedbedClassifier, SeedbedRegressor)
 ESTIMATORS = [kind(**options) for options in (QUICK, BLEND, DEFAULT) for kind in BOTH]
@@ -53,7 +58,8 @@ def blobs():
 
 @functools.cache
 def check_with_array_api(options, estimators):
-    """Run the check in a new process because SciPy reads the necessary variable on import; once for all estimators."""
+    """Run the check in a new process because SciPy reads the necessary variable on import; once for
+    all estimators."""
     code = (
         "import os; os.environ['SCIPY_ARRAY_API'] = '1'\n"
         "from seedbed import SeedbedClassifier, SeedbedRegressor\n"
@@ -91,7 +97,9 @@ def test_every_check_of_scikit_learn_passes_for_regressors_and_blends(estimator,
     ],
 )
 def test_fit_raises_a_value_error_for_a_wrong_option(quick, blobs, options, error, message):
-    estimator = SeedbedRegressor(**QUICK, **options) if "label_smoothing" in options else quick(**options)
+    estimator = (
+        SeedbedRegressor(**QUICK, **options) if "label_smoothing" in options else quick(**options)
+    )
     with pytest.raises(error, match=message) as raised:
         estimator.fit(*blobs)
     assert isinstance(raised.value, ValueError)
@@ -102,7 +110,9 @@ def test_epochs_are_common_and_the_rate_suits_the_optimizer_or_is_given(quick, b
     usual = quick(epochs=None, lr=None, n_networks=8).fit(*blobs)
     assert 1 <= usual.n_iter_ <= 200
     assert usual.lr_ == sb.Recipe().for_rows(160).lr
-    assert usual.predict_proba(blobs[0][:0]).shape == usual.predict_set(blobs[0][:0]).shape == (0, 2)
+    assert (
+        usual.predict_proba(blobs[0][:0]).shape == usual.predict_set(blobs[0][:0]).shape == (0, 2)
+    )
     assert usual.model_.training["chosen"] == "by the rows that each network left out"
     given = quick(candidate="relu:4@lr=0.5", epochs=7, patience=0).fit(*blobs)
     assert (given.n_iter_, given.lr_) == (7, 0.5)
@@ -113,7 +123,9 @@ class Wide(torch.nn.Sequential):
     """A user-defined network."""
 
     def __init__(self, n_features, n_outputs):
-        super().__init__(torch.nn.Linear(n_features, 6), torch.nn.Tanh(), torch.nn.Linear(6, n_outputs))
+        super().__init__(
+            torch.nn.Linear(n_features, 6), torch.nn.Tanh(), torch.nn.Linear(6, n_outputs)
+        )
 
 
 def test_a_candidate_may_be_a_callable_that_builds_a_module(quick, blobs):
@@ -122,9 +134,14 @@ def test_a_candidate_may_be_a_callable_that_builds_a_module(quick, blobs):
     assert isinstance(classifier.model_.networks()[0], Wide)
     assert clone(classifier).candidate is Wide
     with pytest.warns(
-        UserWarning, match="candidate '.*': forward.. seems to end with a sigmoid; it must return logits"
+        UserWarning,
+        match="candidate '.*': forward.. seems to end with a sigmoid; it must return logits",
     ):
-        quick(candidate=lambda n_features: torch.nn.Sequential(Wide(n_features, 1), torch.nn.Sigmoid())).fit(*blobs)
+        quick(
+            candidate=lambda n_features: torch.nn.Sequential(
+                Wide(n_features, 1), torch.nn.Sigmoid()
+            )
+        ).fit(*blobs)
 
 
 def test_an_integer_random_state_gives_the_same_networks_and_none_gives_others(quick, blobs):
@@ -133,7 +150,9 @@ def test_an_integer_random_state_gives_the_same_networks_and_none_gives_others(q
     np.testing.assert_array_equal(*same)
     others = [quick(random_state=None).fit(*blobs).predict_proba(X) for _ in range(2)]
     assert np.abs(others[0] - others[1]).max() > 1e-3
-    drawn = [quick(random_state=np.random.RandomState(1)).fit(*blobs).predict_proba(X) for _ in range(2)]
+    drawn = [
+        quick(random_state=np.random.RandomState(1)).fit(*blobs).predict_proba(X) for _ in range(2)
+    ]
     np.testing.assert_array_equal(*drawn)
 
 
@@ -142,13 +161,23 @@ def test_fit_model_makes_the_same_model(quick, blobs):
     classifier = quick(random_state=4).fit(X, y)
     recipe = sb.Recipe(lr=0.02, epochs=30)
     table = table_from_arrays(X, y)
-    model = sb.fit_model(table, "relu:8", recipe=recipe, n_networks=2, random_state=4, compute=sb.Compute(n_jobs=1))
+    model = sb.fit_model(
+        table, "relu:8", recipe=recipe, n_networks=2, random_state=4, compute=sb.Compute(n_jobs=1)
+    )
     np.testing.assert_allclose(classifier.predict_proba(X), model.predict_proba(X), atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(2, 10), ("10", "2"), ("NA", "a"), (" a", "a"), (False, True), (np.int8(3), np.int8(7)), (2**62, 2**62 + 1)],
+    [
+        (2, 10),
+        ("10", "2"),
+        ("NA", "a"),
+        (" a", "a"),
+        (False, True),
+        (np.int8(3), np.int8(7)),
+        (2**62, 2**62 + 1),
+    ],
 )
 def test_labels_of_any_type_are_returned_unchanged(quick, blobs, first, second):
     X, codes = blobs
@@ -158,17 +187,23 @@ def test_labels_of_any_type_are_returned_unchanged(quick, blobs, first, second):
     found = classifier.predict(X)
     assert found.dtype == classifier.classes_.dtype == y.dtype
     assert (found == y).mean() > 0.8
-    np.testing.assert_allclose(classifier.predict_proba(X), quick().fit(X, codes).predict_proba(X), atol=1e-6)
+    np.testing.assert_allclose(
+        classifier.predict_proba(X), quick().fit(X, codes).predict_proba(X), atol=1e-6
+    )
 
 
-@pytest.mark.parametrize("labels", [[2, 10, 100], ["low", "high", "mid"], [1.0, 10.0, 9.0]], ids=str)
+@pytest.mark.parametrize(
+    "labels", [[2, 10, 100], ["low", "high", "mid"], [1.0, 10.0, 9.0]], ids=str
+)
 def test_several_labels_keep_their_order(quick, labels):
     X, codes = load_iris(return_X_y=True)
     y = pd.Series(np.array(labels)[codes], name="kind")
     classifier = quick(epochs=100).fit(X, y)
     assert classifier.classes_.tolist() == sorted(labels)
     assert classifier.score(X, y) > 0.9
-    assert (classifier.classes_[classifier.predict_proba(X).argmax(axis=1)] == classifier.predict(X)).all()
+    assert (
+        classifier.classes_[classifier.predict_proba(X).argmax(axis=1)] == classifier.predict(X)
+    ).all()
     reported = pd.Series(classifier.model_.predict(X)).astype(str)
     assert (reported == y.map(lambda label: str(label).removesuffix(".0"))).mean() > 0.9
     assert classifier.model_.target_name == "kind"
@@ -187,16 +222,23 @@ def test_an_invalid_target_raises_a_clear_error(quick, blobs):
         quick().fit(X, np.zeros(len(X), dtype=int))
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         quick().fit(X, np.linspace(0, 1, len(X)))
-    with pytest.raises(TargetError, match=r"y holds 'b', which isn't numeric\. For labels, use SeedbedClassifier"):
+    with pytest.raises(
+        TargetError, match=r"y holds 'b', which isn't numeric\. For labels, use SeedbedClassifier"
+    ):
         SeedbedRegressor(**QUICK).fit(X, np.where(y, "a", "b"))
     with pytest.raises(TargetError, match=r"y holds a number over 1e\+30, which is too large"):
         SeedbedRegressor(**QUICK).fit(X, y * 1.7e308)
 
 
 def mixed(n=120):
-    """A frame with numbers, gaps, text, categories, booleans and dates, and a label that depends on three of them."""
+    """A frame with numbers, gaps, text, categories, booleans and dates, and a label that depends on
+    three of them."""
     rng = np.random.default_rng(1)
-    size, town, flag = rng.normal(0, 1, n), rng.choice(["Bonn", "Oslo", "Rome"], n), rng.random(n) < 0.5
+    size, town, flag = (
+        rng.normal(0, 1, n),
+        rng.choice(["Bonn", "Oslo", "Rome"], n),
+        rng.random(n) < 0.5,
+    )
     frame = pd.DataFrame(
         {
             "size": np.where(rng.random(n) < 0.1, np.nan, size),
@@ -211,7 +253,8 @@ def mixed(n=120):
 
 
 @pytest.mark.parametrize(
-    "convert", [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas, lambda f: pl.from_pandas(f).lazy()]
+    "convert",
+    [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas, lambda f: pl.from_pandas(f).lazy()],
 )
 def test_frames_of_any_library_give_the_same_predictions(quick, convert):
     frame, y = mixed()
@@ -219,22 +262,37 @@ def test_frames_of_any_library_give_the_same_predictions(quick, convert):
     found = quick().fit(convert(frame), y)
     assert found.feature_names_in_.tolist() == list(frame)
     assert found.n_features_in_ == 6
-    np.testing.assert_allclose(found.predict_proba(convert(frame)), expected.predict_proba(frame), atol=1e-6)
+    np.testing.assert_allclose(
+        found.predict_proba(convert(frame)), expected.predict_proba(frame), atol=1e-6
+    )
     assert expected.score(frame, y) > 0.8
     kinds = {schema.name: schema.kind for schema in expected.model_.preprocessor.layout.schemas}
-    assert kinds == {"size": "number", "number": "number", "town": "category", "flag": "boolean", "day": "date",
-                     "grade": "category"}  # fmt: skip
+    assert kinds == {
+        "size": "number",
+        "number": "number",
+        "town": "category",
+        "flag": "boolean",
+        "day": "date",
+        "grade": "category",
+    }
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, object])
 def test_every_column_of_numbers_is_numeric(quick, dtype):
     rng = np.random.default_rng(0)
-    columns = [np.arange(100), rng.integers(0, 2, 100), np.full(100, 7), rng.permutation(100) + 2**40]
+    columns = [
+        np.arange(100),
+        rng.integers(0, 2, 100),
+        np.full(100, 7),
+        rng.permutation(100) + 2**40,
+    ]
     X = np.column_stack(columns).astype(dtype)
     y = X[:, 1] + (X[:, 0] > 50) > 1
     classifier = quick(epochs=100).fit(X, y)
     schemas = classifier.model_.preprocessor.layout.schemas
-    assert [(schema.name, schema.kind) for schema in schemas] == [(f"x{i}", "number") for i in range(4)]
+    assert [(schema.name, schema.kind) for schema in schemas] == [
+        (f"x{i}", "number") for i in range(4)
+    ]
     assert classifier.score(X, y) > 0.9
     np.testing.assert_array_equal(classifier.predict_proba(X), classifier.model_.predict_proba(X))
 
@@ -244,12 +302,16 @@ def test_constant_and_empty_columns_are_accepted_even_if_all_are(quick):
     y = np.arange(30) % 3 > 0
     classifier = quick(epochs=200, n_networks=8).fit(frame, y)
     probabilities = classifier.predict_proba(frame)
-    assert np.ptp(probabilities[:, 1]) < 1e-15  # BLAS may add up the last rows of a matrix in another order
+    assert (
+        np.ptp(probabilities[:, 1]) < 1e-15
+    )  # BLAS may add up the last rows of a matrix in another order
     assert abs(probabilities[0, 1] - 2 / 3) < 0.05
     assert SeedbedClassifier(**DEFAULT, random_state=0).fit(frame, y).predict(frame).all()
 
 
-def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one_and_is_refused_if_too_large(quick, blobs):
+def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one_and_is_refused_if_too_large(
+    quick, blobs
+):
     X, y = np.where(np.abs(blobs[0]) < 0.5, 0, blobs[0]), blobs[1]
     dense = quick().fit(X, y)
     for kind in (sparse.csr_matrix, sparse.coo_array, sparse.csc_array):
@@ -257,7 +319,9 @@ def test_a_sparse_matrix_gives_the_predictions_of_a_dense_one_and_is_refused_if_
         np.testing.assert_array_equal(found.predict_proba(kind(X)), dense.predict_proba(X))
         np.testing.assert_array_equal(found.model_.predict(kind(X)), dense.model_.predict(X))
     X = sparse.eye_array(10_000, format="csr")
-    with pytest.raises(DataError, match=r"X is a sparse matrix of 10,000 x 10,000 cells, .* at most 67,108,864"):
+    with pytest.raises(
+        DataError, match=r"X is a sparse matrix of 10,000 x 10,000 cells, .* at most 67,108,864"
+    ):
         quick().fit(X, np.arange(10_000) % 2)
 
 
@@ -275,9 +339,16 @@ def test_columns_are_numbers_or_categories_by_name_or_position(quick):
     X = frame[["number", "size"]].assign(number=frame["number"] % 4)
     for given, columns in ((X, ["number"]), (X, [0]), (X.to_numpy(), [0]), (X.to_numpy(), "x0")):
         schema, other = quick(categorical=columns).fit(given, y).model_.preprocessor.layout.schemas
-        assert (schema.kind, schema.levels, other.kind) == ("category", ("0", "1", "2", "3"), "number")
+        assert (schema.kind, schema.levels, other.kind) == (
+            "category",
+            ("0", "1", "2", "3"),
+            "number",
+        )
     codes = pd.DataFrame({"code": np.where(frame["flag"], "007", "12"), "size": frame["size"]})
-    kinds = [quick(numeric=n).fit(codes, y).model_.preprocessor.layout.schemas[0].kind for n in ((), ["code"])]
+    kinds = [
+        quick(numeric=n).fit(codes, y).model_.preprocessor.layout.schemas[0].kind
+        for n in ((), ["code"])
+    ]
     assert kinds == ["category", "number"]
 
 
@@ -317,13 +388,17 @@ def test_a_row_of_weight_zero_is_ignored(quick, blobs):
     assert "Atlantis" not in counted.model_.preprocessor.layout.schemas[2].levels
 
 
-def test_weights_of_classes_multiply_those_of_rows_and_balanced_ones_have_the_same_total(quick, blobs):
+def test_weights_of_classes_multiply_those_of_rows_and_balanced_ones_have_the_same_total(
+    quick, blobs
+):
     X, y = blobs
     rows = 1 + np.arange(len(X)) % 3
     expected = quick().fit(X, y, sample_weight=rows * np.where(y == 1, 5.0, 0.5)).predict_proba(X)
     found = quick(class_weight={0: 0.5, 1: 5}).fit(X, y, sample_weight=rows).predict_proba(X)
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    tiny = quick(class_weight={0: 0.5e-300, 1: 5e-300}).fit(X, y, sample_weight=rows).predict_proba(X)
+    tiny = (
+        quick(class_weight={0: 0.5e-300, 1: 5e-300}).fit(X, y, sample_weight=rows).predict_proba(X)
+    )
     np.testing.assert_allclose(tiny, expected, atol=1e-6)
     assert expected[:, 1].mean() > quick().fit(X, y).predict_proba(X)[:, 1].mean() + 0.1
     rows = np.where(y == 1, 1.0, 9.0)
@@ -353,7 +428,9 @@ def test_invalid_weights_are_refused(quick, blobs):
 
 def test_estimators_work_in_pipelines(quick):
     frame, y = mixed()
-    encoded = ColumnTransformer([("words", OneHotEncoder(), ["town"]), ("rest", "passthrough", ["size", "flag"])])
+    encoded = ColumnTransformer(
+        [("words", OneHotEncoder(), ["town"]), ("rest", "passthrough", ["size", "flag"])]
+    )
     pipeline = make_pipeline(encoded, StandardScaler(), quick())
     assert pipeline.fit(frame, y).score(frame, y) > 0.8
     weights = np.arange(len(frame)) % 2
@@ -366,8 +443,17 @@ def test_a_grid_search_tries_candidates_and_keeps_the_best(quick, blobs):
     X, y = blobs
     grid = {"candidate": ["logistic", "relu:4"], "epochs": [1, 60]}
     search = GridSearchCV(quick(), grid, cv=2, error_score="raise").fit(X, y)
-    scores = dict(zip(map(str, search.cv_results_["params"]), search.cv_results_["mean_test_score"], strict=True))
-    assert scores[str({"candidate": "relu:4", "epochs": 60})] > scores[str({"candidate": "relu:4", "epochs": 1})]
+    scores = dict(
+        zip(
+            map(str, search.cv_results_["params"]),
+            search.cv_results_["mean_test_score"],
+            strict=True,
+        )
+    )
+    assert (
+        scores[str({"candidate": "relu:4", "epochs": 60})]
+        > scores[str({"candidate": "relu:4", "epochs": 1})]
+    )
     assert search.best_estimator_.candidate == search.best_params_["candidate"]
     assert search.score(X, y) > 0.8
 
@@ -379,7 +465,9 @@ def test_parallel_cross_validation_gives_the_same_scores(quick, blobs, n_jobs):
     classifier = quick(n_networks=4, n_jobs=n_jobs)
     alone = cross_val_score(classifier.set_params(n_jobs=1), X, y, cv=3)
     classifier.set_params(n_jobs=n_jobs)
-    np.testing.assert_allclose(cross_val_score(classifier, X, y, cv=3, n_jobs=2, error_score="raise"), alone)
+    np.testing.assert_allclose(
+        cross_val_score(classifier, X, y, cv=3, n_jobs=2, error_score="raise"), alone
+    )
 
 
 @pytest.mark.slow
@@ -389,12 +477,16 @@ def test_threads_can_fit_and_predict_concurrently(quick, blobs):
     alone = cross_val_score(classifier, X, y, cv=8)
     with joblib.parallel_config("threading", n_jobs=4):
         for _ in range(5):  # without a lock, a third of these differ
-            np.testing.assert_allclose(cross_val_score(classifier, X, y, cv=8, error_score="raise"), alone)
+            np.testing.assert_allclose(
+                cross_val_score(classifier, X, y, cv=8, error_score="raise"), alone
+            )
 
 
 def test_a_regressor_fits_a_line_in_any_units():
     X, y = make_regression(200, 4, noise=1.0, random_state=0)
-    regressor = SeedbedRegressor(**{**QUICK, "candidate": "linear:4", "epochs": 300}, random_state=0)
+    regressor = SeedbedRegressor(
+        **{**QUICK, "candidate": "linear:4", "epochs": 300}, random_state=0
+    )
     assert regressor.fit(X, y * 1e6 + 1e9).score(X, y * 1e6 + 1e9) > 0.99
     assert not hasattr(regressor, "classes_")
     assert not hasattr(regressor, "predict_proba")
@@ -403,17 +495,31 @@ def test_a_regressor_fits_a_line_in_any_units():
 @pytest.mark.parametrize("kind", ["gradient", "bfloat16"])
 def test_tensors_of_every_kind_are_taken(kind):
     X = np.arange(20.0)[:, None]
-    tensor = torch.tensor(X).bfloat16() if kind == "bfloat16" else torch.tensor(X, requires_grad=True)
+    tensor = (
+        torch.tensor(X).bfloat16() if kind == "bfloat16" else torch.tensor(X, requires_grad=True)
+    )
     options = {"n_networks": 2, "epochs": 1, "random_state": 0}
-    found, expected = (SeedbedRegressor("relu:3", **options).fit(x, x[:, 0], x[:, 0] + 1) for x in (tensor, X))
+    found, expected = (
+        SeedbedRegressor("relu:3", **options).fit(x, x[:, 0], x[:, 0] + 1) for x in (tensor, X)
+    )
     np.testing.assert_array_equal(found.predict(tensor), expected.predict(X))
 
 
-@pytest.mark.parametrize(("most", "fits"), [(1e37, True), (1e-300, True), (1e308, True), (1e300, False)])
+@pytest.mark.parametrize(
+    ("most", "fits"), [(1e37, True), (1e-300, True), (1e308, True), (1e300, False)]
+)
 def test_weights_that_float32_cannot_hold_are_scaled_or_refused(most, fits):
     X, y, weights = np.arange(20.0)[:, None], np.arange(20) % 2, np.full(20, most)
     weights[2:] = most / 2 if fits else 1
-    with nullcontext() if fits else pytest.raises(DataError, match=r"sample_weight ranges from 1 to 1e\+300"):
+    with (
+        nullcontext()
+        if fits
+        else pytest.raises(DataError, match=r"sample_weight ranges from 1 to 1e\+300")
+    ):
         SeedbedClassifier("relu:3", n_networks=2, epochs=1).fit(X, y, weights)
-    with nullcontext() if fits else pytest.raises(DataError, match=r"sample_weight ranges from 1 to 1e\+300"):
+    with (
+        nullcontext()
+        if fits
+        else pytest.raises(DataError, match=r"sample_weight ranges from 1 to 1e\+300")
+    ):
         sb.train_many("relu:3", X, y, X, y, seeds=2, epochs=1, sample_weight=weights, task="binary")

@@ -16,7 +16,9 @@ FAST = {"portfolio": SMALL, "n_networks": 8, "epochs": 15, "random_state": 0}
 
 @pytest.fixture(scope="module")
 def blobs():
-    return make_classification(150, 4, n_informative=2, n_redundant=0, n_clusters_per_class=1, random_state=0)
+    return make_classification(
+        150, 4, n_informative=2, n_redundant=0, n_clusters_per_class=1, random_state=0
+    )
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,10 @@ def test_by_default_the_blend_suits_the_number_of_rows(blobs):
     assert classifier.model_.candidate == "auto"
     assert classifier.model_.n_networks == 8
     assert sum(classifier.weights_.values()) == pytest.approx(1)
-    assert {*LINES} - set(classifier.oob_losses_) <= {"prior", "extra-trees"}  # which may be dropped early
+    assert {*LINES} - set(classifier.oob_losses_) <= {
+        "prior",
+        "extra-trees",
+    }  # which may be dropped early
 
 
 @pytest.mark.parametrize("words", ["relu:4", "network-1", "logistic", "boosted-trees:3", "prior"])
@@ -61,7 +66,11 @@ def test_groups_stay_together_in_the_bags():
     options = {**FAST, "portfolio": ("silu:32@lr=0.03",), "epochs": 60}
 
     def losses(groups):
-        return [*SeedbedClassifier(**options).fit(X[shuffled], y[shuffled], groups=groups).oob_losses_.values()]
+        return [
+            *SeedbedClassifier(**options)
+            .fit(X[shuffled], y[shuffled], groups=groups)
+            .oob_losses_.values()
+        ]
 
     apart = losses([f"p{group}" for group in groups[shuffled]])
     assert min(losses(None)) < 0.6 < 0.65 < min(apart)
@@ -109,14 +118,21 @@ def test_a_time_limit_ends_the_fit(blobs):
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_verbose_fit_reports_each_member_on_stderr_and_a_silent_fit_nothing(blobs, capsys, monkeypatch, n_jobs):
+def test_a_verbose_fit_reports_each_member_on_stderr_and_a_silent_fit_nothing(
+    blobs, capsys, monkeypatch, n_jobs
+):
     verbose = SeedbedClassifier(**FAST, n_jobs=n_jobs, verbose=1).fit(*blobs)
     out, err = capsys.readouterr()
     found = re.findall(r"(.*): out-of-bag loss (.*), of the model so far (.*)", err)
-    assert {name: float(loss) for name, loss, _ in found} == pytest.approx(verbose.oob_losses_, rel=1e-3)
-    assert float(found[-1][2]) == pytest.approx(verbose.model_.training["out_of_bag_loss"], rel=1e-3)
+    assert {name: float(loss) for name, loss, _ in found} == pytest.approx(
+        verbose.oob_losses_, rel=1e-3
+    )
+    assert float(found[-1][2]) == pytest.approx(
+        verbose.model_.training["out_of_bag_loss"], rel=1e-3
+    )
     monkeypatch.setattr(
-        "seedbed.report.progress.ProgressDisplay", lambda *_: pytest.fail("a silent fit shows something")
+        "seedbed.report.progress.ProgressDisplay",
+        lambda *_: pytest.fail("a silent fit shows something"),
     )
     silent = SeedbedClassifier(**FAST, n_jobs=n_jobs).fit(*blobs)
     assert (out, *capsys.readouterr()) == ("", "", "")
@@ -127,7 +143,11 @@ def test_a_verbose_fit_reports_each_member_on_stderr_and_a_silent_fit_nothing(bl
     ("options", "error", "message"),
     [
         ({"n_networks": 1}, OptionError, "a blend of single networks has no rows left out"),
-        ({"candidate": "relu:4", "portfolio": SMALL}, OptionError, "portfolio belongs to candidate='auto'"),
+        (
+            {"candidate": "relu:4", "portfolio": SMALL},
+            OptionError,
+            "portfolio belongs to candidate='auto'",
+        ),
         ({"time_limit": -1}, OptionError, "time_limit"),
         ({"portfolio": ("rleu:4",)}, CandidateError, "no activation"),
         ({"portfolio": ("relu:4", "relu:4")}, CandidateError, "two candidates"),

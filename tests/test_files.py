@@ -1,5 +1,5 @@
-"""Files are written atomically with the right permissions, temporary folders are private and removed, and code of
-other users isn't loaded."""
+"""Files are written atomically with the right permissions, temporary folders are private and
+removed, and code of other users isn't loaded."""
 
 import io
 import os
@@ -14,7 +14,9 @@ from seedbed.experiment.run_folder import open_folder
 from seedbed.files import remove_parts, write_whole
 
 OTHER = 65_534  # any other user
-ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+ROOT = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
+)
 
 
 @pytest.fixture
@@ -82,11 +84,16 @@ def test_only_our_own_partial_files_are_removed(tmp_path):
     os.chown(tmp_path / ".theirs.0.seedbed-part", OTHER, OTHER)
     (tmp_path / ".link.0.seedbed-part").symlink_to(tmp_path / ".download.part")
     remove_parts(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".download.part", ".theirs.0.seedbed-part"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".download.part",
+        ".theirs.0.seedbed-part",
+    ]
 
 
 def test_a_new_part_of_a_named_file_stays_as_its_writer_may_still_run(tmp_path):
-    old, new, other = (tmp_path / f".{name}.seedbed-part" for name in ("m[1].x.0", "m[1].x.1", "n.x.0"))
+    old, new, other = (
+        tmp_path / f".{name}.seedbed-part" for name in ("m[1].x.0", "m[1].x.1", "n.x.0")
+    )
     for path in (old, new, other):
         path.write_text("a")
     for path in (old, other):
@@ -170,6 +177,8 @@ def test_a_run_folder_whose_lock_is_a_link_is_refused(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "run" / ".writer").symlink_to(tmp_path / "precious")
-    with pytest.raises(OptionError, match=r"can't write to .*/run: Too many levels of symbolic links"):
+    with pytest.raises(
+        OptionError, match=r"can't write to .*/run: Too many levels of symbolic links"
+    ):
         open_folder(None, tmp_path / "run").__enter__()
     assert (tmp_path / "precious").read_text() == "precious"

@@ -24,9 +24,14 @@ def table(tmp_path, monkeypatch) -> Path:
     """A table with hostile names, labels and cells, in a file with a hostile name."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    rows = [f"{rng.normal()},{rng.choice(['a', f'b{EVIL}'])},{('yes', f'no{EVIL}')[i % 2]}" for i in range(60)]
+    rows = [
+        f"{rng.normal()},{rng.choice(['a', f'b{EVIL}'])},{('yes', f'no{EVIL}')[i % 2]}"
+        for i in range(60)
+    ]
     path = tmp_path / f"t{EVIL}.csv"
-    path.write_text("\n".join([f"num{EVIL},cat{EVIL},target{EVIL}", *rows]) + "\n", encoding="utf-8")
+    path.write_text(
+        "\n".join([f"num{EVIL},cat{EVIL},target{EVIL}", *rows]) + "\n", encoding="utf-8"
+    )
     return path
 
 
@@ -38,7 +43,8 @@ def test_control_and_bidirectional_characters_are_escaped_and_others_kept():
 
 
 def check(call, *commands):
-    """Check the status of each command, and that its output contains the text without the attack."""
+    """Check the status of each command, and that its output contains the text without the
+    attack."""
     for status, *command in commands:
         found, out, err = call(*command)
         assert (found, HOSTILE.search(out + err)) == (status, None), command
@@ -53,7 +59,20 @@ def test_no_verb_prints_control_characters(table, call):
         (2, "inspect", table, "--target", f"other{EVIL}"),
         (2, "inspect", table, "--numeric", f"num{EVIL}x"),
         (2, "inspect", table, f"--opt{EVIL}"),
-        (0, "train", table, *target, "--candidate", "relu:3", "--epochs", 2, "--n-networks", 1, "-o", model),
+        (
+            0,
+            "train",
+            table,
+            *target,
+            "--candidate",
+            "relu:3",
+            "--epochs",
+            2,
+            "--n-networks",
+            1,
+            "-o",
+            model,
+        ),
         (0, "show", model),
         (2, "show", f"none{EVIL}"),
         (0, "predict", model, table, "-o", f"p{EVIL}.csv"),
@@ -65,8 +84,27 @@ def test_no_verb_prints_control_characters(table, call):
 
 @pytest.mark.slow  # it draws pictures
 def test_no_run_prints_control_characters(table, call):
-    design = ("--repeats", 1, "--folds", 2, "--n-networks", 1, "--no-baselines", "--out", f"run{EVIL}")
-    recipe = ("--recipe", "tutorial", "--epochs", 2, "--candidate", "logistic", "--candidate", "linear:2")
+    design = (
+        "--repeats",
+        1,
+        "--folds",
+        2,
+        "--n-networks",
+        1,
+        "--no-baselines",
+        "--out",
+        f"run{EVIL}",
+    )
+    recipe = (
+        "--recipe",
+        "tutorial",
+        "--epochs",
+        2,
+        "--candidate",
+        "logistic",
+        "--candidate",
+        "linear:2",
+    )
     check(
         call,
         (0, "compare", table, "--target", f"target{EVIL}", *recipe, *design),
@@ -78,10 +116,22 @@ def test_no_run_prints_control_characters(table, call):
 def test_pages_and_reprs_show_marks_of_direction_in_place_of_obeying_them(table, tmp_path):
     read = seedbed.read_table(table, target=f"target{EVIL}")
     model = seedbed.fit_model(read, "logistic", n_networks=2)
-    scores = {"candidate": [f"a{EVIL}"] * 5 + ["b"] * 5, "fold": [*range(5)] * 2, "accuracy": np.arange(10) % 7 / 10}
+    scores = {
+        "candidate": [f"a{EVIL}"] * 5 + ["b"] * 5,
+        "fold": [*range(5)] * 2,
+        "accuracy": np.arange(10) % 7 / 10,
+    }
     judged = seedbed.judge(scores, score="accuracy")
-    pages = [judged.report(tmp_path / "judged.html"), seedbed.playground(read, tmp_path / "play.html")]
-    texts = [path.read_text() for path in pages] + [repr(read), repr(model), repr(judged), repr(judged.verdicts)]
+    pages = [
+        judged.report(tmp_path / "judged.html"),
+        seedbed.playground(read, tmp_path / "play.html"),
+    ]
+    texts = [path.read_text() for path in pages] + [
+        repr(read),
+        repr(model),
+        repr(judged),
+        repr(judged.verdicts),
+    ]
     for text in [*texts, model._repr_html_(), judged._repr_html_()]:
         assert (BIDI.search(text), "u202e" in text) == (None, True)
 
@@ -97,7 +147,10 @@ def test_a_picture_of_hostile_names_is_drawn(tmp_path):
 
 def test_json_and_files_contain_the_unchanged_text(table, call):
     status, out, _ = call("inspect", table, "--json")
-    assert (status, HOSTILE.search(out)) == (0, None)  # JSON escapes characters that a terminal would
+    assert (status, HOSTILE.search(out)) == (
+        0,
+        None,
+    )  # JSON escapes characters that a terminal would
     assert [column["name"] for column in json.loads(out)["columns"]] == [
         f"{name}{EVIL}" for name in ("num", "cat", "target")
     ]
@@ -125,8 +178,20 @@ def test_the_result_so_far_has_names_without_control_characters():
 
 
 def test_predictions_are_escaped_on_a_terminal_and_unchanged_in_a_pipe(table, call, monkeypatch):
-    call("train", table, "--target", f"target{EVIL}", "--candidate", "relu:3", "--epochs", 2, "--n-networks", 1,
-         "-o", "m.safetensors")  # fmt: skip
+    call(
+        "train",
+        table,
+        "--target",
+        f"target{EVIL}",
+        "--candidate",
+        "relu:3",
+        "--epochs",
+        2,
+        "--n-networks",
+        1,
+        "-o",
+        "m.safetensors",
+    )
     assert EVIL in call("predict", "m.safetensors", table)[1]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     _, out, _ = call("predict", "m.safetensors", table)

@@ -1,4 +1,5 @@
-"""A narrow terminal or encoding, or a memory limit: no word is broken, and errors are one clear line at most."""
+"""A narrow terminal or encoding, or a memory limit: no word is broken, and errors are one clear
+line at most."""
 
 import os
 import shlex
@@ -10,15 +11,25 @@ import pytest
 
 
 def seedbed(*arguments, gigabytes=None, **environment):
-    """Run the command in a new process, optionally with a limited address space, and return status, stdout and
-    stderr."""
-    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({gigabytes} << 30,) * 2)" if gigabytes else ""
+    """Run the command in a new process, optionally with a limited address space, and return status,
+    stdout and stderr."""
+    limit = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({gigabytes} << 30,) * 2)"
+        if gigabytes
+        else ""
+    )
     program = f"{limit}\nfrom seedbed.cli.program import main\nmain()"
     found = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
-        env={**os.environ, **environment}, capture_output=True, check=False,
-    )  # fmt: skip
-    return found.returncode, found.stdout.decode("ascii", "replace"), found.stderr.decode("ascii", "replace")
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+    )
+    return (
+        found.returncode,
+        found.stdout.decode("ascii", "replace"),
+        found.stderr.decode("ascii", "replace"),
+    )
 
 
 @pytest.fixture
@@ -49,12 +60,23 @@ def test_a_name_outside_the_locale_gives_one_line_at_most(table, verb):
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
-def test_lines_on_a_terminal_are_folded_between_words_and_commands_as_a_shell_takes_them(width, monkeypatch, capsys):
+def test_lines_on_a_terminal_are_folded_between_words_and_commands_as_a_shell_takes_them(
+    width, monkeypatch, capsys
+):
     from seedbed.cli.console import print_stderr
 
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    command = ["seedbed", "train", "a run", "-o", "model.safetensors", "--candidate", "network-2-waves", "-q"]
+    command = [
+        "seedbed",
+        "train",
+        "a run",
+        "-o",
+        "model.safetensors",
+        "--candidate",
+        "network-2-waves",
+        "-q",
+    ]
     print_stderr("DEATH_EVENT " * 30, f"Next:     {shlex.join(command)}   (saves it)")
     warning, rest = (said := capsys.readouterr().err).split("Next:")
     assert max(map(len, said.splitlines())) <= width
@@ -82,7 +104,9 @@ def test_a_lack_of_memory_in_any_library_gives_one_line(work):
     # Below what each library asks for, and above what torch's CUDA build maps on import.
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (20 << 30,) * 2)"
     command = f"{code}{limit}\nfrom seedbed.cli import program\nprogram.app = inspect\nprogram.main(['inspect'])"
-    found = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, check=False
+    )
     assert program.app is not None
     assert (found.returncode, found.stderr.count("\n")) == (2, 1)
     assert found.stderr.startswith("seedbed: out of memory (")
@@ -95,5 +119,10 @@ def test_a_picture_without_memory_is_an_error_and_the_process_continues(tmp_path
         "resource.setrlimit(resource.RLIMIT_AS, (8 << 30,) * 2); "
         f"save_chart({{'mark': 'point'}}, {str(tmp_path / 'a.png')!r})"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (found.returncode, "the limit of address space is 8,192 MiB" in found.stderr) == (1, True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, "the limit of address space is 8,192 MiB" in found.stderr) == (
+        1,
+        True,
+    )

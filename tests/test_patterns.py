@@ -1,4 +1,5 @@
-"""Every regular expression of the package takes linear time. Each is attacked with strings made of its own matches."""
+"""Every regular expression of the package takes linear time. Each is attacked with strings made of
+its own matches."""
 
 import ast
 import importlib
@@ -29,7 +30,11 @@ INSIDE = {
     ),
 }
 UNKNOWN: list[str] = []
-LENGTHS = (*range(18, 31, 3), 40, 8_192)  # an exponential pattern is found while the string is still short
+LENGTHS = (
+    *range(18, 31, 3),
+    40,
+    8_192,
+)  # an exponential pattern is found while the string is still short
 MOST_SECONDS = 0.04  # CPU time; a linear
 
 
@@ -51,7 +56,11 @@ def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
                 for function in functions.get(name, set()) & FUNCTIONS:
                     yield f"{where}: {name}", value.pattern, value.flags, function
         for call in ast.walk(ast.parse(text)):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and (found := argument(call)):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and (found := argument(call))
+            ):
                 try:
                     pattern = eval(compile(ast.Expression(found), where, "eval"), vars(module))
                 except NameError:
@@ -68,7 +77,11 @@ def enrolled() -> Iterator[tuple[str, str | bytes, int, str]]:
 
 def argument(call: ast.Call) -> ast.expr | None:
     """Return the pattern of `re.FUNCTION(pattern, ...)`."""
-    of_re = isinstance(call.func.value, ast.Name) and call.func.value.id == "re" and call.func.attr in FUNCTIONS
+    of_re = (
+        isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "re"
+        and call.func.attr in FUNCTIONS
+    )
     return call.args[0] if of_re else None
 
 
@@ -77,7 +90,8 @@ PATTERNS = list(dict.fromkeys(enrolled()))
 
 
 def sample(tree: Any, own: str, draw: random.Random) -> str:
-    """Return a string that the pattern matches, or nearly matches; `own` are characters in the pattern."""
+    """Return a string that the pattern matches, or nearly matches; `own` are characters in the
+    pattern."""
     made = ""
     for kind, value in tree:
         if kind is code.LITERAL:
@@ -85,15 +99,20 @@ def sample(tree: Any, own: str, draw: random.Random) -> str:
         elif kind in (code.ANY, code.NOT_LITERAL):
             made += draw.choice(own + "x 1")
         elif kind is code.IN:
-            named = [chr(one if what is code.LITERAL else one[0]) for what, one in value if what in ENDS]
-            made += draw.choice([one for one in [*own, *named, *"x1 "] if re.match(spelled(value), one)])
+            named = [
+                chr(one if what is code.LITERAL else one[0]) for what, one in value if what in ENDS
+            ]
+            made += draw.choice(
+                [one for one in [*own, *named, *"x1 "] if re.match(spelled(value), one)]
+            )
         elif kind is code.BRANCH:
             made += sample(draw.choice(value[1]), own, draw)
         elif kind is code.SUBPATTERN:
             made += sample(value[3], own, draw)
         elif kind in (code.MAX_REPEAT, code.MIN_REPEAT):
             made += "".join(
-                sample(value[2], own, draw) for _ in range(max(value[0], draw.randint(0, min(value[1], 2))))
+                sample(value[2], own, draw)
+                for _ in range(max(value[0], draw.randint(0, min(value[1], 2))))
             )
         elif kind is code.ASSERT:
             made += sample(value[1], own, draw)
@@ -102,11 +121,17 @@ def sample(tree: Any, own: str, draw: random.Random) -> str:
 
 def spelled(members: Any) -> str:
     """A set of characters, as a pattern."""
-    parts = {code.NEGATE: lambda _: "^", code.LITERAL: lambda one: re.escape(chr(one)),
-             code.RANGE: lambda ends: f"{re.escape(chr(ends[0]))}-{re.escape(chr(ends[1]))}",
-             code.CATEGORY: {code.CATEGORY_DIGIT: r"\d", code.CATEGORY_SPACE: r"\s", code.CATEGORY_WORD: r"\w",
-                             code.CATEGORY_NOT_SPACE: r"\S"}.get,
-             }  # fmt: skip
+    parts = {
+        code.NEGATE: lambda _: "^",
+        code.LITERAL: lambda one: re.escape(chr(one)),
+        code.RANGE: lambda ends: f"{re.escape(chr(ends[0]))}-{re.escape(chr(ends[1]))}",
+        code.CATEGORY: {
+            code.CATEGORY_DIGIT: r"\d",
+            code.CATEGORY_SPACE: r"\s",
+            code.CATEGORY_WORD: r"\w",
+            code.CATEGORY_NOT_SPACE: r"\S",
+        }.get,
+    }
     return f"[{''.join(parts[kind](value) for kind, value in members)}]"
 
 
@@ -146,7 +171,9 @@ def test_composed_patterns_are_listed():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("where", "pattern", "flags", "function"), PATTERNS, ids=[one[0] for one in PATTERNS])
+@pytest.mark.parametrize(
+    ("where", "pattern", "flags", "function"), PATTERNS, ids=[one[0] for one in PATTERNS]
+)
 def test_a_pattern_takes_linear_time(where, pattern, flags, function):
     assert slow(pattern, flags, function) is None
 
@@ -154,8 +181,14 @@ def test_a_pattern_takes_linear_time(where, pattern, flags, function):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "function"),
-    [(rb'"[^"\\]*(?:\\.[^"\\]*)*"', "sub"), (r"(?:a+)+b", "match"), (r"\s+$", "search"),
-     (r"[0-9]*[0-9.]*x", "fullmatch"), (r"(?<=://)([^:/@\s]*):[^\s'\"]+(?=@)", "sub"), (r"1.e.*[ \n]*", "fullmatch")],
-)  # fmt: skip
+    [
+        (rb'"[^"\\]*(?:\\.[^"\\]*)*"', "sub"),
+        (r"(?:a+)+b", "match"),
+        (r"\s+$", "search"),
+        (r"[0-9]*[0-9.]*x", "fullmatch"),
+        (r"(?<=://)([^:/@\s]*):[^\s'\"]+(?=@)", "sub"),
+        (r"1.e.*[ \n]*", "fullmatch"),
+    ],
+)
 def test_a_pattern_of_superlinear_time_is_found(pattern, function):
     assert slow(pattern, 0, function) is not None

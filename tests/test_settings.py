@@ -29,13 +29,19 @@ BOUNDED = [
 
 @pytest.mark.parametrize("kind", [*KINDS, JudgeOptions, ReadingOptions])
 def test_every_setting_has_help_in_sentences(kind):
-    assert [name for name, about in settings_of(kind).items() if not re.fullmatch(r"[A-Z].*\.", about.help)] == []
+    assert [
+        name
+        for name, about in settings_of(kind).items()
+        if not re.fullmatch(r"[A-Z].*\.", about.help)
+    ] == []
 
 
 @pytest.mark.parametrize(("kind", "name", "bound"), BOUNDED)
 def test_a_number_out_of_bounds_is_refused_with_its_name(kind, name, bound):
     number = getattr(settings_of(kind)[name], bound)
-    outside = {"at_least": number - 1, "above": number, "below": number, "at_most": number + 1}[bound]
+    outside = {"at_least": number - 1, "above": number, "below": number, "at_most": number + 1}[
+        bound
+    ]
     with pytest.raises(OptionError, match=rf"^{name} is "):
         kind(**{name: int(outside) if int in settings_of(kind)[name].kinds else float(outside)})
 
@@ -44,9 +50,17 @@ def test_a_number_out_of_bounds_is_refused_with_its_name(kind, name, bound):
 def test_every_recipe_setting_works_in_a_candidate_and_is_documented(name):
     about = settings_of(sb.Recipe)[name]
     text = (
-        about.choices[-1] if about.choices else "true" if bool in about.kinds else "1" if int in about.kinds else "0.5"
+        about.choices[-1]
+        if about.choices
+        else "true"
+        if bool in about.kinds
+        else "1"
+        if int in about.kinds
+        else "0.5"
     )
-    assert parse_candidate(f"relu:5@{name}={text}").overrides == ((name, parse_setting(sb.Recipe, name, text)),)
+    assert parse_candidate(f"relu:5@{name}={text}").overrides == (
+        (name, parse_setting(sb.Recipe, name, text)),
+    )
     if about.none:
         assert parse_candidate(f"relu:5@{name}={about.none}").overrides == ((name, about.none_is),)
     assert f"`{name}" in (ROOT / "docs" / "candidates.md").read_text()
@@ -59,7 +73,11 @@ def test_given_settings_replace_those_of_a_recipe_except_none():
 
 @pytest.mark.parametrize("kind", [sb.SeedbedClassifier, sb.SeedbedRegressor])
 def test_the_estimators_have_every_setting_of_a_recipe_with_its_type_and_default(kind):
-    parameters, hints, known = inspect.signature(kind).parameters, get_type_hints(kind), get_type_hints(sb.Recipe)
+    parameters, hints, known = (
+        inspect.signature(kind).parameters,
+        get_type_hints(kind),
+        get_type_hints(sb.Recipe),
+    )
     for field in dataclasses.fields(sb.Recipe):
         if field.name == "loss":
             assert field.name not in parameters

@@ -50,24 +50,41 @@ def test_functions_of_rows_are_arrays_at_the_unique_times_and_callable_anywhere(
     assert (survival.shape, times[-1]) == ((5, len(times)), fitted.model_.follow_up.horizon)
     assert fitted.predict_survival_function(X[:0], return_array=True).shape == (0, len(times))
     assert fitted.predict(X[:0]).shape == fitted.predict_survival_function(X[:0]).shape == (0,)
-    assert np.count_nonzero(data[1]["time"] > times[-1]) == 10  # so many rows are under observation after it
+    assert (
+        np.count_nonzero(data[1]["time"] > times[-1]) == 10
+    )  # so many rows are under observation after it
     several = np.array([[0.0, times[2]], [1.0, 1e9]])
-    both = zip(fitted.predict_survival_function(X), fitted.predict_cumulative_hazard_function(X), strict=True)
+    both = zip(
+        fitted.predict_survival_function(X),
+        fitted.predict_cumulative_hazard_function(X),
+        strict=True,
+    )
     for row, (function, hazard) in enumerate(both):
         for one, values in ((function, survival), (hazard, hazards)):
             np.testing.assert_array_equal([one.x, one.y], [times, values[row]])
             np.testing.assert_allclose(one(times), values[row], rtol=1e-9)
         inside = fitted.model_.predict_survival(X[[row]], at=1.0)[0, 0]
-        np.testing.assert_allclose(function(several), [[1, survival[row, 2]], [inside, survival[row, -1]]], rtol=1e-9)
+        np.testing.assert_allclose(
+            function(several), [[1, survival[row, 2]], [inside, survival[row, -1]]], rtol=1e-9
+        )
         assert hazard(1.0) == pytest.approx(-np.log(function(1.0)), rel=1e-9)
 
 
 def test_it_works_in_a_pipeline_cross_validation_and_a_search(data):
     X, y = data
-    assert make_pipeline(StandardScaler(), sb.SeedbedSurvival(**QUICK)).fit(100 * X, y).score(100 * X, y) > 0.65
-    scores = cross_val_score(sb.SeedbedSurvival(**QUICK), pd.DataFrame(X, columns=["a", "b"]), y, cv=3)
+    assert (
+        make_pipeline(StandardScaler(), sb.SeedbedSurvival(**QUICK))
+        .fit(100 * X, y)
+        .score(100 * X, y)
+        > 0.65
+    )
+    scores = cross_val_score(
+        sb.SeedbedSurvival(**QUICK), pd.DataFrame(X, columns=["a", "b"]), y, cv=3
+    )
     assert ((scores > 0.5) & (scores < 1)).all()
-    search = GridSearchCV(sb.SeedbedSurvival(**QUICK), {"candidate": ["boosted-trees", "logistic"]}, cv=2).fit(X, y)
+    search = GridSearchCV(
+        sb.SeedbedSurvival(**QUICK), {"candidate": ["boosted-trees", "logistic"]}, cv=2
+    ).fit(X, y)
     assert search.best_params_ == {"candidate": "logistic"}
     assert 0.5 < search.cv_results_["mean_test_score"][0] < search.best_score_
 
@@ -78,12 +95,28 @@ def at_first(y, time):
 
 BAD = {
     "numbers": (lambda y: y["time"], DataError, "structured array of two fields"),
-    "codes of events": (lambda y: y.astype([("event", int), ("time", float)]), DataError, "two fields"),
-    "three fields": (lambda y: np.zeros(N, [("a", bool), ("b", float), ("c", float)]), DataError, "two fields"),
-    "no event": (lambda y: Surv.from_arrays(np.zeros(N, bool), y["time"]), TargetError, "y has no event"),
+    "codes of events": (
+        lambda y: y.astype([("event", int), ("time", float)]),
+        DataError,
+        "two fields",
+    ),
+    "three fields": (
+        lambda y: np.zeros(N, [("a", bool), ("b", float), ("c", float)]),
+        DataError,
+        "two fields",
+    ),
+    "no event": (
+        lambda y: Surv.from_arrays(np.zeros(N, bool), y["time"]),
+        TargetError,
+        "y has no event",
+    ),
     "a negative time": (lambda y: at_first(y, -1), DataError, "a time that is negative"),
     "no time": (lambda y: at_first(y, np.nan), DataError, "not finite"),
-    "times of zero": (lambda y: Surv.from_arrays(y["event"], 0 * y["time"]), DataError, "only zeros"),
+    "times of zero": (
+        lambda y: Surv.from_arrays(y["event"], 0 * y["time"]),
+        DataError,
+        "only zeros",
+    ),
     "too few rows": (lambda y: y[:-1], ValueError, "inconsistent numbers of samples"),
 }
 
@@ -106,7 +139,9 @@ def test_before_a_fit_it_says_so_and_scored_rows_and_outcomes_must_be_as_many(da
 
 def test_parameters_are_those_of_the_other_estimators_and_survive_a_clone(fitted, data):
     copy = clone(fitted)
-    assert copy.get_params() == fitted.get_params() == {**sb.SeedbedSurvival().get_params(), **QUICK}
+    assert (
+        copy.get_params() == fitted.get_params() == {**sb.SeedbedSurvival().get_params(), **QUICK}
+    )
     assert {*copy.get_params()} == {*sb.SeedbedClassifier().get_params()} - {"class_weight"}
     np.testing.assert_array_equal(copy.fit(*data).predict(data[0]), fitted.predict(data[0]))
     other = clone(fitted).set_params(random_state=1).fit(*data)

@@ -1,4 +1,5 @@
-"""Hundreds of small neural networks at once, and whether depth, width or an activation really helps.
+"""Hundreds of small neural networks at once, and whether depth, width or an activation really
+helps.
 
     import seedbed as sb
 
@@ -37,7 +38,8 @@ _PUBLIC = {
     "survival_estimator": "SeedbedSurvival",
     "training.many": "History train_many",
 }
-"""The public names of each file. `make stub` writes `__init__.pyi`, which editors and type checkers read."""
+"""The public names of each file. `make stub` writes `__init__.pyi`, which editors and type checkers
+read."""
 
 _FILES = {name: file for file, names in _PUBLIC.items() for name in names.split()}
 __all__ = sorted(_FILES)

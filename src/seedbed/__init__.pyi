@@ -89,33 +89,39 @@ def compare(
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
-    """Fit every model on the same splits, and say which to use and how far the others are behind it.
+    """Fit every model on the same splits, and say which to use and how far the others are behind
+    it.
 
     Args:
-        table: what `read_table` takes, or a `Table` of it, which has more options; or features [row, feature] with `y`.
+        table: what `read_table` takes, or a `Table` of it, which has more options; or features
+            [row, feature] with `y`.
         y: the target [row], where `table` is an array.
         target: the column to predict.
         event: for survival, in place of a target: the column that says whether the event came.
         time: for survival: the column with the time under observation.
-        candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
-            The default models and `auto`, their blend, if left out.
-        recipe: how networks are trained. "default" suits the table, "tutorial" is plain SGD and compares the three
-            networks of the tutorial if no candidates are named.
+        candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping
+            of names to either. The default models and `auto`, their blend, if left out.
+        recipe: how networks are trained. "default" suits the table, "tutorial" is plain SGD and
+            compares the three networks of the tutorial if no candidates are named.
         design: splits and how candidates are judged, see `Design`.
         compute: what trains, and where, see `Compute`.
         epochs: passes over the training rows, in place of the recipe's.
-        lr: learning rate, in place of the recipe's; with several, every candidate is compared at each of them.
+        lr: learning rate, in place of the recipe's; with several, every candidate is compared at
+            each of them.
         quick: a first look: one repeat, on at most 5,000 rows.
-        folder: for specification and results. The same call continues an interrupted run, and reads a finished run
-            back without training.
-        overwrite: train a finished run again, and discard another run in the folder, which is an error otherwise.
-        on_progress: called whenever something is finished. If it is left out, a notebook shows the interim result.
+        folder: for specification and results. The same call continues an interrupted run, and reads
+            a finished run back without training.
+        overwrite: train a finished run again, and discard another run in the folder, which is an
+            error otherwise.
+        on_progress: called whenever something is finished. If it is left out, a notebook shows the
+            interim result.
 
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
 
     Warns:
-        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of returning logits.
+        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of
+            returning logits.
 
     Examples:
         >>> design = sb.Design(repeats=1, n_networks=2, baselines=[])
@@ -141,17 +147,19 @@ def fit_model(
 ) -> Model:
     """Fit a model to all rows of a table.
 
-    A model averages the predictions of several networks, or trees. Each leaves out a fold of the rows, by which
-    training ends.
+    A model averages the predictions of several networks, or trees. Each leaves out a fold of the
+    rows, by which training ends.
 
     Args:
-        table: a table from `read_table`; or a source that `read_table` takes, together with `target`.
-        candidate: "auto", a blend of the default models; the name of one of these, such as "network-1"; words such as
-            "relu:64,64@dropout=0.1"; or a function that builds an `nn.Module`.
+        table: a table from `read_table`; or a source that `read_table` takes, together with
+            `target`.
+        candidate: "auto", a blend of the default models; the name of one of these, such as
+            "network-1"; words such as "relu:64,64@dropout=0.1"; or a function that builds an
+            `nn.Module`.
         target: the column to predict, if the table isn't read yet.
         recipe: settings that the candidate's words don't contain.
-        n_networks: number of networks, each with its own seed; 8, or 4 from 12,000 rows on, if left out. A single one
-            is trained on all rows for all epochs.
+        n_networks: number of networks, each with its own seed; 8, or 4 from 12,000 rows on, if left
+            out. A single one is trained on all rows for all epochs.
         sample_weight: weight of each row [row]; 0 or more.
         score: expected performance of the model, and what was scored.
         threshold: for two labels, the probability above which the positive one is predicted.
@@ -162,7 +170,8 @@ def fit_model(
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
 
     Warns:
-        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of returning logits.
+        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of
+            returning logits.
 
     Examples:
         >>> sb.fit_model("example:iris", "relu:5", n_networks=2)
@@ -220,10 +229,11 @@ def inspect_table(
             default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
 
     Returns:
-        `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns` of these rows (see
-        `column_overview`), `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; of
-        survival also `time`, `horizon` and the range of the times; None without a target), `n_inputs` of a network,
-        `group` and `time_split` if named, `warnings` and `notes` (see `Note.as_dict`).
+        `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns`
+        of these rows (see `column_overview`), `target` (`name`, `task`, and `labels` with their
+        counts or the range of the numbers; of survival also `time`, `horizon` and the range of the
+        times; None without a target), `n_inputs` of a network, `group` and `time_split` if named,
+        `warnings` and `notes` (see `Note.as_dict`).
 
     Raises:
         DataError, OptionError: as `read_table`.
@@ -261,19 +271,22 @@ def judge(
 ) -> Judgement:
     """Judge which candidates are better than the reference, from your own scores or predictions.
 
-    Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split never give a verdict;
-    predictions of one test set of at least 30 rows give one on these fitted models.
+    Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split
+    never give a verdict; predictions of one test set of at least 30 rows give one on these fitted
+    models.
 
-    Scores have a long form, a row for each score, with the score and, if there are any, columns `candidate`, `repeat`,
-    `fold`, `seed`; or a wide form, a row for each split, with a column for each candidate. Other usual names are
-    recognised as well. Predictions have a long form, a row for each candidate, split, seed and row of the table, with
-    `row` and `probability` (of the larger of two labels), `probability_LABEL` of each label, or `prediction`; or a wide
-    form, a row for each row, and a column for each candidate with its labels, numbers, or probabilities of the larger
-    of two labels.
+    Scores have a long form, a row for each score, with the score and, if there are any, columns
+    `candidate`, `repeat`, `fold`, `seed`; or a wide form, a row for each split, with a column for
+    each candidate. Other usual names are recognised as well. Predictions have a long form, a row
+    for each candidate, split, seed and row of the table, with `row` and `probability` (of the
+    larger of two labels), `probability_LABEL` of each label, or `prediction`; or a wide form, a row
+    for each row, and a column for each candidate with its labels, numbers, or probabilities of the
+    larger of two labels.
 
     Args:
-        scores: a path, a data frame or a mapping from names to columns; or a fitted search, its `cv_results_`, what
-            `cross_validate` returns by name, an Optuna study, or a skore report.
+        scores: a path, a data frame or a mapping from names to columns; or a fitted search, its
+            `cv_results_`, what `cross_validate` returns by name, an Optuna study, or a skore
+            report.
         command: the command line, for the document.
         reference: the candidate that the others are compared with; the first one if left out.
         margin: the difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up
@@ -302,7 +315,8 @@ def judge(
     Raises:
         ColumnError: a column is missing, or several could be meant.
         DataError: scores are missing, or given twice.
-        OptionError: the kind of the splits or the better direction isn't clear, or the splits are bootstrap samples.
+        OptionError: the kind of the splits or the better direction isn't clear, or the splits are
+            bootstrap samples.
 
     Examples:
         >>> old, new = [0.80, 0.78, 0.83, 0.79, 0.81], [0.85, 0.84, 0.88, 0.85, 0.86]
@@ -314,17 +328,18 @@ def judge(
 def load(path: str | PathLike[str], *, architecture: Callable[..., Any] | None = None) -> Model:
     """Load the model that `Model.save` has written to a file.
 
-    This is safe for files of strangers: a file contains numbers and no code. Loading takes memory for the file and for
-    two networks.
+    This is safe for files of strangers: a file contains numbers and no code. Loading takes memory
+    for the file and for two networks.
 
     Args:
         path: the file.
-        architecture: for a model of your own module, the class or function that builds it, because nothing that a file
-            names is imported.
+        architecture: for a model of your own module, the class or function that builds it, because
+            nothing that a file names is imported.
 
     Raises:
         ModelFileError: not a model file, a file of another version, or a damaged file.
-        CandidateError: the model is of your own module, and `architecture` is missing or doesn't fit.
+        CandidateError: the model is of your own module, and `architecture` is missing or doesn't
+            fit.
 
     Examples:
         >>> path = sb.fit_model("example:iris", "relu:5", n_networks=2).save("iris.safetensors")
@@ -332,11 +347,15 @@ def load(path: str | PathLike[str], *, architecture: Callable[..., Any] | None =
         <Model relu:5 of 2 networks, predicts species (multiclass)>
     """
 
-def playground(table: Any = None, path: str | Path | None = None, *, target: str | int | None = None) -> Path:
-    """Write a page on which networks train live on a table, in any browser and without a connection.
+def playground(
+    table: Any = None, path: str | Path | None = None, *, target: str | int | None = None
+) -> Path:
+    """Write a page on which networks train live on a table, in any browser and without a
+    connection.
 
     Args:
-        table: what `read_table` takes, or a `Table` of it. Without one the page reads CSV files that are dropped on it.
+        table: what `read_table` takes, or a `Table` of it. Without one the page reads CSV files
+            that are dropped on it.
         path: the file to write; `play-NAME.html` if left out, or `play.html` without a table.
         target: the column to predict.
 
@@ -377,8 +396,8 @@ def read_table(
     """Read, type and check a table.
 
     Args:
-        source: a path, `example:NAME`, a database's address, or a data frame (pandas, Polars, PyArrow, ... through
-            narwhals).
+        source: a path, `example:NAME`, a database's address, or a data frame (pandas, Polars,
+            PyArrow, ... through narwhals).
         target: the column to predict; examples have a default.
         drop: columns to leave out.
         numeric: columns that hold numbers; all other cells in them count as missing.
@@ -405,11 +424,14 @@ def read_table(
 
     Raises:
         TableNotFoundError: no such file or example.
-        UnreadableError: bytes, rows or a header that can't be understood, or a table or query over the limit.
+        UnreadableError: bytes, rows or a header that can't be understood, or a table or query over
+            the limit.
         ColumnError: no such column, infinite numbers, or rows without a time.
-        TargetError: no target named, too few rows that have one, or labels that the task can't have.
+        TargetError: no target named, too few rows that have one, or labels that the task can't
+            have.
         OptionError: two roles for one column, or an option that doesn't fit the table.
-        DataError: any other reason why the table can't be used; the base of all above but OptionError.
+        DataError: any other reason why the table can't be used; the base of all above but
+            OptionError.
 
     Examples:
         >>> sb.read_table("example:iris")
@@ -446,28 +468,33 @@ def train_many(
 ) -> History:
     """Train one network per seed, all at once, by default with the recipe of the tutorial.
 
-    A network with seed `s` equals, up to rounding, the result of a plain loop under `torch.manual_seed(s)`. That ends
-    where random numbers are drawn later: the order of minibatches and the masks of `nn.Dropout` depend on the seed, and
-    other draws in `forward` also on the networks that train at once. Start values are always those of the loop.
+    A network with seed `s` equals, up to rounding, the result of a plain loop under
+    `torch.manual_seed(s)`. That ends where random numbers are drawn later: the order of minibatches
+    and the masks of `nn.Dropout` depend on the seed, and other draws in `forward` also on the
+    networks that train at once. Start values are always those of the loop.
 
     >>> X, y = [[0.0], [1.0], [0.0], [1.0]], [0, 1, 0, 1]
     >>> train_many("relu:2", X, y, X, y, seeds=3, epochs=2).test_loss.shape
     (2, 3)
 
     Args:
-        build: returns a new `nn.Module`. `n_features` and `n_outputs` are passed by name if the signature has them, and
-            `numbers`, the positions of all features; no other parameter may be required. Or a candidate's words such
-            as `"relu:5"`, whose recipe overrides the arguments. The module returns [row, output] or [row].
-        X_train: features of the training rows [row, feature], array or tensor. They aren't standardised.
-        y_train: targets of the training rows, [row] or [row, output]: zeros and ones, class codes from 0, or numbers.
+        build: returns a new `nn.Module`. `n_features` and `n_outputs` are passed by name if the
+            signature has them, and `numbers`, the positions of all features; no other parameter may
+            be required. Or a candidate's words such as `"relu:5"`, whose recipe overrides the
+            arguments. The module returns [row, output] or [row].
+        X_train: features of the training rows [row, feature], array or tensor. They aren't
+            standardised.
+        y_train: targets of the training rows, [row] or [row, output]: zeros and ones, class codes
+            from 0, or numbers.
         X_test: features of the test rows [row, feature].
         y_test: targets of the test rows.
         seeds: one seed per network; a number means `range(number)`.
-        task: `"binary"` predicts labels 0 and 1, `"multiclass"` class codes from 0, `"regression"` numbers. If left
-            out, the values of `y_train` and `y_test` decide, and `History.note` says how.
+        task: `"binary"` predicts labels 0 and 1, `"multiclass"` class codes from 0, `"regression"`
+            numbers. If left out, the values of `y_train` and `y_test` decide, and `History.note`
+            says how.
         sample_weight: weight of each training row in loss and training figures [row].
-        engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all, by `torch.func.vmap` or else
-            one after the other; `"auto"` uses the kernel if possible.
+        engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all, by
+            `torch.func.vmap` or else one after the other; `"auto"` uses the kernel if possible.
         device: `"cpu"`, `"cuda"` or `"auto"`, which is CUDA if available.
         n_jobs: chunks of networks to train at a time; None means one per core.
         dtype: `"float32"`, or `"float64"` to study rounding.

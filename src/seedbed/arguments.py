@@ -1,4 +1,5 @@
-"""Checks of the arguments of public functions against their annotations: a wrong type gives an error of one line."""
+"""Checks of the arguments of public functions against their annotations: a wrong type gives an
+error of one line."""
 
 from __future__ import annotations
 
@@ -18,8 +19,14 @@ from seedbed.errors import OptionError, did_you_mean
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "True or False", type(None): "None",
-          Path: "a path"}  # fmt: skip
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "True or False",
+    type(None): "None",
+    Path: "a path",
+}
 _SEVERAL = (collections.abc.Sequence, collections.abc.Iterable)
 _SINGULAR = {"a whole number": "whole numbers", "a number": "numbers", "a text": "texts"}
 
@@ -27,9 +34,10 @@ _SINGULAR = {"a whole number": "whole numbers", "a number": "numbers", "a text":
 def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     """Check the types of a function's arguments by its annotations.
 
-    Of a `Literal`, only the type is checked; the code that knows the words suggests the nearest one. Annotations that
-    name no type, such as `Any`, accept everything. A class stands for its `__init__`. Names that aren't parameters are
-    ignored. OptionError, with name, value and expected type, if an argument has another type.
+    Of a `Literal`, only the type is checked; the code that knows the words suggests the nearest
+    one. Annotations that name no type, such as `Any`, accept everything. A class stands for its
+    `__init__`. Names that aren't parameters are ignored. OptionError, with name, value and expected
+    type, if an argument has another type.
     """
     for name, annotation in _annotations(function).items():
         if name in arguments and not _fits(arguments[name], annotation):
@@ -38,8 +46,11 @@ def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) 
             raise OptionError(f"{name} is {shown(arguments[name])}", f"It must be {kinds}.")
 
 
-def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Return a decorator that checks arguments of a function at each call; see `check_arguments`, `refuse_unknown`."""
+def checked(
+    hint: Callable[[str], str] = lambda name: "",
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator that checks arguments of a function at each call; see `check_arguments`,
+    `refuse_unknown`."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         signature = inspect.signature(function)
@@ -56,10 +67,14 @@ def checked(hint: Callable[[str], str] = lambda name: "") -> Callable[[Callable[
 
 
 def refuse_unknown(
-    names: Iterable[str], function: str, parameters: Iterable[str], hint: Callable[[str], str] = lambda name: ""
+    names: Iterable[str],
+    function: str,
+    parameters: Iterable[str],
+    hint: Callable[[str], str] = lambda name: "",
 ) -> None:
-    """Raise an error for a keyword argument that a function doesn't have: OptionError with the hint for its name, which
-    says what to do; TypeError, which suggests the nearest argument, if the hint is empty."""
+    """Raise an error for a keyword argument that a function doesn't have: OptionError with the hint
+    for its name, which says what to do; TypeError, which suggests the nearest argument, if the hint
+    is empty."""
     for name in names:
         if name not in parameters:
             if advice := hint(name):
@@ -82,7 +97,9 @@ def shown(value: Any) -> str:
 @functools.cache
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     call: Any = function
-    if inspect.isclass(function) and not dataclasses.is_dataclass(function):  # whose fields may be of several files
+    if inspect.isclass(function) and not dataclasses.is_dataclass(
+        function
+    ):  # whose fields may be of several files
         call = function.__init__
     return {name: hint for name, hint in get_type_hints(call).items() if name != "return"}
 
@@ -92,9 +109,13 @@ def _fits(value: Any, annotation: Any) -> bool:
     if origin in (Union, types.UnionType):
         return any(_fits(value, part) for part in parts)
     if origin is Literal:
-        return any(isinstance(value, str) if isinstance(part, str) else value is part for part in parts)
+        return any(
+            isinstance(value, str) if isinstance(part, str) else value is part for part in parts
+        )
     if annotation is bool:
-        return isinstance(value, bool) or type(value).__name__ == "bool"  # that of NumPy is no subclass
+        return (
+            isinstance(value, bool) or type(value).__name__ == "bool"
+        )  # that of NumPy is no subclass
     if annotation in (int, float) and isinstance(value, bool):
         return False
     if annotation is int:
@@ -105,10 +126,14 @@ def _fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational)
     if origin in _SEVERAL:
         if isinstance(value, str | bytes) or not isinstance(value, collections.abc.Iterable):
-            return parts[0] is not Any and _fits(value, parts[0])  # one value counts as a list of one
+            return parts[0] is not Any and _fits(
+                value, parts[0]
+            )  # one value counts as a list of one
         if isinstance(value, Mapping):
             return False
-        return not isinstance(value, list | tuple | set | frozenset) or all(_fits(item, parts[0]) for item in value)
+        return not isinstance(value, list | tuple | set | frozenset) or all(
+            _fits(item, parts[0]) for item in value
+        )
     if origin is collections.abc.Mapping:
         return isinstance(value, Mapping)
     if origin is collections.abc.Callable:

@@ -1,10 +1,11 @@
 """All errors that a user can cause.
 
-UsageError and DataError are ValueErrors as well, since scikit-learn's tools expect that of an estimator.
+UsageError and DataError are ValueErrors as well, since scikit-learn's tools expect that of an
+estimator.
 
-A message says what was found and where; the hint says what to do. The command line prints both on one line and
-exits with status 2. `spell` names a setting as the user gives it: `--time-split day` on the command line,
-`time_split="day"` in Python.
+A message says what was found and where; the hint says what to do. The command line prints both on
+one line and exits with status 2. `spell` names a setting as the user gives it: `--time-split day`
+on the command line, `time_split="day"` in Python.
 """
 
 from __future__ import annotations
@@ -18,15 +19,22 @@ import shlex
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
-# Characters that move a terminal's cursor, change its state, or reverse the order of text. Also code points that aren't
-# characters: surrogates, which come from undecodable bytes of file names, and two that XML forbids.
+# Characters that move a terminal's cursor, change its state, or reverse the order of text. Also
+# code points that aren't characters: surrogates, which come from undecodable bytes of file names,
+# and two that XML forbids.
 _NONE = [*range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
 _CONTROLS = [*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)]
 _BIDI = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
-_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in (*_CONTROLS, *_BIDI, *_NONE)}
-# An address is matched to the end of its word, with or without a password; otherwise the search takes quadratic time.
+_ESCAPES = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*_CONTROLS, *_BIDI, *_NONE)
+}
+# An address is matched to the end of its word, with or without a password; otherwise the search
+# takes quadratic time.
 _ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s]+)")
-_PASSWORD_OPTION = re.compile(r"(?<=[?&\s]password=)[^&\s]+?(?=['\"]?[,)]{0,2}(?:[&\s]|$))", re.IGNORECASE)
+_PASSWORD_OPTION = re.compile(
+    r"(?<=[?&\s]password=)[^&\s]+?(?=['\"]?[,)]{0,2}(?:[&\s]|$))", re.IGNORECASE
+)
 
 
 _names_options = False  # of the whole process, as messages are also made in threads
@@ -38,7 +46,8 @@ class SeedbedError(Exception):
     `str(error)` is its message and its hint.
 
     Attributes:
-        code: a stable identifier of the kind of error, for scripts: the name of its class, as `table_not_found`.
+        code: a stable identifier of the kind of error, for scripts: the name of its class, as
+            `table_not_found`.
         message: what was found, and where.
         hint: what to do about it; may be empty.
         option: the option of `read_table` that the hint is about; usually empty.
@@ -118,8 +127,8 @@ def command_line_options(are_named: bool = True) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: object, hint: str = "Name another file, or free disk space.") -> Iterator[None]:
-    """Turn errors of the file system inside the block into an OptionError, as on a read-only or a full disk. The outer
-    one of two nested blocks decides the message."""
+    """Turn errors of the file system inside the block into an OptionError, as on a read-only or a
+    full disk. The outer one of two nested blocks decides the message."""
     try:
         yield
     except (OSError, OptionError) as error:
@@ -130,31 +139,45 @@ def writing(path: object, hint: str = "Name another file, or free disk space.") 
 
 
 def spell(name: str, *values: object) -> str:
-    """Return how a user gives a setting: `--drop id --drop age` on the command line, `drop=["id", "age"]` in Python.
+    """Return how a user gives a setting: `--drop id --drop age` on the command line, `drop=["id",
+    "age"]` in Python.
 
     Args:
-        name: as in Python; without values, the result is the name alone: `--time-split` or `time_split`.
+        name: as in Python; without values, the result is the name alone: `--time-split` or
+            `time_split`.
         values: text, numbers or True. Of an option, True is no value.
     """
     if _names_options:
         option = "--" + name.replace("_", "-")
-        return " ".join(f"{option} {shlex.quote(str(value))}" for value in values if value is not True) or option
-    texts = [json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value) for value in values]
-    return f"{name}={texts[0] if len(texts) == 1 else '[' + ', '.join(texts) + ']'}" if texts else name
+        return (
+            " ".join(f"{option} {shlex.quote(str(value))}" for value in values if value is not True)
+            or option
+        )
+    texts = [
+        json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+        for value in values
+    ]
+    return (
+        f"{name}={texts[0] if len(texts) == 1 else '[' + ', '.join(texts) + ']'}" if texts else name
+    )
 
 
 def spell_all(settings: Mapping[str, Iterable[object]]) -> str:
     """Return how a user gives several settings, each with its values."""
-    return (" " if _names_options else ", ").join(spell(name, *values) for name, values in settings.items())
+    return (" " if _names_options else ", ").join(
+        spell(name, *values) for name, values in settings.items()
+    )
 
 
 def visible(text: str) -> str:
-    r"""Return a text with control and bidirectional characters as `\x1b` or `\u202e`. Line ends and tabs stay."""
+    r"""Return a text with control and bidirectional characters as `\x1b` or `\u202e`. Line ends and
+    tabs stay."""
     return text.translate(_ESCAPES)
 
 
 def without_passwords(text: str) -> str:
-    """Return the text with stars for passwords in the addresses of databases, as others may read it."""
+    """Return the text with stars for passwords in the addresses of databases, as others may read
+    it."""
 
     def starred(address: re.Match[str]) -> str:
         password, _, rest = address[2].rpartition("@")
@@ -164,7 +187,8 @@ def without_passwords(text: str) -> str:
 
 
 def one_line(message: str, hint: str) -> str:
-    """Return message and hint as sentences on one line, without characters that control a terminal."""
+    """Return message and hint as sentences on one line, without characters that control a
+    terminal."""
     text = f"{message} {hint}" if message.endswith(("?", "!", ".")) else f"{message}. {hint}"
     return visible(" ".join((text if hint else message).split("\n")))
 
@@ -194,7 +218,10 @@ def error_line(error: BaseException) -> str:
 def warn(message: str) -> None:
     """Issue a `UserWarning` that names the line of the user's code which called this package."""
     frame, level = inspect.currentframe(), 1
-    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]:
+    while (
+        frame is not None
+        and str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
+    ):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
 

@@ -1,4 +1,5 @@
-"""scikit-learn's classifier and regressor, and what they share: parameters, rows as columns, and the fitted model."""
+"""scikit-learn's classifier and regressor, and what they share: parameters, rows as columns, and
+the fitted model."""
 
 from __future__ import annotations
 
@@ -42,8 +43,9 @@ from seedbed.training.data import scaled_weights
 from seedbed.training.parallel import ProcessLock
 from seedbed.typing import Floats, Ints
 
-# The tools of scikit-learn may fit and predict in several threads. All threads share the random state of torch, from
-# which networks draw their parameters, and the calls of modules, which torch.fx replaces while it traces one.
+# The tools of scikit-learn may fit and predict in several threads. All threads share the random
+# state of torch, from which networks draw their parameters, and the calls of modules, which
+# torch.fx replaces while it traces one.
 _one_at_a_time = ProcessLock()
 
 
@@ -102,8 +104,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         durations: Floats | None = None,
         **coding: Any,
     ) -> Self:
-        """Fit the model and set the attributes of the fit; `durations` are of survival. Weights get a mean of 1, as
-        float32 can't hold tiny ones."""
+        """Fit the model and set the attributes of the fit; `durations` are of survival. Weights get
+        a mean of 1, as float32 can't hold tiny ones."""
         if durations is not None and not target.any():
             raise TargetError("y has no event", "There is nothing to predict.")
         for name in ("weights_", "oob_losses_", "oob_decision_function_", "oob_prediction_"):
@@ -113,17 +115,29 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             portfolio = self.portfolio
         elif self.portfolio is not None:
             raise OptionError("portfolio belongs to candidate='auto'", "Leave one of the two out.")
-        table = coded_table(columns, target, numeric=self.numeric, categorical=self.categorical, **coding)
+        table = coded_table(
+            columns, target, numeric=self.numeric, categorical=self.categorical, **coding
+        )
         if durations is not None:
             horizon = longest_horizon(durations, target == 1)
-            table = dataclasses.replace(table, durations=durations, follow_up=FollowUp("time", horizon))
+            table = dataclasses.replace(
+                table, durations=durations, follow_up=FollowUp("time", horizon)
+            )
         with _one_at_a_time:
             model, out_of_bag = blend_table(
                 table,
                 portfolio=portfolio,
                 n_networks=None if self.n_networks is None else int(self.n_networks),
-                recipe=Recipe(**{name: getattr(self, name) for name in settings_of(Recipe) if hasattr(self, name)}),
-                sample_weight=None if weights is None or (weights == weights[0]).all() else weights / weights.mean(),
+                recipe=Recipe(
+                    **{
+                        name: getattr(self, name)
+                        for name in settings_of(Recipe)
+                        if hasattr(self, name)
+                    }
+                ),
+                sample_weight=None
+                if weights is None or (weights == weights[0]).all()
+                else weights / weights.mean(),
                 time_limit=self.time_limit,
                 random_state=self._seed(),
                 compute=Compute(engine=self.engine, device=self.device, n_jobs=self._jobs()),
@@ -142,7 +156,8 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return self
 
     def _seed(self) -> int:
-        """Return the random state if it is a whole number, so that `fit_model` gives the same model; else draw one."""
+        """Return the random state if it is a whole number, so that `fit_model` gives the same
+        model; else draw one."""
         random_state: Any = self.random_state
         if isinstance(random_state, numbers.Integral):
             seed = int(random_state)
@@ -152,22 +167,30 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
     def _jobs(self) -> int:
-        """Return the number of jobs as in scikit-learn: one by default, or as `n_jobs` or `joblib.parallel_config` say.
+        """Return the number of jobs as in scikit-learn: one by default, or as `n_jobs` or
+        `joblib.parallel_config` say.
 
         It is one in a worker of another estimator or search, as these use all cores already.
         """
         backend, _ = get_active_backend()
         if self.n_jobs == 0:
-            raise OptionError("n_jobs is 0", "It must be at least 1, or -1 for all cores; leave it out for 1.")
+            raise OptionError(
+                "n_jobs is 0", "It must be at least 1, or -1 for all cores; leave it out for 1."
+            )
         return 1 if backend.nesting_level else int(joblib.effective_n_jobs(self.n_jobs))
 
     def _read_features(self, X: Any, *, reset: bool) -> Frame:
-        """Return X as columns, with the names of the data frame, or x0, x1, ... for an array. ValueError if features
-        are missing, others than in `fit`, in another order or infinite, or no cells at all."""
+        """Return X as columns, with the names of the data frame, or x0, x1, ... for an array.
+        ValueError if features are missing, others than in `fit`, in another order or infinite, or
+        no cells at all."""
         X = of_tensor(X)
         frame = as_frame(X)
         if frame is None:
-            dense: dict[str, Any] = {"dtype": None, "ensure_all_finite": "allow-nan", "ensure_min_samples": int(reset)}
+            dense: dict[str, Any] = {
+                "dtype": None,
+                "ensure_all_finite": "allow-nan",
+                "ensure_min_samples": int(reset),
+            }
             X = validate_data(self, X, reset=reset, accept_sparse="csr", **dense)
         else:
             X = frame.to_native()
@@ -180,17 +203,26 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return columns
 
     def _cases(
-        self, X: Any, y: Any, sample_weight: ArrayLike | None, groups: ArrayLike | None, *, y_numeric: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+        *,
+        y_numeric: bool,
     ) -> tuple[Frame, NDArray[Any], Floats, Ints | None]:
-        """Return the rows with a weight above zero: features, and targets, weights and groups [row]. DataError if
-        weights are negative, fewer than two rows are left, or groups aren't a value for each row."""
+        """Return the rows with a weight above zero: features, and targets, weights and groups
+        [row]. DataError if weights are negative, fewer than two rows are left, or groups aren't a
+        value for each row."""
         check_arguments(type(self), self.get_params(deep=False))
         y = of_tensor(y)
         # The target first: without X, `validate_data` forgets the names of the features.
         target: NDArray[Any] = validate_data(self, X="no_validation", y=y, y_numeric=y_numeric)
         columns = self._read_features(X, reset=True)
         if len(target) != columns.n_rows:
-            raise DataError(f"X has {columns.n_rows} rows and y has {len(target)}: inconsistent numbers of samples")
+            raise DataError(
+                f"X has {columns.n_rows} rows and y has {len(target)}: inconsistent numbers of samples"
+            )
         if not y_numeric:
             check_classification_targets(target)
         codes: Ints | None = None
@@ -204,19 +236,33 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         weights = np.ones(len(target))
         if sample_weight is not None:
             given = of_tensor(sample_weight)
-            weights = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+            weights = check_array(
+                given, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+            )
             if weights.ndim != 1:
-                raise DataError(f"sample_weight has shape {weights.shape}, not [row]", "Give one weight for each row.")
+                raise DataError(
+                    f"sample_weight has shape {weights.shape}, not [row]",
+                    "Give one weight for each row.",
+                )
             check_consistent_length(target, weights)
         if (weights < 0).any() or not (weights > 0).any():
-            raise DataError("sample_weight is negative, or zero in every row", "Give weights of at least 0.")
+            raise DataError(
+                "sample_weight is negative, or zero in every row", "Give weights of at least 0."
+            )
         weights, positive = scaled_weights(weights), weights > 0
         if np.count_nonzero(positive) < 2:
             raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
         if positive.all():
             return columns, target, weights, codes
-        columns = dataclasses.replace(columns, columns=tuple(column.rows(positive) for column in columns.columns))
-        return columns, target[positive], weights[positive], None if codes is None else codes[positive]
+        columns = dataclasses.replace(
+            columns, columns=tuple(column.rows(positive) for column in columns.columns)
+        )
+        return (
+            columns,
+            target[positive],
+            weights[positive],
+            None if codes is None else codes[positive],
+        )
 
     def _predictions(self, X: Any) -> Predictions:
         check_is_fitted(self)
@@ -256,31 +302,36 @@ def _target_name(y: Any) -> dict[str, str]:
 class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
     """A classifier that averages the probabilities of many small networks.
 
-    By default, it blends the default models: logistic regression, networks, boosted trees and extra trees. Each member
-    of the blend is a stack of networks, or of trees, that leave out different rows, weighted by its predictions for the
-    rows left out. With a candidate, it is a model of that one.
+    By default, it blends the default models: logistic regression, networks, boosted trees and extra
+    trees. Each member of the blend is a stack of networks, or of trees, that leave out different
+    rows, weighted by its predictions for the rows left out. With a candidate, it is a model of that
+    one.
 
     Args:
-        candidate: "auto" for the blend; the name of a default model, such as "network-2"; a candidate in words as for
-            `seedbed compare --candidate`; or a callable that builds a module from `n_features` and `n_outputs`.
-            Settings in words take precedence over the parameters below.
-        portfolio: the members to blend: names of default models, and candidates in words; None blends all default
-            models.
-        n_networks: number of networks of each member; None is 8, or 4 from 12,000 rows on. A single one is trained on
-            all rows for all epochs.
-        time_limit: seconds for the fit of a blend, met to about a tenth; None trains the default members. Members
-            that aren't reached in time are left out. Time that is left trains other kinds of members, except with a
-            portfolio, and then up to four times as many networks. So the model may differ between machines.
-        epochs: the largest number of passes over the rows; None suits the number of rows. Networks stop when they don't
-            improve.
+        candidate: "auto" for the blend; the name of a default model, such as "network-2"; a
+            candidate in words as for `seedbed compare --candidate`; or a callable that builds a
+            module from `n_features` and `n_outputs`. Settings in words take precedence over the
+            parameters below.
+        portfolio: the members to blend: names of default models, and candidates in words; None
+            blends all default models.
+        n_networks: number of networks of each member; None is 8, or 4 from 12,000 rows on. A single
+            one is trained on all rows for all epochs.
+        time_limit: seconds for the fit of a blend, met to about a tenth; None trains the default
+            members. Members that aren't reached in time are left out. Time that is left trains
+            other kinds of members, except with a portfolio, and then up to four times as many
+            networks. So the model may differ between machines.
+        epochs: the largest number of passes over the rows; None suits the number of rows. Networks
+            stop when they don't improve.
         lr: learning rate; None suits the optimizer and the candidate.
-        schedule, warmup, optimizer, momentum, nesterov, weight_decay, decay_biases, clip_norm, label_smoothing,
-            batch_size, patience: as in `Recipe`.
-        class_weight: weight of each class: a dict, "balanced" for the same total weight of all classes, None for 1.
+        schedule, warmup, optimizer, momentum, nesterov, weight_decay, decay_biases, clip_norm,
+            label_smoothing, batch_size, patience: as in `Recipe`.
+        class_weight: weight of each class: a dict, "balanced" for the same total weight of all
+            classes, None for 1.
         numeric: names or positions of columns to read as numbers.
-        categorical: names or positions of columns to read as categories. Numeric and categorical types of a data frame
-            need neither.
-        random_state: a whole number gives the same networks in each call, and in `fit_model` with the same number.
+        categorical: names or positions of columns to read as categories. Numeric and categorical
+            types of a data frame need neither.
+        random_state: a whole number gives the same networks in each call, and in `fit_model` with
+            the same number.
         engine, device: as in `train_many`.
         n_jobs: number of chunks of networks to train at a time; None is 1, -1 uses all cores.
         verbose: 1 shows the out-of-bag loss of each finished member on stderr.
@@ -288,15 +339,16 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     Attributes:
         classes_: the labels [class], sorted, of the type of `y`.
         model_: the `Model`; `model_.save(path)` writes it.
-        n_iter_: number of epochs after which networks are used; in a blend, the largest of its members, or 1 without
-            networks.
+        n_iter_: number of epochs after which networks are used; in a blend, the largest of its
+            members, or 1 without networks.
         lr_: learning rate; in a blend, that of most networks.
         weights_: the weight of each member by its name, without members of weight 0.
-        oob_losses_: the mean log loss of each member on the rows that its networks weren't trained on, by its name; of
-            the regressor, the mean squared error.
-        oob_decision_function_: the probabilities of each row [row, class] by the networks that weren't trained on it;
-            NaN if there are none, which happens with fewer than 8 networks, so from 12,000 rows on. Rows of weight zero
-            are left out. Weights and epochs were chosen on these rows, so scores are slightly too good.
+        oob_losses_: the mean log loss of each member on the rows that its networks weren't trained
+            on, by its name; of the regressor, the mean squared error.
+        oob_decision_function_: the probabilities of each row [row, class] by the networks that
+            weren't trained on it; NaN if there are none, which happens with fewer than 8 networks,
+            so from 12,000 rows on. Rows of weight zero are left out. Weights and epochs were chosen
+            on these rows, so scores are slightly too good.
         n_features_in_: number of columns of X.
         feature_names_in_: names of the columns of a data frame [column].
 
@@ -310,56 +362,81 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
     class_weight: Mapping[Any, float] | Literal["balanced"] | None = None
     classes_: NDArray[Any] = field(init=False)
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit networks to all rows whose weight isn't zero.
 
         Args:
-            X: cells [row, feature]: a data frame of any library, an array, or a sparse matrix of up to 67 million
-                cells, which is made dense. NaN is a missing cell.
+            X: cells [row, feature]: a data frame of any library, an array, or a sparse matrix of up
+                to 67 million cells, which is made dense. NaN is a missing cell.
             y: labels [row]; text, booleans or whole numbers.
             sample_weight: weight of each row [row], at least 0.
-            groups: names or numbers of groups [row], such as patients. Inner splits and bags keep the rows of a group
-                together.
+            groups: names or numbers of groups [row], such as patients. Inner splits and bags keep
+                the rows of a group together.
 
         Raises:
-            ValueError: X, y or a parameter can't be used; errors of seedbed are also a `SeedbedError`.
+            ValueError: X, y or a parameter can't be used; errors of seedbed are also a
+                `SeedbedError`.
             TrainingError: the networks can't be trained.
         """
         columns, labels, weights, group = self._cases(X, y, sample_weight, groups, y_numeric=False)
         classes, codes = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
-            raise TargetError(f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two.")
+            raise TargetError(
+                f"y has one class only, '{label_texts(classes)[0]}'", "A classification needs two."
+            )
         weights = weights * self._weights_of_classes(classes, codes, weights)[codes]
         task = "binary" if len(classes) == 2 else "multiclass"
-        coding: dict[str, Any] = {"task": task, "groups": group, "labels": label_texts(classes), **_target_name(y)}
+        coding: dict[str, Any] = {
+            "task": task,
+            "groups": group,
+            "labels": label_texts(classes),
+            **_target_name(y),
+        }
         self._fit_table(columns, codes.astype(np.int64), weights, **coding)
         self.classes_ = classes
         return self
 
-    def _weights_of_classes(self, classes: NDArray[Any], codes: NDArray[np.int64], weights: Floats) -> Floats:
+    def _weights_of_classes(
+        self, classes: NDArray[Any], codes: NDArray[np.int64], weights: Floats
+    ) -> Floats:
         """Return the weight of each class [class]."""
         if self.class_weight is None:
             return np.ones(len(classes))
         if isinstance(self.class_weight, str):
             if self.class_weight != "balanced":
-                raise OptionError(f"class_weight is {self.class_weight!r}", "It must be a dict, 'balanced' or None.")
-            # With the weights of rows, which the function of scikit-learn ignores: weight 2 is the same as two copies.
+                raise OptionError(
+                    f"class_weight is {self.class_weight!r}",
+                    "It must be a dict, 'balanced' or None.",
+                )
+            # With the weights of rows, which the function of scikit-learn ignores: weight 2 is the
+            # same as two copies.
             sums = np.bincount(codes, weights).astype(np.float64)
             return np.asarray(sums.sum() / (len(classes) * sums))
         try:
-            by_class: Floats = compute_class_weight(self.class_weight, classes=classes, y=classes[codes])
+            by_class: Floats = compute_class_weight(
+                self.class_weight, classes=classes, y=classes[codes]
+            )
         except (TypeError, ValueError) as error:
             message = f"class_weight doesn't suit the labels: {error}"
             raise OptionError(message, "Give a weight for each class.") from error
         if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.any()):
-            raise OptionError("class_weight is negative, all zero or not finite", "Give a weight for each class.")
+            raise OptionError(
+                "class_weight is negative, all zero or not finite", "Give a weight for each class."
+            )
         return by_class
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the label of each row [row], of the type of `y`.
 
         Raises:
-            ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to the model.
+            ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to
+                the model.
         """
         probabilities = self.predict_proba(X)  # it says whether the estimator is fitted
         labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
@@ -369,15 +446,19 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
         """Return the probability of each class [row, class], in the order of `classes_`."""
         return self._predictions(X).probabilities
 
-    def predict_set(self, X: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
-        """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.
+    def predict_set(
+        self, X: Any, *, coverage: float = COVERAGE, per_class: bool = False
+    ) -> NDArray[np.bool_]:
+        """Return for each row whether each label is in its prediction set [row, class], in the
+        order of `classes_`.
 
         Args:
             X: as in `predict`.
             coverage, per_class: as in `Model.predict_set`.
 
         Raises:
-            ValueError: as `predict`; or there were too few rows for the coverage, or it isn't between 0 and 1.
+            ValueError: as `predict`; or there were too few rows for the coverage, or it isn't
+                between 0 and 1.
         """
         return self.model_.covering(self._predictions(X), coverage, per_class=per_class)
 
@@ -386,8 +467,8 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
 class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # scikit-learn has no types
     """A regressor that averages many small networks, or blends networks and trees.
 
-    Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight` and `classes_`. The
-    out-of-bag predictions of a blend are `oob_prediction_` [row].
+    Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight` and
+    `classes_`. The out-of-bag predictions of a blend are `oob_prediction_` [row].
 
     Examples:
         >>> X, y = [[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]] * 5, [1.5, 1.6, 1.7, 2.3, 2.4, 2.5] * 5
@@ -396,7 +477,13 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         (2,)
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit networks to all rows whose weight isn't zero.
 
         Args:
@@ -406,11 +493,14 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             groups: as in `SeedbedClassifier.fit`.
 
         Raises:
-            ValueError: X, y or a parameter can't be used; errors of seedbed are also a `SeedbedError`.
+            ValueError: X, y or a parameter can't be used; errors of seedbed are also a
+                `SeedbedError`.
             TrainingError: the networks can't be trained.
         """
         if (word := _word_in(y)) is not None:
-            raise TargetError(f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier.")
+            raise TargetError(
+                f"y holds {word!r}, which isn't numeric", "For labels, use SeedbedClassifier."
+            )
         columns, amounts, weights, group = self._cases(X, y, sample_weight, groups, y_numeric=True)
         coding: dict[str, Any] = {"task": "regression", "groups": group, **_target_name(y)}
         return self._fit_table(columns, amounts.astype(np.float64), weights, **coding)
@@ -419,7 +509,8 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
         """Return the prediction for each row [row].
 
         Raises:
-            ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to the model.
+            ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to
+                the model.
         """
         return self._predictions(X).values
 
@@ -431,6 +522,7 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
             coverage: share of new rows whose number is to be in their interval.
 
         Raises:
-            ValueError: as `predict`; or there were too few rows for the coverage, or it isn't between 0 and 1.
+            ValueError: as `predict`; or there were too few rows for the coverage, or it isn't
+                between 0 and 1.
         """
         return self.model_.covering(self._predictions(X), coverage)

@@ -18,19 +18,25 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-DIGESTS = "sha256sums.txt"  # the file of the digests of a folder's files, as `sha256sum --check` reads it
+DIGESTS = (
+    "sha256sums.txt"  # the file of the digests of a folder's files, as `sha256sum --check` reads it
+)
 _PART = ".seedbed-part"
 _STALE = 3600.0  # seconds since the last byte of a partial file, after which its process counts as killed
 _LONGEST = 200  # bytes of a name; most file systems take 255
 
 
-def write_whole(path: Path, write: Callable[[Path], Any], *, before_move: Callable[[], None] = lambda: None) -> None:
-    """Write a file through `write`, which gets a temporary path in the same folder, and move it to `path`.
+def write_whole(
+    path: Path, write: Callable[[Path], Any], *, before_move: Callable[[], None] = lambda: None
+) -> None:
+    """Write a file through `write`, which gets a temporary path in the same folder, and move it to
+    `path`.
 
-    A reader never sees half a file, even after a power cut. The temporary file lies in the same folder because a rename
-    is atomic only within one file system. A replaced file keeps its mode; a new one gets the mode that the umask
-    leaves. A symbolic link is replaced, not its target; other hard links keep the old content. `before_move` is called
-    when the content is on the disk. OSError, which names `path`, if it can't be written, or is a device or a pipe.
+    A reader never sees half a file, even after a power cut. The temporary file lies in the same
+    folder because a rename is atomic only within one file system. A replaced file keeps its mode; a
+    new one gets the mode that the umask leaves. A symbolic link is replaced, not its target; other
+    hard links keep the old content. `before_move` is called when the content is on the disk.
+    OSError, which names `path`, if it can't be written, or is a device or a pipe.
     """
     try:
         part, mode = _create_part(path)
@@ -52,8 +58,9 @@ def write_whole(path: Path, write: Callable[[Path], Any], *, before_move: Callab
 
 
 def remove_parts(folder: Path, name: str | None = None) -> None:
-    """Remove what `write_whole` was writing into a folder when its process was killed. Files of other users stay. Where
-    other processes write, give the name of a file, whose parts are removed after an hour."""
+    """Remove what `write_whole` was writing into a folder when its process was killed. Files of
+    other users stay. Where other processes write, give the name of a file, whose parts are removed
+    after an hour."""
     for path in folder.glob(f".*{_PART}" if name is None else f".{glob.escape(name)}.*{_PART}"):
         with contextlib.suppress(OSError):
             status = path.lstat()
@@ -72,8 +79,8 @@ def make_folder(folder: Path) -> None:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """Return the contents of a JSON file; empty if it doesn't exist, can't be read, or is a device or a pipe, which may
-    have no end."""
+    """Return the contents of a JSON file; empty if it doesn't exist, can't be read, or is a device
+    or a pipe, which may have no end."""
     with contextlib.suppress(OSError, ValueError):
         document = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         if isinstance(document, dict):
@@ -82,11 +89,14 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def write_digests(paths: Iterable[Path], last: Path | None = None, text: str = "") -> Path:
-    """Write the SHA-256 of files of one folder into `sha256sums.txt` beside them, and return its path. Lines of other
-    files stay. The file `last`, with this text, is written after the digests, so that it never exists without them."""
+    """Write the SHA-256 of files of one folder into `sha256sums.txt` beside them, and return its
+    path. Lines of other files stay. The file `last`, with this text, is written after the digests,
+    so that it never exists without them."""
     paths, content = list(paths), text.encode()
     file = paths[0].parent / DIGESTS
-    digests = {name: digest for name, digest in _digests(file).items() if (file.parent / name).is_file()}
+    digests = {
+        name: digest for name, digest in _digests(file).items() if (file.parent / name).is_file()
+    }
     digests |= {path.name: _digest(path) for path in paths}
     if last is not None:
         digests[last.name] = hashlib.sha256(content).hexdigest()
@@ -98,8 +108,8 @@ def write_digests(paths: Iterable[Path], last: Path | None = None, text: str = "
 
 
 def altered_files(folder: Path) -> dict[str, bool] | None:
-    """Return whether each file with a digest is missing or has changed, by its name; None if the folder has no digests.
-    A file of digests that can't be read has changed."""
+    """Return whether each file with a digest is missing or has changed, by its name; None if the
+    folder has no digests. A file of digests that can't be read has changed."""
     if not (folder / DIGESTS).is_file():
         return None
     digests = _digests(folder / DIGESTS) or {DIGESTS: ""}
@@ -109,7 +119,10 @@ def altered_files(folder: Path) -> dict[str, bool] | None:
 def _digests(file: Path) -> dict[str, str]:
     """Return the digest of each file; empty if there are none, or a line can't be read."""
     with contextlib.suppress(OSError, ValueError):
-        lines = [re.fullmatch(r"([0-9a-f]{64})  ([^/\\]+)", line) for line in file.read_text("utf-8").splitlines()]
+        lines = [
+            re.fullmatch(r"([0-9a-f]{64})  ([^/\\]+)", line)
+            for line in file.read_text("utf-8").splitlines()
+        ]
         if all(lines):
             return {line[2]: line[1] for line in lines if line}
     return {}
@@ -125,7 +138,8 @@ def _digest(path: Path) -> str:
 
 
 def _is_private(path: Path) -> bool:
-    """Return whether a file or folder belongs to this user, is not a link, and can't be written to by other users."""
+    """Return whether a file or folder belongs to this user, is not a link, and can't be written to
+    by other users."""
     status = path.lstat()
     if os.name != "posix":  # access lists decide there
         return not stat.S_ISLNK(status.st_mode)
@@ -134,11 +148,14 @@ def _is_private(path: Path) -> bool:
 
 
 def private_cache(name: str) -> Path | None:
-    """Return a folder for code in the user's cache folder. None if it can't be written, or if another user could
-    replace its files."""
+    """Return a folder for code in the user's cache folder. None if it can't be written, or if
+    another user could replace its files."""
     folder = Path(importlib.import_module("platformdirs").user_cache_dir("seedbed")) / name
     try:
-        for path in (*reversed(folder.parents), folder):  # `parents=True` would create them with the umask's mode
+        for path in (
+            *reversed(folder.parents),
+            folder,
+        ):  # `parents=True` would create them with the umask's mode
             path.mkdir(exist_ok=True, mode=0o700)
         usable = _is_private(folder) and not any(map(_is_strange, folder.resolve().parents))
     except OSError:
@@ -173,7 +190,9 @@ def _create_part(path: Path) -> tuple[Path, int]:
             raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST])
     part = path.parent / f".{name}.{secrets.token_hex(4)}{_PART}"
-    with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode)) as file:
+    with os.fdopen(
+        os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666 if mode is None else mode)
+    ) as file:
         created = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
     return part, created if mode is None else mode
 

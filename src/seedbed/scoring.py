@@ -1,4 +1,5 @@
-"""Out-of-fold predictions of candidates and baselines: scores and verdicts, with intervals that suit the design."""
+"""Out-of-fold predictions of candidates and baselines: scores and verdicts, with intervals that
+suit the design."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ from seedbed.evaluation.bootstrap import row_mean_se, score_interval
 from seedbed.evaluation.calibration import CalibrationSummary, calibration_of
 from seedbed.evaluation.classification import confusion_matrix
 from seedbed.evaluation.conclusion import Evidence
-from seedbed.evaluation.estimates import Estimate, corrected_t, paired_hold_out, paired_shares, share_interval, wilson
+from seedbed.evaluation.estimates import (
+    Estimate,
+    corrected_t,
+    paired_hold_out,
+    paired_shares,
+    share_interval,
+    wilson,
+)
 from seedbed.evaluation.metrics import METRICS, Metric, fold_losses, prior_loss, row_losses
 from seedbed.evaluation.promised import calibration_line
 from seedbed.evaluation.protocol import Protocol
@@ -28,14 +36,16 @@ from seedbed.outcomes.tasks import outcome_of
 from seedbed.typing import Floats
 
 SCORES: dict[Task, tuple[str, ...]] = {
-    task: tuple(name for name, metric in METRICS.items() if task in metric.tasks) for task in get_args(Task)
+    task: tuple(name for name, metric in METRICS.items() if task in metric.tasks)
+    for task in get_args(Task)
 }
 """The scores of a candidate, by task."""
 
 _TINY = 1e-12
 _RESAMPLES = ((5_000, 2000), (200_000, 500), (np.inf, 200))
-"""(rows, resamples): how many resamples a bootstrap of up to so many rows has. With more rows a resample takes longer
-and the interval is narrower. With 200 its ends are off by a fifth of a standard error, about 0.0002 of an AUC."""
+"""(rows, resamples): how many resamples a bootstrap of up to so many rows has. With more rows a
+resample takes longer and the interval is narrower. With 200 its ends are off by a fifth of a
+standard error, about 0.0002 of an AUC."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,14 +58,15 @@ class Result:
         target: class codes or numbers [row] of the whole table.
         splits: what it was trained and tested on, repeat by repeat.
         design: how the splits were made.
-        predictions: NaN where there is no finite one. The probability of class 1, float32 [repeat, seed, row], of each
-            of several classes, float32 [repeat, seed, row, class], numbers in the target's own units, float64
-            [repeat, seed, row], or the probability of survival until each time, float32 [repeat, seed, row, time].
+        predictions: NaN where there is no finite one. The probability of class 1, float32 [repeat,
+            seed, row], of each of several classes, float32 [repeat, seed, row, class], numbers in
+            the target's own units, float64 [repeat, seed, row], or the probability of survival
+            until each time, float32 [repeat, seed, row, time].
         task: what is predicted.
         groups: int64 [row]; rows of one group may be alike. None if each row stands for itself.
         times: [row] of rows that are split by time, as neighbours may be alike; else None.
-        singles: the predictions of the single networks of each model, in the shape of `predictions` with a network in
-            place of a seed; None without networks.
+        singles: the predictions of the single networks of each model, in the shape of `predictions`
+            with a network in place of a seed; None without networks.
         kind: as in `CandidateSummary`.
         description: what it is, in a few words; empty if that isn't known.
         failure: why it can't be fitted on some splits; else empty.
@@ -101,10 +112,12 @@ class Result:
 
     @functools.cached_property
     def target_variance(self) -> float | None:
-        """The mean squared distance of the tested numbers from their mean, with equal weight for each fold.
+        """The mean squared distance of the tested numbers from their mean, with equal weight for
+        each fold.
 
-        It is the denominator of R2. It comes from the tested rows: with the variance of other rows, a constant could
-        seem to explain something. None if the tested rows are constant, and for classes.
+        It is the denominator of R2. It comes from the tested rows: with the variance of other rows,
+        a constant could seem to explain something. None if the tested rows are constant, and for
+        classes.
         """
         if not self.outcome.is_number:
             return None
@@ -129,15 +142,21 @@ class Result:
         return self.singles if single and self.singles is not None else self.predictions
 
     def row_losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
-        """Return losses [repeat, seed, row], by default of the task's metric; with `single`, of each single network, if
-        there are any."""
+        """Return losses [repeat, seed, row], by default of the task's metric; with `single`, of
+        each single network, if there are any."""
         name, sets = metric or self.outcome.metric, self.sets(single=single)
         truths = [self.target] * len(sets) if self.followed is None else self.followed.truths
-        pairs = ((np.broadcast_to(truth, p.shape[:1] + truth.shape), p) for truth, p in zip(truths, sets, strict=True))
-        return np.stack([row_losses(name, truth, p, variance=self.target_variance) for truth, p in pairs])
+        pairs = (
+            (np.broadcast_to(truth, p.shape[:1] + truth.shape), p)
+            for truth, p in zip(truths, sets, strict=True)
+        )
+        return np.stack(
+            [row_losses(name, truth, p, variance=self.target_variance) for truth, p in pairs]
+        )
 
     def losses(self, metric: str | None = None, *, single: bool = False) -> Floats:
-        """Return the mean of `row_losses` over the test rows of each split [repeat, fold, seed]; smaller is better.
+        """Return the mean of `row_losses` over the test rows of each split [repeat, fold, seed];
+        smaller is better.
 
         Of a score that rows don't have, it is 1 - the score of the test rows.
         """
@@ -149,8 +168,16 @@ class Result:
         if METRICS[name].concordance and self.followed is not None:
             losses = self.followed.discordances(sets[..., -1].astype(np.float64))
         elif METRICS[name].row_loss is None:
-            tests = [[split.test for split in self.splits if split.repeat == repeat] for repeat in range(len(sets))]
-            losses = np.stack([fold_losses(name, self.target, p, folds) for p, folds in zip(sets, tests, strict=True)])
+            tests = [
+                [split.test for split in self.splits if split.repeat == repeat]
+                for repeat in range(len(sets))
+            ]
+            losses = np.stack(
+                [
+                    fold_losses(name, self.target, p, folds)
+                    for p, folds in zip(sets, tests, strict=True)
+                ]
+            )
         else:
             by_row = self.row_losses(metric, single=single)
             folds = [by_row[split.repeat][:, split.test].mean(axis=1) for split in self.splits]
@@ -166,8 +193,8 @@ class Result:
         return FollowedFolds(self.durations, self.target == 1, self.follow_up.grid, rows)
 
     def complete(self) -> tuple[npt.NDArray[Any], Floats]:
-        """Return the target of the tested rows [row], and the prediction sets that are finite for all of them: [set,
-        row] or [set, row, class].
+        """Return the target of the tested rows [row], and the prediction sets that are finite for
+        all of them: [set, row] or [set, row, class].
         """
         means = self.predictions[:, :, self.tested].astype(np.float64)
         sets = means.reshape(-1, *means.shape[2:])
@@ -175,11 +202,13 @@ class Result:
 
     @functools.cached_property
     def scores(self) -> Mapping[str, Score]:
-        """All scores by name, with their spread and their intervals; each is computed when it is first read."""
+        """All scores by name, with their spread and their intervals; each is computed when it is
+        first read."""
         return _Scores(self)
 
     def confusion(self) -> tuple[tuple[float, ...], ...] | None:
-        """Return the share of rows [true class, predicted class] over all out-of-fold predictions; None for numbers."""
+        """Return the share of rows [true class, predicted class] over all out-of-fold predictions;
+        None for numbers."""
         if not self.outcome.has_classes:
             return None
         p = self.predictions[:, :, self.tested]
@@ -189,11 +218,12 @@ class Result:
 
     @functools.cached_property
     def calibration(self) -> CalibrationSummary | None:
-        """The calibration of the probabilities, averaged over repeats and seeds; None without finite ones, or
-        where nothing is known of the tested rows at the horizon.
+        """The calibration of the probabilities, averaged over repeats and seeds; None without
+        finite ones, or where nothing is known of the tested rows at the horizon.
 
-        With several classes, it is the probability of the predicted class against whether that class was right
-        (top-label calibration, Guo et al. 2017). The Brier score is then that of being right.
+        With several classes, it is the probability of the predicted class against whether that
+        class was right (top-label calibration, Guo et al. 2017). The Brier score is then that of
+        being right.
         """
         forecasts = self.forecasts()
         if self.outcome.is_number or forecasts is None:
@@ -202,17 +232,22 @@ class Result:
             found = calibration_of(*forecasts)
             if self.n_classes > 2:
                 return found
-            slope, intercept = calibration_line(*forecasts, alpha=self.alpha, groups=self.tested_groups)
+            slope, intercept = calibration_line(
+                *forecasts, alpha=self.alpha, groups=self.tested_groups
+            )
             if slope is None or intercept is None:
                 return found
             return replace(found, slope=slope.times(1), intercept=intercept.times(1))
-        truth, p = (values[forecasts[0] != 0] for values in forecasts)  # without rows censored before the horizon
+        truth, p = (
+            values[forecasts[0] != 0] for values in forecasts
+        )  # without rows censored before the horizon
         return calibration_of(truth > 0, p, np.abs(truth)) if len(truth) else None
 
     def forecasts(self) -> tuple[npt.NDArray[Any], Floats] | None:
-        """Return what was observed and what was predicted, averaged over repeats and seeds, of the tested rows [row];
-        of several classes whether the predicted one was right, and its probability; of survival `censored_truth` at the
-        horizon. None without finite predictions."""
+        """Return what was observed and what was predicted, averaged over repeats and seeds, of the
+        tested rows [row]; of several classes whether the predicted one was right, and its
+        probability; of survival `censored_truth` at the horizon. None without finite
+        predictions."""
         y, sets = self.complete()
         if not len(sets):
             return None
@@ -225,8 +260,8 @@ class Result:
         return y, p
 
     def summary(self, *, whole: bool = True) -> CandidateSummary:
-        """Return everything as plain values; unless `whole` without confusion and calibration, and with `scores`, of
-        which few may be read, as they are."""
+        """Return everything as plain values; unless `whole` without confusion and calibration, and
+        with `scores`, of which few may be read, as they are."""
         return CandidateSummary(
             name=self.name,
             kind=self.kind,
@@ -268,12 +303,14 @@ class _Scores(Mapping[str, Score]):
 def score(name: str, result: Result) -> Score:
     """Return one score with its interval.
 
-    - A mean over rows, and a concordance: the corrected t over folds; on locked rows the error of rows and seeds; where
-      no verdict is due, Wilson's interval for a share.
-    - A share that is 0 or 1, or nearly so: at least Wilson's interval (`evaluation.share_interval`).
-    - A skill: from the score that it is a skill of, with what the prior costs taken as known; None if that is 0.
-    - A function of row weights: a bootstrap of rows (`evaluation.score_interval`), widened by what it misses on the
-      Brier score.
+    - A mean over rows, and a concordance: the corrected t over folds; on locked rows the error of
+      rows and seeds; where no verdict is due, Wilson's interval for a share.
+    - A share that is 0 or 1, or nearly so: at least Wilson's interval
+      (`evaluation.share_interval`).
+    - A skill: from the score that it is a skill of, with what the prior costs taken as known; None
+      if that is 0.
+    - A function of row weights: a bootstrap of rows (`evaluation.score_interval`), widened by what
+      it misses on the Brier score.
     - Any other: no interval.
     """
     metric = METRICS[name]
@@ -284,9 +321,13 @@ def score(name: str, result: Result) -> Score:
         if prior is None:
             return Score(None)
         of = score(metric.skill_of, result)
-        mean, low, high = (None if value is None else 1 - value / prior for value in (of.mean, of.high, of.low))
+        mean, low, high = (
+            None if value is None else 1 - value / prior for value in (of.mean, of.high, of.low)
+        )
         # The prior of classes differs from fold to fold, so a fold has no skill of its own.
-        return Score(mean, low, high, *((of.fold_sd, of.seed_sd) if result.outcome.is_number else ()))
+        return Score(
+            mean, low, high, *((of.fold_sd, of.seed_sd) if result.outcome.is_number else ())
+        )
     if metric.row_loss is None and not metric.concordance:
         return _of_sets(metric, result)
     losses, single = (result.losses(name, single=single) for single in (False, True))
@@ -298,16 +339,23 @@ def score(name: str, result: Result) -> Score:
 
 
 def loss_of_prior(metric: str, result: Result) -> float | None:
-    """Return the mean loss of predicting the class frequencies, the mean or the Kaplan-Meier estimate of the tested
-    rows; None if it is 0, as they are of one class, or of one value."""
+    """Return the mean loss of predicting the class frequencies, the mean or the Kaplan-Meier
+    estimate of the tested rows; None if it is 0, as they are of one class, or of one value."""
     if result.outcome.is_number and result.target_variance is None:
         return None
     truths = [result.target] if result.followed is None else result.followed.truths
-    loss = np.mean([prior_loss(metric, truth[result.tested], n_classes=result.n_classes or None) for truth in truths])
+    loss = np.mean(
+        [
+            prior_loss(metric, truth[result.tested], n_classes=result.n_classes or None)
+            for truth in truths
+        ]
+    )
     return float(loss) if loss >= _TINY else None
 
 
-def _loss_interval(metric: Metric, result: Result, losses: Floats) -> tuple[float | None, float | None]:
+def _loss_interval(
+    metric: Metric, result: Result, losses: Floats
+) -> tuple[float | None, float | None]:
     """Return the interval of a mean loss, within its range."""
     if not np.isfinite(losses).all():
         return None, None
@@ -333,7 +381,9 @@ def _held_out(result: Result, metric: str) -> Estimate:
     """Return the mean loss of the locked rows, as a difference from no loss."""
     losses = result.row_losses(metric)[0][:, result.tested]
     nothing = np.zeros((1, losses.shape[1]))
-    return paired_hold_out(losses, nothing, groups=result.tested_groups, times=result.tested_times, alpha=result.alpha)
+    return paired_hold_out(
+        losses, nothing, groups=result.tested_groups, times=result.tested_times, alpha=result.alpha
+    )
 
 
 def _of_sets(metric: Metric, result: Result) -> Score:
@@ -352,11 +402,14 @@ def _of_sets(metric: Metric, result: Result) -> Score:
         value, pooled = _by_fold(metric.by_fold, result)
     if value is None or interval is None:
         return Score(value, pooled=pooled)
-    # The resamples pool the folds, where a score within folds doesn't: the distances of their ends are kept.
+    # The resamples pool the folds, where a score within folds doesn't: the distances of their ends
+    # are kept.
     low, high = value - interval.mean + interval.low, value - interval.mean + interval.high
-    if (metric.percent and (high >= metric.high or low <= metric.low)) or low == high == metric.high:
-        # It is read as a share of its range, and of the rows of the rarest class: a recall is, and the variance of
-        # others, such as the ROC AUC, isn't larger (Birnbaum & Klose 1957).
+    if (
+        metric.percent and (high >= metric.high or low <= metric.low)
+    ) or low == high == metric.high:
+        # It is read as a share of its range, and of the rows of the rarest class: a recall is, and
+        # the variance of others, such as the ROC AUC, isn't larger (Birnbaum & Klose 1957).
         counts, span = np.bincount(y), metric.high - metric.low
         shares = ((end - metric.low) / span for end in (value, low, high))
         ends = share_interval(*shares, n=float(counts[counts > 0].min()), alpha=result.alpha)
@@ -369,8 +422,11 @@ def resamples_for(n_rows: int) -> int:
     return next(n for most, n in _RESAMPLES if n_rows <= most)
 
 
-def _by_fold(by_fold: Callable[..., tuple[float | None, bool]], result: Result) -> tuple[float | None, bool]:
-    """Return the mean over repeats and seeds of a score within folds, and whether folds had to be pooled."""
+def _by_fold(
+    by_fold: Callable[..., tuple[float | None, bool]], result: Result
+) -> tuple[float | None, bool]:
+    """Return the mean over repeats and seeds of a score within folds, and whether folds had to be
+    pooled."""
     values, pooled = [], False
     y = result.target[result.tested]
     for repeat, by_seed in enumerate(result.predictions[:, :, result.tested]):
@@ -387,21 +443,31 @@ def _by_fold(by_fold: Callable[..., tuple[float | None, bool]], result: Result) 
 
 
 def _widened(result: Result, y: npt.NDArray[Any], sets: Floats) -> float:
-    """Return how much wider the interval of the Brier score is than the error of a bootstrap; of folds, its error."""
+    """Return how much wider the interval of the Brier score is than the error of a bootstrap; of
+    folds, its error."""
     losses, cross_validated = result.losses("brier"), result.design.kind == "cross_validation"
-    dependent = result.design.kind == "held_out" and (result.times is not None or result.groups is not None)
+    dependent = result.design.kind == "held_out" and (
+        result.times is not None or result.groups is not None
+    )
     if not (cross_validated or dependent) or not np.isfinite(losses).all():
         return 1.0
-    se = row_mean_se(row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets), result.tested_groups)
-    corrected = of_one_model(result, "brier").se if cross_validated else _held_out(result, "brier").half / 1.96
+    se = row_mean_se(
+        row_losses("brier", np.broadcast_to(y, sets.shape[:2]), sets), result.tested_groups
+    )
+    corrected = (
+        of_one_model(result, "brier").se
+        if cross_validated
+        else _held_out(result, "brier").half / 1.96
+    )
     return max(1.0, corrected / se) if se > 0 else 1.0
 
 
 def of_one_model(result: Result, metric: str) -> Estimate:
     """Return the mean loss of one model with its interval from cross-validation.
 
-    Stratified folds have equal shares of the classes, so their spread lacks what other rows would change in those
-    shares: sum_c pi_c (mu_c - mu)^2 / n is added to se^2, with mu_c the mean loss of class c and pi_c its share.
+    Stratified folds have equal shares of the classes, so their spread lacks what other rows would
+    change in those shares: sum_c pi_c (mu_c - mu)^2 / n is added to se^2, with mu_c the mean loss
+    of class c and pi_c its share.
     """
     losses = result.losses(metric)
     between = 0.0
@@ -412,12 +478,17 @@ def of_one_model(result: Result, metric: str) -> Estimate:
         shares = counts / counts.sum()
         means = np.bincount(y, weights=by_row) / np.maximum(counts, 1)
         between = float(shares @ (means - shares @ means) ** 2) / len(y)
-    about: dict[str, Any] = {"alpha": result.alpha, "groups": result.tested_groups, "seed_noise": seed_noise(losses)}
+    about: dict[str, Any] = {
+        "alpha": result.alpha,
+        "groups": result.tested_groups,
+        "seed_noise": seed_noise(losses),
+    }
     return corrected_t(losses.mean(axis=2), **about, between_classes=between)
 
 
 def spread_of(values: Floats) -> tuple[float | None, float | None, float | None]:
-    """Return mean, deviation over folds and deviation over seeds of [fold, seed], NaN where there is no value."""
+    """Return mean, deviation over folds and deviation over seeds of [fold, seed], NaN where there
+    is no value."""
     there = np.isfinite(values)
     n_seeds = there.sum(1)
     usable = values[n_seeds > 0]
@@ -432,39 +503,50 @@ def spread_of(values: Floats) -> tuple[float | None, float | None, float | None]
 # Verdicts
 
 
-def difference(reference: Result, candidate: Result, metric: str, *, comparisons: int = 1) -> Estimate:
-    """Return the loss of the reference minus that of the candidate, with the interval that suits the design.
+def difference(
+    reference: Result, candidate: Result, metric: str, *, comparisons: int = 1
+) -> Estimate:
+    """Return the loss of the reference minus that of the candidate, with the interval that suits
+    the design.
 
-    Locked rows: the error of rows and seeds. Else the corrected t. The error level is the reference's `alpha`. Shares
-    of locked rows by one network each, and shares that don't vary, have an interval for counts
-    (`evaluation.paired_shares`).
+    Locked rows: the error of rows and seeds. Else the corrected t. The error level is the
+    reference's `alpha`. Shares of locked rows by one network each, and shares that don't vary, have
+    an interval for counts (`evaluation.paired_shares`).
     """
     pair, groups, counted = (reference, candidate), reference.tested_groups, False
     level: dict[str, Any] = {"alpha": reference.alpha, "comparisons": comparisons}
     if reference.design.kind == "held_out":
         ours, theirs = (result.row_losses(metric)[0][:, result.tested] for result in pair)
-        estimate = paired_hold_out(ours, theirs, groups=groups, times=reference.tested_times, **level)
+        estimate = paired_hold_out(
+            ours, theirs, groups=groups, times=reference.tested_times, **level
+        )
         counted = len(ours) == len(theirs) == 1 and groups is None and reference.times is None
     else:
         ours, theirs = (result.losses(metric) for result in pair)
         noise = seed_noise(ours, theirs)
-        estimate = corrected_t(fold_differences(ours, theirs), groups=groups, seed_noise=noise, **level)
+        estimate = corrected_t(
+            fold_differences(ours, theirs), groups=groups, seed_noise=noise, **level
+        )
     if METRICS[metric].percent and METRICS[metric].row_loss and (counted or estimate.se == 0):
-        ours, theirs = (result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in pair)
+        ours, theirs = (
+            result.row_losses(metric)[:, :, result.tested].mean(axis=(0, 1)) for result in pair
+        )
         at = np.arange(len(ours)) if groups is None else np.unique(groups, return_inverse=True)[1]
         estimate = paired_shares(estimate, np.bincount(at, ours - theirs) / np.bincount(at))
     return estimate
 
 
 def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
-    """Return what results of the same splits say about the difference of any two, for `evaluation.conclude`. Those
-    with predictions that aren't finite are left out.
+    """Return what results of the same splits say about the difference of any two, for
+    `evaluation.conclude`. Those with predictions that aren't finite are left out.
     """
     usable = {result.name: result for result in results if result.finite}
     first = results[0]
 
     def by(metric: str) -> Callable[[str, str, int], Estimate]:
-        return lambda ours, theirs, n: difference(usable[ours], usable[theirs], metric, comparisons=n)
+        return lambda ours, theirs, n: difference(
+            usable[ours], usable[theirs], metric, comparisons=n
+        )
 
     return Evidence(
         runs={name: result.losses(metric, single=True) for name, result in usable.items()},
@@ -485,10 +567,19 @@ def without_verdict(results: Sequence[Result], reference: str, metric: str) -> d
     if not design.has_verdict:
         return {result.name: design.reason for result in others}
     if not all(result.finite for result in results if result.name == reference):
-        return {result.name: f"some predictions of the reference, {reference}, aren't finite" for result in others}
+        return {
+            result.name: f"some predictions of the reference, {reference}, aren't finite"
+            for result in others
+        }
     finite = [result for result in results if result.finite]
     if finite and not np.isfinite(finite[0].losses(metric)).all():
         lacks = "an event before the horizon" if METRICS[metric].concordance else "a class"
-        return {result.name: f"a fold lacks {lacks}, so it has no {METRICS[metric].words}" for result in others}
+        return {
+            result.name: f"a fold lacks {lacks}, so it has no {METRICS[metric].words}"
+            for result in others
+        }
     not_finite = [result for result in others if not result.finite]
-    return {result.name: result.failure or "some of its predictions aren't finite" for result in not_finite}
+    return {
+        result.name: result.failure or "some of its predictions aren't finite"
+        for result in not_finite
+    }

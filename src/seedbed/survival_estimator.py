@@ -33,8 +33,8 @@ class SurvivalFunction:
     is_hazard: bool = False
 
     def __call__(self, times: ArrayLike) -> Any:
-        """Return the value at some times, in their shape. Between two of `x` the rate is constant; after the last one,
-        the value stays as it is."""
+        """Return the value at some times, in their shape. Between two of `x` the rate is constant;
+        after the last one, the value stays as it is."""
         hazards = self.y if self.is_hazard else -np.log(np.maximum(self.y, _LEAST))
         value = np.interp(np.asarray(times, dtype=np.float64), [0.0, *self.x], [0.0, *hazards])
         return value if self.is_hazard else np.exp(-value)
@@ -42,12 +42,13 @@ class SurvivalFunction:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SeedbedSurvival(Networks):
-    """An estimator of survival: it blends hazards by networks and trees, as `seedbed compare --event` does.
+    """An estimator of survival: it blends hazards by networks and trees, as `seedbed compare
+    --event` does.
 
-    Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight`, `classes_` and
-    `oob_decision_function_`. Time is cut into at most eight intervals, and members are classifiers of whether the event
-    occurs in an interval. The last one ends where ten rows, or a tenth of few rows, are still under observation; after
-    it, functions are constant.
+    Its parameters and attributes are those of `SeedbedClassifier`, without `class_weight`,
+    `classes_` and `oob_decision_function_`. Time is cut into at most eight intervals, and members
+    are classifiers of whether the event occurs in an interval. The last one ends where ten rows, or
+    a tenth of few rows, are still under observation; after it, functions are constant.
 
     Attributes:
         unique_times_: up to eight times in each interval, its end among them [time].
@@ -66,17 +67,23 @@ class SeedbedSurvival(Networks):
 
         Args:
             X: as in `SeedbedClassifier.fit`.
-            y: a structured array [row] of two fields: whether the event came, and the time under observation.
+            y: a structured array [row] of two fields: whether the event came, and the time under
+                observation.
 
         Raises:
-            ValueError: X, y or a parameter can't be used; errors of seedbed are also a `SeedbedError`.
+            ValueError: X, y or a parameter can't be used; errors of seedbed are also a
+                `SeedbedError`.
             TrainingError: the networks can't be trained.
         """
         check_arguments(type(self), self.get_params(deep=False))
         events, times = _outcome(y)
         columns = self._read_features(X, reset=True)
         check_consistent_length(events, columns.columns[0])
-        coding: dict[str, Any] = {"task": "survival", "labels": ("censored", "event"), "target_name": "event"}
+        coding: dict[str, Any] = {
+            "task": "survival",
+            "labels": ("censored", "event"),
+            "target_name": "event",
+        }
         self._fit_table(columns, events.astype(np.int64), None, durations=times, **coding)
         assert self.model_.follow_up is not None
         self.unique_times_ = np.array([time for time, _ in self.model_.follow_up.clock])
@@ -86,28 +93,35 @@ class SeedbedSurvival(Networks):
         """Return the risk of each row [row]: its cumulative hazard at the end of the last interval.
 
         Raises:
-            ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to the model.
+            ValueError: X doesn't have the features of `fit`, or most of its cells are unknown to
+                the model.
         """
         risks: Floats = self.predict_cumulative_hazard_function(X, return_array=True)[:, -1]
         return risks
 
     def predict_survival_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:
-        """Return the survival of each row: functions of time [row], or an array [row, time] at `unique_times_`."""
+        """Return the survival of each row: functions of time [row], or an array [row, time] at
+        `unique_times_`."""
         predictions = self._predictions(X)  # it says whether the estimator is fitted
         survival = self.model_.survival(predictions, self.unique_times_.tolist())
         return survival if return_array else self._functions(survival)
 
-    def predict_cumulative_hazard_function(self, X: Any, return_array: bool = False) -> NDArray[Any]:
-        """Return the cumulative hazard, -log of survival, of each row, as `predict_survival_function`."""
+    def predict_cumulative_hazard_function(
+        self, X: Any, return_array: bool = False
+    ) -> NDArray[Any]:
+        """Return the cumulative hazard, -log of survival, of each row, as
+        `predict_survival_function`."""
         hazards = -np.log(np.maximum(self.predict_survival_function(X, return_array=True), _LEAST))
         return hazards if return_array else self._functions(hazards, is_hazard=True)
 
     def _functions(self, values: Floats, **options: bool) -> NDArray[Any]:
-        return np.array([SurvivalFunction(self.unique_times_, row, **options) for row in values], dtype=object)
+        return np.array(
+            [SurvivalFunction(self.unique_times_, row, **options) for row in values], dtype=object
+        )
 
     def score(self, X: Any, y: Any) -> float:
-        """Return Harrell's C, as estimators of scikit-survival do: the share of comparable pairs of rows in which the
-        one with the higher risk has its event first.
+        """Return Harrell's C, as estimators of scikit-survival do: the share of comparable pairs of
+        rows in which the one with the higher risk has its event first.
 
         Raises:
             ValueError: as `predict`, or y isn't as in `fit`.
@@ -118,8 +132,8 @@ class SeedbedSurvival(Networks):
 
 
 def _outcome(y: Any) -> tuple[Bools, Floats]:
-    """Return events and times [row] of a structured array, as `sksurv.util.Surv` makes it. DataError if it isn't one,
-    has no event, or a time isn't finite or is negative."""
+    """Return events and times [row] of a structured array, as `sksurv.util.Surv` makes it.
+    DataError if it isn't one, has no event, or a time isn't finite or is negative."""
     outcome = np.asarray(y)
     names = outcome.dtype.names or ()
     if len(names) != 2 or outcome.ndim != 1 or outcome[names[0]].dtype != np.bool_:
@@ -129,5 +143,8 @@ def _outcome(y: Any) -> tuple[Bools, Floats]:
         raise DataError(f"the times of y are {outcome[names[1]].dtype}", "Give numbers.")
     events, times = outcome[names[0]], outcome[names[1]].astype(np.float64)
     if not np.isfinite(times).all() or times.min(initial=0) < 0 or times.max(initial=0) <= 0:
-        raise DataError("y has a time that is negative or not finite, or only zeros", "Repair or remove these rows.")
+        raise DataError(
+            "y has a time that is negative or not finite, or only zeros",
+            "Repair or remove these rows.",
+        )
     return events, times

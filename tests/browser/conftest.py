@@ -1,4 +1,5 @@
-"""The system's Chromium, driven by Playwright. Any request and any console message fails the test."""
+"""The system's Chromium, driven by Playwright. Any request and any console message fails the
+test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,13 +21,16 @@ def idle(chromium: Any) -> list[Any]:
 def open_page(chromium: Any, idle: list[Any]) -> Iterator[Callable[..., Any]]:
     """A function that opens a file, or a link into it, and waits for its charts.
 
-    At the end, a request, an error or a console message fails the test. Pages with options aren't used again.
+    At the end, a request, an error or a console message fails the test. Pages with options aren't
+    used again.
     """
     heard: list[str] = []
     opened: list[tuple[Any, dict[str, Callable[[Any], Any]]]] = []
     contexts = []
 
-    def go(path: Path, *, link: str = "", width: int = 1200, height: int = 900, **options: Any) -> Any:
+    def go(
+        path: Path, *, link: str = "", width: int = 1200, height: int = 900, **options: Any
+    ) -> Any:
         size, address = {"width": width, "height": height}, path.as_uri()
         if options:
             contexts.append(chromium.new_context(viewport=size, **options))
@@ -35,7 +39,9 @@ def open_page(chromium: Any, idle: list[Any]) -> Iterator[Callable[..., Any]]:
         # A worker's program comes out of the page itself.
         own = (address, "blob:")
         hears: dict[str, Callable[[Any], Any]] = {
-            "request": lambda request: request.url.startswith(own) or heard.append(f"request: {request.url[:100]}"),
+            "request": lambda request: (
+                request.url.startswith(own) or heard.append(f"request: {request.url[:100]}")
+            ),
             "console": lambda message: heard.append(f"console: {message.text}"),
             "pageerror": lambda error: heard.append(f"error: {error}"),
         }
@@ -65,6 +71,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Any], Path]:
     """A function that writes the report of a summary to the disk."""
 
     def write(summary: Any) -> Path:
-        return write_report(summary_from(summary), tmp_path_factory.mktemp("report") / "report.html")
+        return write_report(
+            summary_from(summary), tmp_path_factory.mktemp("report") / "report.html"
+        )
 
     return write

@@ -45,7 +45,11 @@ class Client(NotebookClient):
 
     def __init__(self, cells: str, folder: Path) -> None:
         made = [nbformat.v4.new_code_cell(cell) for cell in cells.split("---\n")]
-        super().__init__(nbformat.v4.new_notebook(cells=made), timeout=300, resources={"metadata": {"path": folder}})
+        super().__init__(
+            nbformat.v4.new_notebook(cells=made),
+            timeout=300,
+            resources={"metadata": {"path": folder}},
+        )
         self.updates: list[str] = []
         self.execute()
 
@@ -59,18 +63,26 @@ def shown(output: Any) -> str:
     """Return an output of a cell as a notebook shows it."""
     if output.output_type == "stream":
         return f"<pre>{html.escape(output.text)}</pre>"
-    return next(output.data[kind] for kind in ("text/html", "image/svg+xml", "text/plain") if kind in output.data)
+    return next(
+        output.data[kind]
+        for kind in ("text/html", "image/svg+xml", "text/plain")
+        if kind in output.data
+    )
 
 
 @pytest.mark.slow
 def test_a_notebook_without_ipywidgets_reads_files_and_shows_the_progress(tmp_path):
     assert importlib.util.find_spec("ipywidgets") is None
-    frame = pd.DataFrame({"a": [0.5, 2, 1.5, 3.5] * 9, "b": ["u", "v", "w"] * 12, "y": ["no", "yes"] * 18})
+    frame = pd.DataFrame(
+        {"a": [0.5, 2, 1.5, 3.5] * 9, "b": ["u", "v", "w"] * 12, "y": ["no", "yes"] * 18}
+    )
     frame.to_csv(tmp_path / "t.csv", index=False)
     frame.to_parquet(tmp_path / "t.parquet")
     frame.to_excel(tmp_path / "t.xlsx", index=False)
     client = Client(FILES, tmp_path)
-    read, compared, predicted = ([shown(output) for output in cell.outputs] for cell in client.nb.cells)
+    read, compared, predicted = (
+        [shown(output) for output in cell.outputs] for cell in client.nb.cells
+    )
     assert "".join(read).count("36 rows, 2 features, binary target y") == 3
     assert compared == [""]
     assert "1 of 10 fits" in client.updates[0]
@@ -80,7 +92,10 @@ def test_a_notebook_without_ipywidgets_reads_files_and_shows_the_progress(tmp_pa
 @pytest.mark.slow  # a kernel loads torch and trains
 def test_a_notebook_needs_no_network_and_shows_each_result_once(open_page, tmp_path):
     # The progress of the comparison is an output of its own, empty at the end.
-    outputs = ([text for text in map(shown, cell.outputs) if text] for cell in Client(CELLS, tmp_path).nb.cells)
+    outputs = (
+        [text for text in map(shown, cell.outputs) if text]
+        for cell in Client(CELLS, tmp_path).nb.cells
+    )
     comparison, chart, model, printed, details = outputs
     assert [len(one) for one in (comparison, chart, model, printed, details)] == [1, 1, 1, 1, 1]
     page = tmp_path / "book.html"

@@ -22,14 +22,22 @@ def design(**words: Any) -> sb.Design:
 
 
 LINES = "[data-chart=curves] g.concat_0_group path[aria-roledescription='line mark']"
-PANELS = ", ".join(f"[data-chart=curves] g.concat_{number}_group > g > path.background" for number in (0, 1))
+PANELS = ", ".join(
+    f"[data-chart=curves] g.concat_{number}_group > g > path.background" for number in (0, 1)
+)
 
 
 @pytest.fixture(scope="session")
 def summary() -> Any:
     """A summary of three networks and two baselines on two moons."""
-    return sb.compare("example:moons", candidates=["linear:3", "relu:8", "tanh:8"], recipe="tutorial", lr=0.5,
-                      design=design(baselines=["prior", "logistic"]), **QUICK).summary()  # fmt: skip
+    return sb.compare(
+        "example:moons",
+        candidates=["linear:3", "relu:8", "tanh:8"],
+        recipe="tutorial",
+        lr=0.5,
+        design=design(baselines=["prior", "logistic"]),
+        **QUICK,
+    ).summary()
 
 
 @pytest.fixture(scope="session")
@@ -49,26 +57,47 @@ def unfolded(page: Any) -> Any:
     return page
 
 
-KINDS, MORE_KINDS = ("classes", "few", "diverged", "seeds"), ("numbers", "alone", "one_epoch", "seed")
+KINDS, MORE_KINDS = (
+    ("classes", "few", "diverged", "seeds"),
+    ("numbers", "alone", "one_epoch", "seed"),
+)
 
 
 def summary_of(kind: str, folder: Path) -> Any:
     """The summary of one kind of target or run."""
     few, numbers = folder / "few.csv", folder / "numbers.csv"
     few.write_text("x,y\n" + "".join(f"{i * 7 % 13},{i % 2}\n" for i in range(24)))
-    numbers.write_text("x,z,y\n" + "".join(f"{i * 7 % 13},{i % 5},{i * 7 % 13 * 1.5 + i % 3}\n" for i in range(90)))
-    two, wild = ["linear:3", "relu:4"], {"wild": "linear:3,3@lr=1e30,optimizer=sgd", "tame": "linear:3"}
+    numbers.write_text(
+        "x,z,y\n" + "".join(f"{i * 7 % 13},{i % 5},{i * 7 % 13 * 1.5 + i % 3}\n" for i in range(90))
+    )
+    two, wild = (
+        ["linear:3", "relu:4"],
+        {"wild": "linear:3,3@lr=1e30,optimizer=sgd", "tame": "linear:3"},
+    )
     makes: dict[str, Callable[[], Any]] = {
         "classes": lambda: sb.compare("example:iris", candidates=two, design=design(), **QUICK),
-        "numbers": lambda: sb.compare(numbers, target="y", candidates=two, design=design(), **QUICK),
-        "few": lambda: sb.compare(few, target="y", candidates=two, design=design(repeats=1), **QUICK),
-        "alone": lambda: sb.compare("example:moons", candidates="relu:4", design=design(baselines=[]), **QUICK),
-        "one_epoch": lambda: sb.compare("example:moons", candidates=two, recipe="tutorial", design=design(),
-                                **QUICK | {"epochs": 1}),
-        "diverged": lambda: sb.compare("example:moons", candidates=wild, design=design(reference="tame"), **QUICK),
+        "numbers": lambda: sb.compare(
+            numbers, target="y", candidates=two, design=design(), **QUICK
+        ),
+        "few": lambda: sb.compare(
+            few, target="y", candidates=two, design=design(repeats=1), **QUICK
+        ),
+        "alone": lambda: sb.compare(
+            "example:moons", candidates="relu:4", design=design(baselines=[]), **QUICK
+        ),
+        "one_epoch": lambda: sb.compare(
+            "example:moons",
+            candidates=two,
+            recipe="tutorial",
+            design=design(),
+            **QUICK | {"epochs": 1},
+        ),
+        "diverged": lambda: sb.compare(
+            "example:moons", candidates=wild, design=design(reference="tame"), **QUICK
+        ),
         "seed": lambda: train("example:moons"),
         "seeds": lambda: train("example:moons", seeds=range(30)),
-    }  # fmt: skip
+    }
     made = makes[kind]()
     return document_of(made.conclusion) if kind.startswith("seed") else made.summary()
 
@@ -100,7 +129,9 @@ def test_the_first_screen_shows_the_advised_model_and_its_expected_score(page: A
     assert all(p.bounding_box()["height"] < 85 for p in answer.locator("p").all())  # three lines
 
 
-def test_the_bar_shows_the_expected_score_its_range_and_what_the_same_answer_gets(page: Any, summary: Any):
+def test_the_bar_shows_the_expected_score_its_range_and_what_the_same_answer_gets(
+    page: Any, summary: Any
+):
     conclusion = summary_from(summary)
     expected = conclusion.expected_score(conclusion.advice.use, "accuracy")
     guess = conclusion.score("prior", "accuracy").mean
@@ -108,8 +139,12 @@ def test_the_bar_shows_the_expected_score_its_range_and_what_the_same_answer_get
     bar = page.locator(".outlook")
     shown = [*re.findall(r": (\d+)%(?: \((\d+) to (\d+)\))?", bar.get_attribute("aria-label"))]
     assert [*shown[0], shown[1][0]] == [f"{number:.0f}" for number in numbers]
-    track, *parts = (bar.locator(name).bounding_box() for name in (".track", ".mean", ".range", ".guess"))
-    mean, around, same = ((one["x"] - track["x"], one["x"] + one["width"] - track["x"]) for one in parts)
+    track, *parts = (
+        bar.locator(name).bounding_box() for name in (".track", ".mean", ".range", ".guess")
+    )
+    mean, around, same = (
+        (one["x"] - track["x"], one["x"] + one["width"] - track["x"]) for one in parts
+    )
     drawn = [sum(mean) / 2, *around, same[1]]
     assert [100 * at / track["width"] for at in drawn] == pytest.approx(numbers, abs=0.5)
 
@@ -117,13 +152,17 @@ def test_the_bar_shows_the_expected_score_its_range_and_what_the_same_answer_get
 def test_a_button_copies_the_command_beside_it(page: Any, summary: Any):
     section = page.locator("#specification")
     section.get_by_role("button", name="Copy the command").click()
-    page.wait_for_function("document.querySelector('#specification .copy').textContent === 'Copied'")
+    page.wait_for_function(
+        "document.querySelector('#specification .copy').textContent === 'Copied'"
+    )
     assert page.evaluate("getSelection().toString()").strip() == summary["command"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_table_is_cut_off_and_all_texts_can_be_read(open_page: Callable[..., Any], written: Path, scheme: Any):
+def test_no_table_is_cut_off_and_all_texts_can_be_read(
+    open_page: Callable[..., Any], written: Path, scheme: Any
+):
     page = open_page(written, color_scheme=scheme, width=1440)
     assert page.evaluate("document.documentElement.scrollHeight") <= 2700  # three screens
     unfolded(page)
@@ -163,7 +202,11 @@ FAINT = """() => {
 
 @pytest.mark.slow
 def test_the_forest_plot_is_drawn_at_the_numbers(page: Any, summary: Any):
-    found = {one["candidate"]: one["difference"] for one in summary["verdicts"] if one["candidate"] != "prior"}
+    found = {
+        one["candidate"]: one["difference"]
+        for one in summary["verdicts"]
+        if one["candidate"] != "prior"
+    }
     rows = {row.locator("th b").inner_text(): row for row in page.locator(".glance tbody tr").all()}
 
     def middle(name: str, kind: str) -> float:
@@ -187,7 +230,10 @@ def test_a_term_is_explained_on_hover_by_keyboard_and_by_tap(page: Any):
         (word.click, lambda: page.keyboard.press("Escape")),
     ):
         show()
-        assert tip.inner_text() == page.locator(f"#{word.get_attribute('aria-describedby')}").text_content()
+        assert (
+            tip.inner_text()
+            == page.locator(f"#{word.get_attribute('aria-describedby')}").text_content()
+        )
         hide()
         assert not tip.is_visible()
 
@@ -216,14 +262,27 @@ def test_the_values_under_the_cursor_equal_the_data(page: Any, summary: Any):
         found = read_out(page)
         for one in summary["curves"]["candidates"]:
             curves = one["curves"]
-            expected = [f"{100 * curves[f'{part}_score']['mean'][epoch]:.1f}%" for part in ("train", "test")]
-            low, high = (f"{100 * curves['test_score'][side][epoch]:.1f}%" for side in ("low", "high"))
+            expected = [
+                f"{100 * curves[f'{part}_score']['mean'][epoch]:.1f}%" for part in ("train", "test")
+            ]
+            low, high = (
+                f"{100 * curves['test_score'][side][epoch]:.1f}%" for side in ("low", "high")
+            )
             assert found[one["name"]][:2] == [expected[0], f"{expected[1]} ({low} to {high})"]
             shown = float(found[one["name"]][3].split()[0])
             assert shown == pytest.approx(curves["test_loss"]["mean"][epoch], rel=1e-3)
-        rules = page.locator("[data-chart=curves] g.concat_0_layer_2_marks line, g.concat_1_layer_2_marks line").all()
-        at = [rule.bounding_box()["x"] - box["x"] for rule, box in zip(rules, boxes(page), strict=True)]
-        assert at[0] == pytest.approx(at[1], abs=1) == pytest.approx(epoch / 59 * second["width"], abs=2)
+        rules = page.locator(
+            "[data-chart=curves] g.concat_0_layer_2_marks line, g.concat_1_layer_2_marks line"
+        ).all()
+        at = [
+            rule.bounding_box()["x"] - box["x"]
+            for rule, box in zip(rules, boxes(page), strict=True)
+        ]
+        assert (
+            at[0]
+            == pytest.approx(at[1], abs=1)
+            == pytest.approx(epoch / 59 * second["width"], abs=2)
+        )
 
 
 @pytest.mark.slow
@@ -250,14 +309,19 @@ def test_the_page_follows_the_readers_colour_scheme_and_prints_in_light_colours(
     def seen() -> tuple[str, str]:
         return colour(page, "body", "backgroundColor"), colour(page, label, "fill")
 
-    light, dark = ("rgb(255, 255, 255)", "rgb(85, 85, 85)"), ("rgb(20, 23, 26)", "rgb(169, 175, 181)")
+    light, dark = (
+        ("rgb(255, 255, 255)", "rgb(85, 85, 85)"),
+        ("rgb(20, 23, 26)", "rgb(169, 175, 181)"),
+    )
     assert seen() == (light if scheme == "light" else dark)
     page.locator("#theme").click()
     assert seen() == (dark if scheme == "light" else light)
     page.emulate_media(media="print")
     assert seen() == light
     assert not page.locator(".shown").is_visible()
-    assert "relu:8" in page.locator("[data-chart=curves] svg").text_content()  # at the end of its line
+    assert (
+        "relu:8" in page.locator("[data-chart=curves] svg").text_content()
+    )  # at the end of its line
 
 
 @pytest.mark.slow
@@ -271,7 +335,9 @@ def test_every_chart_has_a_table_of_its_numbers_which_is_printed(page: Any):
 
 
 @pytest.mark.few(1)
-@pytest.mark.parametrize("kind", [*KINDS, *(pytest.param(kind, marks=pytest.mark.slow) for kind in MORE_KINDS)])
+@pytest.mark.parametrize(
+    "kind", [*KINDS, *(pytest.param(kind, marks=pytest.mark.slow) for kind in MORE_KINDS)]
+)
 def test_each_kind_of_run_has_a_page_that_works(
     open_page: Callable[..., Any], report: Callable[[Any], Path], tmp_path: Path, kind: str
 ):
@@ -280,12 +346,16 @@ def test_each_kind_of_run_has_a_page_that_works(
     assert len(page.locator("h1").inner_text()) > 5
     for width in (375, 1200):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")  # charts are drawn again
+        page.wait_for_function(
+            "document.documentElement.scrollWidth <= innerWidth"
+        )  # charts are drawn again
     assert page.locator("#readout tbody tr").count() >= 1
 
 
 @pytest.mark.slow
-def test_names_are_escaped(open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any):
+def test_names_are_escaped(
+    open_page: Callable[..., Any], report: Callable[[Any], Path], summary: Any
+):
     name = "<img src=x onerror=alert(1)>'\"].</script>{{7*7}}"
     text = re.sub(r'"relu:8"', lambda _: json.dumps(name), json.dumps(summary))
     page = unfolded(open_page(report(json.loads(text))))
@@ -297,19 +367,34 @@ def test_names_are_escaped(open_page: Callable[..., Any], report: Callable[[Any]
 
 
 @pytest.mark.slow
-def test_the_largest_page_is_small_and_responsive(open_page: Callable[..., Any], report: Callable[[Any], Path]):
-    names = [f"{activation}:{width}" for activation in ("linear", "relu", "tanh", "elu", "gelu") for width in (2, 5)]
-    found = sb.compare("example:moons", candidates=names, recipe="tutorial", epochs=1000,
-                       design=design(baselines=[], repeats=4, folds=4, n_networks=3))  # fmt: skip
+def test_the_largest_page_is_small_and_responsive(
+    open_page: Callable[..., Any], report: Callable[[Any], Path]
+):
+    names = [
+        f"{activation}:{width}"
+        for activation in ("linear", "relu", "tanh", "elu", "gelu")
+        for width in (2, 5)
+    ]
+    found = sb.compare(
+        "example:moons",
+        candidates=names,
+        recipe="tutorial",
+        epochs=1000,
+        design=design(baselines=[], repeats=4, folds=4, n_networks=3),
+    )
     path = report(found.summary())
     assert path.stat().st_size < 2_000_000
     page = unfolded(open_page(path))
     session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})  # other programs may hold the machine
+    session.send(
+        "Performance.enable", {"timeDomain": "threadTicks"}
+    )  # other programs may hold the machine
 
     def toggled() -> float:
         page.evaluate(TOGGLE)
-        return {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}["TaskDuration"]
+        return {
+            one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]
+        }["TaskDuration"]
 
     seconds = [toggled() for _ in range(7)]
     assert sorted(after - before for before, after in itertools.pairwise(seconds))[2] < 0.5
@@ -324,11 +409,20 @@ TOGGLE = """async () => {
 
 
 @pytest.mark.slow
-def test_columns_and_models_named_as_properties_of_javascript_are_drawn(open_page, report, tmp_path):
-    rows = [f"{i * 7 % 13},{('toString', '__proto__')[i % 2]},{int(i * 7 % 13 > 5)}" for i in range(90)]
+def test_columns_and_models_named_as_properties_of_javascript_are_drawn(
+    open_page, report, tmp_path
+):
+    rows = [
+        f"{i * 7 % 13},{('toString', '__proto__')[i % 2]},{int(i * 7 % 13 > 5)}" for i in range(90)
+    ]
     (tmp_path / "t.csv").write_text("\n".join(["__proto__,constructor,y", *rows]))
     named = {"__proto__": "relu:3", "valueOf": "linear:2"}
-    found = sb.compare(tmp_path / "t.csv", target="y", candidates=named, design=design(), **QUICK).with_effects()
+    found = sb.compare(
+        tmp_path / "t.csv", target="y", candidates=named, design=design(), **QUICK
+    ).with_effects()
     page = unfolded(open_page(report(found.summary())))  # a message on the console would fail it
     for chart in ("curves", "effects"):
-        assert page.locator(f"[data-chart={chart}] svg path[aria-roledescription='line mark']").count() > 0
+        assert (
+            page.locator(f"[data-chart={chart}] svg path[aria-roledescription='line mark']").count()
+            > 0
+        )

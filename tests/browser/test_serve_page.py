@@ -40,7 +40,9 @@ def model() -> Model:
     table = read_table(frame, target="outcome", categorical=["name"])
     own = {"name": "brier", "words": "Brier score", "mean": 0.1234, "low": 0.1, "high": 0.15}
     score = {"of": "a comparison of mine", "alpha": 0.05, "scores": [own], "chosen": None}
-    return fit_model(table, "relu:5", recipe=recipe, n_networks=5, compute=Compute(n_jobs=1), score=score)
+    return fit_model(
+        table, "relu:5", recipe=recipe, n_networks=5, compute=Compute(n_jobs=1), score=score
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +61,18 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
     expected: list[str] = []
     contexts = []
 
-    def go(address: str, *, width: int = 1200, height: int = 900, expect: str = "", **options: Any) -> Any:
+    def go(
+        address: str, *, width: int = 1200, height: int = 900, expect: str = "", **options: Any
+    ) -> Any:
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         expected.extend([expect] if expect else [])
         page = context.new_page()
         ours = (f"{address}/", "data:,")
-        page.on("request", lambda one: one.url.startswith(ours) or heard.append(f"request: {one.url[:100]}"))
+        page.on(
+            "request",
+            lambda one: one.url.startswith(ours) or heard.append(f"request: {one.url[:100]}"),
+        )
         page.on("console", lambda message: heard.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: heard.append(f"error: {error}"))
         page.goto(address)
@@ -87,8 +94,17 @@ def predict(page: Any) -> str:
 def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, address, model):
     page = visit(address)
     usual = {column["name"]: column for column in model.card()["columns"]}
-    assert float(page.get_by_label("size").input_value()) == pytest.approx(usual["size"]["median"], rel=1e-5)
-    row = {"size": 150, "weight": None, "smokes": "yes", "day": "2024-05-31", "<b>town</b>": "Oslo", "name": "n3"}
+    assert float(page.get_by_label("size").input_value()) == pytest.approx(
+        usual["size"]["median"], rel=1e-5
+    )
+    row = {
+        "size": 150,
+        "weight": None,
+        "smokes": "yes",
+        "day": "2024-05-31",
+        "<b>town</b>": "Oslo",
+        "name": "n3",
+    }
     page.get_by_label("size").fill("150")
     page.get_by_label("weight").fill("")
     page.get_by_label("smokes").select_option("yes")
@@ -100,7 +116,9 @@ def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, addr
     assert all(f"{100 * p:.1f}%" in said for p in reported)
     assert f"The 5 networks differ by {100 * model.predictions(row).spreads[0]:.1f} points" in said
     assert page.inner_text(".big") == str(model.predict(row)[0])
-    widths = page.eval_on_selector_all(".bar div", "bars => bars.map(bar => parseFloat(bar.style.width))")
+    widths = page.eval_on_selector_all(
+        ".bar div", "bars => bars.map(bar => parseFloat(bar.style.width))"
+    )
     assert widths == pytest.approx(100 * reported, abs=0.06)
 
 
@@ -108,12 +126,27 @@ def test_the_form_starts_with_typical_values_and_shows_a_probability(visit, addr
 def test_the_page_shows_how_the_prediction_changes_with_one_column(visit, address, model):
     page = visit(address)
     assert not page.is_visible("#what-if")
-    row = {"size": 150, "weight": None, "smokes": "yes", "day": "2024-05-31", "<b>town</b>": "Oslo", "name": "n3"}
+    row = {
+        "size": 150,
+        "weight": None,
+        "smokes": "yes",
+        "day": "2024-05-31",
+        "<b>town</b>": "Oslo",
+        "name": "n3",
+    }
     for name, cell in row.items():
         field = page.get_by_label(name, exact=True)
-        field.select_option(cell) if name in ("smokes", "<b>town</b>") else field.fill(str(cell or ""))
+        field.select_option(cell) if name in ("smokes", "<b>town</b>") else field.fill(
+            str(cell or "")
+        )
     predict(page)
-    assert page.locator("#vary option").all_inner_texts() == ["size", "weight", "smokes", "day", "<b>town</b>"]
+    assert page.locator("#vary option").all_inner_texts() == [
+        "size",
+        "weight",
+        "smokes",
+        "day",
+        "<b>town</b>",
+    ]
     for column, cells in {"size": [150.0], "weight": [], "day": ["2024-05-31"]}.items():
         page.locator("#vary").select_option(column)
         page.wait_for_selector(f"#varied[data-column={column}]")
@@ -126,10 +159,15 @@ def test_the_page_shows_how_the_prediction_changes_with_one_column(visit, addres
         assert len(points) == 21 + len(cells)
         assert float(points[0].split(",")[1]) == pytest.approx(150 * (1 - p), abs=0.02)
         own = [float(dot.get_attribute("cy")) for dot in page.query_selector_all("#varied circle")]
-        assert own == pytest.approx([150 * (1 - model.predict_proba(row)[0, 1])] * len(cells), abs=0.02)
+        assert own == pytest.approx(
+            [150 * (1 - model.predict_proba(row)[0, 1])] * len(cells), abs=0.02
+        )
     page.locator("#vary").select_option("<b>town</b>")
     page.wait_for_selector("#varied li.chosen:has-text('Oslo')")
-    each = [f"{100 * model.predict_proba({**row, '<b>town</b>': town})[0, 1]:.1f}%" for town in ("Bonn", HOSTILE)]
+    each = [
+        f"{100 * model.predict_proba({**row, '<b>town</b>': town})[0, 1]:.1f}%"
+        for town in ("Bonn", HOSTILE)
+    ]
     assert all(words in page.inner_text("#varied") for words in each)
 
 
@@ -167,12 +205,18 @@ def test_text_of_the_model_is_escaped(visit, address):
 @pytest.mark.slow
 def test_warnings_stand_first_and_no_name_reverses_text_or_is_lost(visit):
     rows = np.random.default_rng(0).normal(size=(60, 2))
-    frame = pd.DataFrame({"__proto__": rows[:, 0], "a\u202eb": rows[:, 1], "y": rows.sum(axis=1).round(3)})
-    model = fit_model(read_table(frame, target="y"), "linear", n_networks=2, compute=Compute(n_jobs=1))
+    frame = pd.DataFrame(
+        {"__proto__": rows[:, 0], "a\u202eb": rows[:, 1], "y": rows.sum(axis=1).round(3)}
+    )
+    model = fit_model(
+        read_table(frame, target="y"), "linear", n_networks=2, compute=Compute(n_jobs=1)
+    )
     model = dataclasses.replace(model, warnings=("a\u202eb gives y away.", "There are few rows."))
     with serving(model, Address(port=0)) as address:
         page = visit(address)
-        assert page.inner_text("#model").startswith("All this may be wrong. a\\u202eb gives y away.")
+        assert page.inner_text("#model").startswith(
+            "All this may be wrong. a\\u202eb gives y away."
+        )
         page.get_by_label("__proto__").fill("0.5")
         page.get_by_label("a\\u202eb").fill("9")
         said = predict(page)
@@ -187,7 +231,9 @@ def test_warnings_stand_first_and_no_name_reverses_text_or_is_lost(visit):
 def test_survival_is_shown_until_each_time(visit):
     rng = np.random.default_rng(1)
     days = rng.exponential(50, 120).round() + 1
-    frame = pd.DataFrame({"dose": rng.normal(size=120), "days": days, "died": (days < 80).astype(int)})
+    frame = pd.DataFrame(
+        {"dose": rng.normal(size=120), "days": days, "died": (days < 80).astype(int)}
+    )
     model = fit_model(read_table(frame, event="died", time="days"), "relu:5", n_networks=2)
     with serving(model, Address(port=0)) as address:
         page = visit(address)
@@ -204,8 +250,16 @@ def test_survival_is_shown_until_each_time(visit):
 @pytest.mark.slow
 def test_the_page_can_only_connect_to_its_server(visit, address):
     page = visit(address, expect="Content Security Policy")
-    assert page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)") == "TypeError"
-    assert page.evaluate("document.body.setAttribute('onclick', 'window.clicked = 1') || document.body.click()") is None
+    assert (
+        page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', (error) => error.name)")
+        == "TypeError"
+    )
+    assert (
+        page.evaluate(
+            "document.body.setAttribute('onclick', 'window.clicked = 1') || document.body.click()"
+        )
+        is None
+    )
     assert page.evaluate("window.clicked") is None
 
 
@@ -222,7 +276,10 @@ def test_the_page_asks_for_a_token_and_does_not_store_it(visit, model):
         page.get_by_role("button", name="Open").click()
         page.wait_for_selector("#model:visible")
         assert "%" in predict(page)
-        assert page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
+        assert (
+            page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length")
+            == 0
+        )
         assert page.context.cookies() == []
         page.reload()
         assert page.is_visible("#entry")
@@ -233,7 +290,10 @@ def test_nothing_is_wider_than_the_screen_of_a_phone(visit, address):
     page = visit(address, width=390, height=800)
     predict(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate("document.querySelector('#size, #column-0').getBoundingClientRect().height") >= 40
+    assert (
+        page.evaluate("document.querySelector('#size, #column-0').getBoundingClientRect().height")
+        >= 40
+    )
 
 
 @pytest.mark.slow

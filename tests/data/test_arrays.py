@@ -36,10 +36,16 @@ def test_tensors_are_read():
     import torch
 
     table = table_from_arrays(torch.tensor(X, requires_grad=True), torch.tensor([0.0, 1.0, 1.0]))
-    assert (table.labels, table.target.tolist(), table.features.tolist()) == (("0", "1"), [0, 1, 1], X.tolist())
+    assert (table.labels, table.target.tolist(), table.features.tolist()) == (
+        ("0", "1"),
+        [0, 1, 1],
+        X.tolist(),
+    )
 
 
-@pytest.mark.parametrize("features", [X.tolist(), X.astype(np.float32), X.astype(object), X.astype(str)])
+@pytest.mark.parametrize(
+    "features", [X.tolist(), X.astype(np.float32), X.astype(object), X.astype(str)]
+)
 def test_any_kind_of_matrix_is_read(features):
     table = table_from_arrays(features, [0, 1, 1])
     assert table.features.tolist() == X.tolist()
@@ -61,7 +67,12 @@ def test_a_frame_brings_its_names_and_arrays_are_copied():
     ("bad", "y", "error", "words"),
     [
         (X * [np.nan, np.nan], [0, 1, 1], DataError, "column 'x0' is left out: it has no values"),
-        (np.where(X == 4, np.inf, X), [0, 1, 1], ColumnError, "infinite or too large numbers: column 'x1' (1 of 3"),
+        (
+            np.where(X == 4, np.inf, X),
+            [0, 1, 1],
+            ColumnError,
+            "infinite or too large numbers: column 'x1' (1 of 3",
+        ),
         (X, [0, 1], DataError, "X has 3 rows and y has 2"),
         (X[:, 0], [0, 1, 1], DataError, "X has shape (3,), not [row, feature]"),
         ([[1], [1, 2]], [0, 1], DataError, "X can't be converted to an array"),

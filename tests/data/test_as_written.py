@@ -1,4 +1,5 @@
-"""Text that is numbers keeps its spelling where that matters, and a prediction doesn't depend on other rows."""
+"""Text that is numbers keeps its spelling where that matters, and a prediction doesn't depend on
+other rows."""
 
 import json
 
@@ -16,11 +17,16 @@ LEVELS = np.array(["1.1", "1.10", "1.0b"])
 def test_levels_of_new_rows_are_read_as_written_by_estimators_and_models():
     which = np.arange(300) % 3
     frame = pd.DataFrame({"version": LEVELS[which], "z": np.random.default_rng(0).normal(size=300)})
-    classifier = sb.SeedbedClassifier(candidate="relu:5", n_networks=2, epochs=60, lr=0.1, random_state=0)
+    classifier = sb.SeedbedClassifier(
+        candidate="relu:5", n_networks=2, epochs=60, lr=0.1, random_state=0
+    )
     classifier.fit(frame, np.where(which == 1, "yes", "no"))
     alone = frame[which == 1].head(3)
     expected = classifier.predict_proba(frame)[which == 1][:3]
-    for found in (classifier.predict_proba(alone), classifier.model_.predict_proba(alone.to_numpy())):
+    for found in (
+        classifier.predict_proba(alone),
+        classifier.model_.predict_proba(alone.to_numpy()),
+    ):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -28,7 +34,9 @@ def test_levels_of_new_rows_are_read_as_written_by_estimators_and_models():
 def test_long_whole_numbers_and_versions_stay_apart(tmp_path, role):
     path = tmp_path / "table.csv"
     cells = [str(2**60), str(2**60 + 1), "3.5"] if role == "target" else ["3.1", "3.10", "3.2"]
-    path.write_text("a,c,y\n" + "".join(f"{n % 7},{cells[n % 3]},{n // 3 % 2}\n" for n in range(60)))
+    path.write_text(
+        "a,c,y\n" + "".join(f"{n % 7},{cells[n % 3]},{n // 3 % 2}\n" for n in range(60))
+    )
     if role == "target":
         assert len(read_table(path, target="c", task="multiclass").labels) == 3
     else:
@@ -37,7 +45,9 @@ def test_long_whole_numbers_and_versions_stay_apart(tmp_path, role):
 
 def test_candidates_named_by_versions_are_judged_apart(tmp_path):
     path = tmp_path / "scores.csv"
-    rows = [f"{name},{fold},{0.8 + fold / 100}" for name in ("1.1", "1.10", "1.2") for fold in range(10)]
+    rows = [
+        f"{name},{fold},{0.8 + fold / 100}" for name in ("1.1", "1.10", "1.2") for fold in range(10)
+    ]
     path.write_text("\n".join(["candidate,fold,accuracy", *rows]))
     assert len(sb.judge(path, folds=10).to_dict()["candidates"]) == 3
 

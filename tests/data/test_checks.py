@@ -21,14 +21,19 @@ from seedbed.data.table_checks import duplicate_groups, find_duplicates, find_le
 
 def table_with(columns, target, task=None, kind="number"):
     features = tuple(
-        Column(ColumnSchema(name, kind), np.array(values, dtype=np.float64)) for name, values in columns.items()
+        Column(ColumnSchema(name, kind), np.array(values, dtype=np.float64))
+        for name, values in columns.items()
     )
     target = np.array(target)
-    return Table("t", features, "y", target, (), task or ("binary" if target.max() < 2 else "multiclass"))
+    return Table(
+        "t", features, "y", target, (), task or ("binary" if target.max() < 2 else "multiclass")
+    )
 
 
 def table_of(features, target, task=None):
-    return table_with({f"x{i}": values for i, values in enumerate(np.transpose(features))}, target, task)
+    return table_with(
+        {f"x{i}": values for i, values in enumerate(np.transpose(features))}, target, task
+    )
 
 
 def codes_of(notes):
@@ -46,7 +51,10 @@ def test_two_rows_have_the_same_number_if_and_only_if_they_are_equal(rows):
     features = np.array([row[:2] for row in rows])
     for found, keys in (
         (duplicate_groups(features), [plain(row[:2]) for row in rows]),
-        (duplicate_groups(features, np.array([row[2] for row in rows])), [plain(row) for row in rows]),
+        (
+            duplicate_groups(features, np.array([row[2] for row in rows])),
+            [plain(row) for row in rows],
+        ),
     ):
         assert found.dtype == np.int64
         for i, one in enumerate(keys):
@@ -67,7 +75,10 @@ def test_duplicates_and_contradictory_rows_are_counted_and_stay_in_one_fold():
     assert groups[50] != groups[51]
     assert codes_of(notes) == [("SB201", 2), ("SB202", 2)]
     assert [list(note.rows) for note in notes] == [[40, 41], [8, 90]]
-    assert notes[0].message == "2 rows are exact copies of an earlier one; rows with equal features stay in one fold"
+    assert (
+        notes[0].message
+        == "2 rows are exact copies of an earlier one; rows with equal features stay in one fold"
+    )
 
 
 def test_numeric_targets_of_equal_rows_may_differ():
@@ -141,16 +152,22 @@ def leaks(*arguments, **options):
     return [note.column for note in find_leaks(table_with(*arguments, **options))]
 
 
-@pytest.mark.parametrize(("n_rows", "n_classes"), [(300, 2), (2000, 2), (900, 3), (60_000, 2), (5000, 7)])
+@pytest.mark.parametrize(
+    ("n_rows", "n_classes"), [(300, 2), (2000, 2), (900, 3), (60_000, 2), (5000, 7)]
+)
 def test_a_column_that_contains_the_outcome_is_reported_and_a_useful_one_is_not(n_rows, n_classes):
     rng = np.random.default_rng(0)
-    target = rng.choice(n_classes, size=n_rows, p=np.append(0.7, np.full(n_classes - 1, 0.3 / (n_classes - 1))))
+    target = rng.choice(
+        n_classes, size=n_rows, p=np.append(0.7, np.full(n_classes - 1, 0.3 / (n_classes - 1)))
+    )
     flipped = np.where(rng.random(n_rows) < 0.005, (target + 1) % n_classes, target)
     columns = {
         "copy": target * 7 - 3,
         "noisy copy": flipped,
         "sum": 10 * target + rng.normal(size=n_rows),
-        "missing for one class": np.where(target == 0, np.nan, 20 * target + rng.normal(size=n_rows)),
+        "missing for one class": np.where(
+            target == 0, np.nan, 20 * target + rng.normal(size=n_rows)
+        ),
         "helps": target + rng.normal(size=n_rows) / 2,
         "noise": rng.normal(size=n_rows),
         "five in a hundred": np.where(rng.random(n_rows) < 0.05, (target + 1) % n_classes, target),
@@ -163,9 +180,13 @@ def test_a_column_that_contains_the_outcome_is_reported_and_a_useful_one_is_not(
 @pytest.mark.parametrize(("n_few", "n_many"), [(10, 12), (20, 35), (59, 130)])
 def test_a_cut_that_separates_the_classes_of_few_rows_is_no_accident(n_few, n_many):
     rng = np.random.default_rng(n_few)
-    grams = np.append(rng.integers(700, 2500, n_few), rng.integers(2500, 5000, n_many)).astype(float)
+    grams = np.append(rng.integers(700, 2500, n_few), rng.integers(2500, 5000, n_many)).astype(
+        float
+    )
     low = (grams < 2500).astype(np.int64)
-    (note,) = find_leaks(table_with({"bwt": np.round(grams, -2), "age": rng.integers(14, 45, n_few + n_many)}, low))
+    (note,) = find_leaks(
+        table_with({"bwt": np.round(grams, -2), "age": rng.integers(14, 45, n_few + n_many)}, low)
+    )
     assert (note.code, note.column) == ("SB203", "bwt")
     of_three = np.digitize(grams, [1500, 3500])
     if np.bincount(of_three).min() >= 10:
@@ -185,7 +206,10 @@ def test_all_rows_of_a_rare_class_are_checked_in_a_large_table():
     rng = np.random.default_rng(0)
     target = (rng.random(200_000) < 0.0005).astype(np.int64)
     assert 50 < target.sum() < 150
-    columns = {"amount paid back": np.where(target, 1 + rng.random(200_000), 0), "noise": rng.random(200_000)}
+    columns = {
+        "amount paid back": np.where(target, 1 + rng.random(200_000), 0),
+        "noise": rng.random(200_000),
+    }
     assert leaks(columns, target) == ["amount paid back"]
 
 
@@ -194,8 +218,15 @@ def test_levels_with_a_single_row_and_unknown_ones_predict_nothing_and_missing_c
     names = np.random.default_rng(0).permutation(400)
     assert leaks({"name": names, "pair": names // 2 * 2 + target}, target, kind="category") == []
     # If a level has two rows, one of them is among the other rows.
-    assert leaks({"couple": np.arange(400) // 4 * 2 + target}, target, kind="category") == ["couple"]
-    assert leaks({"name where known": np.where(target == 0, np.arange(400), -5)}, target, kind="category") == []
+    assert leaks({"couple": np.arange(400) // 4 * 2 + target}, target, kind="category") == [
+        "couple"
+    ]
+    assert (
+        leaks(
+            {"name where known": np.where(target == 0, np.arange(400), -5)}, target, kind="category"
+        )
+        == []
+    )
     numbers = np.random.default_rng(0).normal(size=400)
     assert leaks({"name": np.arange(400)}, numbers, "regression", kind="category") == []
     known = {"known": np.where(target == 0, np.nan, np.arange(400) // 100)}
@@ -240,7 +271,11 @@ def test_thousands_of_columns_of_a_tiny_table_raise_no_false_alarm(n_rows, kind)
     assert leaks(columns, target, kind=kind) == []
 
 
-REAL = {"heart_failure.csv": "DEATH_EVENT", "bank_marketing.csv.gz": "target", "wine_quality.csv": "quality"}
+REAL = {
+    "heart_failure.csv": "DEATH_EVENT",
+    "bank_marketing.csv.gz": "target",
+    "wine_quality.csv": "quality",
+}
 
 
 @pytest.mark.parametrize(("name", "target"), [*REAL.items(), ("mushroom.csv.gz", "class")])
@@ -257,7 +292,9 @@ def test_the_leaks_of_real_tables_are_found(real_table, name, target):
 def test_thousands_of_columns_take_a_few_seconds(task):
     rng = np.random.default_rng(0)
     target = rng.integers(0, 2, 500) if task == "binary" else rng.normal(size=500)
-    table = table_with({f"x{i}": values for i, values in enumerate(rng.normal(size=(2_500, 500)))}, target, task)
+    table = table_with(
+        {f"x{i}": values for i, values in enumerate(rng.normal(size=(2_500, 500)))}, target, task
+    )
     start = time.process_time()
     assert find_leaks(table) == ()
     assert time.process_time() - start < 2
@@ -272,12 +309,16 @@ AMOUNTS = np.round(np.random.default_rng(0).uniform(10, 99, N), 2)
 
 def sales(*last, label="region"):
     """A table with a numeric target, with further rows appended."""
-    rows = [f"{'north' if i % 2 else 'south'},{i % 7 + 1},{amount}" for i, amount in enumerate(AMOUNTS)]
+    rows = [
+        f"{'north' if i % 2 else 'south'},{i % 7 + 1},{amount}" for i, amount in enumerate(AMOUNTS)
+    ]
     return "\n".join([f"{label},staff,sales", *rows, *last]) + "\n"
 
 
 def warnings(path, **options):
-    return {one["code"]: one for one in inspect_table(path, **{"target": "sales"} | options)["warnings"]}
+    return {
+        one["code"]: one for one in inspect_table(path, **{"target": "sales"} | options)["warnings"]
+    }
 
 
 def test_a_row_with_over_half_of_the_targets_variance_is_the_first_warning(write):
@@ -309,7 +350,17 @@ def test_ordinary_rows_give_no_warning(write, what):
 
 @pytest.mark.few(3)
 @pytest.mark.parametrize(
-    "word", ["Total", "SUM", "Summe:", "Gesamt", "Insgesamt", "Total general", "Grand total", "Durchschnitt"]
+    "word",
+    [
+        "Total",
+        "SUM",
+        "Summe:",
+        "Gesamt",
+        "Insgesamt",
+        "Total general",
+        "Grand total",
+        "Durchschnitt",
+    ],
 )
 def test_last_rows_named_total_or_of_column_sums_give_a_warning(write, word):
     found = warnings(write(sales(f"{word},5,50")))["SB208"]
@@ -332,7 +383,10 @@ def in_order(rng, n=300):
     labels, by_feature = np.where(signal > 1, "b", "a"), np.argsort(steps[:, 0])
     return {
         "random walks": (walks[:, :4], walks[:, 4]),
-        "classes of random walks": (walks[:, :4], np.where(walks[:, 4] > np.median(walks[:, 4]), "b", "a")),
+        "classes of random walks": (
+            walks[:, :4],
+            np.where(walks[:, 4] > np.median(walks[:, 4]), "b", "a"),
+        ),
         "AR(0.8) beside independent features": (steps[:, :4], level),
         "classes of AR(0.8)": (steps[:, :4], np.where(level > 0, "b", "a")),
         "independent": (steps[:, :4], signal),
@@ -348,21 +402,38 @@ def in_order(rng, n=300):
 
 @pytest.mark.slow
 def test_targets_alike_in_neighbouring_rows_are_warned_of_unless_sorting_explains_them():
-    alike = {"random walks", "classes of random walks", "AR(0.8) beside independent features", "classes of AR(0.8)"}
+    alike = {
+        "random walks",
+        "classes of random walks",
+        "AR(0.8) beside independent features",
+        "classes of AR(0.8)",
+    }
     rng = np.random.default_rng(3)
     for n in (300, 300, 300, 1000, 1000, 1000):
         tables = {kind: table_from_arrays(*table) for kind, table in in_order(rng, n).items()}
-        assert {kind for kind, one in tables.items() if any(note.code == "SB209" for note in one.notes)} == alike
+        assert {
+            kind for kind, one in tables.items() if any(note.code == "SB209" for note in one.notes)
+        } == alike
 
 
 def test_pairs_are_warned_of_and_the_warning_names_the_column_that_explains_them():
     rng = np.random.default_rng(0)
     pair = np.repeat(np.arange(150), 2)
-    frame = pd.DataFrame({"x": rng.normal(size=300), "y": np.where(rng.random(150) < 0.5, "a", "b")[pair]})
+    frame = pd.DataFrame(
+        {"x": rng.normal(size=300), "y": np.where(rng.random(150) < 0.5, "a", "b")[pair]}
+    )
     (note,) = (note for note in read_table(frame, target="y").notes if note.code == "SB209")
-    assert note.message.startswith("the rows come in pairs that are alike in 'y', as two visits of one patient. Folds")
-    (note,) = (note for note in read_table(frame.assign(eye_id=pair), target="y").notes if note.code == "SB209")
-    assert note.message.endswith(", as rows with the same 'eye_id' are. Keep them in one fold with group=\"eye_id\"")
+    assert note.message.startswith(
+        "the rows come in pairs that are alike in 'y', as two visits of one patient. Folds"
+    )
+    (note,) = (
+        note
+        for note in read_table(frame.assign(eye_id=pair), target="y").notes
+        if note.code == "SB209"
+    )
+    assert note.message.endswith(
+        ", as rows with the same 'eye_id' are. Keep them in one fold with group=\"eye_id\""
+    )
     grouped = read_table(frame.assign(eye_id=pair), target="y", group="eye_id")
     assert [note.code for note in grouped.notes] == []
     shuffled = frame.sample(frac=1, random_state=0)
@@ -371,11 +442,18 @@ def test_pairs_are_warned_of_and_the_warning_names_the_column_that_explains_them
 
 def test_a_table_split_by_time_or_by_groups_of_neighbours_is_not_warned_of_their_order():
     X, _ = in_order(np.random.default_rng(0))["independent"]
-    level = np.repeat(np.random.default_rng(1).normal(size=60), 5)  # of five rows each, one site after the other
-    frame = pd.DataFrame(X).add_prefix("x").assign(y=level + 0.1 * X[:, 0], day=np.arange(300.0) + 0.5)
+    level = np.repeat(
+        np.random.default_rng(1).normal(size=60), 5
+    )  # of five rows each, one site after the other
+    frame = (
+        pd.DataFrame(X).add_prefix("x").assign(y=level + 0.1 * X[:, 0], day=np.arange(300.0) + 0.5)
+    )
     frame["site"] = np.arange(300) // 5
     for roles, warns in (({}, True), ({"time_split": "day"}, False), ({"group": "site"}, False)):
         table = read_table(
-            frame, target="y", drop=[one for one in ("day", "site") if one not in roles.values()], **roles
+            frame,
+            target="y",
+            drop=[one for one in ("day", "site") if one not in roles.values()],
+            **roles,
         )
         assert ("SB209" in [note.code for note in table.notes]) == warns

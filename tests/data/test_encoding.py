@@ -21,14 +21,18 @@ N_ROWS = st.sampled_from([6, 40, 300, 2500])
 
 def number(name: str, values: np.ndarray, kind: str = "number") -> Column:
     return Column(
-        ColumnSchema(name, kind, has_missing=bool(np.isnan(values).any())), np.array(values, dtype=np.float64)
+        ColumnSchema(name, kind, has_missing=bool(np.isnan(values).any())),
+        np.array(values, dtype=np.float64),
     )
 
 
 def category(name: str, words: list[str | None]) -> Column:
     levels = tuple(sorted({word for word in words if word is not None}))
     codes = [np.nan if word is None else levels.index(word) for word in words]
-    return Column(ColumnSchema(name, "category", levels, has_missing=None in words), np.array(codes, dtype=np.float64))
+    return Column(
+        ColumnSchema(name, "category", levels, has_missing=None in words),
+        np.array(codes, dtype=np.float64),
+    )
 
 
 def table_of(*columns: Column) -> Table:
@@ -53,7 +57,11 @@ def mixed(seed: int, n_rows: int) -> Table:
         category("few", words(3)),
         number("ill", gaps(rng.integers(0, 2, n_rows)), "boolean"),
         number("zeros", gaps(rng.integers(1, 9, n_rows) * (rng.random(n_rows) < 0.1))),
-        number("seen", gaps(1.7e9 + 86_400 * rng.integers(0, 3, n_rows) + rng.choice([0, 3_600]) * 5), "date"),
+        number(
+            "seen",
+            gaps(1.7e9 + 86_400 * rng.integers(0, 3, n_rows) + rng.choice([0, 3_600]) * 5),
+            "date",
+        ),
         category("many", words(30)),
         number("stamp", 1.7e9 + rng.integers(-10, 11, n_rows)),
         category("most", words(1500)),
@@ -65,10 +73,14 @@ def deal(n_rows: int, seed: int) -> Split:
     """Return splits that train on two thirds of the rows, or on three rows."""
     rows = np.random.default_rng(seed).permutation(n_rows)
     first_test = [n_rows * 2 // 3, 3][seed % 2]
-    return Split(repeat=0, fold=0, train=np.sort(rows[:first_test]), test=np.sort(rows[first_test:]))
+    return Split(
+        repeat=0, fold=0, train=np.sort(rows[:first_test]), test=np.sort(rows[first_test:])
+    )
 
 
-def numbers_oracle(values: np.ndarray, rows: np.ndarray, *, scaled: bool = True) -> list[np.ndarray]:
+def numbers_oracle(
+    values: np.ndarray, rows: np.ndarray, *, scaled: bool = True
+) -> list[np.ndarray]:
     """scikit-learn's imputer with indicator, and its scaler; a constant column is zero."""
     cells = values[:, None]
     if np.isnan(cells[rows]).all():
@@ -150,19 +162,23 @@ def test_each_split_gets_the_same_inputs_as_from_scikit_learn(seed, n_rows):
 @given(SEEDS, N_ROWS)
 def test_natural_inputs_are_unscaled_in_the_users_units(seed, n_rows):
     table, split = mixed(seed, n_rows), deal(n_rows, seed)
-    np.testing.assert_array_equal(natural(table, split.train), oracle(table, split.train, scaled=False))
+    np.testing.assert_array_equal(
+        natural(table, split.train), oracle(table, split.train, scaled=False)
+    )
 
 
 def noisy(table: Table, rows: np.ndarray, seed: int) -> Table:
-    """Replace cells in the given rows: numbers are drawn again; dates and levels are permuted, so that none becomes
-    rare."""
+    """Replace cells in the given rows: numbers are drawn again; dates and levels are permuted, so
+    that none becomes rare."""
     rng = np.random.default_rng(seed)
     columns = []
     for column in table.columns:
         values = column.values.copy()
         values[rows] = rng.permutation(values[rows])
         if column.schema.kind == "number":
-            values[rows] = np.where(np.isnan(values[rows]), np.nan, values[rows] * rng.random(len(rows)))
+            values[rows] = np.where(
+                np.isnan(values[rows]), np.nan, values[rows] * rng.random(len(rows))
+            )
         columns.append(Column(column.schema, values))
     return Table(table.name, tuple(columns), table.target_name, table.target, table.labels)
 
@@ -207,7 +223,9 @@ def test_a_date_becomes_days_month_weekday_and_hour():
     assert "day.hour" not in midnights.places.names
 
 
-@pytest.mark.parametrize(("n_rows", "needed"), [(6, 1), (300, 2), (1000, 5), (1001, 6), (2000, 10), (50_000, 10)])
+@pytest.mark.parametrize(
+    ("n_rows", "needed"), [(6, 1), (300, 2), (1000, 5), (1001, 6), (2000, 10), (50_000, 10)]
+)
 def test_a_level_is_rare_with_under_ten_rows_and_under_half_a_percent(n_rows, needed):
     words = ["enough"] * needed + ["rare"] * (needed - 1)
     column = category("word", words + ["most"] * (n_rows - len(words)))

@@ -34,12 +34,18 @@ def test_breast_cancer_counts_malignant_as_positive():
     assert table.target.sum() == 212
 
 
-@pytest.mark.parametrize(("name", "load"), [("iris", load_iris), ("wine", load_wine), ("digits", load_digits)])
+@pytest.mark.parametrize(
+    ("name", "load"), [("iris", load_iris), ("wine", load_wine), ("digits", load_digits)]
+)
 def test_multiclass_examples_equal_scikit_learns_with_words_as_labels(name, load):
     bunch, source = load(), read_source(f"example:{name}")
     assert source.names == (*bunch.feature_names, source.target)
-    np.testing.assert_array_equal(np.transpose([source.numbers(i) for i in range(bunch.data.shape[1])]), bunch.data)
-    assert source.cells(bunch.data.shape[1]) == [str(bunch.target_names[code]) for code in bunch.target]
+    np.testing.assert_array_equal(
+        np.transpose([source.numbers(i) for i in range(bunch.data.shape[1])]), bunch.data
+    )
+    assert source.cells(bunch.data.shape[1]) == [
+        str(bunch.target_names[code]) for code in bunch.target
+    ]
 
 
 def test_moons_equal_scikit_learns():
@@ -69,11 +75,18 @@ def test_a_changed_heart_failure_table_is_refused(tmp_path, monkeypatch):
 @pytest.fixture
 def pooch(tmp_path, monkeypatch):
     """A function that replaces how the library for downloads retrieves a file."""
-    about = {"os_cache": lambda name: tmp_path / name, "get_logger": lambda: SimpleNamespace(setLevel=print)}
-    return lambda retrieve: monkeypatch.setitem(sys.modules, "pooch", SimpleNamespace(retrieve=retrieve, **about))
+    about = {
+        "os_cache": lambda name: tmp_path / name,
+        "get_logger": lambda: SimpleNamespace(setLevel=print),
+    }
+    return lambda retrieve: monkeypatch.setitem(
+        sys.modules, "pooch", SimpleNamespace(retrieve=retrieve, **about)
+    )
 
 
-def test_heart_failure_is_downloaded_once_and_its_checksum_verified(real_table, tmp_path, monkeypatch, pooch):
+def test_heart_failure_is_downloaded_once_and_its_checksum_verified(
+    real_table, tmp_path, monkeypatch, pooch
+):
     calls = []
 
     def retrieve(url, known_hash, fname, path):

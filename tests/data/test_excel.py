@@ -35,7 +35,10 @@ def book(tmp_path):
 
 def rows_of(path, **options):
     source = read_source(path, SourceOptions(**options))
-    return [list(source.names), *map(list, zip(*map(source.cells, range(len(source.names))), strict=True))]
+    return [
+        list(source.names),
+        *map(list, zip(*map(source.cells, range(len(source.names))), strict=True)),
+    ]
 
 
 def test_cells_are_read_as_excel_shows_them(book):
@@ -47,8 +50,14 @@ def test_cells_are_read_as_excel_shows_them(book):
 
 
 def test_titles_blank_rows_and_unused_columns_are_skipped(book):
-    rows = [["Klasse 10b"], [], [None, *HEADER[:2], None, "points"], [None, "Anna", 1, None, 3], [],
-            [None, "Bo", 2, None, 4]]  # fmt: skip
+    rows = [
+        ["Klasse 10b"],
+        [],
+        [None, *HEADER[:2], None, "points"],
+        [None, "Anna", 1, None, 3],
+        [],
+        [None, "Bo", 2, None, 4],
+    ]
     path = book(A=rows)
     assert rows_of(path) == [["name", "born", "points"], ["Anna", "1", "3"], ["Bo", "2", "4"]]
     source = read_source(path)
@@ -67,7 +76,9 @@ def test_a_sheet_must_be_chosen_among_several(book):
         rows_of(path, query="SELECT 1")
     assert rows_of(path, table="Adressen") == [["a", "b"], ["1", "2"]]
     table = read_table(
-        book(Noten=[["a", "y"], *[[i % 4, i % 2] for i in range(20)]], B=[[1]]), target="y", table="Noten"
+        book(Noten=[["a", "y"], *[[i % 4, i % 2] for i in range(20)]], B=[[1]]),
+        target="y",
+        table="Noten",
     )
     assert table.reading["table"] == "Noten"
 
@@ -96,7 +107,9 @@ def changed(path, name, *replacements):
 SHEET = "xl/worksheets/sheet1.xml"
 HOSTILE = {
     "a cell far away": [(b'r="A2"', b'r="XFD1048576"')],
-    "a row far away, and many cells": [(b'<row r="2">', b'<row r="1048576">' + b"<c><v>1</v></c>" * 9000)],
+    "a row far away, and many cells": [
+        (b'<row r="2">', b'<row r="1048576">' + b"<c><v>1</v></c>" * 9000)
+    ],
     "a document type": [(b"<worksheet", b"<!DOCTYPE a [<!ENTITY b 'c'>]><worksheet")],
     "no XML": [(b"</sheetData>", b"")],
 }
@@ -105,14 +118,20 @@ HOSTILE = {
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_hostile_sheet_is_refused_before_it_uses_memory(book, what):
     path = changed(book(A=[HEADER[:2], ["x", 1]]), SHEET, *HOSTILE[what])
-    with pytest.raises(UnreadableError, match=r"needs about [0-9,]+ [GT]B; the limit is 4 GB|can't be read"):
+    with pytest.raises(
+        UnreadableError, match=r"needs about [0-9,]+ [GT]B; the limit is 4 GB|can't be read"
+    ):
         rows_of(path)
 
 
 def test_a_part_that_unpacks_beyond_the_limit_is_refused(book):
-    path = changed(book(A=[HEADER, ROW]), SHEET, (b"</worksheet>", b" " * 5_000_000 + b"</worksheet>"))
+    path = changed(
+        book(A=[HEADER, ROW]), SHEET, (b"</worksheet>", b" " * 5_000_000 + b"</worksheet>")
+    )
     assert path.stat().st_size < 30_000
-    with pytest.raises(UnreadableError, match=r"needs about 30 MB; the limit is 10 MB.*limit=\"40MB\""):
+    with pytest.raises(
+        UnreadableError, match=r"needs about 30 MB; the limit is 10 MB.*limit=\"40MB\""
+    ):
         rows_of(path, limit="10MB")
     assert rows_of(path, limit="40MB") == rows_of(book(A=[HEADER, ROW]))
 
@@ -124,5 +143,7 @@ def test_a_shared_text_counts_for_each_of_its_cells(book, value):
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as out:
         out.writestr("xl/sharedStrings.xml", f"<sst><si><t>{'x' * 30_000}</t></si></sst>")
     assert path.stat().st_size < 20_000
-    with pytest.raises(UnreadableError, match=r"a value has parts|needs about 6\d MB; the limit is 50 MB"):
+    with pytest.raises(
+        UnreadableError, match=r"a value has parts|needs about 6\d MB; the limit is 50 MB"
+    ):
         rows_of(path, limit="50MB")

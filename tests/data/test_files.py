@@ -27,7 +27,10 @@ def zipped() -> bytes:
 
 OTHERS = {
     "ods": (zipped(), "is a zip file, not an Excel workbook"),
-    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "is an Excel file of the old kind, or one with a"),
+    "xls": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99),
+        "is an Excel file of the old kind, or one with a",
+    ),
     "pickle": (pickle.dumps({"a": [1]}), "is a pickle file, which seedbed never opens"),
     "page": (b"<!DOCTYPE html>\n<html></html>", "is a web page"),
     "bz2": (b"BZh91AY&SY", "is a bzip2 file"),
@@ -37,18 +40,38 @@ OTHERS = {
 
 
 LIMITS = {
-    "in the third line": (b"a,b\n1,2\n3," + b"x" * 70_000 + b"\n", "line 3, column 'b' holds a cell over 64 KiB"),
-    "a million characters": (b'a,b,c\n1,"u,v",' + b"x" * 10**6, "line 2, column 'c' holds a cell over 64 KiB"),
-    "quoted": (b'a,b,c\n1,"' + b"x,\n" * 10**5 + b'",2', "line 2, column 'b' holds a cell over 64 KiB"),
-    "below quoted line ends": (b'a,b\n"u\nv",2\n3,' + b"x" * 70_000, "line 4, column 'b' holds a cell over 64 KiB"),
-    "in the header": (b"a," + b"x" * 10**6 + b"\n1,2\n", "line 1 can't be understood (field larger"),
+    "in the third line": (
+        b"a,b\n1,2\n3," + b"x" * 70_000 + b"\n",
+        "line 3, column 'b' holds a cell over 64 KiB",
+    ),
+    "a million characters": (
+        b'a,b,c\n1,"u,v",' + b"x" * 10**6,
+        "line 2, column 'c' holds a cell over 64 KiB",
+    ),
+    "quoted": (
+        b'a,b,c\n1,"' + b"x,\n" * 10**5 + b'",2',
+        "line 2, column 'b' holds a cell over 64 KiB",
+    ),
+    "below quoted line ends": (
+        b'a,b\n"u\nv",2\n3,' + b"x" * 70_000,
+        "line 4, column 'b' holds a cell over 64 KiB",
+    ),
+    "in the header": (
+        b"a," + b"x" * 10**6 + b"\n1,2\n",
+        "line 1 can't be understood (field larger",
+    ),
     "a long name": (b"a," + b"x" * 70_000 + b"\n1,2\n", "column 2 of 2 has a name over 64 KiB"),
-    "a column too many": (b",".join(b"c%d" % i for i in range(10_001)) + b"\n", "10,001 columns; the limit is 10,000"),
+    "a column too many": (
+        b",".join(b"c%d" % i for i in range(10_001)) + b"\n",
+        "10,001 columns; the limit is 10,000",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", [*OTHERS, *LIMITS])
-def test_an_unsupported_kind_is_named_with_advice_and_a_too_large_cell_or_table_with_its_place(write, case):
+def test_an_unsupported_kind_is_named_with_advice_and_a_too_large_cell_or_table_with_its_place(
+    write, case
+):
     content, words = {**OTHERS, **LIMITS}[case]
     with pytest.raises(UnreadableError) as caught:
         read_file(write(content, "t.csv"))
@@ -59,7 +82,13 @@ def test_an_unsupported_kind_is_named_with_advice_and_a_too_large_cell_or_table_
 def test_a_damaged_gzip_file_is_refused(write):
     packed = gzip.compress(b"a,y\n1,0\n2,1\n" * 99)
     wrong_sum = packed[:-8] + bytes(4) + packed[-4:]
-    for content in (packed[:-9], wrong_sum, packed[:2], packed + b"and more", b"\x1f\x8b" + bytes(50)):
+    for content in (
+        packed[:-9],
+        wrong_sum,
+        packed[:2],
+        packed + b"and more",
+        b"\x1f\x8b" + bytes(50),
+    ):
         with pytest.raises(UnreadableError, match="gzip file is damaged"):
             read_file(write(content))
     columns = read_file(write(b"a,y\n1,0\n", "t.csv.gz"))  # not a gzip file, only
@@ -70,9 +99,15 @@ def test_a_damaged_gzip_file_is_refused(write):
 def test_every_kind_may_be_gzipped_and_have_any_suffix(write, tmp_path, name):
     frame = pl.DataFrame({"a": ["1", "2"], "y": ["u", "v"]})
     plain = tmp_path / name
-    {"t.parquet": frame.write_parquet, "t.json": frame.write_json, "t.csv": frame.write_csv}[name](plain)
+    {"t.parquet": frame.write_parquet, "t.json": frame.write_json, "t.csv": frame.write_csv}[name](
+        plain
+    )
     columns = read_file(write(gzip.compress(plain.read_bytes()), "table.dat"))
-    assert (columns.names, columns.cells(1), columns.where[-9:]) == (("a", "y"), ["u", "v"], "table.dat")
+    assert (columns.names, columns.cells(1), columns.where[-9:]) == (
+        ("a", "y"),
+        ["u", "v"],
+        "table.dat",
+    )
 
 
 def test_pipes_devices_folders_and_missing_files_have_different_errors(tmp_path):
@@ -132,7 +167,9 @@ def test_thousands_of_columns_are_read(write, number):
     matrix = np.arange(3 * number).reshape(3, number)
     lines = [",".join(f"c{i}" for i in range(number)), *(",".join(map(str, row)) for row in matrix)]
     columns = read_file(write("\n".join(lines)))
-    np.testing.assert_array_equal(np.column_stack([columns.numbers(i) for i in range(number)]), matrix)
+    np.testing.assert_array_equal(
+        np.column_stack([columns.numbers(i) for i in range(number)]), matrix
+    )
 
 
 def test_global_settings_of_csv_readers_have_no_effect(write):
@@ -148,7 +185,10 @@ def test_global_settings_of_csv_readers_have_no_effect(write):
 PARQUET = {
     "date": (dt.date(2020, 2, 29), "2020-02-29"),
     "time": (dt.datetime(2020, 2, 29, 13, 5, 6), "2020-02-29 13:05:06"),
-    "zoned": (dt.datetime(2020, 1, 1, 1, 0, tzinfo=dt.timezone(dt.timedelta(hours=2))), "2019-12-31 23:00:00"),  # UTC
+    "zoned": (
+        dt.datetime(2020, 1, 1, 1, 0, tzinfo=dt.timezone(dt.timedelta(hours=2))),
+        "2019-12-31 23:00:00",
+    ),  # UTC
     "decimal": (decimal.Decimal("1.50"), "1.5"),
     "big": (2**64 - 1, "18446744073709551615"),
     "flag": (True, "True"),
@@ -161,12 +201,18 @@ PARQUET = {
 def test_parquet_cells_are_converted_to_text_that_is_typed_correctly(tmp_path):
     values = {name: [value] for name, (value, _) in PARQUET.items()}
     frame = pl.DataFrame(values, schema_overrides={"big": pl.UInt64})
-    frame = frame.with_columns(level=pl.lit("x").cast(pl.Categorical), none=pl.lit(None).cast(pl.Float64))
+    frame = frame.with_columns(
+        level=pl.lit("x").cast(pl.Categorical), none=pl.lit(None).cast(pl.Float64)
+    )
     frame.write_parquet(tmp_path / "t.parquet")
     columns = read_file(tmp_path / "t.parquet")
     cells = {name: columns.cells(i)[0] for i, name in enumerate(columns.names)}
     assert columns.numbers(6)[0] == 3.0
-    assert cells == {**{name: cell for name, (_, cell) in PARQUET.items()}, "level": "x", "none": None}
+    assert cells == {
+        **{name: cell for name, (_, cell) in PARQUET.items()},
+        "level": "x",
+        "none": None,
+    }
     pl.DataFrame({"": ["u"], "c0": [2]}).write_parquet(tmp_path / "t.parquet")
     columns = read_file(tmp_path / "t.parquet")
     assert (columns.names, columns.cells(0), columns.cells(1)) == (("", "c0"), ["u"], ["2"])
@@ -178,7 +224,9 @@ def test_table_and_query_are_refused_for_other_files(write, refusal, option):
         error = refusal(source, **option)
         assert isinstance(error, OptionError)
         assert error.message.endswith(f" has no {next(iter(option))} to choose")
-        assert error.hint.startswith("SQLite files take query and table, postgresql:// addresses query, Excel")
+        assert error.hint.startswith(
+            "SQLite files take query and table, postgresql:// addresses query, Excel"
+        )
 
 
 def test_an_unsupported_address_is_not_quoted(refusal):
@@ -190,7 +238,9 @@ def test_an_unsupported_address_is_not_quoted(refusal):
 def test_duckdb_never_fetches_an_extension():
     with open_loader("t") as loader:
         for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
-            assert loader.connection.execute(f"SELECT current_setting('{name}')").fetchone() == (False,)
+            assert loader.connection.execute(f"SELECT current_setting('{name}')").fetchone() == (
+                False,
+            )
     with pytest.raises(UnreadableError, match=r"^t can't be read"), open_loader("t") as loader:
         loader.connection.execute("SELECT * FROM read_csv('https://localhost:1/t.csv')")
 

@@ -1,4 +1,5 @@
-"""The outcome of survival: events, times under observation, the horizon, and what is refused with which advice."""
+"""The outcome of survival: events, times under observation, the horizon, and what is refused with
+which advice."""
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,12 @@ OUTCOME = {"event": "died", "time": "days"}
 
 
 def patients(**columns):
-    """A hundred patients with times of 1 to 100 days; every second one dies; with other columns, if given."""
+    """A hundred patients with times of 1 to 100 days; every second one dies; with other columns, if
+    given."""
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"age": rng.normal(60, 9, N), "days": np.arange(1.0, N + 1), "died": np.arange(N) % 2})
+    frame = pd.DataFrame(
+        {"age": rng.normal(60, 9, N), "days": np.arange(1.0, N + 1), "died": np.arange(N) % 2}
+    )
     return frame.assign(**columns)
 
 
@@ -26,7 +30,9 @@ def dated(days=1, **columns):
     """Patients who come on a day each, and are observed for some days more than their number."""
     begins = pd.Series(pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(N) * 3, unit="D"))
     ends = begins + pd.to_timedelta(np.arange(N) + days, unit="D")
-    return patients(begin=begins.dt.strftime("%Y-%m-%d"), days=ends.dt.strftime("%Y-%m-%d"), **columns)
+    return patients(
+        begin=begins.dt.strftime("%Y-%m-%d"), days=ends.dt.strftime("%Y-%m-%d"), **columns
+    )
 
 
 def first(number, value, column="days"):
@@ -37,25 +43,127 @@ def first(number, value, column="days"):
 CODES = np.arange(N) % 2
 DEAD = np.where(CODES, "dead", "alive")
 REFUSED = {
-    "no event": (patients(died=0), {}, TargetError, "event 'died' never occurs", "nothing to predict"),
-    "negative": (patients(days=first(2, -1.0)), {}, TargetError, "negative in 2 rows, first in row 0", "Repair or rem"),
-    "many missing": (patients(days=first(21, None)), {}, TargetError, "missing in 21 of 100 rows", "drop_missing"),
-    "three labels": (patients(died=np.arange(N) % 3), {}, TargetError, "('0', '1', '2')?", 'positive="2"; the others'),
-    "no labels": (patients(died=None), {}, TargetError, "event 'died' is missing in 100 of 100 rows", "Fill these"),
+    "no event": (
+        patients(died=0),
+        {},
+        TargetError,
+        "event 'died' never occurs",
+        "nothing to predict",
+    ),
+    "negative": (
+        patients(days=first(2, -1.0)),
+        {},
+        TargetError,
+        "negative in 2 rows, first in row 0",
+        "Repair or rem",
+    ),
+    "many missing": (
+        patients(days=first(21, None)),
+        {},
+        TargetError,
+        "missing in 21 of 100 rows",
+        "drop_missing",
+    ),
+    "three labels": (
+        patients(died=np.arange(N) % 3),
+        {},
+        TargetError,
+        "('0', '1', '2')?",
+        'positive="2"; the others',
+    ),
+    "no labels": (
+        patients(died=None),
+        {},
+        TargetError,
+        "event 'died' is missing in 100 of 100 rows",
+        "Fill these",
+    ),
     "dates": (dated(), {}, ColumnError, "'days' contains dates, not numbers", 'start="COLUMN"'),
-    "one date": (patients(begin=dated()["begin"]), {"start": "begin"}, ColumnError, "one is dates", "leave start out"),
-    "ends first": (dated(days=-2), {"start": "begin"}, TargetError, "negative in 2 rows", "Repair or remove"),
-    "units": (patients(days=UNITS), {}, ColumnError, "'days' contains text, not numbers", "a number without a unit"),
-    "another target": (patients(), {"target": "age"}, OptionError, "target another one", "Leave target out"),
-    "a time split": (patients(), {"time_split": "age"}, OptionError, "event and time_split can't", "Leave time_split"),
-    "no time": (patients(), {"time": None}, OptionError, "needs the time under observation", 'time="COLUMN"'),
-    "late": (patients(), {"horizon": 95.0}, OptionError, "5 rows are under observation after", "Give less than 91."),
-    "early": (patients(), {"horizon": 1.5}, OptionError, "event is at 2, after the horizon of 1.5", "to a later time"),
-    "one time": (patients(days=7), {}, TargetError, "most rows have the same time 'days'", "Name another column"),
-    "time and event": (patients(), {"time": "died"}, OptionError, "both the event and a time under", "has one role"),
-    "late entry": (patients(start=np.arange(N) / 2), {}, OptionError, "seems to begin at 'start'", 'start="start"'),
-    "rows that go on": (patients(since=CODES * np.arange(N)), {}, OptionError, "to begin at 'since'", 'group="COLUMN"'),
-}  # fmt: skip
+    "one date": (
+        patients(begin=dated()["begin"]),
+        {"start": "begin"},
+        ColumnError,
+        "one is dates",
+        "leave start out",
+    ),
+    "ends first": (
+        dated(days=-2),
+        {"start": "begin"},
+        TargetError,
+        "negative in 2 rows",
+        "Repair or remove",
+    ),
+    "units": (
+        patients(days=UNITS),
+        {},
+        ColumnError,
+        "'days' contains text, not numbers",
+        "a number without a unit",
+    ),
+    "another target": (
+        patients(),
+        {"target": "age"},
+        OptionError,
+        "target another one",
+        "Leave target out",
+    ),
+    "a time split": (
+        patients(),
+        {"time_split": "age"},
+        OptionError,
+        "event and time_split can't",
+        "Leave time_split",
+    ),
+    "no time": (
+        patients(),
+        {"time": None},
+        OptionError,
+        "needs the time under observation",
+        'time="COLUMN"',
+    ),
+    "late": (
+        patients(),
+        {"horizon": 95.0},
+        OptionError,
+        "5 rows are under observation after",
+        "Give less than 91.",
+    ),
+    "early": (
+        patients(),
+        {"horizon": 1.5},
+        OptionError,
+        "event is at 2, after the horizon of 1.5",
+        "to a later time",
+    ),
+    "one time": (
+        patients(days=7),
+        {},
+        TargetError,
+        "most rows have the same time 'days'",
+        "Name another column",
+    ),
+    "time and event": (
+        patients(),
+        {"time": "died"},
+        OptionError,
+        "both the event and a time under",
+        "has one role",
+    ),
+    "late entry": (
+        patients(start=np.arange(N) / 2),
+        {},
+        OptionError,
+        "seems to begin at 'start'",
+        'start="start"',
+    ),
+    "rows that go on": (
+        patients(since=CODES * np.arange(N)),
+        {},
+        OptionError,
+        "to begin at 'since'",
+        'group="COLUMN"',
+    ),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -74,7 +182,11 @@ WORDS = {
     "dead and alive": (DEAD, {}, ("alive", "dead")),
     "Dead and Censored": (np.where(CODES, "Dead", "Censored"), {}, ("Censored", "Dead")),
     "1 and 2": (CODES + 1, {"positive": 2}, ("1", "2")),
-    "0, 1 and 2": (2 * CODES + np.arange(N) % 4 // 2 * (1 - CODES), {"positive": 2}, ("censored", "2")),
+    "0, 1 and 2": (
+        2 * CODES + np.arange(N) % 4 // 2 * (1 - CODES),
+        {"positive": 2},
+        ("censored", "2"),
+    ),
     "2 and 1": (2 - CODES, {"positive": "1"}, ("2", "1")),
 }
 
@@ -86,22 +198,32 @@ def test_words_or_the_user_say_which_rows_had_the_event(case):
     assert (table.task, table.labels, table.target_name) == ("survival", labels, "died")
     assert table.target.tolist() == CODES.tolist()
     assert table.durations.tolist() == list(range(1, N + 1))
-    assert (table.feature_names, table.follow_up.time, table.follow_up.cuts) == (("age",), "days", ())
+    assert (table.feature_names, table.follow_up.time, table.follow_up.cuts) == (
+        ("age",),
+        "days",
+        (),
+    )
 
 
 def test_competing_events_are_censored_and_the_note_says_so():
     def said(died, **roles):
-        return [note.message for note in sb.read_table(patients(died=died), **OUTCOME, **roles).notes]
+        return [
+            note.message for note in sb.read_table(patients(died=died), **OUTCOME, **roles).notes
+        ]
 
     causes = np.where(CODES, "heart", np.where(np.arange(N) % 4, "cancer", "censored"))
     (message,) = said(causes, positive="heart")
-    assert message.startswith("in 'died', only 'heart' is the event; rows with 'cancer' count as censored, and")
+    assert message.startswith(
+        "in 'died', only 'heart' is the event; rows with 'cancer' count as censored, and"
+    )
     assert said(np.where(CODES, "dead", np.where(np.arange(N) % 4, "lost", "alive"))) == []
     with pytest.raises(OptionError, match="no label 'hart'"):
         said(causes, positive="hart")
 
 
-@pytest.mark.parametrize(("cell", "roles"), [(1, {}), (True, {}), ("dead", {}), ("gone", {"positive": "gone"})])
+@pytest.mark.parametrize(
+    ("cell", "roles"), [(1, {}), (True, {}), ("dead", {}), ("gone", {"positive": "gone"})]
+)
 def test_the_event_may_come_in_every_row(cell, roles):
     table = sb.read_table(patients(died=cell), **OUTCOME, **roles)
     assert table.labels == ("censored", str(cell))
@@ -114,7 +236,11 @@ def test_rows_without_a_time_or_an_event_are_left_out_and_named():
     table = sb.read_table(patients(days=first(3, None)), **OUTCOME)
     assert table.n_rows == len(table.durations) == N - 3
     (note,) = table.notes
-    assert (note.code, note.column, note.message) == ("SB205", "days", "3 rows without a time, left out")
+    assert (note.code, note.column, note.message) == (
+        "SB205",
+        "days",
+        "3 rows without a time, left out",
+    )
     for died in (first(4, None, "died"), [None] * 4 + [1] * 96):
         table = sb.read_table(patients(died=died), **OUTCOME)
         assert table.durations.tolist() == list(range(5, N + 1))
@@ -145,7 +271,9 @@ def test_numbers_that_are_dates_give_the_days_between_them(form):
     assert table.follow_up.words == f"day {table.follow_up.horizon:g}"
     read = [note.message for note in table.notes if "is read as dates" in note.message]
     assert [message.rpartition(" is ")[2] for message in read] == ["2020-01-02", "2020-01-01"]
-    with pytest.raises(ColumnError, match=r"'days' contains dates, not numbers \(.* is 2020-01-02\)") as caught:
+    with pytest.raises(
+        ColumnError, match=r"'days' contains dates, not numbers \(.* is 2020-01-02\)"
+    ) as caught:
         sb.read_table(as_numbers(dated(), form), **OUTCOME)
     assert "start=" in caught.value.hint
 
@@ -175,7 +303,9 @@ def test_a_fifth_of_the_rows_is_observed_after_the_default_horizon(scale):
 
 @pytest.mark.parametrize("n", [30, 100, 1_000])
 def test_the_advised_limit_of_the_horizon_is_the_largest_allowed(n):
-    rows = pd.DataFrame({"age": np.sin(np.arange(n)), "days": np.arange(n) + 1.0, "died": np.arange(n) % 2})
+    rows = pd.DataFrame(
+        {"age": np.sin(np.arange(n)), "days": np.arange(n) + 1.0, "died": np.arange(n) % 2}
+    )
     with pytest.raises(OptionError) as caught:
         sb.read_table(rows, **OUTCOME, horizon=float(n))
     limit = float(caught.value.hint.removeprefix("Give less than ").rstrip("."))
@@ -199,4 +329,6 @@ def test_ten_rows_or_a_tenth_of_few_are_under_observation_after_the_longest_hori
     assert longest_horizon(times[:20], times[:20] < 5) == 18
     assert longest_horizon(times, times > 195) == 200  # all events are later
     assert longest_horizon(np.ones(5), np.ones(5, dtype=bool)) == 1
-    assert longest_horizon(np.array([0.0] * 30 + [7.0]), np.ones(31, dtype=bool)) == 7  # a horizon is positive
+    assert (
+        longest_horizon(np.array([0.0] * 30 + [7.0]), np.ones(31, dtype=bool)) == 7
+    )  # a horizon is positive

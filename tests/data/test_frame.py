@@ -37,14 +37,19 @@ NAMES, LINES = tuple(TABLE), [*zip(*TABLE.values(), strict=True)]
 def as_excel(path):
     book = openpyxl.Workbook()
     for row in [NAMES, *LINES]:
-        book.active.append([str(cell) if type(cell) is int and cell > 2**53 else cell for cell in row])
+        book.active.append(
+            [str(cell) if type(cell) is int and cell > 2**53 else cell for cell in row]
+        )
     book.save(path)
 
 
 def as_sqlite(path):
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute(f"CREATE TABLE t ({', '.join(NAMES)})")
-        cells = [[str(cell) if isinstance(cell, bool | dt.date) else cell for cell in row] for row in LINES]
+        cells = [
+            [str(cell) if isinstance(cell, bool | dt.date) else cell for cell in row]
+            for row in LINES
+        ]
         database.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(NAMES))})", cells)
 
 
@@ -67,7 +72,12 @@ def typed(source):
     """Everything that training sees of a table."""
     table = read_table(source, target="y", categorical=["large"])
     columns = {
-        column.name: (column.schema.kind, column.schema.levels, column.schema.has_missing, column.values.tolist())
+        column.name: (
+            column.schema.kind,
+            column.schema.levels,
+            column.schema.has_missing,
+            column.values.tolist(),
+        )
         for column in table.columns
     }
     return repr((columns, table.labels, table.task, table.target.tolist()))
@@ -82,7 +92,22 @@ def test_the_same_table_is_the_same_typed_frame_from_every_source(tmp_path, form
 
 WRITTEN = st.one_of(
     st.sampled_from(
-        ["", "NA", "nan", "x", "007", "1.234", "12.500", "0.5", "5.", "1e3", "1e-5", "1e999", "1,5", " 7 "]
+        [
+            "",
+            "NA",
+            "nan",
+            "x",
+            "007",
+            "1.234",
+            "12.500",
+            "0.5",
+            "5.",
+            "1e3",
+            "1e-5",
+            "1e999",
+            "1,5",
+            " 7 ",
+        ]
     ),
     st.integers(-(2**60), 2**60).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
@@ -104,8 +129,15 @@ def test_a_file_and_a_data_frame_of_the_same_texts_are_the_same_frame(tmp_path_f
 
 def test_rows_of_a_column_are_those_of_its_cells():
     rows = np.array([5, 0, 2])
-    for cells in (["1", "NA", "3", "x", "", "2"], ["1", "NA", "3", "4", "", "2.5"], ["1.234", "", "75", "2", "3", "4"]):
+    for cells in (
+        ["1", "NA", "3", "x", "", "2"],
+        ["1", "NA", "3", "4", "", "2.5"],
+        ["1.234", "", "75", "2", "3", "4"],
+    ):
         frame = read_frame(pl.DataFrame({"a": cells}, schema={"a": pl.String}))
         column, whole = frame.columns[0], frame.cells(0)
         assert frame.rows(rows, "some").cells(0) == [whole[row] for row in rows]
-        assert isinstance(column, Texts) or column.rows(rows).values.tolist() == column.values[rows].tolist()
+        assert (
+            isinstance(column, Texts)
+            or column.rows(rows).values.tolist() == column.values[rows].tolist()
+        )

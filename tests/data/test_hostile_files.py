@@ -46,7 +46,9 @@ KINDS = {
     "t.csv": lambda path: path.write_text(TEXT),
     "t.utf16.csv": lambda path: path.write_text(TEXT, encoding="utf-16"),
     "t.csv.gz": lambda path: path.write_bytes(gzip.compress(TEXT.encode())),
-    "t.json": lambda path: path.write_text(json.dumps([dict(zip("aby", row, strict=True)) for row in ROWS])),
+    "t.json": lambda path: path.write_text(
+        json.dumps([dict(zip("aby", row, strict=True)) for row in ROWS])
+    ),
 }
 
 
@@ -76,7 +78,13 @@ def test_sockets_link_loops_and_devices_are_refused(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket"))
         (tmp_path / "loop").symlink_to(tmp_path / "loop")
-        for path in (tmp_path / "socket", tmp_path / "loop", "/dev/zero", "/dev/null", "/dev/random"):
+        for path in (
+            tmp_path / "socket",
+            tmp_path / "loop",
+            "/dev/zero",
+            "/dev/null",
+            "/dev/random",
+        ):
             with pytest.raises(SeedbedError):
                 inspect_table(path)
 

@@ -29,14 +29,18 @@ def test_a_number_is_summarised_by_its_range_and_missing_cells():
 
 
 def test_categories_and_booleans_are_summarised_by_their_levels():
-    found = column_overview(column("category", [0, 2, 2, NAN, 1, 2], levels=("x", "y", "z")), used=True)
+    found = column_overview(
+        column("category", [0, 2, 2, NAN, 1, 2], levels=("x", "y", "z")), used=True
+    )
     assert list(found["levels"].items()) == [("z", 3), ("x", 1), ("y", 1)]
     assert (found["missing"], found["n_unique"]) == (1, 3)
     found = column_overview(column("boolean", [0, 1, 1], levels=("no", "yes")), used=True)
     assert found["levels"] == {"yes": 2, "no": 1}
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(86_400, "1970-01-02"), (86_460, "1970-01-02 00:01:00")])
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(86_400, "1970-01-02"), (86_460, "1970-01-02 00:01:00")]
+)
 def test_dates_are_shown_with_a_time_only_if_there_is_one(seconds, shown):
     found = column_overview(column("date", [0, seconds]), used=True)
     assert found["high"] == shown
@@ -58,8 +62,10 @@ def test_every_value_is_counted_in_a_bin_and_the_dict_is_valid_json(values):
 # A table at a glance, from its cells to the dict that is shown
 
 
-ROWS = [f"{i},{'red' if i % 3 else 'blue'},{i / 7:.2f},{'' if i == 5 else i % 2},{'yes' if i % 4 else 'no'}"
-        for i in range(40)]  # fmt: skip
+ROWS = [
+    f"{i},{'red' if i % 3 else 'blue'},{i / 7:.2f},{'' if i == 5 else i % 2},{'yes' if i % 4 else 'no'}"
+    for i in range(40)
+]
 
 
 @pytest.fixture
@@ -72,11 +78,18 @@ def table(tmp_path):
 def test_every_column_except_the_target_is_listed_and_dropped_ones_are_marked(table):
     found = inspect_table(table, target="sold")
     assert [(one["name"], one["kind"], one["used"]) for one in found["columns"]] == [
-        ("id", "number", False), ("paint", "category", True), ("width", "number", True), ("old", "boolean", True),
-    ]  # fmt: skip
-    assert [warning["code"] for warning in found["warnings"] if warning["column"] == "id"] == ["SB101"]
+        ("id", "number", False),
+        ("paint", "category", True),
+        ("width", "number", True),
+        ("old", "boolean", True),
+    ]
+    assert [warning["code"] for warning in found["warnings"] if warning["column"] == "id"] == [
+        "SB101"
+    ]
     assert not [note for note in found["notes"] if note["code"]]
-    assert found["columns"][0]["notes"] == [one["message"] for one in found["warnings"] if one["column"] == "id"]
+    assert found["columns"][0]["notes"] == [
+        one["message"] for one in found["warnings"] if one["column"] == "id"
+    ]
     assert found["columns"][3]["missing"] == 1
     json.dumps(found, allow_nan=False)
     assert found["n_inputs"] == 6  # two levels and "other", the width, old and its missing flag
@@ -92,7 +105,10 @@ def test_options_are_those_of_reading_and_a_target_of_numbers_has_a_range(table)
 
 
 def test_only_rows_with_a_target_are_summarised(write):
-    rows = [f"{'' if i < 20 else 'red'},{i if i < 90 else ''},{i % 2 if i < 90 else ''}" for i in range(100)]
+    rows = [
+        f"{'' if i < 20 else 'red'},{i if i < 90 else ''},{i % 2 if i < 90 else ''}"
+        for i in range(100)
+    ]
     table = write("paint,width,sold\n" + "\n".join([*rows, "blue,3,"]) + "\n")
     found = inspect_table(table, target="sold")
     paint, width = found["columns"]
@@ -109,6 +125,9 @@ def test_a_column_that_is_missing_in_all_rows_with_a_target_is_empty(write):
 
 
 def test_the_most_severe_warnings_come_first(write):
-    rows = [f"{i},same,{'late' if i % 2 else 'early'},{'Red' if i % 4 else 'red'},{i % 2}" for i in range(60)]
+    rows = [
+        f"{i},same,{'late' if i % 2 else 'early'},{'Red' if i % 4 else 'red'},{i % 2}"
+        for i in range(60)
+    ]
     found = inspect_table(write("id,c,outcome,paint,y\n" + "\n".join(rows) + "\n"), target="y")
     assert [one["code"] for one in found["warnings"]][:3] == ["SB203", "SB105", "SB101"]

@@ -15,7 +15,11 @@ from seedbed.errors import SeedbedError, UnreadableError
 
 FEWER = settings(max_examples=settings().max_examples // 3)  # each opens a file
 
-RECORDS = [{"a": 2**60 + 1, "b": "x", "c": None}, {"b": "ü", "a": 10, "d": True}, {"c": -1e-7, "d": False}]
+RECORDS = [
+    {"a": 2**60 + 1, "b": "x", "c": None},
+    {"b": "ü", "a": 10, "d": True},
+    {"c": -1e-7, "d": False},
+]
 
 
 def read(text: str | bytes, name: str = "t.json") -> dict[str, list[str | None]]:
@@ -65,14 +69,26 @@ CELLS = st.one_of(
 
 @FEWER
 @example([{"a": "0\r0"}, {"a": "x\r\ny"}])
-@given(st.lists(st.dictionaries(st.text("abc", min_size=1, max_size=2), CELLS, min_size=1), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.dictionaries(st.text("abc", min_size=1, max_size=2), CELLS, min_size=1),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_every_value_is_read_under_its_key(records):
     found = read(json.dumps(records))
     assert list(found) == list(dict.fromkeys(key for record in records for key in record))
     for key, cells in found.items():
         for cell, record in zip(cells, records, strict=True):
             value = record.get(key)
-            text = "" if value is None else json.dumps(value) if isinstance(value, float) else str(value)
+            text = (
+                ""
+                if value is None
+                else json.dumps(value)
+                if isinstance(value, float)
+                else str(value)
+            )
             assert plain(cell) == plain(text)
 
 
@@ -82,12 +98,32 @@ def plain(cell: str | None) -> str | float:
     return text if np.isnan(number) else number
 
 
-PIECES = ["[", "]", "{", "}", '"a"', '"b"', ":", ",", "1", "-0.5e3", "null", "true", "NaN", "\n", " ", '"\\ud800"',
-          "[" * 9999]  # fmt: skip
+PIECES = [
+    "[",
+    "]",
+    "{",
+    "}",
+    '"a"',
+    '"b"',
+    ":",
+    ",",
+    "1",
+    "-0.5e3",
+    "null",
+    "true",
+    "NaN",
+    "\n",
+    " ",
+    '"\\ud800"',
+    "[" * 9999,
+]
 
 
 @FEWER
-@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.sampled_from(["", "[", '{"a":1}', '[{"a":1},']))
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=12).map("".join),
+    st.sampled_from(["", "[", '{"a":1}', '[{"a":1},']),
+)
 def test_arbitrary_json_is_a_table_or_raises_a_seedbed_error(text, beginning):
     try:
         found = read(beginning + text)
@@ -121,7 +157,10 @@ BAD = {
     "half a character": ('[{"a": "x"}, {"a": "\\ud800"}]', "is not JSON"),
     "half a character in a key": ('{"\\ud800": 1}', "is not JSON"),
     "NUL": ('{"a": 1}\x00', "line 1 holds a NUL byte"),
-    "a long cell": (json.dumps([{"a": 1}, {"a": "x" * 70_000}]), "record 2, column 'a' holds a cell over 64 KiB"),
+    "a long cell": (
+        json.dumps([{"a": 1}, {"a": "x" * 70_000}]),
+        "record 2, column 'a' holds a cell over 64 KiB",
+    ),
     "too many keys": (json.dumps([{f"k{i}": 1 for i in range(10_001)}]), "10,001 columns"),
 }
 

@@ -117,13 +117,18 @@ def test_cells_that_do_not_fit_are_counted_and_treated_as_missing(write):
 
 
 def test_the_user_can_set_the_kind_of_a_column():
-    cells = columns_of(a=["1", "x", "3.0", "1.0"], b=["0", "1", "1", "0"], z=["01", "2", "3", "3"], d=["x"] * 4)
+    cells = columns_of(
+        a=["1", "x", "3.0", "1.0"], b=["0", "1", "1", "0"], z=["01", "2", "3", "3"], d=["x"] * 4
+    )
     typed = type_columns(cells, [0, 1, 2], numeric=["a", "b", "z"])
     assert [column.schema.kind for column in typed.columns] == ["number"] * 3
     np.testing.assert_array_equal(typed.columns[0].values, [1, np.nan, 3, 1])
     assert codes_of(typed, "a") == ["SB104"]
     typed = type_columns(cells, [0, 1], categorical=["a", "b"])
-    assert [column.schema.levels for column in typed.columns] == [("1", "1.0", "3.0", "x"), ("0", "1")]
+    assert [column.schema.levels for column in typed.columns] == [
+        ("1", "1.0", "3.0", "x"),
+        ("0", "1"),
+    ]
     with pytest.raises(ColumnError, match="column 'd' holds no number, but text"):
         type_columns(cells, [3], numeric=["d"])
 
@@ -135,10 +140,22 @@ IDS = {
     "text that repeats": (["name"], [f"p{n % 19}" for n in range(20)], None),
     "running, in any order": (["n"], [str(n) for n in (*range(30, 50), *range(10, 30))], "SB101"),
     "running, but one missing": (["n"], [*(str(n) for n in range(30)), ""], "SB107"),
-    "by name": (["id", "uuid", "user_id", "Id", "PassengerId", "Unnamed: 0", "row number", "index"], SQUARES, "SB101"),
+    "by name": (
+        ["id", "uuid", "user_id", "Id", "PassengerId", "Unnamed: 0", "row number", "index"],
+        SQUARES,
+        "SB101",
+    ),
     "not by name": (["paid", "covid", "width", "n"], SQUARES, "SB107"),
-    "gaps, and no order": (["area", "incident", "number of"], [str(n * n) for n in (*range(15, 30), *range(15))], None),
-    "perhaps by name": (["schid", "bcode", "iso num"], [str(n * n) for n in (*range(15, 30), *range(15))], "SB107"),
+    "gaps, and no order": (
+        ["area", "incident", "number of"],
+        [str(n * n) for n in (*range(15, 30), *range(15))],
+        None,
+    ),
+    "perhaps by name": (
+        ["schid", "bcode", "iso num"],
+        [str(n * n) for n in (*range(15, 30), *range(15))],
+        "SB107",
+    ),
     "that name, but few values": (["id"], [str(n % 9) for n in range(30)], None),
     "fractions": (["id"], [f"{n}.5" for n in range(30)], None),
     "dates": (["day"], [f"2024-01-{n:02}" for n in range(1, 31)], "SB204"),
@@ -166,14 +183,28 @@ def test_an_identifier_is_kept_if_the_user_sets_its_kind():
 
 
 def test_constant_and_empty_columns_are_dropped_but_one_value_with_gaps_is_kept():
-    cells = columns_of(a=["7", "7.0", "7"], b=["u", "u ", "u"], c=["", None, "NA"], d=["7", "", "7"], e=["-", "", "NA"])
+    cells = columns_of(
+        a=["7", "7.0", "7"],
+        b=["u", "u ", "u"],
+        c=["", None, "NA"],
+        d=["7", "", "7"],
+        e=["-", "", "NA"],
+    )
     typed = type_columns(cells, range(5))
     assert typed.left_out == {"a", "b", "c", "e"}
-    assert [codes_of(typed, name) for name in "abcde"] == [["SB102"], ["SB102"], ["SB103"], [], ["SB103"]]
+    assert [codes_of(typed, name) for name in "abcde"] == [
+        ["SB102"],
+        ["SB102"],
+        ["SB103"],
+        [],
+        ["SB103"],
+    ]
 
 
 def test_over_200_levels_and_levels_that_differ_in_case_or_inner_spaces_give_a_warning():
-    typed = type_columns(columns_of(a=["New York", "new  york", "Rome", "Rome "], b=["u", "v", "w", "u"]), [0, 1])
+    typed = type_columns(
+        columns_of(a=["New York", "new  york", "Rome", "Rome "], b=["u", "v", "w", "u"]), [0, 1]
+    )
     assert typed.columns[0].schema.levels == ("New York", "Rome", "new  york")
     assert (codes_of(typed, "a"), codes_of(typed, "b")) == (["SB105"], [])
     assert "'New York' (1) and 'new␣␣york' (1)" in typed.notes[0].message  # a screen joins spaces
@@ -183,9 +214,54 @@ def test_over_200_levels_and_levels_that_differ_in_case_or_inner_spaces_give_a_w
 
 
 CELLS = st.one_of(
-    st.sampled_from(["3 kg", "1.5 kg", "07:35", "1:02:03", "2000 Q1", "2000-01", "Jan 2000", "$2K", "20240131", "-9"]),
-    st.sampled_from([*WORDS, "0", "1", "1.0", "1,5", "1.234", "1,234", "007", "yes", "no", "f", "m", "DE", "FR", "$5"]),
-    st.sampled_from(["1/2/2024", "13/2/2024", "2/13/2024", "2024-01-01", "5%", "x", "X", "1e999", "inf", "−3", " x "]),
+    st.sampled_from(
+        [
+            "3 kg",
+            "1.5 kg",
+            "07:35",
+            "1:02:03",
+            "2000 Q1",
+            "2000-01",
+            "Jan 2000",
+            "$2K",
+            "20240131",
+            "-9",
+        ]
+    ),
+    st.sampled_from(
+        [
+            *WORDS,
+            "0",
+            "1",
+            "1.0",
+            "1,5",
+            "1.234",
+            "1,234",
+            "007",
+            "yes",
+            "no",
+            "f",
+            "m",
+            "DE",
+            "FR",
+            "$5",
+        ]
+    ),
+    st.sampled_from(
+        [
+            "1/2/2024",
+            "13/2/2024",
+            "2/13/2024",
+            "2024-01-01",
+            "5%",
+            "x",
+            "X",
+            "1e999",
+            "inf",
+            "−3",
+            " x ",
+        ]
+    ),
     st.floats(-1e6, 1e6).map(repr),
 )
 COLUMNS = st.lists(st.lists(CELLS, min_size=1, max_size=6), min_size=1, max_size=4)
@@ -193,7 +269,10 @@ COLUMNS = st.lists(st.lists(CELLS, min_size=1, max_size=6), min_size=1, max_size
 
 @given(COLUMNS, st.integers(0, 3), st.sampled_from(["", "numeric", "categorical"]))
 def test_a_column_read_by_its_schema_equals_the_typed_column(drawn, n_forced, forced):
-    cells = {f"c{i}": list(itertools.islice(itertools.cycle(column), 24)) for i, column in enumerate(drawn)}
+    cells = {
+        f"c{i}": list(itertools.islice(itertools.cycle(column), 24))
+        for i, column in enumerate(drawn)
+    }
     columns = columns_of(**cells)
     options = {forced: list(cells)[:n_forced]} if forced else {}
     try:
@@ -209,18 +288,36 @@ def test_a_column_read_by_its_schema_equals_the_typed_column(drawn, n_forced, fo
 
 def test_new_cells_are_read_by_the_existing_schema():
     for schema, cells, expected in (
-        (ColumnSchema("a", "number", spelling="comma"), ["1,5", "1.234", "x", "inf"], [1.5, 1234, np.nan, np.nan]),
-        (ColumnSchema("a", "number", spelling="point"), ["$1,234", " 2 ", "1e999"], [1234, 2, np.nan]),
-        (ColumnSchema("a", "boolean", ("no", "yes")), ["YES", "true", "0", "2", "m"], [1, 1, 0, np.nan, np.nan]),
+        (
+            ColumnSchema("a", "number", spelling="comma"),
+            ["1,5", "1.234", "x", "inf"],
+            [1.5, 1234, np.nan, np.nan],
+        ),
+        (
+            ColumnSchema("a", "number", spelling="point"),
+            ["$1,234", " 2 ", "1e999"],
+            [1234, 2, np.nan],
+        ),
+        (
+            ColumnSchema("a", "boolean", ("no", "yes")),
+            ["YES", "true", "0", "2", "m"],
+            [1, 1, 0, np.nan, np.nan],
+        ),
         (ColumnSchema("a", "boolean", ("f", "m")), ["M", "f", "1", "yes"], [1, 0, np.nan, np.nan]),
         (ColumnSchema("a", "date", (), "dmy"), ["1/2/1970", "2/13/1970"], [31 * 86400, np.nan]),
-        (ColumnSchema("a", "category", ("u", "v")), ["v ", "w", "NA", "None", ""], [1, -1, np.nan, -1, np.nan]),
+        (
+            ColumnSchema("a", "category", ("u", "v")),
+            ["v ", "w", "NA", "None", ""],
+            [1, -1, np.nan, -1, np.nan],
+        ),
         (ColumnSchema("a", "category", ("1", "2")), ["2.0", "3", "x", "02"], [1, -1, -1, -1]),
         (ColumnSchema("a", "category", ("DE", "FR", "US")), ["NA", "?"], [-1, np.nan]),
     ):
         np.testing.assert_array_equal(read(columns_of(a=cells), 0, schema), expected)
     floats = Frame("frame", ("a",), (Numbers(np.array([1.234, np.nan])),))
-    np.testing.assert_array_equal(read(floats, 0, ColumnSchema("a", "number", spelling="comma")), [1.234, np.nan])
+    np.testing.assert_array_equal(
+        read(floats, 0, ColumnSchema("a", "number", spelling="comma")), [1.234, np.nan]
+    )
 
 
 def test_group_and_time_columns_are_not_features_and_give_no_notes(write):

@@ -21,28 +21,41 @@ from seedbed.errors import DataError, UnreadableError
 
 DAY, MOMENT = dt.date(2020, 2, 29), dt.datetime(2020, 2, 29, 13, 5, 6)
 BOTH = {  # from a type to values and their cells
-    "int": ([1, 2], ["1", "2"]), "gap": ([1, None], ["1", None]), "float": ([1.0, 0.5], ["1", "0.5"]),
-    "text": (["x", None], ["x", None]), "flag": ([True, False], ["True", "False"]),
-    "flag_gap": ([True, None], ["True", None]), "day": ([DAY, None], ["2020-02-29", None]),
+    "int": ([1, 2], ["1", "2"]),
+    "gap": ([1, None], ["1", None]),
+    "float": ([1.0, 0.5], ["1", "0.5"]),
+    "text": (["x", None], ["x", None]),
+    "flag": ([True, False], ["True", "False"]),
+    "flag_gap": ([True, None], ["True", None]),
+    "day": ([DAY, None], ["2020-02-29", None]),
     "moment": ([MOMENT, None], ["2020-02-29 13:05:06", None]),
-    "zoned": ([MOMENT.replace(tzinfo=dt.timezone(dt.timedelta(hours=2))), None], ["2020-02-29 11:05:06", None]),
+    "zoned": (
+        [MOMENT.replace(tzinfo=dt.timezone(dt.timedelta(hours=2))), None],
+        ["2020-02-29 11:05:06", None],
+    ),
     "decimal": ([decimal.Decimal("1.50"), None], ["1.5", None]),
-}  # fmt: skip
+}
 VALUES, CELLS = ({name: both[place] for name, both in BOTH.items()} for place in (0, 1))
 TABLE = pa.table(VALUES)
 DATABASE = duckdb.connect()  # the default connection may have unread results of other tests
 FRAMES = {
-    "pandas": pd.DataFrame(VALUES), "pandas, nullable": pd.DataFrame(VALUES).convert_dtypes(),
-    "pandas, Arrow": TABLE.to_pandas(types_mapper=pd.ArrowDtype), "polars": pl.DataFrame(TABLE),
-    "polars, lazy": pl.DataFrame(TABLE).lazy(), "pyarrow": TABLE, "narwhals": nw.from_native(TABLE),
+    "pandas": pd.DataFrame(VALUES),
+    "pandas, nullable": pd.DataFrame(VALUES).convert_dtypes(),
+    "pandas, Arrow": TABLE.to_pandas(types_mapper=pd.ArrowDtype),
+    "polars": pl.DataFrame(TABLE),
+    "polars, lazy": pl.DataFrame(TABLE).lazy(),
+    "pyarrow": TABLE,
+    "narwhals": nw.from_native(TABLE),
     "duckdb": DATABASE.from_arrow(TABLE),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("library", FRAMES)
 def test_every_library_gives_the_same_cells(library):
     source = read_source(FRAMES[library])
-    found = {name: [cell or None for cell in source.cells(i)] for i, name in enumerate(source.names)}
+    found = {
+        name: [cell or None for cell in source.cells(i)] for i, name in enumerate(source.names)
+    }
     numbers = [source.numbers(i) for i in range(3)]
     np.testing.assert_array_equal(numbers, [[1, 2], [1, np.nan], [1, 0.5]])
     assert source.places([1]) == {1: "row 1 (counted from 0)"}
@@ -52,7 +65,9 @@ def test_every_library_gives_the_same_cells(library):
 def test_a_duckdb_relation_needs_no_other_library(monkeypatch):
     for name in ("pyarrow", "polars", "pandas"):
         monkeypatch.setitem(sys.modules, name, None)
-    relation = DATABASE.sql("SELECT i AS a, i % 2 AS b, 'x' AS b FROM range(3) AS t(i) ORDER BY i DESC")
+    relation = DATABASE.sql(
+        "SELECT i AS a, i % 2 AS b, 'x' AS b FROM range(3) AS t(i) ORDER BY i DESC"
+    )
     source = read_source(relation)
     assert (source.names, source.cells(0)) == (("a", "b", "b"), ["2", "1", "0"])
 
@@ -62,7 +77,9 @@ def test_a_duckdb_relation_that_fails_is_refused(refusal):
         failing = connection.sql("SELECT error('it fails') AS a")
         assert isinstance(refusal(failing), UnreadableError)
         relation = connection.sql("SELECT 1 AS a")
-    assert isinstance(refusal(relation), UnreadableError)  # its connection is closed before it is read
+    assert isinstance(
+        refusal(relation), UnreadableError
+    )  # its connection is closed before it is read
     failing = pl.LazyFrame({"a": ["x"]}).select(pl.col("a").cast(pl.Int64))
     assert "the data frame can't be computed" in refusal(failing).message
 
@@ -79,9 +96,15 @@ SERIES = {
     "beyond 2^53": (pd.Series([2**60 + 1, None], dtype="Int64"), [str(2**60 + 1), None]),
     "least integer": (pl.Series([-(2**63), 2**63 - 1]), [str(-(2**63)), str(2**63 - 1)]),
     "unsigned": (pl.Series([2**64 - 1], dtype=pl.UInt64), [str(2**64 - 1)]),
-    "fractions of a second": (pl.Series([MOMENT.replace(microsecond=500_000)]), ["2020-02-29 13:05:06.500000"]),
+    "fractions of a second": (
+        pl.Series([MOMENT.replace(microsecond=500_000)]),
+        ["2020-02-29 13:05:06.500000"],
+    ),
     "midnight": (pl.Series([dt.datetime(2020, 1, 2)]), ["2020-01-02 00:00:00"]),
-    "long ago": (pl.Series([dt.date(1, 1, 1), dt.date(9999, 12, 31)]), ["0001-01-01", "9999-12-31"]),
+    "long ago": (
+        pl.Series([dt.date(1, 1, 1), dt.date(9999, 12, 31)]),
+        ["0001-01-01", "9999-12-31"],
+    ),
     "long ago, with a time": (pl.Series([dt.datetime(1, 1, 1)]), ["0001-01-01 00:00:00"]),
     "time": (pl.Series([dt.time(10, 30)]), ["10:30:00"]),
     "duration": (pl.Series([dt.timedelta(days=1, seconds=0.5)]), ["86400.5"]),
@@ -111,7 +134,10 @@ def test_other_objects_and_too_large_frames_are_refused(refusal):
     assert "can't be read from ndarray" in refusal(np.zeros((2, 2))).message
     assert "10,001 columns" in refusal(pl.DataFrame({f"c{i}": [1] for i in range(10_001)})).message
     half = pd.Index(["\ud800"], dtype=object)
-    for frame in (pd.DataFrame({"a": ["x", "\ud800"]}, dtype=object), pd.DataFrame([[1]], columns=half)):
+    for frame in (
+        pd.DataFrame({"a": ["x", "\ud800"]}, dtype=object),
+        pd.DataFrame([[1]], columns=half),
+    ):
         assert "half a character" in refusal(frame).message
 
 

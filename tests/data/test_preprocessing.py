@@ -1,4 +1,5 @@
-"""New rows: columns are matched by name, anomalies are reported, and the state is stored without pickle."""
+"""New rows: columns are matched by name, anomalies are reported, and the state is stored without
+pickle."""
 
 import json
 from typing import NamedTuple
@@ -57,10 +58,16 @@ def transform(fitted: Preprocessor, rows: Frame) -> Transformed:
     doubtful = report.add(0, read, odd)
     report.refuse_unknown(rows.where)
     unseen, outliers = (
-        {name: n for name, n in zip(fitted.feature_names_in_, cells.sum(axis=0).tolist(), strict=True) if n}
+        {
+            name: n
+            for name, n in zip(fitted.feature_names_in_, cells.sum(axis=0).tolist(), strict=True)
+            if n
+        }
         for cells in (odd.unseen, odd.outlying)
     )
-    return Transformed(matrix, as_notes(rows, [*remarks, *report.remarks()]), unseen, outliers, odd, doubtful)
+    return Transformed(
+        matrix, as_notes(rows, [*remarks, *report.remarks()]), unseen, outliers, odd, doubtful
+    )
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +95,19 @@ def test_columns_may_come_in_any_order_and_others_are_ignored_with_a_note(fitted
     (note,) = found.notes
     assert (note.code, note.count) == ("SB301", 2)
     assert note.message == "2 columns that the model doesn't use are ignored: 'note', 'id'"
-    (index,) = transform(fitted, source({"": ["7"] * N} | CELLS)).notes  # the index as pandas writes it
+    (index,) = transform(
+        fitted, source({"": ["7"] * N} | CELLS)
+    ).notes  # the index as pandas writes it
     assert index.message == "1 column that the model doesn't use is ignored: one without a name"
 
 
 def test_missing_columns_are_all_named_with_the_nearest_names(fitted):
-    cells = {"Age": CELLS["age"], "wieght": CELLS["weight"], "seen": CELLS["seen"], "town": CELLS["town"]}
+    cells = {
+        "Age": CELLS["age"],
+        "wieght": CELLS["weight"],
+        "seen": CELLS["seen"],
+        "town": CELLS["town"],
+    }
     with pytest.raises(ColumnError) as caught:
         transform(fitted, source(cells))
     assert caught.value.message == "new.csv: no columns 'age', 'weight', 'sex'"
@@ -108,10 +122,19 @@ def test_unseen_levels_are_encoded_like_rare_ones_and_counted(fitted):
     found = transform(fitted, some(town=["Rome", "Bonn", "Bonn", "Kyiv"]))
     assert found.unseen == {"town": 3}
     assert found.cells.unseen.tolist() == [[False] * 5] + [[False, False, False, True, False]] * 3
-    towns = [place for place, name in enumerate(fitted.layout.places.names) if name.startswith("town=")]
-    assert not found.matrix[1:, towns].any()  # no level was rare in training, so the bucket's input is zero
+    towns = [
+        place for place, name in enumerate(fitted.layout.places.names) if name.startswith("town=")
+    ]
+    assert not found.matrix[
+        1:, towns
+    ].any()  # no level was rare in training, so the bucket's input is zero
     (note,) = found.notes
-    assert (note.column, note.code, note.count, note.rows[0]) == ("town", "SB302", 3, "row 1 (counted from 0)")
+    assert (note.column, note.code, note.count, note.rows[0]) == (
+        "town",
+        "SB302",
+        3,
+        "row 1 (counted from 0)",
+    )
     assert "'Bonn', 'Kyiv'" in note.message
 
 
@@ -119,7 +142,9 @@ def test_unseen_levels_of_a_hashed_column_use_the_bucket_of_their_text():
     words = [f"town {row % 250}" for row in range(2000)]
     fitted = Preprocessor.fit(table_of(source({"town": words})))
     assert len(fitted.layout.places.names) == 32
-    found = transform(fitted, source({"town": ["nowhere 1", "nowhere 2", " nowhere 1 ", *words[:4]]}))
+    found = transform(
+        fitted, source({"town": ["nowhere 1", "nowhere 2", " nowhere 1 ", *words[:4]]})
+    )
     places = found.matrix.argmax(axis=1)
     assert (found.matrix.sum(axis=1) == 1).all()
     assert places[0] == places[2] != places[1]
@@ -173,14 +198,21 @@ def test_unreadable_cells_are_reported_also_in_columns_with_gaps(fitted):
         ("SB302", "'sex': 1 cell with a level that the training table didn't have ('divers')"),
     ]
     gone = transform(fitted, some(age=["", "", ""]))
-    assert [(note.code, note.message) for note in gone.notes] == [("SB304", "'age': all 3 cells missing")]
+    assert [(note.code, note.message) for note in gone.notes] == [
+        ("SB304", "'age': all 3 cells missing")
+    ]
 
 
 def test_new_levels_are_not_reported_if_all_levels_are_rare():
-    cells = {"cabin": [f"C{i // 5}" if i < 800 else "" for i in range(2000)], "town": ["Bonn", "Rome"] * 1000}
+    cells = {
+        "cabin": [f"C{i // 5}" if i < 800 else "" for i in range(2000)],
+        "town": ["Bonn", "Rome"] * 1000,
+    }
     fitted = Preprocessor.fit(table_of(source(cells)))
     found = transform(fitted, source({"cabin": ["X1", "C3"], "town": ["Oslo", "Bonn"]}))
-    cabin = [place for place, name in enumerate(fitted.layout.places.names) if name.startswith("cabin=")]
+    cabin = [
+        place for place, name in enumerate(fitted.layout.places.names) if name.startswith("cabin=")
+    ]
     np.testing.assert_array_equal(found.matrix[0, cabin], found.matrix[1, cabin])
     assert found.unseen == {"town": 1}
 
@@ -190,12 +222,16 @@ def test_rows_with_more_than_half_unknown_cells_are_refused(fitted):
     assert transform(fitted, some(**half)).matrix.shape == (2, fitted.layout.n_inputs)
     with pytest.raises(DataError, match=r"new\.csv: 6 of 10 cells are missing"):
         transform(fitted, some(**half, town=["Bonn"] * 2))
-    found = transform(fitted, some(**{name: ["", cells[1], cells[2]] for name, cells in CELLS.items()}))
+    found = transform(
+        fitted, some(**{name: ["", cells[1], cells[2]] for name, cells in CELLS.items()})
+    )
     assert found.doubtful.tolist() == [True, False, False]
 
 
 def test_an_almost_empty_training_row_is_not_refused():
-    cells = {name: column[:40] + [""] * 20 for name, column in CELLS.items()} | {"sex": CELLS["sex"]}
+    cells = {name: column[:40] + [""] * 20 for name, column in CELLS.items()} | {
+        "sex": CELLS["sex"]
+    }
     fitted = Preprocessor.fit(table_of(source(cells)))
     found = transform(fitted, source({name: column[-1:] for name, column in cells.items()}))
     assert not found.doubtful.any()
@@ -207,7 +243,9 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
     again = Preprocessor.from_state(json.loads(json.dumps(values)), load(save(arrays)))
     assert again.layout == fitted.layout
     assert again.to_state()[0] == values
-    np.testing.assert_array_equal(again.inputs_of_values(table.features), fitted.inputs_of_values(table.features))
+    np.testing.assert_array_equal(
+        again.inputs_of_values(table.features), fitted.inputs_of_values(table.features)
+    )
     odd = some(town=["Bonn", "", "Rome"], weight=["1e6", "", "70"])
     before, after = transform(fitted, odd), transform(again, odd)
     np.testing.assert_array_equal(before.matrix, after.matrix)
@@ -221,11 +259,23 @@ def test_a_state_through_json_and_safetensors_gives_the_same_bits(table, fitted)
         (lambda values, arrays: values["columns"][0].pop("name"), "missing required field `name`"),
         (lambda values, arrays: values["columns"][0].update(kind="code"), "'code' - at .*kind"),
         (lambda values, arrays: values["columns"][0].update(eval="1"), "unknown field `eval`"),
-        (lambda values, arrays: values["columns"].append(values["columns"][0]), "two columns have one name"),
+        (
+            lambda values, arrays: values["columns"].append(values["columns"][0]),
+            "two columns have one name",
+        ),
         (lambda values, arrays: values["columns"].pop(), "has another shape"),
-        (lambda values, arrays: values["columns"][3]["vocabulary"].update(n_buckets=10**9), "vocabulary.n_buckets"),
-        (lambda values, arrays: values["columns"][3]["vocabulary"].update(kept=[0, 10**9]), "isn't of its levels"),
-        (lambda values, arrays: values["columns"][3].update(levels=["a", "a"]), "has a level twice"),
+        (
+            lambda values, arrays: values["columns"][3]["vocabulary"].update(n_buckets=10**9),
+            "vocabulary.n_buckets",
+        ),
+        (
+            lambda values, arrays: values["columns"][3]["vocabulary"].update(kept=[0, 10**9]),
+            "isn't of its levels",
+        ),
+        (
+            lambda values, arrays: values["columns"][3].update(levels=["a", "a"]),
+            "has a level twice",
+        ),
         (lambda values, arrays: arrays.pop("medians"), "an array is missing"),
         (lambda values, arrays: values.update(least_known=2.0), "least_known is not a share"),
     ],

@@ -40,7 +40,10 @@ def test_a_delimiter_in_quotes_is_text_even_after_a_space(write):
 
 
 CELLS = st.one_of(
-    st.floats().map(repr), st.integers().map(str), st.text(alphabet="0123456789+-.eE_ \t,xinfa"), st.text(max_size=6)
+    st.floats().map(repr),
+    st.integers().map(str),
+    st.text(alphabet="0123456789+-.eE_ \t,xinfa"),
+    st.text(max_size=6),
 )
 
 
@@ -56,7 +59,9 @@ def test_duckdb_and_python_recognise_the_same_numbers(cells):
 @pytest.mark.slow
 def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):
     n_rows = 300_000  # more than two of DuckDB's row groups
-    pl.DataFrame({"a": np.arange(n_rows), "y": np.arange(n_rows) % 2}).write_csv(tmp_path / "long.csv")
+    pl.DataFrame({"a": np.arange(n_rows), "y": np.arange(n_rows) % 2}).write_csv(
+        tmp_path / "long.csv"
+    )
     table = read_table(tmp_path / "long.csv", target="y", numeric="a")
     np.testing.assert_array_equal(table.features[:, 0], np.arange(n_rows))
     np.testing.assert_array_equal(table.target, np.arange(n_rows) % 2)
@@ -66,13 +71,20 @@ def test_a_row_keeps_its_place_in_a_file_of_many_blocks(tmp_path):
 
 @pytest.mark.parametrize("index", [range(30), range(1, 31), [*range(30)][::-1], range(5, 95, 3)])
 def test_an_unnamed_first_column_of_row_numbers_is_dropped(write, index):
-    table = read_table(write(",a,y\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in index)), target="y")
+    table = read_table(
+        write(",a,y\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in index)), target="y"
+    )
     assert table.feature_names == ("a",)
     (note,) = [note for note in table.notes if note.code == "SB101"]
     assert "it only numbers the rows" in note.message
 
 
-@pytest.mark.parametrize("cells", [["x"] * 30, [1] * 30, [i / 2 for i in range(30)], [*range(29), ""]])
+@pytest.mark.parametrize(
+    "cells", [["x"] * 30, [1] * 30, [i / 2 for i in range(30)], [*range(29), ""]]
+)
 def test_any_other_unnamed_first_column_is_refused(write, cells):
     with pytest.raises(UnreadableError, match="column 1 of 3 has no name"):
-        read_table(write(",a,y\n" + "".join(f"{c},{i % 7},{i % 2}\n" for i, c in enumerate(cells))), target="y")
+        read_table(
+            write(",a,y\n" + "".join(f"{c},{i % 7},{i % 2}\n" for i, c in enumerate(cells))),
+            target="y",
+        )

@@ -23,7 +23,11 @@ def test_numbers_with_gaps_stay_numbers():
     columns = frame_of_values([[1, None, 2.5], [None, None, None], ["a", 1, None]], ["x", "y", "z"])
     np.testing.assert_array_equal(columns.numbers(0), [1, np.nan, 2.5])
     assert [isinstance(column, Numbers) for column in columns.columns] == [True, True, False]
-    assert [columns.cells(place) for place in range(3)] == [["1", None, "2.5"], [None] * 3, ["a", "1", None]]
+    assert [columns.cells(place) for place in range(3)] == [
+        ["1", None, "2.5"],
+        [None] * 3,
+        ["a", "1", None],
+    ]
 
 
 @pytest.mark.parametrize("large", [2**53, 2**63 + 1, 10**400, -(2**60)])
@@ -50,7 +54,8 @@ def test_a_number_beside_a_gap_is_not_read_with_a_decimal_comma(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "cell", ["1" * 1_000_000 + "x", "1." + "0" * 1_000_000 + "x", " " * 1_000_000, "1e" + "1" * 9000]
+    "cell",
+    ["1" * 1_000_000 + "x", "1." + "0" * 1_000_000 + "x", " " * 1_000_000, "1e" + "1" * 9000],
 )
 def test_a_cell_of_a_million_characters_is_read_quickly(cell):
     started = time.process_time()

@@ -12,7 +12,10 @@ from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import TargetError
 
 
-@given(st.lists(st.integers(-(10**6), 10**6), min_size=4, max_size=30), st.sampled_from([1, 0.1, 1e-200, 1e200]))
+@given(
+    st.lists(st.integers(-(10**6), 10**6), min_size=4, max_size=30),
+    st.sampled_from([1, 0.1, 1e-200, 1e200]),
+)
 def test_a_target_has_the_mean_and_deviation_of_its_rows(cells, unit):
     mean, deviation = target_moments(np.array(cells) * unit)
     expected = StandardScaler().fit(np.array(cells, dtype=np.float64)[:, None])
@@ -35,20 +38,26 @@ def test_medians_are_those_of_the_filled_cells():
     numbers = np.random.default_rng(0).normal(size=(500, 4)) * [1, 1, 1e307, 1]
     numbers[::7, 1], numbers[:, 3] = np.nan, np.nan
     found = medians_of(numbers)
-    np.testing.assert_allclose(found[:3], [np.nanmedian(column / 4) * 4 for column in numbers.T[:3]], rtol=1e-15)
+    np.testing.assert_allclose(
+        found[:3], [np.nanmedian(column / 4) * 4 for column in numbers.T[:3]], rtol=1e-15
+    )
     assert np.isnan(found[3])
 
 
 NORMAL = np.random.default_rng(0).normal(size=(60, 1))
 AWKWARD = {
-    "timestamps": 1.7e9 + (10 * NORMAL).round(), "years": 1990 + (8 * NORMAL).round(),
-    "far and narrow": -5e4 + NORMAL / 100, "mostly zero": np.where(NORMAL > 1.3, np.exp(NORMAL), 0.0),
+    "timestamps": 1.7e9 + (10 * NORMAL).round(),
+    "years": 1990 + (8 * NORMAL).round(),
+    "far and narrow": -5e4 + NORMAL / 100,
+    "mostly zero": np.where(NORMAL > 1.3, np.exp(NORMAL), 0.0),
     "mostly 1000": np.where(NORMAL > 2, 1001.0, 1000.0),
-    "two clusters": np.where(NORMAL > 0, 1e6, 0.0) + NORMAL, "long tail": np.exp(5 * NORMAL),
-    "huge": 1e200 * NORMAL, "tiny": 1e-200 * NORMAL,
+    "two clusters": np.where(NORMAL > 0, 1e6, 0.0) + NORMAL,
+    "long tail": np.exp(5 * NORMAL),
+    "huge": 1e200 * NORMAL,
+    "tiny": 1e-200 * NORMAL,
     "one huge cell": np.where(np.arange(60)[:, None] == 59, 1e12, NORMAL),
     "one huge cell, far": np.where(np.arange(60)[:, None] == 59, -1e12, 300 + NORMAL),
-}  # fmt: skip
+}
 
 
 def plain(train: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -58,7 +67,10 @@ def plain(train: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def table_of(features: np.ndarray) -> Table:
-    columns = tuple(Column(ColumnSchema(f"x{j}", "number"), column.copy()) for j, column in enumerate(features.T))
+    columns = tuple(
+        Column(ColumnSchema(f"x{j}", "number"), column.copy())
+        for j, column in enumerate(features.T)
+    )
     return Table("by hand", columns, "y", np.arange(len(features)) % 2, ("a", "b"))
 
 
@@ -72,7 +84,9 @@ def test_real_rows_equal_plain_numpy_bit_for_bit(real_table):
     train = np.arange(239)
     inputs = Preprocessor.fit(table, train).inputs_of_values(table.features)
     assert inputs.dtype == np.float32
-    np.testing.assert_array_equal(inputs, plain(table.features[:239], table.features).astype(np.float32))
+    np.testing.assert_array_equal(
+        inputs, plain(table.features[:239], table.features).astype(np.float32)
+    )
     expected = StandardScaler().fit(table.features[:239]).transform(table.features)
     np.testing.assert_allclose(inputs, expected, rtol=1e-5, atol=1e-6)
 

@@ -1,4 +1,5 @@
-"""Small sources that would exhaust memory, disk or time are refused, and the error says how to read them."""
+"""Small sources that would exhaust memory, disk or time are refused, and the error says how to read
+them."""
 
 import _thread
 import contextlib
@@ -32,7 +33,12 @@ def view(tmp_path):
     return made
 
 
-SIZES = {"50GB": (50e9, 600), "1.5 gb , 30min": (1.5e9, 1800), "2h": (4e9, 7200), "90s,1TB": (1e12, 90)}
+SIZES = {
+    "50GB": (50e9, 600),
+    "1.5 gb , 30min": (1.5e9, 1800),
+    "2h": (4e9, 7200),
+    "90s,1TB": (1e12, 90),
+}
 
 
 @pytest.mark.parametrize("given", SIZES)
@@ -40,7 +46,9 @@ def test_a_limit_is_a_size_a_time_or_both(given):
     assert SourceLimit.of(given) == SourceLimit(*SIZES[given])
 
 
-@pytest.mark.parametrize("given", ["", "50", "0GB", "GB", "-1GB", "50GB,", "50 gibi", "1e400GB", "1" * 99 + "GB"])
+@pytest.mark.parametrize(
+    "given", ["", "50", "0GB", "GB", "-1GB", "50GB,", "50 gibi", "1e400GB", "1" * 99 + "GB"]
+)
 def test_an_invalid_limit_is_refused(given):
     with pytest.raises(OptionError, match="Give a size, a time or both: 50GB, 30min or 50GB,30min"):
         SourceLimit.of(given)
@@ -86,7 +94,10 @@ def test_ctrl_c_interrupts_a_query(view):
 def test_a_record_with_150_000_keys_is_refused_quickly(write, refusal):
     for record in ({f"k{i}": 1 for i in range(150_000)}, None):
         text = json.dumps(record) if record else "{" + ",".join(['"k": 1'] * 150_000) + "}"
-        assert "record 1 has 150,000 columns; the limit is 10,000" in refusal(write(text, "t.json")).message
+        assert (
+            "record 1 has 150,000 columns; the limit is 10,000"
+            in refusal(write(text, "t.json")).message
+        )
 
 
 def test_keys_that_a_record_lacks_count_toward_the_limit(write, refusal):
@@ -98,23 +109,42 @@ def test_keys_that_a_record_lacks_count_toward_the_limit(write, refusal):
 
 @pytest.mark.slow
 def test_a_parquet_file_is_measured_before_it_is_read(tmp_path, refusal):
-    duckdb.execute(f"COPY (SELECT 0 AS a, 1 AS y FROM range(2000000)) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)")
+    duckdb.execute(
+        f"COPY (SELECT 0 AS a, 1 AS y FROM range(2000000)) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)"
+    )
     assert (tmp_path / "t.parquet").stat().st_size < 10_000
-    assert "2,000,000 rows and 2 columns need about 232 MB" in refusal(tmp_path / "t.parquet", limit="100MB").message
-    duckdb.execute(f"COPY (SELECT [0 FOR x IN range(100000)] AS a FROM range(99)) TO '{tmp_path}/l.parquet'")
-    assert "its rows, column 'a' holds a cell over 64 KiB" in refusal(tmp_path / "l.parquet").message
+    assert (
+        "2,000,000 rows and 2 columns need about 232 MB"
+        in refusal(tmp_path / "t.parquet", limit="100MB").message
+    )
+    duckdb.execute(
+        f"COPY (SELECT [0 FOR x IN range(100000)] AS a FROM range(99)) TO '{tmp_path}/l.parquet'"
+    )
+    assert (
+        "its rows, column 'a' holds a cell over 64 KiB" in refusal(tmp_path / "l.parquet").message
+    )
     long = "SELECT repeat('x', 60000) AS a FROM range(999)"
     duckdb.execute(f"COPY ({long}) TO '{tmp_path}/t.parquet' (COMPRESSION zstd)")
-    assert "999 rows and 1 columns need about 60 MB" in refusal(tmp_path / "t.parquet", limit="10MB").message
+    assert (
+        "999 rows and 1 columns need about 60 MB"
+        in refusal(tmp_path / "t.parquet", limit="10MB").message
+    )
 
 
-BOMBS = {"rows": b"a,y\n" + b"1,0\n" * 10**6, "spaces": b'{"a": 1, "y": 0}' + b" " * 10**7, "members": b""}
+BOMBS = {
+    "rows": b"a,y\n" + b"1,0\n" * 10**6,
+    "spaces": b'{"a": 1, "y": 0}' + b" " * 10**7,
+    "members": b"",
+}
 
 
 @pytest.mark.parametrize("case", BOMBS)
 def test_a_gzip_bomb_is_refused_at_the_limit(write, refusal, case):
     packed = gzip.compress(BOMBS[case]) if BOMBS[case] else gzip.compress(b"1,0\n" * 25_000) * 50
-    assert "unpacks to over 2 MB; the limit is 2 MB" in refusal(write(packed, "t.gz"), limit="2MB").message
+    assert (
+        "unpacks to over 2 MB; the limit is 2 MB"
+        in refusal(write(packed, "t.gz"), limit="2MB").message
+    )
     if case == "rows":
         message = refusal(write(packed, "t.gz"), limit="5MB").message
         assert "rows and 2 columns need about 118 MB; the limit is 5 MB" in message

@@ -1,4 +1,5 @@
-"""Splits: every row is tested once per repeat, groups stay together, the past trains; samples are stratified."""
+"""Splits: every row is tested once per repeat, groups stay together, the past trains; samples are
+stratified."""
 
 import itertools
 import time
@@ -19,39 +20,57 @@ TARGET = np.array([0] * 70 + [1] * 30)
 
 
 @given(
-    st.lists(st.integers(0, 4), min_size=20, max_size=90), st.sampled_from([0.1, 0.2, 0.33]), st.integers(0, 2**32 - 1)
+    st.lists(st.integers(0, 4), min_size=20, max_size=90),
+    st.sampled_from([0.1, 0.2, 0.33]),
+    st.integers(0, 2**32 - 1),
 )
 def test_splits_equal_scikit_learns_rows_in_the_same_order(codes, test_size, random_state):
     target = np.array(codes) * 2  # codes may have gaps
     counts = np.unique(target, return_counts=True)[1]
     assume(len(counts) > 1 and counts.min() >= 5 and test_size * len(codes) >= len(counts))
     split = holdout(target, test_size=test_size, random_state=random_state)
-    wanted = train_test_split(np.arange(len(codes)), test_size=test_size, random_state=random_state, stratify=target)
+    wanted = train_test_split(
+        np.arange(len(codes)), test_size=test_size, random_state=random_state, stratify=target
+    )
     assert [split.train.tolist(), split.test.tolist()] == [part.tolist() for part in wanted]
     assert (split.repeat, split.fold, split.train.dtype) == (0, 0, np.int64)
-    theirs = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=random_state).split(target, target)
+    theirs = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=random_state).split(
+        target, target
+    )
     mine = repeated_folds(target, repeats=2, folds=5, random_state=random_state)
-    assert [(one.train.tolist(), one.test.tolist()) for one in mine] == [(a.tolist(), b.tolist()) for a, b in theirs]
+    assert [(one.train.tolist(), one.test.tolist()) for one in mine] == [
+        (a.tolist(), b.tolist()) for a, b in theirs
+    ]
 
 
 SIZES = [0.0, 1.0, -0.2, 20, float("nan"), 0.001, 0.999]
 WRONG = [(lambda size=size: holdout(TARGET, test_size=size), "test_size") for size in SIZES]
 WRONG += [
-    (lambda size=size: time_holdout(np.arange(10.0), test_size=size), "test_size") for size in (0.0, 1.0, SIZES[4])
+    (lambda size=size: time_holdout(np.arange(10.0), test_size=size), "test_size")
+    for size in (0.0, 1.0, SIZES[4])
 ]
 WRONG += [
     (lambda: repeated_folds(TARGET, repeats=1, folds=1, random_state=0), "folds is 1"),
     (lambda: repeated_folds(TARGET, repeats=0, folds=5, random_state=0), "repeats is 0"),
     (lambda: holdout(TARGET, random_state=-1), "random_state is -1"),
-    (lambda: repeated_folds(np.arange(3.0), repeats=1, folds=4, random_state=0), "3 rows can't be divided"),
+    (
+        lambda: repeated_folds(np.arange(3.0), repeats=1, folds=4, random_state=0),
+        "3 rows can't be divided",
+    ),
     (lambda: holdout(np.ones(1)), "leaves 0 rows to train on and 1 to test on"),
-    (lambda: repeated_folds(np.arange(40) % 2, repeats=1, folds=5, random_state=0, groups=np.arange(40) % 3),
-     r"40 rows form 3 groups, too few for 5 parts .* at most 3 folds"),
+    (
+        lambda: repeated_folds(
+            np.arange(40) % 2, repeats=1, folds=5, random_state=0, groups=np.arange(40) % 3
+        ),
+        r"40 rows form 3 groups, too few for 5 parts .* at most 3 folds",
+    ),
     (lambda: holdout(np.arange(40) % 2, groups=np.zeros(40, int)), "form 1 group"),
     (lambda: time_holdout(np.full(10, 3.0)), "all 10 rows have the same time"),
-    (lambda: time_holdout(np.arange(10.0), groups=np.arange(10) % 2),
-     "each of the 8 earlier rows is of a group with rows among the latest 2"),
-]  # fmt: skip
+    (
+        lambda: time_holdout(np.arange(10.0), groups=np.arange(10) % 2),
+        "each of the 8 earlier rows is of a group with rows among the latest 2",
+    ),
+]
 
 
 @pytest.mark.parametrize(("split", "message"), WRONG, ids=range(len(WRONG)))
@@ -62,7 +81,9 @@ def test_options_that_leave_a_side_empty_or_are_out_of_range_are_refused(split, 
 
 def test_too_few_rows_outside_the_largest_class_are_refused_with_advice():
     target = np.array([0] * 20 + [1] * 3)
-    with pytest.raises(TargetError, match=r"3 of 23 rows lie outside the largest class; at least 5 .*\(at most 3\)"):
+    with pytest.raises(
+        TargetError, match=r"3 of 23 rows lie outside the largest class; at least 5 .*\(at most 3\)"
+    ):
         repeated_folds(target, repeats=1, folds=5, random_state=0)
     assert len(repeated_folds(target, repeats=1, folds=3, random_state=0)) == 3
     with pytest.raises(TargetError, match="1 of 21 rows lie outside the largest class"):
@@ -81,14 +102,18 @@ def test_a_rare_class_is_spread_evenly_over_the_folds(counts):
     for repeat in range(3):
         own = [split for split in splits if split.repeat == repeat]
         assert sorted(np.concatenate([split.test for split in own])) == list(range(len(target)))
-        shares = np.array([[(target[split.test] == code).sum() for code in np.unique(target)] for split in own])
+        shares = np.array(
+            [[(target[split.test] == code).sum() for code in np.unique(target)] for split in own]
+        )
         assert np.ptp(shares, axis=0).max() <= 1
         assert np.ptp(shares.sum(axis=1)) <= 1
     assert splits[0].test.tolist() != splits[folds].test.tolist()
 
 
 @pytest.mark.parametrize(
-    ("counts", "test_size"), [((30, 20, 1), 0.2), ((9, 9, 9, 9, 9, 9), 0.1), ((40, 1, 1), 0.3)], ids=str
+    ("counts", "test_size"),
+    [((30, 20, 1), 0.2), ((9, 9, 9, 9, 9, 9), 0.1), ((40, 1, 1), 0.3)],
+    ids=str,
 )
 def test_a_holdout_of_rare_classes_has_the_exact_size_and_keeps_shares(counts, test_size):
     target = np.repeat(np.arange(len(counts)), counts)
@@ -110,7 +135,9 @@ def test_numeric_targets_use_scikit_learns_plain_splitters():
     target = np.random.default_rng(0).normal(size=53)
     theirs = RepeatedKFold(n_splits=4, n_repeats=2, random_state=9).split(target)
     mine = repeated_folds(target, repeats=2, folds=4, random_state=9)
-    assert [(s.train.tolist(), s.test.tolist()) for s in mine] == [(a.tolist(), b.tolist()) for a, b in theirs]
+    assert [(s.train.tolist(), s.test.tolist()) for s in mine] == [
+        (a.tolist(), b.tolist()) for a, b in theirs
+    ]
     split = holdout(target, test_size=0.3, random_state=5)
     train, test = train_test_split(np.arange(53), test_size=0.3, random_state=5)
     assert [split.train.tolist(), split.test.tolist()] == [train.tolist(), test.tolist()]
@@ -134,7 +161,9 @@ def grouped(draw):
 
 def sizes_and_shares(target, splits):
     sizes = np.array([len(split.test) for split in splits])
-    return sizes, np.array([np.bincount(target[split.test], minlength=target.max() + 1) for split in splits])
+    return sizes, np.array(
+        [np.bincount(target[split.test], minlength=target.max() + 1) for split in splits]
+    )
 
 
 @given(grouped(), st.integers(2, 4), st.floats(0.1, 0.6), st.integers(0, 99))
@@ -176,7 +205,9 @@ def test_the_random_state_decides_the_splits_and_groups_of_single_rows_are_split
 def test_many_small_groups_give_even_folds_with_even_class_shares(n_classes):
     rng = np.random.default_rng(n_classes)
     groups = rng.integers(0, 900, 2000)
-    target = rng.choice(n_classes, size=2000, p=np.arange(1, n_classes + 1) / np.arange(1, n_classes + 1).sum())
+    target = rng.choice(
+        n_classes, size=2000, p=np.arange(1, n_classes + 1) / np.arange(1, n_classes + 1).sum()
+    )
     values = target if n_classes > 1 else target + rng.random(2000)
     splits = repeated_folds(values, repeats=2, folds=10, random_state=0, groups=groups)
     for repeat in range(2):
@@ -195,7 +226,9 @@ def test_a_group_larger_than_a_fold_fills_one_fold():
         assert (np.abs(shares[:, 0] - shares[:, 1]) <= 1).all()
 
 
-@pytest.mark.parametrize("sizes", [(50, 1, 1, 1), (1, 1, 1, 1), (30, 20, 10, 1), (9, 9, 9, 9)], ids=str)
+@pytest.mark.parametrize(
+    "sizes", [(50, 1, 1, 1), (1, 1, 1, 1), (30, 20, 10, 1), (9, 9, 9, 9)], ids=str
+)
 def test_no_fold_is_empty_if_there_are_as_many_groups_as_folds(sizes):
     groups = np.repeat(np.arange(4), sizes)
     target = np.random.default_rng(0).normal(size=len(groups))
@@ -211,7 +244,9 @@ def test_a_holdout_mixes_group_sizes_and_meets_its_share():
         split = holdout(target, test_size=0.2, random_state=state, groups=groups)
         assert abs(len(split.test) / len(groups) - 0.2) < 0.01
         assert abs(target[split.test].mean() - target.mean()) < 0.02
-        assert 12 <= len(np.unique(groups[split.test])) <= 28  # neither a few large ones nor all the small ones
+        assert (
+            12 <= len(np.unique(groups[split.test])) <= 28
+        )  # neither a few large ones nor all the small ones
 
 
 def test_an_empty_side_gets_the_smallest_group():
@@ -302,7 +337,9 @@ def test_windows_expand_and_test_the_rows_that_follow(table, folds):
 def test_windows_start_with_half_of_the_rows_and_end_with_the_last():
     rows = np.arange(300, 100, -1)
     windows = time_folds(np.arange(400.0), np.sort(rows), folds=5)
-    assert [(len(train), len(block)) for train, block in windows] == [(n, 20) for n in (100, 120, 140, 160, 180)]
+    assert [(len(train), len(block)) for train, block in windows] == [
+        (n, 20) for n in (100, 120, 140, 160, 180)
+    ]
     assert windows[0][0][0] == 101
     assert windows[-1][1][-1] == 300
 
@@ -330,8 +367,8 @@ def test_the_cut_is_the_nearest_that_does_not_split_equal_times(times, n_test):
     assert len(time_holdout(np.array(times, dtype=float)).test) == n_test
 
 
-# A sample of rows for a first look is stratified, has whole groups, covers the whole period and depends only on the
-# seed
+# A sample of rows for a first look is stratified, has whole groups, covers the whole period and
+# depends only on the seed
 
 
 @given(n=st.integers(50, 900), seed=st.integers(0, 99), share=st.floats(0.05, 0.95))

@@ -33,8 +33,14 @@ TWO = ONE + 'CREATE TABLE "odd ""name" (z); INSERT INTO "odd ""name" VALUES (0.1
 def test_the_only_table_is_taken_with_a_note(database):
     source = read_source(database(ONE, "study.data"))
     assert (source.name, source.names, source.n_rows) == ("study.data", ("a", "b", "y"), 2)
-    assert [source.cells(i) for i in range(3)] == [["9007199254740993", None], ["1", 'x,"y"'], ["u", "ü"]]
-    assert [note.message for note in source.notes] == ["the table is 't', the only one in the database"]
+    assert [source.cells(i) for i in range(3)] == [
+        ["9007199254740993", None],
+        ["1", 'x,"y"'],
+        ["u", "ü"],
+    ]
+    assert [note.message for note in source.notes] == [
+        "the table is 't', the only one in the database"
+    ]
     assert source.places([1]) == {1: "row 2"}
 
 
@@ -65,8 +71,17 @@ def test_the_tables_are_listed_if_none_is_given_or_the_given_one_is_missing(data
     assert (type(error), error.hint) == (OptionError, "Give one of them.")
 
 
-WRITING = ["DELETE FROM t", "DROP TABLE t", "INSERT INTO t VALUES (1, 2, 3) RETURNING a", "PRAGMA user_version = 9"]
-WRITING += ["ATTACH 'file:{folder}/new.db?mode=rwc' AS n", "VACUUM INTO '{folder}/new.db'", "SELECT 1; DROP TABLE t"]
+WRITING = [
+    "DELETE FROM t",
+    "DROP TABLE t",
+    "INSERT INTO t VALUES (1, 2, 3) RETURNING a",
+    "PRAGMA user_version = 9",
+]
+WRITING += [
+    "ATTACH 'file:{folder}/new.db?mode=rwc' AS n",
+    "VACUUM INTO '{folder}/new.db'",
+    "SELECT 1; DROP TABLE t",
+]
 
 
 @pytest.mark.parametrize("query", WRITING)
@@ -83,7 +98,9 @@ def test_a_query_that_writes_is_refused(database, refusal, tmp_path, query):
 def test_a_write_ahead_log_of_another_program_is_read_and_left_unchanged(tmp_path):
     path, log = tmp_path / "t.db", tmp_path / "t.db-wal"
     with contextlib.closing(sqlite3.connect(tmp_path / "open.db")) as writer:
-        writer.executescript("PRAGMA journal_mode = wal; CREATE TABLE t (a); INSERT INTO t VALUES (7);")
+        writer.executescript(
+            "PRAGMA journal_mode = wal; CREATE TABLE t (a); INSERT INTO t VALUES (7);"
+        )
         for end in ("", "-wal"):
             shutil.copy(tmp_path / f"open.db{end}", tmp_path / f"t.db{end}")
     before = path.read_bytes(), log.read_bytes()
@@ -113,4 +130,6 @@ def test_queries_that_give_no_table_are_refused_with_a_reason(database, refusal,
 def test_a_damaged_or_locked_file_is_refused(database, refusal, write):
     path = database(ONE)
     assert isinstance(refusal(write(path.read_bytes()[:3000], "cut.db")), UnreadableError)
-    assert isinstance(refusal(write(path.read_bytes()[:16] + bytes(5000), "noise.db")), UnreadableError)
+    assert isinstance(
+        refusal(write(path.read_bytes()[:16] + bytes(5000), "noise.db")), UnreadableError
+    )

@@ -11,7 +11,9 @@ from seedbed.errors import ColumnError, OptionError, TargetError
 
 
 def target_of(cells: list[str | None], **options) -> EncodedTarget:
-    return encode_target(read_frame(pl.DataFrame({"y": cells}, schema={"y": pl.String})), "y", **options)
+    return encode_target(
+        read_frame(pl.DataFrame({"y": cells}, schema={"y": pl.String})), "y", **options
+    )
 
 
 whole = [str(n) for n in range(21)]
@@ -26,8 +28,16 @@ TASKS = {
     "none is a label among numbers": (["none", "1", "2"], "multiclass", ("1", "2", "none")),
     "three words": (["c", "a", "b"], "multiclass", ("a", "b", "c")),
     "20 whole numbers": (whole[:20], "multiclass", tuple(whole[:20])),
-    "50 words": ([f"w{n}" for n in range(10, 60)], "multiclass", tuple(f"w{n}" for n in range(10, 60))),
-    "codes": ([f"0{n}" for n in range(10, 40)], "multiclass", tuple(f"0{n}" for n in range(10, 40))),
+    "50 words": (
+        [f"w{n}" for n in range(10, 60)],
+        "multiclass",
+        tuple(f"w{n}" for n in range(10, 60)),
+    ),
+    "codes": (
+        [f"0{n}" for n in range(10, 40)],
+        "multiclass",
+        tuple(f"0{n}" for n in range(10, 40)),
+    ),
     "21 whole numbers": (whole, "regression", ()),
     "three numbers, not whole": (["1.5", "2", "3"], "regression", ()),
     "money": ([f"${n},{n:03}" for n in range(1, 31)], "regression", ()),
@@ -56,13 +66,33 @@ def test_the_user_can_set_the_task():
 REFUSED = {
     "one class": (["a", "a "], {}, "has one class only, 'a'"),
     "51 words": ([f"w{n}" for n in range(51)], {}, "has 51 labels"),
-    "three labels": (["a", "b", "c"], {"task": "binary"}, "has 3 labels ('a', 'b', 'c'); a binary task has two"),
+    "three labels": (
+        ["a", "b", "c"],
+        {"task": "binary"},
+        "has 3 labels ('a', 'b', 'c'); a binary task has two",
+    ),
     "constant": (["1.5", "1.50"], {"task": "regression"}, "is 1.5 in every row"),
     "no numbers": (["a", "b"], {"task": "regression"}, "holds no number, but text ('a')"),
-    "a quarter missing": (["a", "b", "a", "?"], {}, "is missing in 1 of 4 rows, first in row 3 (counted from 0) ('?')"),
-    "no numbers, but gaps": (["", None], {"task": "regression"}, "has no number in 2 of 2 rows, first in row 0"),
-    "infinite": (["1.5", "2.5", "inf"], {}, "1 infinite or too large numbers, first in row 2 (counted from 0): 'inf'"),
-    "too large": (["1.5", "2.5", "-1.7e308"], {}, "1 infinite or too large numbers, first in row 2 (counted from 0)"),
+    "a quarter missing": (
+        ["a", "b", "a", "?"],
+        {},
+        "is missing in 1 of 4 rows, first in row 3 (counted from 0) ('?')",
+    ),
+    "no numbers, but gaps": (
+        ["", None],
+        {"task": "regression"},
+        "has no number in 2 of 2 rows, first in row 0",
+    ),
+    "infinite": (
+        ["1.5", "2.5", "inf"],
+        {},
+        "1 infinite or too large numbers, first in row 2 (counted from 0): 'inf'",
+    ),
+    "too large": (
+        ["1.5", "2.5", "-1.7e308"],
+        {},
+        "1 infinite or too large numbers, first in row 2 (counted from 0)",
+    ),
 }
 
 
@@ -91,30 +121,46 @@ def test_words_for_missing_cells_are_no_classes_and_rare_classes_are_named():
 
 
 def test_words_that_the_user_names_are_missing_in_one_column(write):
-    rows = "".join(f"{-999 if n % 9 == 4 else n}.0,{n % 3},{'x' if n < 12 else n % 2}\n" for n in range(40))
-    path, options = write(f"a,b=c,y\n{rows}"), {"target": "y", "missing": ["a=-999", "b=c=2", "y=x"]}
+    rows = "".join(
+        f"{-999 if n % 9 == 4 else n}.0,{n % 3},{'x' if n < 12 else n % 2}\n" for n in range(40)
+    )
+    path, options = (
+        write(f"a,b=c,y\n{rows}"),
+        {"target": "y", "missing": ["a=-999", "b=c=2", "y=x"]},
+    )
     with pytest.raises(TargetError, match="is missing in 12 of 40 rows") as caught:
         read_table(path, **options)
     assert "drop_missing_target=True" in caught.value.hint
     table = read_table(path, **options, drop_missing_target=True)
-    assert (table.n_rows, table.labels, table.reading["missing"]) == (28, ("0", "1"), options["missing"])
+    assert (table.n_rows, table.labels, table.reading["missing"]) == (
+        28,
+        ("0", "1"),
+        options["missing"],
+    )
     assert [column.schema.missing for column in table.columns] == [("-999",), ("2",)]
     assert np.isnan(table.features).sum(axis=0).tolist() == [3, 9]
-    for option, hint in (("age=-999", "Known: a, b=c, y"), ("a", "Give COLUMN=VALUE, such as age=-999.")):
+    for option, hint in (
+        ("age=-999", "Known: a, b=c, y"),
+        ("a", "Give COLUMN=VALUE, such as age=-999."),
+    ):
         with pytest.raises(ColumnError, match="names no column") as caught:
             read_table(path, target="y", missing=option)
         assert caught.value.hint == hint
 
 
 POSITIVE = {
-    "rare": (["ok"] * 61 + ["broken"] * 39, "broken"), "nearly a tie": (["ok"] * 60 + ["broken"] * 40, "ok"),
-    "rare number": (["1"] * 9 + ["2"] * 2, "2"), "rare first number": (["1"] * 2 + ["2"] * 9, "1"),
-    "zero and one": (["1"] * 9 + ["0"] * 2, "1"), "yes": (["YES"] * 9 + ["no"] * 2, "YES"),
+    "rare": (["ok"] * 61 + ["broken"] * 39, "broken"),
+    "nearly a tie": (["ok"] * 60 + ["broken"] * 40, "ok"),
+    "rare number": (["1"] * 9 + ["2"] * 2, "2"),
+    "rare first number": (["1"] * 2 + ["2"] * 9, "1"),
+    "zero and one": (["1"] * 9 + ["0"] * 2, "1"),
+    "yes": (["YES"] * 9 + ["no"] * 2, "YES"),
     "yes in German": (["ja"] * 9 + ["nein"] * 2, "ja"),
     "one word says no": (["negative"] * 2 + ["ill"] * 9, "ill"),
-    "one word says yes": (["present"] * 9 + ["unclear"] * 2, "present"), "signs": (["+"] * 9 + ["-"] * 2, "+"),
+    "one word says yes": (["present"] * 9 + ["unclear"] * 2, "present"),
+    "signs": (["+"] * 9 + ["-"] * 2, "+"),
     "letters": (["T"] * 9 + ["f"] * 2, "T"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", POSITIVE)
@@ -126,7 +172,11 @@ def test_the_words_or_else_the_clearly_rarer_label_decide_which_is_positive(case
 
 
 def test_either_label_can_be_the_positive_one():
-    for positive, labels in ((None, ("no", "yes")), ("yes", ("no", "yes")), (" no ", ("yes", "no"))):
+    for positive, labels in (
+        (None, ("no", "yes")),
+        ("yes", ("no", "yes")),
+        (" no ", ("yes", "no")),
+    ):
         target = target_of(["yes", "no", "no"], positive=positive)
         assert target.labels == labels
         assert [target.labels[code] for code in target.values] == ["yes", "no", "no"]
@@ -140,7 +190,11 @@ def test_either_label_can_be_the_positive_one():
         (["a", "b", "c"], {"positive": "a"}, "has 3 labels, so none is 'the positive one'"),
         (["1", "0"], {"task": "binry"}, "there is no task 'binry'. Did you mean 'binary'?"),
         (["1.5", "2.5", "3"], {"positive": "3"}, "holds numbers, so no label is the positive one"),
-        (["0", "1"], {"positive": "1", "task": "regression"}, "can't be the positive label of a regression task"),
+        (
+            ["0", "1"],
+            {"positive": "1", "task": "regression"},
+            "can't be the positive label of a regression task",
+        ),
     ],
 )
 def test_an_option_that_does_not_fit_the_target_is_refused(cells, options, words):
@@ -173,7 +227,9 @@ def test_number_formats_of_a_label_are_merged_and_similar_labels_give_a_warning(
     assert big.values.tolist() == [0, 1, 0]
     near = target_of(["Yes", "yes", "No", "yes "])
     assert near.labels == ("No", "Yes", "yes")
-    assert ["'Yes' (1) and 'yes' (2)" in note.message for note in near.notes if note.code == "SB105"] == [True]
+    assert [
+        "'Yes' (1) and 'yes' (2)" in note.message for note in near.notes if note.code == "SB105"
+    ] == [True]
 
 
 def test_the_decimal_mark_of_an_ambiguous_target_is_that_of_the_features(write):

@@ -1,4 +1,5 @@
-"""Which model is recommended: the one with the lowest mean loss, with the simpler ones that make no difference."""
+"""Which model is recommended: the one with the lowest mean loss, with the simpler ones that make no
+difference."""
 
 from types import SimpleNamespace
 
@@ -8,14 +9,21 @@ SIZES = {"prior": -2, "logistic": -1, "small": 10, "large": 2000}
 
 
 def found(**rules):
-    """The advice on models in this order, the first of which is recommended, by the rule of each of the others."""
+    """The advice on models in this order, the first of which is recommended, by the rule of each of
+    the others."""
     first, *others = rules
     behind = [SimpleNamespace(candidate=name, rule=rules[name]) for name in others]
     return advise([first, *others], behind, SIZES, gains=lambda name: name == "large")
 
 
 def test_the_model_with_the_lowest_loss_is_recommended_and_those_not_shown_to_be_worse_are_named():
-    advice = found(trees="", large="cannot_tell", small="no_practical_difference", logistic="worse", prior="worse")
+    advice = found(
+        trees="",
+        large="cannot_tell",
+        small="no_practical_difference",
+        logistic="worse",
+        prior="worse",
+    )
     assert (advice.use, advice.others, advice.guess) == ("trees", ("large", "small"), False)
 
 
@@ -24,7 +32,9 @@ def test_the_simplest_model_without_a_difference_that_matters_is_named():
     assert found(large="", small=alike, logistic=alike, prior="worse").simpler == "logistic"
     assert found(large="", small=alike, logistic="cannot_tell", prior="worse").simpler == "small"
     assert found(small="", large=alike, prior="worse").simpler == ""
-    assert found(trees="", large=alike, prior="worse").simpler == "large"  # the size of trees isn't known
+    assert (
+        found(trees="", large=alike, prior="worse").simpler == "large"
+    )  # the size of trees isn't known
     assert found(large="", trees=alike, prior="worse").simpler == ""
 
 

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from seedbed.evaluation.behind import contrasts_of, drawn_of, graded, is_small, optimism, steps_behind
+from seedbed.evaluation.behind import (
+    contrasts_of,
+    drawn_of,
+    graded,
+    is_small,
+    optimism,
+    steps_behind,
+)
 from seedbed.evaluation.estimates import corrected_t, inference, paired_hold_out, paired_shares
 
 FOLDS, DEGREES = 10, {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
@@ -23,7 +30,9 @@ def steps_of(losses, margin=0.005, alpha=0.05, drawn=None):
     best = int(losses.mean(axis=(0, 1)).argmin())
 
     def difference(name, pairs):
-        return corrected_t(losses[..., best] - losses[..., int(name)], alpha=alpha, comparisons=pairs)
+        return corrected_t(
+            losses[..., best] - losses[..., int(name)], alpha=alpha, comparisons=pairs
+        )
 
     names = [str(i) for i in range(losses.shape[2]) if i != best]
     return steps_behind(names, difference, margin=margin, alpha=alpha, drawn=drawn)
@@ -34,11 +43,15 @@ def by_model(losses):
 
 
 def by_name(steps):
-    return {name: SimpleNamespace(estimate=estimate, rule=rule, p_adjusted=p) for name, estimate, rule, p in steps}
+    return {
+        name: SimpleNamespace(estimate=estimate, rule=rule, p_adjusted=p)
+        for name, estimate, rule, p in steps
+    }
 
 
 def plainly(losses, margin=0.005, alpha=0.05):
-    """The same rules and intervals, written out: behind, low, high, rule of each model but the best."""
+    """The same rules and intervals, written out: behind, low, high, rule of each model but the
+    best."""
     repeats, folds, models = losses.shape
     best = int(losses.mean(axis=(0, 1)).argmin())
     df = DEGREES[max(r for r in DEGREES if r <= repeats)] * (folds - 1) / 9
@@ -64,19 +77,28 @@ def plainly(losses, margin=0.005, alpha=0.05):
         low, high = mean[i] - c * se[i], mean[i] + c * se[i]
         low = max(low, 0) if i in worse else min(low, 0)
         alone = "likely_worse" if student.cdf(mean[i] / se[i], df) >= 0.95 else "cannot_tell"
-        rows[str(i)] = (mean[i], low, high, "no_practical_difference" if small else "worse" if i in worse else alone)
+        rows[str(i)] = (
+            mean[i],
+            low,
+            high,
+            "no_practical_difference" if small else "worse" if i in worse else alone,
+        )
     return rows
 
 
 @pytest.mark.parametrize("repeats", [1, 2, 3, 4, 10])
-@pytest.mark.parametrize("gaps", [[0, 0.01], [0, 0.002, 0.01, 0.02, 0.05], [0.0] * 4, [0, 0.0001, 0.03]])
+@pytest.mark.parametrize(
+    "gaps", [[0, 0.01], [0, 0.002, 0.01, 0.02, 0.05], [0.0] * 4, [0, 0.0001, 0.03]]
+)
 def test_steps_and_intervals_equal_those_written_out(repeats, gaps):
     for seed in range(10):
         losses = table_of(seed, repeats, gaps)
         found = by_name(steps_of(losses))
         for name, (mean, low, high, rule) in plainly(losses).items():
             step = found[name].estimate
-            assert (-step.mean, -step.high, -step.low) == pytest.approx((mean, low, high), abs=1e-12)
+            assert (-step.mean, -step.high, -step.low) == pytest.approx(
+                (mean, low, high), abs=1e-12
+            )
             assert found[name].rule == rule
             if rule != "no_practical_difference":
                 assert (found[name].p_adjusted < 0.05) == (rule == "worse")
@@ -91,14 +113,20 @@ def test_the_largest_t_is_that_of_simulated_folds_and_each_pair_alone_has_studen
     t = np.abs(pairs[:, 0]) / pairs[:, 1:].std(axis=1, ddof=1)
     largest = np.max([*drawn.values()], axis=0)
     for probability in (0.8, 0.95, 0.99):
-        assert np.quantile(largest, probability) == pytest.approx(np.quantile(t.max(axis=1), probability), rel=0.04)
+        assert np.quantile(largest, probability) == pytest.approx(
+            np.quantile(t.max(axis=1), probability), rel=0.04
+        )
         for one in drawn.values():
-            assert np.quantile(one, probability) == pytest.approx(student.ppf((1 + probability) / 2, 18), rel=0.08)
+            assert np.quantile(one, probability) == pytest.approx(
+                student.ppf((1 + probability) / 2, 18), rel=0.08
+            )
 
 
 def test_fewer_degrees_of_freedom_make_the_largest_t_larger():
     folds = by_model(table_of(0, 3, [0.0] * 4))
-    few, many = (np.quantile(np.max([*drawn_of(folds, df).values()], axis=0), 0.95) for df in (4.5, None))
+    few, many = (
+        np.quantile(np.max([*drawn_of(folds, df).values()], axis=0), 0.95) for df in (4.5, None)
+    )
     assert few == pytest.approx(1.14 * many, rel=0.05)  # 9 and 18 after three repeats
 
 
@@ -111,8 +139,13 @@ def test_nothing_is_drawn_for_few_repeats_two_models_or_many():
 def test_draws_make_a_verdict_surer_than_bonferroni_and_never_surer_than_the_comparison_alone(gaps):
     n_surer = 0
     for seed in range(10):
-        losses = np.concatenate([table := table_of(seed, 3, gaps), table[..., [-1]]], axis=2)  # two are equal
-        plain, found = by_name(steps_of(losses)), by_name(steps_of(losses, drawn=drawn_of(by_model(losses))))
+        losses = np.concatenate(
+            [table := table_of(seed, 3, gaps), table[..., [-1]]], axis=2
+        )  # two are equal
+        plain, found = (
+            by_name(steps_of(losses)),
+            by_name(steps_of(losses, drawn=drawn_of(by_model(losses)))),
+        )
         for name, one in found.items():
             assert one.estimate.p <= one.p_adjusted <= plain[name].p_adjusted
             assert plain[name].estimate.low <= one.estimate.low <= one.estimate.mean
@@ -164,7 +197,9 @@ def test_locked_rows_and_counts_take_the_same_steps():
     assert found["2"].estimate.high < 0
 
 
-@pytest.mark.parametrize(("mean", "small"), [(0.0, True), (0.003, True), (0.0049, False), (0.02, False)])
+@pytest.mark.parametrize(
+    ("mean", "small"), [(0.0, True), (0.003, True), (0.0049, False), (0.02, False)]
+)
 def test_a_difference_is_small_if_the_margin_lies_outside_its_one_sided_interval(mean, small):
     values = mean + 0.001 * np.tile([1, -1], 5)[None]
     for sign in (1, -1):
@@ -191,7 +226,9 @@ def test_what_helps_is_adjusted_for_the_number_of_questions():
     (alone,) = contrasts(losses, questions[1:2])
     assert alone.low > found[1].low
     losses["weak"] = losses["plain"] - 0.003 + 0.01 * rng.normal(size=(3, 10))
-    one, many = (contrasts(losses, [("weak", "weak", ("plain",)), *more])[0] for more in ([], questions[1:2]))
+    one, many = (
+        contrasts(losses, [("weak", "weak", ("plain",)), *more])[0] for more in ([], questions[1:2])
+    )
     assert one.p_adjusted < many.p_adjusted < 0.5
 
 
@@ -199,14 +236,24 @@ def test_something_likely_helps_or_hurts_from_a_probability_alone_of_97_5_percen
     values = 0.01 * np.tile([1.0, -1.0], 15).reshape(3, 10)
     se = values.std(ddof=1) * np.sqrt(1 / 30 + 1 / 9)
     others = [(f"other {i}", f"other {i}", ("plain",)) for i in range(9)]
-    for t, verdict in ((2.05, "can't tell"), (2.15, "likely helps"), (-2.15, "likely hurts"), (4, "helps")):
+    for t, verdict in (
+        (2.05, "can't tell"),
+        (2.15, "likely helps"),
+        (-2.15, "likely hurts"),
+        (4, "helps"),
+    ):
         assert (student.cdf(abs(t), DEGREES[3]) >= 0.975) == (verdict != "can't tell")
-        losses = {"plain": values, "it": np.full((3, 10), -t * se)} | {name: values for name, *_ in others}
+        losses = {"plain": values, "it": np.full((3, 10), -t * se)} | {
+            name: values for name, *_ in others
+        }
         found, *_ = contrasts(losses, [("it", "it", ("plain",)), *others])
         assert found.verdict == verdict
     # Of several references, it has to be likely better than each.
     losses = {"auto": values, "a": 2 * values + 2.15 * se, "b": 2 * values + 2.05 * se}
-    assert [contrasts(losses, [("", "auto", of)])[0].verdict for of in ("a", "ab")] == ["likely helps", "can't tell"]
+    assert [contrasts(losses, [("", "auto", of)])[0].verdict for of in ("a", "ab")] == [
+        "likely helps",
+        "can't tell",
+    ]
 
 
 def test_blending_helps_only_if_it_is_better_than_every_single_model():
@@ -232,17 +279,24 @@ def test_the_optimism_of_a_choice_among_equal_models_is_seen_and_that_of_one_or_
 
 
 def test_the_corrected_loss_of_the_best_of_equal_models_is_not_below_that_of_the_others():
-    rng, weights = np.random.default_rng(2), np.random.default_rng(0).multinomial(100, np.full(100, 0.01), size=200)
+    rng, weights = (
+        np.random.default_rng(2),
+        np.random.default_rng(0).multinomial(100, np.full(100, 0.01), size=200),
+    )
     best, expected = [], []
     for _ in range(60):
         losses = {str(i): one for i, one in enumerate(rng.normal(1, 1, (20, 100)))}
         best.append(min(one.mean() for one in losses.values()))
         expected.append(best[-1] + optimism(losses, losses, [weights.astype(float)]))
     assert np.mean(best) < 0.85
-    assert np.mean(expected) == pytest.approx(1, abs=0.1)  # a little above: the resamples choose again
+    assert np.mean(expected) == pytest.approx(
+        1, abs=0.1
+    )  # a little above: the resamples choose again
 
 
-@pytest.mark.parametrize(("n_rows", "rule"), [(199, "cannot_tell"), (200, "likely_worse"), (None, "likely_worse")])
+@pytest.mark.parametrize(
+    ("n_rows", "rule"), [(199, "cannot_tell"), (200, "likely_worse"), (None, "likely_worse")]
+)
 def test_few_rows_need_more_to_be_likely(n_rows, rule):
     alone = inference(-student.ppf(0.96, 9), 1.0, df=9, alpha=0.05, comparisons=1)
     assert graded("cannot_tell", alone, n_rows) == rule

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, mean_squared_error
 
-from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
+from seedbed.evaluation.calibration import (
+    apply_temperature,
+    best_temperature,
+    blend_weights,
+    mean_loss,
+)
 
 N = 400
 RNG = np.random.default_rng(0)
@@ -29,7 +34,9 @@ def test_the_loss_equals_scikit_learns():
 
 
 def test_a_true_member_outweighs_noise():
-    weights = blend_weights([binary(RNG.random(N)), binary(TRUTH), binary(np.full(N, 0.5))], TARGET, ONES)
+    weights = blend_weights(
+        [binary(RNG.random(N)), binary(TRUTH), binary(np.full(N, 0.5))], TARGET, ONES
+    )
     assert weights.sum() == pytest.approx(1)
     assert weights[1] > 0.9
 

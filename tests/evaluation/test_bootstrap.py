@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seedbed.evaluation.bootstrap import bootstrap_interval, resample_weights, row_mean_se, score_interval
+from seedbed.evaluation.bootstrap import (
+    bootstrap_interval,
+    resample_weights,
+    row_mean_se,
+    score_interval,
+)
 from seedbed.evaluation.metrics import METRICS
 
 rng = np.random.default_rng(2)
@@ -19,11 +24,20 @@ WEIGHTED = {name: metric for name, metric in METRICS.items() if metric.weighted}
 def test_a_weight_is_a_number_of_copies(name):
     drawn = [np.repeat(np.arange(N), w.astype(int)) for w in W]
     several = "multiclass" in WEIGHTED[name].tasks and WEIGHTED[name].influence is None
-    rare = Y * (np.arange(N) % 3 > 0)  # class 1 stays the rarer one in every resample, as recall needs it
+    rare = Y * (
+        np.arange(N) % 3 > 0
+    )  # class 1 stays the rarer one in every resample, as recall needs it
     for y, p in [(rare, P), *[(Y3, P3)] * several]:
         found = METRICS[name].weighted(y, p)(W)
-        copies = [np.mean([METRICS[name].weighted(y[rows], one[None, rows])(np.ones((1, len(rows)))) for one in p])
-                  for rows in drawn]  # fmt: skip
+        copies = [
+            np.mean(
+                [
+                    METRICS[name].weighted(y[rows], one[None, rows])(np.ones((1, len(rows))))
+                    for one in p
+                ]
+            )
+            for rows in drawn
+        ]
         assert found == pytest.approx(copies, abs=1e-10)
 
 
@@ -44,12 +58,17 @@ def test_the_bootstrap_of_a_mean_has_its_standard_error_in_closed_form():
     losses = rng.normal(size=(4, N))
     rows = losses.mean(axis=0)
     found = bootstrap_interval(lambda w: w @ rows / N, N, None, n_resamples=4000)
-    assert (found.high - found.low) / 2 / stats.norm.ppf(0.975) == pytest.approx(row_mean_se(losses), rel=0.05)
+    assert (found.high - found.low) / 2 / stats.norm.ppf(0.975) == pytest.approx(
+        row_mean_se(losses), rel=0.05
+    )
     assert row_mean_se(losses) == pytest.approx(stats.sem(rows, ddof=0), abs=1e-10)
 
 
 def test_copies_of_a_rows_predictions_do_not_narrow_the_interval():
-    one, many = score_interval("roc_auc", Y, P[:1]), score_interval("roc_auc", Y, np.repeat(P[:1], 50, axis=0))
+    one, many = (
+        score_interval("roc_auc", Y, P[:1]),
+        score_interval("roc_auc", Y, np.repeat(P[:1], 50, axis=0)),
+    )
     assert (many.low, many.high) == pytest.approx((one.low, one.high), abs=1e-9)
 
 
@@ -60,7 +79,9 @@ def test_the_multiclass_auc_has_the_standard_error_of_a_bootstrap():
     pairs = [(i, j, np.isin(truth, (i, j))) for i in range(3) for j in range(3) if i != j]
     areas = [METRICS["roc_auc"].weighted(truth[own] == i, shares[:, own, i]) for i, _, own in pairs]
     resampled = bootstrap_interval(
-        lambda w: np.mean([area(w[:, own]) for area, (_, _, own) in zip(areas, pairs, strict=True)], axis=0),
+        lambda w: np.mean(
+            [area(w[:, own]) for area, (_, _, own) in zip(areas, pairs, strict=True)], axis=0
+        ),
         300,
         None,
         n_resamples=2000,
@@ -100,7 +121,10 @@ def test_undefined_resamples_are_left_out_and_an_undefined_score_is_none():
 def test_copies_of_rows_in_one_group_change_no_interval(y, p):
     once, groups = score_interval("roc_auc", y, p), np.repeat(np.arange(len(y)), 4)
     copies = np.repeat(y, 4), np.repeat(p, 4, axis=1)
-    together, alone = score_interval("roc_auc", *copies, groups=groups), score_interval("roc_auc", *copies)
+    together, alone = (
+        score_interval("roc_auc", *copies, groups=groups),
+        score_interval("roc_auc", *copies),
+    )
     assert (together.low, together.high) == pytest.approx((once.low, once.high))
     assert alone.high - alone.low < 0.6 * (once.high - once.low)
     assert row_mean_se(copies[1][0].T, groups) == pytest.approx(row_mean_se(p[0].T))

@@ -47,13 +47,20 @@ def test_perfect_probabilities_have_the_documented_error(n, expected):
 
 
 def test_ece_is_the_plain_sum_over_bins():
-    y, bins = (np.random.default_rng(4).random(200) < P).astype(int), np.minimum((P * 10).astype(int), 9)
-    by_hand = sum((bins == b).mean() * abs(y[bins == b].mean() - P[bins == b].mean()) for b in np.unique(bins))
+    y, bins = (
+        (np.random.default_rng(4).random(200) < P).astype(int),
+        np.minimum((P * 10).astype(int), 9),
+    )
+    by_hand = sum(
+        (bins == b).mean() * abs(y[bins == b].mean() - P[bins == b].mean()) for b in np.unique(bins)
+    )
     assert expected_calibration_error(y, P)[0] == pytest.approx(by_hand, abs=1e-10)
 
 
 def test_only_miscalibrated_probabilities_exceed_the_reference_value():
-    honest = [expected_calibration_error(rng.random(200) < P, P, n_simulations=200) for _ in range(100)]
+    honest = [
+        expected_calibration_error(rng.random(200) < P, P, n_simulations=200) for _ in range(100)
+    ]
     assert np.mean([one > high for one, _, high in honest]) == pytest.approx(0.05, abs=0.05)
     bent, _, high = expected_calibration_error(Y, P)
     assert bent > high
@@ -64,7 +71,9 @@ def test_corners_keep_the_ends_and_all_rows_and_respect_the_maximum(rows, most):
     y, p = np.array(rows).T
     corners, _ = reliability(y, p, most=most)
     assert len(corners.forecast) == len(corners.observed) == len(corners.rows) <= max(most, 2)
-    assert (corners.forecast[0], corners.forecast[-1]) == pytest.approx((p.min(), p.max()), abs=1e-5)
+    assert (corners.forecast[0], corners.forecast[-1]) == pytest.approx(
+        (p.min(), p.max()), abs=1e-5
+    )
     assert sum(corners.rows) == len(rows)
     assert all(count > 0 for count in corners.rows)
 
@@ -81,7 +90,10 @@ def test_the_band_has_its_nominal_coverage():
 
 def test_the_curve_of_bent_probabilities_leaves_the_band():
     p = np.linspace(0, 1, 1000)
-    (curve, _), band = reliability(np.random.default_rng(6).random(1000) < p**3, p), consistency_band(p)
+    (curve, _), band = (
+        reliability(np.random.default_rng(6).random(1000) < p**3, p),
+        consistency_band(p),
+    )
     at = np.interp(band.forecast, curve.forecast, curve.observed)
     assert np.mean((at < np.array(band.low)) | (at > np.array(band.high))) > 0.5
 

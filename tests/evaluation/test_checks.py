@@ -37,7 +37,8 @@ check_under_trained, check_over_trained = only("under_trained"), only("over_trai
 PRIOR = 0.6277  # log loss of predicting the class frequencies of heart_failure
 SHAPE = (1, 10, 3)
 
-# Mean test loss of ten folds after epochs 900 and 1000; heart_failure, SGD 0.01, full batch, 3 seeds a fold.
+# Mean test loss of ten folds after epochs 900 and 1000; heart_failure, SGD 0.01, full batch, 3
+# seeds a fold.
 AT_THE_END = {
     "relu:5": (
         [0.423, 0.4805, 0.5181, 0.5395, 0.5133, 0.4154, 0.4993, 0.5543, 0.486, 0.5165],
@@ -61,7 +62,8 @@ BY_HEART = [
 
 
 def networks(by_fold, seeds=3):
-    """Expand [epoch, fold] to float32 [epoch, network]; the seeds of a fold differ only by a little noise."""
+    """Expand [epoch, fold] to float32 [epoch, network]; the seeds of a fold differ only by a little
+    noise."""
     curve = np.repeat(np.asarray(by_fold), seeds, axis=1)
     return (curve + np.random.default_rng(0).normal(0, 1e-4, curve.shape[1])).astype(np.float32)
 
@@ -91,7 +93,9 @@ def gain(mean, sd=0.02):
 
 def test_a_falling_test_loss_is_reported_as_under_trained():
     test = at_the_end("relu:5")
-    check = check_under_trained("relu:5", train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR)
+    check = check_under_trained(
+        "relu:5", train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR
+    )
     assert check.code == "under_trained"
     assert check.message.startswith("relu:5 was still learning")
     assert "from 0.495 to 0.479 over the last 100 of 1,000 epochs" in check.message
@@ -105,20 +109,33 @@ def test_a_falling_test_loss_is_reported_as_under_trained():
 @pytest.mark.parametrize("name", ["linear:5", "linear:20,20"])
 def test_a_small_or_unclear_fall_is_not_under_training(name):
     test = at_the_end(name)
-    assert check_under_trained(name, train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
+    assert (
+        check_under_trained(
+            name, train_loss=learnt(test), test_loss=test, shape=SHAPE, prior_loss=PRIOR
+        )
+        is None
+    )
 
 
 def test_a_fall_in_some_folds_and_a_rise_in_others_is_unclear():
     end = np.where(np.arange(10) % 2, 0.8, 0.0)
     curve = networks(np.linspace(np.full(10, 0.5), end, 21))
     assert curve[-3].mean() - curve[-1].mean() > 0.009
-    assert check_under_trained("a", train_loss=learnt(curve), test_loss=curve, shape=SHAPE, prior_loss=PRIOR) is None
+    assert (
+        check_under_trained(
+            "a", train_loss=learnt(curve), test_loss=curve, shape=SHAPE, prior_loss=PRIOR
+        )
+        is None
+    )
 
 
 def test_networks_that_stop_in_the_last_tenth_of_most_splits_are_under_trained():
     check = check_stopped_at_the_end("a", epochs=[400] * 4 + [900] * 6, most=1000)
     assert check.code == "under_trained"
-    assert "in 6 of 10 splits the epoch with the lowest loss was among the last tenth of 1,000." in check.message
+    assert (
+        "in 6 of 10 splits the epoch with the lowest loss was among the last tenth of 1,000."
+        in check.message
+    )
     assert check.evidence == {"late": 6, "splits": 10, "epochs": 1000}
     assert check_stopped_at_the_end("a", epochs=[400] * 5 + [1000] * 5, most=1000) is None
     assert check_stopped_at_the_end("a", epochs=[899] * 10, most=1000) is None
@@ -128,28 +145,57 @@ def test_networks_that_stop_in_the_last_tenth_of_most_splits_are_under_trained()
 def test_a_training_loss_above_the_prior_has_learnt_nothing():
     test = np.full((1000, 30), 0.7, dtype=np.float32)  # constant, so that nothing
     train = np.repeat(np.linspace(0.9, 0.65, 1000, dtype=np.float32)[:, None], 30, axis=1)
-    check = check_under_trained("relu:5", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
+    check = check_under_trained(
+        "relu:5", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR
+    )
     assert check.code == "under_trained"
     assert check.message.startswith(
         "relu:5 has learnt nothing yet: in 1,000 epochs its training loss came down to 0.650"
     )
-    assert check.evidence == {"training_loss": pytest.approx(0.65, abs=1e-6), "prior_loss": PRIOR, "epochs": 1000}
+    assert check.evidence == {
+        "training_loss": pytest.approx(0.65, abs=1e-6),
+        "prior_loss": PRIOR,
+        "epochs": 1000,
+    }
 
 
 def test_a_training_loss_at_or_below_the_prior_has_learnt_something():
     test = np.full((20, 30), 0.7, dtype=np.float32)
-    for end in (np.full(30, 0.625), np.where(np.arange(30) % 3, 0.5, 0.8), np.r_[np.nan, np.full(29, 0.6)]):
+    for end in (
+        np.full(30, 0.625),
+        np.where(np.arange(30) % 3, 0.5, 0.8),
+        np.r_[np.nan, np.full(29, 0.6)],
+    ):
         train = np.linspace(np.full(30, 0.9), end, 20).astype(np.float32)
-        assert check_under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.625) is None
-    assert check_under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.59) is not None
-    by_heart_and_back = np.repeat(np.r_[np.linspace(0.9, 0.1, 10), np.linspace(0.1, 0.9, 10)][:, None], 30, axis=1)
-    assert check_under_trained("a", train_loss=by_heart_and_back, test_loss=test, shape=SHAPE, prior_loss=0.6) is None
+        assert (
+            check_under_trained(
+                "a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.625
+            )
+            is None
+        )
+    assert (
+        check_under_trained("a", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=0.59)
+        is not None
+    )
+    by_heart_and_back = np.repeat(
+        np.r_[np.linspace(0.9, 0.1, 10), np.linspace(0.1, 0.9, 10)][:, None], 30, axis=1
+    )
+    assert (
+        check_under_trained(
+            "a", train_loss=by_heart_and_back, test_loss=test, shape=SHAPE, prior_loss=0.6
+        )
+        is None
+    )
 
 
 def test_a_rising_test_loss_is_over_trained():
     test, train = by_heart()
-    check = check_over_trained("relu:64,64", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR)
-    assert check.message.startswith("relu:64,64 was trained for too long: after about epoch 8 of 300")
+    check = check_over_trained(
+        "relu:64,64", train_loss=train, test_loss=test, shape=SHAPE, prior_loss=PRIOR
+    )
+    assert check.message.startswith(
+        "relu:64,64 was trained for too long: after about epoch 8 of 300"
+    )
     assert "from 0.450 to 3.057" in check.message
     assert (check.evidence["epoch_low"], check.evidence["epochs"]) == (8, 300)
     assert check.evidence["rise"] == pytest.approx(2.607, abs=1e-3)
@@ -157,9 +203,17 @@ def test_a_rising_test_loss_is_over_trained():
 
 def test_a_rising_test_loss_without_a_falling_training_loss_is_not_over_training():
     test, train = by_heart()
-    assert check_over_trained("a", train_loss=train[::-1], test_loss=test, shape=SHAPE, prior_loss=PRIOR) is None
+    assert (
+        check_over_trained(
+            "a", train_loss=train[::-1], test_loss=test, shape=SHAPE, prior_loss=PRIOR
+        )
+        is None
+    )
     falling = networks(np.linspace(BY_HEART[0], BY_HEART[1], 300))
-    assert check_over_trained("a", train_loss=train, test_loss=falling, shape=SHAPE, prior_loss=PRIOR) is None
+    assert (
+        check_over_trained("a", train_loss=train, test_loss=falling, shape=SHAPE, prior_loss=PRIOR)
+        is None
+    )
 
 
 def test_noise_without_a_trend_seldom_fires():
@@ -168,7 +222,12 @@ def test_noise_without_a_trend_seldom_fires():
     under = over = 0
     for _ in range(300):
         noise = rng.normal(0.5, 0.1, (60, 20)).astype(np.float32)
-        arguments = {"train_loss": train, "test_loss": noise, "shape": (1, 10, 2), "prior_loss": 0.1}
+        arguments = {
+            "train_loss": train,
+            "test_loss": noise,
+            "shape": (1, 10, 2),
+            "prior_loss": 0.1,
+        }
         under += check_under_trained("a", **arguments) is not None
         over += check_over_trained("a", **arguments) is not None
     assert under <= 0.03 * 300
@@ -179,8 +238,18 @@ def test_memorising_networks_are_detected_on_a_single_split():
     rng = np.random.default_rng(4)
     X = rng.normal(size=(120, 12)).astype(np.float32)
     y = (X[:, 0] + rng.normal(0, 1, 120) > 0).astype(np.float32)
-    history = sb.train_many("relu:32", X[:60], y[:60], X[60:], y[60:], seeds=5, epochs=120, lr=0.01,
-                            optimizer="adamw", n_jobs=1)  # fmt: skip
+    history = sb.train_many(
+        "relu:32",
+        X[:60],
+        y[:60],
+        X[60:],
+        y[60:],
+        seeds=5,
+        epochs=120,
+        lr=0.01,
+        optimizer="adamw",
+        n_jobs=1,
+    )
     curves = {"train_loss": history.train_loss, "test_loss": history.test_loss}
     arguments = curves | {"shape": (1, 1, 5), "prior_loss": 0.69}
     assert "too long" in check_over_trained("a", **arguments).message
@@ -195,7 +264,9 @@ def test_networks_without_a_finite_loss_are_counted_and_excluded_from_means():
     assert check.message.startswith("a lost 2 of 30 networks")
     assert "no verdict" in check.message
     assert check.evidence == {"diverged": 2, "networks": 30, "first_epoch": 301}
-    fell = check_under_trained("a", train_loss=curve, test_loss=curve, shape=SHAPE, prior_loss=PRIOR)
+    fell = check_under_trained(
+        "a", train_loss=curve, test_loss=curve, shape=SHAPE, prior_loss=PRIOR
+    )
     assert fell.evidence["loss_end"] == pytest.approx(0.4795, abs=1e-3)
 
 
@@ -212,7 +283,9 @@ def test_many_dead_units_are_reported_and_few_are_not():
     check = check_dead_units("relu:64,64", share=[0.35, 0.25, np.nan])
     assert "dead ReLU units: on average 30% of them" in check.message
     assert check.evidence == {"mean_share": pytest.approx(0.3), "max_share": 0.35, "networks": 2}
-    assert check_dead_units("a", share=[0.065] * 9 + [0.3]) is None  # AdamW at 0.01, 300 epochs: up to 0.065
+    assert (
+        check_dead_units("a", share=[0.065] * 9 + [0.3]) is None
+    )  # AdamW at 0.01, 300 epochs: up to 0.065
     assert check_dead_units("a", share=[np.nan]) is None
     assert check_dead_units("a", share=[]) is None
 
@@ -244,9 +317,13 @@ def every_check():
     return [
         check_confined_outputs("a", kind="sigmoid"),
         check_confined_outputs("a", kind="softmax"),
-        check_under_trained("a", train_loss=learnt(falling), test_loss=falling, shape=SHAPE, prior_loss=PRIOR),
+        check_under_trained(
+            "a", train_loss=learnt(falling), test_loss=falling, shape=SHAPE, prior_loss=PRIOR
+        ),
         check_stopped_at_the_end("a", epochs=[10] * 10, most=10),
-        check_under_trained("a", train_loss=np.full_like(test, 0.9), test_loss=test, shape=SHAPE, prior_loss=PRIOR),
+        check_under_trained(
+            "a", train_loss=np.full_like(test, 0.9), test_loss=test, shape=SHAPE, prior_loss=PRIOR
+        ),
         check_over_trained("a", **curves),
         check_diverged("a", train_loss=lost, test_loss=lost, predictions_finite=False),
         check_diverged("a", train_loss=lost, test_loss=test, predictions_finite=True),

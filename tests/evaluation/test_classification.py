@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.metrics import roc_auc_score
 
-from seedbed.evaluation.classification import confusion_matrix, fold_auc, multiclass_auc, two_class_auc
+from seedbed.evaluation.classification import (
+    confusion_matrix,
+    fold_auc,
+    multiclass_auc,
+    two_class_auc,
+)
 
 
 @given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 6))
@@ -41,10 +46,12 @@ def test_the_influence_of_a_row_is_the_derivative_with_respect_to_its_weight():
     def area(weights):  # Hand & Till 2001
         pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
         kept = [np.isin(y, pair) for pair in pairs]
-        return np.mean([
-            roc_auc_score(y[own] == i, p[own, i], sample_weight=weights[own])
-            for (i, _), own in zip(pairs, kept, strict=True)
-        ])  # fmt: skip
+        return np.mean(
+            [
+                roc_auc_score(y[own] == i, p[own, i], sample_weight=weights[own])
+                for (i, _), own in zip(pairs, kept, strict=True)
+            ]
+        )
 
     weights = 1 + step * np.eye(len(y))[::5]
     slope = [(area(up) - area(2 - up)) / (2 * step) for up in weights]

@@ -13,16 +13,27 @@ from seedbed.evaluation.verdicts import SHORT, fold_differences
 
 
 def concluded(runs, reference="linear:5", **changes):
-    """The conclusion from losses [repeat, fold, seed] of each model; without a reference if that is empty."""
+    """The conclusion from losses [repeat, fold, seed] of each model; without a reference if that is
+    empty."""
 
     def difference(one, other, comparisons):
         return corrected_t(fold_differences(runs[one], runs[other]), comparisons=comparisons)
 
     metric = DecidingScore(
-        name="brier", words="Brier score", greater_is_better=False, margin=0.01, margin_source="given"
+        name="brier",
+        words="Brier score",
+        greater_is_better=False,
+        margin=0.01,
+        margin_source="given",
     )
     plan = PlanSummary(kind="cross_validation", **changes)
-    about = {"kind": "comparison", "table": "made", "specification": {}, "alpha": 0.05, "task": "binary"}
+    about = {
+        "kind": "comparison",
+        "table": "made",
+        "specification": {},
+        "alpha": 0.05,
+        "task": "binary",
+    }
     about |= {"reference": reference or "linear:5", "reference_named": bool(reference)}
     asked = Conclusion(**about, metric=metric, interval="corrected", plan=plan)
     means = {name: float(values.mean()) for name, values in runs.items()}
@@ -34,8 +45,16 @@ def concluded(runs, reference="linear:5", **changes):
 def noisy(seed):
     rng = np.random.default_rng(seed)
     base = 0.2 + 0.02 * rng.standard_normal((1, 10, 1))
-    gains = {"linear:5": 0.002, "relu:5": 0.012, "linear:20,20": 0.004, "prior": -0.008, "logistic-regression": 0.004}
-    return {name: base - gain + 0.02 * rng.standard_normal(base.shape) for name, gain in gains.items()}
+    gains = {
+        "linear:5": 0.002,
+        "relu:5": 0.012,
+        "linear:20,20": 0.004,
+        "prior": -0.008,
+        "logistic-regression": 0.004,
+    }
+    return {
+        name: base - gain + 0.02 * rng.standard_normal(base.shape) for name, gain in gains.items()
+    }
 
 
 def test_without_a_named_reference_models_are_compared_with_the_recommended_one():
@@ -45,13 +64,22 @@ def test_without_a_named_reference_models_are_compared_with_the_recommended_one(
     assert {one.candidate for one in found.verdicts} == set(found.ranking[1:])
     assert found.rivals == ()
     assert found.behind == found.verdicts
-    assert {one.rule for one in found.verdicts} <= {"worse", "likely_worse", "no_practical_difference", "cannot_tell"}
+    assert {one.rule for one in found.verdicts} <= {
+        "worse",
+        "likely_worse",
+        "no_practical_difference",
+        "cannot_tell",
+    }
 
 
 def test_with_a_named_reference_the_recommendation_is_the_same():
     named, free = concluded(noisy(0)), concluded(noisy(0), reference="")
     assert {one.reference for one in named.verdicts} == {"linear:5"}
-    assert (named.advice, named.behind, named.contrasts) == (free.advice, free.behind, free.contrasts)
+    assert (named.advice, named.behind, named.contrasts) == (
+        free.advice,
+        free.behind,
+        free.contrasts,
+    )
     assert [one.question for one in named.contrasts] == ["an activation"]
 
 
@@ -64,7 +92,11 @@ def test_the_comparison_with_the_prior_stands_alone_unless_it_is_the_reference(r
 
 def test_models_that_differ_by_the_same_number_everywhere_are_not_shown_to_differ():
     losses = 0.2 + 0.02 * np.random.default_rng(0).standard_normal((1, 10, 1))
-    runs = {"linear:5": losses, "relu:5": np.full_like(losses, 0.3), "linear:20,20": np.full_like(losses, 0.1)}
+    runs = {
+        "linear:5": losses,
+        "relu:5": np.full_like(losses, 0.3),
+        "linear:20,20": np.full_like(losses, 0.1),
+    }
     found = concluded(runs, "relu:5")
     assert "linear:20,20" not in {verdict.candidate for verdict in found.verdicts}
     assert "relu:5" not in {verdict.candidate for verdict in concluded(runs, "").verdicts}
@@ -74,7 +106,9 @@ def repeated(repeats, **gains):
     """Losses of models that are better than the reference by a gain, give or take 0.02 a fold."""
     rng = np.random.default_rng(5)
     base = 0.2 + 0.02 * rng.standard_normal((10, 10, 1))
-    others = {name: base - gain + 0.02 * rng.standard_normal(base.shape) for name, gain in gains.items()}
+    others = {
+        name: base - gain + 0.02 * rng.standard_normal(base.shape) for name, gain in gains.items()
+    }
     return {name: losses[:repeats] for name, losses in {"linear:5": base, **others}.items()}
 
 
@@ -86,7 +120,9 @@ def test_the_largest_t_decides_unless_attempts_were_discarded():
         return corrected_t(fold_differences(runs["linear:5"], runs[name]), comparisons=comparisons)
 
     for tried, drawn in ((0, drawn_of(folds)), (1, {})):
-        steps = steps_behind(["near", "worse", "far"], difference, margin=0.01, alpha=0.05, tried=tried, drawn=drawn)
+        steps = steps_behind(
+            ["near", "worse", "far"], difference, margin=0.01, alpha=0.05, tried=tried, drawn=drawn
+        )
         expected = {name: (estimate.low, p) for name, estimate, _, p in steps}
         found = concluded(runs, "", tried=tried)
         assert {one.candidate: (one.low, one.p_adjusted) for one in found.verdicts} == expected
@@ -102,14 +138,24 @@ def test_a_run_may_stop_when_each_verdict_is_decided():
         changed = replace(clear, verdicts=tuple(replace(one, rule=rule) for one in clear.verdicts))
         assert (outlook(changed, 10) == "decided") == stops
     # Another model may still be as good as the recommended one.
-    assert outlook(replace(clear, rivals=(replace(clear.verdicts[0], rule="cannot_tell"),)), 10) is None
+    assert (
+        outlook(replace(clear, rivals=(replace(clear.verdicts[0], rule="cannot_tell"),)), 10)
+        is None
+    )
 
 
-@pytest.mark.parametrize(("repeats", "most", "stops"), [(1, 10, 0), (2, 10, 0), (3, 10, 1), (2, 3, 1), (1, 2, 0)])
-def test_a_run_may_stop_when_the_other_repeats_would_narrow_no_interval_by_a_tenth(repeats, most, stops):
+@pytest.mark.parametrize(
+    ("repeats", "most", "stops"), [(1, 10, 0), (2, 10, 0), (3, 10, 1), (2, 3, 1), (1, 2, 0)]
+)
+def test_a_run_may_stop_when_the_other_repeats_would_narrow_no_interval_by_a_tenth(
+    repeats, most, stops
+):
     found = concluded(repeated(repeats, close=0.005, worse=-0.1))
     assert outlook(found, most) == ("rows" if stops else None)
-    noisy = [replace(one, spread=replace(one.spread, seeds=one.spread.variance)) for one in found.verdicts]
+    noisy = [
+        replace(one, spread=replace(one.spread, seeds=one.spread.variance))
+        for one in found.verdicts
+    ]
     assert outlook(replace(found, verdicts=tuple(noisy)), most) is None
 
 

@@ -27,7 +27,8 @@ def _curves(n_epochs: int = 50, n_networks: int = 8) -> dict[str, Any]:
 def _shown(values: Any) -> list[Any]:
     """Round numbers, or lists of them, to the five digits of a summary."""
     return [
-        _shown(value) if isinstance(value, list) else float(f"{value:.5g}") for value in np.asarray(values).tolist()
+        _shown(value) if isinstance(value, list) else float(f"{value:.5g}")
+        for value in np.asarray(values).tolist()
     ]
 
 
@@ -69,7 +70,11 @@ def test_values_belong_to_exactly_the_kept_epochs():
 def test_ghost_curves_are_evenly_chosen_networks_at_a_quarter_of_the_epochs():
     curves = _curves(200, 101)
     summary = summarized(curves, max_ghosts=3)
-    assert (len(summary["ghost_epochs"]), summary["ghost_epochs"][0], summary["ghost_epochs"][-1]) == (50, 0, 199)
+    assert (
+        len(summary["ghost_epochs"]),
+        summary["ghost_epochs"][0],
+        summary["ghost_epochs"][-1],
+    ) == (50, 0, 199)
     for key in TEST:
         expected = curves[key][np.ix_(summary["ghost_epochs"], [0, 50, 100])]
         assert summary["curves"][key]["ghosts"] == _shown(expected.T)
@@ -90,14 +95,20 @@ def test_networks_that_stopped_early_keep_their_last_values_and_others_have_dive
     assert np.isnan(curves["test_loss"][13:, 1]).all()  # what is given doesn't change
 
 
-@given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(width=32)))
+@given(
+    arrays(
+        np.float32, array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.floats(width=32)
+    )
+)
 def test_mean_and_band_lie_within_the_healthy_networks(array):
     summary = summarized(dict.fromkeys(CURVES, array))
     healthy = array[:, np.isfinite(array).all(axis=0)]
     assert summary["n_diverged"] == array.shape[1] - healthy.shape[1]
     line = summary["curves"]["test_loss"]
     for epoch in range(array.shape[0] if healthy.size else 0):
-        smallest, largest = _shown([healthy[epoch].min(), healthy[epoch].max()])  # rounding keeps the order
+        smallest, largest = _shown(
+            [healthy[epoch].min(), healthy[epoch].max()]
+        )  # rounding keeps the order
         low, high = line["low"][epoch], line["high"][epoch]
         assert smallest <= low <= high <= largest
         assert smallest <= line["mean"][epoch] <= largest

@@ -19,7 +19,13 @@ from seedbed.evaluation.estimates import (
     student_quantile,
 )
 from seedbed.evaluation.protocol import designs_by_rows, protocol
-from seedbed.evaluation.verdicts import _se_by, fold_differences, more_repeats_ratio, rows_factor, seed_noise
+from seedbed.evaluation.verdicts import (
+    _se_by,
+    fold_differences,
+    more_repeats_ratio,
+    rows_factor,
+    seed_noise,
+)
 
 
 def draws(repeats=1, folds=10, mean=0.02, seed=0):
@@ -41,7 +47,9 @@ def test_a_point_mass_is_judged_as_by_baycomp_and_on_the_margin_counts_half(valu
     ours = corrected_t(np.full((1, 10), value))
     assert p_better(ours, value) == 0.5
     assert p_better(ours) == expected
-    assert baycomp.two_on_single(np.zeros(10), np.full(10, value))[1] == pytest.approx(expected, abs=1e-10)
+    assert baycomp.two_on_single(np.zeros(10), np.full(10, value))[1] == pytest.approx(
+        expected, abs=1e-10
+    )
 
 
 def test_rows_needed_follow_the_formula():
@@ -72,7 +80,9 @@ def test_fewer_repeats_and_locked_rows_have_the_standard_error_of_their_design()
     variance, e = ours.spread.variance, ours.spread.seeds
     assert _se_by(design, design, ours.spread) == pytest.approx(ours.se)
     quiet = replace(ours.spread, seeds=0.0)
-    assert _se_by(protocol(50_000), design, quiet) ** 2 == pytest.approx(variance * (1 / 10 + 1 / 9))
+    assert _se_by(protocol(50_000), design, quiet) ** 2 == pytest.approx(
+        variance * (1 / 10 + 1 / 9)
+    )
     # A fold has a tenth of the rows, and two tenths are locked away.
     locked = _se_by(protocol(300_000), design, ours.spread)
     assert locked**2 == pytest.approx((variance - e) / 2 + e)
@@ -99,7 +109,9 @@ def test_the_width_after_ten_repeats_is_forecast_from_three_whatever_the_share_o
         rows = rng.normal(0, 0.02, (10, 10, 1))
         ours, theirs = (rng.normal(0, noise, (10, 10, 5)) + part for part in (0.0, rows))
         found = [
-            corrected_t(fold_differences(ours[:n], theirs[:n]), seed_noise=seed_noise(ours[:n], theirs[:n]))
+            corrected_t(
+                fold_differences(ours[:n], theirs[:n]), seed_noise=seed_noise(ours[:n], theirs[:n])
+            )
             for n in (3, 10)
         ]
         return found[0].spread.se(10), found[1].se

@@ -1,4 +1,5 @@
-"""A negative control with folds of equal learners: a plain t-test finds winners, the corrected one hardly any."""
+"""A negative control with folds of equal learners: a plain t-test finds winners, the corrected one
+hardly any."""
 
 import numpy as np
 from scipy import stats
@@ -37,7 +38,11 @@ def test_the_corrected_interval_covers_the_true_difference_of_zero():
 
 def test_more_seeds_do_not_raise_the_error_rate():
     rng = np.random.default_rng(9)
-    tables = [paired_fold_losses(rng)[..., None] + rng.normal(0, 0.5, (10, 10, 20)) for _ in range(300)]
-    one, many = (np.mean([corrected_t(d[..., :s].mean(-1)).p < 0.05 for d in tables]) for s in (1, 20))
+    tables = [
+        paired_fold_losses(rng)[..., None] + rng.normal(0, 0.5, (10, 10, 20)) for _ in range(300)
+    ]
+    one, many = (
+        np.mean([corrected_t(d[..., :s].mean(-1)).p < 0.05 for d in tables]) for s in (1, 20)
+    )
     assert many <= one + 0.04
     assert many <= 0.07

@@ -27,26 +27,36 @@ def test_a_share_of_all_rows_or_nearly_all_gets_wilsons_bounds():
     assert share_interval(1.0, 1.0, 1.0, n=1230) == wilson(1230, 1230)
     assert share_interval(0.0, 0.0, 0.0, n=50) == wilson(0, 50)
     assert share_interval(0.998, 0.991, 1.005, n=1372) == (0.991, wilson(0.998 * 1372, 1372)[1])
-    assert share_interval(0.5, 0.5, 0.5, n=20) == wilson(10, 20)  # the same in each fold, as stratified folds make it
+    assert share_interval(0.5, 0.5, 0.5, n=20) == wilson(
+        10, 20
+    )  # the same in each fold, as stratified folds make it
 
 
 def test_a_difference_of_shares_has_tangos_interval_and_mcnemars_p():
     d = np.repeat([1, -1, 0], [7, 1, 13])  # Fagerland, Lydersen & Laake 2014: -0.026 to 0.517
     found = paired_shares(paired_hold_out(d[None], np.zeros((1, 21))), d)
-    assert (found.low, found.high) == (0, pytest.approx(0.517, abs=5e-4))  # the exact test doesn't exclude 0 ...
+    assert (found.low, found.high) == (
+        0,
+        pytest.approx(0.517, abs=5e-4),
+    )  # the exact test doesn't exclude 0 ...
     assert found.p == pytest.approx(stats.binomtest(7, 8).pvalue)
     alone = paired_shares(paired_hold_out(d[None], np.zeros((1, 21)), alpha=0.08), d)
     assert alone.low > 0  # ... and at 8 % it does
 
 
 @given(st.integers(30, 500), st.integers(0, 15), st.integers(0, 15), st.integers(1, 20))
-def test_the_interval_of_a_difference_of_shares_agrees_with_its_test_and_turns_with_the_sides(n, gains, losses, many):
+def test_the_interval_of_a_difference_of_shares_agrees_with_its_test_and_turns_with_the_sides(
+    n, gains, losses, many
+):
     d = np.repeat([1.0, -1.0, 0.0], [gains, losses, n - gains - losses])
     found, other = (
-        paired_shares(paired_hold_out(one[None], np.zeros((1, n)), comparisons=many), one) for one in (d, -d)
+        paired_shares(paired_hold_out(one[None], np.zeros((1, n)), comparisons=many), one)
+        for one in (d, -d)
     )
     assert found.low < found.mean < found.high
-    assert (found.low, found.high, found.p) == pytest.approx((-other.high, -other.low, other.p), abs=1e-9)
+    assert (found.low, found.high, found.p) == pytest.approx(
+        (-other.high, -other.low, other.p), abs=1e-9
+    )
     assert found.low <= 0 <= found.high or found.p < 0.05 / many
 
 
@@ -92,7 +102,10 @@ def test_copies_of_rows_in_one_group_add_no_certainty():
     losses = np.random.default_rng(0).normal(size=(2, 1, 30))
     once = paired_hold_out(*losses)
     copied = np.repeat(losses, 5, axis=2)
-    alone, together = paired_hold_out(*copied), paired_hold_out(*copied, groups=np.repeat(np.arange(30), 5))
+    alone, together = (
+        paired_hold_out(*copied),
+        paired_hold_out(*copied, groups=np.repeat(np.arange(30), 5)),
+    )
     assert together.variance_rows == pytest.approx(once.variance_rows)
     assert alone.variance_rows < once.variance_rows / 4
     assert (together.low, together.high) == pytest.approx((once.low, once.high))
@@ -106,7 +119,9 @@ def test_the_standard_error_of_groups_equals_a_clustered_regressions():
     groups = rng.permutation(80) % 16
     d = rng.normal(size=80) + rng.normal(size=16)[groups]
     found = paired_hold_out(d[None], np.zeros((1, 80)), groups=groups)
-    fit = sm.OLS(d, np.ones(80)).fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": True})
+    fit = sm.OLS(d, np.ones(80)).fit(
+        cov_type="cluster", cov_kwds={"groups": groups, "use_correction": True}
+    )
     # statsmodels also multiplies by (n - 1) / (n - parameters), which is 1 here.
     assert found.variance_rows == pytest.approx(float(fit.cov_params()[0, 0]))
 
@@ -122,13 +137,16 @@ def test_groups_of_unequal_size_have_the_jackknifes_error_and_fewer_degrees_of_f
 
 
 def winners(correlation, timed, n=60, draws=300):
-    """The share of draws in which one of two equal models seems better, and the median width of the interval."""
+    """The share of draws in which one of two equal models seems better, and the median width of the
+    interval."""
     rng = np.random.default_rng(0)
     shocks = rng.normal(size=(draws, n + 100))
     d = lfilter([1.0], [1.0, -correlation], shocks)[:, 100:]
     times = np.arange(n) if timed else None
     found = [paired_hold_out(one[None], np.zeros((1, n)), times=times) for one in d]
-    return np.mean([one.low * one.high > 0 for one in found]), np.median([one.high - one.low for one in found])
+    return np.mean([one.low * one.high > 0 for one in found]), np.median(
+        [one.high - one.low for one in found]
+    )
 
 
 @pytest.mark.parametrize("correlation", [0.3, 0.6, 0.8, 0.95])

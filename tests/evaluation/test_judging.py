@@ -20,32 +20,69 @@ def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):
     return split - shift + np.random.default_rng(seed).normal(0, noise, (repeats, folds, seeds))
 
 
-TABLE = {"a": runs(), "b": runs(0.02, seed=1), "c": runs(-0.02, seed=2), "d": runs(noise=0.2, seed=3)}
+TABLE = {
+    "a": runs(),
+    "b": runs(0.02, seed=1),
+    "c": runs(-0.02, seed=2),
+    "d": runs(noise=0.2, seed=3),
+}
 
 
 def estimates(losses, reference="a", tried=0):
     pairs = [(reference, name) for name in losses if name != reference]
-    return {pair: estimate(*(losses[name] for name in pair), comparisons=len(pairs) + tried) for pair in pairs}
+    return {
+        pair: estimate(*(losses[name] for name in pair), comparisons=len(pairs) + tried)
+        for pair in pairs
+    }
 
 
 def estimate(ours, theirs, comparisons=1):
-    return corrected_t(fold_differences(ours, theirs), comparisons=comparisons, seed_noise=seed_noise(ours, theirs))
+    return corrected_t(
+        fold_differences(ours, theirs), comparisons=comparisons, seed_noise=seed_noise(ours, theirs)
+    )
 
 
-def judged(losses=TABLE, reference="a", errors=None, known=None, tried=0, metric="brier", margin=0.005, **changed):
-    asked = {"kind": "comparison", "table": "made", "specification": {}, "alpha": 0.05, "reference": reference}
+def judged(
+    losses=TABLE,
+    reference="a",
+    errors=None,
+    known=None,
+    tried=0,
+    metric="brier",
+    margin=0.005,
+    **changed,
+):
+    asked = {
+        "kind": "comparison",
+        "table": "made",
+        "specification": {},
+        "alpha": 0.05,
+        "reference": reference,
+    }
     deciding = DecidingScore.of(METRICS[metric], Margin(margin, "given"))
     asked |= {"metric": deciding, "plan": PlanSummary(kind="cross_validation", tried=tried)}
     asked |= {"task": changed.pop("task", "binary")}
     in_accuracy = errors and (lambda ours, theirs, n: estimate(errors[ours], errors[theirs], n))
-    evidence = Evidence(**{"runs": losses, "means": {}, "difference": None, "in_accuracy": in_accuracy, "n_rows": 300}
-                        | changed)  # fmt: skip
+    evidence = Evidence(
+        **{
+            "runs": losses,
+            "means": {},
+            "difference": None,
+            "in_accuracy": in_accuracy,
+            "n_rows": 300,
+        }
+        | changed
+    )
     return decide_all(Conclusion(**asked), evidence, known or estimates(losses, reference, tried))
 
 
 def test_every_candidate_is_judged_against_the_reference_in_order():
     found = judged(errors=TABLE)
-    assert [(v.candidate, v.rule) for v in found] == [("b", "better_by_margin"), ("c", "worse"), ("d", "cannot_tell")]
+    assert [(v.candidate, v.rule) for v in found] == [
+        ("b", "better_by_margin"),
+        ("c", "worse"),
+        ("d", "cannot_tell"),
+    ]
     assert {v.comparisons for v in found} == {3}
     json.dumps([v.as_dict() for v in found], allow_nan=False)
 
@@ -60,7 +97,9 @@ def test_intervals_are_simultaneous_and_p_values_are_adjusted_by_holm():
 
 def test_seeds_are_averaged_within_each_fold_and_single_runs_are_all_pairs_of_seeds():
     once = judged({"a": TABLE["a"], "b": TABLE["b"].mean(2, keepdims=True)})[0]
-    copied = judged({"a": TABLE["a"], "b": np.repeat(TABLE["b"].mean(2, keepdims=True), 20, axis=2)})[0]
+    copied = judged(
+        {"a": TABLE["a"], "b": np.repeat(TABLE["b"].mean(2, keepdims=True), 20, axis=2)}
+    )[0]
     assert (copied.low, copied.high, copied.p) == pytest.approx((once.low, once.high, once.p))
     reference, candidate = np.array([[[1.0, 3.0], [5.0, 5.0]]]), np.array([[[2.0], [0.0]]])
     assert fold_differences(reference, candidate).tolist() == [[0.0, 5.0]]
@@ -75,9 +114,14 @@ def test_the_order_of_candidates_does_not_matter(order):
 
 @given(st.integers(0, 50), st.integers(1, 4), st.integers(1, 4))
 def test_swapping_candidate_and_reference_negates_the_difference(seed, ours, theirs):
-    pair = {"a": runs(seeds=ours, seed=seed, noise=0.1), "b": runs(0.01, seeds=theirs, seed=seed + 1, noise=0.1)}
+    pair = {
+        "a": runs(seeds=ours, seed=seed, noise=0.1),
+        "b": runs(0.01, seeds=theirs, seed=seed + 1, noise=0.1),
+    }
     one, other = judged(pair)[0], judged(pair, reference="b")[0]
-    assert (other.difference, other.low, other.high) == pytest.approx((-one.difference, -one.high, -one.low))
+    assert (other.difference, other.low, other.high) == pytest.approx(
+        (-one.difference, -one.high, -one.low)
+    )
     assert other.p_better == pytest.approx(1 - one.p_better)
     assert (other.opposite_share, other.p) == pytest.approx((one.opposite_share, one.p))
 
@@ -93,7 +137,11 @@ def test_the_share_of_seeds_is_what_more_seeds_would_take_from_the_variance():
 
 def test_the_share_of_seeds_needs_two_seeds_on_one_side():
     one, several = runs(seeds=1), runs(0.01, seeds=3, seed=1)
-    assert judged({"a": one, "b": several})[0].seed_share == judged({"a": several, "b": one})[0].seed_share > 0
+    assert (
+        judged({"a": one, "b": several})[0].seed_share
+        == judged({"a": several, "b": one})[0].seed_share
+        > 0
+    )
     found = judged({"a": one, "b": runs(0.01, seeds=1, seed=1), "c": several})
     assert [v.seed_share is None for v in found] == [True, False]
 
@@ -110,7 +158,9 @@ def test_a_difference_in_accuracy_is_at_most_one(sign):
     assert -1 < near.low < near.high < 1
 
 
-@pytest.mark.parametrize(("task", "most"), [("binary", 1), ("multiclass", 2), ("regression", np.inf)])
+@pytest.mark.parametrize(
+    ("task", "most"), [("binary", 1), ("multiclass", 2), ("regression", np.inf)]
+)
 def test_a_difference_in_loss_stays_within_the_range_of_the_task(task, most):
     metric = "squared_error" if task == "regression" else "brier"
     losses = {"a": np.array([[[2.0], [0.2]]]), "b": np.zeros((1, 2, 1))}
@@ -126,7 +176,12 @@ def test_another_interval_can_replace_the_corrected_t():
     one_look = paired_hold_out(a, b)
     losses = {"a": a.mean(1)[None, None], "b": b.mean(1)[None, None]}
     (found,) = judged(losses, known={("a", "b"): one_look}, n_rows=500, n_train=2000)
-    assert (found.low, found.high, found.p, found.n_train) == (one_look.low, one_look.high, one_look.p, 2000)
+    assert (found.low, found.high, found.p, found.n_train) == (
+        one_look.low,
+        one_look.high,
+        one_look.p,
+        2000,
+    )
     assert (found.held_out, found.seed_share) == (True, one_look.variance_seeds / one_look.se**2)
 
 
@@ -147,7 +202,9 @@ def test_discarded_attempts_count_as_comparisons():
 @given(st.integers(0, 100), st.integers(1, 5), st.integers(1, 5))
 def test_opposite_runs_are_counted_as_if_each_pair_were_looked_at(key, ours, theirs):
     rng = np.random.default_rng(key)
-    reference, candidate = (rng.integers(0, 4, (2, 3, seeds)).astype(float) for seeds in (ours, theirs))
+    reference, candidate = (
+        rng.integers(0, 4, (2, 3, seeds)).astype(float) for seeds in (ours, theirs)
+    )
     sign = np.sign(fold_differences(reference, candidate).mean())
     expected = np.mean((reference[:, :, :, None] - candidate[:, :, None]) * sign < 0)
     assert opposite_share(reference, candidate) == pytest.approx(expected)

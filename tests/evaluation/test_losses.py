@@ -69,18 +69,26 @@ def test_two_columns_give_the_same_losses_as_one(name):
 
 
 def test_a_certain_error_costs_sixteen_at_most_and_one_half_predicts_class_zero():
-    assert row_losses("log_loss", [0, 1], [1.0, 1.0]) == pytest.approx([-np.log(1e-7), 1e-7], rel=1e-6)
+    assert row_losses("log_loss", [0, 1], [1.0, 1.0]) == pytest.approx(
+        [-np.log(1e-7), 1e-7], rel=1e-6
+    )
     assert row_losses("accuracy", [0, 1], [0.5, 0.5]).tolist() == [0, 1]
     assert row_losses("accuracy", [0, 1], [[0.5, 0.5], [0.5, 0.5]]).tolist() == [0, 1]
 
 
 def test_errors_of_regression_are_relative_to_the_variance_or_in_units_of_the_target():
     y, guess = rng.normal(3, 5, 50), rng.normal(3, 5, 50)
-    assert row_losses("squared_error", y, guess).mean() == pytest.approx(mean_squared_error(y, guess) / y.var())
-    assert row_losses("squared_error", y, guess, variance=4.0).mean() == pytest.approx(mean_squared_error(y, guess) / 4)
+    assert row_losses("squared_error", y, guess).mean() == pytest.approx(
+        mean_squared_error(y, guess) / y.var()
+    )
+    assert row_losses("squared_error", y, guess, variance=4.0).mean() == pytest.approx(
+        mean_squared_error(y, guess) / 4
+    )
     assert prior_loss("squared_error", y) == pytest.approx(1)
     assert row_losses("mae", y, guess).mean() == pytest.approx(mean_absolute_error(y, guess))
-    assert row_losses("mae", 1000 * y, 1000 * guess, variance=4.0) == pytest.approx(1000 * row_losses("mae", y, guess))
+    assert row_losses("mae", 1000 * y, 1000 * guess, variance=4.0) == pytest.approx(
+        1000 * row_losses("mae", y, guess)
+    )
     assert prior_loss("mae", y) == pytest.approx(np.abs(y - y.mean()).mean())
     assert default_margin("mae", 1e-12 * y) == pytest.approx(0.02e-12 * np.abs(y - y.mean()).mean())
     assert np.isnan(row_losses("mae", [1.0], [np.inf])).all()
@@ -101,7 +109,9 @@ def test_the_largest_loss_is_the_documented_maximum(name):
     assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] <= METRICS[name].largest_loss("multiclass")
     if name != "log_loss":
         assert row_losses(name, [0], [1.0])[0] == METRICS[name].largest_loss("binary")
-        assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] == METRICS[name].largest_loss("multiclass")
+        assert row_losses(name, [0], [[0.0, 1.0, 0.0]])[0] == METRICS[name].largest_loss(
+            "multiclass"
+        )
 
 
 def test_each_task_has_a_metric_that_can_be_tested():
@@ -142,8 +152,18 @@ def test_the_loss_of_the_prior_is_that_of_the_class_frequencies_and_decides_the_
 
 
 def test_the_margin_is_at_most_a_tenth_of_the_error_and_at_least_a_part_of_the_default():
-    assert margin_beside("brier", 0.02, 0.5) == margin_beside("brier", 0.02, 0.2) == Margin(0.02, "default")
+    assert (
+        margin_beside("brier", 0.02, 0.5)
+        == margin_beside("brier", 0.02, 0.2)
+        == Margin(0.02, "default")
+    )
     assert margin_beside("brier", 0.02, 0.03) == Margin(pytest.approx(0.003), "tenth_of_error")
-    assert margin_beside("brier", 0.02, 0.019) == margin_beside("accuracy", 0.02, 0.0) == Margin(0.002, "floor")
-    assert margin_beside("squared_error", 0.02, 0.019) == Margin(pytest.approx(0.0019), "tenth_of_error")
+    assert (
+        margin_beside("brier", 0.02, 0.019)
+        == margin_beside("accuracy", 0.02, 0.0)
+        == Margin(0.002, "floor")
+    )
+    assert margin_beside("squared_error", 0.02, 0.019) == Margin(
+        pytest.approx(0.0019), "tenth_of_error"
+    )
     assert margin_beside("squared_error", 0.02, 0.0) == Margin(0.0002, "floor")

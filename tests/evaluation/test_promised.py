@@ -1,4 +1,5 @@
-"""The verdict on a promise, calibration against statsmodels, and net benefit against its definition."""
+"""The verdict on a promise, calibration against statsmodels, and net benefit against its
+definition."""
 
 import numpy as np
 import pytest
@@ -13,25 +14,43 @@ def drawn(n, slope=1.0, shift=0.0, seed=0):
     """Classes, and probabilities whose logits would have to be stretched and shifted."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 1.5, n)
-    return (rng.random(n) < 1 / (1 + np.exp(-slope * logits - shift))).astype(np.int64), 1 / (1 + np.exp(-logits))
+    return (rng.random(n) < 1 / (1 + np.exp(-slope * logits - shift))).astype(np.int64), 1 / (
+        1 + np.exp(-logits)
+    )
 
 
 FIVES = {"groups": np.arange(400) // 5}
-FITS = [(60, 1, 0, {}), (400, 0.4, 1, {}), (400, 2.5, -2, {}), (5000, 1, 0.3, {}), (400, 1, 0, FIVES)]
+FITS = [
+    (60, 1, 0, {}),
+    (400, 0.4, 1, {}),
+    (400, 2.5, -2, {}),
+    (5000, 1, 0.3, {}),
+    (400, 1, 0, FIVES),
+]
 
 
 @pytest.mark.parametrize(("n", "slope", "shift", "group"), FITS)
-def test_slope_and_intercept_are_those_of_statsmodels_with_the_sandwich_error_of_groups(n, slope, shift, group):
+def test_slope_and_intercept_are_those_of_statsmodels_with_the_sandwich_error_of_groups(
+    n, slope, shift, group
+):
     import statsmodels.api as sm
 
     y, p = drawn(n, slope, shift)
     logits, found = np.log(p / (1 - p)), of_two_classes(y, p, 0.5, alpha=0.1, **group)
     error = {"cov_type": "cluster", "cov_kwds": {**group, "use_correction": False}} if group else {}
-    stretched = sm.Logit(y, sm.add_constant(logits)).fit(disp=False, tol=1e-13, maxiter=200, **error)
-    shifted = sm.GLM(y, np.ones((n, 1)), family=sm.families.Binomial(), offset=logits).fit(tol=1e-13, **error)
+    stretched = sm.Logit(y, sm.add_constant(logits)).fit(
+        disp=False, tol=1e-13, maxiter=200, **error
+    )
+    shifted = sm.GLM(y, np.ones((n, 1)), family=sm.families.Binomial(), offset=logits).fit(
+        tol=1e-13, **error
+    )
     for ours, fit, place in ((found.slope, stretched, 1), (found.intercept, shifted, 0)):
         low, high = fit.conf_int(alpha=0.1)[place]
-        half = (high - low) / 2 if not group else student_quantile(0.95, 79) * fit.bse[place] * np.sqrt(80 / 79)
+        half = (
+            (high - low) / 2
+            if not group
+            else student_quantile(0.95, 79) * fit.bse[place] * np.sqrt(80 / 79)
+        )
         assert [ours.mean, ours.half] == pytest.approx([fit.params[place], half], abs=1e-6)
 
 
@@ -39,7 +58,11 @@ def test_slope_and_intercept_are_those_of_statsmodels_with_the_sandwich_error_of
 def test_there_is_no_slope_where_none_is_finite(change):
     y, p = drawn(100)
     p = {"constant": np.full(100, 0.4), "sure": (p > 0.5).astype(float)}.get(change, p)
-    y = {"one class": y * 0, "separated": (p > 0.5).astype(np.int64), "sure": (p > 0.5).astype(np.int64)}.get(change, y)
+    y = {
+        "one class": y * 0,
+        "separated": (p > 0.5).astype(np.int64),
+        "sure": (p > 0.5).astype(np.int64),
+    }.get(change, y)
     found = of_two_classes(y, p, 0.5)
     assert (found.slope, found.intercept) == (None, None)
 
@@ -53,7 +76,9 @@ def test_net_benefit_counts_wrong_calls_at_the_odds_of_the_threshold():
     assert found.gain.mean == pytest.approx(found.net_benefit - found.treating_all)
     of_row = -np.where(y == 1, 1, -0.25) * (p <= 0.2)
     one_more = (1 + 0.25**2) / 300**2  # row of each class
-    assert found.gain.half == pytest.approx(1.968 * np.sqrt(of_row.var(ddof=1) / 300 + one_more), rel=1e-3)
+    assert found.gain.half == pytest.approx(
+        1.968 * np.sqrt(of_row.var(ddof=1) / 300 + one_more), rel=1e-3
+    )
 
 
 def test_ranges_are_off_where_probabilities_are_wrong_and_seldom_elsewhere():
@@ -72,5 +97,7 @@ def test_the_verdict_allows_for_the_errors_of_promise_and_finding(found, verdict
     assert said.removesuffix(" promised").removesuffix(" promise") == verdict
     assert difference.half == pytest.approx(np.hypot(found[0] - found[1], 0.05))
     assert against_promise(Score(0.85), score, METRICS["accuracy"]) == (None, None)
-    assert against_promise(promised, score, METRICS["accuracy"], comparisons=5)[0].low < difference.low
+    assert (
+        against_promise(promised, score, METRICS["accuracy"], comparisons=5)[0].low < difference.low
+    )
     assert (against_promise(promised, score, METRICS["mae"])[1] == said) == (verdict == "as")

@@ -63,9 +63,17 @@ def test_a_larger_table_has_the_design_of_its_size_unless_the_user_has_changed_i
 def test_a_protocol_without_verdict_has_a_reason():
     few = "are too few for a verdict (it needs"
     assert protocol(40, 12).reason == f"40 rows {few} 50 rows), so only scores are shown"
-    assert protocol(300, 7).reason == f"7 rows outside the largest class {few} 10 rows), so only scores are shown"
-    assert protocol(300, 100, n_groups=19).reason == f"19 groups {few} 20 groups), so only scores are shown"
-    assert protocol(300, 15).reason.endswith("no more folds, since there are 15 rows outside the largest class")
+    assert (
+        protocol(300, 7).reason
+        == f"7 rows outside the largest class {few} 10 rows), so only scores are shown"
+    )
+    assert (
+        protocol(300, 100, n_groups=19).reason
+        == f"19 groups {few} 20 groups), so only scores are shown"
+    )
+    assert protocol(300, 15).reason.endswith(
+        "no more folds, since there are 15 rows outside the largest class"
+    )
 
 
 def test_a_quick_look_is_one_repeat_and_marked():
@@ -86,7 +94,9 @@ def test_a_quick_look_is_one_repeat_and_marked():
 )
 @pytest.mark.parametrize("by_time", [False, True])
 def test_a_target_that_cannot_be_split_is_refused(n_rows, outside, n_groups, found, by_time):
-    with pytest.raises(TargetError, match=rf"^Too few rows: {found}\. To be split, a table needs 4, "):
+    with pytest.raises(
+        TargetError, match=rf"^Too few rows: {found}\. To be split, a table needs 4, "
+    ):
         protocol(n_rows, outside, n_groups=n_groups, by_time=by_time)
 
 

@@ -1,5 +1,5 @@
-"""The corrected t-test, Holm's adjustment and variance shares, compared with baycomp, scipy, statsmodels and
-simulation."""
+"""The corrected t-test, Holm's adjustment and variance shares, compared with baycomp, scipy,
+statsmodels and simulation."""
 
 import baycomp
 import numpy as np
@@ -18,7 +18,9 @@ def draws(repeats=10, folds=10, seed=0):
 @pytest.mark.parametrize("repeats", [1, 3, 10])
 def test_mean_and_corrected_variance_equal_baycomps(repeats):
     d = draws(repeats)
-    mean, var, _ = baycomp.single.CorrelatedTTest.compute_statistics(np.zeros(d.size), d.ravel(), runs=repeats)
+    mean, var, _ = baycomp.single.CorrelatedTTest.compute_statistics(
+        np.zeros(d.size), d.ravel(), runs=repeats
+    )
     ours = corrected_t(d)
     assert ours.mean == pytest.approx(mean, abs=1e-10)
     assert ours.se**2 == pytest.approx(var, abs=1e-10)
@@ -33,7 +35,9 @@ def test_p_and_interval_follow_students_t_with_folds_minus_one():
     assert ours.p == pytest.approx(2 * min(scaled.cdf(0), scaled.sf(0)), abs=1e-10)
 
 
-@pytest.mark.parametrize(("sizes", "df"), [([5] * 20, 5), ([5] * 60, 9), ([1] * 10 + [8], 18**2 / 74 / 4), ([9], 1)])
+@pytest.mark.parametrize(
+    ("sizes", "df"), [([5] * 20, 5), ([5] * 60, 9), ([1] * 10 + [8], 18**2 / 74 / 4), ([9], 1)]
+)
 def test_few_or_unequal_groups_leave_fewer_degrees_of_freedom(sizes, df):
     groups = np.repeat(np.arange(len(sizes)), sizes)
     found = corrected_t(draws(), groups=groups)
@@ -64,7 +68,9 @@ def test_more_comparisons_widen_the_interval():
     assert five.p == one.p
 
 
-@pytest.mark.parametrize("p", [[0.3], [0.0, 1.0, 0.2, 0.2], [0.04, 0.01, 0.03, 0.005, 0.5, 0.9, 0.04]], ids=len)
+@pytest.mark.parametrize(
+    "p", [[0.3], [0.0, 1.0, 0.2, 0.2], [0.04, 0.01, 0.03, 0.005, 0.5, 0.9, 0.04]], ids=len
+)
 def test_holms_adjustment_equals_statsmodels_and_attempts_without_a_p_value_count_as_ones(p):
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-10)
     assert holm([0.2, 0.01, 1.0], tried=2) == pytest.approx(holm([0.2, 0.01, 1.0, 1.0, 1.0])[:3])

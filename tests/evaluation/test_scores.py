@@ -14,7 +14,11 @@ Y, P = rng.integers(2, size=90), rng.random(90)
 Y3, P3 = rng.integers(3, size=90), rng.dirichlet([1, 1, 1], size=90)
 NUMBERS, GUESSES = rng.normal(size=50), rng.normal(size=50)
 
-tables = st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0])), min_size=1, max_size=20)
+tables = st.lists(
+    st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0])),
+    min_size=1,
+    max_size=20,
+)
 
 
 def score(name, y, p):
@@ -42,11 +46,15 @@ def accuracies(y, p):
 EXPECTED = {
     "accuracy": lambda y, p: sk.accuracy_score(y, accuracies(y, p)),
     "balanced_accuracy": lambda y, p: sk.balanced_accuracy_score(y, accuracies(y, p)),
-    "recall": lambda y, p: sk.recall_score(y, accuracies(y, p), pos_label=int(2 * y.sum() <= len(y))),
+    "recall": lambda y, p: sk.recall_score(
+        y, accuracies(y, p), pos_label=int(2 * y.sum() <= len(y))
+    ),
     "mcc": lambda y, p: sk.matthews_corrcoef(y, accuracies(y, p)),
     "roc_auc": lambda y, p: sk.roc_auc_score(y, p, multi_class="ovo"),
     "pr_auc": lambda y, p: sk.average_precision_score(y, p),
-    "brier": lambda y, p: sk.brier_score_loss(y, p) if p.ndim == 1 else ((p - np.eye(3)[y]) ** 2).sum(1).mean(),
+    "brier": lambda y, p: (
+        sk.brier_score_loss(y, p) if p.ndim == 1 else ((p - np.eye(3)[y]) ** 2).sum(1).mean()
+    ),
     "brier_skill": lambda y, p: 1 - EXPECTED["brier"](y, p) / EXPECTED["brier"](y, shares(y, p)),
     "log_loss": lambda y, p: sk.log_loss(y, p),
     "squared_error": lambda y, p: 1 - sk.r2_score(y, p),
@@ -72,12 +80,20 @@ def test_each_score_equals_scikit_learns(name):
 @pytest.mark.parametrize("name", METRICS)
 def test_each_score_has_exactly_one_definition(name):
     metric = METRICS[name]
-    ways = (metric.row_loss, metric.weighted, metric.skill_of, metric.value, metric.concordance or None)
+    ways = (
+        metric.row_loss,
+        metric.weighted,
+        metric.skill_of,
+        metric.value,
+        metric.concordance or None,
+    )
     assert sum(way is not None for way in ways) == 1
     assert metric.skill_of is None or METRICS[metric.skill_of].row_loss
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if {"binary", "multiclass"} <= {*METRICS[name].tasks}])
+@pytest.mark.parametrize(
+    "name", [name for name in METRICS if {"binary", "multiclass"} <= {*METRICS[name].tasks}]
+)
 @given(tables)
 def test_the_names_of_the_two_classes_do_not_matter(name, rows):
     y, p = (np.array(column) for column in zip(*rows, strict=True))
@@ -98,7 +114,11 @@ def test_scores_of_one_class_are_undefined_and_those_of_constant_predictions_are
 @pytest.mark.parametrize("name", [name for name in METRICS if not METRICS[name].is_of_survival])
 def test_perfect_predictions_reach_the_best_end_of_the_range(name):
     metric = METRICS[name]
-    data = {"binary": (Y, Y.astype(float)), "multiclass": (Y3, np.eye(3)[Y3]), "regression": (NUMBERS, NUMBERS)}
+    data = {
+        "binary": (Y, Y.astype(float)),
+        "multiclass": (Y3, np.eye(3)[Y3]),
+        "regression": (NUMBERS, NUMBERS),
+    }
     for task in metric.tasks:
         best = metric.high if metric.greater_is_better else metric.low
         assert score(name, *data[task]) == pytest.approx(best, abs=1e-6)

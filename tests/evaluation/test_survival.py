@@ -1,4 +1,5 @@
-"""Survival: estimates, weights and scores, compared with scikit-survival and statsmodels on real tables."""
+"""Survival: estimates, weights and scores, compared with scikit-survival and statsmodels on real
+tables."""
 
 import contextlib
 import csv
@@ -10,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sksurv.datasets import load_gbsg2, load_whas500
 from sksurv.exceptions import NoComparablePairException
-from sksurv.metrics import brier_score, concordance_index_censored, concordance_index_ipcw, integrated_brier_score
+from sksurv.metrics import (
+    brier_score,
+    concordance_index_censored,
+    concordance_index_ipcw,
+    integrated_brier_score,
+)
 from sksurv.nonparametric import CensoringDistributionEstimator, kaplan_meier_estimator
 from sksurv.util import Surv
 from statsmodels.duration.survfunc import SurvfuncRight
@@ -25,8 +31,8 @@ _MOMENT = 1e-6
 def rows(request):
     """A table with tied times, with training rows and, within their times, test rows.
 
-    `y` is the outcome. In `before`, events come a moment earlier: of equal times seedbed counts them before censored
-    rows, and scikit-survival weights both as if they were censored first.
+    `y` is the outcome. In `before`, events come a moment earlier: of equal times seedbed counts
+    them before censored rows, and scikit-survival weights both as if they were censored first.
     """
     usual_limit = csv.field_size_limit()
     y = request.param()[1]
@@ -38,7 +44,14 @@ def rows(request):
     grid = np.linspace(0, np.quantile(times[test], 0.8), 25)[1:]
     known = kaplan_meier(times[train], events[train], censoring=True)
     before = Surv.from_arrays(events, times - _MOMENT * events)
-    rows = {"y": y, "before": before, "events": events, "times": times.astype(float), "train": train, "test": test}
+    rows = {
+        "y": y,
+        "before": before,
+        "events": events,
+        "times": times.astype(float),
+        "train": train,
+        "test": test,
+    }
     return SimpleNamespace(**rows, grid=grid, known=known)
 
 
@@ -51,7 +64,9 @@ def test_the_kaplan_meier_estimate_equals_scikit_survivals_and_statsmodels(rows)
     at = np.searchsorted(found.times, other.surv_times)
     np.testing.assert_allclose(found.values[at], other.surv_prob, rtol=0, atol=1e-9)
     some = other.surv_prob > 0  # where no patient is left, statsmodels has no error
-    np.testing.assert_allclose(found.deviations[at][some], other.surv_prob_se[some], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        found.deviations[at][some], other.surv_prob_se[some], rtol=0, atol=1e-9
+    )
     found = kaplan_meier(rows.times, rows.events, censoring=True)  # the share that is not censored
     between = np.concatenate([times[:1] / 2, times, times[:-1] + np.diff(times) / 2])
     known = CensoringDistributionEstimator().fit(rows.y).predict_proba(between)
@@ -78,14 +93,19 @@ def test_unos_c_equals_scikit_survivals(rows, decimals):
     expected = concordance_index_ipcw(train, test, risks, tau=horizon - 2 * _MOMENT)[0]
     found = uno_c(times, events, risks, horizon=horizon, known=rows.known)
     assert found == pytest.approx(expected, abs=1e-6)
-    for other in (uno_c(times, events, risks, horizon=horizon), uno_c(times, events, risks, horizon=horizon / 2)):
+    for other in (
+        uno_c(times, events, risks, horizon=horizon),
+        uno_c(times, events, risks, horizon=horizon / 2),
+    ):
         assert abs(found - other) > 1e-4
 
 
 def test_harrells_c_equals_scikit_survivals(rows):
     risks = np.round(np.sin(rows.times) - rows.times / rows.times.max(), 1)
     expected = concordance_index_censored(rows.events, rows.times, risks)[0]
-    assert uno_c(rows.times, rows.events, risks, horizon=np.inf) == pytest.approx(expected, abs=1e-9)
+    assert uno_c(rows.times, rows.events, risks, horizon=np.inf) == pytest.approx(
+        expected, abs=1e-9
+    )
     assert np.isnan(uno_c(rows.times, rows.events & False, risks, horizon=np.inf))
     assert np.isnan(uno_c(rows.times, rows.events, risks, horizon=rows.times.min()))
 
@@ -94,7 +114,10 @@ def test_harrells_c_equals_scikit_survivals(rows):
 @pytest.mark.parametrize("n", [1, 2, 33, 400])
 def test_c_equals_that_of_all_pairs_counted_one_by_one(n, distinct):
     rng = np.random.default_rng((n, distinct))
-    times, risks = rng.integers(1, distinct + 1, n) / 7, rng.integers(0, distinct, n) / 10 + rng.choice([0, 4e-9], n)
+    times, risks = (
+        rng.integers(1, distinct + 1, n) / 7,
+        rng.integers(0, distinct, n) / 10 + rng.choice([0, 4e-9], n),
+    )
     events, horizon = rng.random(n) < 0.6, float(np.quantile(times, 0.8))
     known = kaplan_meier(times, events, censoring=True)
     weights = (events & (times < horizon)) / np.maximum(known.before(times), 1e-300) ** 2
@@ -117,7 +140,9 @@ def test_c_of_few_tied_rows_equals_scikit_survivals_and_is_nan_without_a_pair(dr
     with np.errstate(invalid="ignore"), contextlib.suppress(NoComparablePairException):
         expected = concordance_index_censored(events, times, risks)[0] if events.any() else np.nan
     for sign, known in ((1, expected), (-1, 1 - expected)):
-        assert uno_c(times, events, sign * risks, horizon=np.inf) == pytest.approx(known, abs=1e-12, nan_ok=True)
+        assert uno_c(times, events, sign * risks, horizon=np.inf) == pytest.approx(
+            known, abs=1e-12, nan_ok=True
+        )
 
 
 def test_the_loss_of_the_prior_is_that_of_the_kaplan_meier_estimate_for_everybody(rows):
@@ -125,7 +150,9 @@ def test_the_loss_of_the_prior_is_that_of_the_kaplan_meier_estimate_for_everybod
     everybody = np.tile(kaplan_meier(rows.times, rows.events).at(rows.grid), (len(rows.y), 1))
     np.testing.assert_allclose(np.maximum(truth, 0).mean(axis=0), everybody[0], atol=1e-9)
     for name in ("integrated_brier", "brier_at_horizon"):
-        assert prior_loss(name, truth) == pytest.approx(row_losses(name, truth, everybody).mean(), abs=1e-9)
+        assert prior_loss(name, truth) == pytest.approx(
+            row_losses(name, truth, everybody).mean(), abs=1e-9
+        )
         assert prior_loss(name, truth) < row_losses(name, truth, everybody * 0.9).mean()
     expected = integrated_brier_score(rows.before, rows.before, everybody, times=rows.grid)
     assert prior_loss("integrated_brier", truth) == pytest.approx(expected, abs=1e-6)
@@ -142,6 +169,7 @@ def test_weights_add_up_to_the_rows_and_the_true_curve_scores_best_however_coars
     np.testing.assert_allclose(np.abs(truth).mean(axis=0), 1, atol=1e-9)
     curve = kaplan_meier(times, events).at(grid)
     losses = [
-        row_losses("integrated_brier", truth, np.tile(curve**power, (20_000, 1))).mean() for power in (0.9, 1, 1.1)
+        row_losses("integrated_brier", truth, np.tile(curve**power, (20_000, 1))).mean()
+        for power in (0.9, 1, 1.1)
     ]
     assert losses[1] == min(losses)

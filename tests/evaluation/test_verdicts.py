@@ -9,9 +9,27 @@ from seedbed.evaluation.verdicts import Verdict, decide
 
 
 def verdict(low, high, margin=1.0, **changed):
-    shown = {"candidate": "relu:5", "reference": "linear:5", "metric": "brier", "n_rows": 299, "n_train": 269}
-    sizes = {"difference": (low + high) / 2, "low": low, "high": high, "margin": margin, "rows_needed": (1234, 4936)}
-    chances = {"p": 0.01, "p_adjusted": 0.02, "p_better": 0.9, "p_better_by_margin": 0.5, "opposite_share": 0.12}
+    shown = {
+        "candidate": "relu:5",
+        "reference": "linear:5",
+        "metric": "brier",
+        "n_rows": 299,
+        "n_train": 269,
+    }
+    sizes = {
+        "difference": (low + high) / 2,
+        "low": low,
+        "high": high,
+        "margin": margin,
+        "rows_needed": (1234, 4936),
+    }
+    chances = {
+        "p": 0.01,
+        "p_adjusted": 0.02,
+        "p_better": 0.9,
+        "p_better_by_margin": 0.5,
+        "opposite_share": 0.12,
+    }
     others = {"seed_share": 0.1, "comparisons": 2, "accuracy": Difference(0.031, 0.01, 0.052)}
     fields = shown | sizes | chances | others | {"rule": decide(low=low, high=high, margin=margin)}
     return Verdict(**(fields | changed))
@@ -20,8 +38,17 @@ def verdict(low, high, margin=1.0, **changed):
 @pytest.mark.parametrize(
     ("low", "high", "rule"),
     [
-        *((1.0, 3.0, "better_by_margin"), (0.1, 1.2, "better"), (-3.0, -0.1, "worse"), (-0.9, 1.0, "no_worse")),
-        *((-0.5, 0.9, "no_practical_difference"), (-1.0, 0.9, "no_better"), (-1.0, 2.0, "cannot_tell")),
+        *(
+            (1.0, 3.0, "better_by_margin"),
+            (0.1, 1.2, "better"),
+            (-3.0, -0.1, "worse"),
+            (-0.9, 1.0, "no_worse"),
+        ),
+        *(
+            (-0.5, 0.9, "no_practical_difference"),
+            (-1.0, 0.9, "no_better"),
+            (-1.0, 2.0, "cannot_tell"),
+        ),
         (1.0, 1.0, "better_by_margin"),  # also L > 0
         (0.1, 0.9, "no_practical_difference"),  # also L > 0
         (-0.9, -0.1, "no_practical_difference"),  # also U < 0

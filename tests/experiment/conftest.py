@@ -41,8 +41,13 @@ def table_of() -> Callable[..., Table]:
     """A function that makes a table of numbers [row, feature] with a target of any task."""
 
     def make(X: np.ndarray, y: np.ndarray, task: Any = "binary", **words: Any) -> Table:
-        columns = [Column(ColumnSchema(f"x{i}", "number", spelling="point"), X[:, i].copy()) for i in range(X.shape[1])]
-        labels = () if task == "regression" else tuple(str(code) for code in range(int(y.max()) + 1))
+        columns = [
+            Column(ColumnSchema(f"x{i}", "number", spelling="point"), X[:, i].copy())
+            for i in range(X.shape[1])
+        ]
+        labels = (
+            () if task == "regression" else tuple(str(code) for code in range(int(y.max()) + 1))
+        )
         return Table("made", tuple(columns), "y", y.copy(), labels, task, **words)
 
     return make
@@ -63,16 +68,22 @@ def compare_with(*table: Any, **words: Any) -> Comparison:
 def ask() -> Callable[..., Comparison]:
     """A function that asks a question of a table, or of the folder of a run, as the commands do."""
 
-    def run_it(question: Any, source: Any, y: Any = None, *, folder: Any = None, **words: Any) -> Comparison:
+    def run_it(
+        question: Any, source: Any, y: Any = None, *, folder: Any = None, **words: Any
+    ) -> Comparison:
         if y is not None:
             source = table_from_arrays(source, y)
         elif not isinstance(source, Path | Table):
             source = read_table(source, target=words.pop("target", None))
         lr = words.pop("lr", None)
         several, lr = (tuple(lr), None) if isinstance(lr, list) else ((), lr)
-        recipe = merge_settings(words.pop("recipe", Recipe()), epochs=words.pop("epochs", None), lr=lr)
+        recipe = merge_settings(
+            words.pop("recipe", Recipe()), epochs=words.pop("epochs", None), lr=lr
+        )
         design = merge_settings(words.pop("design", Design()), quick=words.pop("quick", None))
-        request = Request(question=question, source=source, recipe=recipe, design=design, lrs=several, **words)
+        request = Request(
+            question=question, source=source, recipe=recipe, design=design, lrs=several, **words
+        )
         return answer_request(request, folder)
 
     return run_it
@@ -80,14 +91,17 @@ def ask() -> Callable[..., Comparison]:
 
 @pytest.fixture(scope="session")
 def compared() -> Callable[..., Comparison]:
-    """A function that compares candidates on a table, with few folds, networks and epochs and without baselines."""
+    """A function that compares candidates on a table, with few folds, networks and epochs and
+    without baselines."""
 
     def run_it(
         table: Table, *candidates: Any, name: str = "tutorial", recipe: Any = None, **options: Any
     ) -> Comparison:
         words = {"epochs": 4, "lr": 0.1, **(recipe or {})}
         options = {**DESIGN, "baselines": [], **options}
-        spec = specify(table, candidates, recipe=recipe_named(name, **words), design=Design(**options))
+        spec = specify(
+            table, candidates, recipe=recipe_named(name, **words), design=Design(**options)
+        )
         return comparison_of(run(make_plan(spec, Compute(n_jobs=1))))
 
     return run_it
@@ -95,7 +109,8 @@ def compared() -> Callable[..., Comparison]:
 
 @pytest.fixture(scope="session")
 def small(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Comparison]:
-    """`compare` with few rows, folds, networks and epochs, without baselines; on `arrays` unless a table is given."""
+    """`compare` with few rows, folds, networks and epochs, without baselines; on `arrays` unless a
+    table is given."""
 
     def run(*table: Any, **options: Any) -> Comparison:
         return compare_with(*(table or arrays), **{**SMALL, **options})
@@ -105,7 +120,8 @@ def small(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Comparison]:
 
 @pytest.fixture(scope="session")
 def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
-    """A function that returns the plan of a comparison made by `small`; recipe words go into `recipe`."""
+    """A function that returns the plan of a comparison made by `small`; recipe words go into
+    `recipe`."""
 
     def plan(*candidates: Any, recipe: Any = None, name: str = "tutorial", **options: Any) -> Plan:
         words = {"epochs": 4, "lr": 0.5} if name == "tutorial" else {"epochs": 4}
@@ -121,12 +137,19 @@ def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
 
 @pytest.fixture(scope="session")
 def comparison(small: Callable[..., Comparison]) -> Comparison:
-    """A comparison of two candidates and a baseline with two repeats of three folds and three networks.
+    """A comparison of two candidates and a baseline with two repeats of three folds and three
+    networks.
 
     Tests must not change it.
     """
-    return small(candidates=["linear:3", "tanh:4"], baselines=["prior"], reference="tanh:4", repeats=2, n_networks=3,
-                 random_state=7)  # fmt: skip
+    return small(
+        candidates=["linear:3", "tanh:4"],
+        baselines=["prior"],
+        reference="tanh:4",
+        repeats=2,
+        n_networks=3,
+        random_state=7,
+    )
 
 
 @pytest.fixture
@@ -143,8 +166,11 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def by_fold(found: Any, name: str, function: Callable[..., float], *, single: bool = False) -> np.ndarray:
-    """A score of targets and predictions by scikit-learn [split, set]; of single networks [split, network]."""
+def by_fold(
+    found: Any, name: str, function: Callable[..., float], *, single: bool = False
+) -> np.ndarray:
+    """A score of targets and predictions by scikit-learn [split, set]; of single networks [split,
+    network]."""
     result, y = found[name], found.experiment.table.target
     p = (result.singles if single else result.predictions).astype(np.float64)
     parts = [(split.test, p[split.repeat][:, split.test]) for split in found.splits]

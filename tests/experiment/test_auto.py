@@ -1,4 +1,5 @@
-"""The default comparison opens the blend: its members are the lines of the table, and `auto` is made of them."""
+"""The default comparison opens the blend: its members are the lines of the table, and `auto` is
+made of them."""
 
 import dataclasses
 
@@ -31,7 +32,10 @@ def target_of(X, task):
     }[task]
 
 
-@pytest.fixture(scope="module", params=["binary", pytest.param("multiclass", marks=pytest.mark.slow), "regression"])
+@pytest.fixture(
+    scope="module",
+    params=["binary", pytest.param("multiclass", marks=pytest.mark.slow), "regression"],
+)
 def default(request, table_of):
     """The default comparison of 90 rows."""
     X = np.random.default_rng(4).normal(size=(90, 3))
@@ -40,7 +44,10 @@ def default(request, table_of):
 
 
 def rows_of(table: Table, split) -> list[dict[str, float]]:
-    return [dict(zip(table.feature_names, map(float, row), strict=True)) for row in table.features[split.test]]
+    return [
+        dict(zip(table.feature_names, map(float, row), strict=True))
+        for row in table.features[split.test]
+    ]
 
 
 def test_the_lines_are_the_members_and_their_blend(default):
@@ -50,7 +57,9 @@ def test_the_lines_are_the_members_and_their_blend(default):
     assert default.experiment.names == (*lines, "auto")
     assert default.experiment.reference == anchor
     assert all(result.finite for result in default.results)
-    assert [result.name for result in default.networks] == [name for name in LINES if name.startswith("network")]
+    assert [result.name for result in default.networks] == [
+        name for name in LINES if name.startswith("network")
+    ]
 
 
 def test_the_blend_of_a_split_is_the_weighted_mean_of_the_lines(default):
@@ -67,13 +76,20 @@ def test_the_blend_of_a_split_is_the_weighted_mean_of_the_lines(default):
             mean = powers / powers.sum(axis=-1, keepdims=True)
             mean = mean[..., 1] if table.task == "binary" else mean
         assert sum(out_of_bag.weights.values()) == pytest.approx(1)
-        np.testing.assert_allclose(default["auto"].predictions[0, 0, split.test], mean.mean(axis=0), atol=1e-5)
+        np.testing.assert_allclose(
+            default["auto"].predictions[0, 0, split.test], mean.mean(axis=0), atol=1e-5
+        )
     parts = default["auto"].summary().parts
-    assert (sum(parts.values()), {*parts} <= {*default.experiment.names}) == (pytest.approx(1), True)
+    assert (sum(parts.values()), {*parts} <= {*default.experiment.names}) == (
+        pytest.approx(1),
+        True,
+    )
     assert [*parts.values()] == sorted(parts.values(), reverse=True)
 
 
-@pytest.mark.parametrize("name", ["linear", "network-1", "network-2-bins", "boosted-trees", "extra-trees", "auto"])
+@pytest.mark.parametrize(
+    "name", ["linear", "network-1", "network-2-bins", "boosted-trees", "extra-trees", "auto"]
+)
 def test_what_is_judged_is_what_is_handed_over(default, name):
     table, split = default.experiment.table, default.splits[1]
     if name == "linear" and table.task != "regression":
@@ -86,18 +102,27 @@ def test_what_is_judged_is_what_is_handed_over(default, name):
 
 class Own(nn.Sequential):
     def __init__(self, n_features, n_outputs):
-        super().__init__(nn.Linear(n_features, 4), nn.Tanh(), nn.Dropout(0.2), nn.Linear(4, n_outputs))
+        super().__init__(
+            nn.Linear(n_features, 4), nn.Tanh(), nn.Dropout(0.2), nn.Linear(4, n_outputs)
+        )
 
 
 @pytest.mark.product
-@pytest.mark.parametrize("recipe", [RECIPE, Recipe.tutorial(epochs=3, lr=0.5)], ids=["default", "tutorial"])
+@pytest.mark.parametrize(
+    "recipe", [RECIPE, Recipe.tutorial(epochs=3, lr=0.5)], ids=["default", "tutorial"]
+)
 @pytest.mark.parametrize("spec", ["relu:3", "relu:3@dropout=0.3", Own], ids=str)
 @pytest.mark.parametrize("n_networks", [1, 2, 8])
 def test_named_networks_are_judged_as_they_are_handed_over(arrays, recipe, spec, n_networks):
-    table, design = table_from_arrays(*arrays), Design(repeats=1, folds=3, n_networks=n_networks, baselines=[])
+    table, design = (
+        table_from_arrays(*arrays),
+        Design(repeats=1, folds=3, n_networks=n_networks, baselines=[]),
+    )
     found = run(make_plan(specify(table, [spec], recipe=recipe, design=design), ONE)).results[0]
     split = found.splits[2]
-    model = fit_model(table.of_rows(split.train), spec, recipe=recipe, n_networks=n_networks, compute=ONE)
+    model = fit_model(
+        table.of_rows(split.train), spec, recipe=recipe, n_networks=n_networks, compute=ONE
+    )
     p = model.predict_proba(table.features[split.test])[:, 1]
     np.testing.assert_allclose(found.predictions[0, 0, split.test], p, rtol=0, atol=1e-6)
 
@@ -107,8 +132,14 @@ def test_jobs_stacks_and_looks_change_nothing(arrays, monkeypatch):
     table, design = table_from_arrays(*arrays), Design(repeats=2, folds=2, n_networks=3)
     spec = specify(table, recipe=RECIPE, design=design)
     whole = run(make_plan(spec, ONE))
-    others = [run(make_plan(spec, Compute(n_jobs=2))), run(make_plan(specify(table, recipe=RECIPE,
-              design=dataclasses.replace(design, repeats=1)), ONE))]  # fmt: skip
+    others = [
+        run(make_plan(spec, Compute(n_jobs=2))),
+        run(
+            make_plan(
+                specify(table, recipe=RECIPE, design=dataclasses.replace(design, repeats=1)), ONE
+            )
+        ),
+    ]
     monkeypatch.setattr("seedbed.experiment.plan._MOST_SPLITS", 1)
     monkeypatch.setattr("seedbed.model.members._MOST_FITS", 1)
     others.append(run(make_plan(spec, ONE)))
@@ -124,31 +155,52 @@ def test_a_table_s_missing_lines_are_named_with_the_reason(table_of):
     table = table_of(X, np.arange(120) % 13, "multiclass")
     spec = specify(table, recipe=RECIPE, design=DESIGN)
     assert not {"boosted-trees", "extra-trees"} & {*spec.names}
-    assert "without boosted-trees, as there are more than 12 classes" in make_plan(spec, ONE).sentence()
+    assert (
+        "without boosted-trees, as there are more than 12 classes"
+        in make_plan(spec, ONE).sentence()
+    )
     levels = ColumnSchema("town", "category", ("Bonn", "Oslo", "Rome"))
     towns = dataclasses.replace(
-        table_of(X, np.arange(120) % 2), columns=(Column(levels, (np.arange(120) % 3).astype(np.float64)),)
+        table_of(X, np.arange(120) % 2),
+        columns=(Column(levels, (np.arange(120) % 3).astype(np.float64)),),
     )
     spec = specify(towns, recipe=RECIPE, design=DESIGN)
-    assert spec.missing == dict.fromkeys(("network-2-bins", "network-2-waves"), "there are no numbers")
+    assert spec.missing == dict.fromkeys(
+        ("network-2-bins", "network-2-waves"), "there are no numbers"
+    )
     assert "auto" in spec.names
     wide = table_from_arrays(np.random.default_rng(0).normal(size=(60, 1001)), np.arange(60) % 2)
-    assert set(specify(wide, recipe=RECIPE).missing.values()) == {"there are more than 1,000 inputs"}
+    assert set(specify(wide, recipe=RECIPE).missing.values()) == {
+        "there are more than 1,000 inputs"
+    }
 
 
-@pytest.mark.parametrize(("n_rows", "options"), [(60, {}), (60, {"quick": True}), (60, {"time_limit": 9}), (3000, {})])
+@pytest.mark.parametrize(
+    ("n_rows", "options"), [(60, {}), (60, {"quick": True}), (60, {"time_limit": 9}), (3000, {})]
+)
 def test_auto_is_never_left_out_of_the_default_comparison(n_rows, options):
-    table = table_from_arrays(np.random.default_rng(4).normal(size=(n_rows, 3)), np.arange(n_rows) % 2)
+    table = table_from_arrays(
+        np.random.default_rng(4).normal(size=(n_rows, 3)), np.arange(n_rows) % 2
+    )
     assert specify(table, recipe=RECIPE, design=Design(**options)).names[-1] == "auto"
 
 
 def test_a_member_that_fails_is_named_and_the_others_go_on(arrays, monkeypatch):
     monkeypatch.setattr("seedbed.model.members.fit_trees", lambda *arguments, **options: None)
     found = sb.compare(*arrays, recipe=RECIPE, design=DESIGN, compute=ONE)
-    assert {result.name for result in found.results if not result.finite} == {"boosted-trees", "extra-trees"}
+    assert {result.name for result in found.results if not result.finite} == {
+        "boosted-trees",
+        "extra-trees",
+    }
     for name in ("boosted-trees", "extra-trees"):
-        assert f"No verdict on {name}: some of its predictions aren't finite." in found.details().replace("\n", " ")
-    assert "auto" in {found.conclusion.reference, *(verdict.candidate for verdict in found.verdicts)}
+        assert (
+            f"No verdict on {name}: some of its predictions aren't finite."
+            in found.details().replace("\n", " ")
+        )
+    assert "auto" in {
+        found.conclusion.reference,
+        *(verdict.candidate for verdict in found.verdicts),
+    }
 
 
 def test_named_candidates_are_compared_with_the_anchors_and_auto_if_it_is_named(arrays, table_of):
@@ -162,7 +214,9 @@ def test_named_candidates_are_compared_with_the_anchors_and_auto_if_it_is_named(
         specify(table, ["auto", "auto"], recipe=RECIPE)
 
 
-@pytest.mark.parametrize(("recipe", "n"), [(Recipe.tutorial(), 8), (Recipe(), 1)], ids=["tutorial", "one network"])
+@pytest.mark.parametrize(
+    ("recipe", "n"), [(Recipe.tutorial(), 8), (Recipe(), 1)], ids=["tutorial", "one network"]
+)
 def test_auto_needs_rows_that_networks_leave_out(arrays, recipe, n):
     with pytest.raises(OptionError, match="auto needs rows that networks leave out"):
         specify(table_from_arrays(*arrays), ["auto"], recipe=recipe, design=Design(n_networks=n))
@@ -181,7 +235,9 @@ def test_no_model_is_recommended_if_the_prior_is_as_good(arrays, table_of, compa
 
 def judged(table, *candidates, n_networks=8, recipe=RECIPE, **options):
     options = {"repeats": 1, "folds": 2, "baselines": "standard", **options}
-    spec = specify(table, candidates or None, recipe=recipe, design=Design(n_networks=n_networks, **options))
+    spec = specify(
+        table, candidates or None, recipe=recipe, design=Design(n_networks=n_networks, **options)
+    )
     return run(make_plan(spec, ONE))
 
 
@@ -228,7 +284,9 @@ def test_the_target_may_be_constant_for_a_network(table_of):
     X = np.random.default_rng(1).normal(size=(60, 2))
     numbers = judged(table_of(X, np.where(np.arange(60) == 7, 9.0, 1.0), "regression"))
     assert all(result.finite for result in numbers.results)
-    classes = judged(table_of(X, (np.arange(60) < 2).astype(int)))  # each fold trains on a single row of class 1
+    classes = judged(
+        table_of(X, (np.arange(60) < 2).astype(int))
+    )  # each fold trains on a single row of class 1
     assert classes["auto"].finite
     assert classes["network-1"].finite
 
@@ -244,4 +302,7 @@ def test_any_number_of_networks_is_judged_and_none_leaves_out_half(arrays, n_net
         assert fit_model(table, "relu:3", recipe=RECIPE, n_networks=2).training["n_networks"] == 2
         from seedbed.model.member import splits_of_networks
 
-        assert {len(split.test) for split in splits_of_networks(table, 2, 0)} <= {3, 4}  # of 30 rows
+        assert {len(split.test) for split in splits_of_networks(table, 2, 0)} <= {
+            3,
+            4,
+        }  # of 30 rows

@@ -1,4 +1,5 @@
-"""scikit-learn models of the user as baselines: how they are named, and fitted on the same splits."""
+"""scikit-learn models of the user as baselines: how they are named, and fitted on the same
+splits."""
 
 import re
 import warnings
@@ -64,7 +65,10 @@ def fitted(rows, table_of):
     def fit(*specs, X=rows[0], y=rows[1], splits=rows[2], task="binary"):
         table, models = table_of(X, y, task), estimators_from(specs, random_state=0, task=task)
         places = [(number, place) for number in range(len(models)) for place in range(len(splits))]
-        return {(n, place): fit_estimator(models[n], table, splits[place]).predictions for n, place in places}
+        return {
+            (n, place): fit_estimator(models[n], table, splits[place]).predictions
+            for n, place in places
+        }
 
     return fit
 
@@ -75,7 +79,9 @@ def test_fits_do_not_depend_on_test_rows(fitted, rows):
     half = len(split.test) // 2
     labels, features = y.copy(), X.copy()
     labels[split.test] = 1 - labels[split.test]
-    features[split.test[half:]] = np.random.default_rng(0).normal(size=(len(split.test) - half, 5)) * 1e6
+    features[split.test[half:]] = (
+        np.random.default_rng(0).normal(size=(len(split.test) - half, 5)) * 1e6
+    )
     clean = fitted(LogisticRegression(), splits=[split])[0, 0]
     assert fitted(LogisticRegression(), y=labels, splits=[split])[0, 0].tobytes() == clean.tobytes()
     changed = fitted(LogisticRegression(), X=features, splits=[split])[0, 0]
@@ -94,7 +100,11 @@ def test_no_warning_of_a_baseline_escapes(fitted, rows, capfd):
 @pytest.mark.parametrize(
     ("spec", "name", "settings"),
     [
-        ("sklearn.ensemble.RandomForestClassifier", "RandomForestClassifier", {"n_estimators": 100}),
+        (
+            "sklearn.ensemble.RandomForestClassifier",
+            "RandomForestClassifier",
+            {"n_estimators": 100},
+        ),
         ("sklearn.naive_bayes:GaussianNB", "GaussianNB", {}),
         (" sklearn.naive_bayes.GaussianNB() ", "GaussianNB", {}),
         (
@@ -102,7 +112,11 @@ def test_no_warning_of_a_baseline_escapes(fitted, rows, capfd):
             "SVC(probability=True, C=2.0, class_weight={0: 1, 1: 2}, gamma='scale')",
             {"C": 2.0, "class_weight": {0: 1, 1: 2}},
         ),
-        ("sklearn.tree:DecisionTreeClassifier(max_depth=2)", "DecisionTreeClassifier(max_depth=2)", {"max_depth": 2}),
+        (
+            "sklearn.tree:DecisionTreeClassifier(max_depth=2)",
+            "DecisionTreeClassifier(max_depth=2)",
+            {"max_depth": 2},
+        ),
         (LinearDiscriminantAnalysis, "LinearDiscriminantAnalysis", {}),
         (DecisionTreeClassifier(max_depth=3), "DecisionTreeClassifier", {"max_depth": 3}),
     ],
@@ -125,10 +139,15 @@ def test_baselines_are_standardised_except_for_pipelines(fitted, rows):
     words = "sklearn.neighbors.KNeighborsClassifier"
     plain, scaled = KNeighborsClassifier(), make_pipeline(StandardScaler(), KNeighborsClassifier())
     unscaled = make_pipeline(KNeighborsClassifier())
-    by_hand = [one.fit(X[split.train], y[split.train]).predict_proba(X[split.test])[:, 1] for one in (scaled, unscaled)]
+    by_hand = [
+        one.fit(X[split.train], y[split.train]).predict_proba(X[split.test])[:, 1]
+        for one in (scaled, unscaled)
+    ]
     assert by_hand[0].tolist() != by_hand[1].tolist()
-    for spec, p in [*((spec, by_hand[0]) for spec in (words, KNeighborsClassifier, plain, scaled)),
-                    (unscaled, by_hand[1])]:  # fmt: skip
+    for spec, p in [
+        *((spec, by_hand[0]) for spec in (words, KNeighborsClassifier, plain, scaled)),
+        (unscaled, by_hand[1]),
+    ]:
         assert fitted(spec, splits=[split])[0, 0].tolist() == p.astype(np.float32).tolist()
     for own in (scaled, unscaled):
         (baseline,) = estimators_from([own], random_state=0)
@@ -141,7 +160,9 @@ def test_a_missing_random_state_is_set_on_a_copy():
     pipeline = make_pipeline(StandardScaler(), RandomForestClassifier())
     specs = [forest, seeded, pipeline, LinearDiscriminantAnalysis()]
     one, other = (estimators_from(specs, random_state=state) for state in (0, 1))
-    seeds = {found[number].estimator[-1].random_state for found in (one, other) for number in (0, 2)}
+    seeds = {
+        found[number].estimator[-1].random_state for found in (one, other) for number in (0, 2)
+    }
     assert len(seeds) == 4
     assert None not in seeds
     again = estimators_from([forest], random_state=0)[0].estimator[-1]
@@ -154,24 +175,44 @@ def test_a_missing_random_state_is_set_on_a_copy():
     ("spec", "message"),
     [
         ("boosted-tree", "no baseline 'boosted-tree'. Did you mean 'boosted-trees'?"),
-        ("sklearn.svmm.SVC", "sklearn.svmm can't be imported: ModuleNotFoundError: No module named 'sklearn.svmm'"),
-        ("breaks_on_import.Model", "breaks_on_import can't be imported: ZeroDivisionError: division by zero. Check"),
-        ("sklearn.svm.SVD", "baseline 'sklearn.svm.SVD': no class 'SVD' in sklearn.svm. Did you mean 'SVC'?"),
-        ("sklearn.svm.SVC(C=float('inf'))", "'(C=float('inf'))' can't be read. Write each argument once"),
-        ("sklearn.linear_model.Ridge", "baseline 'Ridge' isn't a scikit-learn classifier. Give one, such as"),
+        (
+            "sklearn.svmm.SVC",
+            "sklearn.svmm can't be imported: ModuleNotFoundError: No module named 'sklearn.svmm'",
+        ),
+        (
+            "breaks_on_import.Model",
+            "breaks_on_import can't be imported: ZeroDivisionError: division by zero. Check",
+        ),
+        (
+            "sklearn.svm.SVD",
+            "baseline 'sklearn.svm.SVD': no class 'SVD' in sklearn.svm. Did you mean 'SVC'?",
+        ),
+        (
+            "sklearn.svm.SVC(C=float('inf'))",
+            "'(C=float('inf'))' can't be read. Write each argument once",
+        ),
+        (
+            "sklearn.linear_model.Ridge",
+            "baseline 'Ridge' isn't a scikit-learn classifier. Give one, such as",
+        ),
         (LinearSVC, "baseline 'LinearSVC' has no predict_proba. Wrap it in sklearn.calibration."),
-        *(({name: GaussianNB()}, f"a baseline can't be named '{name}'") for name in ("prior", "auto")),
+        *(
+            ({name: GaussianNB()}, f"a baseline can't be named '{name}'")
+            for name in ("prior", "auto")
+        ),
         ([{"a": GaussianNB()}, "a=sklearn.naive_bayes.GaussianNB"], "two baselines are named 'a'"),
         (GaussianNB(), "isn't a scikit-learn regressor. Give one, such as sklearn.ensemble."),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_invalid_baselines_are_refused_with_advice(tmp_path, monkeypatch, spec, message):
     (tmp_path / "breaks_on_import.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
     task = "regression" if "regressor" in message else "binary"
     with pytest.raises(OptionError, match=re.escape(message)):
-        estimators_from(spec if isinstance(spec, list | dict) else [spec], random_state=0, task=task)
+        estimators_from(
+            spec if isinstance(spec, list | dict) else [spec], random_state=0, task=task
+        )
 
 
 def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
@@ -188,13 +229,15 @@ def test_only_the_constructor_of_a_classifier_is_called(tmp_path):
     ("spec", "words"),
     [
         (Odd("fail"), "'Odd' can't be fitted: ValueError: the first line. Change it"),
-        ("sklearn.neighbors.KNeighborsClassifier(n_neighbors=1000)",
-         "'KNeighborsClassifier(n_neighbors=1000)' can't be fitted: ValueError: Expected n_neighbors <= n_samples"),
+        (
+            "sklearn.neighbors.KNeighborsClassifier(n_neighbors=1000)",
+            "'KNeighborsClassifier(n_neighbors=1000)' can't be fitted: ValueError: Expected n_neighbors <= n_samples",
+        ),
         (Odd("nan"), "'Odd' can't be fitted: ValueError: predict_proba gave ["),
         (Odd("one column"), "'Odd' can't be fitted: ValueError: predict_proba gave ["),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_baseline_that_no_split_suits_ends_the_comparison_with_its_name(small, spec, words):
     with pytest.raises(TrainingError, match=re.escape(words)):
         small(candidates="linear:2", baselines=[spec])
@@ -212,7 +255,9 @@ def test_a_user_defined_regressor_is_standardised_and_may_return_a_column(fitted
     y = 1e5 + 1e3 * (X[:, 0] + 0.3 * np.random.default_rng(5).normal(size=150))
     specs = "sklearn.neighbors.KNeighborsRegressor(n_neighbors=3)", PLSRegression(2)
     found = fitted(*specs, y=y, splits=[split], task="regression")
-    by_hand = make_pipeline(StandardScaler(), KNeighborsRegressor(3)).fit(X[split.train], y[split.train])
+    by_hand = make_pipeline(StandardScaler(), KNeighborsRegressor(3)).fit(
+        X[split.train], y[split.train]
+    )
     np.testing.assert_allclose(found[0, 0], by_hand.predict(X[split.test]))
     assert found[1, 0].shape == split.test.shape
 
@@ -223,7 +268,10 @@ def test_baselines_are_named_and_combined_with_the_usual_ones(table_of, rows):
         ({"mine": forest, "path": "sklearn.naive_bayes.GaussianNB"}, ["mine", "path"]),
         (["standard", {"mine": forest}], ["prior", "logistic", "boosted-trees", "mine"]),
         ("extra-trees", ["extra-trees"]),
-        (["one=sklearn.svm.SVC(probability=True)", "two=sklearn.svm.SVC(probability=True)"], ["one", "two"]),
+        (
+            ["one=sklearn.svm.SVC(probability=True)", "two=sklearn.svm.SVC(probability=True)"],
+            ["one", "two"],
+        ),
     ):
         spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=specs))
         assert spec.names == ("relu:3", *names)

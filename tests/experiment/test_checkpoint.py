@@ -29,7 +29,8 @@ NET = "import torch\n\n\nclass Net(torch.nn.Sequential):\n    def __init__(self)
 
 @pytest.fixture
 def cut(small, tmp_path):
-    """A function that runs a comparison, stops it after some fits and chunks, and returns its folder."""
+    """A function that runs a comparison, stops it after some fits and chunks, and returns its
+    folder."""
 
     def go(after, **options):
         seen = []
@@ -80,7 +81,9 @@ def _one_split_at_a_time(monkeypatch):
 @pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("recipe", ["tutorial", "default"])
-@pytest.mark.parametrize("after", [1, 4, 9, 12])  # of three models on three splits, and three fits of an estimator
+@pytest.mark.parametrize(
+    "after", [1, 4, 9, 12]
+)  # of three models on three splits, and three fits of an estimator
 def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, fitted, whole, after, recipe):
     other = whole(recipe=recipe)
     fitted.clear()
@@ -97,11 +100,16 @@ def test_a_stopped_run_continues_to_the_same_results(cut, tmp_path, fitted, whol
 
 @pytest.mark.slow
 @pytest.mark.parametrize("table", ["three labels", "numbers"])
-def test_the_default_comparison_of_any_task_continues_to_the_same_results(table_of, tmp_path, table):
+def test_the_default_comparison_of_any_task_continues_to_the_same_results(
+    table_of, tmp_path, table
+):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3))
-    rows = table_of(X, rng.integers(0, 3, 60), "multiclass") if table == "three labels" else table_of(
-        X, X[:, 0] + rng.normal(size=60), "regression")  # fmt: skip
+    rows = (
+        table_of(X, rng.integers(0, 3, 60), "multiclass")
+        if table == "three labels"
+        else table_of(X, X[:, 0] + rng.normal(size=60), "regression")
+    )
     words = {"epochs": 3, "repeats": 1, "folds": 3, "n_networks": 2, "n_jobs": 1}
     seen = []
 
@@ -152,7 +160,9 @@ def test_a_damaged_file_is_fitted_again(cut, tmp_path, fitted, whole, how):
         if how == "a folder":
             path.mkdir()
         else:
-            path.write_bytes(contents[number - 1] if how == "another split" else DAMAGE[how](contents[number]))
+            path.write_bytes(
+                contents[number - 1] if how == "another split" else DAMAGE[how](contents[number])
+            )
     cut(0)
     assert len(fitted) == n_before + 3
     assert document(tmp_path / "run") == document(other)
@@ -176,7 +186,9 @@ def test_the_time_of_earlier_starts_counts(planned, tmp_path):
 
 
 def test_only_splits_of_this_run_are_counted(cut, planned, tmp_path):
-    cut(8, candidates=["relu:3"], folder=tmp_path)  # a group of two on three splits, and two fits of the estimator
+    cut(
+        8, candidates=["relu:3"], folder=tmp_path
+    )  # a group of two on three splits, and two fits of the estimator
     plan = planned("relu:3", baselines=MODELS["baselines"])
     assert Checkpoint(plan, tmp_path).n_splits == 4
     other = Checkpoint(planned("relu:3", baselines=["prior"], recipe={"lr": 0.25}), tmp_path)
@@ -198,7 +210,10 @@ def test_a_run_continues_if_its_state_cannot_be_written(cut, tmp_path, monkeypat
 def test_partial_files_are_removed_and_foreign_files_are_not(cut, tmp_path):
     cut(4)
     place = tmp_path / "run" / "unfinished"
-    for path in (place / ".abc.safetensors.xyz.seedbed-part", tmp_path / "run" / ".report.html.abc.seedbed-part"):
+    for path in (
+        place / ".abc.safetensors.xyz.seedbed-part",
+        tmp_path / "run" / ".report.html.abc.seedbed-part",
+    ):
         path.write_bytes(b"half")
     (place / "notes.txt").write_text("mine")
     cut(0)
@@ -219,7 +234,9 @@ def test_models_beside_a_lambda_are_fitted_again_because_its_code_is_unknown(cut
 @pytest.mark.product
 @pytest.mark.parametrize("changed", [False, True], ids=["the same", "changed between"])
 @pytest.mark.parametrize("where", ["net.py", "layers_of_mine.py"])
-def test_the_code_hash_of_a_file_includes_its_imports(cut, tmp_path, fitted, changed, where, monkeypatch):
+def test_the_code_hash_of_a_file_includes_its_imports(
+    cut, tmp_path, fitted, changed, where, monkeypatch
+):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "layers_of_mine.py").write_text("import torch\n\nSIZE = 3\n")
     layers = "torch.nn.Linear(layers_of_mine.SIZE, 1)"
@@ -240,7 +257,12 @@ class Own(nn.Sequential):
 
 @pytest.mark.slow
 def test_a_code_hash_changes_with_contents_and_is_none_without_a_file(tmp_path):
-    things = [MLP((3,), ("relu",)), MLP((4,), ("relu",)), UserArchitecture(Own, "Own"), UserArchitecture(Own, "other")]
+    things = [
+        MLP((3,), ("relu",)),
+        MLP((4,), ("relu",)),
+        UserArchitecture(Own, "Own"),
+        UserArchitecture(Own, "other"),
+    ]
     found = [code_hash(thing) for thing in things]
     assert len(set(found)) == 4
     assert found == [code_hash(thing) for thing in things]
@@ -250,19 +272,25 @@ def test_a_code_hash_changes_with_contents_and_is_none_without_a_file(tmp_path):
     exec("def build(): pass", namespace)
     assert code_hash(UserArchitecture(namespace["build"], "build")) is None
     (tmp_path / "net.py").write_text("")
-    assert code_hash(FileArchitecture(str(tmp_path / "net.py"), "Net")) != code_hash(FileArchitecture("net.py", "Net"))
+    assert code_hash(FileArchitecture(str(tmp_path / "net.py"), "Net")) != code_hash(
+        FileArchitecture("net.py", "Net")
+    )
 
 
 @pytest.mark.slow
 def test_a_code_hash_is_the_same_in_another_process_and_code_typed_at_a_prompt_has_none(capsys):
-    code = ("from seedbed.experiment.specification_file import code_hash; from seedbed.networks.mlp import MLP\n"
-            "import functools; from torch import nn; from seedbed.experiment.user_estimators import estimators_from\n"
-            "print(code_hash(functools.partial(MLP, (3, 4), ('relu', 'tanh'))))\n"
-            "(one,) = estimators_from(['sklearn.naive_bayes.GaussianNB'], random_state=3)\n"
-            "print(code_hash(one.estimator))\n")  # fmt: skip
+    code = (
+        "from seedbed.experiment.specification_file import code_hash; from seedbed.networks.mlp import MLP\n"
+        "import functools; from torch import nn; from seedbed.experiment.user_estimators import estimators_from\n"
+        "print(code_hash(functools.partial(MLP, (3, 4), ('relu', 'tanh'))))\n"
+        "(one,) = estimators_from(['sklearn.naive_bayes.GaussianNB'], random_state=3)\n"
+        "print(code_hash(one.estimator))\n"
+    )
     exec(code)
     here = capsys.readouterr().out
     typed = "class Net(nn.Linear):\n    def __init__(self): super().__init__(3, 1)\nprint(code_hash(Net))"
-    done = subprocess.run([sys.executable, "-c", code + typed], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code + typed], capture_output=True, text=True, check=True
+    )
     assert done.stdout == f"{here}None\n"
     assert "None" not in here

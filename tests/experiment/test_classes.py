@@ -24,7 +24,14 @@ def rows():
 @pytest.fixture(scope="module")
 def found(compared, table_of, rows):
     table = table_of(*rows, "multiclass")
-    return compared(table, "linear:3", "tanh:4", baselines=["standard"], repeats=2, recipe={"lr": 0.5, "epochs": 20})
+    return compared(
+        table,
+        "linear:3",
+        "tanh:4",
+        baselines=["standard"],
+        repeats=2,
+        recipe={"lr": 0.5, "epochs": 20},
+    )
 
 
 def brier(y, p):
@@ -36,12 +43,23 @@ def test_predictions_equal_the_probabilities_of_the_plain_loop(found, rows):
     (X, y), split = rows, found.splits[4]
     Z = ((X - X[split.train].mean(0)) / X[split.train].std(0)).astype(np.float32)
     own = derive(0, "tanh:4", "blend", 1)
-    history = train_many("tanh:4", Z[split.train], y[split.train], Z[split.test], y[split.test], seeds=[own], epochs=20,
-                         lr=0.5, loss="cross_entropy")  # fmt: skip
+    history = train_many(
+        "tanh:4",
+        Z[split.train],
+        y[split.train],
+        Z[split.test],
+        y[split.test],
+        seeds=[own],
+        epochs=20,
+        lr=0.5,
+        loss="cross_entropy",
+    )
     p = found["tanh:4"].singles
     assert (p.shape, p.dtype) == ((2, 2, 90, 3), np.float32)
     np.testing.assert_allclose(found["tanh:4"].predictions[:, 0], p.mean(axis=1), atol=1e-6)
-    np.testing.assert_allclose(p[1, 1, split.test], history.predict(Z[split.test])[:, :, 0], atol=1e-5)
+    np.testing.assert_allclose(
+        p[1, 1, split.test], history.predict(Z[split.test])[:, :, 0], atol=1e-5
+    )
     np.testing.assert_allclose(p.sum(axis=3), 1, atol=1e-6)
 
 
@@ -57,7 +75,9 @@ def test_scores_equal_scikit_learns(found, rows, name):
     }
     expected = {key: by_fold(found, name, function).mean() for key, function in folds.items()}
     expected["mcc"] = np.mean([sk.matthews_corrcoef(rows[1], p.argmax(1)) for p in sets])
-    expected["balanced_accuracy"] = np.mean([sk.balanced_accuracy_score(rows[1], p.argmax(1)) for p in sets])
+    expected["balanced_accuracy"] = np.mean(
+        [sk.balanced_accuracy_score(rows[1], p.argmax(1)) for p in sets]
+    )
     shares = np.bincount(rows[1]) / 90
     expected["brier_skill"] = 1 - expected["brier"] / (1 - (shares**2).sum())
     assert {key: means[key] for key in expected} == pytest.approx(expected, abs=1e-6)
@@ -66,7 +86,9 @@ def test_scores_equal_scikit_learns(found, rows, name):
 def test_confusion_and_calibration_use_the_most_likely_class(found, rows):
     y, p = rows[1], found["linear:3"].predictions.astype(np.float64)
     truth, guess = np.broadcast_to(y, p.shape[:3]).ravel(), p.argmax(axis=3).ravel()
-    np.testing.assert_allclose(found["linear:3"].confusion(), sk.confusion_matrix(truth, guess, normalize="all"))
+    np.testing.assert_allclose(
+        found["linear:3"].confusion(), sk.confusion_matrix(truth, guess, normalize="all")
+    )
     mean = p.mean(axis=(0, 1))
     right, top = mean.argmax(axis=1) == y, mean.max(axis=1)
     calibration = found["linear:3"].calibration
@@ -79,6 +101,11 @@ def test_the_margin_and_the_checks_use_the_loss_of_the_prior(found, rows):
     shares = np.bincount(rows[1]) / 90
     assert found.to_dict()["metric"]["of_prior"] == pytest.approx(1 - (shares**2).sum())
     assert found.experiment.margin == pytest.approx(0.02 * (1 - (shares**2).sum()))
-    np.testing.assert_allclose(found["prior"].predictions[0, 0, found.splits[0].test][0],
-                               np.bincount(rows[1][found.splits[0].train]) / 60, atol=1e-6)  # fmt: skip
-    np.testing.assert_allclose(guessing_like(found["tanh:4"]).predictions, found["prior"].predictions, atol=1e-6)
+    np.testing.assert_allclose(
+        found["prior"].predictions[0, 0, found.splits[0].test][0],
+        np.bincount(rows[1][found.splits[0].train]) / 60,
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(
+        guessing_like(found["tanh:4"]).predictions, found["prior"].predictions, atol=1e-6
+    )

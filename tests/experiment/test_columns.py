@@ -22,7 +22,12 @@ from seedbed.settings.recipe import RECIPES
 pytestmark = pytest.mark.usefixtures("plain_charts")
 DESIGN = sb.Design(repeats=2, folds=5, n_networks=2)
 ONCE = sb.Design(repeats=1, folds=3, n_networks=2)
-FAST: dict[str, Any] = {"epochs": 60, "lr": 0.05, "recipe": sb.Recipe(optimizer="adam"), "design": DESIGN}
+FAST: dict[str, Any] = {
+    "epochs": 60,
+    "lr": 0.05,
+    "recipe": sb.Recipe(optimizer="adam"),
+    "design": DESIGN,
+}
 
 
 def rows(n: int = 240, *, n_columns: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -48,13 +53,20 @@ def test_the_column_that_decides_helps_and_noise_does_not(ask: Any, model: str) 
 @pytest.mark.few(2)
 @pytest.mark.parametrize(
     "model",
-    ["relu:3", "leaky_relu(0.2):3", "logistic", pytest.param("boosted-trees", marks=pytest.mark.slow),
-     "sklearn.naive_bayes.GaussianNB"],
-)  # fmt: skip
+    [
+        "relu:3",
+        "leaky_relu(0.2):3",
+        "logistic",
+        pytest.param("boosted-trees", marks=pytest.mark.slow),
+        "sklearn.naive_bayes.GaussianNB",
+    ],
+)
 def test_a_model_without_a_column_is_the_same_whatever_it_holds(ask: Any, model: str) -> None:
     X, y = rows(120)
     one, other = (
-        ask("columns", X * factor, y, candidates=model, columns=["x1"], **FAST | {"design": ONCE})["without x1"]
+        ask("columns", X * factor, y, candidates=model, columns=["x1"], **FAST | {"design": ONCE})[
+            "without x1"
+        ]
         for factor in (1, [1, -9, 1, 1])
     )
     assert np.array_equal(one.predictions, other.predictions)
@@ -65,15 +77,22 @@ def test_dropping_a_column_moves_no_row() -> None:
     X[60:] = X[:60]  # equal rows stay in one fold, also where a column is left out
     table = table_from_arrays(X, y)
     asked = specify_columns(table, "linear:5", recipe=RECIPES["tutorial"], design=DESIGN)
-    plain = sb.compare(table, candidates="linear:5", epochs=1, lr=0.1, design=replace(DESIGN, baselines=["prior"]))
-    assert all(np.array_equal(one.test, other.test) for one, other in zip(asked.splits(), plain.splits, strict=True))
+    plain = sb.compare(
+        table, candidates="linear:5", epochs=1, lr=0.1, design=replace(DESIGN, baselines=["prior"])
+    )
+    assert all(
+        np.array_equal(one.test, other.test)
+        for one, other in zip(asked.splits(), plain.splits, strict=True)
+    )
 
 
 @pytest.mark.slow
 def test_of_two_copies_neither_is_needed_but_one_of_them_is(ask: Any) -> None:
     X, y = rows()
     X[:, 3] = X[:, 0]
-    found = ask("columns", X, y, candidates="linear:5", **FAST | {"design": replace(DESIGN, margin=0.03)})
+    found = ask(
+        "columns", X, y, candidates="linear:5", **FAST | {"design": replace(DESIGN, margin=0.03)}
+    )
     said = verdicts(found)
     assert said["x0", "x3"] == "helps"
     assert said["x0",] == said["x3",] == "no difference that matters"
@@ -83,10 +102,18 @@ def test_of_two_copies_neither_is_needed_but_one_of_them_is(ask: Any) -> None:
 def test_columns_of_any_kind_that_stand_for_each_other_are_found() -> None:
     rng = np.random.default_rng(0)
     size, level = rng.normal(size=300), rng.integers(0, 5, 300)
-    columns = {"size": size, "cubed": size**3, "level": [f"l{one}" for one in level], "number of level": level,
-               "word": [f"w{4 - one}" for one in level], "noise": rng.normal(size=300)}  # fmt: skip
+    columns = {
+        "size": size,
+        "cubed": size**3,
+        "level": [f"l{one}" for one in level],
+        "number of level": level,
+        "word": [f"w{4 - one}" for one in level],
+        "noise": rng.normal(size=300),
+    }
     table = sb.read_table(pd.DataFrame(columns | {"y": rng.integers(0, 2, 300)}), target="y")
-    names = [[table.feature_names[place] for place in group] for group in substitutes_of(table.columns)]
+    names = [
+        [table.feature_names[place] for place in group] for group in substitutes_of(table.columns)
+    ]
     assert names == [["size", "cubed"], ["level", "number of level", "word"]]
 
 
@@ -125,31 +152,59 @@ def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
 @pytest.mark.slow
 def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: Path) -> None:
     settings = FAST | {"design": replace(ONCE, baselines=["prior"])}
-    compared = sb.compare("example:iris", candidates=["linear:5@lr=0.1", "relu:3"], folder=tmp_path / "run", **settings)
+    compared = sb.compare(
+        "example:iris",
+        candidates=["linear:5@lr=0.1", "relu:3"],
+        folder=tmp_path / "run",
+        **settings,
+    )
     found = ask("columns", tmp_path / "run", columns=["petal length (cm)", "sepal width (cm)"])
     advice = compared.conclusion.advice
     assert advice is not None
     assert found.conclusion.columns is not None
     assert (found.conclusion.columns.model, found.conclusion.columns.source) == (advice.use, "run")
-    assert all(np.array_equal(one.test, other.test) for one, other in zip(found.splits, compared.splits, strict=False))
+    assert all(
+        np.array_equal(one.test, other.test)
+        for one, other in zip(found.splits, compared.splits, strict=False)
+    )
     assert found["all columns"].recipe == compared[advice.use].recipe
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller_one_leaves_open(task: Task) -> None:
+def test_what_a_model_adds_is_the_covariance_of_its_change_with_what_the_smaller_one_leaves_open(
+    task: Task,
+) -> None:
     rng = np.random.default_rng(5)
     design = protocol(60)
     splits = tuple(
-        Split(0, fold, np.arange(60)[np.arange(60) % 10 != fold], np.arange(fold, 60, 10)) for fold in range(10)
+        Split(0, fold, np.arange(60)[np.arange(60) % 10 != fold], np.arange(fold, 60, 10))
+        for fold in range(10)
     )
     shape = (1, 3, 60, 3) if task == "multiclass" else (1, 3, 60)
-    y = rng.normal(size=60) if task == "regression" else rng.integers(0, 3 if task == "multiclass" else 2, 60)
+    y = (
+        rng.normal(size=60)
+        if task == "regression"
+        else rng.integers(0, 3 if task == "multiclass" else 2, 60)
+    )
     networks = [rng.random(shape), rng.random(shape)]
-    results = [Result(name="a", alpha=0.05, target=y, task=task, splits=splits, design=replace(design, repeats=1),
-                      predictions=one.mean(axis=1, keepdims=True), singles=one) for one in networks]  # fmt: skip
+    results = [
+        Result(
+            name="a",
+            alpha=0.05,
+            target=y,
+            task=task,
+            splits=splits,
+            design=replace(design, repeats=1),
+            predictions=one.mean(axis=1, keepdims=True),
+            singles=one,
+        )
+        for one in networks
+    ]
     p, p0 = (one[0].reshape(3, 60, -1) for one in networks)
     truth = np.eye(3)[y] if task == "multiclass" else y[:, None]
-    pairs = [(truth - p0[i]) * (p.mean(axis=0) - p0[j]) for i in range(3) for j in range(3) if i != j]
+    pairs = [
+        (truth - p0[i]) * (p.mean(axis=0) - p0[j]) for i in range(3) for j in range(3) if i != j
+    ]
     scale = results[0].target_variance or 1.0
     found = added(*results, "squared_error" if task == "regression" else "brier")
     assert found is not None
@@ -177,20 +232,35 @@ def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
         judged = replace(verdict, rule=rule, difference=-loss)
         (effect,) = effects_of(without, [judged], {verdict.candidate: gain})
         assert effect.verdict == words
-    for wider, rule, words in ((2.0, "cannot_tell", "likely helps"), (9.0, "cannot_tell", "can't tell"),
-                               (9.0, "likely_worse", "likely helps")):  # fmt: skip
+    for wider, rule, words in (
+        (2.0, "cannot_tell", "likely helps"),
+        (9.0, "cannot_tell", "can't tell"),
+        (9.0, "likely_worse", "likely helps"),
+    ):
         vague = replace(gain, low=-1.0, t=gain.t / wider)
-        (effect,) = effects_of(without, [replace(verdict, rule=rule, difference=-0.01)], {verdict.candidate: vague})
+        (effect,) = effects_of(
+            without, [replace(verdict, rule=rule, difference=-0.01)], {verdict.candidate: vague}
+        )
         assert effect.verdict == words
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "n"), [("linear:5", 1), pytest.param("sklearn.ensemble.ExtraTreesClassifier", 2, marks=pytest.mark.slow)]
+    ("model", "n"),
+    [
+        ("linear:5", 1),
+        pytest.param("sklearn.ensemble.ExtraTreesClassifier", 2, marks=pytest.mark.slow),
+    ],
 )
-def test_noise_of_a_single_fit_is_not_taken_for_what_a_column_adds(ask: Any, model: str, n: int) -> None:
+def test_noise_of_a_single_fit_is_not_taken_for_what_a_column_adds(
+    ask: Any, model: str, n: int
+) -> None:
     found = ask(
-        "columns", *rows(120), candidates=model, columns=["x0"], **FAST | {"design": replace(DESIGN, n_networks=n)}
+        "columns",
+        *rows(120),
+        candidates=model,
+        columns=["x0"],
+        **FAST | {"design": replace(DESIGN, n_networks=n)},
     )
     assert found.conclusion.columns is not None
     (effect,) = found.conclusion.columns.effects

@@ -23,13 +23,17 @@ def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(smal
     found = small(candidates=words, random_state=7, **given)
     result, (X, y), number = found[words], arrays, 1
     train, test = found.splits[number].train.copy(), found.splits[number].test.copy()
-    Z = torch.from_numpy(smooth_clip(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32), 3.0))
+    Z = torch.from_numpy(
+        smooth_clip(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32), 3.0)
+    )
     bags = splits_of_networks(found.experiment.table.of_rows(train), 8, 7)
     outputs = np.full((6, 8, len(train)), np.nan)
     predicted = np.empty((6, 8, len(test)))
     recipe, (candidate,) = result.recipe, found.experiment.members
     for network, bag in enumerate(bags):
-        module = started_module(candidate.architecture.network(3, 1), derive(7, words, "blend", network))
+        module = started_module(
+            candidate.architecture.network(3, 1), derive(7, words, "blend", network)
+        )
         optimizer = torch.optim.AdamW(_with_decay(module, recipe.decay), lr=recipe.rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 6)
         rows, left = train[bag.train], train[bag.test]
@@ -57,7 +61,9 @@ def _with_decay(module, decay):
 
 
 def test_the_same_random_state_gives_the_same_results_and_another_gives_others(small, same):
-    first, again, other = (small(candidates="relu:3", random_state=state)["relu:3"] for state in (5, 5, 6))
+    first, again, other = (
+        small(candidates="relu:3", random_state=state)["relu:3"] for state in (5, 5, 6)
+    )
     same(first, again)
     assert first.scores == again.scores
     assert not np.allclose(first.predictions, other.predictions, atol=1e-3)
@@ -86,7 +92,11 @@ def test_a_candidate_with_fewer_epochs_has_shorter_curves(small):
 
 def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
     found = small(epochs=1, n_networks=1)
-    assert tuple(result.name for result in found.results) == TUTORIAL == ("linear:5", "linear:20,20", "relu:5")
+    assert (
+        tuple(result.name for result in found.results)
+        == TUTORIAL
+        == ("linear:5", "linear:20,20", "relu:5")
+    )
     assert found.experiment.reference == "linear:5"
     assert [result.n_parameters for result in found.networks] == [26, 521, 26]
 
@@ -94,13 +104,24 @@ def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"reference": "tanh:3"}, CandidateError, r"'tanh:3' isn't among the candidates\. Did you mean 'tanh:4'"),
+        (
+            {"reference": "tanh:3"},
+            CandidateError,
+            r"'tanh:3' isn't among the candidates\. Did you mean 'tanh:4'",
+        ),
         ({"candidates": ["relu:5", "relu:5"]}, CandidateError, "two candidates are named 'relu:5'"),
         ({"margin": float("nan")}, OptionError, "margin is nan"),
-        *(({"metric": m}, OptionError, f"'{m}' can't be tested on this target") for m in ("pr_auc", "squared_error")),
+        *(
+            ({"metric": m}, OptionError, f"'{m}' can't be tested on this target")
+            for m in ("pr_auc", "squared_error")
+        ),
         ({"lr": [0.1, 0.1]}, OptionError, "a learning rate appears twice"),
         ({"folds": 40}, TargetError, "at least 40 are needed"),
-        ({"candidates": ["relu:3@warmup=0.1"], "schedule": "onecycle"}, CandidateError, "relu:3@warmup.*own warm-up"),
+        (
+            {"candidates": ["relu:3@warmup=0.1"], "schedule": "onecycle"},
+            CandidateError,
+            "relu:3@warmup.*own warm-up",
+        ),
     ],
     ids=str,
 )
@@ -111,7 +132,12 @@ def test_invalid_arguments_are_refused_before_training(small, options, error, me
 
 def test_numpy_numbers_are_accepted_as_options(small, same):
     plain = small(candidates="relu:3", random_state=5, margin=0.25)
-    numpys = {"random_state": np.int64(5), "n_networks": np.int64(2), "folds": np.int32(3), "margin": np.float32(0.25)}
+    numpys = {
+        "random_state": np.int64(5),
+        "n_networks": np.int64(2),
+        "folds": np.int32(3),
+        "margin": np.float32(0.25),
+    }
     found = small(candidates="relu:3", **numpys)
     same(found["relu:3"], plain["relu:3"])
     assert json.loads(json.dumps(found.to_dict()))["plan"] == plain.to_dict()["plan"]

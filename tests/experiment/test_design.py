@@ -50,12 +50,20 @@ def test_a_model_has_eight_networks_or_four_with_many_rows(n_rows, n_networks):
 
 
 def test_splits_and_held_out_rows_follow_the_design():
-    designs = ((40, 10, 4), (300, 100, 30), (2500, 30, 250), (25_000, 10, 2500), (200_010, 1, 40_002))
+    designs = (
+        (40, 10, 4),
+        (300, 100, 30),
+        (2500, 30, 250),
+        (25_000, 10, 2500),
+        (200_010, 1, 40_002),
+    )
     for n_rows, n_splits, n_test in designs:
         splits = spec_of(n_rows).splits()
         assert len(splits) == n_splits
         assert {len(split.test) for split in splits} == {n_test}
-        assert all((np.diff(split.train) > 0).all() and (np.diff(split.test) > 0).all() for split in splits)
+        assert all(
+            (np.diff(split.train) > 0).all() and (np.diff(split.test) > 0).all() for split in splits
+        )
 
 
 def test_impossible_designs_are_refused():
@@ -77,12 +85,20 @@ def test_impossible_designs_are_refused():
     ],
 )
 def test_a_group_column_counts_its_groups_but_equal_rows_do_not(n_rows, n_groups, named, expected):
-    assert counts(spec_of(n_rows, groups=np.arange(n_rows) // 3 % n_groups, named=named).design) == expected
+    assert (
+        counts(spec_of(n_rows, groups=np.arange(n_rows) // 3 % n_groups, named=named).design)
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
     ("n_rows", "options", "kind"),
-    [(300, {}, "held_out"), (25_000, {}, "held_out"), (40, {}, "scores_only"), (300, {"quick": True}, "held_out")],
+    [
+        (300, {}, "held_out"),
+        (25_000, {}, "held_out"),
+        (40, {}, "scores_only"),
+        (300, {"quick": True}, "held_out"),
+    ],
     ids=str,
 )
 def test_with_times_the_latest_fifth_is_held_out(n_rows, options, kind):
@@ -98,7 +114,9 @@ def test_with_times_the_latest_fifth_is_held_out(n_rows, options, kind):
 def test_designs_that_times_make_impossible_are_refused():
     times = np.arange(300.0)
     for name in ("repeats", "folds"):
-        with pytest.raises(OptionError, match=f"{name} is 2, but rows can be split by time in one way only"):
+        with pytest.raises(
+            OptionError, match=f"{name} is 2, but rows can be split by time in one way only"
+        ):
             spec_of(300, {name: 2}, times=times)
     of_one_class = np.arange(300) % 2 * 1000.0  # class 1 comes after class 0
     with pytest.raises(TargetError, match="all 150 training rows are of the class with code 0"):
@@ -110,7 +128,11 @@ def test_a_tiny_class_among_several_does_not_prevent_verdicts_and_a_regression_h
     rows = np.arange(300)
     fields = {"target": rows**2.0, "labels": (), "task": "regression"}
     if n_rare:
-        fields = {"target": np.where(rows < n_rare, 2, rows % 2), "labels": ("a", "b", "c"), "task": "multiclass"}
+        fields = {
+            "target": np.where(rows < n_rare, 2, rows % 2),
+            "labels": ("a", "b", "c"),
+            "task": "multiclass",
+        }
     spec = spec_of(300, **fields)
     assert counts(spec.design) == ("cross_validation", 10, 10, 9)
     assert {len(split.test) for split in spec.splits()} == {30}

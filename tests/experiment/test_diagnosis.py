@@ -17,19 +17,33 @@ def codes(found, name):
 
 @pytest.fixture(scope="module")
 def found(small):
-    """A well-trained network, and two at rates that are far too low, on 200 linearly separable rows."""
+    """A well-trained network, and two at rates that are far too low, on 200 linearly separable
+    rows."""
     rng = np.random.default_rng(3)
     X = rng.normal(size=(200, 3))
     y = (X[:, 0] + X[:, 1] + 0.3 * rng.normal(size=200) > 0).astype(int)
     names = {"well": "tanh:4@lr=0.5", "slow": "tanh:4@lr=0.02", "still": "tanh:4@lr=1e-6"}
-    return small(X, y, candidates=names, folds=5, epochs=150, baselines=["prior", "logistic"],
-                 reference="well")  # fmt: skip
+    return small(
+        X,
+        y,
+        candidates=names,
+        folds=5,
+        epochs=150,
+        baselines=["prior", "logistic"],
+        reference="well",
+    )
 
 
 def test_an_under_trained_network_is_reported_and_a_well_trained_one_is_not(found):
     assert "under_trained" in codes(found, "slow")
-    assert not {"under_trained", "over_trained", "diverged", "dead_units"} & set(codes(found, "well"))
-    (check,) = [check for check in found.checks if (check.candidate, check.code) == ("slow", "under_trained")]
+    assert not {"under_trained", "over_trained", "diverged", "dead_units"} & set(
+        codes(found, "well")
+    )
+    (check,) = [
+        check
+        for check in found.checks
+        if (check.candidate, check.code) == ("slow", "under_trained")
+    ]
     result = found["slow"]
     fall = result.curves[2][-16].mean() - result.curves[2][-1].mean()
     assert check.evidence["fall"] == pytest.approx(fall, rel=1e-4)
@@ -56,7 +70,9 @@ def test_the_prior_is_computed_without_being_a_baseline(found, small):
 @pytest.mark.parametrize(
     ("reference", "code"), [("prior", "no_better_than_prior"), ("logistic", "worse_than_logistic")]
 )
-def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(found, reference, code):
+def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(
+    found, reference, code
+):
     spec = dataclasses.replace(found.experiment, reference=reference)
     against = comparison_of(Results(spec, found.splits, found.results, 1.0))
     verdicts = {verdict.candidate: verdict for verdict in against.verdicts}
@@ -64,13 +80,16 @@ def test_checks_use_the_level_of_all_comparisons_and_do_not_repeat_a_verdict(fou
     assert "still" in numbers
     for name, evidence in numbers.items():
         verdict = verdicts[name]
-        # Against the prior as the reference, the networks are compared together; the check is one comparison alone.
+        # Against the prior as the reference, the networks are compared together; the check is one
+        # comparison alone.
         assert verdict.comparisons == (4 if reference == "prior" else 1 if name == "prior" else 3)
         keys = ["difference"] if reference == "prior" else ["difference", "low", "high"]
         expected = {key: getattr(verdict, key) for key in keys}
         assert {key: evidence[key] for key in keys} == pytest.approx(expected, rel=1e-9)
     left_out = {"worse_than_logistic"} if reference == "logistic" else set()
-    said = {"no_better_than_prior", "worse_than_logistic"} & {check.code for check in against.checks}
+    said = {"no_better_than_prior", "worse_than_logistic"} & {
+        check.code for check in against.checks
+    }
     assert said == {"no_better_than_prior", "worse_than_logistic"} - left_out
 
 
@@ -107,8 +126,17 @@ def test_memorising_is_reported_unless_rows_left_out_end_the_training(small):
     rng = np.random.default_rng(5)
     X = rng.normal(size=(80, 10))
     y = (X[:, 0] + rng.normal(size=80) > 0).astype(int)
-    options = {"candidates": "relu:64", "optimizer": "adam", "lr": 0.01, "epochs": 150, "folds": 5, "repeats": 2}
-    to_the_end, stopped = (small(X, y, **options, recipe=recipe) for recipe in ("tutorial", "default"))
+    options = {
+        "candidates": "relu:64",
+        "optimizer": "adam",
+        "lr": 0.01,
+        "epochs": 150,
+        "folds": 5,
+        "repeats": 2,
+    }
+    to_the_end, stopped = (
+        small(X, y, **options, recipe=recipe) for recipe in ("tutorial", "default")
+    )
     (check,) = [check for check in to_the_end.checks if check.code == "over_trained"]
     assert "was trained for too long" in check.message
     assert "over_trained" not in codes(stopped, "relu:64")
@@ -120,6 +148,8 @@ def test_memorising_is_reported_unless_rows_left_out_end_the_training(small):
 def test_networks_that_stop_at_the_ceiling_were_still_learning(small, epochs, late):
     X = np.random.default_rng(3).normal(size=(200, 3))
     y = (X[:, 0] + 0.5 * X[:, 1] ** 3 > 0).astype(int)
-    found = small(X, y, candidates="tanh:8", recipe="default", lr=0.03, epochs=epochs, baselines=["prior"])
+    found = small(
+        X, y, candidates="tanh:8", recipe="default", lr=0.03, epochs=epochs, baselines=["prior"]
+    )
     assert ("under_trained" in codes(found, "tanh:8")) == late
     assert ((found["tanh:8"].epochs >= 0.9 * epochs).mean() > 0.5) == late

@@ -1,4 +1,5 @@
-"""Models whose networks diverge, or that a split doesn't suit, are shown and have no predictions; others go on."""
+"""Models whose networks diverge, or that a split doesn't suit, are shown and have no predictions;
+others go on."""
 
 import json
 
@@ -24,18 +25,26 @@ class SometimesNaN(nn.Sequential):
 
 @pytest.fixture(scope="module")
 def some(small):
-    return small(candidates={"none": "linear:2", "some": SometimesNaN, "tanh": "tanh:3"}, n_networks=6,
-                 reference="none")  # fmt: skip
+    return small(
+        candidates={"none": "linear:2", "some": SometimesNaN, "tanh": "tanh:3"},
+        n_networks=6,
+        reference="none",
+    )
 
 
 @pytest.fixture(scope="module")
 def every(small):
-    return small(candidates={"all": "relu:4@lr=1e30", "none": "linear:2", "tanh": "tanh:3"}, baselines=["prior"],
-                 reference="all")  # fmt: skip
+    return small(
+        candidates={"all": "relu:4@lr=1e30", "none": "linear:2", "tanh": "tanh:3"},
+        baselines=["prior"],
+        reference="all",
+    )
 
 
 def test_diverged_networks_are_counted_by_candidate(some):
-    counts = {one["name"]: (one["n_diverged"], one["n_networks"]) for one in some.to_dict()["candidates"]}
+    counts = {
+        one["name"]: (one["n_diverged"], one["n_networks"]) for one in some.to_dict()["candidates"]
+    }
     assert (counts["none"], counts["tanh"]) == ((0, 18), (0, 18))
     assert counts["some"] == (18, 18)  # a model without one of its networks would be another one
     assert np.isnan(some["some"].predictions).all()
@@ -43,7 +52,8 @@ def test_diverged_networks_are_counted_by_candidate(some):
     (check,) = [check for check in some.checks if check.code == "diverged"]
     assert check.candidate == "some"
     assert (
-        "some has no predictions in 3 of 3 splits: there, the loss of at least one of its 6 networks" in check.message
+        "some has no predictions in 3 of 3 splits: there, the loss of at least one of its 6 networks"
+        in check.message
     )
 
 
@@ -71,7 +81,9 @@ def test_a_diverged_reference_is_named_and_prevents_verdicts(every):
 
 def test_networks_that_diverge_after_their_best_epoch_are_judged(small):
     wild = "linear:20,20@optimizer=sgd,lr=4"
-    found = small(candidates=["tanh:3", wild], recipe="default", lr=None, epochs=20, patience=20, n_networks=4)
+    found = small(
+        candidates=["tanh:3", wild], recipe="default", lr=None, epochs=20, patience=20, n_networks=4
+    )
     result = found[wild]
     assert np.isnan(result.curves).any()
     assert not result.diverged.any()
@@ -79,9 +91,11 @@ def test_networks_that_diverge_after_their_best_epoch_are_judged(small):
     assert {found.conclusion.reference, found.verdicts[0].candidate} == {"tanh:3", wild}
 
 
-def test_networks_that_diverge_in_their_last_step_have_diverged_are_counted_and_saved(small, tmp_path):
-    # Training losses are computed before the step, so those of one epoch are still good; its logits are infinite, not
-    # NaN.
+def test_networks_that_diverge_in_their_last_step_have_diverged_are_counted_and_saved(
+    small, tmp_path
+):
+    # Training losses are computed before the step, so those of one epoch are still good; its logits
+    # are infinite, not NaN.
     seen = []
     found = small(candidates="linear:4", lr=1e30, epochs=1, on_progress=seen.append)
     result = found["linear:4"]
@@ -90,14 +104,23 @@ def test_networks_that_diverge_in_their_last_step_have_diverged_are_counted_and_
     assert result.scores["accuracy"].mean is None
     assert seen[-1].done == seen[-1].total == 3
     assert all(path.stat().st_size > 100 for path in found.save(tmp_path))
-    assert json.loads((tmp_path / "comparison.json").read_text())["candidates"][0]["n_diverged"] == 6
+    assert (
+        json.loads((tmp_path / "comparison.json").read_text())["candidates"][0]["n_diverged"] == 6
+    )
     assert found.conclusion.ranking == ()
 
 
 def test_if_all_networks_diverge_the_document_has_nulls(every):
     text = json.dumps(every.to_dict(), allow_nan=False)
     one, other, *_ = json.loads(text)["candidates"]
-    nothing = {"mean": None, "low": None, "high": None, "fold_sd": None, "seed_sd": None, "pooled": False}
+    nothing = {
+        "mean": None,
+        "low": None,
+        "high": None,
+        "fold_sd": None,
+        "seed_sd": None,
+        "pooled": False,
+    }
     assert all(value == nothing for value in one["scores"].values())
     assert {one[key] for key in ("train_accuracy", "train_loss", "test_loss")} == {None}
     assert other["scores"]["accuracy"]["mean"] > 0

@@ -1,4 +1,5 @@
-"""What predictions depend on, in a comparison: fitted once, stored, drawn again, and only if it is requested."""
+"""What predictions depend on, in a comparison: fitted once, stored, drawn again, and only if it is
+requested."""
 
 import json
 
@@ -14,15 +15,39 @@ from seedbed.report.terminal import glance_text
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
 
-COMMAND = ("compare", "t.csv", "--target", "y", "--candidate", "linear:3", "--candidate", "relu:3", "--epochs", "20",
-           "--lr", "0.1", "--repeats", "1", "--n-networks", "2", "--no-baselines", "--baseline", "prior",
-           "--n-jobs", "1", "--out", "run")  # fmt: skip
+COMMAND = (
+    "compare",
+    "t.csv",
+    "--target",
+    "y",
+    "--candidate",
+    "linear:3",
+    "--candidate",
+    "relu:3",
+    "--epochs",
+    "20",
+    "--lr",
+    "0.1",
+    "--repeats",
+    "1",
+    "--n-networks",
+    "2",
+    "--no-baselines",
+    "--baseline",
+    "prior",
+    "--n-jobs",
+    "1",
+    "--out",
+    "run",
+)
 
 
 def frame(n=120):
     rng = np.random.default_rng(0)
     x, town = rng.normal(size=n), rng.choice(["Bonn", "Oslo"], n)
-    return pd.DataFrame({"x": x, "town": town, "z": rng.normal(size=n), "y": np.where(x > 0, "yes", "no")})
+    return pd.DataFrame(
+        {"x": x, "town": town, "z": rng.normal(size=n), "y": np.where(x > 0, "yes", "no")}
+    )
 
 
 @pytest.fixture
@@ -36,7 +61,9 @@ def test_effects_are_stored_and_drawn_again_without_training(call, here, table, 
     words = "\nEffects   largest on the probability that y is yes, as linear:3 predicts it: x ("
     assert (status, words in out) == (0, True)
     document = json.loads((here / "run" / "comparison.json").read_text())
-    assert [len(curve["mean"]) for curve in document["effects"]["curves"] if curve["column"] == "town"] == [2]
+    assert [
+        len(curve["mean"]) for curve in document["effects"]["curves"] if curve["column"] == "town"
+    ] == [2]
     page = (here / "run" / "report.html").read_bytes()
     assert b'<section id="effects">' in page
     monkeypatch.setattr(ModelPlan, "fit", None)  # nothing is fitted again
@@ -45,7 +72,9 @@ def test_effects_are_stored_and_drawn_again_without_training(call, here, table, 
     assert (here / "run" / "report.html").read_bytes() == page
     again = call(*COMMAND, "--effects", "--json")
     assert json.loads(again.out)["effects"] == document["effects"]
-    assert json.loads(call(*COMMAND, "--json").out)["effects"] == document["effects"]  # also without being asked
+    assert (
+        json.loads(call(*COMMAND, "--json").out)["effects"] == document["effects"]
+    )  # also without being asked
 
 
 @pytest.mark.slow
@@ -70,13 +99,17 @@ def test_an_interrupt_while_effects_are_fitted_loses_nothing(call, here, table, 
     assert (status, "kept in run" in err) == (130, True)
     status, _, err = call(*COMMAND, "--effects")
     assert (status, "are reused" in err) == (0, True)
-    assert json.loads((here / "run" / "comparison.json").read_text())["effects"]["model"] == "linear:3"
+    assert (
+        json.loads((here / "run" / "comparison.json").read_text())["effects"]["model"] == "linear:3"
+    )
 
 
 @pytest.mark.slow
 def test_without_a_network_to_advise_there_are_no_effects_and_the_run_counts(call, here):
     rng = np.random.default_rng(1)
-    pd.DataFrame({"x": rng.normal(size=60), "y": rng.choice(["a", "b"], 60)}).to_csv(here / "t.csv", index=False)
+    pd.DataFrame({"x": rng.normal(size=60), "y": rng.choice(["a", "b"], 60)}).to_csv(
+        here / "t.csv", index=False
+    )
     status, _, err = call(*COMMAND, "--effects")
     assert (status, "no effects: this comparison recommends no model" in err) == (0, True)
     assert json.loads((here / "run" / "comparison.json").read_text())["effects"] is None
@@ -90,8 +123,13 @@ def settings(**options):
 @pytest.mark.parametrize(("target", "label"), [("number", ""), ("grade", "mid")])
 def test_a_comparison_shows_the_effects_of_any_model_of_it(target, label):
     x = frame()["x"]
-    answers = {"number": 5 * x, "grade": pd.cut(x, [-9, -1, 1, 9], labels=["low", "mid", "high"]).astype(str)}
-    comparison = sb.compare(sb.read_table(frame().assign(y=answers[target]), target="y"), **settings(baselines=[]))
+    answers = {
+        "number": 5 * x,
+        "grade": pd.cut(x, [-9, -1, 1, 9], labels=["low", "mid", "high"]).astype(str),
+    }
+    comparison = sb.compare(
+        sb.read_table(frame().assign(y=answers[target]), target="y"), **settings(baselines=[])
+    )
     shown = comparison.with_effects(comparison.model("relu:3", n_networks=3))
     effects = shown.conclusion.effects
     assert (effects.model, effects.networks, effects.label) == ("relu:3", 3, label)

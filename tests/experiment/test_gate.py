@@ -1,4 +1,5 @@
-"""The gate: tries on fixed rows, a ledger that is only appended to, and one claim on locked rows."""
+"""The gate: tries on fixed rows, a ledger that is only appended to, and one claim on locked
+rows."""
 
 import dataclasses
 import json
@@ -19,7 +20,10 @@ from seedbed.experiment.ledger import append_entry
 
 def write(path, X, y, names=None):
     names = names or [f"x{i}" for i in range(X.shape[1])]
-    rows = [",".join([*(f"{value:.6f}" for value in row), str(label)]) for row, label in zip(X, y, strict=True)]
+    rows = [
+        ",".join([*(f"{value:.6f}" for value in row), str(label)])
+        for row, label in zip(X, y, strict=True)
+    ]
     path.write_text("\n".join([",".join([*names, "y"]), *rows]) + "\n")
     return path
 
@@ -48,14 +52,20 @@ def loop(made, tmp_path):
 
 def given(loop, rows, *, locked_ones=False, right=0.9):
     """Predictions in the first repeat for the open rows, or for the locked ones."""
-    y, sets = rows[1], [line.split(",")[1] for line in (loop / "splits.csv").read_text().splitlines()[1:]]
+    y, sets = (
+        rows[1],
+        [line.split(",")[1] for line in (loop / "splits.csv").read_text().splitlines()[1:]],
+    )
     which = [row for row, name in enumerate(sets) if (name == "locked") == locked_ones]
     return {"row": which, "probability": [right if y[row] else 1 - right for row in which]}
 
 
 def saved(loop, predictions):
     """The path of a CSV file of predictions."""
-    lines = [",".join(predictions), *(",".join(map(str, row)) for row in zip(*predictions.values(), strict=True))]
+    lines = [
+        ",".join(predictions),
+        *(",".join(map(str, row)) for row in zip(*predictions.values(), strict=True)),
+    ]
     (path := loop.parent / "p.csv").write_text("\n".join(lines) + "\n")
     return path
 
@@ -92,7 +102,9 @@ def test_the_locked_rows_are_in_no_split_and_change_no_try(loop, rows):
     attempt = sb.Gate(loop).try_(candidate="logistic")
     X = rows[0].copy()
     X[is_locked, 2] = X[is_locked, 2][::-1]
-    other = sb.Gate.new(loop.parent / "other", write(table, X, rows[1]), target="y", candidate="prior")
+    other = sb.Gate.new(
+        loop.parent / "other", write(table, X, rows[1]), target="y", candidate="prior"
+    )
     assert other.try_(candidate="logistic").gain == attempt.gain
 
 
@@ -100,20 +112,39 @@ def test_the_locked_rows_are_in_no_split_and_change_no_try(loop, rows):
 def test_any_task_and_any_kind_of_rows_has_a_gate(rows, tmp_path, kind):
     X, y = rows
     numbers = X[:, 2] + 0.3 * X[:, 1] ** 2
-    columns = dict(zip("abc", X.T, strict=True)) | {"row": np.arange(len(y)), "group": np.arange(len(y)) // 3}
-    columns |= {"y": y, "number": numbers, "class": np.digitize(numbers, [-0.5, 0.7]), "days": np.exp(-X[:, 2])}
-    frame, left = nw.from_dict(columns, backend="pyarrow").to_native(), {"number", "class", "days", "y"}
+    columns = dict(zip("abc", X.T, strict=True)) | {
+        "row": np.arange(len(y)),
+        "group": np.arange(len(y)) // 3,
+    }
+    columns |= {
+        "y": y,
+        "number": numbers,
+        "class": np.digitize(numbers, [-0.5, 0.7]),
+        "days": np.exp(-X[:, 2]),
+    }
+    frame, left = (
+        nw.from_dict(columns, backend="pyarrow").to_native(),
+        {"number", "class", "days", "y"},
+    )
     target = {"numbers": "number", "classes": "class"}.get(kind, "y")
-    roles = {"groups": {"group": "group"}, "times": {"time_split": "row"}}.get(kind, {}) | {"target": target}
+    roles = {"groups": {"group": "group"}, "times": {"time_split": "row"}}.get(kind, {}) | {
+        "target": target
+    }
     roles = {"event": "y", "time": "days"} if kind == "survival" else roles
     drop = [*(left | {"row", "group"}) - {*roles.values()}]
-    gate = sb.Gate.new(tmp_path / "loop", sb.read_table(frame, **roles, drop=drop), candidate="prior")
+    gate = sb.Gate.new(
+        tmp_path / "loop", sb.read_table(frame, **roles, drop=drop), candidate="prior"
+    )
     assert gate.try_(candidate="boosted-trees:20", name="trees").kept
     assert gate.confirm().gain > 0
 
 
 def test_predictions_of_another_library_are_tried_in_any_order_and_confirmed(loop, rows):
-    gate, predictions, copy = sb.Gate(loop), given(loop, rows), shutil.copytree(loop, loop.parent / "second")
+    gate, predictions, copy = (
+        sb.Gate(loop),
+        given(loop, rows),
+        shutil.copytree(loop, loop.parent / "second"),
+    )
     mixed = {name: cells[::-1] for name, cells in predictions.items()}
     gain = sb.Gate(copy).try_(predictions=saved(copy, mixed)).gain
     attempt = gate.try_(predictions=saved(loop, predictions), name="mine")
@@ -130,9 +161,15 @@ def test_predictions_of_another_library_are_tried_in_any_order_and_confirmed(loo
     ("change", "message"),
     [
         (lambda p: {name: cells[1:] for name, cells in p.items()}, "row [01] has no probability"),
-        (lambda p: {name: [*cells, cells[5]] for name, cells in p.items()}, "has several times a probability"),
+        (
+            lambda p: {name: [*cells, cells[5]] for name, cells in p.items()},
+            "has several times a probability",
+        ),
         (lambda p: {**p, "row": [row + 9 for row in p["row"]]}, "'row' goes from 0 to 299"),
-        (lambda p: {**p, "probability": [2.0] * len(p["row"])}, "has no probability from 0 to 1 in repeat 1"),
+        (
+            lambda p: {**p, "probability": [2.0] * len(p["row"])},
+            "has no probability from 0 to 1 in repeat 1",
+        ),
         (lambda p: {"row": p["row"], "score": p["probability"]}, "no column 'probability_1'"),
     ],
 )
@@ -174,7 +211,9 @@ def test_a_wider_table_is_matched_by_order_or_key(rows, tmp_path):
     X, y = rows
     keys = np.arange(len(y))[:, None] + 0.25
     narrow = write(tmp_path / "narrow.csv", np.hstack([keys, X[:, :2]]), y, ["id", "a", "b"])
-    wider = write(tmp_path / "wider.csv", np.hstack([keys, X])[::-1], y[::-1], ["id", "a", "b", "c"])
+    wider = write(
+        tmp_path / "wider.csv", np.hstack([keys, X])[::-1], y[::-1], ["id", "a", "b", "c"]
+    )
     gate = sb.Gate.new(tmp_path / "loop", narrow, target="y", candidate="logistic")
     with pytest.raises(DataError, match="the target of wider differs"):
         gate.try_(table=wider)
@@ -188,10 +227,18 @@ def test_a_damaged_ledger_is_refused_with_its_line(loop, damage):
     sb.Gate(loop).try_(drop="x0")
     ledger = loop / "ledger.jsonl"
     first, second, _ = text = ledger.read_text().split("\n")
-    assert all({"kind", "result", "time", "previous"} <= json.loads(line).keys() for line in text[:2])
-    damaged = {"cut": first[:90] + "\n" + second, "line": second, "edit": first.replace('"n_open": 240', '"n_open": 1')}
+    assert all(
+        {"kind", "result", "time", "previous"} <= json.loads(line).keys() for line in text[:2]
+    )
+    damaged = {
+        "cut": first[:90] + "\n" + second,
+        "line": second,
+        "edit": first.replace('"n_open": 240', '"n_open": 1'),
+    }
     ledger.write_text(f"{damaged[damage]}\n" + (f"{second}\n" if damage == "edit" else ""))
-    with pytest.raises(UnreadableError, match=rf"line {1 + (damage == 'edit')}: .* removed or changed"):
+    with pytest.raises(
+        UnreadableError, match=rf"line {1 + (damage == 'edit')}: .* removed or changed"
+    ):
         sb.Gate(loop)
 
 
@@ -200,7 +247,9 @@ def test_a_second_process_is_refused_and_a_kill_loses_at_most_the_try(loop):
     stuck = "import sys, time, seedbed as sb, seedbed.experiment.gate as gate\n"
     stuck += "gate.append_entry = lambda *_: (print('ready', flush=True), time.sleep(600))\n"
     stuck += "sb.Gate(sys.argv[1]).try_(drop='x1')"
-    with subprocess.Popen([sys.executable, "-c", stuck, str(loop)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", stuck, str(loop)], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "ready\n"
         second = command(f"try {loop} --drop x1")
         process.kill()
@@ -225,7 +274,14 @@ def test_few_rows_and_a_used_folder_are_refused(loop, rows, tmp_path):
 def test_the_status_says_when_chance_could_have_kept_as_many(loop):
     gate = sb.Gate(loop)
     for number in range(1, 41):
-        tried = Attempt(number=number, name="noise", candidate="prior", kept=number == 7, certainty=0.96, high=1.0)
+        tried = Attempt(
+            number=number,
+            name="noise",
+            candidate="prior",
+            kept=number == 7,
+            certainty=0.96,
+            high=1.0,
+        )
         append_entry(loop, {"kind": "try", "result": dataclasses.asdict(tried)})
         assert gate.status().exhausted == (number * 0.05 >= 1), number
     assert "1 of 40 kept. If none helped, chance would keep 2.0 on average" in str(gate.status())
@@ -235,7 +291,10 @@ def test_the_status_says_when_chance_could_have_kept_as_many(loop):
 def test_the_exit_status_of_a_try_says_whether_it_is_kept(made, tmp_path):
     folder = tmp_path / "loop"
     commands = {
-        f"new {folder} {made / 't.csv'} --target y --candidate prior": (0, "240 rows for tries, 60 locked"),
+        f"new {folder} {made / 't.csv'} --target y --candidate prior": (
+            0,
+            "240 rows for tries, 60 locked",
+        ),
         f"try {folder} --candidate logistic --name better": (0, "better: kept; gain +"),
         f"try {folder} --drop x2 --json": (1, '"kept": false'),
         f"try {folder} --drop nothing": (2, "no column 'nothing'"),

@@ -30,8 +30,15 @@ def large():
 def found(small, large):
     """Two models of two networks, and the prior."""
     names = ["linear:1", "tanh:3"]
-    return small(*large, **WHOLE, candidates=names, epochs=3, baselines=["prior"], random_state=5,
-                 reference="linear:1")  # fmt: skip
+    return small(
+        *large,
+        **WHOLE,
+        candidates=names,
+        epochs=3,
+        baselines=["prior"],
+        random_state=5,
+        reference="linear:1",
+    )
 
 
 def test_held_out_rows_change_no_prediction_of_others(small, large, found):
@@ -56,23 +63,33 @@ def test_every_model_predicts_exactly_the_held_out_rows(found):
 
 def test_the_verdict_is_the_paired_difference_on_the_held_out_rows(found, large):
     test = found.splits[0].test
-    losses = {name: (found[name].predictions[0][:, test] - large[1][test]) ** 2.0 for name in ("linear:1", "tanh:3")}
+    losses = {
+        name: (found[name].predictions[0][:, test] - large[1][test]) ** 2.0
+        for name in ("linear:1", "tanh:3")
+    }
     expected = paired_hold_out(losses["linear:1"], losses["tanh:3"])
     verdict = found.verdicts[0]
     assert (verdict.candidate, verdict.reference, verdict.comparisons) == ("tanh:3", "linear:1", 1)
     found_numbers = (verdict.difference, verdict.low, verdict.high, verdict.p)
-    assert found_numbers == pytest.approx((expected.mean, expected.low, expected.high, expected.p), rel=1e-4)
+    assert found_numbers == pytest.approx(
+        (expected.mean, expected.low, expected.high, expected.p), rel=1e-4
+    )
     assert verdict.seed_share is None
     assert (verdict.n_rows, verdict.n_train, verdict.held_out) == (2_500, 2_000, True)
 
 
 def test_accuracy_has_its_own_paired_interval(found, large):
     test = found.splits[0].test
-    wrong = {name: (found[name].predictions[0][:, test] > 0.5) != large[1][test] for name in ("linear:1", "prior")}
+    wrong = {
+        name: (found[name].predictions[0][:, test] > 0.5) != large[1][test]
+        for name in ("linear:1", "prior")
+    }
     expected = paired_hold_out(wrong["linear:1"], wrong["prior"])
     expected = paired_shares(expected, (1.0 * wrong["linear:1"] - wrong["prior"])[0])
     shown = found.verdicts[1].accuracy
-    assert (shown.difference, shown.low, shown.high) == pytest.approx((expected.mean, expected.low, expected.high))
+    assert (shown.difference, shown.low, shown.high) == pytest.approx(
+        (expected.mean, expected.low, expected.high)
+    )
 
 
 def test_intervals_of_scores_are_of_the_rows(found, large):
@@ -80,7 +97,9 @@ def test_intervals_of_scores_are_of_the_rows(found, large):
     losses = (found["tanh:3"].predictions[0][:, test] - large[1][test]) ** 2.0
     expected = paired_hold_out(losses, np.zeros((1, 500)))
     brier = found["tanh:3"].scores["brier"]
-    assert (brier.mean, brier.low, brier.high) == pytest.approx((expected.mean, expected.low, expected.high), rel=1e-5)
+    assert (brier.mean, brier.low, brier.high) == pytest.approx(
+        (expected.mean, expected.low, expected.high), rel=1e-5
+    )
     for result in found.results:
         scores = {name: score for name, score in result.scores.items() if name != "pr_auc"}
         assert all(score.low <= score.mean <= score.high for score in scores.values())

@@ -1,4 +1,5 @@
-"""Inputs of `compare`: paths, examples, data frames and arrays; words, callables, classes and files."""
+"""Inputs of `compare`: paths, examples, data frames and arrays; words, callables, classes and
+files."""
 
 import itertools
 
@@ -39,7 +40,9 @@ class Fitting(nn.Sequential):
 
 def embedded(n_features, n_outputs, numbers, categories):
     assert sorted([*numbers, *itertools.chain(*categories)]) == [*range(n_features)]
-    words = MLP((3,), "relu", embed=2, numbers=tuple(numbers), categories=tuple(map(tuple, categories)))
+    words = MLP(
+        (3,), "relu", embed=2, numbers=tuple(numbers), categories=tuple(map(tuple, categories))
+    )
     return started_module(words.network(n_features, n_outputs), torch.initial_seed())
 
 
@@ -80,7 +83,9 @@ def plain(small):
     ],
     ids=["pandas", "polars", "pyarrow", "str", "Path"],
 )
-def test_a_data_frame_and_a_file_give_the_same_result_as_arrays(small, arrays, csv, plain, same, table_of, request):
+def test_a_data_frame_and_a_file_give_the_same_result_as_arrays(
+    small, arrays, csv, plain, same, table_of, request
+):
     found = small(table_of(*arrays, csv), target="y", candidates="tanh:4")
     assert found.to_dict()["target"] == "y"
     assert (found.to_dict()["table"] == "rows") == (request.node.callspec.id in ("str", "Path"))
@@ -104,13 +109,20 @@ def test_features_and_labels_may_be_separate_objects_of_any_type(small, arrays, 
 @pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("build", "name"),
-    [(OneLayer, "OneLayer"), (Fitting, "Fitting"), (four_tanh, "four_tanh"), (lambda: nn.Linear(3, 1), "<lambda>")],
+    [
+        (OneLayer, "OneLayer"),
+        (Fitting, "Fitting"),
+        (four_tanh, "four_tanh"),
+        (lambda: nn.Linear(3, 1), "<lambda>"),
+    ],
     ids=["class", "class from shape", "function", "lambda"],
 )
 def test_a_callable_is_a_candidate_named_after_itself(small, build, name):
     (result,) = small(candidates=[build]).results
     assert result.name == name
-    assert result.n_parameters == sum(p.numel() for p in (build(3, 1) if build is Fitting else build()).parameters())
+    assert result.n_parameters == sum(
+        p.numel() for p in (build(3, 1) if build is Fitting else build()).parameters()
+    )
     assert 0 <= result.scores["accuracy"].mean <= 1
 
 
@@ -133,15 +145,22 @@ def test_a_class_in_a_file_is_loaded_in_other_processes(small, tmp_path, same):
 
 
 def test_a_network_that_ends_in_a_sigmoid_must_return_logits(small):
-    candidates = {"squashed": lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()), "plain": lambda: nn.Linear(3, 1),
-                  "constant": lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5))}  # fmt: skip
-    with pytest.warns(UserWarning, match="candidate 'squashed': forward.. seems to end with a sigmoid") as caught:
+    candidates = {
+        "squashed": lambda: nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()),
+        "plain": lambda: nn.Linear(3, 1),
+        "constant": lambda: nn.Sequential(nn.Linear(3, 1), nn.Threshold(1e9, 0.5)),
+    }
+    with pytest.warns(
+        UserWarning, match="candidate 'squashed': forward.. seems to end with a sigmoid"
+    ) as caught:
         found = small(candidates=candidates | {"own": "linear:1@lr=0"}, recipe="tutorial", lr=0.5)
     assert len(caught) == 1
-    assert [(check.candidate, check.code) for check in found.checks if check.code == "confined_outputs"] == [
-        ("squashed", "confined_outputs")
-    ]
-    (check,) = [check for check in found.checks if check.candidate == "squashed"]  # one example of all others
+    assert [
+        (check.candidate, check.code) for check in found.checks if check.code == "confined_outputs"
+    ] == [("squashed", "confined_outputs")]
+    (check,) = [
+        check for check in found.checks if check.candidate == "squashed"
+    ]  # one example of all others
     assert "forward() seems to end with a sigmoid: return the logit" in check.message
     assert check.message in " ".join(found.details().split())
 
@@ -177,7 +196,9 @@ def test_a_network_that_returns_probabilities_with_any_parameters_is_reported(la
 def test_the_search_for_a_last_sigmoid_leaves_layers_that_networks_share_as_they_are(small):
     shared = nn.Linear(3, 3)
     before = shared.weight.detach().clone()
-    found = small(candidates={"net": lambda: nn.Sequential(shared.requires_grad_(False), nn.Linear(3, 1))})
+    found = small(
+        candidates={"net": lambda: nn.Sequential(shared.requires_grad_(False), nn.Linear(3, 1))}
+    )
     torch.testing.assert_close(shared.weight, before)
     assert found.results[0].curves[2, 0].max() < 2
 
@@ -202,14 +223,19 @@ def predicted(frame, candidate, splits, without=(), recipe=sb.Recipe):
     """Return the predictions of a candidate for the test rows of some splits."""
     group, compute = Group((candidate,), {candidate.name: "line"}, without), sb.Compute(n_jobs=1)
     options = {"recipe": recipe(epochs=3), "n_networks": 2, "random_state": 1, "compute": compute}
-    return [one["line"].predictions for one in fit_group(group, sb.read_table(frame, target="y"), splits, **options)]
+    return [
+        one["line"].predictions
+        for one in fit_group(group, sb.read_table(frame, target="y"), splits, **options)
+    ]
 
 
 @pytest.fixture
 def mixed():
     """A frame with numbers and categories, and two splits."""
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"a": rng.normal(size=60)} | {name: rng.choice(list("uvw"), 60) for name in "bc"})
+    frame = pd.DataFrame(
+        {"a": rng.normal(size=60)} | {name: rng.choice(list("uvw"), 60) for name in "bc"}
+    )
     frame["y"] = rng.integers(0, 2, 60)
     return frame, repeated_folds(frame["y"].to_numpy(), repeats=1, folds=3, random_state=0)[:2]
 
@@ -224,7 +250,9 @@ def test_a_model_without_a_column_is_that_of_a_table_without_it(words, mixed):
 @pytest.mark.slow
 def test_words_and_modules_that_embed_are_equal_and_fit_splits_with_other_inputs_as_alone(mixed):
     (frame, splits), words = mixed, "relu:3@embed=2"
-    for column, split in zip("bc", splits, strict=True):  # each fit lacks a level, of different columns
+    for column, split in zip(
+        "bc", splits, strict=True
+    ):  # each fit lacks a level, of different columns
         frame.loc[split.test[0], column] = "once"
     candidates = candidate_from(words), candidate_from(embedded, words)
     for one in candidates:
@@ -242,10 +270,15 @@ def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(question, as
     frame.insert(0, "a", [f"level {row % 50}" for row in range(299)] + ["once"])
     frame.insert(1, "b", np.where(np.arange(300) == 7, np.nan, frame["z1"]))
     frame["y"] = frame["z2"] if question == "numbers" else rng.choice(["no", "yes"], 300)
-    monkeypatch.setattr(fits, "trained_members", lambda given, **on: seen.extend(given) or real(given, **on))
+    monkeypatch.setattr(
+        fits, "trained_members", lambda given, **on: seen.extend(given) or real(given, **on)
+    )
     kind = {"event": "y", "time": "z3"} if question == "survival" else {"target": "y"}
     frame["z3"] = rng.exponential(size=300)
-    design, names = sb.Design(repeats=1, folds=3, n_networks=2), ["network-2-bins", "network-2-waves", "relu:3@embed=2"]
+    design, names = (
+        sb.Design(repeats=1, folds=3, n_networks=2),
+        ["network-2-bins", "network-2-waves", "relu:3@embed=2"],
+    )
     names = names[0] if question == "columns" else [*names, embedded]
     options = {"candidates": names, "epochs": 1, "design": design, "compute": sb.Compute(n_jobs=1)}
     ask("columns" if question == "columns" else "compare", sb.read_table(frame, **kind), **options)
@@ -254,4 +287,6 @@ def test_embeddings_of_every_fit_take_the_inputs_that_its_rows_have(question, as
         layout = fit.preprocessor.layout
         for network in (one.architecture for one in fit.members if is_network(one)):
             assert not isinstance(network, MLP) or network.numbers == layout.number_inputs
-            assert network.categories == (layout.category_inputs if getattr(network, "embed", True) else ())
+            assert network.categories == (
+                layout.category_inputs if getattr(network, "embed", True) else ()
+            )

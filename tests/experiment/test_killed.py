@@ -1,4 +1,5 @@
-"""A run that is killed at any time, or before any operation on a file, ends with the same files after it continues."""
+"""A run that is killed at any time, or before any operation on a file, ends with the same files
+after it continues."""
 
 import json
 import subprocess
@@ -11,7 +12,9 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "killing.py"
 
 
 def killing(*options):
-    done = subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
@@ -37,7 +40,15 @@ def test_a_kill_before_each_step_changes_nothing():
     found = killing("--steps")["steps"]
     assert found["differing"] == []
     assert found["steps"] > found["states"] > 30
-    assert found["named"] == ["open", "os.chmod", "os.fsync", "os.mkdir", "os.remove", "os.rename", "os.rmdir"]
+    assert found["named"] == [
+        "open",
+        "os.chmod",
+        "os.fsync",
+        "os.mkdir",
+        "os.remove",
+        "os.rename",
+        "os.rmdir",
+    ]
 
 
 def test_different_files_are_detected(tmp_path):

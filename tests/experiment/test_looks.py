@@ -1,4 +1,5 @@
-"""A run trains part by part, gives an answer after each, and ends when more repeats would change little."""
+"""A run trains part by part, gives an answer after each, and ends when more repeats would change
+little."""
 
 import dataclasses
 import functools
@@ -27,7 +28,13 @@ from seedbed.report.stored import read_summary
 from seedbed.training.parallel import BackgroundWork
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
-MODELS = {"candidates": ["relu:3", "linear:3"], "baselines": ["prior"], "recipe": "default", "epochs": 6, "lr": None}
+MODELS = {
+    "candidates": ["relu:3", "linear:3"],
+    "baselines": ["prior"],
+    "recipe": "default",
+    "epochs": 6,
+    "lr": None,
+}
 
 
 @pytest.fixture
@@ -51,11 +58,14 @@ def stopping(planned):
     return dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, design=design))
 
 
-def test_the_verdicts_of_each_look_are_computed_once_also_where_the_run_stops(stopping, outlooks, monkeypatch):
+def test_the_verdicts_of_each_look_are_computed_once_also_where_the_run_stops(
+    stopping, outlooks, monkeypatch
+):
     outlooks(2)
     judged = []
     monkeypatch.setattr(
-        "seedbed.experiment.comparison.conclude_results", lambda one: judged.append(conclude_results(one)) or judged[-1]
+        "seedbed.experiment.comparison.conclude_results",
+        lambda one: judged.append(conclude_results(one)) or judged[-1],
     )
     found = carry_out(stopping)
     assert [one.plan.repeats for one in judged] == [1, 2]
@@ -70,7 +80,9 @@ def test_the_looks_are_at_1_2_3_5_and_10_repeats_and_at_the_end(planned):
 
 def test_each_fit_is_counted_once(planned):
     seen = []
-    plan = planned("relu:3", "linear:3", baselines={"prior": "prior", "bayes": GaussianNB()}, repeats=2)
+    plan = planned(
+        "relu:3", "linear:3", baselines={"prior": "prior", "bayes": GaussianNB()}, repeats=2
+    )
     carry_out(plan, seen.append)
     assert [one.done for one in seen] == list(range(1, 25))  # four models on six splits
     assert {one.total for one in seen} == {24}
@@ -80,14 +92,19 @@ def test_each_fit_is_counted_once(planned):
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("reason", ["decided", "rows"])
-def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(stopping, outlooks, reason):
+def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(
+    stopping, outlooks, reason
+):
     outlooks(2, reason)
     seen = []
     found = carry_out(stopping, seen.append)
     assert (found.conclusion.plan.repeats, found.conclusion.plan.most_repeats) == (2, 6)
     assert (found.ended, found.conclusion.plan.ended) == (reason, reason)
     assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2]
-    why = {"decided": "It stopped early: every model in the table has a", "rows": "more splits would hardly narrow the"}
+    why = {
+        "decided": "It stopped early: every model in the table has a",
+        "rows": "more splits would hardly narrow the",
+    }
     assert why[reason] in " ".join(found.details().split())
     assert {one.so_far.curves for one in seen if one.repeats == 1} == {None}
     whole = run(stopping)
@@ -104,7 +121,9 @@ def test_a_run_ends_where_the_next_repeat_does_not_fit_the_time_limit(small):
 @pytest.mark.slow
 def test_repeats_of_an_earlier_run_say_nothing_about_the_next_one(planned, monkeypatch):
     def timed(plan, **options):
-        for results, seconds in zip(run_by_looks(plan, **options), (0.1, 0.2, 60.2, 120.2, 180.2), strict=True):
+        for results, seconds in zip(
+            run_by_looks(plan, **options), (0.1, 0.2, 60.2, 120.2, 180.2), strict=True
+        ):
             yield dataclasses.replace(results, seconds=seconds)
 
     monkeypatch.setattr("seedbed.experiment.comparison.run_by_looks", timed)
@@ -114,7 +133,9 @@ def test_repeats_of_an_earlier_run_say_nothing_about_the_next_one(planned, monke
 
 
 @pytest.mark.slow
-def test_after_an_interrupt_the_finished_repeats_are_the_answer_and_the_same_call_continues(small, tmp_path):
+def test_after_an_interrupt_the_finished_repeats_are_the_answer_and_the_same_call_continues(
+    small, tmp_path
+):
     options = {**MODELS, "repeats": 3}
 
     def interrupt(progress):
@@ -187,7 +208,9 @@ def test_a_killed_run_still_has_what_it_reuses_and_its_result(small, tmp_path, f
     small(**MODELS, repeats=2, folder=tmp_path)
     assert fitted == [3]
     small(**MODELS, repeats=2, folder=tmp_path / "fresh")
-    arrays = [(folder / "curves.safetensors").read_bytes() for folder in (tmp_path, tmp_path / "fresh")]
+    arrays = [
+        (folder / "curves.safetensors").read_bytes() for folder in (tmp_path, tmp_path / "fresh")
+    ]
     assert arrays[0] == arrays[1]
 
 
@@ -230,8 +253,13 @@ def test_a_thread_that_has_predicted_lets_others_limit_blas():
 
 def test_a_run_leaves_the_threads_of_blas_as_they_were(small):
     before, seen = blas(), []
-    small(**{**MODELS, "baselines": ["boosted-trees", GaussianNB()]}, folds=2, repeats=1, n_jobs=2,
-          on_progress=lambda _: seen.append(blas()))  # fmt: skip
+    small(
+        **{**MODELS, "baselines": ["boosted-trees", GaussianNB()]},
+        folds=2,
+        repeats=1,
+        n_jobs=2,
+        on_progress=lambda _: seen.append(blas()),
+    )
     assert blas() == before
     assert all(set(threads) == {1} for threads in seen)
 
@@ -257,7 +285,10 @@ def test_work_beside_the_training_raises_its_error_once_and_begins_nothing_after
 
 @pytest.mark.slow
 def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
-    X, options = np.random.default_rng(1).normal(size=(7000, 2)), {**MODELS, "epochs": 1, "repeats": None}
+    X, options = (
+        np.random.default_rng(1).normal(size=(7000, 2)),
+        {**MODELS, "epochs": 1, "repeats": None},
+    )
     found = small(X, (X[:, 0] > 0).astype(np.int64), **options, quick=True, folder=tmp_path)
     assert (found.experiment.table.n_rows, found.conclusion.plan.repeats) == (5000, 1)
     assert read_specification(tmp_path)["table"]["sample"]["of"] == 7000
@@ -265,11 +296,17 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     assert "predicting y, 5,000 of 7,000 rows" in found.details()
     screen = first_screen(found.conclusion)
     assert "a first look at 5,000 of 7,000 rows with" in dict(screen.answers)["Note"]
-    assert found.model("relu:3", n_networks=2).training["n_rows"] == 7000  # a model is fitted to all rows
+    assert (
+        found.model("relu:3", n_networks=2).training["n_rows"] == 7000
+    )  # a model is fitted to all rows
 
 
-@pytest.mark.parametrize(("warm_up", "many_rows", "right"), [(0.0, 2000, 3), (50.0, 2000, 12), (50.0, 1, 6)])
-def test_the_time_left_is_right_from_the_first_fit_of_the_last_kind_on(planned, monkeypatch, warm_up, many_rows, right):
+@pytest.mark.parametrize(
+    ("warm_up", "many_rows", "right"), [(0.0, 2000, 3), (50.0, 2000, 12), (50.0, 1, 6)]
+)
+def test_the_time_left_is_right_from_the_first_fit_of_the_last_kind_on(
+    planned, monkeypatch, warm_up, many_rows, right
+):
     """What the first batch alone takes, as loading libraries, is forgotten after the second one."""
     module, clock, left = sys.modules["seedbed.experiment.run"], [0.0], list[float]()
 

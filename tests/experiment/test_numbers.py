@@ -35,16 +35,25 @@ def rows():
 
 @pytest.fixture(scope="module")
 def found(compared, table_of, rows):
-    return compared(table_of(*rows, "regression"), "linear:3", "tanh:4", baselines=["standard"], repeats=2,
-                    reference="linear:3", recipe={"epochs": 30})  # fmt: skip
+    return compared(
+        table_of(*rows, "regression"),
+        "linear:3",
+        "tanh:4",
+        baselines=["standard"],
+        repeats=2,
+        reference="linear:3",
+        recipe={"epochs": 30},
+    )
 
 
 def variance_over_folds(found):
-    """The variance of the target with equal weight for each fold, since folds differ in size by a row."""
+    """The variance of the target with equal weight for each fold, since folds differ in size by a
+    row."""
     folds = [found.experiment.table.target[split.test] for split in found.splits]
     weights = np.concatenate([np.full(len(fold), 1 / len(fold)) for fold in folds])
     return np.average(
-        (np.concatenate(folds) - np.average(np.concatenate(folds), weights=weights)) ** 2, weights=weights
+        (np.concatenate(folds) - np.average(np.concatenate(folds), weights=weights)) ** 2,
+        weights=weights,
     )
 
 
@@ -75,7 +84,9 @@ def test_scores_equal_scikit_learns(found, rows, name):
     assert scores["squared_error"].mean == pytest.approx(squared.mean())
     assert scores["mae"].mean == pytest.approx(by_fold(found, name, sk.mean_absolute_error).mean())
     whole = [sk.r2_score(rows[1], p) for p in found[name].predictions.reshape(-1, 80)]
-    assert scores["r2"].mean == pytest.approx(np.mean(whole), abs=0.02)  # folds differ in size by a row
+    assert scores["r2"].mean == pytest.approx(
+        np.mean(whole), abs=0.02
+    )  # folds differ in size by a row
     runs = squared.reshape(2, 3, -1)
     interval = corrected_t(runs.mean(axis=2))
     assert scores["squared_error"].low == pytest.approx(max(0, interval.low))
@@ -84,7 +95,9 @@ def test_scores_equal_scikit_learns(found, rows, name):
 def test_r2_is_one_minus_the_relative_squared_error(found):
     for result in found.results:
         error, r2 = result.scores["squared_error"], result.scores["r2"]
-        assert (r2.mean, r2.low, r2.high) == pytest.approx((1 - error.mean, 1 - error.high, 1 - error.low))
+        assert (r2.mean, r2.low, r2.high) == pytest.approx(
+            (1 - error.mean, 1 - error.high, 1 - error.low)
+        )
         assert (r2.fold_sd, r2.seed_sd) == (error.fold_sd, error.seed_sd)
         assert r2.low <= r2.mean <= r2.high <= 1
 
@@ -96,33 +109,59 @@ def test_a_constant_prediction_never_has_a_positive_r2(seed, kind):
     rows = rng.permutation(30)
     ends = {"held_out": [6], "folds": [10, 20, 30], "uneven folds": [4, 9, 30]}[kind]
     tests = np.split(rows, ends)[: len(ends)]
-    splits = tuple(Split(0, fold, np.setdiff1d(rows, test), test) for fold, test in enumerate(tests))
+    splits = tuple(
+        Split(0, fold, np.setdiff1d(rows, test), test) for fold, test in enumerate(tests)
+    )
     predictions = np.full((1, 1, 30), np.nan)
     for split in splits:
         predictions[0, 0, split.test] = y[split.train].mean()
-    design = dataclasses.replace(protocol(300_000 if kind == "held_out" else 300), folds=len(splits), repeats=1)
+    design = dataclasses.replace(
+        protocol(300_000 if kind == "held_out" else 300), folds=len(splits), repeats=1
+    )
     found = Result(
-        name="a", alpha=0.05, target=y, splits=splits, design=design, predictions=predictions, task="regression"
+        name="a",
+        alpha=0.05,
+        target=y,
+        splits=splits,
+        design=design,
+        predictions=predictions,
+        task="regression",
     )
     assert score("r2", found).mean <= 1e-12
     if kind == "held_out":
-        assert score("r2", found).mean == pytest.approx(sk.r2_score(y[tests[0]], predictions[0, 0, tests[0]]))
+        assert score("r2", found).mean == pytest.approx(
+            sk.r2_score(y[tests[0]], predictions[0, 0, tests[0]])
+        )
 
 
 def test_the_loss_of_the_mean_is_about_one_and_the_margin_a_fiftieth(found, rows):
     split = found.splits[0]
-    assert found["prior"].predictions[0, 0, split.test] == pytest.approx(rows[1][split.train].mean())
+    assert found["prior"].predictions[0, 0, split.test] == pytest.approx(
+        rows[1][split.train].mean()
+    )
     assert found["prior"].scores["squared_error"].mean == pytest.approx(1, abs=0.1)
     assert found.to_dict()["metric"]["of_prior"] == pytest.approx(1)
-    assert (found.experiment.metric, found.experiment.margin) == ("squared_error", pytest.approx(0.02))
+    assert (found.experiment.metric, found.experiment.margin) == (
+        "squared_error",
+        pytest.approx(0.02),
+    )
 
 
-def test_units_and_origin_of_the_target_change_only_the_absolute_error(compared, table_of, rows, found):
+def test_units_and_origin_of_the_target_change_only_the_absolute_error(
+    compared, table_of, rows, found
+):
     X, y = rows
-    options = {"baselines": ["standard"], "repeats": 2, "recipe": {"epochs": 30}, "reference": "linear:3"}
+    options = {
+        "baselines": ["standard"],
+        "repeats": 2,
+        "recipe": {"epochs": 30},
+        "reference": "linear:3",
+    }
     other = compared(table_of(X, 1e6 + 1e-3 * y, "regression"), "linear:3", "tanh:4", **options)
     for one, same in zip(found.results, other.results, strict=True):
-        assert same.scores["squared_error"].mean == pytest.approx(one.scores["squared_error"].mean, rel=1e-3)
+        assert same.scores["squared_error"].mean == pytest.approx(
+            one.scores["squared_error"].mean, rel=1e-3
+        )
         assert same.scores["mae"].mean == pytest.approx(1e-3 * one.scores["mae"].mean, rel=1e-3)
     assert [one.rule for one in other.verdicts] == [one.rule for one in found.verdicts]
 
@@ -141,11 +180,15 @@ def test_mean_absolute_error_can_be_judged_and_accuracy_cannot(compared, table_o
 
 def test_a_network_with_two_outputs_and_a_loss_for_classes_are_refused(compared, table_of, rows):
     table = table_of(*rows, "regression")
-    with pytest.raises(CandidateError, match=re.escape("has 2 outputs. A numeric target needs one output.")):
+    with pytest.raises(
+        CandidateError, match=re.escape("has 2 outputs. A numeric target needs one output.")
+    ):
         compared(table, lambda: nn.Linear(3, 2), "prior")
     with pytest.raises(OptionError, match="loss bce doesn't suit this target"):
         compared(table, "linear:3", "prior", recipe={"loss": "bce"})
-    assert compared(table, "linear:3", "prior").experiment.recipe == Recipe.tutorial(lr=0.1, epochs=4, loss="mse")
+    assert compared(table, "linear:3", "prior").experiment.recipe == Recipe.tutorial(
+        lr=0.1, epochs=4, loss="mse"
+    )
 
 
 def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(compared, table_of, rows):
@@ -157,7 +200,9 @@ def test_rows_split_by_time_are_scored_on_the_latest_with_intervals(compared, ta
     np.testing.assert_array_equal(np.isfinite(p), np.broadcast_to(latest, p.shape))
     assert found["prior"].predictions[0, 0, latest] == pytest.approx(y[~latest].mean())
     score = found["tanh:4"].scores["squared_error"]
-    assert score.mean == pytest.approx(((p[0][:, latest] - y[latest]) ** 2).mean() / y[latest].var())
+    assert score.mean == pytest.approx(
+        ((p[0][:, latest] - y[latest]) ** 2).mean() / y[latest].var()
+    )
     r2 = [sk.r2_score(y[latest], one[latest]) for one in p[0]]
     assert found["tanh:4"].scores["r2"].mean == pytest.approx(np.mean(r2))
     assert found["prior"].scores["r2"].mean <= 0

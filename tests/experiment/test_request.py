@@ -28,7 +28,14 @@ def said(tmp_path, monkeypatch):
     """A function that returns the call for a comparison of a table in a file."""
     monkeypatch.chdir(tmp_path)
 
-    def say(candidates="relu:5", recipe=RECIPES["default"], lrs=(), design=Design(), name="t.csv", **reading):  # noqa: B008
+    def say(
+        candidates="relu:5",
+        recipe=RECIPES["default"],
+        lrs=(),
+        design=Design(),  # noqa: B008
+        name="t.csv",
+        **reading,
+    ):
         (tmp_path / name).write_text(CSV)
         return written(read_table(name, target="y", **reading), candidates, recipe, lrs, design)
 
@@ -38,7 +45,10 @@ def said(tmp_path, monkeypatch):
 def test_only_arguments_that_differ_from_the_defaults_are_written(said):
     assert said(candidates=None) == "sb.compare('t.csv', target='y')"
     assert said() == "sb.compare('t.csv', target='y', candidates='relu:5')"
-    assert said(recipe=Recipe.tutorial()) == "sb.compare('t.csv', target='y', candidates='relu:5', recipe='tutorial')"
+    assert (
+        said(recipe=Recipe.tutorial())
+        == "sb.compare('t.csv', target='y', candidates='relu:5', recipe='tutorial')"
+    )
 
 
 def test_quotes_in_names_survive(said):
@@ -51,7 +61,10 @@ def test_passwords_in_addresses_are_replaced_by_stars():
         without_passwords("postgresql://me:a:b@c@host/db?password=x&port=1 t")
         == "postgresql://me:***@host/db?password=***&port=1 t"
     )
-    assert without_passwords("'a://b:1/c' 'p://u:s@h' http://host:80/x") == "'a://b:1/c' 'p://u:***@h' http://host:80/x"
+    assert (
+        without_passwords("'a://b:1/c' 'p://u:s@h' http://host:80/x")
+        == "'a://b:1/c' 'p://u:***@h' http://host:80/x"
+    )
     assert without_passwords("sb.compare('p://me:s@h?password=x', target='y')") == (
         "sb.compare('p://me:***@h?password=***', target='y')"
     )
@@ -59,18 +72,31 @@ def test_passwords_in_addresses_are_replaced_by_stars():
 
 @pytest.mark.parametrize("secret", ["it's", 'a"b', "a'),b"])
 def test_a_password_with_quotation_marks_is_replaced_as_well(secret):
-    for address in (f"postgresql://me:{secret}@host/db", f"postgresql://me@host/db?password={secret}&port=1"):
-        for text in (address, shlex.join(["seedbed", "compare", address]), f"sb.compare({address!r}, target='y')"):
+    for address in (
+        f"postgresql://me:{secret}@host/db",
+        f"postgresql://me@host/db?password={secret}&port=1",
+    ):
+        for text in (
+            address,
+            shlex.join(["seedbed", "compare", address]),
+            f"sb.compare({address!r}, target='y')",
+        ):
             assert "***" in without_passwords(text)
-            assert not any(part in without_passwords(text) for part in ("it", "s@", "b@", "b&", ",b"))
+            assert not any(
+                part in without_passwords(text) for part in ("it", "s@", "b@", "b&", ",b")
+            )
 
 
 @pytest.mark.parametrize(
-    "given", [("relu:3",), np.array(["relu:3"]), {"relu:3"}, iter(["relu:3"])], ids=lambda one: type(one).__name__
+    "given",
+    [("relu:3",), np.array(["relu:3"]), {"relu:3"}, iter(["relu:3"])],
+    ids=lambda one: type(one).__name__,
 )
 def test_candidates_of_any_iterable_are_kept_as_a_list(given):
     table = table_from_arrays(np.arange(80.0).reshape(40, 2), np.arange(40) % 2)
-    experiment = specify(table, given, recipe=Recipe.tutorial(epochs=3), design=Design(baselines=["prior"], folds=2))
+    experiment = specify(
+        table, given, recipe=Recipe.tutorial(epochs=3), design=Design(baselines=["prior"], folds=2)
+    )
     assert (experiment.names, experiment.request["candidates"]) == (("relu:3", "prior"), ["relu:3"])
 
 
@@ -88,7 +114,14 @@ def run(tmp_path):
     design = sb.Design(repeats=1, folds=2, n_networks=2, baselines=["prior"])
 
     def compare():
-        return sb.compare("example:iris", candidates=networks, epochs=4, lr=[0.1, 0.2], design=design, folder=tmp_path)
+        return sb.compare(
+            "example:iris",
+            candidates=networks,
+            epochs=4,
+            lr=[0.1, 0.2],
+            design=design,
+            folder=tmp_path,
+        )
 
     return compare
 
@@ -102,7 +135,8 @@ def test_every_network_that_can_be_stored_is_made_again_from_the_folder(run, tmp
     for name in ("words", "mlp@lr=0.1", "mlp@lr=0.2", "other", "prior"):
         assert model_plan_from(tmp_path, name).candidate == members[name]
     with pytest.raises(
-        CandidateError, match=r"'own@lr=0\.1': it is your own network, .*own, which isn't in the run's folder"
+        CandidateError,
+        match=r"'own@lr=0\.1': it is your own network, .*own, which isn't in the run's folder",
     ):
         model_plan_from(tmp_path, "own@lr=0.1").fit()
 
@@ -110,14 +144,23 @@ def test_every_network_that_can_be_stored_is_made_again_from_the_folder(run, tmp
 @pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.usefixtures("plain_charts")
-def test_a_folder_of_before_gets_its_request_from_the_same_call_which_trains_nothing(run, tmp_path, monkeypatch):
+def test_a_folder_of_before_gets_its_request_from_the_same_call_which_trains_nothing(
+    run, tmp_path, monkeypatch
+):
     run()
-    document, file = json.loads((tmp_path / "experiment.json").read_text()), tmp_path / "experiment.json"
+    document, file = (
+        json.loads((tmp_path / "experiment.json").read_text()),
+        tmp_path / "experiment.json",
+    )
     file.write_text(json.dumps({key: value for key, value in document.items() if key != "request"}))
     (tmp_path / "sha256sums.txt").unlink()
-    with pytest.raises(OptionError, match=r"was written by an older seedbed\. Run the command again: sb\.compare\("):
+    with pytest.raises(
+        OptionError, match=r"was written by an older seedbed\. Run the command again: sb\.compare\("
+    ):
         model_plan_from(tmp_path, "words")
-    monkeypatch.setattr("seedbed.experiment.comparison.run_by_looks", None)  # nothing can be trained
+    monkeypatch.setattr(
+        "seedbed.experiment.comparison.run_by_looks", None
+    )  # nothing can be trained
     run()
     assert json.loads(file.read_text())["request"] == document["request"]
     assert model_plan_from(tmp_path, "words").summary.name == "words"

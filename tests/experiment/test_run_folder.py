@@ -67,7 +67,9 @@ def refusal(small, folder, *table, **options):
     ],
     ids=str,
 )
-def test_another_specification_is_refused_with_the_differences(small, begun, tmp_path, change, words):
+def test_another_specification_is_refused_with_the_differences(
+    small, begun, tmp_path, change, words
+):
     begun()
     said = refusal(small, tmp_path, **change)
     assert words in said
@@ -80,20 +82,29 @@ def test_other_cells_and_other_versions_are_named(small, begun, arrays, tmp_path
     X, y = arrays
     other = X.copy()
     other[0, 0] += 1
-    assert "holds another run: the table's cells have changed." in refusal(small, tmp_path, other, y)
+    assert "holds another run: the table's cells have changed." in refusal(
+        small, tmp_path, other, y
+    )
     said = refusal(small, tmp_path, X[1:], y[1:])
     assert "table n_rows was 60, is 59; the table's cells have changed; " in said
     assert re.search(r"; and [23] more\. ", said)
     monkeypatch.setattr("seedbed.experiment.specification_file.versions", lambda: {"torch": "99"})
     monkeypatch.setattr("seedbed.experiment.run_folder._NAMED", 9)
-    assert re.search(r"versions torch was 2\S+, is 99; .*versions numpy is gone", refusal(small, tmp_path))
+    assert re.search(
+        r"versions torch was 2\S+, is 99; .*versions numpy is gone", refusal(small, tmp_path)
+    )
 
 
 def test_a_finished_run_is_replaced_only_with_overwrite_and_no_file_of_it_remains(small, tmp_path):
     small(**WORDS, folder=tmp_path)
-    assert "holds another run: candidates relu:3 epochs was 4, is 5" in refusal(small, tmp_path, epochs=5)
+    assert "holds another run: candidates relu:3 epochs was 4, is 5" in refusal(
+        small, tmp_path, epochs=5
+    )
     assert is_finished(tmp_path)
-    for options in ({"repeats": 3}, {"epochs": 5, "overwrite": True}):  # the first one grows, so nothing is replaced
+    for options in (
+        {"repeats": 3},
+        {"epochs": 5, "overwrite": True},
+    ):  # the first one grows, so nothing is replaced
         with pytest.raises(StopError):
             small(**{**WORDS, **options}, folder=tmp_path, on_progress=stop)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json", "unfinished"]
@@ -113,22 +124,33 @@ def test_a_finished_run_is_read_back_unchanged(small, tmp_path, same, options):
 @pytest.mark.slow
 def test_a_finished_run_of_a_network_that_was_edited_is_trained_again(small, tmp_path):
     code = tmp_path / "net.py"
-    code.write_text("from torch import nn\ndef net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)\n")
+    code.write_text(
+        "from torch import nn\ndef net(n_features, n_outputs): return nn.Linear(n_features, n_outputs)\n"
+    )
     options = {"candidates": [f"{code}:net"], "baselines": ["prior"], "folder": tmp_path / "run"}
     small(**options)
     small(**options, on_progress=stop)
-    code.write_text(code.read_text().replace("nn.Linear", "nn.Sequential(nn.Tanh(), nn.Linear") + ")")
+    code.write_text(
+        code.read_text().replace("nn.Linear", "nn.Sequential(nn.Tanh(), nn.Linear") + ")"
+    )
     with pytest.raises(StopError):
         small(**options, on_progress=stop)
     assert not is_finished(tmp_path / "run")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["curves.safetensors", "experiment.json", "comparison.json", "sha256sums.txt"])
-def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains_again(small, tmp_path, name):
+@pytest.mark.parametrize(
+    "name", ["curves.safetensors", "experiment.json", "comparison.json", "sha256sums.txt"]
+)
+def test_a_file_of_a_finished_run_that_has_changed_is_named_and_overwrite_trains_again(
+    small, tmp_path, name
+):
     small(**WORDS, folder=tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
-    with pytest.raises(UnreadableError, match=rf"{name} has changed since .* with overwrite=True, which trains again"):
+    with pytest.raises(
+        UnreadableError,
+        match=rf"{name} has changed since .* with overwrite=True, which trains again",
+    ):
         small(**WORDS, folder=tmp_path, on_progress=stop)
     if name not in ("sha256sums.txt", "comparison.json"):
         (tmp_path / name).unlink()
@@ -167,13 +189,18 @@ def test_a_second_writer_is_refused_and_the_first_continues(planned, tmp_path):
         rival.start()
         rival.join()
     second()
-    assert said == [f"another process is writing to {tmp_path}. Wait until it has ended, or name another folder.", "in"]
+    assert said == [
+        f"another process is writing to {tmp_path}. Wait until it has ended, or name another folder.",
+        "in",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.json"]
 
 
 def test_a_killed_writer_leaves_no_lock(planned, tmp_path):
-    code = ("import os, signal, sys; from filelock import FileLock; FileLock(sys.argv[1]).acquire(); "
-            "os.kill(os.getpid(), signal.SIGKILL)")  # fmt: skip
+    code = (
+        "import os, signal, sys; from filelock import FileLock; FileLock(sys.argv[1]).acquire(); "
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
     subprocess.run([sys.executable, "-c", code, tmp_path / ".writer"], check=False)
     assert (tmp_path / ".writer").exists()
     with open_folder(planned("relu:3", "linear:3"), tmp_path):
@@ -192,7 +219,9 @@ def small_disk(tmp_path):
     """A folder on a file system of a few kilobytes, which only root can mount."""
     place = tmp_path / "disk"
     place.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", place], capture_output=True, check=False)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", place], capture_output=True, check=False
+    )
     if done.returncode:
         if os.environ.get("SEEDBED_REQUIRE_TMPFS", "0") not in {"", "0"}:
             pytest.fail(f"no small file system: {done.stderr.decode()}")
@@ -203,7 +232,9 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_path):
     options = {**WORDS, "epochs": 400, "folder": small_disk / "run"}
-    with pytest.raises(OptionError, match=r"can't write to .*run: No space left on device\. Free some space"):
+    with pytest.raises(
+        OptionError, match=r"can't write to .*run: No space left on device\. Free some space"
+    ):
         small(**options)
     names = sorted(path.name for path in (small_disk / "run").iterdir())
     assert {"experiment.json", "unfinished"} <= set(names)
@@ -212,7 +243,9 @@ def test_a_full_disk_is_reported_and_stored_work_is_kept(small, small_disk, tmp_
     found = small(**options)
     whole = small(**options | {"folder": tmp_path / "whole"})
     np.testing.assert_array_equal(found["relu:3"].curves, whole["relu:3"].curves)
-    one, other = (folder / "curves.safetensors" for folder in (small_disk / "run", tmp_path / "whole"))
+    one, other = (
+        folder / "curves.safetensors" for folder in (small_disk / "run", tmp_path / "whole")
+    )
     assert one.read_bytes() == other.read_bytes()
 
 
@@ -240,7 +273,9 @@ def finished(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_finished_comparison_is_asked_without_training_it_again(ask, finished, tmp_path, monkeypatch):
+def test_a_finished_comparison_is_asked_without_training_it_again(
+    ask, finished, tmp_path, monkeypatch
+):
     folder, settings = finished
     usual = ask("rows", "example:iris", **settings)
     monkeypatch.setattr(sys.modules["seedbed.experiment.request"], "carry_out", None)
@@ -272,7 +307,9 @@ def test_an_interrupted_comparison_is_continued_first(ask, finished, monkeypatch
 
 
 @pytest.mark.slow
-def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(ask, tmp_path, monkeypatch):
+def test_sizes_that_are_done_are_kept_when_a_finished_comparison_is_interrupted(
+    ask, tmp_path, monkeypatch
+):
     run, kept = sizes.run, []
 
     def once(plan, folder):

@@ -65,7 +65,10 @@ def test_other_scores_equal_scikit_learns_for_all_rows_of_a_repeat(comparison, n
 def standard_error(comparison, name, score, runs):
     """Of runs [split, 1] in 2 repeats of 3 folds, with the spread between classes."""
     folds = runs[:, 0].var(ddof=1) * (1 / 6 + 1 / 2)
-    y, of_rows = comparison.experiment.table.target, comparison[name].row_losses(score).mean(axis=(0, 1))
+    y, of_rows = (
+        comparison.experiment.table.target,
+        comparison[name].row_losses(score).mean(axis=(0, 1)),
+    )
     means = np.where(y == 1, of_rows[y == 1].mean(), of_rows[y == 0].mean())
     return np.sqrt(folds + means.var() / len(y))
 
@@ -74,7 +77,10 @@ def standard_error(comparison, name, score, runs):
 @pytest.mark.parametrize("score", ["accuracy", "brier", "log_loss"])
 def test_the_interval_of_a_mean_of_rows_is_the_corrected_t_over_folds(comparison, name, score):
     runs = by_fold(comparison, name, BY_FOLD[score])
-    values, half = runs.mean(axis=1), student.ppf(0.975, 2) * standard_error(comparison, name, score, runs)
+    values, half = (
+        runs.mean(axis=1),
+        student.ppf(0.975, 2) * standard_error(comparison, name, score, runs),
+    )
     found, ends = comparison[name].scores[score], (values.mean() - half, values.mean() + half)
     if score == "accuracy":
         ends = share_interval(values.mean(), *ends, n=60)
@@ -94,10 +100,18 @@ def test_the_brier_skill_is_relative_to_the_priors_brier_score(comparison, name)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("score", ["roc_auc", "mcc", "balanced_accuracy"])
 def test_the_interval_of_other_scores_is_a_widened_bootstrap_of_rows(comparison, name, score):
-    y, sets = comparison.experiment.table.target, comparison[name].predictions.astype(np.float64).reshape(-1, 60)
-    corrected = standard_error(comparison, name, "brier", by_fold(comparison, name, brier_score_loss))
+    y, sets = (
+        comparison.experiment.table.target,
+        comparison[name].predictions.astype(np.float64).reshape(-1, 60),
+    )
+    corrected = standard_error(
+        comparison, name, "brier", by_fold(comparison, name, brier_score_loss)
+    )
     factor = max(1.0, corrected / row_mean_se((sets - y) ** 2))
-    of_rows, found = score_interval(score, y, sets, widened_by=factor), comparison[name].scores[score]
+    of_rows, found = (
+        score_interval(score, y, sets, widened_by=factor),
+        comparison[name].scores[score],
+    )
     below, above = found.mean - found.low, found.high - found.mean
     assert below == pytest.approx(of_rows.mean - of_rows.low, abs=1e-9)
     assert above == pytest.approx(min(of_rows.high - of_rows.mean, 1 - found.mean), abs=1e-9)
@@ -119,7 +133,12 @@ def test_every_interval_contains_its_score_and_stays_in_range(comparison):
 
 
 def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, comparison):
-    options = {"candidates": ["linear:3", "tanh:4"], "repeats": 2, "n_networks": 3, "random_state": 7}
+    options = {
+        "candidates": ["linear:3", "tanh:4"],
+        "repeats": 2,
+        "n_networks": 3,
+        "random_state": 7,
+    }
     narrow = small(alpha=0.5, **options)["tanh:4"].scores
     for name, wide in comparison["tanh:4"].scores.items():
         assert narrow[name].mean == wide.mean
@@ -129,13 +148,17 @@ def test_a_higher_alpha_gives_narrower_intervals_of_the_same_scores(small, compa
 @pytest.mark.few(1)
 @pytest.mark.parametrize("metric", ["roc_auc", "balanced_accuracy"])
 def test_verdicts_may_be_about_a_score_of_folds(small, comparison, metric):
-    judged = small(candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, metric=metric)
+    judged = small(
+        candidates=["linear:3", "tanh:4"], repeats=2, n_networks=3, random_state=7, metric=metric
+    )
     function = {**BY_FOLD, **BY_REPEAT}[metric]
     ours, theirs = (by_fold(judged, name, function).mean(axis=1) for name in ("linear:3", "tanh:4"))
     for verdict in judged.verdicts:
         if {verdict.candidate, verdict.reference} == {"linear:3", "tanh:4"}:
             gain = theirs.mean() - ours.mean()
-            assert verdict.difference == pytest.approx(gain if verdict.candidate == "tanh:4" else -gain, abs=1e-9)
+            assert verdict.difference == pytest.approx(
+                gain if verdict.candidate == "tanh:4" else -gain, abs=1e-9
+            )
             assert verdict.low < verdict.difference < verdict.high
             break
     else:
@@ -147,9 +170,17 @@ def test_verdicts_may_be_about_a_score_of_folds(small, comparison, metric):
 
 
 def test_locked_rows_give_no_verdict_on_a_score_of_folds(arrays):
-    frame = pd.DataFrame(arrays[0]).rename(columns=str).assign(y=arrays[1], day=np.arange(len(arrays[1])))
-    with pytest.raises(OptionError, match="'roc_auc' is a score of whole folds, but one set of rows is tested here"):
-        sb.compare(sb.read_table(frame, target="y", time_split="day"), design=sb.Design(metric="roc_auc"))
+    frame = (
+        pd.DataFrame(arrays[0])
+        .rename(columns=str)
+        .assign(y=arrays[1], day=np.arange(len(arrays[1])))
+    )
+    with pytest.raises(
+        OptionError, match="'roc_auc' is a score of whole folds, but one set of rows is tested here"
+    ):
+        sb.compare(
+            sb.read_table(frame, target="y", time_split="day"), design=sb.Design(metric="roc_auc")
+        )
 
 
 def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arrays):
@@ -162,7 +193,9 @@ def test_folds_with_few_rows_of_a_class_are_pooled_for_auc_and_marked(small, arr
     assert not any(one.pooled for name, one in result.scores.items() if name != "roc_auc")
 
 
-def test_every_row_is_predicted_once_per_repeat_by_the_mean_of_networks_that_differ(comparison, arrays):
+def test_every_row_is_predicted_once_per_repeat_by_the_mean_of_networks_that_differ(
+    comparison, arrays
+):
     p, single = comparison["tanh:4"].predictions, comparison["tanh:4"].singles
     assert (p.shape, single.shape) == ((2, 1, len(arrays[1])), (2, 3, len(arrays[1])))
     assert p.dtype == single.dtype == np.float32
@@ -186,9 +219,18 @@ def two_folds():
 
     def make(*p):
         first, second = np.array([0, 1]), np.array([2, 3])
-        splits = (Split(0, 0, second.copy(), first.copy()), Split(0, 1, first.copy(), second.copy()))
-        return Result(name="a", alpha=0.05, target=np.array([0, 1, 0, 1]), splits=splits, design=protocol(60),
-                      predictions=np.array([p], np.float32))  # fmt: skip
+        splits = (
+            Split(0, 0, second.copy(), first.copy()),
+            Split(0, 1, first.copy(), second.copy()),
+        )
+        return Result(
+            name="a",
+            alpha=0.05,
+            target=np.array([0, 1, 0, 1]),
+            splits=splits,
+            design=protocol(60),
+            predictions=np.array([p], np.float32),
+        )
 
     return make
 
@@ -212,9 +254,18 @@ def test_constant_predictions_have_every_score_and_no_warning(two_folds):
     scores = {name: score(name, two_folds([0.5] * 4, [0.5] * 4)) for name in SCORES["binary"]}
     means = {name: found.mean for name, found in scores.items()}
     assert means == pytest.approx(
-        {"accuracy": 0.5, "balanced_accuracy": 0.5, "recall": 0, "mcc": 0, "roc_auc": 0.5, "pr_auc": 0.5, "brier": 0.25,
-         "brier_skill": 0, "log_loss": np.log(2)}
-    )  # fmt: skip
+        {
+            "accuracy": 0.5,
+            "balanced_accuracy": 0.5,
+            "recall": 0,
+            "mcc": 0,
+            "roc_auc": 0.5,
+            "pr_auc": 0.5,
+            "brier": 0.25,
+            "brier_skill": 0,
+            "log_loss": np.log(2),
+        }
+    )
     assert (scores["brier"].low, scores["brier"].high) == (0.25, 0.25)
 
 
@@ -225,9 +276,23 @@ def test_held_out_rows_of_one_class_have_only_the_defined_scores(task):
     p = np.random.default_rng(0).dirichlet([1, 1, 1], size=(1, 2, 8)).astype(np.float32)
     design = dataclasses.replace(protocol(60), kind="held_out", repeats=1)
     predictions = p[..., 1] if task == "binary" else p
-    found = Result(name="a", alpha=0.05, target=y, task=task, splits=(split,), design=design, predictions=predictions)
+    found = Result(
+        name="a",
+        alpha=0.05,
+        target=y,
+        task=task,
+        splits=(split,),
+        design=design,
+        predictions=predictions,
+    )
     means = {name: score(name, found).mean for name in SCORES[task]}
-    undefined = {"balanced_accuracy", "mcc", "roc_auc", "brier_skill", *(["recall"] if task == "binary" else [])}
+    undefined = {
+        "balanced_accuracy",
+        "mcc",
+        "roc_auc",
+        "brier_skill",
+        *(["recall"] if task == "binary" else []),
+    }
     assert {name for name, mean in means.items() if mean is None} == undefined
 
 
@@ -235,22 +300,42 @@ def test_scores_and_differences_of_rows_in_time_allow_for_errors_that_depend_on_
     rng = np.random.default_rng(3)
     y, slow = rng.integers(0, 2, 600), lfilter([0.05], [1.0, -0.95], rng.normal(size=(2, 600)))
     p = np.clip(0.5 + (2 * y - 1) * (0.1 + slow), 0, 1).astype(np.float32)[:, None, None]
-    split, design = Split(0, 0, np.arange(300), np.arange(300, 600)), dataclasses.replace(protocol(60), kind="held_out")
+    split, design = (
+        Split(0, 0, np.arange(300), np.arange(300, 600)),
+        dataclasses.replace(protocol(60), kind="held_out"),
+    )
     plain, timed = (
-        [Result(name="a", alpha=0.05, target=y, splits=(split,), design=design, predictions=one, times=at) for one in p]
+        [
+            Result(
+                name="a",
+                alpha=0.05,
+                target=y,
+                splits=(split,),
+                design=design,
+                predictions=one,
+                times=at,
+            )
+            for one in p
+        ]
         for at in (None, np.arange(600.0))
     )
     for name in ("brier", "accuracy", "roc_auc"):
-        wide, narrow = (one[0].scores[name].high - one[0].scores[name].low for one in (timed, plain))
+        wide, narrow = (
+            one[0].scores[name].high - one[0].scores[name].low for one in (timed, plain)
+        )
         assert wide > 1.5 * narrow
     assert difference(*timed, "brier").se > 1.5 * difference(*plain, "brier").se
 
 
 def test_predictions_without_an_error_have_ranges_below_100_percent():
     y, rows = np.arange(400) % 4 // 3, np.arange(400)
-    splits = tuple(Split(0, fold, rows[rows % 10 != fold], rows[rows % 10 == fold]) for fold in range(10))
+    splits = tuple(
+        Split(0, fold, rows[rows % 10 != fold], rows[rows % 10 == fold]) for fold in range(10)
+    )
     p = np.where(y == 1, 0.9, 0.2).astype(np.float32)[None, None]
-    scores = Result(name="a", alpha=0.05, target=y, splits=splits, design=protocol(400), predictions=p).scores
+    scores = Result(
+        name="a", alpha=0.05, target=y, splits=splits, design=protocol(400), predictions=p
+    ).scores
     names = ("accuracy", "balanced_accuracy", "recall", "roc_auc")
     ranges = {name: (scores[name].low, scores[name].high) for name in names}
     assert ranges["accuracy"] == pytest.approx(wilson(400, 400))
@@ -260,10 +345,18 @@ def test_predictions_without_an_error_have_ranges_below_100_percent():
 
 
 def test_quantities_that_need_two_networks_are_none_with_one(small):
-    found = small(candidates="linear:2", baselines=["prior"], n_networks=1)["linear:2"].scores["accuracy"]
+    found = small(candidates="linear:2", baselines=["prior"], n_networks=1)["linear:2"].scores[
+        "accuracy"
+    ]
     assert found.seed_sd is None
     assert found.fold_sd is not None
 
 
 def test_more_rows_use_fewer_bootstrap_resamples():
-    assert [resamples_for(n) for n in (100, 5_000, 5_001, 200_000, 2_000_000)] == [2000, 2000, 500, 500, 200]
+    assert [resamples_for(n) for n in (100, 5_000, 5_001, 200_000, 2_000_000)] == [
+        2000,
+        2000,
+        500,
+        500,
+        200,
+    ]

@@ -24,7 +24,9 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
     assert "<script" not in html
     assert "gain over tanh:4" in html
     kinds = {"linear:3": "1 layer, linear", "tanh:4": "1 layer", "prior": "always 0"}
-    assert all(f'<b>{name}</b> <span class="what">{what}</span>' in html for name, what in kinds.items())
+    assert all(
+        f'<b>{name}</b> <span class="what">{what}</span>' in html for name, what in kinds.items()
+    )
 
 
 @pytest.mark.slow
@@ -32,10 +34,18 @@ def test_the_history_of_networks_is_displayed_in_a_notebook(run):
     assert run.history._repr_html_().startswith("<svg")
 
 
-def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(comparison, monkeypatch):
-    results = [replace(result) for result in comparison.results]  # without the scores that are known
+def test_the_answer_alone_shows_the_same_first_screen_without_resampling_rows(
+    comparison, monkeypatch
+):
+    results = [
+        replace(result) for result in comparison.results
+    ]  # without the scores that are known
     found = Results(
-        comparison.experiment, comparison.splits, tuple(results), comparison.seconds, comparison.specification
+        comparison.experiment,
+        comparison.splits,
+        tuple(results),
+        comparison.seconds,
+        comparison.specification,
     )
     monkeypatch.setattr("seedbed.scoring.score_interval", lambda *_, **__: pytest.fail("resampled"))
     alone, whole = conclude_results(found), comparison.conclusion

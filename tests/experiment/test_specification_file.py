@@ -19,15 +19,22 @@ def document_of(plan, folder):
 
 def test_the_specification_is_written_before_the_first_fit(small, tmp_path):
     seen, folder = [], tmp_path / "new"
-    small(candidates="tanh:3", baselines=["prior"], repeats=2, folder=folder,
-          on_progress=lambda progress: seen.append(sorted(path.name for path in folder.iterdir())))  # fmt: skip
+    small(
+        candidates="tanh:3",
+        baselines=["prior"],
+        repeats=2,
+        folder=folder,
+        on_progress=lambda progress: seen.append(sorted(path.name for path in folder.iterdir())),
+    )
     assert seen[0] == [".writer", "experiment.json"]
     assert seen[-1] == [".writer", "experiment.json", "unfinished"]  # when fits are stored
     assert (folder / "comparison.json").exists()
 
 
 def test_equal_experiments_have_equal_specifications_except_for_the_time(planned, tmp_path):
-    one, other = (document_of(planned("linear:3", baselines=["prior"]), tmp_path / name) for name in "ab")
+    one, other = (
+        document_of(planned("linear:3", baselines=["prior"]), tmp_path / name) for name in "ab"
+    )
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", one.pop("frozen_at"))
     other.pop("frozen_at")
     assert one == other
@@ -57,7 +64,13 @@ def test_hashes_of_table_and_splits_change_with_their_contents(planned, tmp_path
     assert len({document["splits_sha256"] for document in found}) == 1
     splits = {
         document_of(planned("linear:3", "relu:3", **words), tmp_path)["splits_sha256"]
-        for words in ({"random_state": 0}, {"random_state": 1}, {"folds": 4}, {"repeats": 2}, {"n_networks": 7})
+        for words in (
+            {"random_state": 0},
+            {"random_state": 1},
+            {"folds": 4},
+            {"repeats": 2},
+            {"n_networks": 7},
+        )
     }
     assert len(splits) == 4  # splits don't depend on networks
     fewer = tuple(dataclasses.replace(split, train=split.train[1:]) for split in plan.splits)

@@ -5,11 +5,19 @@ import pytest
 
 from seedbed.experiment.run import run
 
-NAMES = ["relu:3", "relu:3@lr=0.05", "relu:3@weight_decay=0.3", "tanh:4@dropout=0.2", "relu:3@ple=3"]
+NAMES = [
+    "relu:3",
+    "relu:3@lr=0.05",
+    "relu:3@weight_decay=0.3",
+    "tanh:4@dropout=0.2",
+    "relu:3@ple=3",
+]
 
 
 @pytest.mark.few(1)
-@pytest.mark.parametrize("options", [{"name": "default"}, {}, {"recipe": {"batch_size": 16}}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"name": "default"}, {}, {"recipe": {"batch_size": 16}}], ids=str
+)
 def test_splits_of_one_stack_have_the_same_results_as_alone(planned, same, monkeypatch, options):
     together = run(planned(*NAMES, **options))
     monkeypatch.setattr("seedbed.experiment.plan._MOST_SPLITS", 1)

@@ -26,7 +26,8 @@ ONCE = Protocol(kind="held_out", repeats=1, folds=5, df=None, reason="")
 
 
 def halves(gain=(0.0, 0.0), *, n=400, seed=0, design=CV, task="binary"):
-    """Two models; the predictions of the second are nearer to the target by `gain`, which differs between halves."""
+    """Two models; the predictions of the second are nearer to the target by `gain`, which differs
+    between halves."""
     rng = np.random.default_rng(seed)
     y, half = rng.permutation(np.arange(n) % 2), rng.integers(2, size=n)
     splits = repeated_folds(y, repeats=3, folds=10, random_state=0)
@@ -45,16 +46,29 @@ def halves(gain=(0.0, 0.0), *, n=400, seed=0, design=CV, task="binary"):
 def said(found, grouping):
     """What is said of the subgroups."""
     metric = "brier" if found[0].task == "binary" else "squared_error"
-    score = DecidingScore(name=metric, words=metric, greater_is_better=False, margin=0.01, margin_source="given")
-    about = {"kind": "comparison", "table": "", "task": found[0].task, "specification": {}, "interval": "corrected"}
-    asked = Conclusion(**about, plan=PlanSummary(kind=""), reference="one", metric=score, alpha=0.05)
+    score = DecidingScore(
+        name=metric, words=metric, greater_is_better=False, margin=0.01, margin_source="given"
+    )
+    about = {
+        "kind": "comparison",
+        "table": "",
+        "task": found[0].task,
+        "specification": {},
+        "interval": "corrected",
+    }
+    asked = Conclusion(
+        **about, plan=PlanSummary(kind=""), reference="one", metric=score, alpha=0.05
+    )
     return subgroups_of(found, grouping, conclude(asked, evidence_of(found, metric)))
 
 
 @pytest.mark.parametrize("design", [CV, ONCE], ids=["folds", "locked"])
 def test_a_planted_gap_is_found_and_two_different_verdicts_alone_are_no_gap(design):
     assert [gap.rule for gap in said(*halves((0.0, 0.2), design=design)).gaps] == ["differs"]
-    rules = [said(*halves((0.03, 0.03), n=200, seed=seed, design=design)).gaps[0].rule for seed in range(8)]
+    rules = [
+        said(*halves((0.03, 0.03), n=200, seed=seed, design=design)).gaps[0].rule
+        for seed in range(8)
+    ]
     assert rules.count("differs") <= 1
 
 
@@ -76,12 +90,19 @@ def test_a_subgroup_of_all_rows_has_the_verdict_of_the_table():
 def test_the_gap_of_the_other_half_is_the_same_with_the_other_sign(design):
     found, grouping = halves((0.0, 0.1), design=design)
     one, other = (
-        _gap(*(_part(result, grouping.codes == code, {}) for result in found), "brier", alpha=0.05, comparisons=1)
+        _gap(
+            *(_part(result, grouping.codes == code, {}) for result in found),
+            "brier",
+            alpha=0.05,
+            comparisons=1,
+        )
         for code in (0, 1)
     )
     assert (one.mean, one.low, one.high) == pytest.approx((-other.mean, -other.high, -other.low))
     tested = [grouping.codes == code for code in (0, 1)]
-    gains = [difference(*(_part(result, rows, {}) for result in found), "brier").mean for rows in tested]
+    gains = [
+        difference(*(_part(result, rows, {}) for result in found), "brier").mean for rows in tested
+    ]
     assert one.mean == pytest.approx(gains[0] - gains[1])
 
 
@@ -89,7 +110,9 @@ def test_the_error_of_a_gap_on_locked_rows_is_that_of_two_independent_means():
     found, grouping = halves((0.0, 0.1), design=ONCE)
     parts = [[_part(result, grouping.codes == code, {}) for result in found] for code in (0, 1)]
     errors = [difference(*pair, "brier").se for pair in parts]
-    assert _gap(*parts[0], "brier", alpha=0.05, comparisons=1).se == pytest.approx(np.hypot(*errors), rel=0.01)
+    assert _gap(*parts[0], "brier", alpha=0.05, comparisons=1).se == pytest.approx(
+        np.hypot(*errors), rel=0.01
+    )
 
 
 def test_a_small_subgroup_has_a_reason_in_place_of_a_verdict():
@@ -122,7 +145,10 @@ def test_calibration_is_the_mean_prediction_minus_the_observed_mean():
             np.repeat([1, 2, 3, 4, 5, 6, 9], [30, 80, 10, 90, 5, 95, 90]),
             ["under 3", "3 to under 5", "5 to under 9", "9 or more"],
         ),
-        (np.arange(400) / 7, ["under 14.2", "14.2 to under 28.5", "28.5 to under 42.8", "42.8 or more"]),
+        (
+            np.arange(400) / 7,
+            ["under 14.2", "14.2 to under 28.5", "28.5 to under 42.8", "42.8 or more"],
+        ),
     ],
 )
 def test_numbers_are_divided_most_evenly_and_named_in_few_digits(values, names):
@@ -132,7 +158,11 @@ def test_numbers_are_divided_most_evenly_and_named_in_few_digits(values, names):
     assert set(codes) == set(range(len(names)))
 
 
-@given(numbers=arrays(np.float64, st.integers(200, 300), elements=st.floats(-1e3, 1e3, width=32), unique=True))
+@given(
+    numbers=arrays(
+        np.float64, st.integers(200, 300), elements=st.floats(-1e3, 1e3, width=32), unique=True
+    )
+)
 def test_the_names_of_bands_are_those_of_their_rows(numbers):
     names, codes = _bands(Column(ColumnSchema("age", "number", spelling="point"), numbers), numbers)
     assert sorted(set(codes)) == list(range(len(names)))
@@ -149,7 +179,9 @@ def test_small_levels_are_joined():
     assert np.bincount(found).tolist() == [90, 60, 7]
     many = np.arange(400.0) // 2
     with pytest.raises(OptionError, match="none of its 200 values has 50 rows"):
-        _levels(Column(ColumnSchema("site", "category", tuple(map(str, range(200)))), many), many, 6)
+        _levels(
+            Column(ColumnSchema("site", "category", tuple(map(str, range(200)))), many), many, 6
+        )
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +190,12 @@ def visits():
     rng = np.random.default_rng(3)
     x = rng.normal(size=300)
     site = rng.choice(["north", "south"], size=300)
-    frame = {"x": x, "site": site, "name": [f"n{i}" for i in range(300)], "kind": np.where(x > 1, None, "k")}
+    frame = {
+        "x": x,
+        "site": site,
+        "name": [f"n{i}" for i in range(300)],
+        "kind": np.where(x > 1, None, "k"),
+    }
     frame |= {"patient": np.arange(300) // 3, "year": 2000 + np.arange(300) // 30}
     return pd.DataFrame({**frame, "y": np.where(x + rng.normal(size=300) > 0, "yes", "no")})
 
@@ -177,8 +214,13 @@ def visits():
 def test_a_finished_run_is_divided_as_while_it_ran(visits, tmp_path, small, options, column):
     visits.to_csv(tmp_path / "visits.csv", index=False)
     table = read_table(str(tmp_path / "visits.csv"), target="y", **options)
-    folder, splits = tmp_path / "run", {"folds": None, "repeats": None} if "time_split" in options else {}
-    running = small(table, candidates=["linear:2"], baselines=["prior"], folder=folder, **splits).by(column)
+    folder, splits = (
+        tmp_path / "run",
+        {"folds": None, "repeats": None} if "time_split" in options else {},
+    )
+    running = small(
+        table, candidates=["linear:2"], baselines=["prior"], folder=folder, **splits
+    ).by(column)
     found = running.conclusion.subgroups
     assert len(found.subgroups) > 1
     assert found.column == column
@@ -221,5 +263,9 @@ def test_a_column_that_was_left_out_needs_the_source_of_the_table(visits, tmp_pa
 @pytest.mark.parametrize("target", ["x", "kind3"], ids=["numbers", "classes"])
 def test_numbers_and_several_classes_have_subgroups(visits, small, target):
     frame = visits.drop(columns=["name", "y"]).assign(kind3=np.resize(["a", "b", "c"], 300))
-    found = small(read_table(frame, target=target), candidates=["linear:2", "relu:2"]).by("site").conclusion
+    found = (
+        small(read_table(frame, target=target), candidates=["linear:2", "relu:2"])
+        .by("site")
+        .conclusion
+    )
     assert all(group.verdicts and group.calibration for group in found.subgroups.subgroups)

@@ -1,4 +1,5 @@
-"""Comparisons of survival: predictions, verdicts, what is refused, files, charts, and the model of a run."""
+"""Comparisons of survival: predictions, verdicts, what is refused, files, charts, and the model of
+a run."""
 
 import dataclasses
 import shlex
@@ -35,7 +36,11 @@ def patients(**columns):
     rng = np.random.default_rng(0)
     x, ends = rng.normal(size=N), rng.exponential(200, N)
     times = rng.exponential(100 * np.exp(-x))
-    frame = {"x": x.round(3), "noise": rng.normal(size=N).round(3), "days": np.minimum(times, ends).round(1) + 0.1}
+    frame = {
+        "x": x.round(3),
+        "noise": rng.normal(size=N).round(3),
+        "days": np.minimum(times, ends).round(1) + 0.1,
+    }
     return pd.DataFrame({**frame, "died": (times <= ends) * 1, **columns})
 
 
@@ -44,7 +49,14 @@ def table_of(source, **roles):
 
 
 def quick(table, *candidates, **options):
-    words = {"recipe": "default", "repeats": 1, "folds": 3, "n_networks": 2, "baselines": ["prior"], "n_jobs": 1}
+    words = {
+        "recipe": "default",
+        "repeats": 1,
+        "folds": 3,
+        "n_networks": 2,
+        "baselines": ["prior"],
+        "n_jobs": 1,
+    }
     return compare_with(table, candidates=candidates or ("logistic",), **{**words, **options})
 
 
@@ -65,7 +77,9 @@ def found(table):
     return quick(table, "logistic", "relu:3")
 
 
-def test_predictions_fall_along_time_and_the_prior_is_the_estimate_of_the_training_rows(found, table):
+def test_predictions_fall_along_time_and_the_prior_is_the_estimate_of_the_training_rows(
+    found, table
+):
     for result in found.results:
         assert (result.predictions.shape, result.predictions.dtype) == ((1, 1, N, 24), np.float32)
         assert result.singles.shape == (1, 2, N, 24)
@@ -80,12 +94,16 @@ def test_predictions_fall_along_time_and_the_prior_is_the_estimate_of_the_traini
 @pytest.mark.parametrize("name", ["logistic", "relu:3", "prior"])
 def test_scores_are_the_means_of_scikit_survivals_over_the_folds(found, table, name):
     times, grid = table.durations, table.follow_up.grid
-    longest = 1.5 * grid[-1]  # scikit-survival wants test rows to be within the training rows' times
+    longest = (
+        1.5 * grid[-1]
+    )  # scikit-survival wants test rows to be within the training rows' times
     y = Surv.from_arrays((table.target == 1) & (times <= longest), np.minimum(times, longest))
     scores, p = found[name].scores, found[name].predictions[0, 0].astype(np.float64)
     folds = [(y[split.train], y[split.test], p[split.test]) for split in found.splits]
     brier = np.mean([integrated_brier_score(train, test, p, grid) for train, test, p in folds])
-    order = np.mean([concordance_index_ipcw(train, test, 1 - p[:, -1], grid[-1])[0] for train, test, p in folds])
+    order = np.mean(
+        [concordance_index_ipcw(train, test, 1 - p[:, -1], grid[-1])[0] for train, test, p in folds]
+    )
     assert scores["integrated_brier"].mean == pytest.approx(brier, abs=1e-6)
     assert scores["uno_c"].mean == pytest.approx(order, abs=1e-6)
 
@@ -146,10 +164,17 @@ def test_times_and_events_of_test_rows_change_no_prediction(found, table):
         durations, target = table.durations.copy(), table.target.copy()
         durations[rows], target[rows] = rng.permutation(durations[rows]), 1 - target[rows]
         changed = dataclasses.replace(table, durations=durations, target=target)
-        options = {"recipe": sb.Recipe(epochs=20), "n_networks": 2, "random_state": 1, "compute": ONE}
+        options = {
+            "recipe": sb.Recipe(epochs=20),
+            "n_networks": 2,
+            "random_state": 1,
+            "compute": ONE,
+        }
         return fit_group(group, changed, [split], **options)[0]
 
-    before, same, other = (predicted(rows) for rows in (split.test[:0], split.test, split.train[:20]))
+    before, same, other = (
+        predicted(rows) for rows in (split.test[:0], split.test, split.train[:20])
+    )
     assert [*before] == [*group.names]
     for name, fitted in before.items():
         np.testing.assert_array_equal(fitted.networks, same[name].networks)
@@ -163,7 +188,11 @@ def test_fewer_than_ten_events_give_scores_and_no_verdict():
         assert 0 < result.scores["integrated_brier"].mean < 0.25
         assert result.scores["integrated_brier"].low is None
     survival = few.conclusion.survival
-    assert (survival.model, survival.groups, survival.everyone.n_events) == ("", (), survival.n_events)
+    assert (survival.model, survival.groups, survival.everyone.n_events) == (
+        "",
+        (),
+        survival.n_events,
+    )
     assert survival_curves(few.conclusion) is None
 
 
@@ -175,7 +204,9 @@ def test_where_all_training_rows_have_an_event_every_model_is_the_kaplan_meier_e
     expected = curve(table, split.train, table.follow_up.grid)
     assert expected[[0, -1]].tolist() == [1, 0]
     for result in found.results:
-        np.testing.assert_array_equal(result.predictions[0, 0, split.test], [expected] * len(split.test))
+        np.testing.assert_array_equal(
+            result.predictions[0, 0, split.test], [expected] * len(split.test)
+        )
 
 
 def test_a_comparison_in_which_no_test_row_is_known_at_the_horizon_has_scores():
@@ -196,7 +227,9 @@ def test_rows_of_a_group_stay_together(table):
 REFUSED = {
     "by": lambda table: quick(table).by("x"),
     "an estimator": lambda table: quick(table, baselines=[LogisticRegression()]),
-    "weights": lambda table: sb.fit_model(table, "logistic", n_networks=2, sample_weight=np.ones(N)),
+    "weights": lambda table: sb.fit_model(
+        table, "logistic", n_networks=2, sample_weight=np.ones(N)
+    ),
     "one split": train,
     "the playground": sb.playground,
 }
@@ -212,15 +245,28 @@ def test_what_survival_cannot_have_is_refused(table, what):
 def test_thirds_by_risk_have_their_estimates_and_typical_rows_their_predictions(found, table):
     survival, p = found.conclusion.survival, found[found.conclusion.advice.use].predictions[0, 0]
     within, events = table.durations <= 120, table.target == 1
-    assert (survival.model, survival.words, survival.horizon) == (found.conclusion.advice.use, "days 120", 120)
-    assert (survival.n_events, survival.n_censored) == ((within & events).sum(), (within & ~events).sum())
-    np.testing.assert_allclose(survival.everyone.observed, curve(table, np.arange(N), survival.grid), atol=1e-4)
-    for group, rows in zip(survival.groups, np.array_split(np.argsort(p[:, -1], kind="stable"), 3), strict=True):
+    assert (survival.model, survival.words, survival.horizon) == (
+        found.conclusion.advice.use,
+        "days 120",
+        120,
+    )
+    assert (survival.n_events, survival.n_censored) == (
+        (within & events).sum(),
+        (within & ~events).sum(),
+    )
+    np.testing.assert_allclose(
+        survival.everyone.observed, curve(table, np.arange(N), survival.grid), atol=1e-4
+    )
+    for group, rows in zip(
+        survival.groups, np.array_split(np.argsort(p[:, -1], kind="stable"), 3), strict=True
+    ):
         assert group.n_rows == len(rows) == N / 3
         np.testing.assert_allclose(group.observed, curve(table, rows, survival.grid), atol=1e-4)
         np.testing.assert_allclose(group.predicted[1:], p[rows].mean(axis=0), atol=1e-4)
         assert 0 <= group.observed_low[-1] < group.observed[-1] < group.observed_high[-1] <= 1
-    np.testing.assert_allclose([row.predicted[-1] for row in survival.rows], np.sort(p[:, -1])[15::30], atol=1e-4)
+    np.testing.assert_allclose(
+        [row.predicted[-1] for row in survival.rows], np.sort(p[:, -1])[15::30], atol=1e-4
+    )
 
 
 @pytest.fixture
@@ -233,18 +279,30 @@ def run(tmp_path):
 
 def test_a_finished_folder_keeps_the_curves_and_makes_a_model(run, found, tmp_path):
     found.save(tmp_path / "saved")
-    assert read_summary(run).survival == read_summary(tmp_path / "saved").survival == found.conclusion.survival
+    assert (
+        read_summary(run).survival
+        == read_summary(tmp_path / "saved").survival
+        == found.conclusion.survival
+    )
     model = model_plan_from(run).fit(compute=ONE)
-    assert (model.candidate, model.task, model.n_networks) == (found.conclusion.advice.use, "survival", 2)
+    assert (model.candidate, model.task, model.n_networks) == (
+        found.conclusion.advice.use,
+        "survival",
+        2,
+    )
     assert (model.follow_up.time, model.follow_up.horizon) == ("days", 120)
-    assert model.score["scores"][0]["mean"] == found[model.candidate].scores["integrated_brier"].mean
+    assert (
+        model.score["scores"][0]["mean"] == found[model.candidate].scores["integrated_brier"].mean
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("column", ["days", "died", "x"])
 def test_no_model_is_made_of_a_folder_whose_table_has_changed(run, column):
     assert model_plan_from(run).experiment.table.n_rows == N
-    patients(**{column: patients()[column].to_numpy()[::-1]}).to_csv(run.parent / "patients.csv", index=False)
+    patients(**{column: patients()[column].to_numpy()[::-1]}).to_csv(
+        run.parent / "patients.csv", index=False
+    )
     with pytest.raises(DataError, match="changed"):
         model_plan_from(run)
 
@@ -272,20 +330,42 @@ def test_the_page_has_a_section_with_the_chart_of_survival(found):
     page = report_page(found.conclusion)
     assert '<section id="survival">' in page
     assert "Of the third with the highest risk" in page
-    for theme in (LIGHT, DARK):  # a candidate's colour never stands for a risk, and legends can be read
+    for theme in (
+        LIGHT,
+        DARK,
+    ):  # a candidate's colour never stands for a risk, and legends can be read
         chart = survival_curves(found.conclusion, theme=theme)
-        ranges = [panel["layer"][0]["encoding"]["color"]["scale"]["range"] for panel in chart["concat"]]
-        assert [(len(one), one[0], one[-1]) for one in ranges] == [(n, theme.risks[0], theme.risks[-1]) for n in (3, 4)]
+        ranges = [
+            panel["layer"][0]["encoding"]["color"]["scale"]["range"] for panel in chart["concat"]
+        ]
+        assert [(len(one), one[0], one[-1]) for one in ranges] == [
+            (n, theme.risks[0], theme.risks[-1]) for n in (3, 4)
+        ]
         assert not {*ranges[0], *ranges[1]} & {*theme.palette}
         assert chart["config"]["legend"]["titleColor"] == theme.ink
 
 
 @pytest.mark.slow
 def test_a_target_with_its_follow_up_time_is_advised_to_be_survival(call, here):
-    patients().rename(columns={"died": "DEATH_EVENT", "days": "time"}).to_csv("heart.csv", index=False)
-    options = ("--candidate", "logistic", "--n-networks", 2, "--repeats", 1, "--folds", 3, "--n-jobs", 1)
+    patients().rename(columns={"died": "DEATH_EVENT", "days": "time"}).to_csv(
+        "heart.csv", index=False
+    )
+    options = (
+        "--candidate",
+        "logistic",
+        "--n-networks",
+        2,
+        "--repeats",
+        1,
+        "--folds",
+        3,
+        "--n-jobs",
+        1,
+    )
     said = call("compare", "heart.csv", "--target", "DEATH_EVENT", *options, "--out", "run")
-    assert "Predict the time to the event with --event DEATH_EVENT --time time" in said.out + said.err
+    assert (
+        "Predict the time to the event with --event DEATH_EVENT --time time" in said.out + said.err
+    )
     why, command = remedy(read_summary(here / "run"))
     assert why.startswith("time looks like follow-up time, part of the outcome (SB211)")
     assert command.startswith("seedbed compare heart.csv --candidate logistic")

@@ -22,13 +22,22 @@ from seedbed.settings.recipe import recipe_named
 from .conftest import compare_with
 
 N = 120
-FAST = {"repeats": 1, "folds": 3, "n_networks": 1, "recipe": "tutorial", "epochs": 5, "lr": 0.1, "n_jobs": 1,
-        "baselines": []}  # fmt: skip
+FAST = {
+    "repeats": 1,
+    "folds": 3,
+    "n_networks": 1,
+    "recipe": "tutorial",
+    "epochs": 5,
+    "lr": 0.1,
+    "n_jobs": 1,
+    "baselines": [],
+}
 
 
 @pytest.fixture(scope="module")
 def mixed():
-    """A table with gaps, a category with rare levels, a boolean and a date; two labels depend on them."""
+    """A table with gaps, a category with rare levels, a boolean and a date; two labels depend on
+    them."""
     rng = np.random.default_rng(3)
     width, flag = rng.normal(50, 10, N), rng.integers(0, 2, N).astype(float)
     paint = rng.choice(6, N, p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05]).astype(float)
@@ -45,8 +54,15 @@ def mixed():
 
 
 def planned(table, name="tutorial", **recipe):
-    design = {"n_networks": 2, "baselines": ["prior"]} | ({} if table.times is not None else {"repeats": 1, "folds": 3})
-    spec = specify(table, ["relu:4"], recipe=recipe_named(name, **{"epochs": 5, **recipe}), design=Design(**design))
+    design = {"n_networks": 2, "baselines": ["prior"]} | (
+        {} if table.times is not None else {"repeats": 1, "folds": 3}
+    )
+    spec = specify(
+        table,
+        ["relu:4"],
+        recipe=recipe_named(name, **{"epochs": 5, **recipe}),
+        design=Design(**design),
+    )
     return make_plan(spec, Compute(n_jobs=1))
 
 
@@ -60,7 +76,9 @@ def with_noise(table, rows, seed):
             values[rows] = rng.integers(0, len(column.schema.levels), len(rows))
         else:
             by_day = column.schema.kind == "date"
-            values[rows] = rng.permutation(values[rows]) + (0 if by_day else rng.normal(size=len(rows)))
+            values[rows] = rng.permutation(values[rows]) + (
+                0 if by_day else rng.normal(size=len(rows))
+            )
         columns.append(Column(column.schema, values))
     return dataclasses.replace(table, columns=tuple(columns))
 
@@ -74,7 +92,9 @@ def test_all_kinds_of_columns_are_inputs_of_the_same_networks(mixed):
 @pytest.mark.parametrize("split", [0, 1, 2])
 def test_noise_in_test_rows_changes_the_training_of_other_splits_only(mixed, split):
     rows = planned(mixed).splits[split].test
-    one, other = (run(planned(table, "default"))["relu:4"] for table in (mixed, with_noise(mixed, rows, 7)))
+    one, other = (
+        run(planned(table, "default"))["relu:4"] for table in (mixed, with_noise(mixed, rows, 7))
+    )
     networks, of_others = slice(2 * split, 2 * split + 2), 2 * ((split + 1) % 3)
     np.testing.assert_array_equal(one.curves[:2, :, networks], other.curves[:2, :, networks])
     assert not np.array_equal(one.curves[0, :, of_others], other.curves[0, :, of_others])
@@ -83,9 +103,13 @@ def test_noise_in_test_rows_changes_the_training_of_other_splits_only(mixed, spl
 
 
 def test_the_interval_on_held_out_rows_accounts_for_groups_and_time(mixed):
-    table = dataclasses.replace(mixed, groups=np.arange(N) // 4, grouped_by="owner", times=np.arange(N, dtype=float))
+    table = dataclasses.replace(
+        mixed, groups=np.arange(N) // 4, grouped_by="owner", times=np.arange(N, dtype=float)
+    )
     found = compare_with(
-        table, candidates=["linear:2", "relu:4"], **{**FAST, "repeats": None, "folds": None, "n_networks": 2}
+        table,
+        candidates=["linear:2", "relu:4"],
+        **{**FAST, "repeats": None, "folds": None, "n_networks": 2},
     )
     one, other = found.results
     assert not {*table.groups[found.splits[0].train]} & {*table.groups[one.tested]}
@@ -103,13 +127,19 @@ def test_the_interval_on_held_out_rows_accounts_for_groups_and_time(mixed):
 @pytest.mark.parametrize("design", ["cross-validation", "by time"])
 def test_every_task_works_with_every_design_and_kind_of_column(mixed, task, design):
     rng = np.random.default_rng(1)
-    targets = {"binary": mixed.target, "multiclass": rng.integers(0, 3, N), "regression": rng.normal(1e5, 1e3, N)}
+    targets = {
+        "binary": mixed.target,
+        "multiclass": rng.integers(0, 3, N),
+        "regression": rng.normal(1e5, 1e3, N),
+    }
     labels = {"binary": ("no", "yes"), "multiclass": ("a", "b", "c"), "regression": ()}
     table = dataclasses.replace(mixed, target=targets[task], labels=labels[task], task=task)
     if design == "by time":
         table = dataclasses.replace(table, times=rng.permutation(N).astype(float))
     words = {"n_networks": 2, **({"repeats": None, "folds": None} if design == "by time" else {})}
-    found = compare_with(table, candidates=["linear:2", "relu:4"], **{**FAST, "baselines": ["standard"], **words})
+    found = compare_with(
+        table, candidates=["linear:2", "relu:4"], **{**FAST, "baselines": ["standard"], **words}
+    )
     assert all(result.finite for result in found.results)
     assert len(found.verdicts) == 4
     assert str(found)
@@ -127,7 +157,9 @@ def test_train_accepts_every_task(mixed, task):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 5, 10, 15, 20, 40])
-def test_small_generated_tables_go_through_the_default_comparison_and_what_follows(number, monkeypatch):
+def test_small_generated_tables_go_through_the_default_comparison_and_what_follows(
+    number, monkeypatch
+):
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "benchmarks")
     import fuzz_tables
 
@@ -140,6 +172,10 @@ def test_small_generated_tables_go_through_the_default_comparison_and_what_follo
 def test_a_table_that_does_not_fit_in_memory_is_refused_with_its_sizes(monkeypatch):
     monkeypatch.setattr("seedbed.data.preprocessing._free_bytes", lambda: 1.0)
     monkeypatch.setattr("seedbed.data.preprocessing._LARGE_CELLS", 1)
-    table = table_from_arrays(np.random.default_rng(2).normal(size=(5_000, 3)), np.arange(5_000) % 2)
-    with pytest.raises(DataError, match=r"^5,000 rows x 3 inputs need about 0 GiB of memory, and 0 GiB are free"):
+    table = table_from_arrays(
+        np.random.default_rng(2).normal(size=(5_000, 3)), np.arange(5_000) % 2
+    )
+    with pytest.raises(
+        DataError, match=r"^5,000 rows x 3 inputs need about 0 GiB of memory, and 0 GiB are free"
+    ):
         fit_model(table, "relu:4")

@@ -17,7 +17,11 @@ from seedbed.training.many import train_many
 @pytest.fixture
 def run():
     def call(table="example:moons", **options):
-        return train(table, **{"recipe": Recipe.tutorial(epochs=6, lr=0.5), **options}, compute=Compute(n_jobs=1))
+        return train(
+            table,
+            **{"recipe": Recipe.tutorial(epochs=6, lr=0.5), **options},
+            compute=Compute(n_jobs=1),
+        )
 
     return call
 
@@ -26,7 +30,9 @@ def test_train_equals_train_many_on_a_standardised_split(run):
     X, y = make_moons(n_samples=500, noise=0.3, random_state=0)
     rows, rest = train_test_split(np.arange(500), test_size=0.3, random_state=3, stratify=y)
     X = ((X - X[rows].mean(0)) / X[rows].std(0)).astype(np.float32)
-    expected = train_many("tanh:4", X[rows], y[rows], X[rest], y[rest], seeds=[8, 9], epochs=6, lr=0.5)
+    expected = train_many(
+        "tanh:4", X[rows], y[rows], X[rest], y[rest], seeds=[8, 9], epochs=6, lr=0.5
+    )
     found = run(candidate="tanh:4", seeds=[8, 9], test_size=0.3, random_state=3).history
     np.testing.assert_allclose(found.train_loss, expected.train_loss, atol=1e-6)
     np.testing.assert_allclose(found.test_accuracy, expected.test_accuracy, atol=1e-6)
@@ -35,13 +41,28 @@ def test_train_equals_train_many_on_a_standardised_split(run):
 def test_words_of_the_candidate_overrule_the_recipe(run):
     own = run(candidate="relu:5@epochs=3,lr=0.1").history
     assert own.train_loss.shape == (3, 1)
-    np.testing.assert_array_equal(own.train_loss, run(recipe=Recipe.tutorial(epochs=3, lr=0.1)).history.train_loss)
+    np.testing.assert_array_equal(
+        own.train_loss, run(recipe=Recipe.tutorial(epochs=3, lr=0.1)).history.train_loss
+    )
 
 
 def test_the_whole_recipe_reaches_the_training(run):
-    recipe = Recipe(epochs=6, lr=0.5, schedule="cosine", warmup=0.2, optimizer="adamw", weight_decay=0.1,
-                    decay_biases=False, label_smoothing=0.1, clip_norm=2.0, batch_size=64, patience=0)  # fmt: skip
-    assert run(recipe=recipe, seeds=[1, 2]).history.recipe == dataclasses.replace(recipe, loss="bce")
+    recipe = Recipe(
+        epochs=6,
+        lr=0.5,
+        schedule="cosine",
+        warmup=0.2,
+        optimizer="adamw",
+        weight_decay=0.1,
+        decay_biases=False,
+        label_smoothing=0.1,
+        clip_norm=2.0,
+        batch_size=64,
+        patience=0,
+    )
+    assert run(recipe=recipe, seeds=[1, 2]).history.recipe == dataclasses.replace(
+        recipe, loss="bce"
+    )
 
 
 def test_rows_left_out_belong_to_models(run):

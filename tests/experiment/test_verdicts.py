@@ -1,4 +1,5 @@
-"""Verdicts of a comparison equal those of the evaluation for its losses, and the ranking is by loss."""
+"""Verdicts of a comparison equal those of the evaluation for its losses, and the ranking is by
+loss."""
 
 import dataclasses
 
@@ -18,31 +19,53 @@ NAMES = ("linear:3", "tanh:4", "prior")
 @pytest.fixture(scope="module")
 def three(small):
     """Three candidates and a baseline; the reference is in the middle."""
-    return small(candidates=["linear:3", "tanh:4", "relu:3"], reference="tanh:4", repeats=2, baselines=["prior"])
+    return small(
+        candidates=["linear:3", "tanh:4", "relu:3"],
+        reference="tanh:4",
+        repeats=2,
+        baselines=["prior"],
+    )
 
 
 def test_verdicts_equal_decide_all_on_the_losses(comparison):
     ours = comparison["tanh:4"]
 
     def estimates(metric):
-        pairs = {name: (ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]}
-        return {("tanh:4", name): corrected_t(fold_differences(*pair)) for name, pair in pairs.items()}
+        pairs = {
+            name: (ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]
+        }
+        return {
+            ("tanh:4", name): corrected_t(fold_differences(*pair)) for name, pair in pairs.items()
+        }
 
-    losses, errors = {name: comparison[name].losses(single=True) for name in NAMES}, estimates("accuracy")
-    evidence = Evidence(runs=losses, means={}, difference=None, n_rows=60, n_train=40,
-                        in_accuracy=lambda ours, theirs, n: errors[ours, theirs])  # fmt: skip
+    losses, errors = (
+        {name: comparison[name].losses(single=True) for name in NAMES},
+        estimates("accuracy"),
+    )
+    evidence = Evidence(
+        runs=losses,
+        means={},
+        difference=None,
+        n_rows=60,
+        n_train=40,
+        in_accuracy=lambda ours, theirs, n: errors[ours, theirs],
+    )
     by_hand = decide_all(comparison.conclusion, evidence, estimates("brier"))
     assert comparison.verdicts == by_hand
     assert [verdict.candidate for verdict in by_hand] == ["linear:3", "prior"]
     assert comparison.conclusion.no_verdict == ()
 
 
-def test_all_candidates_except_the_reference_are_judged_in_order_and_the_prior_is_a_question_of_its_own(three):
+def test_all_candidates_except_the_reference_are_judged_in_order_and_the_prior_is_a_question_of_its_own(
+    three,
+):
     assert [verdict.candidate for verdict in three.verdicts] == ["linear:3", "relu:3", "prior"]
     assert [verdict.comparisons for verdict in three.verdicts] == [2, 2, 1]
     assert {verdict.reference for verdict in three.verdicts} == {"tanh:4"}
     assert {(verdict.n_rows, verdict.n_train) for verdict in three.verdicts} == {(60, 40)}
-    p, adjusted = (np.array([getattr(v, name) for v in three.verdicts]) for name in ("p", "p_adjusted"))
+    p, adjusted = (
+        np.array([getattr(v, name) for v in three.verdicts]) for name in ("p", "p_adjusted")
+    )
     np.testing.assert_allclose(adjusted, [*holm(p[:2]), p[2]])
 
 
@@ -50,7 +73,9 @@ def test_all_candidates_except_the_reference_are_judged_in_order_and_the_prior_i
 def test_another_metric_can_judge_and_rank(small, metric):
     found = small(candidates=["linear:3", "tanh:4"], baselines=["prior"], metric=metric)
     for verdict in found.verdicts:
-        ours, theirs = (found[name].losses(metric).mean() for name in ("linear:3", verdict.candidate))
+        ours, theirs = (
+            found[name].losses(metric).mean() for name in ("linear:3", verdict.candidate)
+        )
         assert verdict.difference == pytest.approx(ours - theirs)
         assert (verdict.metric, verdict.margin) == (metric, found.experiment.margin)
     losses = [found[name].losses(metric).mean() for name in found.conclusion.ranking]
@@ -61,14 +86,23 @@ def test_another_metric_can_judge_and_rank(small, metric):
 
 def test_on_an_easy_table_the_margin_is_a_tenth_of_the_references_error(small):
     X = np.random.default_rng(0).normal(size=(80, 3))
-    easy, options = (X, (X[:, 0] > 0).astype(np.int64)), {"candidates": ["linear:3", "tanh:4"], "epochs": 200}
+    easy, options = (
+        (X, (X[:, 0] > 0).astype(np.int64)),
+        {"candidates": ["linear:3", "tanh:4"], "epochs": 200},
+    )
     found = small(*easy, **options)
     error = found["linear:3"].losses().mean()
     assert found.conclusion.metric.margin == pytest.approx(error / 10)
     assert found.conclusion.metric.margin_source == "tenth_of_error"
-    assert found.verdicts[0].margin == found.to_dict()["metric"]["margin"] == found.conclusion.metric.margin
+    assert (
+        found.verdicts[0].margin
+        == found.to_dict()["metric"]["margin"]
+        == found.conclusion.metric.margin
+    )
     assert found.conclusion.metric.margin < found.experiment.margin
-    assert "a tenth of the error of linear:3, which is less than" in " ".join(found.details().split())
+    assert "a tenth of the error of linear:3, which is less than" in " ".join(
+        found.details().split()
+    )
     given = small(*easy, **options, margin=found.experiment.margin)
     assert given.conclusion.metric.margin == found.experiment.margin
     assert given.conclusion.metric.margin_source == "given"
@@ -103,7 +137,12 @@ def test_without_a_named_reference_each_model_is_compared_with_the_recommended_o
     free = small(**options)
     use = free.conclusion.advice.use
     losses = {result.name: result.losses().mean() for result in free.results}
-    assert use == free.conclusion.reference == min(losses, key=losses.get) == free.conclusion.ranking[0]
+    assert (
+        use
+        == free.conclusion.reference
+        == min(losses, key=losses.get)
+        == free.conclusion.ranking[0]
+    )
     assert free.verdicts == three.conclusion.rivals
     for verdict in free.verdicts:
         assert verdict.reference == use
@@ -125,7 +164,9 @@ def test_the_ranking_is_by_loss_and_does_not_depend_on_order_or_reference(compar
     losses = {result.name: result.losses().mean() for result in comparison.results}
     assert list(comparison.conclusion.ranking) == sorted(losses, key=losses.get)
     turned = dataclasses.replace(comparison.experiment, reference="prior")
-    again = comparison_of(Results(turned, comparison.splits, tuple(reversed(comparison.results)), 1.0))
+    again = comparison_of(
+        Results(turned, comparison.splits, tuple(reversed(comparison.results)), 1.0)
+    )
     assert again.conclusion.ranking == comparison.conclusion.ranking
     assert again.conclusion.optimism == comparison.conclusion.optimism
 

@@ -1,4 +1,5 @@
-"""Synthetic learning curves with rising scores and falling losses, and comparisons written by hand."""
+"""Synthetic learning curves with rising scores and falling losses, and comparisons written by
+hand."""
 
 import html
 import json
@@ -30,7 +31,10 @@ def _candidate(
         "train_score": 0.55 + 0.35 * learned,
         "test_score": 0.55 + 0.30 * learned,
     }
-    noisy = {key: (curve + rng.normal(0, 0.01, curve.shape)).astype(np.float32) for key, curve in curves.items()}
+    noisy = {
+        key: (curve + rng.normal(0, 0.01, curve.shape)).astype(np.float32)
+        for key, curve in curves.items()
+    }
     noisy["train_loss"][-1, :n_diverged] = np.nan
     return msgspec.to_builtins(summarize_curves(name, noisy))
 
@@ -42,30 +46,57 @@ def learning_curves(document: dict[str, Any], **words: Any) -> Any:
 
 def _compared(*names: str, metric: str = "brier") -> dict[str, Any]:
     """The parts of a comparison beside its curves; the last candidate is the best one."""
-    lottery = {"score": _runs("accuracy", *names), "difference": _runs(metric, *names[1:], better=0.25)}
+    lottery = {
+        "score": _runs("accuracy", *names),
+        "difference": _runs(metric, *names[1:], better=0.25),
+    }
     models = [network(name, calibration=_calibration()) for name in names]
     labels = {"no": 200, "yes": 100}
-    return document(*models, metric=metric, ranking=[*reversed(names)], target="y", labels=labels, lottery=lottery)
+    return document(
+        *models,
+        metric=metric,
+        ranking=[*reversed(names)],
+        target="y",
+        labels=labels,
+        lottery=lottery,
+    )
 
 
 def _runs(metric: str, *names: str, better: float | None = None) -> dict[str, Any]:
     """Four runs of each candidate: one below 0, two at 0 and one above if `better` is a quarter."""
     share = {} if better is None else {"better": better}
     low = 0.5 if better is None else -0.1
-    one = {"n": 4, "mean": low + 0.1, "lowest": low, "highest": low + 0.2, "counts": [1, 2, 1], **share,
-           "quantiles": [low, low + 0.05, low + 0.1, low + 0.15, low + 0.2]}  # fmt: skip
+    one = {
+        "n": 4,
+        "mean": low + 0.1,
+        "lowest": low,
+        "highest": low + 0.2,
+        "counts": [1, 2, 1],
+        **share,
+        "quantiles": [low, low + 0.05, low + 0.1, low + 0.15, low + 0.2],
+    }
     edges = [0.5, 0.6, 0.7, 0.8] if better is None else [-0.1, 0.0, 0.1, 0.2]
     words = METRICS[metric].words
-    return {"name": metric, "words": words, "edges": edges, "runs": [{"name": name, **one} for name in names]}
+    return {
+        "name": metric,
+        "words": words,
+        "edges": edges,
+        "runs": [{"name": name, **one} for name in names],
+    }
 
 
 def _calibration() -> dict[str, Any]:
     return {
-        "miscalibration": 0.01, "discrimination": 0.1, "uncertainty": 0.2, "ece": 0.123, "ece_if_calibrated": 0.051,
-        "ece_if_calibrated_high": 0.08, "counts": [3, 0, 5, *[0] * 17],
+        "miscalibration": 0.01,
+        "discrimination": 0.1,
+        "uncertainty": 0.2,
+        "ece": 0.123,
+        "ece_if_calibrated": 0.051,
+        "ece_if_calibrated_high": 0.08,
+        "counts": [3, 0, 5, *[0] * 17],
         "curve": {"forecast": [0.02, 0.12, 0.14], "observed": [0.0, 0.1, 0.3], "rows": [3, 4, 1]},
         "band": {"forecast": [0.02, 0.14], "low": [0.0, 0.05], "high": [0.1, 0.4]},
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
@@ -94,7 +125,10 @@ def texts(tmp_path: Path) -> Callable[..., str]:
             chart["params"][0]["value"] = hidden["hidden"]
         svg = save_chart(chart, tmp_path / "chart.svg").read_text(encoding="utf-8")
         # Each line of a text has its own tag.
-        found = [" | ".join(re.findall(r">([^<]+)<", text)) for text in re.findall(r"<text.*?</text>", svg, re.DOTALL)]
+        found = [
+            " | ".join(re.findall(r">([^<]+)<", text))
+            for text in re.findall(r"<text.*?</text>", svg, re.DOTALL)
+        ]
         return html.unescape(" | ".join(found))
 
     return drawn
@@ -111,7 +145,12 @@ def summary() -> Callable[..., dict[str, Any]]:
     """Makes a summary of the candidates given."""
 
     def make(*candidates: dict[str, Any], score_name: str = "accuracy") -> dict[str, Any]:
-        curves = {"score_name": score_name, "title": "A table", "subtitle": "how", "candidates": list(candidates)}
+        curves = {
+            "score_name": score_name,
+            "title": "A table",
+            "subtitle": "how",
+            "candidates": list(candidates),
+        }
         return {"curves": curves}
 
     return make

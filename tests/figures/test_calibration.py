@@ -19,7 +19,9 @@ def test_each_panel_shows_the_numbers_of_the_summary(compared, rows_of):
     for row in rows:
         found = summary["candidates"][0]["calibration"]
         assert {key: list(row[key]) for key in ("forecast", "observed", "rows")} == found["curve"]
-        assert {key: list(row[key]) for key in ("low", "high")} == {key: found["band"][key] for key in ("low", "high")}
+        assert {key: list(row[key]) for key in ("low", "high")} == {
+            key: found["band"][key] for key in ("low", "high")
+        }
         assert (list(row["at"]), row["count"]) == (found["band"]["forecast"], [3, 5])
         assert row["from"] == pytest.approx([0, 0.1])
 

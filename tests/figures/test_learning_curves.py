@@ -10,7 +10,9 @@ from .conftest import learning_curves
 
 def _lines(chart):
     """Return the records of the mean lines, by candidate and part."""
-    records = [record for values in chart["datasets"].values() for record in values if "part" in record]
+    records = [
+        record for values in chart["datasets"].values() for record in values if "part" in record
+    ]
     return {(record["candidate"], record["part"].split()[0]): record for record in records}
 
 
@@ -57,11 +59,18 @@ def test_networks_are_drawn_individually_for_a_single_candidate(candidate, summa
     entry = candidate(n_epochs=200)
     networks = drawn(entry)
     assert [one["loss"] for one in networks] == entry["curves"]["test_loss"]["ghosts"]
-    assert all(len(one["score"]) == len(one["epoch"]) == len(entry["ghost_epochs"]) == 50 for one in networks)
+    assert all(
+        len(one["score"]) == len(one["epoch"]) == len(entry["ghost_epochs"]) == 50
+        for one in networks
+    )
 
 
-def test_diverged_networks_are_named_above_the_chart_which_is_empty_if_all_diverge(candidate, summary):
-    chart = learning_curves(summary(candidate("relu:5", n_diverged=3), candidate("linear:5"), candidate("tanh:5")))
+def test_diverged_networks_are_named_above_the_chart_which_is_empty_if_all_diverge(
+    candidate, summary
+):
+    chart = learning_curves(
+        summary(candidate("relu:5", n_diverged=3), candidate("linear:5"), candidate("tanh:5"))
+    )
     assert "mean over 9 to 12 networks" in _subtitle(chart)
     assert "diverged and left out: 3 of 12 (relu:5)" in _subtitle(chart)
     chart = learning_curves(summary(candidate(n_diverged=12)))
@@ -73,14 +82,18 @@ def test_a_diverging_loss_is_cut_off_and_named(candidate, summary):
     good, bad = candidate("linear:5"), candidate("relu:5")
     for part in ("train_loss", "test_loss"):
         for line in ("mean", "low", "high"):
-            bad["curves"][part][line] = [value * 1.5**epoch for epoch, value in enumerate(bad["curves"][part][line])]
+            bad["curves"][part][line] = [
+                value * 1.5**epoch for epoch, value in enumerate(bad["curves"][part][line])
+            ]
     chart = learning_curves(summary(good, bad))
     assert _scale(chart, 1)[1] < 8
     assert "beyond the axis: relu:5 (loss)" in _subtitle(chart)
 
 
 @pytest.mark.parametrize("start", [-0.9, -5.0, -40.0])
-def test_the_first_epochs_of_r2_do_not_set_the_axis_and_r2_is_no_percentage(candidate, summary, start):
+def test_the_first_epochs_of_r2_do_not_set_the_axis_and_r2_is_no_percentage(
+    candidate, summary, start
+):
     entry, other = candidate("relu:5"), candidate("linear:5")
     for part in ("train_score", "test_score"):
         for line in ("mean", "low", "high"):
@@ -104,7 +117,9 @@ def test_a_constant_curve_has_an_axis_with_extent(candidate, summary, value):
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("n", [2, 6, 10])
-def test_each_line_has_its_name_near_its_end_and_no_name_covers_another(candidate, summary, texts, n):
+def test_each_line_has_its_name_near_its_end_and_no_name_covers_another(
+    candidate, summary, texts, n
+):
     names = [f"relu:{number}" for number in range(1, n + 1)]
     chart = learning_curves(summary(*map(candidate, names)))
     values = chart["concat"][1]["layer"][-1]["data"]["values"]

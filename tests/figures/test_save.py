@@ -16,12 +16,15 @@ from .conftest import learning_curves
 
 @pytest.fixture
 def chart(candidate, summary):
-    return learning_curves(summary(candidate("linear:5", n_epochs=5), candidate("relu:5", n_epochs=5)))
+    return learning_curves(
+        summary(candidate("linear:5", n_epochs=5), candidate("relu:5", n_epochs=5))
+    )
 
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize(
-    ("suffix", "start"), [(".png", b"\x89PNG\r\n"), (".svg", b"<svg"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")]
+    ("suffix", "start"),
+    [(".png", b"\x89PNG\r\n"), (".svg", b"<svg"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")],
 )
 def test_the_suffix_decides_the_format_of_the_file(chart, tmp_path, suffix, start):
     path = save_chart(chart, tmp_path / f"curves{suffix}")
@@ -58,7 +61,8 @@ KNOWN = r"Known: \.png, \.svg, \.pdf, \.json, \.html"
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("curves.gif", KNOWN), ("curves", KNOWN), ("nowhere/curves.json", "no folder")]
+    ("name", "message"),
+    [("curves.gif", KNOWN), ("curves", KNOWN), ("nowhere/curves.json", "no folder")],
 )
 def test_an_unknown_suffix_and_a_missing_folder_are_refused(chart, tmp_path, name, message):
     with pytest.raises(OptionError, match=message):
@@ -67,17 +71,32 @@ def test_an_unknown_suffix_and_a_missing_folder_are_refused(chart, tmp_path, nam
 
 
 def test_the_first_three_colours_differ_for_colour_blind_readers():
-    """Seen through the matrices of Machado, Oliveira and Fernandes (2009) for missing red and green cones."""
+    """Seen through the matrices of Machado, Oliveira and Fernandes (2009) for missing red and green
+    cones."""
     kinds = {
         "full": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
-        "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-        "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+        "protan": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        "deutan": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
     }
     for matrix in kinds.values():
         seen = []
         for colour in colours(["best", "second", "third"], LIGHT, "best").values():
             linear = [(int(colour[start : start + 2], 16) / 255) ** 2.2 for start in (1, 3, 5)]
-            mixed = [sum(weight * part for weight, part in zip(row, linear, strict=True)) for row in matrix]
+            mixed = [
+                sum(weight * part for weight, part in zip(row, linear, strict=True))
+                for row in matrix
+            ]
             seen.append([max(0.0, part) ** (1 / 2.2) for part in mixed])
         pairs = [(0, 1), (0, 2), (1, 2)]
-        assert all(sum((a - b) ** 2 for a, b in zip(seen[i], seen[j], strict=True)) > 0.05 for i, j in pairs)
+        assert all(
+            sum((a - b) ** 2 for a, b in zip(seen[i], seen[j], strict=True)) > 0.05
+            for i, j in pairs
+        )

@@ -11,7 +11,9 @@ from seedbed.figures.lottery import seed_lottery as draw
 
 def seed_lottery(document, **words):
     """The chart of the plain dict of a summary."""
-    return draw(msgspec.convert(document, TrainingSummary if "split" in document else Conclusion), **words)
+    return draw(
+        msgspec.convert(document, TrainingSummary if "split" in document else Conclusion), **words
+    )
 
 
 def _trained(compared, **changes):
@@ -19,8 +21,18 @@ def _trained(compared, **changes):
     summary = compared("relu:5") | {"kind": "training", "verdicts": []}
     summary["lottery"]["difference"] = None
     summary["lottery"]["score"]["runs"][0] |= changes
-    summary["candidates"] = [{**one, "description": "", "n_parameters": 1, "n_networks": 1, "n_diverged": 0,
-                              "epochs": 1, "note": ""} for one in summary["candidates"]]  # fmt: skip
+    summary["candidates"] = [
+        {
+            **one,
+            "description": "",
+            "n_parameters": 1,
+            "n_networks": 1,
+            "n_diverged": 0,
+            "epochs": 1,
+            "note": "",
+        }
+        for one in summary["candidates"]
+    ]
     return summary | {"split": {"n_train": 1, "n_test": 1, "by_time": False}, "seeds": [0]}
 
 
@@ -30,7 +42,12 @@ def test_rows_show_the_numbers_of_the_summary_in_the_order_of_the_ranking(compar
     assert [row["candidate"] for row in rows] == ["tanh:5", "relu:5", "linear:5"]
     for row in rows:
         run = summary["lottery"]["score"]["runs"][0]
-        assert [row[key] for key in ("n", "mean", "lowest", "highest")] == [4, run["mean"], 0.5, run["highest"]]
+        assert [row[key] for key in ("n", "mean", "lowest", "highest")] == [
+            4,
+            run["mean"],
+            0.5,
+            run["highest"],
+        ]
         assert [row["middle_low"], row["middle_high"]] == [run["quantiles"][1], run["quantiles"][3]]
         assert row["count"] == [1, 2, 1]
         assert row["from"] == [0.5, 0.6, 0.7]
@@ -60,7 +77,9 @@ def test_runs_outside_the_bins_are_reported(compared, texts):
 
 
 @pytest.mark.few(1)
-@pytest.mark.parametrize("name", ["ünï·cødé → 5" + "x" * 28, '<b>"x".[y]\' {z}', 'linear:20,20@lr=datum["a"]'])
+@pytest.mark.parametrize(
+    "name", ["ünï·cødé → 5" + "x" * 28, '<b>"x".[y]\' {z}', 'linear:20,20@lr=datum["a"]']
+)
 def test_every_name_is_drawn_unchanged_and_can_be_hidden(compared, texts, name):
     chart = seed_lottery(compared("linear:5", name, "relu:5"))
     assert texts(chart).count(name) == 2

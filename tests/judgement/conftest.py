@@ -14,7 +14,13 @@ def scores() -> Callable[..., Columns]:
     """Make a mapping of columns in long form; `new` gains `gain` over `old` in accuracy."""
 
     def make(
-        *, repeats: int = 1, folds: int = 10, seeds: int = 1, gain: float = 0.0, spread: float = 0.01, key: int = 0
+        *,
+        repeats: int = 1,
+        folds: int = 10,
+        seeds: int = 1,
+        gain: float = 0.0,
+        spread: float = 0.01,
+        key: int = 0,
     ) -> Columns:
         rng = np.random.default_rng(key)
         rows = [
@@ -25,7 +31,11 @@ def scores() -> Callable[..., Columns]:
             for seed in range(seeds)
         ]
         return dict(
-            zip(("candidate", "repeat", "fold", "seed", "accuracy"), map(list, zip(*rows, strict=True)), strict=True)
+            zip(
+                ("candidate", "repeat", "fold", "seed", "accuracy"),
+                map(list, zip(*rows, strict=True)),
+                strict=True,
+            )
         )
 
     return make
@@ -37,7 +47,10 @@ def csv(tmp_path) -> Callable[[Columns], str]:
 
     def write(columns: Columns) -> str:
         path = tmp_path / "scores.csv"
-        lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+        lines = [
+            ",".join(columns),
+            *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True)),
+        ]
         path.write_text("\n".join(lines) + "\n")
         return str(path)
 

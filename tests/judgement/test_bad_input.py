@@ -15,23 +15,68 @@ def without(columns, *names):
 ITEMS = {"model": [*"aabb"], "item": [1, 1, 2, 2], "correct": [0, 1, 1, 0]}
 TRIALS = {"params_depth": [1, 2], "user_attrs_fold_0": [1, 2], "user_attrs_fold_1": [1, 2]}
 CASES = {
-    "settings without splits": (lambda c: {"params_depth": [1, 2], "value": [0.8, 0.9]}, "no scores of single splits"),
+    "settings without splits": (
+        lambda c: {"params_depth": [1, 2], "value": [0.8, 0.9]},
+        "no scores of single splits",
+    ),
     "no direction": (lambda c: TRIALS, "'value' is better. Say whether lower is better"),
-    "percent": (lambda c: c | {"accuracy": ["81%"] * 20}, "'81%', which is no number. Write a share from 0 to 1"),
-    "a run without a fold": (lambda c: c | {"fold": ["", *c["fold"][1:]]}, "Fill it in, or leave the row out"),
-    "attempts without a number": (lambda c: ITEMS, "if they are different attempts, add a column 'attempt'"),
-    "an attempt twice": (lambda c: ITEMS | {"attempt": [1, 1, 1, 2]}, "scores of a, item 1, seed 1. Keep one of them"),
-    "numbers as names": (lambda c: {"net": [*"ab"], "0": [0.5, 0.6], "1": [0.5, 0.7]}, "Add a column 'candidate'"),
-    "a score and a number": (lambda c: {"of": c["seed"], "loss": c["seed"]}, "'of', 'loss' look like scores"),
-    "lengths": (lambda c: {"a": {"test_score": [1, 1]}, "c": {"test_score": [1]}}, "Score all candidates on the same"),
+    "percent": (
+        lambda c: c | {"accuracy": ["81%"] * 20},
+        "'81%', which is no number. Write a share from 0 to 1",
+    ),
+    "a run without a fold": (
+        lambda c: c | {"fold": ["", *c["fold"][1:]]},
+        "Fill it in, or leave the row out",
+    ),
+    "attempts without a number": (
+        lambda c: ITEMS,
+        "if they are different attempts, add a column 'attempt'",
+    ),
+    "an attempt twice": (
+        lambda c: ITEMS | {"attempt": [1, 1, 1, 2]},
+        "scores of a, item 1, seed 1. Keep one of them",
+    ),
+    "numbers as names": (
+        lambda c: {"net": [*"ab"], "0": [0.5, 0.6], "1": [0.5, 0.7]},
+        "Add a column 'candidate'",
+    ),
+    "a score and a number": (
+        lambda c: {"of": c["seed"], "loss": c["seed"]},
+        "'of', 'loss' look like scores",
+    ),
+    "lengths": (
+        lambda c: {"a": {"test_score": [1, 1]}, "c": {"test_score": [1]}},
+        "Score all candidates on the same",
+    ),
     "times alone": (lambda c: {"a": {"fit_time": [1, 2]}}, "there are no scores of splits for a"),
-    "no candidates": (lambda c: without(c, "candidate"), "no column names the candidates, and 'accuracy' looks like"),
-    "a text": (lambda c: c | {"accuracy": ["oops", *c["accuracy"][1:]]}, "holds 'oops', which is no number"),
-    "a huge score": (lambda c: without(c, "accuracy") | {"mse": [1e300] * 20}, "holds 1e+300. Numbers may be up"),
-    "a missing row": (lambda c: {k: v[:-1] for k, v in c.items()}, "scores are missing: new in repeat 0, fold 9"),
-    "a score that is NaN": (lambda c: c | {"accuracy": [float("nan"), *c["accuracy"][1:]]}, "missing: old in repeat 0"),
-    "a row given twice": (lambda c: {k: [*v, v[0]] for k, v in c.items()}, "are both scores of old, repeat 0, fold 0"),
-    "no share": (lambda c: c | {"accuracy": [-v for v in c["accuracy"]]}, "accuracy of old goes from -0.8"),
+    "no candidates": (
+        lambda c: without(c, "candidate"),
+        "no column names the candidates, and 'accuracy' looks like",
+    ),
+    "a text": (
+        lambda c: c | {"accuracy": ["oops", *c["accuracy"][1:]]},
+        "holds 'oops', which is no number",
+    ),
+    "a huge score": (
+        lambda c: without(c, "accuracy") | {"mse": [1e300] * 20},
+        "holds 1e+300. Numbers may be up",
+    ),
+    "a missing row": (
+        lambda c: {k: v[:-1] for k, v in c.items()},
+        "scores are missing: new in repeat 0, fold 9",
+    ),
+    "a score that is NaN": (
+        lambda c: c | {"accuracy": [float("nan"), *c["accuracy"][1:]]},
+        "missing: old in repeat 0",
+    ),
+    "a row given twice": (
+        lambda c: {k: [*v, v[0]] for k, v in c.items()},
+        "are both scores of old, repeat 0, fold 0",
+    ),
+    "no share": (
+        lambda c: c | {"accuracy": [-v for v in c["accuracy"]]},
+        "accuracy of old goes from -0.8",
+    ),
     "one candidate": (lambda c: {k: v[:10] for k, v in c.items()}, "there is one candidate, old"),
     "predictions": (
         lambda c: without(c, "accuracy") | {"probability": c["accuracy"], "y": c["seed"]},
@@ -52,7 +97,10 @@ def test_bad_input_raises_one_sentence_that_says_what_to_do(scores, case):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"margin": 1e-300}, "margin is 1e-300. Give the smallest difference that matters, from 1e-30 to 1e30."),
+        (
+            {"margin": 1e-300},
+            "margin is 1e-300. Give the smallest difference that matters, from 1e-30 to 1e30.",
+        ),
         ({"tried": -1}, "tried is -1"),
         ({"group": "fold"}, "group is about rows, and the mapping contains scores of whole folds"),
         ({"score": "acuracy"}, "there is no column 'acuracy'. Did you mean 'accuracy'?"),
@@ -65,7 +113,9 @@ def test_an_invalid_option_is_refused(scores, options, message):
 
 
 @pytest.mark.parametrize("size", [1e-160, 1e-29, 1e29])
-@pytest.mark.parametrize("options", [{"margin": 1e-30}, {"margin": 1e30, "alpha": 1e-9, "tried": 10**9}])
+@pytest.mark.parametrize(
+    "options", [{"margin": 1e-30}, {"margin": 1e30, "alpha": 1e-9, "tried": 10**9}]
+)
 def test_extreme_numbers_give_a_finite_document(size, options):
     y, old, new = (size * (0.1 + np.random.default_rng(0).random((3, 40)))).tolist()
     rows = {"y": y, "old": old, "new": new}
@@ -76,15 +126,26 @@ def test_extreme_numbers_give_a_finite_document(size, options):
 
 
 MEANS = {
-    "mean and std": {"model": ["a", "b"], "mean": [0.85, 0.87], "std": [0.02, 0.03], "count": [10, 10]},
-    "names with the score": {"net": ["a", "b"], "accuracy_mean": [0.85, 0.87], "accuracy_sd": [0.02, 0.03]},
+    "mean and std": {
+        "model": ["a", "b"],
+        "mean": [0.85, 0.87],
+        "std": [0.02, 0.03],
+        "count": [10, 10],
+    },
+    "names with the score": {
+        "net": ["a", "b"],
+        "accuracy_mean": [0.85, 0.87],
+        "accuracy_sd": [0.02, 0.03],
+    },
     "plus and minus": {"method": ["a", "b"], "accuracy": ["85.0 ± 2.0", "87.0 +/- 3.0%"]},
 }
 
 
 @pytest.mark.parametrize("form", MEANS)
 def test_means_with_standard_deviations_are_refused_with_the_reason(scores, form):
-    with pytest.raises(sb.OptionError, match=r"deviations of scores\. They don't say how the scores of two"):
+    with pytest.raises(
+        sb.OptionError, match=r"deviations of scores\. They don't say how the scores of two"
+    ):
         sb.judge(MEANS[form], score="accuracy", folds=10)
     assert sb.judge(scores(gain=0.03) | {"std": [0.1] * 20}, score="accuracy").is_better("new")
 
@@ -93,7 +154,9 @@ def test_scores_in_percent_and_with_decimal_commas_are_refused(scores):
     columns = scores()
     with pytest.raises(sb.DataError, match=r"goes from 78.* to 8.*divide percent by 100"):
         sb.judge(columns | {"accuracy": [100 * value for value in columns["accuracy"]]})
-    with pytest.raises(sb.ColumnError, match=r"'0,8.*', which is no number\. Write a decimal point"):
+    with pytest.raises(
+        sb.ColumnError, match=r"'0,8.*', which is no number\. Write a decimal point"
+    ):
         sb.judge(columns | {"accuracy": ["0,81", *columns["accuracy"][1:]]})
 
 
@@ -101,8 +164,9 @@ def test_incomplete_splits_may_be_dropped_until_a_single_one_is_left(scores):
     columns = {name: values[:-1] for name, values in scores(repeats=2, folds=5).items()}
     judgement = sb.judge(columns, drop_incomplete=True)
     assert "1 of 10 splits is left out" in str(judgement)
-    assert "If they are missing because a candidate failed, it looks better than it is." in " ".join(
-        str(judgement).split()
+    assert (
+        "If they are missing because a candidate failed, it looks better than it is."
+        in " ".join(str(judgement).split())
     )
     columns = scores(folds=3)
     columns["accuracy"][0] = columns["accuracy"][4] = float("nan")
@@ -117,7 +181,9 @@ def test_more_candidates_tables_and_attempts_than_can_be_judged_are_refused(scor
     many = {"fold": [0, 1] * 1001, "name": names, "accuracy": [0.5, 0.6] * 1001}
     with pytest.raises(sb.OptionError, match="has 1,001 different values; the most are 1,000"):
         sb.judge(many)
-    with pytest.raises(sb.OptionError, match="1,001 columns or names look like candidates; the most are 1,000"):
+    with pytest.raises(
+        sb.OptionError, match="1,001 columns or names look like candidates; the most are 1,000"
+    ):
         sb.judge({name: [0.5, 0.6] for name in names}, score="accuracy", folds=2)
     with pytest.raises(sb.OptionError, match="tried is 10000000000"):
         sb.judge(scores(), tried=10**10)

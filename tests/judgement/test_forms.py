@@ -25,16 +25,24 @@ def grid():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # -2 fails
         settings = DEPTHS | {"min_samples_leaf": [1, -2]}
-        return ms.GridSearchCV(tree(), settings, cv=ms.RepeatedKFold(n_splits=5, n_repeats=2, random_state=0)).fit(X, y)
+        return ms.GridSearchCV(
+            tree(), settings, cv=ms.RepeatedKFold(n_splits=5, n_repeats=2, random_state=0)
+        ).fit(X, y)
 
 
 def by_hand(results, rows):
     scores = [[results[f"split{i}_test_score"][row] for i in range(10)] for row in rows]
-    return {f"max_depth={results['params'][row]['max_depth']}": each for row, each in zip(rows, scores, strict=True)}
+    return {
+        f"max_depth={results['params'][row]['max_depth']}": each
+        for row, each in zip(rows, scores, strict=True)
+    }
 
 
 def differences(judgement):
-    return [(one["difference"], one["low"], one["high"], one["p_adjusted"]) for one in judgement.verdicts]
+    return [
+        (one["difference"], one["low"], one["high"], one["p_adjusted"])
+        for one in judgement.verdicts
+    ]
 
 
 def test_a_grid_search_is_judged_without_the_settings_that_failed_which_count_as_tried(grid):
@@ -42,23 +50,31 @@ def test_a_grid_search_is_judged_without_the_settings_that_failed_which_count_as
     expected = sb.judge(by_hand(grid.cv_results_, [0, 2, 4]), folds=5, score="accuracy", tried=3)
     assert differences(judgement) == differences(expected)
     assert [one["comparisons"] for one in judgement.verdicts] == [5, 5]
-    assert "Left out, as scores are missing: 'max_depth=1, min_samples_leaf=-2'" in " ".join(str(judgement).split())
+    assert "Left out, as scores are missing: 'max_depth=1, min_samples_leaf=-2'" in " ".join(
+        str(judgement).split()
+    )
     assert judgement.reference == "max_depth=1, min_samples_leaf=1"
 
 
-def test_results_as_a_mapping_a_data_frame_and_a_file_give_the_verdicts_of_the_search(grid, tmp_path):
+def test_results_as_a_mapping_a_data_frame_and_a_file_give_the_verdicts_of_the_search(
+    grid, tmp_path
+):
     frame = pd.DataFrame(grid.cv_results_)
     frame.to_csv(tmp_path / "results.csv", index=False)
     for source in (grid.cv_results_, frame, tmp_path / "results.csv", frame.drop(columns="params")):
         judgement = sb.judge(source, folds=5, score="accuracy")
-        assert differences(judgement) == [pytest.approx(each) for each in differences(sb.judge(grid))]
+        assert differences(judgement) == [
+            pytest.approx(each) for each in differences(sb.judge(grid))
+        ]
         with pytest.raises(sb.OptionError, match=r"10 splits .* may be random splits or folds"):
             sb.judge(source)
 
 
 def test_the_splitter_and_the_score_of_a_search_are_read():
     cv = ms.ShuffleSplit(10, test_size=0.25, random_state=0)
-    search = ms.RandomizedSearchCV(DecisionTreeRegressor(), DEPTHS, n_iter=3, scoring="neg_mean_squared_error", cv=cv)
+    search = ms.RandomizedSearchCV(
+        DecisionTreeRegressor(), DEPTHS, n_iter=3, scoring="neg_mean_squared_error", cv=cv
+    )
     document = sb.judge(search.fit(X, X[:, 0])).to_dict()
     assert (document["plan"]["kind"], document["plan"]["test_share"]) == ("random_splits", 0.25)
     assert document["metric"]["greater_is_better"]
@@ -66,7 +82,9 @@ def test_the_splitter_and_the_score_of_a_search_are_read():
 
 
 def test_the_last_round_of_a_halving_search_is_judged_and_what_fell_out_before_counts():
-    search = ms.HalvingGridSearchCV(tree(), {"max_depth": [1, 2, 3, 4, 5, 6]}, factor=2, random_state=0).fit(X, y)
+    search = ms.HalvingGridSearchCV(
+        tree(), {"max_depth": [1, 2, 3, 4, 5, 6]}, factor=2, random_state=0
+    ).fit(X, y)
     document = sb.judge(search).to_dict()
     rounds = pd.Series(search.cv_results_["iter"]).value_counts()
     last = max(rounds[rounds > 1].index)
@@ -75,7 +93,9 @@ def test_the_last_round_of_a_halving_search_is_judged_and_what_fell_out_before_c
 
 
 def test_several_scores_need_a_name_unless_the_search_refits_by_one():
-    search = ms.GridSearchCV(tree(), DEPTHS, scoring=["accuracy", "roc_auc"], refit="roc_auc").fit(X, y)
+    search = ms.GridSearchCV(tree(), DEPTHS, scoring=["accuracy", "roc_auc"], refit="roc_auc").fit(
+        X, y
+    )
     assert sb.judge(search).to_dict()["metric"]["name"] == "roc_auc"
     with pytest.raises(sb.ColumnError, match="'accuracy', 'roc_auc' could all be the score"):
         sb.judge(search.cv_results_, folds=5)
@@ -83,9 +103,12 @@ def test_several_scores_need_a_name_unless_the_search_refits_by_one():
 
 def test_cross_validations_by_name_are_judged_with_the_folds_of_their_indices():
     results = {
-        name: ms.cross_validate(tree(depth), X, y, cv=5, return_indices=True) for name, depth in (("a", 1), ("b", 5))
+        name: ms.cross_validate(tree(depth), X, y, cv=5, return_indices=True)
+        for name, depth in (("a", 1), ("b", 5))
     }
-    expected = sb.judge({name: each["test_score"] for name, each in results.items()}, folds=5, score="accuracy")
+    expected = sb.judge(
+        {name: each["test_score"] for name, each in results.items()}, folds=5, score="accuracy"
+    )
     assert differences(sb.judge(results, score="accuracy")) == differences(expected)
 
 
@@ -104,7 +127,8 @@ def test_a_study_needs_the_scores_of_the_splits_of_its_trials(way):
         return scores.mean()
 
     study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.GridSampler({"max_depth": [1, 2, 3, 4, 5]}, seed=0)
+        direction="maximize",
+        sampler=optuna.samplers.GridSampler({"max_depth": [1, 2, 3, 4, 5]}, seed=0),
     )
     study.optimize(objective, n_trials=5)
     if way == "none":
@@ -118,17 +142,29 @@ def test_a_study_needs_the_scores_of_the_splits_of_its_trials(way):
 
 def test_a_skore_comparison_is_judged_by_a_named_score():
     skore = pytest.importorskip("skore")
-    reports = {f"depth {depth}": skore.CrossValidationReport(tree(depth), X, y, splitter=5) for depth in (1, 5)}
+    reports = {
+        f"depth {depth}": skore.CrossValidationReport(tree(depth), X, y, splitter=5)
+        for depth in (1, 5)
+    }
     judgement = sb.judge(skore.ComparisonReport(reports), score="accuracy")
-    scores = {name: [part.metrics.accuracy() for part in report.reports_] for name, report in reports.items()}
+    scores = {
+        name: [part.metrics.accuracy() for part in report.reports_]
+        for name, report in reports.items()
+    }
     assert differences(judgement) == differences(sb.judge(scores, folds=5, score="accuracy"))
 
 
 def test_a_row_for_each_model_and_a_key_of_each_run_are_understood(scores):
     columns = scores()
     old, new = np.reshape(columns["accuracy"], (2, 10))
-    rows = {"model": ["old", "new"]} | {str(i): pair for i, pair in enumerate(zip(old, new, strict=True))}
-    named = {"candidate": columns["candidate"], "Name": [f"run {i}" for i in range(20)], "retries": columns["seed"]}
+    rows = {"model": ["old", "new"]} | {
+        str(i): pair for i, pair in enumerate(zip(old, new, strict=True))
+    }
+    named = {
+        "candidate": columns["candidate"],
+        "Name": [f"run {i}" for i in range(20)],
+        "retries": columns["seed"],
+    }
     wide = {"truth of it": [0, 1] * 20, "0": [0, 1] * 20, "1": [0, 0] * 20}
     assert sb.judge(wide, target="truth of it").to_dict()["plan"]["kind"] == "held_out"
     for judgement in (
@@ -140,7 +176,11 @@ def test_a_row_for_each_model_and_a_key_of_each_run_are_understood(scores):
 
 def test_runs_of_a_tracker_have_their_settings_and_scores_in_prefixed_columns(scores):
     columns = scores(gain=0.03)
-    about = {"run_id": [f"r{i}" for i in range(20)], "experiment_id": ["0"] * 20, "tags.mlflow.user": ["1"] * 20}
+    about = {
+        "run_id": [f"r{i}" for i in range(20)],
+        "experiment_id": ["0"] * 20,
+        "tags.mlflow.user": ["1"] * 20,
+    }
     tracked = {f"params.{name}": list(map(str, columns[name])) for name in ("candidate", "fold")}
     found = sb.judge(pd.DataFrame(about | tracked | {"metrics.accuracy": columns["accuracy"]}))
     assert differences(found) == differences(sb.judge(columns))
@@ -152,7 +192,11 @@ def test_runs_of_a_tracker_have_their_settings_and_scores_in_prefixed_columns(sc
 
 def test_a_task_is_a_table_and_a_column_that_makes_rows_unique_is_named(scores):
     parts = [scores(key=key) for key in range(2)]
-    both = {name: [*parts[0][name], *parts[1][name]] for name in parts[0]} | {"task": ["a"] * 20 + ["b"] * 20}
+    both = {name: [*parts[0][name], *parts[1][name]] for name in parts[0]} | {
+        "task": ["a"] * 20 + ["b"] * 20
+    }
     assert len(sb.judge(both).tables) == 2
-    with pytest.raises(sb.DataError, match=r"The values of column 'site' differ there: say what it is"):
+    with pytest.raises(
+        sb.DataError, match=r"The values of column 'site' differ there: say what it is"
+    ):
         sb.judge({{"task": "site"}.get(name, name): values for name, values in both.items()})

@@ -17,10 +17,14 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.mark.slow
-def test_equal_candidates_are_seldom_called_different_while_a_plain_t_test_errs_in_half_of_the_tables(judged):
+def test_equal_candidates_are_seldom_called_different_while_a_plain_t_test_errs_in_half_of_the_tables(
+    judged,
+):
     assert sum(judged.false_winner(number, 100, repeats=3) for number in range(20)) <= 2
     assert sum(judged.naive(number, 100) for number in range(20)) >= 8
-    assert sum(judged.false_winner_random(number, 100, 30, 0.2) for number in range(100)) <= 7  # on random splits
+    assert (
+        sum(judged.false_winner_random(number, 100, 30, 0.2) for number in range(100)) <= 7
+    )  # on random splits
 
 
 @pytest.mark.slow

@@ -10,11 +10,19 @@ import seedbed as sb
 def made(n=200, attempts=1, numbers=False, key=0):
     """Make scores of two candidates [candidate, item, attempt] and the columns of the long form."""
     rng = np.random.default_rng(key)
-    of_items = rng.normal(size=(1, n, 1)) + rng.normal(size=(2, n, 1)) + np.array([0.0, 0.5]).reshape(2, 1, 1)
+    of_items = (
+        rng.normal(size=(1, n, 1))
+        + rng.normal(size=(2, n, 1))
+        + np.array([0.0, 0.5]).reshape(2, 1, 1)
+    )
     latent = of_items + rng.normal(size=(2, n, attempts))
     scores = latent if numbers else (latent > 0).astype(int)
     name, item, attempt = (axis.ravel().tolist() for axis in np.indices(scores.shape))
-    columns = {"model": [("old", "new")[i] for i in name], "item": [f"q{i}" for i in item], "attempt": attempt}
+    columns = {
+        "model": [("old", "new")[i] for i in name],
+        "item": [f"q{i}" for i in item],
+        "attempt": attempt,
+    }
     return scores, columns | {"gain" if numbers else "correct": scores.ravel().tolist()}
 
 
@@ -39,7 +47,9 @@ def test_numbers_and_means_of_attempts_have_the_paired_t_over_items(attempts):
     expected = stats.ttest_rel(new, old)
     judgement, interval = sb.judge(long)["new"], expected.confidence_interval()
     assert judgement["p"] == pytest.approx(expected.pvalue, rel=1e-9)
-    assert (judgement["low"], judgement["high"]) == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert (judgement["low"], judgement["high"]) == pytest.approx(
+        (interval.low, interval.high), rel=1e-9
+    )
 
 
 def test_more_attempts_are_no_more_items_and_their_noise_is_named():
@@ -51,9 +61,7 @@ def test_more_attempts_are_no_more_items_and_their_noise_is_named():
     share = noise / (new - old).var(ddof=1)
     more = int(np.ceil(4 / (1 - 0.19 / share) - 4))
     note = " ".join(str(judgement).split())
-    of_noise = (
-        f"The noise of attempts is {100 * share:.0f}% of the squared error of new against old; {more} more attempt"
-    )
+    of_noise = f"The noise of attempts is {100 * share:.0f}% of the squared error of new against old; {more} more attempt"
     assert of_noise in note
     assert "% of new items right" in note
     assert "noise of attempts" not in str(sb.judge(made()[1]))
@@ -62,10 +70,21 @@ def test_more_attempts_are_no_more_items_and_their_noise_is_named():
 def test_samples_of_inspect_are_items_with_epochs_as_attempts():
     long = made(attempts=2)[1]
     letters = ["C" if right else "I" for right in long["correct"]]
-    about = {"sample_id": [f"u{i}" for i in range(800)], "target": [4] * 800, "total_time": [1.5] * 800}
-    samples = {"model": long["model"], "id": long["item"], "epoch": long["attempt"], "score_match": letters}
+    about = {
+        "sample_id": [f"u{i}" for i in range(800)],
+        "target": [4] * 800,
+        "total_time": [1.5] * 800,
+    }
+    samples = {
+        "model": long["model"],
+        "id": long["item"],
+        "epoch": long["attempt"],
+        "score_match": letters,
+    }
     found, expected = sb.judge(samples | about)["new"], sb.judge(long)["new"]
-    assert [found[key] for key in ("low", "high", "p")] == [expected[key] for key in ("low", "high", "p")]
+    assert [found[key] for key in ("low", "high", "p")] == [
+        expected[key] for key in ("low", "high", "p")
+    ]
 
 
 def test_items_may_have_different_numbers_of_attempts():
@@ -79,17 +98,25 @@ def test_items_may_have_different_numbers_of_attempts():
 
 def test_groups_of_items_of_equal_size_have_the_paired_t_over_groups():
     scores, long = made(numbers=True)
-    judgement = sb.judge(long | {"text": [int(item[1:]) // 10 for item in long["item"]]}, group="text", score="gain")
+    judgement = sb.judge(
+        long | {"text": [int(item[1:]) // 10 for item in long["item"]]}, group="text", score="gain"
+    )
     old, new = scores[:, :, 0].reshape(2, 20, 10).mean(axis=2)
     assert judgement["new"]["p"] == pytest.approx(stats.ttest_rel(new, old).pvalue, rel=1e-9)
-    assert "200 items (column 'item') in 20 groups (column 'text')" in " ".join(str(judgement).split())
+    assert "200 items (column 'item') in 20 groups (column 'text')" in " ".join(
+        str(judgement).split()
+    )
 
 
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
         (lambda i, item: item == "q0", {}, "there are scores of one item"),
-        (lambda i, item: i > 0, {}, "scores are missing: old in item q0. All candidates need all items"),
+        (
+            lambda i, item: i > 0,
+            {},
+            "scores are missing: old in item q0. All candidates need all items",
+        ),
         (lambda i, item: True, {"group": "half"}, "item q0 has two different groups"),
     ],
 )
@@ -98,7 +125,11 @@ def test_items_that_cannot_be_judged_are_refused(rows, options, message):
     long["half"] = ["a"] * 200 + ["b"] * 200
     kept = [i for i, item in enumerate(long["item"]) if rows(i, item)]
     with pytest.raises(sb.DataError) as caught:
-        sb.judge({name: [values[i] for i in kept] for name, values in long.items()}, score="correct", **options)
+        sb.judge(
+            {name: [values[i] for i in kept] for name, values in long.items()},
+            score="correct",
+            **options,
+        )
     assert message in str(caught.value)
 
 

@@ -10,7 +10,11 @@ def plan(judgement):
 
 
 def renamed(columns, **names):
-    return {names.get(name, name): values for name, values in columns.items() if names.get(name, name) is not None}
+    return {
+        names.get(name, name): values
+        for name, values in columns.items()
+        if names.get(name, name) is not None
+    }
 
 
 def test_repeats_of_folds_are_recognised(scores):
@@ -24,17 +28,36 @@ def test_folds_without_repeats_are_recognised_and_more_than_twenty_need_an_optio
     few = renamed(scores(folds=10), repeat=None)
     assert plan(sb.judge(few)) == {"kind": "cross_validation", "repeats": 1, "folds": 10, "df": 9}
     many = renamed(scores(folds=50), repeat=None)
-    with pytest.raises(sb.OptionError, match="50 different values of 'fold' may be 50 folds or repeats of fewer"):
+    with pytest.raises(
+        sb.OptionError, match="50 different values of 'fold' may be 50 folds or repeats of fewer"
+    ):
         sb.judge(many)
-    assert plan(sb.judge(many, folds=10)) == {"kind": "cross_validation", "repeats": 5, "folds": 10, "df": 9}
-    assert plan(sb.judge(many, test_share=0.2)) == {"kind": "random_splits", "repeats": 1, "folds": 50, "df": 9}
+    assert plan(sb.judge(many, folds=10)) == {
+        "kind": "cross_validation",
+        "repeats": 5,
+        "folds": 10,
+        "df": 9,
+    }
+    assert plan(sb.judge(many, test_share=0.2)) == {
+        "kind": "random_splits",
+        "repeats": 1,
+        "folds": 50,
+        "df": 9,
+    }
 
 
 def test_rows_without_split_columns_need_an_option(scores):
     bare = renamed(scores(repeats=2, folds=5), repeat=None, fold=None, seed=None)
-    with pytest.raises(sb.DataError, match="no column says whether they are folds, random splits or seeds"):
+    with pytest.raises(
+        sb.DataError, match="no column says whether they are folds, random splits or seeds"
+    ):
         sb.judge(bare)
-    assert plan(sb.judge(bare, folds=5)) == {"kind": "cross_validation", "repeats": 2, "folds": 5, "df": 4}
+    assert plan(sb.judge(bare, folds=5)) == {
+        "kind": "cross_validation",
+        "repeats": 2,
+        "folds": 5,
+        "df": 4,
+    }
 
 
 def test_random_splits_need_the_share_of_test_rows(scores):
@@ -75,10 +98,16 @@ def test_contradictory_options_are_refused(scores):
 
 def test_seeds_are_read_from_their_own_column_and_may_differ_between_splits(scores):
     found = scores(folds=5, seeds=2)
-    tracked = renamed(found, accuracy="metrics.test_accuracy") | {"run": list(range(20)), "params.lr": [0.1] * 20}
+    tracked = renamed(found, accuracy="metrics.test_accuracy") | {
+        "run": list(range(20)),
+        "params.lr": [0.1] * 20,
+    }
     assert sb.judge(tracked)["new"] == sb.judge(found)["new"]
     assert "accuracy (column 'metrics.test_accuracy')" in str(sb.judge(tracked))
-    assert sb.judge(tracked | {"val_loss": [0.5] * 20}, score="accuracy")["new"] == sb.judge(found)["new"]
+    assert (
+        sb.judge(tracked | {"val_loss": [0.5] * 20}, score="accuracy")["new"]
+        == sb.judge(found)["new"]
+    )
     found = scores(repeats=2, folds=5, seeds=2)
     own = found | {"seed": list(range(len(found["seed"])))}
     assert sb.judge(own)["new"] == sb.judge(found)["new"]

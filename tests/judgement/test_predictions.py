@@ -25,7 +25,12 @@ def predictions():
                 for seed in range(seeds):
                     towards = 0.6 + gain * (name == "sharp") + 0.1 * rng.normal(size=n)
                     p = np.clip(np.where(y == 1, towards, 1 - towards), 0, 1)
-                    one = {"row": range(n), "fold": fold, "probability": p, "y": np.where(y, "yes", "no")}
+                    one = {
+                        "row": range(n),
+                        "fold": fold,
+                        "probability": p,
+                        "y": np.where(y, "yes", "no"),
+                    }
                     lines.append(pd.DataFrame(one).assign(candidate=name, repeat=repeat, seed=seed))
         return pd.concat(lines, ignore_index=True)
 
@@ -39,13 +44,27 @@ def comparison(request) -> sb.Comparison:
     X = rng.normal(size=(90, 3))
     z = X[:, 0] + 0.5 * rng.normal(size=90)
     labels = LABELS.get(request.param)
-    cuts = [-0.5, 0.5][: len(labels or ()) - 1]  # the first of two labels is rare, and so the positive one
+    cuts = [-0.5, 0.5][
+        : len(labels or ()) - 1
+    ]  # the first of two labels is rare, and so the positive one
     y = z if labels is None else np.array(labels)[np.digitize(z, cuts)]
     design = sb.Design(
-        baselines=["linear" if labels is None else "logistic"], repeats=2, folds=3, n_networks=2, reference="linear:2"
+        baselines=["linear" if labels is None else "logistic"],
+        repeats=2,
+        folds=3,
+        n_networks=2,
+        reference="linear:2",
     )
-    return sb.compare(X, y, candidates=["linear:2", "tanh:3"], recipe="tutorial", epochs=3, lr=0.1, design=design,
-                      compute=sb.Compute(n_jobs=1))  # fmt: skip
+    return sb.compare(
+        X,
+        y,
+        candidates=["linear:2", "tanh:3"],
+        recipe="tutorial",
+        epochs=3,
+        lr=0.1,
+        design=design,
+        compute=sb.Compute(n_jobs=1),
+    )
 
 
 @pytest.mark.few(1)
@@ -54,7 +73,9 @@ def test_exported_predictions_of_a_comparison_give_its_verdicts(comparison, tmp_
     judged = sb.judge(str(tmp_path / "predictions.csv"), target="y").to_dict()
     expected = comparison.to_dict()
     for ours, theirs in zip(judged["verdicts"], expected["verdicts"], strict=True):
-        known = ours.keys() - {"opposite_share"}  # of single networks, whose predictions aren't among them
+        known = ours.keys() - {
+            "opposite_share"
+        }  # of single networks, whose predictions aren't among them
         assert {key: ours[key] for key in known} == {key: theirs[key] for key in known}
     for key in ("ranking", "rivals", "reference", "no_verdict", "interval"):
         assert judged[key] == expected[key]
@@ -71,15 +92,20 @@ def test_exported_scores_of_a_comparison_give_its_verdicts(comparison):
     for verdict in comparison.verdicts:
         one = judged[verdict.candidate]
         assert (one["rule"], one["low"], one["high"], one["p_adjusted"]) == (
-            verdict.rule, pytest.approx(verdict.low), pytest.approx(verdict.high), pytest.approx(verdict.p_adjusted)
-        )  # fmt: skip
+            verdict.rule,
+            pytest.approx(verdict.low),
+            pytest.approx(verdict.high),
+            pytest.approx(verdict.p_adjusted),
+        )
     with pytest.raises(sb.OptionError, match="single runs have no score 'pr_auc'"):
         comparison.scores("pr_auc")
 
 
 def test_scores_equal_those_of_scikit_learn(predictions):
     frame = predictions(repeats=1, folds=2, gain=0.05)
-    scores = {one["name"]: one["scores"] for one in sb.judge(frame, target="y").to_dict()["candidates"]}
+    scores = {
+        one["name"]: one["scores"] for one in sb.judge(frame, target="y").to_dict()["candidates"]
+    }
     sharp = frame[frame["candidate"] == "sharp"]
     by_fold = [part for _, part in sharp.groupby("fold")]
     brier = np.mean([brier_score_loss(part["y"] == "yes", part["probability"]) for part in by_fold])
@@ -96,11 +122,16 @@ def test_the_rows_say_whether_splits_are_folds_or_random(predictions):
 
 
 def test_random_splits_of_numbers_have_their_score_and_need_finite_predictions(predictions):
-    frame = predictions(repeats=1, folds=3).rename(columns={"fold": "split", "probability": "prediction"})
+    frame = predictions(repeats=1, folds=3).rename(
+        columns={"fold": "split", "probability": "prediction"}
+    )
     frame = frame[frame["split"] <= 1].drop(columns="repeat").assign(y=lambda f: f["row"] / 7)
     assert "squared error" in str(sb.judge(frame, test_share=0.3))
     with pytest.raises(sb.DataError, match="some predictions of sharp aren't finite"):
-        sb.judge(frame.assign(prediction=lambda f: f["prediction"].where(f["candidate"] != "sharp")), test_share=0.3)
+        sb.judge(
+            frame.assign(prediction=lambda f: f["prediction"].where(f["candidate"] != "sharp")),
+            test_share=0.3,
+        )
 
 
 def test_predicted_labels_are_judged_by_accuracy_only(predictions):
@@ -125,32 +156,50 @@ def test_thirty_rows_of_one_test_set_give_verdicts_on_these_fitted_models(predic
     assert judgement.is_better("sharp")
     document, said = judgement.to_dict(), " ".join(str(judgement).split())
     assert (document["plan"]["kind"], document["interval"]) == ("held_out", "held_out")
-    assert "this holds for these fitted models, on rows like these 30. It doesn't say what training again" in said
+    assert (
+        "this holds for these fitted models, on rows like these 30. It doesn't say what training again"
+        in said
+    )
     assert "Use sharp. It is shown to be better than plain." in said
     assert (judgement["sharp"]["n_rows"], judgement["sharp"]["n_train"]) == (30, None)
     several = str(sb.judge(predictions(n=30, repeats=1, folds=1, seeds=3, gain=0.2), target="y"))
-    assert "models trained on these training rows, with these or other seeds" in " ".join(several.split())
+    assert "models trained on these training rows, with these or other seeds" in " ".join(
+        several.split()
+    )
 
 
 @pytest.mark.slow
 def test_too_few_rows_of_a_test_set_or_of_a_class_have_no_verdict(predictions):
     few = sb.judge(predictions(n=29, repeats=1, folds=1, gain=0.2), target="y")
     assert few.verdicts == []
-    assert "29 rows are too few for a verdict on a test set (it needs 30)" in " ".join(str(few).split())
-    frame = predictions(n=100, repeats=1, folds=1).assign(y=lambda f: np.where(f["row"] < 9, "yes", "no"))
-    assert "9 rows outside the largest class are too few" in " ".join(str(sb.judge(frame, target="y")).split())
+    assert "29 rows are too few for a verdict on a test set (it needs 30)" in " ".join(
+        str(few).split()
+    )
+    frame = predictions(n=100, repeats=1, folds=1).assign(
+        y=lambda f: np.where(f["row"] < 9, "yes", "no")
+    )
+    assert "9 rows outside the largest class are too few" in " ".join(
+        str(sb.judge(frame, target="y")).split()
+    )
     frame["prediction"] = np.where(frame.pop("probability") > 0.5, "yes", "no")
     assert len(sb.judge(frame, target="y").verdicts) == 1
-    four, five = (sb.judge(frame.assign(site=frame["row"] % n), group="site", score="accuracy") for n in (4, 5))
+    four, five = (
+        sb.judge(frame.assign(site=frame["row"] % n), group="site", score="accuracy")
+        for n in (4, 5)
+    )
     assert (len(four.verdicts), len(five.verdicts)) == (0, 1)
-    assert "4 groups are too few for a verdict on a test set (it needs 5)" in " ".join(str(four).split())
+    assert "4 groups are too few for a verdict on a test set (it needs 5)" in " ".join(
+        str(four).split()
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("folds", "seeds"), [(1, 1), (1, 3), (5, 1)])
 def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds):
     frame = predictions(n=100, repeats=1, folds=folds, seeds=seeds, gain=0.02)
-    copies = pd.concat([frame.assign(row=4 * frame["row"] + i, patient=frame["row"]) for i in range(4)])
+    copies = pd.concat(
+        [frame.assign(row=4 * frame["row"] + i, patient=frame["row"]) for i in range(4)]
+    )
     once, together, alone = sb.judge(frame), sb.judge(copies, group="patient"), sb.judge(copies)
     for key in ("low", "high", "p"):
         assert together["sharp"][key] == pytest.approx(once["sharp"][key])
@@ -165,8 +214,12 @@ def test_copies_of_rows_in_one_group_change_no_verdict(predictions, folds, seeds
 def test_a_column_that_repeats_is_named(predictions):
     frame = predictions().assign(patient=lambda f: f["row"] // 4, age=lambda f: f["row"] / 8)
     note = "values of column 'patient' repeat: 30 in 120 rows; if rows with the same value may be alike, give "
-    assert [one["message"] for one in sb.judge(frame).to_dict()["notes"]] == [f'{note}group="patient".']
-    assert sb.judge(frame.assign(fold=frame["row"] // 4 % 5), group="patient").to_dict()["notes"] == []
+    assert [one["message"] for one in sb.judge(frame).to_dict()["notes"]] == [
+        f'{note}group="patient".'
+    ]
+    assert (
+        sb.judge(frame.assign(fold=frame["row"] // 4 % 5), group="patient").to_dict()["notes"] == []
+    )
 
 
 def test_accuracy_on_a_test_set_is_judged_by_mcnemars_test(predictions):
@@ -175,7 +228,11 @@ def test_accuracy_on_a_test_set_is_judged_by_mcnemars_test(predictions):
     right = (frame["prediction"] == frame["y"]).to_numpy().reshape(2, -1)
     verdict = sb.judge(frame, target="y")["sharp"]
     assert verdict["p"] == pytest.approx(mcnemar(pd.crosstab(*right), exact=True).pvalue)
-    assert (verdict["rule"] in ("better", "better_by_margin")) == (verdict["low"] > 0) == (verdict["p"] < 0.05)
+    assert (
+        (verdict["rule"] in ("better", "better_by_margin"))
+        == (verdict["low"] > 0)
+        == (verdict["p"] < 0.05)
+    )
 
 
 @pytest.mark.parametrize("folds", [1, 5])
@@ -192,7 +249,11 @@ def wide(frame, *drop):
     """Return predictions with a column for each candidate and a line for each row."""
     value = "prediction" if "prediction" in frame else "probability"
     keys = ["row", "repeat", "fold", "seed", "y"]
-    return frame.pivot(index=keys, columns="candidate", values=value).reset_index().drop(columns=list(drop))
+    return (
+        frame.pivot(index=keys, columns="candidate", values=value)
+        .reset_index()
+        .drop(columns=list(drop))
+    )
 
 
 @pytest.mark.few(2)
@@ -204,17 +265,27 @@ def test_a_column_of_predictions_for_each_candidate_equals_the_long_form(predict
         frame = frame.rename(columns={"probability": "prediction"})
     elif kind != "probabilities":
         levels = ["no", "maybe", "yes"] if kind == "three labels" else ["no", "yes"]
-        frame["prediction"] = np.array(levels)[(frame.pop("probability") * len(levels)).astype(int).clip(0, 1)]
+        frame["prediction"] = np.array(levels)[
+            (frame.pop("probability") * len(levels)).astype(int).clip(0, 1)
+        ]
         frame["y"] = frame["y"].where((frame["row"] % 3 > 0) | (kind == "labels"), "maybe")
-    found = [sb.judge(wide(frame))["sharp"], sb.judge(frame)["sharp"], sb.judge(frame, target="y")["sharp"]]
+    found = [
+        sb.judge(wide(frame))["sharp"],
+        sb.judge(frame)["sharp"],
+        sb.judge(frame, target="y")["sharp"],
+    ]
     assert found[1] == found[2]
-    assert [found[0][key] for key in ("low", "high", "p")] == pytest.approx([found[1][k] for k in ("low", "high", "p")])
+    assert [found[0][key] for key in ("low", "high", "p")] == pytest.approx(
+        [found[1][k] for k in ("low", "high", "p")]
+    )
 
 
 def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(predictions):
     frame = wide(predictions(n=60, repeats=1, folds=1, gain=0.2), "row", "repeat", "fold", "seed")
     assert sb.judge(frame).to_dict()["n_rows"] == 60
-    labels = pd.DataFrame({"y_true": frame["y"] == "yes", "a": frame["plain"].round(), "b": frame["sharp"].round()})
+    labels = pd.DataFrame(
+        {"y_true": frame["y"] == "yes", "a": frame["plain"].round(), "b": frame["sharp"].round()}
+    )
     judgement = sb.judge(labels.astype({"y_true": int}))
     assert (judgement.reference, judgement.to_dict()["metric"]["name"]) == ("a", "accuracy")
     assert list(judgement.to_dict()["labels"]) == ["0", "1"]
@@ -223,7 +294,9 @@ def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(
 @pytest.mark.parametrize("score", [None, "accuracy"])
 def test_lines_with_a_fold_and_without_a_row_are_out_of_fold_predictions(predictions, score):
     named = wide(predictions(repeats=1, gain=0.2), "repeat", "seed")
-    frame = named.drop(columns="row").assign(**{n: np.where(named[n] > 0.5, "yes", "no") for n in ("plain", "sharp")})
+    frame = named.drop(columns="row").assign(
+        **{n: np.where(named[n] > 0.5, "yes", "no") for n in ("plain", "sharp")}
+    )
     judged = sb.judge(frame, score=score)
     assert judged.to_dict()["plan"]["folds"] == 5
     assert [one["name"] for one in judged.to_dict()["candidates"]] == ["plain", "sharp"]
@@ -232,47 +305,100 @@ def test_lines_with_a_fold_and_without_a_row_are_out_of_fold_predictions(predict
 @pytest.mark.parametrize("name", ["y", "y_true", "target", "label", "Y True"])
 def test_the_true_values_are_never_a_candidate(scores, name):
     columns = scores() | {"candidate": ["old"] * 10 + [name] * 10}
-    with pytest.raises(sb.OptionError, match=f"a candidate is named '{name}', which is a usual name of the true"):
+    with pytest.raises(
+        sb.OptionError, match=f"a candidate is named '{name}', which is a usual name of the true"
+    ):
         sb.judge(columns)
     with pytest.raises(sb.ColumnError, match="no column names the candidate"):
         sb.judge({"x": [0.80, 0.78, 0.83], name: [0.85, 0.84, 0.88]}, score="accuracy", folds=3)
 
 
 LONG_CASES = {
-    "a missing prediction": (lambda f: f.iloc[1:], "1 predictions of plain are missing, the first of them in repeat 0"),
+    "a missing prediction": (
+        lambda f: f.iloc[1:],
+        "1 predictions of plain are missing, the first of them in repeat 0",
+    ),
     "a missing repeat": (
         lambda f: f[(f["candidate"] == "plain") | (f["repeat"] == 0)],
         "of sharp are missing, the first",
     ),
-    "a prediction given twice": (lambda f: pd.concat([f, f.iloc[:1]]), "several predictions for one row"),
+    "a prediction given twice": (
+        lambda f: pd.concat([f, f.iloc[:1]]),
+        "several predictions for one row",
+    ),
     "a row with two targets": (
         lambda f: f.assign(y=f["y"].where(f.index > 0, {"no": "yes", "yes": "no"}[f["y"][0]])),
         "has two different targets",
     ),
     "no rows' names": (lambda f: f.drop(columns="row"), "no column names the row of the table"),
     "no candidates": (lambda f: f.drop(columns="candidate"), "no column names the candidate"),
-    "no predictions": (lambda f: f.drop(columns="probability"), "there is no column of predictions"),
+    "no predictions": (
+        lambda f: f.drop(columns="probability"),
+        "there is no column of predictions",
+    ),
     "no probability": (lambda f: f.assign(probability=2 * f["probability"]), "isn't a probability"),
     "one label": (lambda f: f.assign(y="yes"), "has 1 different labels"),
 }
 
 
 WIDE_CASES = {
-    "two targets": (lambda f: f.assign(label=f["y"]), {}, "'label' and 'y' could both hold the true values"),
-    "no target": (lambda f: f.rename(columns={"y": "z"}), {}, "none has a usual name of true values"),
-    "a feature": (lambda f: f.assign(age=40), {}, "column 'age' holds neither labels of 'y' (no, yes) nor probabil"),
-    "labels and probabilities": (lambda f: f.assign(c=f["y"]), {}, "'c' holds labels, and not all others do"),
+    "two targets": (
+        lambda f: f.assign(label=f["y"]),
+        {},
+        "'label' and 'y' could both hold the true values",
+    ),
+    "no target": (
+        lambda f: f.rename(columns={"y": "z"}),
+        {},
+        "none has a usual name of true values",
+    ),
+    "a feature": (
+        lambda f: f.assign(age=40),
+        {},
+        "column 'age' holds neither labels of 'y' (no, yes) nor probabil",
+    ),
+    "labels and probabilities": (
+        lambda f: f.assign(c=f["y"]),
+        {},
+        "'c' holds labels, and not all others do",
+    ),
     "another label": (
-        lambda f: f.assign(plain="yes", sharp=["oh", *f["y"][1:]]), {}, "column 'sharp' holds neither labels of 'y'"
+        lambda f: f.assign(plain="yes", sharp=["oh", *f["y"][1:]]),
+        {},
+        "column 'sharp' holds neither labels of 'y'",
     ),
     "one candidate": (lambda f: f.drop(columns="plain"), {}, "no column names the candidate"),
-    "repeats without rows": (lambda f: f.drop(columns="row"), {}, "no column names the row of the table"),
-    "a direction": (lambda f: f, {"lower_is_better": True}, "with the target 'y' a file holds predictions"),
-    "a group in two folds": (lambda f: f.assign(site=f["row"] % 30), {"group": "site"}, "some rows of site 0 and not"),
-    "a row of two groups": (lambda f: f.assign(site=f.index), {"group": "site"}, "has two different groups"),
-    "no group": (lambda f: f.assign(site=[*f["row"][1:], None]), {"group": "site"}, "has no group: column 'site'"),
-    "a group without its name": (lambda f: f.assign(site="x"), {}, "or give group=\"site\" if it names groups"),
-}  # fmt: skip
+    "repeats without rows": (
+        lambda f: f.drop(columns="row"),
+        {},
+        "no column names the row of the table",
+    ),
+    "a direction": (
+        lambda f: f,
+        {"lower_is_better": True},
+        "with the target 'y' a file holds predictions",
+    ),
+    "a group in two folds": (
+        lambda f: f.assign(site=f["row"] % 30),
+        {"group": "site"},
+        "some rows of site 0 and not",
+    ),
+    "a row of two groups": (
+        lambda f: f.assign(site=f.index),
+        {"group": "site"},
+        "has two different groups",
+    ),
+    "no group": (
+        lambda f: f.assign(site=[*f["row"][1:], None]),
+        {"group": "site"},
+        "has no group: column 'site'",
+    ),
+    "a group without its name": (
+        lambda f: f.assign(site="x"),
+        {},
+        'or give group="site" if it names groups',
+    ),
+}
 
 
 @pytest.mark.parametrize("case", [*LONG_CASES, *(f"wide: {case}" for case in WIDE_CASES)])
@@ -300,7 +426,10 @@ def test_networks_of_one_split_have_scores_but_no_verdict():
     X, y = rng.normal(size=(40, 2)), rng.integers(0, 2, 40)
     data = (X[:30], y[:30], X[30:], y[30:])
     frame = pd.concat(
-        [sb.train_many(word, *data, seeds=4, epochs=2, n_jobs=1).scores(word) for word in ("relu:2", "tanh:2")]
+        [
+            sb.train_many(word, *data, seeds=4, epochs=2, n_jobs=1).scores(word)
+            for word in ("relu:2", "tanh:2")
+        ]
     )
     assert list(frame.columns) == ["candidate", "seed", "accuracy"]
     assert sb.judge(frame).to_dict()["plan"]["kind"] == "one_split"

@@ -21,18 +21,23 @@ WIDE = {"fold": [0, 1, 2, 3, 4], "old": OLD, "new": NEW}
 
 def test_five_folds_agree_with_a_calculation_by_hand():
     verdict = sb.judge(WIDE, score="accuracy")["new"]
-    # Differences are .03 .03 .02 .04 .03: mean .03, sum of squared deviations .0002, s = sqrt(.00005).
+    # Differences are .03 .03 .02 .04 .03: mean .03, sum of squared deviations .0002, s =
+    # sqrt(.00005).
     se = math.sqrt(0.00005 * (1 / 5 + 1 / 4))
     half = 2.7764451051977934 * se  # the 97.5 % quantile of Student's t with 4 degrees of freedom
     expected = (0.03, 0.03 - half, 0.03 + half, 2 * stats.t.sf(0.03 / se, 4))
-    assert tuple(verdict[key] for key in ("difference", "low", "high", "p")) == pytest.approx(expected, abs=1e-10)
+    assert tuple(verdict[key] for key in ("difference", "low", "high", "p")) == pytest.approx(
+        expected, abs=1e-10
+    )
     assert verdict["rule"] == "better_by_margin"
 
 
 def test_seeds_are_averaged_within_a_split_and_their_noise_leaves_the_interval(scores):
     several = scores(repeats=2, folds=5, seeds=4, gain=0.005)
     frame = pd.DataFrame(several)
-    means = frame.groupby(["candidate", "repeat", "fold"], sort=False, as_index=False)["accuracy"].mean()
+    means = frame.groupby(["candidate", "repeat", "fold"], sort=False, as_index=False)[
+        "accuracy"
+    ].mean()
     one, other = sb.judge(several)["new"], sb.judge(means)["new"]
     assert one["difference"] == pytest.approx(other["difference"])
     assert one["high"] - one["low"] < other["high"] - other["low"]
@@ -50,14 +55,21 @@ def test_scores_of_one_split_are_never_called_better(scores, key):
 
 def test_the_interval_on_one_split_is_welchs(scores):
     found = scores(folds=1, seeds=7, gain=0.01)
-    ours = [np.array(found["accuracy"])[[one == name for one in found["candidate"]]] for name in ("new", "old")]
+    ours = [
+        np.array(found["accuracy"])[[one == name for one in found["candidate"]]]
+        for name in ("new", "old")
+    ]
     expected = stats.ttest_ind(*ours, equal_var=False).confidence_interval(0.95)
     (one,) = sb.judge(found).to_dict()["on_these_rows"]
     assert (one["low"], one["high"]) == pytest.approx(tuple(expected), abs=1e-10)
 
 
 def test_a_lower_error_is_better():
-    errors = {"fold": WIDE["fold"], "old": [1 - one for one in OLD], "new": [1 - one for one in NEW]}
+    errors = {
+        "fold": WIDE["fold"],
+        "old": [1 - one for one in OLD],
+        "new": [1 - one for one in NEW],
+    }
     as_error, as_accuracy = sb.judge(errors, score="error"), sb.judge(WIDE, score="accuracy")
     assert as_error["new"]["difference"] == pytest.approx(as_accuracy["new"]["difference"])
     assert "better; gain in error +" in as_error["new"]["sentence"]
@@ -75,7 +87,9 @@ def test_without_row_counts_the_rows_needed_are_a_multiple():
 def test_long_and_wide_forms_and_frames_of_any_library_give_one_answer(scores, csv):
     long = scores(folds=6, gain=0.01)
     table = pd.DataFrame(long)
-    wide = table.pivot(index="fold", columns="candidate", values="accuracy").reset_index()[["fold", "old", "new"]]
+    wide = table.pivot(index="fold", columns="candidate", values="accuracy").reset_index()[
+        ["fold", "old", "new"]
+    ]
     forms = [long, table, pl.DataFrame(long), csv(long)]
     verdicts = [sb.judge(form)["new"] for form in forms] + [sb.judge(wide, score="accuracy")["new"]]
     keys = ("difference", "low", "high", "p")
@@ -114,7 +128,9 @@ def test_fifty_thousand_seeds_a_fold_need_memory_for_the_scores_only():
 def test_a_ranking_is_tested_in_one_calculation_for_each_candidate_not_for_each_pair(monkeypatch):
     calls = []
     judging = importlib.import_module("seedbed.judgement.judging")
-    monkeypatch.setattr(judging, "corrected_t", lambda x, **level: calls.append(x) or corrected_t(x, **level))
+    monkeypatch.setattr(
+        judging, "corrected_t", lambda x, **level: calls.append(x) or corrected_t(x, **level)
+    )
     rng = np.random.default_rng(0)
     table = {f"m{i:02}": 0.5 + 0.01 * i + 0.005 * rng.normal(size=10) for i in range(40)}
     judgement = sb.judge(table, score="accuracy", folds=10)
@@ -123,16 +139,22 @@ def test_a_ranking_is_tested_in_one_calculation_for_each_candidate_not_for_each_
 
 
 def test_identical_candidates_are_named_and_a_constant_difference_has_no_verdict():
-    same = sb.judge({"fold": [0, 1, 2], "a": [0.7, 0.8, 0.9], "b": [0.7, 0.8, 0.9]}, score="accuracy")
+    same = sb.judge(
+        {"fold": [0, 1, 2], "a": [0.7, 0.8, 0.9], "b": [0.7, 0.8, 0.9]}, score="accuracy"
+    )
     assert same["b"]["rule"] == "no_practical_difference"
     assert "Are they the same model?" in str(same)
-    constant = sb.judge({"fold": [0, 1, 2], "a": [0.7, 0.7, 0.7], "b": [0.8, 0.8, 0.8]}, score="accuracy")
+    constant = sb.judge(
+        {"fold": [0, 1, 2], "a": [0.7, 0.7, 0.7], "b": [0.8, 0.8, 0.8]}, score="accuracy"
+    )
     assert constant.verdicts == []
     assert "by the same 0.1 in all splits" in str(constant)
 
 
 def test_scores_without_an_error_in_any_split_have_no_interval_and_no_verdict():
-    judgement = sb.judge({"a": [1.0] * 5, "b": [1.0] * 5, "c": [1.0, 0.9, 1.0, 1.0, 1.0]}, score="accuracy", folds=5)
+    judgement = sb.judge(
+        {"a": [1.0] * 5, "b": [1.0] * 5, "c": [1.0, 0.9, 1.0, 1.0, 1.0]}, score="accuracy", folds=5
+    )
     assert [one["candidate"] for one in judgement.verdicts] == ["c"]
     assert "it and a have the same score, 1, in all splits" in " ".join(str(judgement).split())
     scores = {one["name"]: one["scores"]["accuracy"] for one in judgement.to_dict()["candidates"]}
@@ -141,7 +163,11 @@ def test_scores_without_an_error_in_any_split_have_no_interval_and_no_verdict():
 
 def test_the_default_margin_is_a_point_a_hundredth_or_a_share_of_the_reference():
     def margin(score, factor=1.0):
-        table = {"fold": WIDE["fold"], "old": [factor * one for one in OLD], "new": [factor * one for one in NEW]}
+        table = {
+            "fold": WIDE["fold"],
+            "old": [factor * one for one in OLD],
+            "new": [factor * one for one in NEW],
+        }
         return sb.judge(table, score=score).to_dict()["metric"]["margin"]
 
     assert [margin("accuracy"), margin("f1")] == [0.01, 0.01]
@@ -153,7 +179,12 @@ def test_the_default_margin_is_a_point_a_hundredth_or_a_share_of_the_reference()
 def test_swapping_the_reference_turns_the_interval_around(pairs):
     old, new = (list(values) for values in zip(*pairs, strict=True))
     table = {"fold": range(len(old)), "old": old, "new": new}
-    one, other = sb.judge(table, score="accuracy"), sb.judge(table, score="accuracy", reference="new")
+    one, other = (
+        sb.judge(table, score="accuracy"),
+        sb.judge(table, score="accuracy", reference="new"),
+    )
     if one.verdicts:
-        assert (one["new"]["low"], one["new"]["high"]) == pytest.approx((-other["old"]["high"], -other["old"]["low"]))
+        assert (one["new"]["low"], one["new"]["high"]) == pytest.approx(
+            (-other["old"]["high"], -other["old"]["low"])
+        )
         assert one.is_better("new") == other.is_worse("old")

@@ -1,4 +1,5 @@
-"""Fixtures for the tests of models: tables with every kind of column, and models that take a moment to fit."""
+"""Fixtures for the tests of models: tables with every kind of column, and models that take a moment
+to fit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +21,8 @@ FAST: dict[str, Any] = {"n_networks": 3, "compute": Compute(n_jobs=1)}
 
 @pytest.fixture(scope="session")
 def frame() -> pd.DataFrame:
-    """A frame with numbers with and without gaps, booleans, dates, categories with rare and with many levels, and
-    three targets."""
+    """A frame with numbers with and without gaps, booleans, dates, categories with rare and with
+    many levels, and three targets."""
     rng = np.random.default_rng(3)
     size = rng.normal(170, 10, N)
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 700, N), unit="D")
@@ -54,16 +55,21 @@ def table_for(frame: pd.DataFrame) -> Callable[[str], Table]:
 
 @pytest.fixture(scope="session")
 def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
-    """A function that fits a model of a candidate for a target; each is fitted once. "auto" trains all its members."""
+    """A function that fits a model of a candidate for a target; each is fitted once. "auto" trains
+    all its members."""
     found: dict[tuple[str, str], Model] = {}
 
     def fit(candidate: str = "relu:5", target: str = "ill") -> Model:
         if (candidate, target) not in found:
             recipe = recipe_named("default", lr=0.02, epochs=40)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("seedbed.model.blending.blend_weights", lambda found, *_: SHARES[: len(found)])
+                patch.setattr(
+                    "seedbed.model.blending.blend_weights", lambda found, *_: SHARES[: len(found)]
+                )
                 patch.setattr("seedbed.model.trees._LEAST_WEIGHT", -1)
-                found[candidate, target] = fit_model(table_for(target), candidate, recipe=recipe, **FAST)
+                found[candidate, target] = fit_model(
+                    table_for(target), candidate, recipe=recipe, **FAST
+                )
         return found[candidate, target]
 
     return fit
@@ -71,5 +77,16 @@ def fitted(table_for: Callable[[str], Table]) -> Callable[..., Model]:
 
 SHARES = np.array([0.1, 0.2, 0.1, 0.1, 0.1, 0.15, 0.25])
 TARGETS = ("ill", "grade", "cost")
-PARTS = ("silu:4,4@residual,layernorm", "relu:4@plr=3,plr_frequencies=5,plr_sigma=0.5", "relu:4@ple=5,embed=3")
-CANDIDATES = ("logistic", "relu:5", "tanh:4,3@layernorm", "elu:4@batchnorm,dropout=0.2", *PARTS, "auto")
+PARTS = (
+    "silu:4,4@residual,layernorm",
+    "relu:4@plr=3,plr_frequencies=5,plr_sigma=0.5",
+    "relu:4@ple=5,embed=3",
+)
+CANDIDATES = (
+    "logistic",
+    "relu:5",
+    "tanh:4,3@layernorm",
+    "elu:4@batchnorm,dropout=0.2",
+    *PARTS,
+    "auto",
+)

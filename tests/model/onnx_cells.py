@@ -12,7 +12,8 @@ from seedbed.model.model import Model
 
 
 def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Each column as an input [n, 1]: the values that seedbed's reader finds, and texts of levels."""
+    """Each column as an input [n, 1]: the values that seedbed's reader finds, and texts of
+    levels."""
     feed = {}
     columns = read_new_rows(rows, model.feature_names_in_, as_text=as_text(model.schemas))
     read = model.read(columns)[0]
@@ -21,7 +22,11 @@ def feed_of(model: Model, rows: pd.DataFrame) -> dict[str, np.ndarray]:
         if schema.kind == "category" or (schema.kind == "boolean" and schema.levels != ("0", "1")):
             cells = zip(values.tolist(), columns.cells(position), strict=True)
             texts = [
-                "" if code != code else schema.levels[int(code)] if code >= 0 else (text or "").strip()
+                ""
+                if code != code
+                else schema.levels[int(code)]
+                if code >= 0
+                else (text or "").strip()
                 for code, text in cells
             ]
             values = np.array(texts, dtype=object)
@@ -52,7 +57,9 @@ def sown(rows: pd.DataFrame, model: Model, share: float = 0.1) -> pd.DataFrame:
             if drawn == 0 and schema.kind == "category":
                 cells[row] = f"level {row % 7}"
             elif drawn == 0 and schema.kind == "number":
-                cells[row] = float(numbers.mean() + numbers.std() * 10 ** rng.uniform(0, 3) * rng.choice([-1, 1]))
+                cells[row] = float(
+                    numbers.mean() + numbers.std() * 10 ** rng.uniform(0, 3) * rng.choice([-1, 1])
+                )
             elif drawn == 1:
                 cells[row] = None
         rows[schema.name] = cells
@@ -60,7 +67,8 @@ def sown(rows: pd.DataFrame, model: Model, share: float = 0.1) -> pd.DataFrame:
 
 
 def far_off(model: Model, found: dict[str, np.ndarray], rows: Any) -> float:
-    """The largest difference from the model's prediction, in probability or standard deviations of the target."""
+    """The largest difference from the model's prediction, in probability or standard deviations of
+    the target."""
     said = model.predictions(rows)
     if model.task == "regression":
         assert found.keys() == {"value", "spread"}

@@ -1,4 +1,5 @@
-"""What a model's networks predict, computed by PyTorch and by the definitions of trees and blends."""
+"""What a model's networks predict, computed by PyTorch and by the definitions of trees and
+blends."""
 
 from typing import Any
 
@@ -12,16 +13,23 @@ from seedbed.training.torch.modules import module_of
 
 
 def plain_values(model: Model, inputs: Any) -> Any:
-    """Return the probabilities [network, row, class], or the numbers [network, row, 1], for inputs [row, input]."""
+    """Return the probabilities [network, row, class], or the numbers [network, row, 1], for inputs
+    [row, input]."""
     blend, x = model.architecture, torch.from_numpy(inputs).double()
     is_blend, numbers = isinstance(blend, BlendedMembers), model.task == "regression"
     if is_blend and blend.limit:
         x = x / (1 + (x / blend.limit) ** 2).sqrt()
     each = []
     for start, member in members_of(blend).items():
-        states = {name.removeprefix(start): value for name, value in model.states.items() if name.startswith(start)}
+        states = {
+            name.removeprefix(start): value
+            for name, value in model.states.items()
+            if name.startswith(start)
+        }
         outputs = [
-            _of_network(member, {name: value[number] for name, value in states.items()}, x, model.sizes[1])
+            _of_network(
+                member, {name: value[number] for name, value in states.items()}, x, model.sizes[1]
+            )
             for number in range(model.n_networks)
         ]
         each.append(torch.stack(outputs) if numbers else _probabilities(torch.stack(outputs)))
@@ -33,11 +41,17 @@ def plain_values(model: Model, inputs: Any) -> Any:
 
 
 def _probabilities(outputs: torch.Tensor) -> torch.Tensor:
-    return torch.cat([1 - outputs.sigmoid(), outputs.sigmoid()], 2) if outputs.shape[2] == 1 else outputs.softmax(2)
+    return (
+        torch.cat([1 - outputs.sigmoid(), outputs.sigmoid()], 2)
+        if outputs.shape[2] == 1
+        else outputs.softmax(2)
+    )
 
 
 @torch.no_grad()
-def _of_network(member: Any, state: dict[str, Any], x: torch.Tensor, n_outputs: int) -> torch.Tensor:
+def _of_network(
+    member: Any, state: dict[str, Any], x: torch.Tensor, n_outputs: int
+) -> torch.Tensor:
     if isinstance(member, Trees):
         return torch.from_numpy(plain_trees(member, state, x.numpy()))
     return module_of(member.network(x.shape[1], n_outputs), state).double().eval()(x)
@@ -49,7 +63,9 @@ def plain_trees(trees: Trees, state: dict[str, Any], X: Any) -> Any:
     for tree in range(trees.n_trees):
         node = np.full(len(X), tree)
         for _ in range(trees.depth):
-            node = state["0.left"][node] + (X[rows, state["0.feature"][node]] > state["0.threshold"][node])
+            node = state["0.left"][node] + (
+                X[rows, state["0.feature"][node]] > state["0.threshold"][node]
+            )
         total = total + state["0.value"][node].astype(np.float64)
     if not trees.probabilities:
         return total

@@ -1,4 +1,5 @@
-"""Models that are blends: their members, the rows that each is fitted to, and out-of-bag predictions."""
+"""Models that are blends: their members, the rows that each is fitted to, and out-of-bag
+predictions."""
 
 import time
 
@@ -22,7 +23,13 @@ from seedbed.settings.recipe import Recipe
 from .plain_networks import plain_values
 
 QUICK = {"n_networks": 8, "recipe": Recipe(epochs=15, lr=0.01), "compute": Compute(n_jobs=1)}
-SMALL = ("linear:1", "silu:8,8@layernorm,residual", "linear:1@ple=4", "relu:6@ple=4", "relu:6@plr=2,plr_frequencies=3")
+SMALL = (
+    "linear:1",
+    "silu:8,8@layernorm,residual",
+    "linear:1@ple=4",
+    "relu:6@ple=4",
+    "relu:6@plr=2,plr_frequencies=3",
+)
 TREES = ("extra-trees:3", "boosted-trees:20")
 OTHERS = ("grade", "torch"), ("cost", "native")
 
@@ -44,7 +51,9 @@ def test_out_of_bag_predictions_use_only_networks_that_left_the_row_out(blended)
         own = [number for number, split in enumerate(splits) if row in split.test]
         assert len(own) == 1
         scale = model.target_deviation
-        np.testing.assert_allclose(out_of_bag.values[row], said[own, row].mean(axis=0), atol=2e-5 * scale)
+        np.testing.assert_allclose(
+            out_of_bag.values[row], said[own, row].mean(axis=0), atol=2e-5 * scale
+        )
 
 
 @pytest.mark.few(1)
@@ -73,15 +82,25 @@ def test_the_same_seed_gives_the_same_model_with_any_number_of_jobs(table_for):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "engine"),
-    [("ill", "native"), ("noise", "native"), *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS)],
+    [
+        ("ill", "native"),
+        ("noise", "native"),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in OTHERS),
+    ],
 )
 def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engine):
-    """Networks whose rows make different numbers of minibatches share no stack; 256 make 4 of 64, and 257 make 5."""
+    """Networks whose rows make different numbers of minibatches share no stack; 256 make 4 of 64,
+    and 257 make 5."""
     table, recipe = noise(325) if name == "noise" else table_for(name), QUICK["recipe"]
     rows = np.arange(table.n_rows)
-    parts = [rows[rows % 4 != 0], rows[rows % 4 != 1], rows[::3]] if name != "noise" else [rows[:293], rows[:290]]
+    parts = (
+        [rows[rows % 4 != 0], rows[rows % 4 != 1], rows[::3]]
+        if name != "noise"
+        else [rows[:293], rows[:290]]
+    )
     fits = [
-        Fit(own, candidates_for([*SMALL[:2], *TREES], own), recipe, 8, drops=False) for own in map(table.of_rows, parts)
+        Fit(own, candidates_for([*SMALL[:2], *TREES], own), recipe, 8, drops=False)
+        for own in map(table.of_rows, parts)
     ]
     assert name != "noise" or {len(split.train) for split in fits[0].splits} == {256, 257}
 
@@ -121,7 +140,9 @@ def test_fitting_uses_one_thread_for_each_operation_of_torch(table_for, monkeypa
 def test_the_blend_is_suited_to_the_table():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 3))
-    step = pd.DataFrame(x, columns=["a", "b", "c"]).assign(y=np.where(np.sin(4 * x[:, 0]) > 0, "up", "down"))
+    step = pd.DataFrame(x, columns=["a", "b", "c"]).assign(
+        y=np.where(np.sin(4 * x[:, 0]) > 0, "up", "down")
+    )
     line = step.assign(y=np.where(x.sum(axis=1) + rng.logistic(size=600) > 0, "up", "down"))
     portfolio = ("logistic", "silu:32,32@plr=4,plr_frequencies=8,plr_sigma=0.5")
     for frame, wanted in ((step, portfolio[1]), (line, portfolio[0])):
@@ -152,13 +173,19 @@ def test_the_rest_of_a_time_limit_trains_more_networks_of_members_with_weight(ta
 
 
 @pytest.mark.slow
-def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_networks(table_for, monkeypatch):
+def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_networks(
+    table_for, monkeypatch
+):
     seen = []
-    monkeypatch.setattr(blending, "join_bags", lambda bags: seen.append(members.join_bags(bags)) or seen[-1])
+    monkeypatch.setattr(
+        blending, "join_bags", lambda bags: seen.append(members.join_bags(bags)) or seen[-1]
+    )
     table = table_for("cost")
     model, out_of_bag = blend_table(table, portfolio=SMALL[1:2], time_limit=600, **QUICK)
     inputs = model.preprocessor.inputs_of_values(table.features)
-    left_out = np.array([np.isin(np.arange(table.n_rows), split.test) for split in seen[-1][1].splits])
+    left_out = np.array(
+        [np.isin(np.arange(table.n_rows), split.test) for split in seen[-1][1].splits]
+    )
     assert (left_out.sum(axis=0) == 4).all()
     means = np.where(left_out, plain_values(model, inputs)[:, :, 0], 0).sum(axis=0) / 4
     np.testing.assert_allclose(out_of_bag.values, means, atol=2e-5 * model.target_deviation)
@@ -166,7 +193,9 @@ def test_out_of_bag_predictions_with_a_time_limit_are_those_of_each_rows_network
 
 def test_a_time_limit_lets_a_default_blend_try_other_kinds(monkeypatch):
     monkeypatch.setattr(blending, "default_models", lambda table: (("prior", "logistic"), {}))
-    monkeypatch.setattr(blending, "more_members", lambda table: candidates_for(["relu:4", "tanh:4", *TREES], table))
+    monkeypatch.setattr(
+        blending, "more_members", lambda table: candidates_for(["relu:4", "tanh:4", *TREES], table)
+    )
     monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
     model, out_of_bag = blend_table(noise(80), time_limit=600, **QUICK)
     assert {*out_of_bag.losses} == {"logistic", "relu:4", "tanh:4", *TREES}
@@ -181,17 +210,29 @@ def test_a_time_limit_trains_no_more_networks_than_a_model_may_have(monkeypatch)
 
 def test_a_time_limit_is_kept_by_a_tenth():
     started = time.monotonic()
-    blend_table(noise(300), portfolio=("relu:64,64",), time_limit=1.5, n_networks=16, compute=Compute(n_jobs=1))
+    blend_table(
+        noise(300),
+        portfolio=("relu:64,64",),
+        time_limit=1.5,
+        n_networks=16,
+        compute=Compute(n_jobs=1),
+    )
     assert time.monotonic() - started < 1.5 * 1.1 + 0.5  # what comes before and after training
 
 
 def test_members_that_diverge_are_left_out(table_for):
-    model, _ = blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd", "relu:8"), **QUICK)
+    model, _ = blend_table(
+        table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd", "relu:8"), **QUICK
+    )
     assert model.architecture.names == ("relu:8",)
     with pytest.raises(SeedbedError, match="every network diverged"):
         blend_table(table_for("cost"), portfolio=("relu:8@lr=1e30,optimizer=sgd",), **QUICK)
     with pytest.raises(SeedbedError, match="no member"):
-        blend_table(table_for("cost"), portfolio=[f"relu:{n}@lr=1e30,optimizer=sgd" for n in (4, 8)], **QUICK)
+        blend_table(
+            table_for("cost"),
+            portfolio=[f"relu:{n}@lr=1e30,optimizer=sgd" for n in (4, 8)],
+            **QUICK,
+        )
 
 
 def test_few_rows_are_blended_without_out_of_bag_rows():
@@ -203,7 +244,9 @@ def test_few_rows_are_blended_without_out_of_bag_rows():
 
 def test_with_times_all_networks_leave_the_latest_rows_out():
     day = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(80), unit="D")
-    frame = pd.DataFrame({"x": np.arange(80.0), "day": day.strftime("%Y-%m-%d"), "y": np.tile(["a", "b"], 40)})
+    frame = pd.DataFrame(
+        {"x": np.arange(80.0), "day": day.strftime("%Y-%m-%d"), "y": np.tile(["a", "b"], 40)}
+    )
     table = read_table(frame, target="y", time_split="day", numeric=["x"])
     first: Split = splits_of_networks(table, 3, 0)[0]
     assert table.times[first.train].max() < table.times[first.test].min()
@@ -227,11 +270,15 @@ def test_a_class_in_a_single_group_is_left_out_as_well():
     splits = splits_of_networks(table, 8, 0)
     assert sorted(np.concatenate([split.test for split in splits])) == list(range(60))
     assert not any(set(groups[split.train]) & set(groups[split.test]) for split in splits)
-    _, out_of_bag = blend_table(table, portfolio=SMALL[:2], n_networks=8, recipe=Recipe(epochs=40, lr=0.05))
+    _, out_of_bag = blend_table(
+        table, portfolio=SMALL[:2], n_networks=8, recipe=Recipe(epochs=40, lr=0.05)
+    )
     assert out_of_bag.loss > 0.4  # predicting the class frequency
 
 
-@pytest.mark.parametrize("about", [{"groups": np.zeros(60, dtype=np.int64)}, {"times": np.zeros(60)}], ids=str)
+@pytest.mark.parametrize(
+    "about", [{"groups": np.zeros(60, dtype=np.int64)}, {"times": np.zeros(60)}], ids=str
+)
 def test_rows_that_cannot_be_divided_are_blended_without_out_of_bag_predictions(about):
     table = noise(**about)
     model, out_of_bag = blend_table(table, portfolio=SMALL[:2], **QUICK)
@@ -256,5 +303,7 @@ def test_impossible_blends_are_refused(table_for):
         ("n_networks is 0", {"n_networks": 0}),
         ("portfolio is empty", {"portfolio": ()}),
     ):
-        with pytest.raises(CandidateError if message == "no activation" else OptionError, match=message):
+        with pytest.raises(
+            CandidateError if message == "no activation" else OptionError, match=message
+        ):
             blend_table(table_for("ill"), **{"portfolio": SMALL, **QUICK, **changes})

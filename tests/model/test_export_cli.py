@@ -31,11 +31,16 @@ def test_export_writes_onnx_and_names_the_file(call, saved, tmp_path):
         (["-o", "m.pt"], "can't write an ONNX file to m.pt. Name a file that ends in .onnx."),
         (["-o", "none/m.onnx"], "there is no folder none"),
         (["-o", "m.onnx", "--coverage", "0.999"], "a coverage of 0.999 needs errors on 999 rows"),
-        (["-o", "m.onnx", "--per-class"], "per_class is for prediction sets. Give a coverage, such as 0.9."),
+        (
+            ["-o", "m.onnx", "--per-class"],
+            "per_class is for prediction sets. Give a coverage, such as 0.9.",
+        ),
         ([], "--output has no value. See seedbed export --help."),
     ],
 )
-def test_a_wrong_file_is_an_error_of_one_line_and_nothing_is_written(call, saved, tmp_path, arguments, reported):
+def test_a_wrong_file_is_an_error_of_one_line_and_nothing_is_written(
+    call, saved, tmp_path, arguments, reported
+):
     status, out, err = call("export", saved, *arguments)
     assert (status, out) == (2, "")
     assert reported in err

@@ -26,7 +26,9 @@ CLOSE = 1e-5
 @pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
-def test_the_file_equals_the_model_for_all_tasks_and_layers(fitted, frame, tmp_path, candidate, target):
+def test_the_file_equals_the_model_for_all_tasks_and_layers(
+    fitted, frame, tmp_path, candidate, target
+):
     model = fitted(candidate, target)
     exported = model.export(tmp_path / "model.onnx")
     assert exported.files == (tmp_path / "model.onnx",)
@@ -55,8 +57,18 @@ def test_dates_of_two_thousand_years_have_the_right_month_weekday_and_hour(tmp_p
 
 def test_columns_may_have_any_name_even_that_of_an_output(tmp_path):
     rng = np.random.default_rng(1)
-    names = ["label", "spread", "spread_", "probabilities", "set", "seedbed/0.Abs", "seedbed_", "a b\n\"'{}", "größe",
-             " "]  # fmt: skip
+    names = [
+        "label",
+        "spread",
+        "spread_",
+        "probabilities",
+        "set",
+        "seedbed/0.Abs",
+        "seedbed_",
+        "a b\n\"'{}",
+        "größe",
+        " ",
+    ]
     frame = pd.DataFrame({name: rng.normal(size=90) for name in names} | {"y": np.arange(90) % 2})
     model = fit_model(sb.read_table(frame, target="y"), "relu:5", recipe=QUICK, **FAST)
     model.export(tmp_path / "model.onnx", coverage=0.8)
@@ -66,10 +78,15 @@ def test_columns_may_have_any_name_even_that_of_an_output(tmp_path):
     np.testing.assert_allclose(found["probabilities_"], model.predict_proba(frame), atol=CLOSE)
 
 
-def test_the_label_follows_the_threshold_and_has_the_type_of_the_classes(table_for, frame, tmp_path):
+def test_the_label_follows_the_threshold_and_has_the_type_of_the_classes(
+    table_for, frame, tmp_path
+):
     model = fit_model(table_for("ill"), "relu:5", recipe=QUICK, threshold=0.6, **FAST)
     model.export(tmp_path / "model.onnx")
-    assert run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].tolist() == model.predict(frame).tolist()
+    assert (
+        run_onnx(tmp_path / "model.onnx", feed_of(model, frame))["label"].tolist()
+        == model.predict(frame).tolist()
+    )
     numbers = frame.assign(ill=(frame["ill"] == "ill") * 1)[["size", "ill"]]
     model = fit_model(sb.read_table(numbers, target="ill"), "relu:5", recipe=QUICK, **FAST)
     model.export(tmp_path / "model.onnx")
@@ -81,29 +98,50 @@ def test_levels_beyond_two_hundred_are_hashed_as_in_seedbed_and_new_ones_are_fla
     rng = np.random.default_rng(2)
     towns = [f"town {number}" for number in rng.geometric(0.01, 600)]
     frame = pd.DataFrame({"town": towns, "y": rng.integers(2, size=600)})
-    model = fit_model(sb.read_table(frame, target="y", categorical=["town"]), "relu:5", recipe=QUICK, **FAST)
+    model = fit_model(
+        sb.read_table(frame, target="y", categorical=["town"]), "relu:5", recipe=QUICK, **FAST
+    )
     assert len(model.preprocessor.layout.schemas[0].levels) > 200
     notes = model.export(tmp_path / "model.onnx").notes
     assert [note.column for note in notes] == ["town"]
-    assert "predictions differ from seedbed's for a level that the table didn't have" in notes[0].message
+    assert (
+        "predictions differ from seedbed's for a level that the table didn't have"
+        in notes[0].message
+    )
     assert far_off(model, run_onnx(tmp_path / "model.onnx", feed_of(model, frame)), frame) < CLOSE
-    new = run_onnx(tmp_path / "model.onnx", {"town": np.array([["Atlantis"], ["Ys"]], dtype=object)})
+    new = run_onnx(
+        tmp_path / "model.onnx", {"town": np.array([["Atlantis"], ["Ys"]], dtype=object)}
+    )
     assert new["probabilities"][0].tolist() == new["probabilities"][1].tolist()
 
 
 def test_an_export_names_a_category_whose_numbers_have_several_spellings(tmp_path):
-    frame = pd.DataFrame({"grade": np.arange(90) % 3 + 1, "town": ["a", "b"] * 45, "y": np.arange(90) % 4 // 2})
-    model = fit_model(sb.read_table(frame, target="y", categorical=["grade", "town"]), "relu:5", recipe=QUICK, **FAST)
+    frame = pd.DataFrame(
+        {"grade": np.arange(90) % 3 + 1, "town": ["a", "b"] * 45, "y": np.arange(90) % 4 // 2}
+    )
+    model = fit_model(
+        sb.read_table(frame, target="y", categorical=["grade", "town"]),
+        "relu:5",
+        recipe=QUICK,
+        **FAST,
+    )
     (note,) = model.export(tmp_path / "model.onnx").notes
-    assert (note.column, note.message.endswith("exactly as the table does, such as '1'")) == ("grade", True)
+    assert (note.column, note.message.endswith("exactly as the table does, such as '1'")) == (
+        "grade",
+        True,
+    )
 
 
 def test_codes_for_missing_cells_are_missing_in_new_rows_and_in_the_file(tmp_path):
-    frame = pd.DataFrame({"age": np.arange(90.0), "site": ["a", "b", "9"] * 30, "y": np.arange(90) % 4 // 2})
+    frame = pd.DataFrame(
+        {"age": np.arange(90.0), "site": ["a", "b", "9"] * 30, "y": np.arange(90) % 4 // 2}
+    )
     frame.loc[::7, "age"] = -999
     table = sb.read_table(frame, target="y", missing=["age=-999,0", "site=9"])
     path = fit_model(table, "relu:5", recipe=QUICK, **FAST).save(tmp_path / "model.safetensors")
-    gaps = frame.assign(age=frame["age"].where(frame["age"] >= 0), site=frame["site"].where(frame["site"] != "9"))
+    gaps = frame.assign(
+        age=frame["age"].where(frame["age"] >= 0), site=frame["site"].where(frame["site"] != "9")
+    )
     model, expected = sb.load(path), sb.load(path).predict_proba(gaps)
     np.testing.assert_array_equal(model.predict_proba(frame), expected)
     in_years = frame.assign(age=frame["age"].map("{:g} years".format))
@@ -112,14 +150,19 @@ def test_codes_for_missing_cells_are_missing_in_new_rows_and_in_the_file(tmp_pat
     np.testing.assert_array_equal(of_years.predict_proba(in_years), expected)
     model.export(tmp_path / "model.onnx")
     feed = {name: frame[[name]].to_numpy() for name in ("age", "site")}
-    np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", feed)["probabilities"], expected, atol=CLOSE)
+    np.testing.assert_allclose(
+        run_onnx(tmp_path / "model.onnx", feed)["probabilities"], expected, atol=CLOSE
+    )
 
 
 def test_the_file_describes_itself(fitted):
     sets = {"coverage": 0.8, "per_class": True, "thresholds": [0.5, 0.6, 0.7]}
     made = onnx_of(fitted("relu:5", "grade"), sets)
     reported = {entry.key: entry.value for entry in made.metadata_props}
-    assert (reported["task"], json.loads(reported["labels"])) == ("multiclass", ["high", "low", "middle"])
+    assert (reported["task"], json.loads(reported["labels"])) == (
+        "multiclass",
+        ["high", "low", "middle"],
+    )
     assert json.loads(reported["card"])["candidate"] == reported["candidate"] == "relu:5"
     assert json.loads(reported["warnings"])[0].startswith("SB203: 'size' alone predicts 'grade'")
     assert reported["coverage"] == "0.8"
@@ -141,7 +184,9 @@ def test_models_that_onnx_cannot_represent_are_refused(fitted, tmp_path, monkeyp
 def test_a_user_defined_network_is_refused_with_advice(table_for, tmp_path):
     from torch import nn
 
-    model = fit_model(table_for("ill"), lambda n_features: nn.Linear(n_features, 1), recipe=QUICK, **FAST)
+    model = fit_model(
+        table_for("ill"), lambda n_features: nn.Linear(n_features, 1), recipe=QUICK, **FAST
+    )
     with pytest.raises(CandidateError, match=r"network of your own.*torch\.onnx\.export"):
         model.export(tmp_path / "own.onnx")
     assert list(tmp_path.iterdir()) == []

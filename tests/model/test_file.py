@@ -37,7 +37,11 @@ from .file_parts import parts_of, rewritten, with_header
 @pytest.fixture(scope="module")
 def content(table_for):
     """The bytes of a model without a clip, which is no blend."""
-    return to_bytes(fit_model(table_for("ill"), "relu:2", recipe=recipe_named("tutorial", lr=0.1, epochs=60), **FAST))
+    return to_bytes(
+        fit_model(
+            table_for("ill"), "relu:2", recipe=recipe_named("tutorial", lr=0.1, epochs=60), **FAST
+        )
+    )
 
 
 @pytest.fixture
@@ -56,7 +60,9 @@ def loaded(tmp_path):
 @pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
-def test_a_loaded_model_predicts_to_the_bit_and_is_saved_to_the_byte(fitted, frame, loaded, candidate, target):
+def test_a_loaded_model_predicts_to_the_bit_and_is_saved_to_the_byte(
+    fitted, frame, loaded, candidate, target
+):
     model = fitted(candidate, target)
     content = to_bytes(model)
     again = loaded(content)
@@ -103,24 +109,51 @@ def test_every_flipped_byte_is_refused_or_changes_nothing(content, loaded, frame
 
 
 HOSTILE = {
-    "another version": (lambda v, h: v.update(format=2), "file of version 2, and this seedbed reads 1"),
+    "another version": (
+        lambda v, h: v.update(format=2),
+        "file of version 2, and this seedbed reads 1",
+    ),
     "no version": (lambda v, h: v.pop("format"), "has no version"),
     "a key too many": (lambda v, h: v.update(code="import os"), "unknown field `code`"),
     "a key too few": (lambda v, h: v.pop("target"), "missing required field `target`"),
     "huge widths": (lambda v, h: v["architecture"].update(widths=[10**12]), "more layers or units"),
-    "wide widths": (lambda v, h: v["architecture"].update(widths=[10**9]), "its description requires"),
+    "wide widths": (
+        lambda v, h: v["architecture"].update(widths=[10**9]),
+        "its description requires",
+    ),
     "many layers": (
         lambda v, h: v["architecture"].update(widths=[1] * 10**4, activations=["relu"] * 10**4),
         "more layers or units",
     ),
-    "an unknown activation": (lambda v, h: v["architecture"].update(activations=["eval"]), "can't be built"),
+    "an unknown activation": (
+        lambda v, h: v["architecture"].update(activations=["eval"]),
+        "can't be built",
+    ),
     "negative widths": (lambda v, h: v["architecture"].update(widths=[-1]), "can't be built"),
-    "a switch of numbers": (lambda v, h: v["architecture"].update(residual=1), r"Expected `bool`, .*\.residual`"),
-    "a switch that can't be": (lambda v, h: v["architecture"].update(residual=True), "residual needs two hidden"),
-    "many bins": (lambda v, h: v["architecture"].update(ple=10**9, numbers=[0], categories=[]), "tensor"),
-    "more bins than there are": (lambda v, h: v["architecture"].update(ple=10**18), "more layers or units"),
-    "two embeddings": (lambda v, h: v["architecture"].update(ple=2, plr=2), "plr and ple exclude each other"),
-    "inputs that have no name": (lambda v, h: v["architecture"].update(ple=2), "inputs that its network embeds"),
+    "a switch of numbers": (
+        lambda v, h: v["architecture"].update(residual=1),
+        r"Expected `bool`, .*\.residual`",
+    ),
+    "a switch that can't be": (
+        lambda v, h: v["architecture"].update(residual=True),
+        "residual needs two hidden",
+    ),
+    "many bins": (
+        lambda v, h: v["architecture"].update(ple=10**9, numbers=[0], categories=[]),
+        "tensor",
+    ),
+    "more bins than there are": (
+        lambda v, h: v["architecture"].update(ple=10**18),
+        "more layers or units",
+    ),
+    "two embeddings": (
+        lambda v, h: v["architecture"].update(ple=2, plr=2),
+        "plr and ple exclude each other",
+    ),
+    "inputs that have no name": (
+        lambda v, h: v["architecture"].update(ple=2),
+        "inputs that its network embeds",
+    ),
     "inputs that there aren't": (
         lambda v, h: v["architecture"].update(ple=2, numbers=[10**6], categories=[]),
         "embeds inputs that aren't among",
@@ -129,28 +162,61 @@ HOSTILE = {
         lambda v, h: v["architecture"].update(ple=2, numbers="01", categories=[]),
         r"got `str` - at `\$.numbers",
     ),
-    "an input twice": (lambda v, h: v["architecture"].update(ple=2, numbers=[1, 1], categories=[]), "an input twice"),
+    "an input twice": (
+        lambda v, h: v["architecture"].update(ple=2, numbers=[1, 1], categories=[]),
+        "an input twice",
+    ),
     "half a category": (
         lambda v, h: v["architecture"].update(embed=2, numbers=[], categories=[1]),
         r"got `int` - at `\$.categories\[0\]`",
     ),
-    "an unknown part": (lambda v, h: v["architecture"].update(attention=True), "description of a network is damaged"),
+    "an unknown part": (
+        lambda v, h: v["architecture"].update(attention=True),
+        "description of a network is damaged",
+    ),
     "many networks": (lambda v, h: v.update(n_networks=10**9), r"<= 100000 - at `\$.n_networks`"),
     "many buckets": (
         lambda v, h: v["inputs"]["columns"][4]["vocabulary"].update(n_buckets=10**9),
         r"description of the columns is damaged: .*1000000000 - at `\$\[4\].vocabulary.n_buckets`",
     ),
-    "no columns": (lambda v, h: v["inputs"].update(columns=[]), "columns is damaged: Expected `array` of length >= 1"),
-    "no training": (lambda v, h: v.update(training={}), r"missing required field `table` - at `\$.training`"),
-    "identifiers of numbers": (lambda v, h: v["training"].update(identifiers=["id", 5]), r"training.identifiers\[1\]`"),
+    "no columns": (
+        lambda v, h: v["inputs"].update(columns=[]),
+        "columns is damaged: Expected `array` of length >= 1",
+    ),
+    "no training": (
+        lambda v, h: v.update(training={}),
+        r"missing required field `table` - at `\$.training`",
+    ),
+    "identifiers of numbers": (
+        lambda v, h: v["training"].update(identifiers=["id", 5]),
+        r"training.identifiers\[1\]`",
+    ),
     "a score of text": (lambda v, h: v.update(score={"of": "us"}), r"`alpha` - at `\$.score`"),
-    "two equal labels": (lambda v, h: v["target"].update(labels=["ill", "ill"]), "labels don't fit a binary target"),
-    "many labels": (lambda v, h: v["target"].update(labels=[str(n) for n in range(10_001)]), "of length <= 10000"),
-    "a threshold of 2": (lambda v, h: v["target"].update(threshold=2.0), r"<= 1.0 - at `\$.target.threshold`"),
+    "two equal labels": (
+        lambda v, h: v["target"].update(labels=["ill", "ill"]),
+        "labels don't fit a binary target",
+    ),
+    "many labels": (
+        lambda v, h: v["target"].update(labels=[str(n) for n in range(10_001)]),
+        "of length <= 10000",
+    ),
+    "a threshold of 2": (
+        lambda v, h: v["target"].update(threshold=2.0),
+        r"<= 1.0 - at `\$.target.threshold`",
+    ),
     "an integer for a float": (lambda v, h: v["target"].update(mean=0), "isn't in canonical form"),
-    "a warning of numbers": (lambda v, h: v.update(warnings=[5]), r"Expected `str`, got `int` - at `\$.warnings"),
-    "another task": (lambda v, h: v["target"].update(task="ranking"), r"'ranking' - at `\$.target.task`"),
-    "another metadata key": (lambda v, h: h["__metadata__"].update(more="x"), "not a seedbed model file"),
+    "a warning of numbers": (
+        lambda v, h: v.update(warnings=[5]),
+        r"Expected `str`, got `int` - at `\$.warnings",
+    ),
+    "another task": (
+        lambda v, h: v["target"].update(task="ranking"),
+        r"'ranking' - at `\$.target.task`",
+    ),
+    "another metadata key": (
+        lambda v, h: h["__metadata__"].update(more="x"),
+        "not a seedbed model file",
+    ),
     "a tensor too many": (
         lambda v, h: h.update(more={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}),
         "must not have the tensor 'more'",
@@ -167,7 +233,10 @@ HOSTILE = {
         lambda v, h: h["inputs.means"].update(shape=[-1]),
         r"description of the tensor 'inputs.means' is damaged",
     ),
-    "statistics of integers": (lambda v, h: h["inputs.means"].update(dtype="I64"), "its inputs are not float64"),
+    "statistics of integers": (
+        lambda v, h: h["inputs.means"].update(dtype="I64"),
+        "its inputs are not float64",
+    ),
 }
 
 
@@ -178,21 +247,39 @@ def test_a_hostile_description_with_a_valid_checksum_is_refused(content, loaded,
         loaded(rewritten(content, change))
 
 
-NUMBERS = ("0", "-1", str(10**18), str(10**30), str(10**400), f"1{'0' * 5000}", "1e+308", "5e-324", "NaN", "true",
-           '"1"')  # fmt: skip
+NUMBERS = (
+    "0",
+    "-1",
+    str(10**18),
+    str(10**30),
+    str(10**400),
+    f"1{'0' * 5000}",
+    "1e+308",
+    "5e-324",
+    "NaN",
+    "true",
+    '"1"',
+)
 SCORE = {
     "of": "10-fold cross-validation",
     "alpha": 0.05,
-    "scores": [{"name": "accuracy", "words": "accuracy", "mean": 0.9, "low": 0.8, "high": 0.95},
-               {"name": "brier_skill", "words": "score", "mean": 0.488, "low": 0.361, "high": 0.61}],
+    "scores": [
+        {"name": "accuracy", "words": "accuracy", "mean": 0.9, "low": 0.8, "high": 0.95},
+        {"name": "brier_skill", "words": "score", "mean": 0.488, "low": 0.361, "high": 0.61},
+    ],
     "chosen": {"among": 3, "words": "score", "expected": 0.47, "low": 0.352, "high": 0.6},
-}  # fmt: skip
+}
 
 
 def test_a_model_shows_the_score_from_0_to_100_first_and_what_remains_of_it_on_new_rows(fitted):
     said = " ".join(str(dataclasses.replace(fitted(), score=SCORE)).split())
-    assert "score 49 (36 to 61): 0 is always the same answer, 100 is perfect accuracy 90.0% (80.0 to 95.0)" in said
-    assert "the best of 3, so it is optimistic; corrected for the choice, score 47 (35 to 60)" in said
+    assert (
+        "score 49 (36 to 61): 0 is always the same answer, 100 is perfect accuracy 90.0% (80.0 to 95.0)"
+        in said
+    )
+    assert (
+        "the best of 3, so it is optimistic; corrected for the choice, score 47 (35 to 60)" in said
+    )
 
 
 def numbers_in(values, path=()):
@@ -210,17 +297,22 @@ def forged(content, of, path, number):
     """The file with another number in its description or header, and with a valid checksum."""
     header, values, tensors = parts_of(content)
     values["sha256"] = ""
-    place = functools.reduce(lambda found, key: found[key], path[:-1], values if of == "description" else header)
+    place = functools.reduce(
+        lambda found, key: found[key], path[:-1], values if of == "description" else header
+    )
     place[path[-1]] = "@@"
     reported = {key: value for key, value in values.items() if key != "sha256"}
     digest = hashlib.sha256(canonical(reported).replace('"@@"', number).encode() + tensors)
-    header["__metadata__"][KEY] = canonical({**reported, "sha256": digest.hexdigest()}).replace('"@@"', number)
+    header["__metadata__"][KEY] = canonical({**reported, "sha256": digest.hexdigest()}).replace(
+        '"@@"', number
+    )
     return with_header(json.dumps(header).replace('"@@"', number), tensors)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "candidate", ["relu:2", *(pytest.param(one, marks=pytest.mark.slow) for one in (*PARTS, "auto"))]
+    "candidate",
+    ["relu:2", *(pytest.param(one, marks=pytest.mark.slow) for one in (*PARTS, "auto"))],
 )
 def test_a_hostile_number_anywhere_is_refused_or_harmless(fitted, frame, loaded, candidate):
     content = to_bytes(dataclasses.replace(fitted(candidate), score=SCORE))
@@ -239,7 +331,12 @@ def test_a_hostile_number_anywhere_is_refused_or_harmless(fitted, frame, loaded,
 
 
 def test_a_model_that_could_not_be_loaded_is_not_saved(fitted):
-    training = {**fitted().training, "identifiers": [], "out_of_bag_loss": 0.0, "random_state": 10**18}
+    training = {
+        **fitted().training,
+        "identifiers": [],
+        "out_of_bag_loss": 0.0,
+        "random_state": 10**18,
+    }
     to_bytes(dataclasses.replace(fitted(), training=training))
     training["random_state"] = 10**30
     with pytest.raises(ModelFileError, match=r"training\.random_state"):
@@ -253,10 +350,15 @@ def test_the_warnings_about_a_table_stay_with_its_model(frame, loaded):
     design = Design(quick=True, n_networks=2, baselines=[])
     comparison = compare(table, candidates=["logistic", "relu:2"], epochs=5, design=design)
     (sentence,) = fit_model(table, "logistic", **FAST).warnings
-    assert sentence.startswith("SB203: 'leak' alone predicts 'ill' almost perfectly (balanced accuracy 1")
+    assert sentence.startswith(
+        "SB203: 'leak' alone predicts 'ill' almost perfectly (balanced accuracy 1"
+    )
     model = comparison.model("logistic")
     assert model.warnings == loaded(to_bytes(model)).warnings == (sentence,)
-    assert fit_model(read_table(rows.drop(columns="leak"), target="ill"), "logistic", **FAST).warnings == ()
+    assert (
+        fit_model(read_table(rows.drop(columns="leak"), target="ill"), "logistic", **FAST).warnings
+        == ()
+    )
 
 
 def test_a_valid_change_is_refused_because_of_the_checksum(content, loaded):
@@ -270,7 +372,9 @@ def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(c
 
     assert loaded(rewritten(content, change)).labels == ("well", "ill")
     header, _, tensors = parts_of(content)
-    start, stop = (len(content) - len(tensors) + place for place in header["networks.0.bias"]["data_offsets"])
+    start, stop = (
+        len(content) - len(tensors) + place for place in header["networks.0.bias"]["data_offsets"]
+    )
     weights = np.frombuffer(content[start:stop], dtype="<f4") + 1
     tampered = content[:start] + weights.tobytes() + content[stop:]
     with pytest.raises(ModelFileError, match="doesn't predict what it did when it was saved"):
@@ -280,7 +384,9 @@ def test_weights_with_other_predictions_are_refused_because_of_the_golden_rows(c
 @pytest.mark.slow
 def test_a_file_of_many_networks_is_checked_in_stacks(fitted, loaded, monkeypatch):
     """Made one after the other, the networks of a file of 17 MB would take over a minute."""
-    states = {name: np.repeat(value, 20_000, axis=0) for name, value in fitted("relu:2").states.items()}
+    states = {
+        name: np.repeat(value, 20_000, axis=0) for name, value in fitted("relu:2").states.items()
+    }
     content = to_bytes(dataclasses.replace(fitted("relu:2"), states=states))
     made = []
     monkeypatch.setattr(ensemble, "Stacks", lambda *given: made.append(Stacks(*given)) or made[-1])
@@ -311,7 +417,13 @@ def test_strange_headers_are_refused(loaded, text):
 
 def test_other_than_regular_files_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.safetensors")
-    for path in (tmp_path, tmp_path / "pipe.safetensors", tmp_path / "none.safetensors", "/dev/zero", "a\0b"):
+    for path in (
+        tmp_path,
+        tmp_path / "pipe.safetensors",
+        tmp_path / "none.safetensors",
+        "/dev/zero",
+        "a\0b",
+    ):
         with pytest.raises(ModelFileError):
             load(path)
     (tmp_path / "long").write_bytes(struct.pack("<Q", (1 << 20) + 1) + b" " * ((1 << 20) + 1))
@@ -323,7 +435,9 @@ def test_other_than_regular_files_are_refused(tmp_path):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 def test_loading_needs_memory_for_the_file_and_one_network_in_float64(table_for, tmp_path):
     recipe = recipe_named("tutorial", epochs=1)
-    large = fit_model(table_for("ill"), "relu:2000,2000", recipe=recipe, n_networks=6, compute=Compute(n_jobs=1))
+    large = fit_model(
+        table_for("ill"), "relu:2000,2000", recipe=recipe, n_networks=6, compute=Compute(n_jobs=1)
+    )
     path = large.save(tmp_path / "large.safetensors")
     assert (size := path.stat().st_size) > 90 << 20
     code = """if True:
@@ -333,7 +447,9 @@ def test_loading_needs_memory_for_the_file_and_one_network_in_float64(table_for,
         before = peak()
         seedbed.load(sys.argv[1])
         print(peak() - before)"""
-    found = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
     # The intermediate values of 16 rows come on top, and are small.
     assert int(found.stdout) < (1 + 2 / 6) * size + (24 << 20)
 
@@ -351,7 +467,11 @@ def test_misaligned_tensors_and_invalid_booleans_are_refused(content, loaded):
         n = stop - start
         for name, one in header.items():
             if name != "__metadata__":
-                one["data_offsets"] = [0, n] if name == "inputs.live" else [place + n for place in one["data_offsets"]]
+                one["data_offsets"] = (
+                    [0, n]
+                    if name == "inputs.live"
+                    else [place + n for place in one["data_offsets"]]
+                )
 
     with pytest.raises(ModelFileError, match="begins in the middle of a number"):
         loaded(rewritten(content, shifted))
@@ -361,8 +481,15 @@ def test_a_user_defined_network_needs_its_class(table_for, frame, fitted, loaded
     class Own(torch.nn.Module):
         def __init__(self, numbers, categories, n_outputs):
             super().__init__()
-            self.numbers, self.places, self.levels = numbers, categories[0], torch.nn.Embedding(len(categories[0]), 3)
-            self.first, self.second = torch.nn.Linear(len(numbers), 3), torch.nn.Linear(3, n_outputs)
+            self.numbers, self.places, self.levels = (
+                numbers,
+                categories[0],
+                torch.nn.Embedding(len(categories[0]), 3),
+            )
+            self.first, self.second = (
+                torch.nn.Linear(len(numbers), 3),
+                torch.nn.Linear(3, n_outputs),
+            )
             self.register_buffer("shift", torch.zeros(3), persistent=False)
 
         def forward(self, X):
@@ -373,15 +500,24 @@ def test_a_user_defined_network_needs_its_class(table_for, frame, fitted, loaded
 
     model = fit_model(table_for("ill"), Own, recipe=recipe_named("tutorial", epochs=5), **FAST)
     content = to_bytes(model)
-    with pytest.raises(CandidateError, match=r"a network of your own, .*Own\. Give its class, as in FILE.py:Own\.$"):
+    with pytest.raises(
+        CandidateError, match=r"a network of your own, .*Own\. Give its class, as in FILE.py:Own\.$"
+    ):
         loaded(content)
     again = loaded(content, architecture=Own)
-    assert [network.shift.tolist() for network in again.networks()] == [[2.5] * 3] * model.n_networks
+    assert [network.shift.tolist() for network in again.networks()] == [
+        [2.5] * 3
+    ] * model.n_networks
     np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
     with pytest.raises(CandidateError, match=r"isn't the one that was saved: it lacks the tensor"):
-        loaded(content, architecture=lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs))
+        loaded(
+            content,
+            architecture=lambda n_features, n_outputs: torch.nn.Linear(n_features, n_outputs),
+        )
     monkeypatch.setattr("seedbed.training.torch.has_torch", lambda: False)
-    with pytest.raises(OptionError, match=r"a network of your own needs PyTorch\. Install it: pip install"):
+    with pytest.raises(
+        OptionError, match=r"a network of your own needs PyTorch\. Install it: pip install"
+    ):
         loaded(content, architecture=Own)
     with pytest.raises(OptionError, match=r"model\.networks\(\) needs PyTorch"):
         fitted("relu:2").networks()
@@ -399,7 +535,9 @@ def test_a_model_is_written_atomically(fitted, tmp_path, monkeypatch):
             model.save(path)
     path = model.save(tmp_path / "m.safetensors")
     before = path.read_bytes()
-    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(
+        "pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
+    )
     with pytest.raises(OptionError, match=f"can't write the model to {path}: disk full"):
         fitted("relu:5").save(path)
     assert path.read_bytes() == before
@@ -412,7 +550,10 @@ def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkey
 
     with pytest.raises(OptionError) as caught:
         write_checked(tmp_path / "m.onnx", "the model", full)
-    assert caught.value.message == f"can't write the model to {tmp_path / 'm.onnx'}: No space left on device"
+    assert (
+        caught.value.message
+        == f"can't write the model to {tmp_path / 'm.onnx'}: No space left on device"
+    )
     assert not list(tmp_path.iterdir())
     with duckdb.connect() as connection:
         connection.execute("CREATE VIEW predictions AS SELECT range AS a FROM range(1000)")
@@ -426,9 +567,17 @@ def test_a_write_error_does_not_show_the_temporary_name(fitted, tmp_path, monkey
 
 def test_every_key_of_the_file_and_the_card_is_documented(fitted, content):
     text = (Path(__file__).parents[2] / "docs" / "summary.md").read_text()
-    explained = {key for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE) for key in line.split("`")[1::2]}
+    explained = {
+        key
+        for line in re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+        for key in line.split("`")[1::2]
+    }
     header, values, _ = parts_of(content)
-    tensors = {"networks.NAME" if name.startswith("networks.") else name for name in header if name != "__metadata__"}
+    tensors = {
+        "networks.NAME" if name.startswith("networks.") else name
+        for name in header
+        if name != "__metadata__"
+    }
     assert explained >= tensors | values.keys()
     assert explained >= fitted("relu:2").card().keys()
 
@@ -441,9 +590,16 @@ def test_every_key_of_the_file_and_the_card_is_documented(fitted, content):
     ],
 )
 def test_files_of_the_version_before_bags_predict_as_they_did(name, expected):
-    """Each file was fitted by two ways of training that are gone: chosen on inner splits, and a blend."""
+    """Each file was fitted by two ways of training that are gone: chosen on inner splits, and a
+    blend."""
     model = load(Path(__file__).parent / "files" / f"{name}.safetensors")
-    rows = [{"size": None, "town": "Oslo"}, {"size": 150, "town": "Paris"}, {"size": 181.2, "town": "Rome"}]
+    rows = [
+        {"size": None, "town": "Oslo"},
+        {"size": 150, "town": "Paris"},
+        {"size": 181.2, "town": "Rome"},
+    ]
     found = model.predict_proba(rows)[:, 1] if model.labels else model.predict(rows)
-    np.testing.assert_allclose(found, expected, rtol=1e-9)  # processors may round the last digits in other ways
+    np.testing.assert_allclose(
+        found, expected, rtol=1e-9
+    )  # processors may round the last digits in other ways
     assert [one["usual"] for one in model.card()["columns"]] == [None, None]  # they don't know it

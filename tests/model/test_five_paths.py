@@ -1,5 +1,6 @@
-"""One model gives the same probabilities in five ways: the Python object, the loaded file, the command line, the
-server and ONNX; on every example and every real table, with missing cells, unknown levels and extreme numbers."""
+"""One model gives the same probabilities in five ways: the Python object, the loaded file, the
+command line, the server and ONNX; on every example and every real table, with missing cells,
+unknown levels and extreme numbers."""
 
 import asyncio
 import json
@@ -42,7 +43,12 @@ def by_command(model: Model, saved: Path, rows: pd.DataFrame) -> np.ndarray:
         main(["predict", str(saved), str(table), "-o", str(out), "-q"])
     assert not stop.value.code
     found = pd.read_parquet(out)
-    return shaped(model, found if model.task == "regression" else found[[f"probability_{one}" for one in model.labels]])
+    return shaped(
+        model,
+        found
+        if model.task == "regression"
+        else found[[f"probability_{one}" for one in model.labels]],
+    )
 
 
 def served(saved: Path, rows: pd.DataFrame, **asked: Any) -> list[dict[str, Any]]:
@@ -50,7 +56,9 @@ def served(saved: Path, rows: pd.DataFrame, **asked: Any) -> list[dict[str, Any]
 
     async def ask() -> httpx.Response:
         app = make_app(sb.load(saved), frozenset({"127.0.0.1:8000"}), None, Limits())
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ADDRESS) as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url=ADDRESS
+        ) as client:
             return await client.post("/predict", json={"rows": records, **asked})
 
     with ThreadPoolExecutor(1) as pool:
@@ -114,22 +122,34 @@ def test_five_paths_give_the_same_probabilities_on_every_table(data_folder, tmp_
 @pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("candidate", "target"),
-    [*((part, "ill") for part in PARTS), *((name, t) for name in ("relu:5", "auto") for t in TARGETS)],
+    [
+        *((part, "ill") for part in PARTS),
+        *((name, t) for name in ("relu:5", "auto") for t in TARGETS),
+    ],
 )
-def test_five_paths_give_the_same_for_every_column_target_and_part(fitted, frame, tmp_path, candidate, target):
+def test_five_paths_give_the_same_for_every_column_target_and_part(
+    fitted, frame, tmp_path, candidate, target
+):
     model = fitted(candidate, target)
     rows = sown(frame[list(model.feature_names_in_)].head(60), model)
     saved = model.save(tmp_path / "model.safetensors")
     expected = model.predictions(rows).values
     for path in PATHS:
-        np.testing.assert_allclose(path(model, saved, rows), expected, atol=1e-5 * model.target_deviation)
+        np.testing.assert_allclose(
+            path(model, saved, rows), expected, atol=1e-5 * model.target_deviation
+        )
 
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("per_class", [False, True])
-def test_python_file_command_and_server_give_the_same_sets(fitted, frame, tmp_path, target, per_class):
-    model, options = fitted("relu:5", target), {"per_class": True} if per_class and target != "cost" else {}
+def test_python_file_command_and_server_give_the_same_sets(
+    fitted, frame, tmp_path, target, per_class
+):
+    model, options = (
+        fitted("relu:5", target),
+        {"per_class": True} if per_class and target != "cost" else {},
+    )
     rows = frame[list(model.feature_names_in_)].head(60)
     saved, out = model.save(tmp_path / "m.safetensors"), tmp_path / "predictions.csv"
     predicted = model.predictions(rows)
@@ -145,7 +165,10 @@ def test_python_file_command_and_server_give_the_same_sets(fitted, frame, tmp_pa
         np.testing.assert_allclose(written[["low", "high"]], expected)
         np.testing.assert_allclose([[row["low"], row["high"]] for row in answers], expected)
         return
-    sets = [[label for label, inside in zip(model.labels, row, strict=True) if inside] for row in expected]
+    sets = [
+        [label for label, inside in zip(model.labels, row, strict=True) if inside]
+        for row in expected
+    ]
     assert len(set(map(tuple, sets))) > 1
     assert [row["set"] for row in answers] == sets
     assert written["set"].fillna("").tolist() == ["; ".join(labels) for labels in sets]
@@ -154,16 +177,24 @@ def test_python_file_command_and_server_give_the_same_sets(fitted, frame, tmp_pa
 def test_python_command_and_server_flag_the_same_cells(fitted, frame, tmp_path):
     model = fitted()
     rows = frame[list(model.feature_names_in_)].head(4).astype(object)
-    rows.loc[0, ["weight", "day"]] = "heavy", "someday"  # weights had gaps in training, days had none
+    rows.loc[0, ["weight", "day"]] = (
+        "heavy",
+        "someday",
+    )  # weights had gaps in training, days had none
     rows.loc[1, ["smokes", "town"]] = "vaping", "Atlantis"
     rows.loc[2, ["weight", "size"]] = None, None
     rows.loc[3, "size"] = 1e6
     saved = model.save(tmp_path / "model.safetensors")
-    by_server = [{kind: names for kind, names in one["flags"].items() if names} for one in served(saved, rows)]
+    by_server = [
+        {kind: names for kind, names in one["flags"].items() if names}
+        for one in served(saved, rows)
+    ]
     assert by_server[:2] == [{"unreadable": ["weight", "day"]}, {"unseen": ["smokes", "town"]}]
     assert by_server[2:] == [{"missing": ["size"]}, {"outlying": ["size"]}]
     by_python = model.predictions(rows).flags(model.preprocessor.layout.schemas)
     assert [by_python.get(row, {}) for row in range(4)] == by_server
     by_command(model, saved, rows)
     reported = pd.read_parquet(saved.with_name("predictions.parquet"))["flags"].fillna("").tolist()
-    assert reported == ["; ".join(f"{kind}: {', '.join(names)}" for kind, names in one.items()) for one in by_server]
+    assert reported == [
+        "; ".join(f"{kind}: {', '.join(names)}" for kind, names in one.items()) for one in by_server
+    ]

@@ -34,7 +34,9 @@ def test_no_rows_have_predictions_of_the_right_shape(fitted, frame, target):
 @pytest.mark.product
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("candidate", CANDIDATES)
-def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candidate, target, monkeypatch):
+def test_predictions_are_the_mean_over_the_plain_networks(
+    fitted, frame, candidate, target, monkeypatch
+):
     model = fitted(candidate, target)
     inputs = model.preprocessor.inputs_of_values(read(frame, target).features)
     expected = plain_values(model, inputs)
@@ -44,7 +46,9 @@ def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candida
     if target == "cost":
         np.testing.assert_allclose(model.predict(frame), expected.mean(axis=0)[:, 0], rtol=1e-9)
         return
-    np.testing.assert_allclose(model.predict_proba(frame), expected.mean(axis=0), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        model.predict_proba(frame), expected.mean(axis=0), rtol=0, atol=1e-10
+    )
     spread = model.predictions(frame).spread
     spread = spread if target == "grade" else np.column_stack([spread, spread])
     np.testing.assert_allclose(spread, expected.std(axis=0), rtol=0, atol=1e-10)
@@ -55,13 +59,17 @@ def test_predictions_are_the_mean_over_the_plain_networks(fitted, frame, candida
 def test_networks_are_modules_that_predict_what_the_model_predicts(fitted, frame, candidate):
     model = fitted(candidate, "grade")
     if candidate == "auto":
-        with pytest.raises(CandidateError, match=r"'auto' isn't a network alone\. Export it to ONNX"):
+        with pytest.raises(
+            CandidateError, match=r"'auto' isn't a network alone\. Export it to ONNX"
+        ):
             model.networks()
         return
     inputs = torch.from_numpy(model.preprocessor.inputs_of_values(read(frame, "grade").features))
     outputs = torch.stack([network(inputs) for network in model.networks()])
     assert isinstance(model.networks()[0], torch.nn.Sequential)
-    np.testing.assert_allclose(model.predict_proba(frame), outputs.double().softmax(2).mean(0), atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict_proba(frame), outputs.double().softmax(2).mean(0), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("candidate", ["logistic", "relu:5", *PARTS, "auto"])
@@ -69,7 +77,9 @@ def test_a_prediction_does_not_depend_on_the_position_of_the_row(fitted, frame, 
     model = fitted(candidate, "grade")
     expected, order = model.predict_proba(frame), np.random.default_rng(0).permutation(len(frame))
     for rows in (order, order[:97], order[:3], order[:1], order[:0]):
-        np.testing.assert_allclose(model.predict_proba(frame.iloc[rows]), expected[rows], rtol=1e-12)
+        np.testing.assert_allclose(
+            model.predict_proba(frame.iloc[rows]), expected[rows], rtol=1e-12
+        )
 
 
 def read(frame, target):
@@ -99,7 +109,9 @@ def test_rows_give_the_same_predictions_in_every_form(fitted, frame, tmp_path):
 @pytest.mark.parametrize("rows", [1, 7, 64, 1000])
 def test_blocks_of_any_size_give_the_same_predictions(fitted, frame, tmp_path, rows):
     model = fitted()
-    odd = frame.assign(size=frame["size"] * 1.0, town=frame["town"].where(frame.index % 9 > 0, "Atlantis"))
+    odd = frame.assign(
+        size=frame["size"] * 1.0, town=frame["town"].where(frame.index % 9 > 0, "Atlantis")
+    )
     odd.loc[[3, 77], "size"] = 1e6
     odd.to_csv(tmp_path / "rows.csv", index=False)
     for source in (odd, tmp_path / "rows.csv"):
@@ -109,14 +121,21 @@ def test_blocks_of_any_size_give_the_same_predictions(fitted, frame, tmp_path, r
         blocks = Blocks(model, read, rows)
         found = list(blocks)
         assert blocks.notes(columns, remarks) == expected.notes
-        np.testing.assert_allclose(np.concatenate([one.values for one in found]), expected.values, atol=1e-6)
-        np.testing.assert_array_equal(np.concatenate([one.odd.unseen for one in found]), expected.odd.unseen)
+        np.testing.assert_allclose(
+            np.concatenate([one.values for one in found]), expected.values, atol=1e-6
+        )
+        np.testing.assert_array_equal(
+            np.concatenate([one.odd.unseen for one in found]), expected.odd.unseen
+        )
     assert {"SB301", "SB302", "SB303"} == {note.code for note in expected.notes}
 
 
 def test_the_threshold_changes_labels_but_not_probabilities(table_for, frame):
     recipe = recipe_named("tutorial", lr=0.05, epochs=5)
-    low, high = (fit_model(table_for("ill"), "relu:5", recipe=recipe, threshold=t, **FAST) for t in (0.0, 1.0))
+    low, high = (
+        fit_model(table_for("ill"), "relu:5", recipe=recipe, threshold=t, **FAST)
+        for t in (0.0, 1.0)
+    )
     assert set(low.predict(frame)) == {"well"}
     assert set(high.predict(frame)) == {"ill"}
     np.testing.assert_array_equal(low.predict_proba(frame), high.predict_proba(frame))
@@ -140,7 +159,10 @@ def test_a_path_is_read_with_its_target(frame, tmp_path):
     recipe = recipe_named("tutorial", epochs=3)
     models = [
         fit_model(table, "relu:3", target=target, recipe=recipe, **FAST)
-        for table, target in ((tmp_path / "t.csv", "ill"), (sb.read_table(tmp_path / "t.csv", target="ill"), None))
+        for table, target in (
+            (tmp_path / "t.csv", "ill"),
+            (sb.read_table(tmp_path / "t.csv", target="ill"), None),
+        )
     ]
     np.testing.assert_array_equal(*(model.predict_proba(frame) for model in models))
     with pytest.raises(TargetError, match="which column is to be predicted"):
@@ -157,7 +179,9 @@ def test_networks_that_leave_no_row_out_equal_the_plain_loop(table_for, words):
     X = preprocessor.inputs_of_values(table.features)
     seeds = [derive(0, words, "blend", number) for number in range(3)]
     network = with_inputs_of(parse_candidate(words), preprocessor.layout).architecture
-    history = sb.train_many(network, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20)
+    history = sb.train_many(
+        network, X, table.target, X[:2], table.target[:2], seeds=seeds, lr=0.1, epochs=20
+    )
     for ours, theirs in zip(model.networks(), history.networks(), strict=True):
         for name, value in ours.state_dict().items():
             torch.testing.assert_close(value, theirs.state_dict()[name], rtol=1e-4, atol=1e-5)
@@ -166,9 +190,13 @@ def test_networks_that_leave_no_row_out_equal_the_plain_loop(table_for, words):
 def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for, frame):
     table, recipe = table_for("ill"), recipe_named("tutorial", lr=0.05, epochs=30)
     plain = fit_model(table, "relu:5", recipe=recipe, **FAST).predict_proba(frame)
-    equal = fit_model(table, "relu:5", recipe=recipe, sample_weight=np.full(table.n_rows, 3), **FAST)
+    equal = fit_model(
+        table, "relu:5", recipe=recipe, sample_weight=np.full(table.n_rows, 3), **FAST
+    )
     np.testing.assert_allclose(equal.predict_proba(frame), plain, atol=1e-5)
-    heavy = fit_model(table, "relu:5", recipe=recipe, sample_weight=1 + 9 * (frame["ill"] == "ill"), **FAST)
+    heavy = fit_model(
+        table, "relu:5", recipe=recipe, sample_weight=1 + 9 * (frame["ill"] == "ill"), **FAST
+    )
     assert (heavy.predict_proba(frame)[:, 0] > plain[:, 0]).mean() > 0.95
     with pytest.raises(OptionError, match=r"sample_weight has shape \[3\]"):
         fit_model(table, "relu:5", recipe=recipe, sample_weight=[1, 2, 3], **FAST)
@@ -177,14 +205,18 @@ def test_weights_count_rows_in_training_and_equal_ones_change_nothing(table_for,
 def test_a_pickled_model_predicts_the_same(fitted, frame):
     model = fitted()
     model.predict(frame)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(frame), model.predict_proba(frame))
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(model)).predict_proba(frame), model.predict_proba(frame)
+    )
 
 
 def test_wrong_rows_raise_a_clear_error(fitted, frame):
     model = fitted()
     with pytest.raises(ColumnError, match=r"no column 'town'\. Did you mean 'Town'"):
         model.predict(frame.rename(columns={"town": "Town"}))
-    with pytest.raises(ColumnError, match=r"no column 'town'\. The model needs all its columns; leave cells empty"):
+    with pytest.raises(
+        ColumnError, match=r"no column 'town'\. The model needs all its columns; leave cells empty"
+    ):
         model.predict(frame.drop(columns="town"))
     with pytest.raises(ColumnError, match=r"It has 'Bonn', '3'.*does it lack a header\?"):
         model.predict(frame[["town", "size"]].set_axis(["Bonn", "3"], axis=1))
@@ -195,19 +227,28 @@ def test_wrong_rows_raise_a_clear_error(fitted, frame):
     with pytest.raises(DataError, match="'size' holds a list"):
         model.predict([{**frame.iloc[0].to_dict(), "size": [1, 2]}])
     with pytest.raises(DataError, match="Is it the right table"):
-        model.predict(frame.assign(**dict.fromkeys(["size", "town", "name", "smokes", "day"], "what")))
+        model.predict(
+            frame.assign(**dict.fromkeys(["size", "town", "name", "smokes", "day"], "what"))
+        )
     with pytest.raises(AttributeError, match="has no probabilities"):
         fitted("relu:5", "cost").predict_proba(frame)
 
 
 def test_the_card_has_the_means_and_the_most_frequent_levels_of_the_table(fitted, frame, tmp_path):
     died = frame.assign(died=np.arange(N) % 2, days=np.arange(N) % 13, smoker=np.arange(N) % 3 > 0)
-    table = sb.read_table(died[["size", "weight", "town", "smoker", "died", "days"]], event="died", time="days")
+    table = sb.read_table(
+        died[["size", "weight", "town", "smoker", "died", "days"]], event="died", time="days"
+    )
     for model in (fitted(), fit_model(table, "logistic", **FAST)):
-        columns = {one["name"]: one for one in sb.load(model.save(tmp_path / "m.safetensors")).card()["columns"]}
+        columns = {
+            one["name"]: one
+            for one in sb.load(model.save(tmp_path / "m.safetensors")).card()["columns"]
+        }
         for name in ("size", "weight"):
             values = frame[name].mean(), frame[name].std(ddof=0), frame[name].median()
-            assert [columns[name][key] for key in ("mean", "deviation", "median")] == pytest.approx(values)
+            assert [columns[name][key] for key in ("mean", "deviation", "median")] == pytest.approx(
+                values
+            )
         assert columns["town"]["usual"] == "Bonn"
     assert columns["smoker"]["usual"] == "True"
 

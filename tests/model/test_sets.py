@@ -1,4 +1,5 @@
-"""Prediction sets and intervals: they contain the truth as often as they say, and a file keeps them or has none."""
+"""Prediction sets and intervals: they contain the truth as often as they say, and a file keeps them
+or has none."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -25,7 +26,9 @@ def calibrated(errors, codes=None, n_classes=1):
     target = np.zeros(len(errors)) if codes is None else np.asarray(codes)
     labels = [str(number) for number in range(n_classes)] if codes is not None else []
     task = "regression" if codes is None else "multiclass"
-    table = SimpleNamespace(task=task, outcome=outcome_of(task), target=target, n_rows=len(errors), labels=labels)
+    table = SimpleNamespace(
+        task=task, outcome=outcome_of(task), target=target, n_rows=len(errors), labels=labels
+    )
     predicted = np.asarray(errors, dtype=float)
     if codes is not None:
         predicted = np.full((len(errors), n_classes), np.nan)
@@ -36,7 +39,9 @@ def calibrated(errors, codes=None, n_classes=1):
 def test_reading_the_errors_of_many_classes_takes_time_in_proportion(monkeypatch):
     computed = []
     sizes = n_points
-    monkeypatch.setattr("seedbed.model.sets.n_points", lambda *args: computed.append(args) or sizes(*args))
+    monkeypatch.setattr(
+        "seedbed.model.sets.n_points", lambda *args: computed.append(args) or sizes(*args)
+    )
     calibration = LeftOutErrors(np.arange(10_000, dtype=np.float32), (2,) * 5000)
     parts = [calibration.of_class(number)[0].tolist() for number in range(5000)]
     assert parts == [[2 * number, 2 * number + 1] for number in range(5000)]
@@ -75,7 +80,9 @@ def test_a_coverage_is_a_share(coverage):
 def test_a_coverage_that_needs_more_rows_is_refused():
     assert np.isfinite(calibrated(np.ones(9)).thresholds(0.9)).all()
     assert calibrated(np.ones(8)).describe([]) is None
-    with pytest.raises(OptionError, match=r"0\.99 needs errors on 99 rows.* 30 rows\. Ask for at most 0\.967"):
+    with pytest.raises(
+        OptionError, match=r"0\.99 needs errors on 99 rows.* 30 rows\. Ask for at most 0\.967"
+    ):
         calibrated(np.ones(30)).thresholds(0.99)
 
 
@@ -83,7 +90,9 @@ def simulated(task, n_rows, rng):
     """Features and a target that depends on them with much noise."""
     X = rng.normal(size=(n_rows, 3))
     noisy = X[:, 0] + X[:, 1] + rng.normal(size=n_rows)
-    return X, noisy if task == "regression" else np.digitize(noisy, [0.0] if task == "binary" else [-1.0, 1.0])
+    return X, noisy if task == "regression" else np.digitize(
+        noisy, [0.0] if task == "binary" else [-1.0, 1.0]
+    )
 
 
 @pytest.mark.parametrize("candidate", ["relu:8", pytest.param("auto", marks=pytest.mark.slow)])
@@ -91,7 +100,11 @@ def simulated(task, n_rows, rng):
 def test_new_rows_are_covered_as_often_as_asked_for(task, candidate):
     rng = np.random.default_rng(1)
     kind = sb.SeedbedRegressor if task == "regression" else sb.SeedbedClassifier
-    options = {"epochs": 20} if candidate == "auto" else {"candidate": candidate, "epochs": 60, "lr": 0.02}
+    options = (
+        {"epochs": 20}
+        if candidate == "auto"
+        else {"candidate": candidate, "epochs": 60, "lr": 0.02}
+    )
     model = kind(random_state=0, n_networks=8, **options).fit(*simulated(task, 400, rng))
     X, y = simulated(task, 2000, rng)
     if task == "regression":
@@ -148,10 +161,16 @@ def check_export(model, rows, folder, **asked):
 
 @pytest.mark.few(2)
 @pytest.mark.parametrize("per_class", [False, True])
-@pytest.mark.parametrize(("candidate", "target"), [*(("relu:5", target) for target in TARGETS), ("auto", "grade")])
-def test_an_export_gives_the_sets_and_intervals_of_the_model(fitted, frame, tmp_path, candidate, target, per_class):
+@pytest.mark.parametrize(
+    ("candidate", "target"), [*(("relu:5", target) for target in TARGETS), ("auto", "grade")]
+)
+def test_an_export_gives_the_sets_and_intervals_of_the_model(
+    fitted, frame, tmp_path, candidate, target, per_class
+):
     model = fitted(candidate, target)
-    expected = check_export(model, sown(frame, model), tmp_path, coverage=0.8, per_class=per_class and target != "cost")
+    expected = check_export(
+        model, sown(frame, model), tmp_path, coverage=0.8, per_class=per_class and target != "cost"
+    )
     assert len(np.unique(expected, axis=0)) > 1
     model.export(tmp_path / "m.onnx")
     assert not {"set", "low", "high"} & run_onnx(tmp_path / "m.onnx", feed_of(model, frame)).keys()
@@ -183,7 +202,9 @@ def test_hostile_errors_are_refused(fitted, tmp_path, what):
 
 def test_a_long_table_adds_at_most_1000_errors_to_the_file():
     rng = np.random.default_rng(0)
-    table = sb.read_table(pd.DataFrame(rng.normal(size=(13_000, 2)), columns=["x", "y"]), target="y")
+    table = sb.read_table(
+        pd.DataFrame(rng.normal(size=(13_000, 2)), columns=["x", "y"]), target="y"
+    )
     kept = fit_model(table, "linear:2", recipe=recipe_named("default", lr=0.02, epochs=2), **FAST)
     assert len(kept.calibration.errors) == 1000
     assert kept.calibration.rows == (4875,)  # each of three networks leaves out one of eight folds
@@ -191,8 +212,14 @@ def test_a_long_table_adds_at_most_1000_errors_to_the_file():
 
 def test_errors_of_a_blend_are_by_weights_chosen_without_the_row():
     rng = np.random.default_rng(0)
-    table = sb.read_table(pd.DataFrame({"x": rng.normal(size=120), "y": rng.choice(["no", "yes"], 120)}), target="y")
-    options = {"portfolio": ["logistic", "relu:32", "tanh:32"], "n_networks": 8, "recipe": Recipe(epochs=20)}
+    table = sb.read_table(
+        pd.DataFrame({"x": rng.normal(size=120), "y": rng.choice(["no", "yes"], 120)}), target="y"
+    )
+    options = {
+        "portfolio": ["logistic", "relu:32", "tanh:32"],
+        "n_networks": 8,
+        "recipe": Recipe(epochs=20),
+    }
     model, out_of_bag = blend_table(table, **options)
     chosen = left_out_errors(table, out_of_bag.values)
     assert chosen.rows == model.calibration.rows

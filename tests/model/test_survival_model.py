@@ -27,7 +27,11 @@ def rows():
     rng = np.random.default_rng(0)
     x, ends = rng.normal(size=N), rng.exponential(200, N)
     times = rng.exponential(100 * np.exp(-x))
-    frame = {"x": x.round(3), "stage": rng.choice(["I", "II"], N), "days": np.minimum(times, ends).round(1) + 0.1}
+    frame = {
+        "x": x.round(3),
+        "stage": rng.choice(["I", "II"], N),
+        "days": np.minimum(times, ends).round(1) + 0.1,
+    }
     return pd.DataFrame({**frame, "died": np.where(times <= ends, "dead", "alive")})
 
 
@@ -35,11 +39,17 @@ def rows():
 def model(request, rows):
     table = sb.read_table(rows, event="died", time="days")
     recipe = sb.Recipe(epochs=60)
-    return sb.fit_model(table, request.param, n_networks=2, recipe=recipe, compute=sb.Compute(n_jobs=1))
+    return sb.fit_model(
+        table, request.param, n_networks=2, recipe=recipe, compute=sb.Compute(n_jobs=1)
+    )
 
 
 def test_predictions_are_those_of_hazards_at_any_time_up_to_the_horizon(model, rows):
-    hazards, cuts, clock = model.predictions(rows).values, model.follow_up.cuts, model.follow_up.clock
+    hazards, cuts, clock = (
+        model.predictions(rows).values,
+        model.follow_up.cuts,
+        model.follow_up.clock,
+    )
     assert cuts[-1] == clock[-1][0] == model.follow_up.horizon
     assert hazards.shape == (N, len(cuts))
     whole = model.predict_survival(rows)
@@ -47,17 +57,28 @@ def test_predictions_are_those_of_hazards_at_any_time_up_to_the_horizon(model, r
     np.testing.assert_allclose(whole, np.cumprod(1 - hazards, axis=1), atol=1e-6)
     np.testing.assert_array_equal(whole, model.predict_survival(rows, at=cuts))
     times = np.linspace(0, cuts[-1], 30)
-    np.testing.assert_array_equal(model.predict_survival(rows, at=times), survival_at(times, hazards, clock))
+    np.testing.assert_array_equal(
+        model.predict_survival(rows, at=times), survival_at(times, hazards, clock)
+    )
     (middle,) = np.flatnonzero(np.abs(whole - 0.5).min(axis=1) == np.abs(whole - 0.5).min())[:1]
     median = model.predict(rows)[middle]
     assert model.predict_survival(rows.iloc[[middle]], at=median) == pytest.approx(0.5, abs=1e-6)
     assert np.corrcoef(whole[:, 3], rows["x"])[0, 1] < -0.5
-    assert (model.task, model.labels, model.feature_names_in_) == ("survival", ("alive", "dead"), ("x", "stage"))
+    assert (model.task, model.labels, model.feature_names_in_) == (
+        "survival",
+        ("alive", "dead"),
+        ("x", "stage"),
+    )
 
 
 @pytest.mark.parametrize(
     ("at", "hint"),
-    [(1e9, "Train with"), (-1, "Give one from 0 to"), (np.nan, "Give one from 0 to"), ([1, 1e9], "Train with")],
+    [
+        (1e9, "Train with"),
+        (-1, "Give one from 0 to"),
+        (np.nan, "Give one from 0 to"),
+        ([1, 1e9], "Train with"),
+    ],
 )
 def test_times_that_the_model_does_not_predict_are_refused(model, rows, at, hint):
     with pytest.raises(OptionError, match="the model predicts up to days") as caught:
@@ -72,8 +93,12 @@ def test_times_that_the_model_does_not_predict_are_refused(model, rows, at, hint
 def test_other_columns_of_new_rows_change_no_prediction(model, rows):
     expected = model.predict_survival(rows)
     np.testing.assert_array_equal(model.predict_survival(rows[["stage", "x"]]), expected)
-    np.testing.assert_array_equal(model.predict_survival(rows.assign(days=1.0, died="alive")), expected)
-    np.testing.assert_array_equal(model.predict_survival(rows.assign(interval=np.arange(N) % 3)), expected)
+    np.testing.assert_array_equal(
+        model.predict_survival(rows.assign(days=1.0, died="alive")), expected
+    )
+    np.testing.assert_array_equal(
+        model.predict_survival(rows.assign(interval=np.arange(N) % 3)), expected
+    )
     assert model.predictions(rows).notes == ()
 
 
@@ -81,22 +106,48 @@ def test_a_loaded_model_predicts_the_same(model, rows, tmp_path):
     again = load(model.save(tmp_path / "model.safetensors"))
     assert again.follow_up == model.follow_up
     for kind in ("values", "spread"):
-        np.testing.assert_array_equal(getattr(again.predictions(rows), kind), getattr(model.predictions(rows), kind))
+        np.testing.assert_array_equal(
+            getattr(again.predictions(rows), kind), getattr(model.predictions(rows), kind)
+        )
     np.testing.assert_array_equal(again.predict(rows), model.predict(rows))
     assert to_bytes(again) == to_bytes(model)
     assert "predict when died comes" in str(again)
 
 
 HOSTILE = {
-    "a clock that goes back": (lambda target: target["follow_up"]["clock"].reverse(), "doesn't pass interval by"),
+    "a clock that goes back": (
+        lambda target: target["follow_up"]["clock"].reverse(),
+        "doesn't pass interval by",
+    ),
     "no clock": (lambda target: target["follow_up"]["clock"].clear(), "of length >= 1"),
-    "a clock from zero": (lambda target: target["follow_up"]["clock"].insert(0, [0.0, 0.0]), "> 0.0"),
-    "an interval left out": (lambda target: target["follow_up"]["clock"].__delitem__(slice(0, 12)), "interval by"),
-    "part of an interval": (lambda target: target["follow_up"]["clock"].pop(), "an interval at the horizon"),
-    "an interval more": (lambda target: target["follow_up"]["clock"].insert(-1, [119.9, 9.0]), "interval by"),
-    "another horizon": (lambda target: target["follow_up"].update(horizon=100.0), "an interval at the horizon"),
-    "clock of another table": (lambda target: target["follow_up"].update(clock=[[120.0, 1.0]]), "isn't the interval"),
-    "no horizon": (lambda target: target["follow_up"].pop("horizon"), "missing required field `horizon`"),
+    "a clock from zero": (
+        lambda target: target["follow_up"]["clock"].insert(0, [0.0, 0.0]),
+        "> 0.0",
+    ),
+    "an interval left out": (
+        lambda target: target["follow_up"]["clock"].__delitem__(slice(0, 12)),
+        "interval by",
+    ),
+    "part of an interval": (
+        lambda target: target["follow_up"]["clock"].pop(),
+        "an interval at the horizon",
+    ),
+    "an interval more": (
+        lambda target: target["follow_up"]["clock"].insert(-1, [119.9, 9.0]),
+        "interval by",
+    ),
+    "another horizon": (
+        lambda target: target["follow_up"].update(horizon=100.0),
+        "an interval at the horizon",
+    ),
+    "clock of another table": (
+        lambda target: target["follow_up"].update(clock=[[120.0, 1.0]]),
+        "isn't the interval",
+    ),
+    "no horizon": (
+        lambda target: target["follow_up"].pop("horizon"),
+        "missing required field `horizon`",
+    ),
     "no follow-up": (lambda target: target.pop("follow_up"), "don't fit a survival target"),
     "another task": (lambda target: target.update(task="binary"), "don't fit a binary target"),
 }
@@ -119,7 +170,9 @@ def test_an_onnx_file_gives_the_hazard_of_each_interval(model, rows, tmp_path):
     for interval in range(1, hazards.shape[1] + 1):
         feed = {"x": rows[["x"]].to_numpy(), "stage": rows[["stage"]].to_numpy(dtype=object)}
         found = run_onnx(path, {**feed, "interval": np.full((N, 1), str(interval), dtype=object)})
-        np.testing.assert_allclose(found["probabilities"][:, 1], hazards[:, interval - 1], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(
+            found["probabilities"][:, 1], hazards[:, interval - 1], rtol=0, atol=1e-5
+        )
     assert [note.column for note in exported.notes] == ["interval", "interval"]
     with pytest.raises(OptionError, match="no prediction sets"):
         model.export(path, coverage=0.9)
@@ -132,11 +185,20 @@ def test_the_file_of_predictions_has_the_median_and_survival_at_the_times(model,
             return list(csv.reader(file))
 
     header, *lines = written(at=(10, 100.5), keep=("days",))
-    assert header == ["days", "prediction", "survival_at_10", "survival_at_100.5", "spread", "flags"]
+    assert header == [
+        "days",
+        "prediction",
+        "survival_at_10",
+        "survival_at_100.5",
+        "spread",
+        "flags",
+    ]
     assert len(lines) == N
     found = np.array([[float(cell or "nan") for cell in line[1:4]] for line in lines])
     np.testing.assert_allclose(found[:, 0], model.predict(rows), rtol=1e-6)
-    np.testing.assert_allclose(found[:, 1:], model.predict_survival(rows, at=[10, 100.5]), atol=1e-6)
+    np.testing.assert_allclose(
+        found[:, 1:], model.predict_survival(rows, at=[10, 100.5]), atol=1e-6
+    )
     assert written()[0][1:-2] == [f"survival_at_{cut:g}" for cut in model.follow_up.cuts]
     assert written(at=(10, 10, 10.000001))[0][1:-2] == ["survival_at_10", "survival_at_10.000001"]
     with pytest.raises(OptionError, match="the model predicts up to"):
@@ -151,6 +213,8 @@ def test_the_effect_of_a_column_is_on_survival_until_the_horizon(model, rows):
     assert (effect.mean <= effect.high).all()
     constant, _ = model.read(read_frame(rows.assign(x=effect.values[0])))
     hazards = network_values(model, model.preprocessor.inputs_of(constant)[0])
-    expected = survival_at(np.array([model.follow_up.horizon]), hazards, model.follow_up.clock).mean()
+    expected = survival_at(
+        np.array([model.follow_up.horizon]), hazards, model.follow_up.clock
+    ).mean()
     assert effect.mean[0] == pytest.approx(expected, abs=1e-6)
     assert model.effect("stage", rows).values.tolist() == ["I", "II"]

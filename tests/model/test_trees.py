@@ -44,7 +44,11 @@ def data_of(kind: str, n: int = 400, n_folds: int = 4) -> TreeData:
     X = rng.normal(size=(n, 6)).astype(np.float32)
     X[:, 4:] = X[:, 4:] > 0.5
     score = np.sign(X[:, 0] * X[:, 1]) + X[:, 4] * (X[:, 2] > 0) + 0.3 * rng.normal(size=n)
-    y = {"numbers": score.astype(np.float32), "two": (score > 0) * 1, "three": np.digitize(score, [-0.5, 1])}[kind]
+    y = {
+        "numbers": score.astype(np.float32),
+        "two": (score > 0) * 1,
+        "three": np.digitize(score, [-0.5, 1]),
+    }[kind]
     folds, rows = rng.permutation(n) % n_folds, np.arange(n)
     splits = [Split(0, fold, rows[folds != fold], rows[folds == fold]) for fold in range(n_folds)]
     return TreeData(X, y, None, splits, 3 if kind == "three" else 1, kind != "numbers")
@@ -54,8 +58,11 @@ def trees_of(fitted: trees.FittedMember) -> list[DecisionTrees]:
     return DecisionTrees.stacked(fitted.architecture, fitted.states)
 
 
-def assert_left_out(fitted: trees.FittedMember, number: int, split: Split, said: np.ndarray) -> None:
-    """Assert that outputs are those of the trees for the rows that their split leaves out, and no others."""
+def assert_left_out(
+    fitted: trees.FittedMember, number: int, split: Split, said: np.ndarray
+) -> None:
+    """Assert that outputs are those of the trees for the rows that their split leaves out, and no
+    others."""
     np.testing.assert_allclose(fitted.outputs[split.test, :, number], said[split.test], atol=1e-6)
     assert np.isnan(fitted.outputs[split.train, :, number]).all()
 
@@ -69,10 +76,13 @@ def few(table_for):
 
 @pytest.mark.parametrize("kind", ["two", "three", "numbers"])
 def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, monkeypatch):
-    """Of inputs with two values, where nodes try all inputs, and leaves have the 20 rows of those of person-periods."""
+    """Of inputs with two values, where nodes try all inputs, and leaves have the 20 rows of those
+    of person-periods."""
     monkeypatch.setattr(trees, "_SHARE", 1.0)
     weights = np.random.default_rng(1).uniform(0.5, 2, size=400).astype(np.float32)
-    data = dataclasses.replace(data_of(kind), X=(data_of(kind).X > 0) * np.float32(1), weights=weights, n_cases=100)
+    data = dataclasses.replace(
+        data_of(kind), X=(data_of(kind).X > 0) * np.float32(1), weights=weights, n_cases=100
+    )
     fitted = fit(EXTRA, data)
     for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
         assert_left_out(fitted, number, split, made(data.X))
@@ -88,7 +98,9 @@ def test_extra_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, mon
 
 
 @pytest.mark.few(1)
-@pytest.mark.parametrize(("kind", "n"), [("two", 400), ("two", 1_600), ("three", 400), ("numbers", 400)])
+@pytest.mark.parametrize(
+    ("kind", "n"), [("two", 400), ("two", 1_600), ("three", 400), ("numbers", 400)]
+)
 def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, n, monkeypatch):
     """Where nodes look at all inputs, which have few values."""
     monkeypatch.setattr(trees, "_SHARE", 1.0)
@@ -96,10 +108,17 @@ def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, n
     data = dataclasses.replace(data, X=data.X.clip(-1, 1).round(1))
     fitted, (n_leaves, rate, least) = fit(BOOSTED, data), trees.growth(n)
     kind_of = HistGradientBoostingRegressor if kind == "numbers" else HistGradientBoostingClassifier
-    options = {"max_leaf_nodes": n_leaves, "learning_rate": rate, "min_samples_leaf": least, "l2_regularization": 1.0}
+    options = {
+        "max_leaf_nodes": n_leaves,
+        "learning_rate": rate,
+        "min_samples_leaf": least,
+        "l2_regularization": 1.0,
+    }
     for number, (made, split) in enumerate(zip(trees_of(fitted), data.splits, strict=True)):
         assert_left_out(fitted, number, split, made(data.X))
-        peer = kind_of(max_iter=fitted.architecture.n_trees // data.n_outputs, early_stopping=False, **options)
+        peer = kind_of(
+            max_iter=fitted.architecture.n_trees // data.n_outputs, early_stopping=False, **options
+        )
         with threadpool_limits(1):
             peer.fit(data.X[split.train], data.y[split.train])
         theirs = peer.predict(data.X) if kind == "numbers" else peer.predict_proba(data.X)
@@ -107,19 +126,37 @@ def test_boosted_trees_are_those_of_scikit_learn_where_nothing_is_random(kind, n
 
 
 def strange_data(seed: int) -> TreeData:
-    """Return few rows with everything that may be in tables: equal rows and inputs, infinity, NaN, weights of 0."""
+    """Return few rows with everything that may be in tables: equal rows and inputs, infinity, NaN,
+    weights of 0."""
     rng = np.random.default_rng(seed)
     n, n_inputs = rng.integers(2, 120), rng.integers(1, 14)
-    X = rng.normal(size=(n, n_inputs)).round(rng.integers(0, 6)) * 10.0 ** rng.integers(-3, 31, size=n_inputs)
+    X = rng.normal(size=(n, n_inputs)).round(rng.integers(0, 6)) * 10.0 ** rng.integers(
+        -3, 31, size=n_inputs
+    )
     X[rng.random(X.shape) < 0.02] = rng.choice([np.inf, -np.inf, np.nan, 0.0])
     X[:, rng.random(n_inputs) < 0.2] = 1.0
     n_classes = rng.choice([0, 2, 3, 20])
     y = rng.normal(size=n).astype(np.float32) if n_classes == 0 else rng.integers(0, n_classes, n)
-    weights = (rng.exponential(size=n) * (rng.random(n) > 0.1)).astype(np.float32) if rng.random() < 0.5 else None
+    weights = (
+        (rng.exponential(size=n) * (rng.random(n) > 0.1)).astype(np.float32)
+        if rng.random() < 0.5
+        else None
+    )
     folds = np.arange(n) % 2
-    splits = [Split(0, fold, np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(2)]
+    splits = [
+        Split(0, fold, np.flatnonzero(folds != fold), np.flatnonzero(folds == fold))
+        for fold in range(2)
+    ]
     n_cases = int(rng.choice([n, 1_500])) if rng.random() < 0.5 else None
-    return TreeData(X.astype(np.float32), y, weights, splits, n_classes if n_classes > 2 else 1, n_classes > 0, n_cases)
+    return TreeData(
+        X.astype(np.float32),
+        y,
+        weights,
+        splits,
+        n_classes if n_classes > 2 else 1,
+        n_classes > 0,
+        n_cases,
+    )
 
 
 @pytest.mark.parametrize("seeds", [range(5), pytest.param(range(5, 80), marks=pytest.mark.slow)])
@@ -140,13 +177,17 @@ def test_the_kernel_of_each_processor_grows_the_trees_of_numpy_to_the_bit(seeds,
         for other in fits[1:]:
             assert other.architecture == fits[0].architecture
             for name, values in fits[0].states.items():
-                np.testing.assert_array_equal(values, other.states[name], err_msg=f"{seed} {wanted.method} {name}")
+                np.testing.assert_array_equal(
+                    values, other.states[name], err_msg=f"{seed} {wanted.method} {name}"
+                )
 
 
 @pytest.mark.parametrize("wanted", [BOOSTED, EXTRA])
 def test_trees_that_are_not_needed_any_more_end_after_a_slice(wanted, monkeypatch):
     halted, calls, real = np.zeros(1, dtype=np.int32), [], trees.grow
-    monkeypatch.setattr(trees, "grow", lambda *given, **more: calls.append(halted.fill(1)) or real(*given, **more))
+    monkeypatch.setattr(
+        trees, "grow", lambda *given, **more: calls.append(halted.fill(1)) or real(*given, **more)
+    )
     for limit in ("_MOST_READ", "_MOST_NODES"):
         monkeypatch.setattr(trees, limit, 1)
     with pytest.raises(HaltedError):
@@ -157,7 +198,10 @@ def test_trees_that_are_not_needed_any_more_end_after_a_slice(wanted, monkeypatc
 def test_rows_left_out_decide_how_many_iterations_there_are():
     """With targets of pure chance, more iterations only memorise the training rows."""
     chance = dataclasses.replace(data_of("two"), y=np.random.default_rng(0).integers(0, 2, 400))
-    of_chance, of_signal = fit(Trees("boosted", 300), chance), fit(Trees("boosted", 300), data_of("two"))
+    of_chance, of_signal = (
+        fit(Trees("boosted", 300), chance),
+        fit(Trees("boosted", 300), data_of("two")),
+    )
     assert of_chance.architecture.n_trees < 10 < of_signal.architecture.n_trees < 300
 
 
@@ -206,10 +250,16 @@ def test_thresholds_keep_a_distance_from_the_values_of_rows(wanted):
 
 @pytest.mark.few(6)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_rows", [15, 16, 301])  # fewer than a vector has lanes, as many, and a few more
-@pytest.mark.parametrize(("kind", "method"), [("two", "extra"), ("three", "boosted"), ("numbers", "boosted")])
+@pytest.mark.parametrize(
+    "n_rows", [15, 16, 301]
+)  # fewer than a vector has lanes, as many, and a few more
+@pytest.mark.parametrize(
+    ("kind", "method"), [("two", "extra"), ("three", "boosted"), ("numbers", "boosted")]
+)
 def test_the_kernel_adds_the_same_leaves_as_numpy(monkeypatch, dtype, kind, method, n_rows):
-    fitted = fit(Trees(method, 19), data_of(kind, 1_600))  # not a multiple of the trees that walk side by side
+    fitted = fit(
+        Trees(method, 19), data_of(kind, 1_600)
+    )  # not a multiple of the trees that walk side by side
     made, X = trees_of(fitted)[0], np.random.default_rng(0).normal(size=(n_rows, 6)).astype(dtype)
     inner = made.left != np.arange(len(made.left))
     X[:10, made.feature[inner][:6]] = made.threshold[inner][:6]  # neither below nor above
@@ -225,28 +275,40 @@ def test_the_kernel_adds_the_same_leaves_as_numpy(monkeypatch, dtype, kind, meth
 def test_the_kernel_never_leaves_the_nodes(n_rows):
     """A file that was made to harm may lead anywhere."""
     n = 5
-    left, feature = np.array([4, 3, -7, 2**31 - 1, 4], np.int32), np.array([0, -9, 2**31 - 1, 0, 5], np.int32)
+    left, feature = (
+        np.array([4, 3, -7, 2**31 - 1, 4], np.int32),
+        np.array([0, -9, 2**31 - 1, 0, 5], np.int32),
+    )
     threshold, value = np.full(n, -1e30, np.float32), np.ones((n, 1), np.float32)
     damaged = DecisionTrees(Trees("extra", 2, n, 10**6), feature, threshold, left, value)
     np.testing.assert_array_equal(damaged(np.zeros((n_rows, 1), np.float32)), 2.0)
 
 
 def test_unused_nodes_lead_to_themselves():
-    small, large = fit(Trees("extra", 2), data_of("two")), fit(Trees("extra", 2), data_of("two", n=800))
+    small, large = (
+        fit(Trees("extra", 2), data_of("two")),
+        fit(Trees("extra", 2), data_of("two", n=800)),
+    )
     both, states = pad_trees([small.architecture, large.architecture], [small.states, large.states])
     assert both.n_nodes == large.architecture.n_nodes
     X = data_of("two").X
-    np.testing.assert_array_equal(DecisionTrees.stacked(both, states[0])[0](X), trees_of(small)[0](X))
+    np.testing.assert_array_equal(
+        DecisionTrees.stacked(both, states[0])[0](X), trees_of(small)[0](X)
+    )
     added = np.arange(small.architecture.n_nodes, both.n_nodes)
     np.testing.assert_array_equal(states[0]["0.left"][0, -len(added) :], added)
 
 
 def test_extra_trees_without_weight_beside_boosted_ones_end_after_the_first_split(monkeypatch):
     rng, data = np.random.default_rng(1), data_of("two")
-    X = np.hstack([data.X, rng.normal(size=(400, 60)).astype(np.float32)])  # that splits at random drown in
+    X = np.hstack(
+        [data.X, rng.normal(size=(400, 60)).astype(np.float32)]
+    )  # that splits at random drown in
     noisy = dataclasses.replace(data, X=X, y=np.where(rng.random(400) < 0.3, 1 - data.y, data.y))
     calls, real = [], trees._extra
-    monkeypatch.setattr(trees, "_extra", lambda *given, **more: calls.append(1) or real(*given, **more))
+    monkeypatch.setattr(
+        trees, "_extra", lambda *given, **more: calls.append(1) or real(*given, **more)
+    )
     rival = fit(BOOSTED, noisy)
     assert fit(EXTRA, noisy, rival=rival) is None
     assert len(calls) == 1
@@ -275,7 +337,9 @@ def test_trees_are_fitted_if_one_of_them_shows_that_the_time_suffices(kind, monk
     assert fit(kind, data, until=now + n_least + 600) is not None
 
 
-@pytest.mark.parametrize("word", ["extra-trees:", "extra-trees:0", "boosted-trees:many", "extra-trees:1000000"])
+@pytest.mark.parametrize(
+    "word", ["extra-trees:", "extra-trees:0", "boosted-trees:many", "extra-trees:1000000"]
+)
 def test_a_word_needs_a_number_of_trees(table_for, word):
     with pytest.raises(OptionError, match="has no number of trees"):
         candidates_for([word], table_for("ill"))
@@ -289,8 +353,12 @@ def test_a_time_limit_leaves_trees_out_that_would_take_half_of_it(table_for):
     assert model.architecture.names == ("logistic",)
 
 
-@pytest.mark.parametrize("target", ["ill", *(pytest.param(one, marks=pytest.mark.slow) for one in ("grade", "cost"))])
-def test_rows_of_weight_zero_have_no_predictions_and_the_scale_of_weights_means_nothing(table_for, monkeypatch, target):
+@pytest.mark.parametrize(
+    "target", ["ill", *(pytest.param(one, marks=pytest.mark.slow) for one in ("grade", "cost"))]
+)
+def test_rows_of_weight_zero_have_no_predictions_and_the_scale_of_weights_means_nothing(
+    table_for, monkeypatch, target
+):
     monkeypatch.setattr(trees, "_LEAST_WEIGHT", -1)
     options = {"portfolio": ["relu:4", *SOME], "n_networks": 8, "recipe": Recipe(epochs=5)}
     weights = np.where(np.arange(160) % 3 == 0, 0.0, 1.0)
@@ -340,7 +408,9 @@ def test_a_file_whose_nodes_lead_nowhere_is_refused(few, tmp_path, name, value):
         load(path)
 
 
-@pytest.mark.parametrize("change", [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**4}, {"depth": 10**9}])
+@pytest.mark.parametrize(
+    "change", [{"n_trees": 0}, {"n_nodes": 1}, {"depth": -1}, {"depth": 10**4}, {"depth": 10**9}]
+)
 def test_sizes_that_trees_cannot_have_are_refused(few, change):
     values = architecture_to_values(few.architecture)
     values["members"][0]["network"].update(change)
@@ -352,7 +422,9 @@ def test_sizes_that_trees_cannot_have_are_refused(few, change):
 
 def test_trees_that_are_too_deep_for_a_file_are_not_saved(few, tmp_path, monkeypatch):
     monkeypatch.setattr(model_file, "_MOST_STEPS", 2 * few.architecture.members[0].depth - 1)
-    with pytest.raises(ModelFileError, match=r"2 trees with a depth of .*, more than a model file may have"):
+    with pytest.raises(
+        ModelFileError, match=r"2 trees with a depth of .*, more than a model file may have"
+    ):
         few.save(tmp_path / "model.safetensors")
 
 
@@ -370,9 +442,13 @@ BAD_INPUT = {
 
 
 @pytest.mark.few(2)
-@pytest.mark.parametrize("name", [
-    *(name for name in BAD_INPUT if name != "many inputs"), pytest.param("many inputs", marks=pytest.mark.slow),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name in BAD_INPUT if name != "many inputs"),
+        pytest.param("many inputs", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("trees", ["boosted-trees:3", "extra-trees:3"])
 def test_bad_input_gives_finite_predictions_with_the_kernel_and_without(trees, name, monkeypatch):
     rng = np.random.default_rng(0)

@@ -9,9 +9,18 @@ from scipy.special import expit, softmax
 
 from seedbed.errors import CandidateError
 from seedbed.model.stacks import blended, smooth_clip
-from seedbed.networks.mlp import MLP, BlendedMembers, architecture_from_values, architecture_to_values
+from seedbed.networks.mlp import (
+    MLP,
+    BlendedMembers,
+    architecture_from_values,
+    architecture_to_values,
+)
 
-MEMBERS = (MLP((4,), "relu"), MLP((), "relu", ple=3), MLP((3, 3), "silu", residual=True, layernorm=True))
+MEMBERS = (
+    MLP((4,), "relu"),
+    MLP((), "relu", ple=3),
+    MLP((3, 3), "silu", residual=True, layernorm=True),
+)
 NAMES, WEIGHTS = ("a", "b", "c"), (0.5, 0.2, 0.3)
 
 
@@ -25,7 +34,11 @@ def outputs():
     return lambda n_outputs: list(np.random.default_rng(0).normal(size=(3, 2, 7, n_outputs)))
 
 
-SCALES = {"two classes": expit, "classes": functools.partial(softmax, axis=-1), "numbers": lambda z: z}
+SCALES = {
+    "two classes": expit,
+    "classes": functools.partial(softmax, axis=-1),
+    "numbers": lambda z: z,
+}
 
 
 @pytest.mark.parametrize("kind", SCALES)
@@ -38,7 +51,9 @@ def test_probabilities_and_numbers_are_averaged(outputs, kind):
 def test_a_temperature_divides_the_logits(outputs):
     for n_outputs in (1, 3):
         each = outputs(n_outputs)
-        np.testing.assert_allclose(blended(each, blend(temperature=2.0)), blended(each, blend()) / 2, rtol=1e-12)
+        np.testing.assert_allclose(
+            blended(each, blend(temperature=2.0)), blended(each, blend()) / 2, rtol=1e-12
+        )
 
 
 def test_a_clip_bounds_numbers_and_keeps_small_ones():
@@ -61,8 +76,14 @@ def test_a_blend_is_rebuilt_from_its_description(options):
     values = json.loads(json.dumps(architecture_to_values(made)))
     found = architecture_from_values(values)
     assert (found.names, found.weights) == (made.names, made.weights)
-    assert [architecture_to_values(one) for one in found.members] == [architecture_to_values(one) for one in MEMBERS]
-    assert (found.temperature, found.limit, found.numbers) == (made.temperature, made.limit, made.numbers)
+    assert [architecture_to_values(one) for one in found.members] == [
+        architecture_to_values(one) for one in MEMBERS
+    ]
+    assert (found.temperature, found.limit, found.numbers) == (
+        made.temperature,
+        made.limit,
+        made.numbers,
+    )
 
 
 BLEND = BlendedMembers(MEMBERS, NAMES, WEIGHTS)
@@ -70,18 +91,33 @@ BLEND = BlendedMembers(MEMBERS, NAMES, WEIGHTS)
 
 @pytest.mark.parametrize(
     "change",
-    [{"members": []}, {"members": None}, {"members": [{"name": "a", "weight": 1.0}]},
-     {"members": [{"name": "a", "weight": 1.0, "network": {"kind": "module", "name": "os.system"}}]},
-     {"members": [{"name": "a", "weight": 1.0, "network": architecture_to_values(BLEND)}]},
-     {"members": [{"name": "a", "weight": 1, "network": {}}]}, {"temperature": 0.0}, {"temperature": -1.0},
-     {"temperature": 1}, {"limit": -3.0}, {"numbers": 0}, {"more": 1}],
-)  # fmt: skip
+    [
+        {"members": []},
+        {"members": None},
+        {"members": [{"name": "a", "weight": 1.0}]},
+        {
+            "members": [
+                {"name": "a", "weight": 1.0, "network": {"kind": "module", "name": "os.system"}}
+            ]
+        },
+        {"members": [{"name": "a", "weight": 1.0, "network": architecture_to_values(BLEND)}]},
+        {"members": [{"name": "a", "weight": 1, "network": {}}]},
+        {"temperature": 0.0},
+        {"temperature": -1.0},
+        {"temperature": 1},
+        {"limit": -3.0},
+        {"numbers": 0},
+        {"more": 1},
+    ],
+)
 def test_a_damaged_description_is_refused(change):
     with pytest.raises(CandidateError):
         architecture_from_values({**architecture_to_values(BLEND), **change})
 
 
-@pytest.mark.parametrize("weights", [(0.5, 0.5, 0.0), (0.5, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, 0.5)])
+@pytest.mark.parametrize(
+    "weights", [(0.5, 0.5, 0.0), (0.5, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, 0.5)]
+)
 def test_invalid_weights_are_refused(weights):
     with pytest.raises(CandidateError):
         BlendedMembers(MEMBERS, NAMES, weights)

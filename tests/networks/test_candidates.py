@@ -25,9 +25,15 @@ from seedbed.settings.recipe import Recipe
         ("relu:64,32+tanh:8@dropout=0.1", MLP((64, 32, 8), ("relu", "relu", "tanh"), dropout=0.1)),
         ("relu:5@batchnorm=true,layernorm=false", MLP((5,), ("relu",), batchnorm=True)),
         ("relu:5,5@residual", MLP((5, 5), ("relu", "relu"), residual=True)),
-        ("relu:5@plr=8,plr_frequencies=4,plr_sigma=.5", MLP((5,), plr=8, plr_frequencies=4, plr_sigma=0.5)),
+        (
+            "relu:5@plr=8,plr_frequencies=4,plr_sigma=.5",
+            MLP((5,), plr=8, plr_frequencies=4, plr_sigma=0.5),
+        ),
         ("relu:5@ple=16,embed=8", MLP((5,), ple=16, embed=8)),
-        (" relu:5 + tanh:4, 3 @ dropout = .5 ", MLP((5, 4, 3), ("relu", "tanh", "tanh"), dropout=0.5)),
+        (
+            " relu:5 + tanh:4, 3 @ dropout = .5 ",
+            MLP((5, 4, 3), ("relu", "tanh", "tanh"), dropout=0.5),
+        ),
     ],
 )
 def test_words_are_read_as_an_architecture(text, mlp):
@@ -38,37 +44,57 @@ def test_words_are_read_as_an_architecture(text, mlp):
 
 
 def test_recipe_words_change_only_their_own_settings():
-    sgd = parse_candidate("relu:5@momentum=0.9,nesterov,batch_size=full").recipe(Recipe.tutorial(batch_size=8, lr=0.2))
+    sgd = parse_candidate("relu:5@momentum=0.9,nesterov,batch_size=full").recipe(
+        Recipe.tutorial(batch_size=8, lr=0.2)
+    )
     assert sgd == Recipe.tutorial(momentum=0.9, nesterov=True, lr=0.2)
     assert parse_candidate("relu:5@patience=none").recipe(Recipe(patience=3)) == Recipe(patience=0)
     assert parse_candidate("relu:5@clip_norm=2").recipe(Recipe()) == Recipe(clip_norm=2.0)
     assert parse_candidate("relu:5@clip_norm=none").recipe(Recipe(clip_norm=2.0)) == Recipe()
-    assert parse_candidate("relu:5@decay_biases=false").recipe(Recipe(decay_biases=True)) == Recipe()
+    assert (
+        parse_candidate("relu:5@decay_biases=false").recipe(Recipe(decay_biases=True)) == Recipe()
+    )
     assert parse_candidate("relu:5@decay_biases").recipe(Recipe()) == Recipe(decay_biases=True)
     assert parse_candidate("relu:5@nesterov=false").recipe(Recipe()) == Recipe()
 
 
 LAYERS = st.lists(
-    st.tuples(st.sampled_from([*ACTIVATIONS, "linear"]), st.lists(st.integers(1, 500), min_size=1, max_size=3)),
+    st.tuples(
+        st.sampled_from([*ACTIVATIONS, "linear"]),
+        st.lists(st.integers(1, 500), min_size=1, max_size=3),
+    ),
     min_size=1,
     max_size=4,
 )
 WORDS = st.fixed_dictionaries(
     {},
-    optional={"dropout": st.floats(0.01, 0.99), "layernorm": st.just(True), "plr": st.integers(0, 10**6),
-              "optimizer": st.sampled_from([*OPTIMIZERS]), "lr": st.floats(0, 10),
-              "schedule": st.sampled_from(["constant", "cosine"]), "decay_biases": st.booleans(),
-              "label_smoothing": st.floats(0, 1, exclude_max=True), "warmup": st.floats(0, 1, exclude_max=True),
-              "weight_decay": st.floats(0, 10), "epochs": st.integers(1, 10**6),
-              "batch_size": st.integers(0, 10**6)},
-)  # fmt: skip
+    optional={
+        "dropout": st.floats(0.01, 0.99),
+        "layernorm": st.just(True),
+        "plr": st.integers(0, 10**6),
+        "optimizer": st.sampled_from([*OPTIMIZERS]),
+        "lr": st.floats(0, 10),
+        "schedule": st.sampled_from(["constant", "cosine"]),
+        "decay_biases": st.booleans(),
+        "label_smoothing": st.floats(0, 1, exclude_max=True),
+        "warmup": st.floats(0, 1, exclude_max=True),
+        "weight_decay": st.floats(0, 10),
+        "epochs": st.integers(1, 10**6),
+        "batch_size": st.integers(0, 10**6),
+    },
+)
 
 
 @given(LAYERS, WORDS)
 def test_every_candidate_is_read_back_from_its_text(layers, words):
     text = "+".join(f"{name}:{','.join(map(str, widths))}" for name, widths in layers)
-    said = {key: "full" if key == "batch_size" and not value else str(value).lower() for key, value in words.items()}
-    candidate = parse_candidate(text + ("@" if said else "") + ",".join(f"{k}={v}" for k, v in said.items()))
+    said = {
+        key: "full" if key == "batch_size" and not value else str(value).lower()
+        for key, value in words.items()
+    }
+    candidate = parse_candidate(
+        text + ("@" if said else "") + ",".join(f"{k}={v}" for k, v in said.items())
+    )
     assert candidate.architecture.widths == tuple(width for _, widths in layers for width in widths)
     assert candidate.architecture.by_layer == tuple(name for name, widths in layers for _ in widths)
     assert candidate.architecture.dropout == words.pop("dropout", 0.0)
@@ -81,21 +107,39 @@ def test_every_candidate_is_read_back_from_its_text(layers, words):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        *((f"{name}:5", f"no activation '{name}'. Did you mean 'relu'?") for name in ("rellu", "ReLU")),
+        *(
+            (f"{name}:5", f"no activation '{name}'. Did you mean 'relu'?")
+            for name in ("rellu", "ReLU")
+        ),
         ("relu", "'relu' has no width. Write relu:5, or relu:64,64 for two layers."),
-        *((f"relu:{size}", f"'{size}' isn't a width. Write whole numbers: relu:64") for size in ("", "five", "5.5")),
+        *(
+            (f"relu:{size}", f"'{size}' isn't a width. Write whole numbers: relu:64")
+            for size in ("", "five", "5.5")
+        ),
         ("relu:5@lr=.1,lr=.2", "'lr' is duplicated. Leave one out."),
-        ("relu:5@layernorm=yes", "'layernorm=yes' is neither true nor false. Write layernorm alone"),
-        ("relu:5@plr=8,plr_frequencies=0", "plr_frequencies is 0. It must be a whole number from 1 up."),
+        (
+            "relu:5@layernorm=yes",
+            "'layernorm=yes' is neither true nor false. Write layernorm alone",
+        ),
+        (
+            "relu:5@plr=8,plr_frequencies=0",
+            "plr_frequencies is 0. It must be a whole number from 1 up.",
+        ),
         ("relu:5@plr_sigma=0.5", "plr_sigma belongs to plr. Add plr=8."),
-        *((f"relu:5@{word}=-1", f"{word} is -1. It must be a whole number from 0 up.") for word in ("plr", "ple")),
-        ("leaky_relu(0.2,1):4", "'leaky_relu(0.2,1)' has too many arguments. It takes negative_slope."),
+        *(
+            (f"relu:5@{word}=-1", f"{word} is -1. It must be a whole number from 0 up.")
+            for word in ("plr", "ple")
+        ),
+        (
+            "leaky_relu(0.2,1):4",
+            "'leaky_relu(0.2,1)' has too many arguments. It takes negative_slope.",
+        ),
         ("auto", "auto is a blend of models, not one network"),
         ("auto@lr=0.1", "auto takes no words of its own"),
         ("net.py", "no class is named for net.py. Write net.py:CLASS."),
         ("net.py:Net@dropout=.1", "'dropout' shapes seedbed's own networks. Build it into yours."),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_word_is_named_with_the_valid_choices(text, message):
     with pytest.raises(CandidateError) as caught:
         parse_candidate(text)
@@ -104,7 +148,19 @@ def test_a_wrong_word_is_named_with_the_valid_choices(text, message):
     assert caught.value.code == "candidate"
 
 
-PIECES = [*"@:+,=. -0159", "relu", "tanh", "logistic", "dropout", "lr", "nesterov", "full", "x.py", "٣", "²"]
+PIECES = [
+    *"@:+,=. -0159",
+    "relu",
+    "tanh",
+    "logistic",
+    "dropout",
+    "lr",
+    "nesterov",
+    "full",
+    "x.py",
+    "٣",
+    "²",
+]
 NEARLY = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
@@ -128,7 +184,10 @@ def test_a_number_of_thousands_of_digits_is_refused(digits):
 def test_a_contradiction_with_the_common_recipe_names_the_candidate():
     candidate = parse_candidate("relu:5@momentum=0.9")  # valid without the common recipe
     assert candidate.recipe(Recipe.tutorial()).momentum == 0.9
-    with pytest.raises(CandidateError, match=r"candidate 'relu:5@momentum=0.9': momentum and nesterov belong to sgd"):
+    with pytest.raises(
+        CandidateError,
+        match=r"candidate 'relu:5@momentum=0.9': momentum and nesterov belong to sgd",
+    ):
         candidate.recipe(Recipe(optimizer="adam"))
     assert parse_candidate("relu:5@nesterov").recipe(Recipe.tutorial(momentum=0.5)).nesterov
     with pytest.raises(CandidateError, match=r"nesterov needs momentum. Add momentum=0.9"):
@@ -152,7 +211,10 @@ def test_candidates_may_be_text_callables_or_candidates():
 def test_several_candidates_have_distinct_names():
     named = [candidate_from(spec) for spec in ("relu:5", " relu:5 ", Net)]
     assert [c.name for c in unique_names(named[1:])] == ["relu:5", "Net"]
-    with pytest.raises(CandidateError, match=r"two candidates are named 'relu:5'\. Leave one out, or in Python give a"):
+    with pytest.raises(
+        CandidateError,
+        match=r"two candidates are named 'relu:5'\. Leave one out, or in Python give a",
+    ):
         unique_names(named)
     with pytest.raises(CandidateError, match=r"no candidate is given\. Name at least one"):
         unique_names([])

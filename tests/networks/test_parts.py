@@ -80,7 +80,9 @@ def test_bins_fill_in_order_and_the_outer_bins_extend_beyond_their_edges():
 
 def test_edges_are_the_quantiles_of_the_rows():
     X = torch.randn(1001, 4) * torch.tensor([1.0, 10, 0.1, 3]) + 5
-    torch.testing.assert_close(torch.from_numpy(quantile_edges(X.numpy(), 8)), X.quantile(torch.linspace(0, 1, 9), 0).T)
+    torch.testing.assert_close(
+        torch.from_numpy(quantile_edges(X.numpy(), 8)), X.quantile(torch.linspace(0, 1, 9), 0).T
+    )
 
 
 def test_equal_edges_are_merged_and_a_flag_has_one_bin():
@@ -127,13 +129,17 @@ def test_a_network_computes_before_its_bins_are_fitted():
 def test_embeddings_put_unembedded_inputs_before_the_embedded_ones():
     first, second, x = nn.Linear(2, 4), nn.Tanh(), torch.randn(3, 6)
     found = modules.Embeddings(6, [[4, 1], [5]], [first, second])(x)
-    torch.testing.assert_close(found, torch.cat([x[:, [0, 2, 3]], first(x[:, [4, 1]]), x[:, [5]].tanh()], 1))
+    torch.testing.assert_close(
+        found, torch.cat([x[:, [0, 2, 3]], first(x[:, [4, 1]]), x[:, [5]].tanh()], 1)
+    )
 
 
 def test_embeddings_pass_each_layer_its_inputs():
     X = np.random.default_rng(0).normal(size=(50, 5))
     layer = Embeddings(((3,), (0, 4)), (1, 2), (Linear("a.", 1, 2), Piecewise("b.", 2, 3)))
-    np.testing.assert_array_equal(layer.draw(Draws(0), X)["b.edges"], quantile_edges(X[:, [0, 4]], 3))
+    np.testing.assert_array_equal(
+        layer.draw(Draws(0), X)["b.edges"], quantile_edges(X[:, [0, 4]], 3)
+    )
 
 
 @pytest.mark.parametrize("words", [{"plr": 2}, {"ple": 3}])
@@ -148,7 +154,10 @@ def test_only_numeric_inputs_are_embedded_if_they_are_given(words):
 def test_a_category_with_many_levels_uses_an_embedding_table():
     architecture = MLP((4,), embed=2, numbers=(0,), categories=((1, 2, 3), (4, 5), (6, 7, 8, 9)))
     network = module(architecture, 10)
-    assert network[0].inputs == [[1, 2, 3], [6, 7, 8, 9]]  # two levels take no more inputs than two numbers
+    assert network[0].inputs == [
+        [1, 2, 3],
+        [6, 7, 8, 9],
+    ]  # two levels take no more inputs than two numbers
     table = nn.Embedding.from_pretrained(network[0][1].weight.T)
     levels = torch.tensor([3, 0, 2])
     x = torch.zeros(3, 10)

@@ -11,15 +11,26 @@ from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(
     ("n_rows", "epochs", "batch_size"),
-    [(1, 200, 64), (1_499, 200, 64), (1_500, 100, 64), (2_000, 100, 128), (4_000, 100, 256), (12_000, 100, 512),
-     (50_000, 60, 1024)],
-)  # fmt: skip
-def test_what_a_recipe_leaves_out_suits_the_optimizer_and_the_number_of_rows(optimizer, n_rows, epochs, batch_size):
+    [
+        (1, 200, 64),
+        (1_499, 200, 64),
+        (1_500, 100, 64),
+        (2_000, 100, 128),
+        (4_000, 100, 256),
+        (12_000, 100, 512),
+        (50_000, 60, 1024),
+    ],
+)
+def test_what_a_recipe_leaves_out_suits_the_optimizer_and_the_number_of_rows(
+    optimizer, n_rows, epochs, batch_size
+):
     recipe = Recipe(optimizer=optimizer).for_rows(n_rows)
     assert recipe.rate == OPTIMIZERS[optimizer].lr
     assert (recipe.n_epochs, recipe.batch_size) == (epochs, batch_size)
     assert [Recipe(optimizer=optimizer, weight_decay=decay).decay for decay in (0, 0.3)] == [0, 0.3]
-    given = Recipe(optimizer=optimizer, lr=np.float32(0.5), epochs=np.int64(7), batch_size=np.int32(0))
+    given = Recipe(
+        optimizer=optimizer, lr=np.float32(0.5), epochs=np.int64(7), batch_size=np.int32(0)
+    )
     assert given.for_rows(n_rows) == given
     assert given.describe().lower().startswith(optimizer)
 
@@ -28,9 +39,15 @@ def test_what_a_recipe_leaves_out_suits_the_optimizer_and_the_number_of_rows(opt
     ("settings", "message"),
     [
         ({"batch_size": "full"}, "batch_size is 'full'"),
-        ({"optimizer": "adam", "momentum": 0.9}, "momentum and nesterov belong to sgd, not to adam. Leave them out"),
+        (
+            {"optimizer": "adam", "momentum": 0.9},
+            "momentum and nesterov belong to sgd, not to adam. Leave them out",
+        ),
         ({"schedule": "cosin"}, "unknown schedule 'cosin'. Did you mean 'cosine'"),
-        ({"label_smoothing": 0.1, "loss": "mse"}, "requires class targets, and mse is a loss of numbers. Leave"),
+        (
+            {"label_smoothing": 0.1, "loss": "mse"},
+            "requires class targets, and mse is a loss of numbers. Leave",
+        ),
     ],
 )
 def test_settings_out_of_range_or_contradictory_are_refused(settings, message):

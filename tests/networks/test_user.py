@@ -50,7 +50,9 @@ class Builder:
         lambda n_outputs, n_features, width=5, /: nn.Linear(n_features, n_outputs),
         lambda n_outputs, width=5, **others: nn.Linear(12 + len(others), n_outputs),
         functools.partial(lambda width, n_features, n_outputs: nn.Linear(n_features, n_outputs), 7),
-        functools.partial(lambda n_features, width: nn.Linear(12, n_features), n_features=1, width=7),
+        functools.partial(
+            lambda n_features, width: nn.Linear(12, n_features), n_features=1, width=7
+        ),
     ],
 )
 def test_a_callable_receives_the_sizes_that_its_signature_names(build):
@@ -63,7 +65,11 @@ def test_a_callable_receives_the_inputs_of_each_category_and_all_others():
     def build(n_outputs, numbers, /, n_categories, categories=None):
         return numbers, categories, n_categories
 
-    assert UserArchitecture(build, "mine", ((1, 2), (4,)))(6, 1) == ([0, 3, 5], [[1, 2], [4]], [2, 1])
+    assert UserArchitecture(build, "mine", ((1, 2), (4,)))(6, 1) == (
+        [0, 3, 5],
+        [[1, 2], [4]],
+        [2, 1],
+    )
     assert UserArchitecture(build, "mine")(2, 1) == ([0, 1], [], [])
 
 
@@ -72,7 +78,9 @@ class Own(nn.Linear):
         super().__init__(in_features, hidden)
 
 
-@pytest.mark.parametrize("build", [Own, functools.partial(Own, hidden=32), functools.partial(Own, 12)])
+@pytest.mark.parametrize(
+    "build", [Own, functools.partial(Own, hidden=32), functools.partial(Own, 12)]
+)
 def test_a_default_is_never_overwritten(build):
     network = UserArchitecture(build, "mine")(17, 1)
     assert (network.in_features, network.out_features) == (12, 32)
@@ -82,8 +90,16 @@ def test_a_default_is_never_overwritten(build):
     ("build", "parameter", "call"),
     [
         (lambda in_features, hidden=32: None, "in_features", r"mine\(in_features=n_features\)"),
-        (lambda n_features, classes: None, "classes", r"mine\(n_features=n_features, classes=n_outputs\)"),
-        (lambda cat_cardinalities: None, "cat_cardinalities", r"mine\(cat_cardinalities=n_categories\)"),
+        (
+            lambda n_features, classes: None,
+            "classes",
+            r"mine\(n_features=n_features, classes=n_outputs\)",
+        ),
+        (
+            lambda cat_cardinalities: None,
+            "cat_cardinalities",
+            r"mine\(cat_cardinalities=n_categories\)",
+        ),
         (nn.Linear, "in_features", r"Linear\(in_features=n_features, out_features=n_outputs\)"),
     ],
 )
@@ -93,7 +109,9 @@ def test_a_required_parameter_of_another_name_is_refused_with_both_fixes(build, 
         rf"n_categories only, by name\. Rename '{parameter}' to one of these"
     )
     more = ", n_categories" * ("n_categories" in call)
-    with pytest.raises(CandidateError, match=rf"{message}.*wrap it: lambda n_features, n_outputs{more}: {call}"):
+    with pytest.raises(
+        CandidateError, match=rf"{message}.*wrap it: lambda n_features, n_outputs{more}: {call}"
+    ):
         UserArchitecture(build, "mine")(12, 1)
 
 
@@ -160,7 +178,11 @@ def test_an_edited_file_is_reloaded_and_files_of_one_name_do_not_collide(file, t
 @pytest.mark.parametrize(
     ("source", "name", "message"),
     [
-        (SOURCE, "LinearModle", "no class or function 'LinearModle' in .*. Did you mean 'LinearModel'"),
+        (
+            SOURCE,
+            "LinearModle",
+            "no class or function 'LinearModle' in .*. Did you mean 'LinearModel'",
+        ),
         (SOURCE, "", "no class or function '' in .*Known: LinearModel, sized"),
         ("class Net(:\n", "Net", "can't be imported: SyntaxError: "),
         ("1 / 0\n", "Net", "can't be imported: ZeroDivisionError"),

@@ -13,13 +13,18 @@ from seedbed.evaluation.survival import kaplan_meier
 from seedbed.outcomes.hazards import last_seen, median_survival, survival_at
 
 CLOCK = ((2.0, 1.0), (4.0, 2.0), (5.0, 3.0))
-FRAME = pd.DataFrame({"x": [10, 20, 30, 40, 50, 60], "days": [0, 2, 2, 3, 4.5, 5], "died": [1, 1, 0, 1, 0, 1]})
+FRAME = pd.DataFrame(
+    {"x": [10, 20, 30, 40, 50, 60], "days": [0, 2, 2, 3, 4.5, 5], "died": [1, 1, 0, 1, 0, 1]}
+)
 ROLES = {"event": "died", "time": "days"}
 
 
 def many(mean_until_censored=np.inf, *, seed=0, n=400):
     rng = np.random.default_rng(seed)
-    times, ends = rng.exponential(10, n), np.minimum(rng.exponential(1, n) * mean_until_censored, 1e9)
+    times, ends = (
+        rng.exponential(10, n),
+        np.minimum(rng.exponential(1, n) * mean_until_censored, 1e9),
+    )
     frame = {"x": rng.normal(size=n), "days": np.minimum(times, ends), "died": (times <= ends) * 1}
     return sb.read_table(pd.DataFrame(frame), **ROLES)
 
@@ -37,20 +42,37 @@ def expanded(table, clock):
 
 def test_a_row_counts_in_each_interval_until_the_one_that_its_time_is_in():
     found = expanded(sb.read_table(FRAME, **ROLES, horizon=4.8), ((2, 1), (4, 2), (4.8, 3)))
-    # The end of an interval belongs to it: a time of 2 is in the first one. After the horizon no event counts. The
-    # fifth row was censored in the second half of the last interval.
-    rows = [(10, 0, 1), (20, 0, 1), (30, 0, 0), (40, 0, 0), (40, 1, 1), (50, 0, 0), (50, 1, 0), (50, 2, 0),
-            (60, 0, 0), (60, 1, 0), (60, 2, 0)]  # fmt: skip
+    # The end of an interval belongs to it: a time of 2 is in the first one. After the horizon no
+    # event counts. The fifth row was censored in the second half of the last interval.
+    rows = [
+        (10, 0, 1),
+        (20, 0, 1),
+        (30, 0, 0),
+        (40, 0, 0),
+        (40, 1, 1),
+        (50, 0, 0),
+        (50, 1, 0),
+        (50, 2, 0),
+        (60, 0, 0),
+        (60, 1, 0),
+        (60, 2, 0),
+    ]
     assert [tuple(row) for row in np.column_stack([found.features, found.target]).tolist()] == rows
     assert found.groups.tolist() == [0, 1, 2, 3, 3, 4, 4, 4, 5, 5, 5]
     assert (found.task, found.outcome.task, found.labels) == ("survival", "binary", ("0", "1"))
-    assert (found.follow_up.cuts, found.follow_up.time, found.follow_up.horizon) == ((2, 4, 4.8), "days", 4.8)
+    assert (found.follow_up.cuts, found.follow_up.time, found.follow_up.horizon) == (
+        (2, 4, 4.8),
+        "days",
+        4.8,
+    )
     assert (found.n_cases, found.n_rows, found.feature_names) == (6, 11, ("x", "interval"))
     assert found.columns[-1].schema.levels == ("1", "2", "3")
 
 
 def test_an_interval_in_whose_first_half_by_the_clock_a_row_was_censored_does_not_count():
-    table = sb.read_table(FRAME.assign(days=[1, 1, 3, 3, 3, 5], died=[1, 0, 0, 0, 0, 1]), **ROLES, horizon=3.9)
+    table = sb.read_table(
+        FRAME.assign(days=[1, 1, 3, 3, 3, 5], died=[1, 0, 0, 0, 0, 1]), **ROLES, horizon=3.9
+    )
     for passed, counted in ((1.4, 0), (1.5, 1), (1.9, 1)):
         found = expanded(table, ((1, 0.4), (2, 1), (3, passed), (3.9, 2)))
         assert np.bincount(found.groups).tolist() == [1, 0, *[1 + counted] * 3, 2]
@@ -77,16 +99,23 @@ def test_by_default_about_as_many_events_until_the_horizon_are_in_each_of_eight_
     assert len(found.follow_up.clock) == 64
 
     def clock_of(days, died, horizon):
-        frame = pd.DataFrame({"x": [10, 20, 40, 80, 90, 91] * 5, "days": days * 5, "died": died * 5})
+        frame = pd.DataFrame(
+            {"x": [10, 20, 40, 80, 90, 91] * 5, "days": days * 5, "died": died * 5}
+        )
         return sb.read_table(frame, **ROLES, horizon=horizon).expanded().follow_up.clock
 
     assert clock_of([1, 1, 3, 3, 4, 6], [1, 1, 0, 1, 0, 1], 3) == ((1, 1), (3, 2))
     assert clock_of([1, 2, 2, 5, 6, 7], [1, 1, 1, 0, 0, 0], 5) == ((1, 1), (2, 2), (5, 3))
-    assert clock_of([1, 2, 3, 4, 5, 6], [0, 1, 0, 0, 0, 0], 5) == ((2, 1), (5, 1))  # five events are one interval
+    assert clock_of([1, 2, 3, 4, 5, 6], [0, 1, 0, 0, 0, 0], 5) == (
+        (2, 1),
+        (5, 1),
+    )  # five events are one interval
     assert clock_of([1, 2, 3, 4, 5, 6], [1, 1, 0, 0, 0, 0], 5) == ((1, 1), (2, 2), (5, 2))
 
 
-hazards = st.lists(st.sampled_from([0.0, 1e-17, 0.1, 0.5, 1.0]) | st.floats(0, 1), min_size=1, max_size=8)
+hazards = st.lists(
+    st.sampled_from([0.0, 1e-17, 0.1, 0.5, 1.0]) | st.floats(0, 1), min_size=1, max_size=8
+)
 widths = st.lists(st.floats(0.01, 100), min_size=8, max_size=8)
 
 
@@ -107,7 +136,9 @@ def test_survival_falls_along_time_from_one_and_is_the_product_at_the_cuts(rates
 def test_half_of_the_rows_survive_the_median_or_more_than_half_the_last_interval(rates, steps):
     cuts = tuple(np.cumsum(steps[: len(rates)]).tolist())
     (median,) = median_survival(np.array([rates]), steady(cuts))
-    survives = survival_at(np.array([cuts[-1] if np.isnan(median) else median]), np.array(rates), steady(cuts))[0]
+    survives = survival_at(
+        np.array([cuts[-1] if np.isnan(median) else median]), np.array(rates), steady(cuts)
+    )[0]
     if np.isnan(median):
         assert survives > 0.5 - 1e-9
     else:
@@ -121,16 +152,26 @@ def test_rates_are_constant_on_the_clock_and_medians_known_by_hand():
     rates = np.array([[0.5, 0.5, 0.0], [0.1, 0.1, 0.1], [0.0, 0.75, 0.0], [0.0, 0.0, 0.5]])
     np.testing.assert_allclose(median_survival(rates, CLOCK), [2, np.nan, 3, 5])
     late = ((1.0, 0.0001), (3.0, 0.5), (4.0, 1.0))
-    np.testing.assert_allclose(survival_at(np.array([1, 2, 3, 4]), np.array([0.75]), late)[2:], [0.5, 0.25])
+    np.testing.assert_allclose(
+        survival_at(np.array([1, 2, 3, 4]), np.array([0.75]), late)[2:], [0.5, 0.25]
+    )
     np.testing.assert_allclose(median_survival(np.array([[0.75], [0.5]]), late), [3, 4])
 
 
-@pytest.mark.parametrize(("mean_until_censored", "n", "unit"), [(np.inf, 400, 0), (20, 400, 0), (6, 3000, 0),
-                                                                (20, 300, 2), (20, 400, 9)])  # fmt: skip
-def test_shares_of_events_give_nearly_the_kaplan_meier_estimate_until_the_horizon(mean_until_censored, n, unit):
+@pytest.mark.parametrize(
+    ("mean_until_censored", "n", "unit"),
+    [(np.inf, 400, 0), (20, 400, 0), (6, 3000, 0), (20, 300, 2), (20, 400, 9)],
+)
+def test_shares_of_events_give_nearly_the_kaplan_meier_estimate_until_the_horizon(
+    mean_until_censored, n, unit
+):
     table = many(mean_until_censored, n=n)
     if unit:
-        frame = {"x": table.columns[0].values, "days": np.ceil(table.durations / unit) * unit, "died": table.target}
+        frame = {
+            "x": table.columns[0].values,
+            "days": np.ceil(table.durations / unit) * unit,
+            "died": table.target,
+        }
         table = sb.read_table(pd.DataFrame(frame), **ROLES)
     found = table.expanded()
     interval, clock = found.columns[-1].values.astype(int), found.follow_up.clock

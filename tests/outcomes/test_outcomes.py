@@ -66,7 +66,9 @@ def test_each_row_has_a_label_a_spread_and_the_parts_that_are_named(table):
     assert outcome.effect(values, model, 1 if code is None else code).shape == (3, 5)
 
 
-@pytest.mark.parametrize("table", [task for task, one in OUTCOMES.items() if one.has_classes], indirect=True)
+@pytest.mark.parametrize(
+    "table", [task for task, one in OUTCOMES.items() if one.has_classes], indirect=True
+)
 def test_probabilities_of_classes_add_up_to_one_and_are_the_same_in_both_forms(table):
     outcome, (outputs, _) = table.outcome, outputs_of(table)
     probabilities = outcome.probabilities(outcome.values(outputs))
@@ -74,7 +76,9 @@ def test_probabilities_of_classes_add_up_to_one_and_are_the_same_in_both_forms(t
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1)
 
 
-def test_expanded_rows_have_one_more_column_a_learnt_outcome_and_know_how_many_rows_they_are_of(table):
+def test_expanded_rows_have_one_more_column_a_learnt_outcome_and_know_how_many_rows_they_are_of(
+    table,
+):
     expanded = table.expanded()
     assert expanded.outcome is OUTCOMES[table.outcome.learns]
     assert expanded.n_cases == table.n_rows
@@ -95,4 +99,6 @@ def test_training_rows_that_lack_a_class_have_the_other_labels_alone():
     part = table.training_rows(np.flatnonzero(table.target != 1))
     assert (part.labels, part.task) == (("a", "c"), "binary")
     model = SimpleNamespace(task="binary", labels=part.labels)
-    np.testing.assert_allclose(table.outcome.scored(np.array([0.25]), model, table), [[0.75, 0, 0.25]])
+    np.testing.assert_allclose(
+        table.outcome.scored(np.array([0.25]), model, table), [[0.75, 0, 0.25]]
+    )

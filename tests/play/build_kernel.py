@@ -1,7 +1,7 @@
 """Compile the training kernel for browsers: `make kernel` renews the file that the page contains.
 
-The file is committed, so that `seedbed play` never needs a compiler. A test compiles it to another path
-and compares the bytes.
+The file is committed, so that `seedbed play` never needs a compiler. A test compiles it to another
+path and compares the bytes.
 """
 
 import subprocess
@@ -13,8 +13,23 @@ _KERNEL = _PACKAGE / "play" / "static" / "kernel.wasm"
 _SOURCE = _PACKAGE / "training" / "native" / "kernel.cpp"
 _EXPORTED = ("train", "look", "workspace", "job_bytes", "layer_bytes", "__heap_base")
 _FLAGS = (
-    *("-target", "wasm32-freestanding", "-msimd128", "-std=c++17", "-O3", "-nostdlib", "-nostdlib++", "-nostdinc++"),
-    *("-fno-exceptions", "-fno-rtti", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
+    *(
+        "-target",
+        "wasm32-freestanding",
+        "-msimd128",
+        "-std=c++17",
+        "-O3",
+        "-nostdlib",
+        "-nostdlib++",
+        "-nostdinc++",
+    ),
+    *(
+        "-fno-exceptions",
+        "-fno-rtti",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-ffp-contract=fast",
+    ),
     *("-Wno-vla-cxx-extension", "-DNETWORKS_IN_LANES_ALONE"),
     # Engines keep 8 sums and 4 weights in registers, more of them in memory; see benchmarks/LOG.md.
     *("-DPRODUCT_SUMS=8", "-DPRODUCT_UNITS=4"),
@@ -24,4 +39,6 @@ _FLAGS = (
 
 if __name__ == "__main__":
     made = Path(sys.argv[1]) if len(sys.argv) > 1 else _KERNEL
-    subprocess.run([sys.executable, "-m", "ziglang", "c++", *_FLAGS, "-o", str(made), str(_SOURCE)], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "ziglang", "c++", *_FLAGS, "-o", str(made), str(_SOURCE)], check=True
+    )

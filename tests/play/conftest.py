@@ -1,5 +1,5 @@
-"""The page's modules without its looks, in Chromium: tests call their functions with plain values. A request, an error
-or a word on the console fails the test."""
+"""The page's modules without its looks, in Chromium: tests call their functions with plain values.
+A request, an error or a word on the console fails the test."""
 
 import base64
 import json
@@ -18,11 +18,37 @@ from seedbed.figures.pictures import csv_library
 from seedbed.play.document import table_document
 from seedbed.play.page import POLICY, STATIC, bundled
 
-MODULES = ("engine.js", "table.js", "cells.js", "csv.js", "survey.js", "verdict.js", "export.js", "words.js")
+MODULES = (
+    "engine.js",
+    "table.js",
+    "cells.js",
+    "csv.js",
+    "survey.js",
+    "verdict.js",
+    "export.js",
+    "words.js",
+)
 EXPOSED = (
-    *("createEngine", "requestProblem", "decodeTable", "exampleTable", "readCsv", "csvText", "judge", "exports"),
+    *(
+        "createEngine",
+        "requestProblem",
+        "decodeTable",
+        "exampleTable",
+        "readCsv",
+        "csvText",
+        "judge",
+        "exports",
+    ),
     *("splitRows", "testSize", "sharedInputs", "splitDesign", "initialParameters", "widths"),
-    *("numeral", "survey", "studentQuantile", "candidateWord", "scoreText", "signedText", "useText"),
+    *(
+        "numeral",
+        "survey",
+        "studentQuantile",
+        "candidateWord",
+        "scoreText",
+        "signedText",
+        "useText",
+    ),
 )
 HELPERS = """
 const later = (wanted) => new Promise((resolve) => wanted(resolve));
@@ -40,9 +66,14 @@ const plainRun = (run) => ({
 
 
 @pytest.fixture(scope="session")
-def lab_page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, list[str]]]:
+def lab_page(
+    chromium: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Any, list[str]]]:
     """A page with the modules' functions, and what it has said or asked for."""
-    kernel, exposed = base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(), ", ".join(EXPOSED)
+    kernel, exposed = (
+        base64.b64encode((STATIC / "kernel.wasm").read_bytes()).decode(),
+        ", ".join(EXPOSED),
+    )
     path = tmp_path_factory.mktemp("lab") / "lab.html"
     path.write_text(
         f'<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -56,7 +87,10 @@ def lab_page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     page.on("console", lambda message: heard.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: heard.append(f"error: {error}"))
     page.goto(path.as_uri())
-    page.on("request", lambda one: one.url.startswith("blob:") or heard.append(f"request: {one.url[:100]}"))
+    page.on(
+        "request",
+        lambda one: one.url.startswith("blob:") or heard.append(f"request: {one.url[:100]}"),
+    )
     page.wait_for_function("window.ready")
     yield page, heard
     page.close()
@@ -64,7 +98,8 @@ def lab_page(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Threads of such small products cost more than they save, above all where Chromium uses the other cores."""
+    """Threads of such small products cost more than they save, above all where Chromium uses the
+    other cores."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
         yield
@@ -90,7 +125,8 @@ def lab(lab_page: tuple[Any, list[str]]) -> Iterator[Callable[..., Any]]:
 
 
 def request(network: str = "relu:5", **words: Any) -> dict[str, Any]:
-    """A request with some settings in place of the usual ones; hidden layers are written `relu:5,4`."""
+    """A request with some settings in place of the usual ones; hidden layers are written
+    `relu:5,4`."""
     activation, units = network.split(":") if network else ("", "")
     layers = [{"units": int(one), "activation": activation} for one in units.split(",") if one]
     usual = {"hidden": layers, "optimizer": "sgd", "lr": 0.1, "weightDecay": 0, "epochs": 30}
@@ -104,7 +140,8 @@ def _request_of() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def mixed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table with numbers, missing cells and categories, one of them with a rare level, and three targets."""
+    """A table with numbers, missing cells and categories, one of them with a rare level, and three
+    targets."""
     path, random = tmp_path_factory.mktemp("mixed") / "mixed.csv", np.random.default_rng(3)
     lines = ["size,gap,colour,flag,kind,kinds,number"]
     for row in range(90):
@@ -112,7 +149,9 @@ def mixed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         colour = "rare" if row % 45 == 0 else ("red", "green", "", "blue")[random.integers(4)]
         kind = int(size + (colour == "red") + random.normal() > 1000)
         number = 3 * (size - 1000) + 100 * (colour == "red") + random.normal()
-        lines.append(f"{size:.3f},{gap},{colour},{'yes' if row % 3 else 'no'},{kind},{'abc'[row % 3]},{number:.3f}")
+        lines.append(
+            f"{size:.3f},{gap},{colour},{'yes' if row % 3 else 'no'},{kind},{'abc'[row % 3]},{number:.3f}"
+        )
     path.write_text("\n".join(lines))
     return path
 
@@ -135,7 +174,9 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> Table:
     path, random = tmp_path_factory.mktemp("grouped") / "visits.csv", np.random.default_rng(5)
     patient = random.permutation(np.repeat(np.arange(60), random.integers(1, 6, 60)))
     dose = random.normal(size=len(patient))
-    frame = pd.DataFrame({"patient": patient, "dose": dose, "age": patient % 17, "sick": dose + patient % 17 > 8})
+    frame = pd.DataFrame(
+        {"patient": patient, "dose": dose, "age": patient % 17, "sick": dose + patient % 17 > 8}
+    )
     frame.to_csv(path, index=False)
     return read_table(path, target="sick", group="patient")
 

@@ -16,24 +16,37 @@ from seedbed.training.torch.modules import started_module
 
 ACTIVATIONS = ("linear", "relu", "tanh", "elu", "sigmoid", "gelu", "silu", "leaky_relu")
 TASKS = ("binary", "multiclass", "regression")
-LOSSES = {"binary": nn.BCEWithLogitsLoss(), "multiclass": nn.CrossEntropyLoss(), "regression": nn.MSELoss()}
+LOSSES = {
+    "binary": nn.BCEWithLogitsLoss(),
+    "multiclass": nn.CrossEntropyLoss(),
+    "regression": nn.MSELoss(),
+}
 
 
 def torch_run(table, asked, initial, split):
-    """Train one network by PyTorch from its initial parameters; return losses before each step, and the network."""
+    """Train one network by PyTorch from its initial parameters; return losses before each step, and
+    the network."""
     rows = holdout(table.target, random_state=split)
     X = Preprocessor.fit(table, rows.train).inputs_of_values(table.features).astype(np.float64)
     y = table.target
     if table.task == "regression":
         mean, deviation = target_moments(y[rows.train])
         y = (y - mean) / deviation
-    X, Y = torch.tensor(X), torch.tensor(y.copy() if table.task == "multiclass" else y[:, None].astype(float))
+    X, Y = (
+        torch.tensor(X),
+        torch.tensor(y.copy() if table.task == "multiclass" else y[:, None].astype(float)),
+    )
     layers = asked["hidden"]
     mlp = MLP(tuple(one["units"] for one in layers), tuple(one["activation"] for one in layers))
     net, place = started_module(mlp.network(X.shape[1], table.n_outputs), 0).double(), 0
     for layer in (one for one in net if isinstance(one, nn.Linear)):
         n = layer.weight.numel()
-        layer.weight.data = torch.tensor(initial[place : place + n]).double().reshape(layer.in_features, -1).T.clone()
+        layer.weight.data = (
+            torch.tensor(initial[place : place + n])
+            .double()
+            .reshape(layer.in_features, -1)
+            .T.clone()
+        )
         layer.bias.data = torch.tensor(initial[place + n : place + n + layer.out_features]).double()
         place += n + layer.out_features
     kind = torch.optim.SGD if asked["optimizer"] == "sgd" else torch.optim.AdamW
@@ -62,9 +75,16 @@ RUN = """async (document, request) => {
 @pytest.mark.few(1)
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("task", TASKS)
-def test_parameters_curves_and_predictions_equal_pytorch(lab, mixed, document, request_of, task, optimizer):
-    asked = request_of("tanh:6,4", optimizer=optimizer, lr=0.05, weightDecay=0.02,
-                       networks=[{"split": split, "seed": split + 5} for split in range(3)])  # fmt: skip
+def test_parameters_curves_and_predictions_equal_pytorch(
+    lab, mixed, document, request_of, task, optimizer
+):
+    asked = request_of(
+        "tanh:6,4",
+        optimizer=optimizer,
+        lr=0.05,
+        weightDecay=0.02,
+        networks=[{"split": split, "seed": split + 5} for split in range(3)],
+    )
     check_parity(lab(RUN, document(task), asked), mixed(task), asked)
 
 
@@ -83,7 +103,10 @@ def check_parity(found, table, asked):
         parameters = [value.numpy().ravel() for value in own.state_dict().values()]
         for mine, theirs in zip(found["weights"][net], parameters, strict=True):
             np.testing.assert_allclose(mine, theirs, atol=1e-4)
-        curve = {name: np.reshape(found["curves"][name], (3, -1))[net] for name in ("trainLoss", "testLoss")}
+        curve = {
+            name: np.reshape(found["curves"][name], (3, -1))[net]
+            for name in ("trainLoss", "testLoss")
+        }
         np.testing.assert_allclose(curve["trainLoss"], losses[:, 0], atol=1e-4)
         np.testing.assert_allclose(curve["testLoss"][:-1], losses[1:, 1], atol=1e-4)
         with torch.no_grad():
@@ -94,7 +117,9 @@ def check_parity(found, table, asked):
             outputs = outputs * deviation + mean
         else:
             outputs = outputs.sigmoid() if table.task == "binary" else outputs.softmax(1)
-        np.testing.assert_allclose(predicted[net], np.asarray(outputs), atol=1e-4 * max(1, np.abs(table.target).max()))
+        np.testing.assert_allclose(
+            predicted[net], np.asarray(outputs), atol=1e-4 * max(1, np.abs(table.target).max())
+        )
 
 
 SPLIT = """(document, split) => {
@@ -110,12 +135,18 @@ def test_splits_of_a_table_in_the_page_are_those_of_seedbed(lab, mixed, grouped,
     for split in (0, 1, 99):
         expected = holdout(table.target, random_state=split, groups=table.groups)
         train, test, size = lab(SPLIT, table_document(table), split)
-        assert (train, test, size) == (sorted(expected.train.tolist()), sorted(expected.test.tolist()), len(test))
+        assert (train, test, size) == (
+            sorted(expected.train.tolist()),
+            sorted(expected.test.tolist()),
+            len(test),
+        )
 
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("task", TASKS)
-def test_splits_of_other_tables_test_a_fifth_of_each_class_and_each_row_equally_often(lab, document, task):
+def test_splits_of_other_tables_test_a_fifth_of_each_class_and_each_row_equally_often(
+    lab, document, task
+):
     table = document(task) | {"splits": None}
     splits = [lab(SPLIT, table, split) for split in range(200)]
     y, tested = np.array(table["y"]), np.zeros(len(table["y"]))
@@ -141,7 +172,10 @@ def test_scores_are_accuracy_and_r2_of_the_test_rows(lab, mixed, document, reque
         table, asked = mixed(task), request_of()
         found = lab(RUN, document(task), asked)
         rows = holdout(table.target, random_state=0).test
-        predicted, y = np.reshape(found["predicted"], (3, table.n_rows, -1))[:, rows], table.target[rows]
+        predicted, y = (
+            np.reshape(found["predicted"], (3, table.n_rows, -1))[:, rows],
+            table.target[rows],
+        )
         scores = np.reshape(found["curves"]["testScore"], (3, -1))[:, -1]
         if task == "multiclass":
             expected = (predicted.argmax(-1) == y).mean(1)
@@ -179,8 +213,10 @@ def test_a_cancelled_run_stops_and_the_next_one_trains(lab, document, request_of
           const next = await finish(table, quick);
           return [run.status, run.epochs.length, run.trained, next.status];
         }""",
-        document("binary"), request_of(networks=networks, epochs=50_000), request_of(),
-    )  # fmt: skip
+        document("binary"),
+        request_of(networks=networks, epochs=50_000),
+        request_of(),
+    )
     assert (cancelled, epochs, status) == ("cancelled", 200, "done")
     assert trained < 100
 
@@ -193,25 +229,39 @@ def test_a_cancelled_run_stops_and_the_next_one_trains(lab, document, request_of
         ({"networks": []}, "A run trains 1 to 20,000 networks."),
     ],
 )
-def test_a_request_that_cannot_be_trained_fails_with_a_reason(lab, document, request_of, words, problem):
-    found = lab("async (document, request) => plainRun(await finish(decodeTable(document), request))",
-                document("binary"), request_of(**words))  # fmt: skip
+def test_a_request_that_cannot_be_trained_fails_with_a_reason(
+    lab, document, request_of, words, problem
+):
+    found = lab(
+        "async (document, request) => plainRun(await finish(decodeTable(document), request))",
+        document("binary"),
+        request_of(**words),
+    )
     assert (found["status"], found["message"]) == ("failed", problem)
 
 
 def test_thousands_of_networks_train_in_waves(lab, document, request_of):
     networks = [{"split": i // 20, "seed": i % 20} for i in range(2000)]
-    found = lab("""async (document, request) => {
+    found = lab(
+        """async (document, request) => {
       const run = await finish(decodeTable(document), request), { trainLoss, testScore } = run.curves;
       return [run.status, run.trained, [...trainLoss, ...testScore].every(Number.isFinite)];
-    }""", document("binary"), request_of(networks=networks, epochs=3))  # fmt: skip
+    }""",
+        document("binary"),
+        request_of(networks=networks, epochs=3),
+    )
     assert found == ["done", 2000, True]
 
 
 def test_a_network_that_diverges_has_no_verdict_and_stops_nothing(lab, document, request_of):
     networks = [{"split": split, "seed": 0} for split in range(4)]
-    found = lab("""async (document, wild, tame) => {
+    found = lab(
+        """async (document, wild, tame) => {
       const table = decodeTable(document), a = await finish(table, wild), b = await finish(table, tame);
       return [a.status, b.status, judge(a, b).splits];
-    }""", document("regression"), request_of(networks=networks, lr=1e6), request_of(networks=networks))  # fmt: skip
+    }""",
+        document("regression"),
+        request_of(networks=networks, lr=1e6),
+        request_of(networks=networks),
+    )
     assert found == ["done", "done", 0]

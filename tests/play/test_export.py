@@ -1,4 +1,5 @@
-"""What the page gives for reuse runs: the command, the Python code, the PyTorch code and the scores."""
+"""What the page gives for reuse runs: the command, the Python code, the PyTorch code and the
+scores."""
 
 import contextlib
 import io
@@ -25,12 +26,15 @@ TARGETS = {"binary": "kind", "multiclass": "kinds", "regression": "number"}
 
 @pytest.fixture
 def exported(lab, mixed, mixed_file, request_of, here):
-    """A function from a task and requests to the exported texts; it stands beside the table's file."""
+    """A function from a task and requests to the exported texts; it stands beside the table's
+    file."""
 
     def make(task, *requests):
         (here / "mixed.csv").write_text(mixed_file.read_text())
         document = table_document(mixed(task))
-        return lab(EXPORT, document, requests or [request_of(epochs=4), request_of("linear:3,4", epochs=4)])
+        return lab(
+            EXPORT, document, requests or [request_of(epochs=4), request_of("linear:3,4", epochs=4)]
+        )
 
     return make
 
@@ -41,14 +45,19 @@ def test_the_command_runs(exported, call, task, plain_charts):
     words = shlex.split(exported(task)["command"])
     assert words[:5] == ["seedbed", "compare", "mixed.csv", "--target", TARGETS[task]]
     assert words.count("--drop") == 2
-    assert [words[i + 1] for i, word in enumerate(words) if word == "--candidate"] == ["relu:5", "linear:3,4"]
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--candidate"] == [
+        "relu:5",
+        "linear:3,4",
+    ]
     done = call(*words[1:], *QUICK)
     assert done.status == 0
     assert "relu:5" in done.out
 
 
 def test_a_recipe_that_differs_belongs_to_its_candidate(exported, request_of):
-    texts = exported("binary", request_of(epochs=4), request_of("tanh:3", optimizer="adamw", epochs=4, lr=0.003))
+    texts = exported(
+        "binary", request_of(epochs=4), request_of("tanh:3", optimizer="adamw", epochs=4, lr=0.003)
+    )
     assert "--candidate relu:5@optimizer=sgd,lr=0.1" in texts["command"]
     assert "--candidate tanh:3@optimizer=adamw,lr=0.003" in texts["command"]
     assert "--epochs 4" in texts["command"]
@@ -57,7 +66,11 @@ def test_a_recipe_that_differs_belongs_to_its_candidate(exported, request_of):
 @pytest.mark.few(1)
 @pytest.mark.parametrize("task", TASKS)
 def test_the_python_code_runs(exported, mixed, task, monkeypatch):
-    asked, compare, small = {}, sb.compare, sb.Design(repeats=1, folds=2, n_networks=1, baselines=[])
+    asked, compare, small = (
+        {},
+        sb.compare,
+        sb.Design(repeats=1, folds=2, n_networks=1, baselines=[]),
+    )
 
     def compare_quickly(table, **words):
         asked.update(words, table=table)
@@ -65,7 +78,10 @@ def test_the_python_code_runs(exported, mixed, task, monkeypatch):
 
     monkeypatch.setattr(sb, "compare", compare_quickly)
     shown = []
-    exec(compile(exported(task)["python"], "exported.py", "exec"), {"print": lambda one: shown.append(str(one))})
+    exec(
+        compile(exported(task)["python"], "exported.py", "exec"),
+        {"print": lambda one: shown.append(str(one))},
+    )
     assert "linear:3,4" in shown[0]
     assert asked["table"].feature_names == mixed(task).feature_names
     assert asked["recipe"] == sb.Recipe.tutorial(epochs=4, lr=0.1, weight_decay=0)
@@ -75,7 +91,9 @@ def test_the_python_code_runs(exported, mixed, task, monkeypatch):
 @pytest.mark.torch
 @pytest.mark.parametrize("task", TASKS)
 def test_the_pytorch_code_trains_the_same_network_on_the_same_split(exported, request_of, task):
-    asked = request_of("tanh:6", epochs=300, lr=0.2, networks=[{"split": 3, "seed": seed} for seed in range(20)])
+    asked = request_of(
+        "tanh:6", epochs=300, lr=0.2, networks=[{"split": 3, "seed": seed} for seed in range(20)]
+    )
     texts = exported(task, asked)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -87,7 +105,9 @@ def test_the_pytorch_code_trains_the_same_network_on_the_same_split(exported, re
 
 @pytest.mark.slow
 @pytest.mark.torch
-def test_the_pytorch_code_tests_the_same_rows_where_groups_stay_together(lab, grouped, request_of, here, capsys):
+def test_the_pytorch_code_tests_the_same_rows_where_groups_stay_together(
+    lab, grouped, request_of, here, capsys
+):
     asked = request_of("", epochs=400, lr=0.3, networks=[{"split": 2, "seed": 0}])
     texts = lab(EXPORT, table_document(grouped), [asked])
     assert "--group patient" in texts["command"]
@@ -102,16 +122,24 @@ def test_the_pytorch_code_tests_the_same_rows_where_groups_stay_together(lab, gr
 
 def test_equal_candidates_have_names_of_their_own(exported, request_of):
     texts = exported("binary", request_of(), request_of())
-    assert {line.split(",")[0] for line in texts["scores"].splitlines()[1:]} == {"relu:5", "relu:5 (2)"}
+    assert {line.split(",")[0] for line in texts["scores"].splitlines()[1:]} == {
+        "relu:5",
+        "relu:5 (2)",
+    }
 
 
 def test_hostile_names_are_quoted(lab, here, request_of, monkeypatch):
-    name, target = 'it\'s "a" $(touch x) `touch x` \\ {file}.csv', 'the "target"\'s $HOME\n{0} %s \u2028'
+    name, target = (
+        'it\'s "a" $(touch x) `touch x` \\ {file}.csv',
+        'the "target"\'s $HOME\n{0} %s \u2028',
+    )
     texts = lab(
         """(name, target, request) => exports({ name, source: name, target, task: "binary", columns: [{ name: target }],
           reading: { drop: [target] }, y: [0, 1], rows: 2, nOutputs: 1 }, [request])""",
-        name, target, request_of(),
-    )  # fmt: skip
+        name,
+        target,
+        request_of(),
+    )
     assert shlex.split(texts["command"])[2:7] == [name, "--target", target, "--drop", target]
     asked = {}
     monkeypatch.setattr(sb, "read_table", lambda path, **words: asked.update(words, path=path))
@@ -132,8 +160,9 @@ def test_the_pytorch_code_takes_numbers_out_of_texts(lab, here, request_of, caps
     (here / "mine.csv").write_text(text)
     code = lab(
         '(text, request) => exports(readCsv(text, "answer", "mine").table, [request]).pytorch',
-        text, request_of(epochs=200, lr=0.2),
-    )  # fmt: skip
+        text,
+        request_of(epochs=200, lr=0.2),
+    )
     names = {}
     exec(compile(code, "exported.py", "exec"), names)
     assert set(names["table"]["sign"]) == {-5, -3}
@@ -141,15 +170,27 @@ def test_the_pytorch_code_takes_numbers_out_of_texts(lab, here, request_of, caps
 
 
 @pytest.mark.torch
-def test_the_pytorch_code_reads_units_clock_times_and_codes_for_missing_cells(lab, here, request_of):
-    rows = "".join(f"${i % 7}.5{'KM'[i % 2]},0{i % 9}:{i},{i * i % 31} sqft,{'yn'[i % 2]}\n" for i in range(10, 60))
+def test_the_pytorch_code_reads_units_clock_times_and_codes_for_missing_cells(
+    lab, here, request_of
+):
+    rows = "".join(
+        f"${i % 7}.5{'KM'[i % 2]},0{i % 9}:{i},{i * i % 31} sqft,{'yn'[i % 2]}\n"
+        for i in range(10, 60)
+    )
     (here / "mine.csv").write_text("price,start,size,answer\n" + rows)
     read = 'Object.assign(readCsv(text, "answer", "mine").table, { reading: { missing: ["size=7 sqft"] } })'
     code = lab(
-        f"(text, request) => exports({read}, [request]).pytorch", f"price,start,size,answer\n{rows}", request_of()
+        f"(text, request) => exports({read}, [request]).pytorch",
+        f"price,start,size,answer\n{rows}",
+        request_of(),
     )
     names = {}
     exec(compile(code, "exported.py", "exec"), names)
     first, second = names["table"].iloc[:2].to_dict("records")
-    assert first == {"price": 3500, "start": 4200, "size": pytest.approx(np.nan, nan_ok=True), "answer": "y"}
+    assert first == {
+        "price": 3500,
+        "start": 4200,
+        "size": pytest.approx(np.nan, nan_ok=True),
+        "answer": "y",
+    }
     assert second == {"price": 4.5e6, "start": 7860, "size": 28, "answer": "n"}

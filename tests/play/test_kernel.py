@@ -30,8 +30,12 @@ def test_the_page_fills_in_the_job_as_python_does(name):
 
 
 def test_the_page_calls_activations_by_the_numbers_and_arguments_of_python():
-    text = re.search(r"const FUNCTIONS = \{(.*?)\};", (STATIC / "kernel.js").read_text(), re.DOTALL)[1]
-    for name, number, in_place, numbers in re.findall(r"(\w+): \[(\d+), (true|false)((?:, [\d.]+)*)\]", text):
+    text = re.search(
+        r"const FUNCTIONS = \{(.*?)\};", (STATIC / "kernel.js").read_text(), re.DOTALL
+    )[1]
+    for name, number, in_place, numbers in re.findall(
+        r"(\w+): \[(\d+), (true|false)((?:, [\d.]+)*)\]", text
+    ):
         entry = ACTIVATIONS[name.replace("_", "")]
         function, *arguments = entry.native(*read_activation(entry.torch.lower())[1])
         given = [float(one) for one in numbers.split(", ")[1:]]

@@ -18,7 +18,9 @@ MOST_BYTES = 400_000
 
 
 def frame(rows: int = 40, **columns) -> pd.DataFrame:
-    return pd.DataFrame({"x": range(rows), "answer": ["no", "yes"] * (rows // 2)} | columns).assign(x=lambda d: d.x % 7)
+    return pd.DataFrame({"x": range(rows), "answer": ["no", "yes"] * (rows // 2)} | columns).assign(
+        x=lambda d: d.x % 7
+    )
 
 
 def document_in(text: str) -> dict:
@@ -32,9 +34,18 @@ def test_the_page_is_small_and_neither_its_policy_nor_an_address_allows_a_reques
     assert policy.startswith("default-src 'none'; ")
     assert not re.search(r"https?:|connect-src|\*", policy)
     assert not re.search(r"\{\{[A-Z]+\}\}", text)
-    text = re.sub(r'<script type="text/plain" id="play-kernel">.*?</script>', "", page_text(None), flags=re.DOTALL)
+    text = re.sub(
+        r'<script type="text/plain" id="play-kernel">.*?</script>',
+        "",
+        page_text(None),
+        flags=re.DOTALL,
+    )
     assert (
-        re.findall(r'(?:src|href|action)="(?!#|data:)[^"]*"|url\((?!data:)|@import|fetch\(|XMLHttpRequest', text) == []
+        re.findall(
+            r'(?:src|href|action)="(?!#|data:)[^"]*"|url\((?!data:)|@import|fetch\(|XMLHttpRequest',
+            text,
+        )
+        == []
     )
 
 
@@ -45,14 +56,18 @@ def test_every_import_is_of_a_name_that_its_module_exports(name):
     assert len(imports) == len(re.findall(r"^import \{", text, re.MULTILINE))
     for names, other in imports:
         exported = re.findall(
-            r"^export (?:async )?(?:function|const|let|class) (\w+)", (STATIC / other).read_text(), re.MULTILINE
+            r"^export (?:async )?(?:function|const|let|class) (\w+)",
+            (STATIC / other).read_text(),
+            re.MULTILINE,
         )
         assert {one.strip() for one in names.split(",") if one.strip()} <= set(exported)
 
 
 def test_markup_in_names_and_cells_cannot_leave_the_table():
     evil = "</script><script>alert(1)</script><!--"
-    table = sb.read_table(frame(colour=[evil, "b"] * 20).rename(columns={"x": evil}), target="answer")
+    table = sb.read_table(
+        frame(colour=[evil, "b"] * 20).rename(columns={"x": evil}), target="answer"
+    )
     text = page_text(table_document(table))
     assert evil not in text
     assert text.count("<script") == page_text(None).count("<script")
@@ -90,7 +105,11 @@ def test_the_document_of_a_table_is_what_seedbed_encodes(mixed, lab):
             DataError,
             "inputs, and the page takes at most 500",
         ),
-        (frame(20_000, **{f"c{i}": [1, 2] * 10_000 for i in range(101)}), DataError, "has 2,040,000 cells"),
+        (
+            frame(20_000, **{f"c{i}": [1, 2] * 10_000 for i in range(101)}),
+            DataError,
+            "has 2,040,000 cells",
+        ),
         (frame(300, answer=[f"class {i % 25}" for i in range(300)]), DataError, "has 25 classes"),
         (frame(answer=["yes"] * 40), DataError, "Two|nothing to predict|one"),
         (frame(y=[1e300, *range(39)]), ColumnError, "differ too much in size"),
@@ -114,7 +133,9 @@ def test_the_file_is_named_after_the_table_and_holds_no_path(mixed_file, here):
 def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypatch):
     opened = []
     monkeypatch.setattr("webbrowser.open", lambda address: bool(opened.append(address)) or True)
-    assert call("play", mixed_file, "--target", "kind", "--no-open").err == "wrote play-mixed.html\n"
+    assert (
+        call("play", mixed_file, "--target", "kind", "--no-open").err == "wrote play-mixed.html\n"
+    )
     assert opened == []
     assert call("play", "-o", "empty.html").err == "wrote empty.html\n"
     assert opened == [(here / "empty.html").as_uri()]
@@ -124,11 +145,17 @@ def test_the_verb_writes_the_page_and_opens_it(call, mixed_file, here, monkeypat
     ("arguments", "message"),
     [
         (["--target", "kind"], "without a table"),
-        (["example:iris", "--time-split", "species"], "--time-split decides splits, and the page splits rows at ran"),
+        (
+            ["example:iris", "--time-split", "species"],
+            "--time-split decides splits, and the page splits rows at ran",
+        ),
         (["missing.csv", "--target", "kind"], "missing.csv"),
         (["-o", "no/such/page.html"], "there is no folder no/such. Make the folder first."),
         (["-o", "."], "it is a folder. Name a file in it."),
-        (["-o", "table.csv"], "can't write the page to table.csv: a page is HTML. Name a file that ends in .html."),
+        (
+            ["-o", "table.csv"],
+            "can't write the page to table.csv: a page is HTML. Name a file that ends in .html.",
+        ),
     ],
 )
 def test_the_verb_refuses_in_one_line(call, here, arguments, message):
@@ -139,5 +166,7 @@ def test_the_verb_refuses_in_one_line(call, here, arguments, message):
 
 @pytest.mark.slow
 def test_writing_a_page_does_not_load_torch(here):
-    code = "import seedbed, sys; seedbed.playground('example:iris'); sys.exit('torch' in sys.modules)"
+    code = (
+        "import seedbed, sys; seedbed.playground('example:iris'); sys.exit('torch' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

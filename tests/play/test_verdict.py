@@ -31,10 +31,14 @@ def both(lab, tmp_path, ours, theirs, task="binary", rows=299, **groups):
 
 
 CASES = {  # mean gain, spread over splits
-    "better by margin": (0.05, 0.01), "better": (0.02, 0.015), "no practical difference": (0.001, 0.004),
-    "worse": (-0.06, 0.03), "as good or better": (0.012, 0.02), "as good or worse": (-0.012, 0.02),
+    "better by margin": (0.05, 0.01),
+    "better": (0.02, 0.015),
+    "no practical difference": (0.001, 0.004),
+    "worse": (-0.06, 0.03),
+    "as good or better": (0.012, 0.02),
+    "as good or worse": (-0.012, 0.02),
     "can't tell": (0.0, 0.08),
-}  # fmt: skip
+}
 
 
 @pytest.mark.product
@@ -58,7 +62,9 @@ def test_the_verdict_equals_that_of_seedbed_judge(lab, tmp_path, case, task, spl
     assert (page["splits"], page["seeds"]) == (splits, seeds)
     rows = [np.ceil(299 * verdict["rows_factor"] * times) for times in (0.5, 2)]
     assert page["rows_needed"] == (
-        pytest.approx(rows, rel=1e-6, abs=1) if page["low"] <= -0.01 < 0.01 <= page["high"] else None
+        pytest.approx(rows, rel=1e-6, abs=1)
+        if page["low"] <= -0.01 < 0.01 <= page["high"]
+        else None
     )
 
 
@@ -67,12 +73,20 @@ def test_the_verdict_counts_the_test_rows_of_groups_and_needs_twenty_groups(lab,
     scores = random.normal(0.7, 0.05, (5, 2)), random.normal(0.72, 0.05, (5, 2))
     few, _ = both(lab, tmp_path, *scores, groups=19)
     assert (few["verdict"], few["splits"]) == (None, 5)
-    page, seedbed = both(lab, tmp_path, *scores, groups=20, splits={"sizes": [40, 80, 60, 90, 55], "tested": [0] * 190})
+    page, seedbed = both(
+        lab,
+        tmp_path,
+        *scores,
+        groups=20,
+        splits={"sizes": [40, 80, 60, 90, 55], "tested": [0] * 190},
+    )
     assert page["low"] == pytest.approx(seedbed["verdicts"][0]["low"], abs=1e-9)
     assert page["low"] != pytest.approx(both(lab, tmp_path, *scores)[0]["low"], abs=1e-4)
 
 
-def test_a_constant_difference_and_a_single_split_have_no_verdict_and_equal_scores_one(lab, tmp_path):
+def test_a_constant_difference_and_a_single_split_have_no_verdict_and_equal_scores_one(
+    lab, tmp_path
+):
     for ours, theirs in (([[0.5], [0.6], [0.7]], [[0.6], [0.7], [0.8]]), ([[0.5]], [[0.6]])):
         page, seedbed = both(lab, tmp_path, ours, theirs)
         assert (page["verdict"], seedbed["verdicts"]) == (None, [])
@@ -99,8 +113,12 @@ def test_students_quantiles_are_those_of_scipy(lab):
 
 
 @pytest.mark.parametrize("t", [1.8, -1.85, 2.25, -2.3])
-def test_an_open_comparison_is_likely_where_its_own_t_is_at_the_95_percent_quantile(lab, tmp_path, t):
-    pattern = np.array([-1.0, 1.0] * 6)[:, None]  # 12 splits: 9 degrees of freedom, with the quantiles 1.833 and 2.262
+def test_an_open_comparison_is_likely_where_its_own_t_is_at_the_95_percent_quantile(
+    lab, tmp_path, t
+):
+    pattern = np.array([-1.0, 1.0] * 6)[
+        :, None
+    ]  # 12 splits: 9 degrees of freedom, with the quantiles 1.833 and 2.262
     gains = pattern + t * pattern.std(ddof=1) * np.sqrt(1 / 12 + 60 / 239)
     page, seedbed = both(lab, tmp_path, np.full((12, 1), 0.5), 0.5 + 0.1 * gains)
     words = {1.8: "can't tell", -1.85: "likely worse", 2.25: "likely better", -2.3: "worse"}
@@ -111,5 +129,10 @@ def test_scores_and_differences_are_in_points_of_a_hundred(lab):
     texts = lab("(...values) => values.map(signedText)", -0.0003, 0.0003, -0.0006, 0.0006, 30)
     assert texts == ["0.0", "0.0", "\u22120.1", "+0.1", "+3,000"]
     assert lab("scoreText", 0.8333, "binary") == "83.3\u202f%"
-    texts = lab("(...values) => values.map((value) => scoreText(value, 'regression'))", 0.8333, -0.0003, -30.123)
+    texts = lab(
+        "(...values) => values.map((value) => scoreText(value, 'regression'))",
+        0.8333,
+        -0.0003,
+        -30.123,
+    )
     assert texts == ["83.3", "0.0", "\u22123,012"]

@@ -12,49 +12,118 @@ from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.verdicts import Verdict, decide
 
 RECIPE = "SGD, lr 0.01, full batch, 1000 epochs"
-MEANS = {"accuracy": 0.825, "balanced_accuracy": 0.81, "recall": 0.6, "mcc": 0.6, "roc_auc": 0.9, "pr_auc": 0.8,
-         "brier": 0.125, "brier_skill": 0.4, "log_loss": 0.41}  # fmt: skip
+MEANS = {
+    "accuracy": 0.825,
+    "balanced_accuracy": 0.81,
+    "recall": 0.6,
+    "mcc": 0.6,
+    "roc_auc": 0.9,
+    "pr_auc": 0.8,
+    "brier": 0.125,
+    "brier_skill": 0.4,
+    "log_loss": 0.41,
+}
 
 
 def of_document(function):
     """The same function of the plain dict of a conclusion."""
-    return lambda document, *rest, **words: function(msgspec.convert(document, Conclusion), *rest, **words)
+    return lambda document, *rest, **words: function(
+        msgspec.convert(document, Conclusion), *rest, **words
+    )
 
 
 def score(mean=0.5, low=0.4, high=0.6):
-    return {"mean": mean, "low": low, "high": high, "fold_sd": 0.06, "seed_sd": 0.02, "pooled": False}
+    return {
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "fold_sd": 0.06,
+        "seed_sd": 0.02,
+        "pooled": False,
+    }
 
 
 def scores(**given):
     """All scores with intervals of 0.1 to both sides, except those given as (mean, low, high)."""
-    return {name: score(*given.get(name, (mean, mean - 0.1, mean + 0.1))) for name, mean in MEANS.items()}
+    return {
+        name: score(*given.get(name, (mean, mean - 0.1, mean + 0.1)))
+        for name, mean in MEANS.items()
+    }
 
 
 def network(name, **changes):
-    return {**baseline(name), "kind": "network", "description": RECIPE, "n_parameters": 1071, "n_networks": 500,
-            "n_diverged": 0, "epochs": {"most": 1000, "low": 900, "median": 1000, "high": 1000},
-            "train_accuracy": 0.8449, "train_loss": 0.35, "test_loss": 0.41174, "note": "", **changes}  # fmt: skip
+    return {
+        **baseline(name),
+        "kind": "network",
+        "description": RECIPE,
+        "n_parameters": 1071,
+        "n_networks": 500,
+        "n_diverged": 0,
+        "epochs": {"most": 1000, "low": 900, "median": 1000, "high": 1000},
+        "train_accuracy": 0.8449,
+        "train_loss": 0.35,
+        "test_loss": 0.41174,
+        "note": "",
+        **changes,
+    }
 
 
 def baseline(name, **changes):
-    return {"name": name, "kind": "baseline", "scores": scores(), "confusion": [[0.5, 0.1], [0.1, 0.3]],
-            "description": "class shares of the training rows", **changes}  # fmt: skip
+    return {
+        "name": name,
+        "kind": "baseline",
+        "scores": scores(),
+        "confusion": [[0.5, 0.1], [0.1, 0.3]],
+        "description": "class shares of the training rows",
+        **changes,
+    }
 
 
-def verdict(candidate, low, high, *, reference="linear:5", metric="brier", margin=0.01, p_better=0.6, opposite=0.3,
-            seed_share=0.2, comparisons=1):  # fmt: skip
+def verdict(
+    candidate,
+    low,
+    high,
+    *,
+    reference="linear:5",
+    metric="brier",
+    margin=0.01,
+    p_better=0.6,
+    opposite=0.3,
+    seed_share=0.2,
+    comparisons=1,
+):
     """A verdict as the engine gives it: the rule follows from the interval and the margin."""
     middle = (low + high) / 2
     return Verdict(
-        candidate=candidate, reference=reference, rule=decide(low=low, high=high, margin=margin), metric=metric,
-        difference=middle, low=low, high=high, margin=margin, p=0.04, p_adjusted=0.04, p_better=p_better,
-        p_better_by_margin=p_better / 2, opposite_share=opposite, accuracy=Difference(0.012, -0.005, 0.031),
-        rows_needed=(5000, 20000), seed_share=seed_share, n_rows=1299, n_train=1169, comparisons=comparisons,
-    ).as_dict()  # fmt: skip
+        candidate=candidate,
+        reference=reference,
+        rule=decide(low=low, high=high, margin=margin),
+        metric=metric,
+        difference=middle,
+        low=low,
+        high=high,
+        margin=margin,
+        p=0.04,
+        p_adjusted=0.04,
+        p_better=p_better,
+        p_better_by_margin=p_better / 2,
+        opposite_share=opposite,
+        accuracy=Difference(0.012, -0.005, 0.031),
+        rows_needed=(5000, 20000),
+        seed_share=seed_share,
+        n_rows=1299,
+        n_train=1169,
+        comparisons=comparisons,
+    ).as_dict()
 
 
 def check(candidate, code, message="something stands out"):
-    return {"candidate": candidate, "code": code, "message": f"{candidate}: {message}.", "evidence": {}}
+    return {
+        "candidate": candidate,
+        "code": code,
+        "message": f"{candidate}: {message}.",
+        "evidence": {},
+    }
 
 
 def chosen(winner, by=0.07):
@@ -64,43 +133,90 @@ def chosen(winner, by=0.07):
 
 def runs(name, words, *candidates, edges=(0.5, 0.75, 1.0), counts=(100, 400)):
     """The single runs of a lottery, spread equally for all candidates."""
-    spread = {"n": sum(counts), "mean": 0.8, "lowest": 0.55, "highest": 0.95, "quantiles": [0.6, 0.7, 0.8, 0.85, 0.9],
-              "counts": list(counts)}  # fmt: skip
-    return {"name": name, "words": words, "edges": list(edges), "runs": [{"name": one, **spread} for one in candidates]}
+    spread = {
+        "n": sum(counts),
+        "mean": 0.8,
+        "lowest": 0.55,
+        "highest": 0.95,
+        "quantiles": [0.6, 0.7, 0.8, 0.85, 0.9],
+        "counts": list(counts),
+    }
+    return {
+        "name": name,
+        "words": words,
+        "edges": list(edges),
+        "runs": [{"name": one, **spread} for one in candidates],
+    }
 
 
 def no_verdict(candidate, reason):
     return {"candidate": candidate, "reason": reason}
 
 
-# fmt: off
 METRICS = {
-    "brier": {"name": "brier", "words": "Brier score", "greater_is_better": False, "margin": 0.01,
-              "margin_source": "default", "of_prior": 0.22},
-    "accuracy": {"name": "accuracy", "words": "accuracy", "greater_is_better": True, "margin": 0.01,
-                 "margin_source": "default", "of_prior": 0.32},
+    "brier": {
+        "name": "brier",
+        "words": "Brier score",
+        "greater_is_better": False,
+        "margin": 0.01,
+        "margin_source": "default",
+        "of_prior": 0.22,
+    },
+    "accuracy": {
+        "name": "accuracy",
+        "words": "accuracy",
+        "greater_is_better": True,
+        "margin": 0.01,
+        "margin_source": "default",
+        "of_prior": 0.32,
+    },
 }
-# fmt: on
 
 
 def document(*candidates, metric="brier", plan=(), **changes):
     """What `Comparison.to_dict` returns; the ranking is the order of the given candidates."""
     names = [one["name"] for one in candidates if one["name"] != "prior"]
     return {
-        "schema_version": 7, "kind": "comparison", "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
-        "table": "heart_failure", "target": "DEATH_EVENT", "task": "binary", "n_rows": 1299, "n_features": 12,
-        "labels": {"0": 882, "1": 417}, "majority_share": 0.679,
-        "reference": candidates[0]["name"], "metric": METRICS[metric], "alpha": 0.05, "interval": "corrected",
-        "plan": {"kind": "cross_validation", "repeats": 10, "folds": 10, "networks": 1, "n_train": 1169, "n_test": 130,
-                 "reason": "1299 rows: 10 x 10 folds", "recipe": RECIPE, **dict(plan)},
-        "ranking": [one["name"] for one in candidates], "more_repeats_ratio": 0.92, "candidates": list(candidates),
+        "schema_version": 7,
+        "kind": "comparison",
+        "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
+        "table": "heart_failure",
+        "target": "DEATH_EVENT",
+        "task": "binary",
+        "n_rows": 1299,
+        "n_features": 12,
+        "labels": {"0": 882, "1": 417},
+        "majority_share": 0.679,
+        "reference": candidates[0]["name"],
+        "metric": METRICS[metric],
+        "alpha": 0.05,
+        "interval": "corrected",
+        "plan": {
+            "kind": "cross_validation",
+            "repeats": 10,
+            "folds": 10,
+            "networks": 1,
+            "n_train": 1169,
+            "n_test": 130,
+            "reason": "1299 rows: 10 x 10 folds",
+            "recipe": RECIPE,
+            **dict(plan),
+        },
+        "ranking": [one["name"] for one in candidates],
+        "more_repeats_ratio": 0.92,
+        "candidates": list(candidates),
         "lottery": {"score": runs("accuracy", "accuracy", *names), "difference": None},
-        "specification": {}, "seconds": 12.5, **changes,
-    }  # fmt: skip
+        "specification": {},
+        "seconds": 12.5,
+        **changes,
+    }
 
 
 def notes(*messages):
-    return [{"message": message, "column": "", "code": "", "count": None, "rows": []} for message in messages]
+    return [
+        {"message": message, "column": "", "code": "", "count": None, "rows": []}
+        for message in messages
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -109,10 +225,16 @@ def make_curves():
 
     def curves(*names, n_epochs=20, n_networks=8):
         learnt = np.linspace(0, 1, n_epochs)[:, None] + np.linspace(-0.02, 0.02, n_networks)
-        lines = {"train_loss": 0.7 - 0.3 * learnt, "test_loss": 0.7 - 0.2 * learnt, "train_score": 0.6 + 0.3 * learnt,
-                 "test_score": 0.6 + 0.2 * learnt}  # fmt: skip
+        lines = {
+            "train_loss": 0.7 - 0.3 * learnt,
+            "test_loss": 0.7 - 0.2 * learnt,
+            "train_score": 0.6 + 0.3 * learnt,
+            "test_score": 0.6 + 0.2 * learnt,
+        }
         candidates = tuple(summarize_curves(name, lines) for name in names)
-        found = Curves(score_name="accuracy", title="y of table", subtitle="how", candidates=candidates)
+        found = Curves(
+            score_name="accuracy", title="y of table", subtitle="how", candidates=candidates
+        )
         return msgspec.to_builtins(found)
 
     return curves
@@ -122,6 +244,14 @@ def make_curves():
 def make():
     """The functions above, by name."""
     return SimpleNamespace(
-        network=network, baseline=baseline, verdict=verdict, check=check, chosen=chosen, no_verdict=no_verdict,
-        document=document, scores=scores, notes=notes, runs=runs,
-    )  # fmt: skip
+        network=network,
+        baseline=baseline,
+        verdict=verdict,
+        check=check,
+        chosen=chosen,
+        no_verdict=no_verdict,
+        document=document,
+        scores=scores,
+        notes=notes,
+        runs=runs,
+    )

@@ -1,4 +1,5 @@
-"""The answers of the first screen: which model to use, what to expect, and how many rows would show which is better."""
+"""The answers of the first screen: which model to use, what to expect, and how many rows would show
+which is better."""
 
 import math
 
@@ -13,25 +14,38 @@ from seedbed.report.advice import answers, remedy, rows_to_tell
 from seedbed.report.glance import first_screen
 
 SIZES = {"prior": -2, "logistic": -1, "small": 10, "large": 2000}
-RULES = {"worse": (-0.1, -0.02), "open": (-0.1, 0.02), "alike": (-0.005, 0.005), "likely": (-0.1, 0.02)}
+RULES = {
+    "worse": (-0.1, -0.02),
+    "open": (-0.1, 0.02),
+    "alike": (-0.005, 0.005),
+    "likely": (-0.1, 0.02),
+}
 RULE = {"open": "cannot_tell", "likely": "likely_worse"}
 
 
 @pytest.fixture(scope="module")
 def document(make):
-    """A function that makes a summary of models, the recommended one first; of each other one whether it is worse,
-    alike, or open."""
+    """A function that makes a summary of models, the recommended one first; of each other one
+    whether it is worse, alike, or open."""
 
     def build(rules, **changes):
         (use, _), *others = rules.items()
         behind = [
-            make.verdict(name, *RULES[rule], reference=use) | {"rows_factor": 20.0}
+            make.verdict(name, *RULES[rule], reference=use)
+            | {"rows_factor": 20.0}
             | ({"rule": RULE[rule]} if rule in RULE else {})
             for name, rule in others
-        ]  # fmt: skip
+        ]
         advice = advise(list(rules), msgspec.convert(behind, list[Verdict]), SIZES)
-        models = [(make.network if name in ("small", "large") else make.baseline)(name) for name in rules]
-        given = {"advice": vars(advice), "verdicts": behind, "reference": use, "reference_named": False}
+        models = [
+            (make.network if name in ("small", "large") else make.baseline)(name) for name in rules
+        ]
+        given = {
+            "advice": vars(advice),
+            "verdicts": behind,
+            "reference": use,
+            "reference_named": False,
+        }
         return make.document(*models, **given, **changes)
 
     return build
@@ -41,7 +55,9 @@ def said(document):
     """The lines of each answer, joined by " / "."""
     texts, last = dict[str, str](), ""
     for label, text in answers(msgspec.convert(document, Conclusion)):
-        texts[last] = f"{texts[last]} / {text}" if not label else texts.setdefault(last := label, text)
+        texts[last] = (
+            f"{texts[last]} / {text}" if not label else texts.setdefault(last := label, text)
+        )
     return texts
 
 
@@ -57,22 +73,37 @@ def test_without_verdicts_no_model_is_recommended(make):
 @pytest.mark.parametrize(
     ("rules", "use"),
     [
-        ({"small": "", "large": "worse", "prior": "worse"}, "small. It is shown to be better than large."),
-        ({"small": "", "large": "worse", "trees": "worse", "prior": "worse"},
-         "small. It is shown to be better than all others."),
-        ({"trees": "", "large": "open", "small": "worse", "prior": "worse"},
-         "trees. large may be just as good."),
-        ({"trees": "", "large": "open", "a": "likely", "prior": "worse"},
-         "trees. large may be just as good."),
-        ({"trees": "", **dict.fromkeys("abcd", "open"), "prior": "worse"},
-         "trees. Four others may be just as good."),
-        ({"large": "", "small": "alike", "prior": "worse"},
-         "large. / Simpler and as good: small (candidate=\"small\")"),
-        ({"small": "", "trees": "worse", "prior": "open"},
-         "No model is shown to beat always answering 0. Best so far: small."),
+        (
+            {"small": "", "large": "worse", "prior": "worse"},
+            "small. It is shown to be better than large.",
+        ),
+        (
+            {"small": "", "large": "worse", "trees": "worse", "prior": "worse"},
+            "small. It is shown to be better than all others.",
+        ),
+        (
+            {"trees": "", "large": "open", "small": "worse", "prior": "worse"},
+            "trees. large may be just as good.",
+        ),
+        (
+            {"trees": "", "large": "open", "a": "likely", "prior": "worse"},
+            "trees. large may be just as good.",
+        ),
+        (
+            {"trees": "", **dict.fromkeys("abcd", "open"), "prior": "worse"},
+            "trees. Four others may be just as good.",
+        ),
+        (
+            {"large": "", "small": "alike", "prior": "worse"},
+            'large. / Simpler and as good: small (candidate="small")',
+        ),
+        (
+            {"small": "", "trees": "worse", "prior": "open"},
+            "No model is shown to beat always answering 0. Best so far: small.",
+        ),
         ({"prior": "", "small": "worse"}, "no model. None is shown to beat always answering 0."),
     ],
-)  # fmt: skip
+)
 def test_one_model_is_named_with_those_that_may_be_as_good(document, rules, use):
     assert said(document(rules))["Use"] == use
 
@@ -106,17 +137,24 @@ def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TWO, labels={"0": 1461, "yes": 39}, majority_share=0.974)
     recall = "finds 60% of new rows with DEATH_EVENT yes (95%: 50 to 70)"
     batch = " / 82% of new rows right (95%: 72 to 92); by always answering 0: 82.5%"
-    assert said(found)["Expect"] == f"{recall} / ROC AUC 0.900 (0.800 to 1.000); 1 is perfect, chance: 0.5{batch}"
+    assert (
+        said(found)["Expect"]
+        == f"{recall} / ROC AUC 0.900 (0.800 to 1.000); 1 is perfect, chance: 0.5{batch}"
+    )
 
 
 @pytest.mark.parametrize("share", [0.6, 0.84, 0.95, 0.99])
 def test_the_count_of_new_rows_lies_in_its_range_in_95_of_100_cases(share):
     random = np.random.default_rng(0)
     n, trials, inside = 300, 4000, 0
-    for hits, right in zip(random.binomial(n, share, trials), random.binomial(100, share, trials), strict=True):
+    for hits, right in zip(
+        random.binomial(n, share, trials), random.binomial(100, share, trials), strict=True
+    ):
         estimate = hits / n
         half = 1.96 * math.sqrt(estimate * (1 - estimate) / n)
-        low, high = count_range(estimate, estimate - half, min(1.0, estimate + half), of=100, alpha=0.05)
+        low, high = count_range(
+            estimate, estimate - half, min(1.0, estimate + half), of=100, alpha=0.05
+        )
         inside += low <= right <= high
     assert 0.935 < inside / trials < 0.99
 
@@ -124,7 +162,9 @@ def test_the_count_of_new_rows_lies_in_its_range_in_95_of_100_cases(share):
 OPEN = {"small": "", "trees": "open", "prior": "worse"}
 
 
-def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_for_what_is_seen(document):
+def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_for_what_is_seen(
+    document,
+):
     found = document(OPEN)
     assert to_tell(found) == (
         "up to 3,200 rows in all (you have 1,299) to tell small from trees, if they differ as much as it looks; "
@@ -139,7 +179,13 @@ def test_the_rows_that_would_show_which_is_better_are_ranges_for_the_margin_and_
 
 
 def noted(code, finding, **remedy):
-    return {"message": f"{finding}: why", "column": "time", "code": code, "finding": finding, "remedy": remedy}
+    return {
+        "message": f"{finding}: why",
+        "column": "time",
+        "code": code,
+        "finding": finding,
+        "remedy": remedy,
+    }
 
 
 FOLLOW_UP = noted("SB211", "time looks like it, part of the outcome", drop=["time"])
@@ -152,25 +198,48 @@ LEAK = noted("SB203", "x is y", drop=["x"])
 @pytest.mark.parametrize(
     ("command", "notes", "typed"),
     [
-        ("seedbed compare a.csv --out 'my run' --quick", [FOLLOW_UP], "seedbed compare a.csv --quick --drop time"),
-        ("seedbed compare a.csv", [FOLLOW_UP, REPEATED, TOTAL], "seedbed compare a.csv --drop time --group id"),
+        (
+            "seedbed compare a.csv --out 'my run' --quick",
+            [FOLLOW_UP],
+            "seedbed compare a.csv --quick --drop time",
+        ),
+        (
+            "seedbed compare a.csv",
+            [FOLLOW_UP, REPEATED, TOTAL],
+            "seedbed compare a.csv --drop time --group id",
+        ),
         ("seedbed compare a.csv --group b", [REPEATED], None),
         ("seedbed compare a.csv", [TOTAL], None),
         ("sb.compare('a.csv')", [LEAK], "sb.compare(sb.read_table('a.csv', drop=\"x\"))"),
-        ("sb.compare('a.csv', event='e', time='t')", [FOLLOW_UP, LEAK],
-         "sb.compare(sb.read_table('a.csv', event='e', time='t', drop=[\"time\", \"x\"]))"),
-        ("sb.compare('a.csv', target='y', lr=[1])", [SURVIVAL],
-         "sb.compare(sb.read_table('a.csv', event=\"y\", time=\"x\"), lr=[1])"),
-        ("seedbed compare a.csv --target y --metric accuracy --quick", [SURVIVAL],
-         "seedbed compare a.csv --quick --event y --time x"),
-        ("seedbed compare a.csv --target y --by b", [SURVIVAL], "seedbed compare a.csv --event y --time x"),
+        (
+            "sb.compare('a.csv', event='e', time='t')",
+            [FOLLOW_UP, LEAK],
+            "sb.compare(sb.read_table('a.csv', event='e', time='t', drop=[\"time\", \"x\"]))",
+        ),
+        (
+            "sb.compare('a.csv', target='y', lr=[1])",
+            [SURVIVAL],
+            'sb.compare(sb.read_table(\'a.csv\', event="y", time="x"), lr=[1])',
+        ),
+        (
+            "seedbed compare a.csv --target y --metric accuracy --quick",
+            [SURVIVAL],
+            "seedbed compare a.csv --quick --event y --time x",
+        ),
+        (
+            "seedbed compare a.csv --target y --by b",
+            [SURVIVAL],
+            "seedbed compare a.csv --event y --time x",
+        ),
         ("seedbed compare a.csv --target y --time-split z", [SURVIVAL], None),
         ("sb.compare(Table, drop=['a'])", [LEAK], None),
         ("sb.compare(<DataFrame 3 x 2>)", [LEAK], None),
         ("", [FOLLOW_UP], None),
     ],
-)  # fmt: skip
-def test_a_warning_that_may_make_results_wrong_comes_with_the_whole_command(document, command, notes, typed):
+)
+def test_a_warning_that_may_make_results_wrong_comes_with_the_whole_command(
+    document, command, notes, typed
+):
     found = remedy(msgspec.convert(document(TWO, notes=notes, command=command), Conclusion))
     assert (found and found[1]) == typed
     if FOLLOW_UP in notes and typed:
@@ -187,4 +256,6 @@ def test_a_score_from_0_to_100_shows_points_of_what_always_the_same_answer_costs
     assert [row.score for row in screen.rows] == ["50", "45", "-4"]
     assert (screen.columns[1], screen.unit, screen.margin) == ("score", "points", 5.0)
     assert (screen.rows[1].gain, screen.rows[1].interval.mean) == ("20 ±30", -20.0)
-    assert screen.notes[0] == "Score, from the Brier score: 0 is always answering 0, 100 is perfect."
+    assert (
+        screen.notes[0] == "Score, from the Brier score: 0 is always answering 0, 100 is perfect."
+    )

@@ -21,5 +21,7 @@ def test_the_title_of_the_confusion_matrix_counts_rows_of_the_class_that_is_miss
 def test_the_terms_of_the_report_have_the_definitions_of_the_glossary():
     text = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8")
     pages = dict(re.findall(r"^\| (.+?) \| (.+) \|$", text, re.MULTILINE))
-    assert {word: meaning for word, meaning in TERMS.items() if word in pages and pages[word] != meaning} == {}
+    assert {
+        word: meaning for word, meaning in TERMS.items() if word in pages and pages[word] != meaning
+    } == {}
     assert len(TERMS.keys() & pages.keys()) > 12

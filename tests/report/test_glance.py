@@ -1,4 +1,5 @@
-"""The first screen: answers, one table, how to read it, remarks on the training, and what was trained."""
+"""The first screen: answers, one table, how to read it, remarks on the training, and what was
+trained."""
 
 import pytest
 
@@ -8,20 +9,26 @@ from seedbed.report.terminal import glance_lines, glance_text
 
 from .conftest import of_document
 
-glance_lines, glance_text, first_screen = map(of_document, (glance_lines, glance_text, first_screen))
+glance_lines, glance_text, first_screen = map(
+    of_document, (glance_lines, glance_text, first_screen)
+)
 
 ADVICE = {"use": "relu:5", "guess": False, "others": ["linear:5"], "simpler": ""}
 
 
 def ahead(make, low, high):
-    """The scores of a model that is ahead of `linear:5` by the middle of an interval, and by 1.2 points of accuracy."""
+    """The scores of a model that is ahead of `linear:5` by the middle of an interval, and by 1.2
+    points of accuracy."""
     brier, accuracy = (make.scores()[name]["mean"] for name in ("brier", "accuracy"))
-    return make.scores(brier=(brier - (low + high) / 2, 0.0, 1.0), accuracy=(accuracy + 0.012, 0.0, 1.0))
+    return make.scores(
+        brier=(brier - (low + high) / 2, 0.0, 1.0), accuracy=(accuracy + 0.012, 0.0, 1.0)
+    )
 
 
 @pytest.fixture
 def document(make):
-    """A function that makes a summary of three networks and three baselines, compared with `linear:5`."""
+    """A function that makes a summary of three networks and three baselines, compared with
+    `linear:5`."""
 
     def build(low=-0.03, high=0.03, **changes):
         scores = ahead(make, low, high)
@@ -29,9 +36,14 @@ def document(make):
             make.network("linear:5"),
             *(make.network(name, scores=scores) for name in ("relu:5", "linear:20,20")),
         ]
-        others = [make.baseline(name, scores=scores) for name in ("boosted-trees", "logistic", "prior")]
+        others = [
+            make.baseline(name, scores=scores) for name in ("boosted-trees", "logistic", "prior")
+        ]
         verdicts = [make.verdict(one["name"], low, high) for one in (*networks[1:], *others)]
-        rivals = [make.verdict("relu:5", low, high, reference=name) for name in ("linear:5", "boosted-trees")]
+        rivals = [
+            make.verdict("relu:5", low, high, reference=name)
+            for name in ("linear:5", "boosted-trees")
+        ]
         given = {"verdicts": verdicts, "advice": ADVICE, "rivals": rivals}
         return make.document(*networks, *others, **{**given, **changes})
 
@@ -61,35 +73,64 @@ def test_a_column_that_does_nearly_all_of_a_score_above_97_percent_is_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("loss", "verdict"), [(0.009, "helps, but by less than matters"), (0.011, "helps"), (0.02, "helps")]
+    ("loss", "verdict"),
+    [(0.009, "helps, but by less than matters"), (0.011, "helps"), (0.02, "helps")],
 )
 def test_a_column_that_helps_by_less_than_the_margin_is_said_to(make, loss, verdict):
-    effect = {"columns": ["a"], "without": "without a", "verdict": "helps", "loss": loss, "low": 0.001, "high": 0.04}
+    effect = {
+        "columns": ["a"],
+        "without": "without a",
+        "verdict": "helps",
+        "loss": loss,
+        "low": 0.001,
+        "high": 0.04,
+    }
     columns = {"model": "relu:5", "source": "named", "n_columns": 2, "effects": [effect]}
-    screen = first_screen(make.document(make.network("all columns"), make.network("without a"), columns=columns))
+    screen = first_screen(
+        make.document(make.network("all columns"), make.network("without a"), columns=columns)
+    )
     assert screen.rows[0].verdict == verdict
 
 
 @pytest.mark.parametrize(
     ("low", "high", "word"),
-    [(0.02, 0.04, "better"), (-0.03, -0.01, "worse"), (-0.005, 0.005, "no difference that matters"),
-     (-0.005, 0.03, "no worse"), (-0.03, 0.004, "no better"),
-     (-0.03, 0.03, "can't tell")],
-)  # fmt: skip
+    [
+        (0.02, 0.04, "better"),
+        (-0.03, -0.01, "worse"),
+        (-0.005, 0.005, "no difference that matters"),
+        (-0.005, 0.03, "no worse"),
+        (-0.03, 0.004, "no better"),
+        (-0.03, 0.03, "can't tell"),
+    ],
+)
 def test_a_row_shows_score_gain_accuracy_and_verdict(document, low, high, word):
-    (line,) = [line for line in glance_text(document(low, high)).splitlines() if line.startswith("> relu:5 ")]
+    (line,) = [
+        line
+        for line in glance_text(document(low, high)).splitlines()
+        if line.startswith("> relu:5 ")
+    ]
     mark, _, score, accuracy, gain, half = line.split()[:6]
     assert (mark, accuracy) == (">", "83.7%")
     score, gain, half = (float(cell.lstrip("±")) for cell in (score, gain, half))
     assert gain == pytest.approx(0.125 - score)
     assert (gain - half, gain + half) == pytest.approx((low, high), abs=1e-3)
     assert line.endswith(word)
-    (reference,) = [line for line in glance_text(document(low, high)).splitlines() if "reference" in line]
+    (reference,) = [
+        line for line in glance_text(document(low, high)).splitlines() if "reference" in line
+    ]
     assert reference.split() == ["linear:5", "0.125", "82.5%", "reference"]
 
 
-CONTRAST = {"question": "a curve", "candidate": "relu:5", "reference": "linear:5", "difference": 0.01, "low": 0.002,
-            "high": 0.018, "p_adjusted": 0.01, "verdict": "helps"}  # fmt: skip
+CONTRAST = {
+    "question": "a curve",
+    "candidate": "relu:5",
+    "reference": "linear:5",
+    "difference": 0.01,
+    "low": 0.002,
+    "high": 0.018,
+    "p_adjusted": 0.01,
+    "verdict": "helps",
+}
 
 
 @pytest.mark.parametrize("width", [200, 100, 80, 72, 60])
@@ -102,7 +143,10 @@ def test_no_width_loses_a_cell_or_what_a_model_or_a_contrast_is(document, width,
     assert [line for line in lines if len(line) > width and line.strip() != name] == []
     place = next(number for number, line in enumerate(lines) if line.startswith(f"  {name}"))
     row = " ".join(lines[place : place + 4])
-    assert all(cell in row for cell in ("one hidden layer", "0.125", "83.7%", "+0.000 ±0.030", "can't tell"))
+    assert all(
+        cell in row
+        for cell in ("one hidden layer", "0.125", "83.7%", "+0.000 ±0.030", "can't tell")
+    )
     assert f"{name} vs linear:5" in " ".join(" ".join(lines).split())
 
 
@@ -138,15 +182,27 @@ def test_a_candidate_without_finite_networks_is_last_and_has_no_scores(document,
 
 @pytest.mark.parametrize(
     ("difference", "half", "decided", "shown"),
-    [(0.000147, 0.0213, False, "+0.0001 ±0.021"), (-0.0002, 0.0001, True, "-0.0002 ±0.0001"),
-     (0.01532, 0.01487, True, "+0.0153 ±0.0149"), (0.0148, 0.0152, False, "+0.0148 ±0.0152"),
-     (0.0153, 0.0161, True, "+0.015 (0 to +0.031)"), (-0.0153, 0.0161, True, "-0.015 (-0.031 to 0)"),
-     (0.02, 0.01, True, "+0.020 ±0.010"), (0.0, 0.0, False, "+0.000 ±0.000"), (1e-17, 0.01, False, "+0.000 ±0.010"),
-     (3e-08, 8e-08, False, "within ±0.001"), (0.00008, 0.008, False, "+0.0001 ±0.008")],
-)  # fmt: skip
-def test_a_difference_has_the_digits_that_show_what_its_verdict_says(difference, half, decided, shown):
+    [
+        (0.000147, 0.0213, False, "+0.0001 ±0.021"),
+        (-0.0002, 0.0001, True, "-0.0002 ±0.0001"),
+        (0.01532, 0.01487, True, "+0.0153 ±0.0149"),
+        (0.0148, 0.0152, False, "+0.0148 ±0.0152"),
+        (0.0153, 0.0161, True, "+0.015 (0 to +0.031)"),
+        (-0.0153, 0.0161, True, "-0.015 (-0.031 to 0)"),
+        (0.02, 0.01, True, "+0.020 ±0.010"),
+        (0.0, 0.0, False, "+0.000 ±0.000"),
+        (1e-17, 0.01, False, "+0.000 ±0.010"),
+        (3e-08, 8e-08, False, "within ±0.001"),
+        (0.00008, 0.008, False, "+0.0001 ±0.008"),
+    ],
+)
+def test_a_difference_has_the_digits_that_show_what_its_verdict_says(
+    difference, half, decided, shown
+):
     assert plus_minus(difference, half, 3, decided=decided) == shown
-    assert plus_minus(difference, half, 3, decided=decided, is_distance=True) == shown.replace("+", "")
+    assert plus_minus(difference, half, 3, decided=decided, is_distance=True) == shown.replace(
+        "+", ""
+    )
 
 
 def test_of_a_rare_label_recall_and_roc_auc_are_shown_and_not_accuracy(document):
@@ -164,14 +220,20 @@ def test_test_rows_that_depend_on_those_before_are_counted(document, make):
     verdicts = [make.verdict("relu:5", -1, 1) | {"independent_rows": 14}]
     words = "alike: for the ±, 60 test rows count as about 14."
     assert words in said(document(verdicts=verdicts, plan={"n_test": 60}))
-    assert words not in said(document(verdicts=[verdicts[0] | {"independent_rows": 55}], plan={"n_test": 60}))
+    assert words not in said(
+        document(verdicts=[verdicts[0] | {"independent_rows": 55}], plan={"n_test": 60})
+    )
 
 
-@pytest.mark.parametrize(("metric", "unit", "scale"), [("brier", "Brier score", 1), ("accuracy", "points", 100)])
+@pytest.mark.parametrize(
+    ("metric", "unit", "scale"), [("brier", "Brier score", 1), ("accuracy", "points", 100)]
+)
 def test_the_gain_in_the_score_that_decides_is_drawn(make, metric, unit, scale):
     verdicts = [make.verdict("relu:5", -0.01, 0.03, metric=metric)]
     models = make.network("relu:5"), make.network("linear:5")
     screen = first_screen(make.document(*models, metric=metric, verdicts=verdicts))
     assert (screen.unit, screen.margin) == (unit, 0.01 * scale)
     interval = screen.rows[0].interval
-    assert (interval.mean, interval.low, interval.high) == pytest.approx((0.01 * scale, -0.01 * scale, 0.03 * scale))
+    assert (interval.mean, interval.low, interval.high) == pytest.approx(
+        (0.01 * scale, -0.01 * scale, 0.03 * scale)
+    )

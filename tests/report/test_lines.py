@@ -11,7 +11,11 @@ def curves(*values):
 
 
 LOSSES, SHARES, SCORES = [0.1, 0.2, 0.3, 0.8], [0.5, 0.6, 0.7, 1.0], [-0.00123, -0.25]
-MEAN, SHARE, SCORE = "0.35000 (0.17500 to 0.42500)", "70.00% (57.50 to 77.50)", "-0.1256 (-0.1878 to -0.0634)"
+MEAN, SHARE, SCORE = (
+    "0.35000 (0.17500 to 0.42500)",
+    "70.00% (57.50 to 77.50)",
+    "-0.1256 (-0.1878 to -0.0634)",
+)
 LINES = {
     "Loss: 0.69315, Accuracy: 51.05% | Test loss: 0.69320, Test acc: 48.33%": (
         [0.693147],
@@ -19,10 +23,30 @@ LINES = {
         [0.6932],
         [0.48333],
     ),
-    f"Loss: {MEAN}, Accuracy: {SHARE} | Test loss: {MEAN}, Test acc: {SHARE}": (LOSSES, SHARES, LOSSES, SHARES),
-    "Loss: nan, Accuracy: 50.00% | Test loss: nan, Test acc: 50.00%": ([np.nan], [0.5], [np.nan], [0.5]),
-    "Loss: 1.00123, R2: -0.0012 | Test loss: 1.00123, Test R2: -0.0012": ([1.00123], SCORES[:1], [1.00123], SCORES[:1]),
-    f"Loss: {MEAN}, R2: {SCORE} | Test loss: {MEAN}, Test R2: {SCORE}": (LOSSES, SCORES, LOSSES, SCORES),
+    f"Loss: {MEAN}, Accuracy: {SHARE} | Test loss: {MEAN}, Test acc: {SHARE}": (
+        LOSSES,
+        SHARES,
+        LOSSES,
+        SHARES,
+    ),
+    "Loss: nan, Accuracy: 50.00% | Test loss: nan, Test acc: 50.00%": (
+        [np.nan],
+        [0.5],
+        [np.nan],
+        [0.5],
+    ),
+    "Loss: 1.00123, R2: -0.0012 | Test loss: 1.00123, Test R2: -0.0012": (
+        [1.00123],
+        SCORES[:1],
+        [1.00123],
+        SCORES[:1],
+    ),
+    f"Loss: {MEAN}, R2: {SCORE} | Test loss: {MEAN}, Test R2: {SCORE}": (
+        LOSSES,
+        SCORES,
+        LOSSES,
+        SCORES,
+    ),
 }
 
 

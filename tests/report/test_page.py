@@ -13,14 +13,22 @@ report_page = of_document(report_page)
 
 @pytest.fixture(scope="module")
 def page(make, make_curves):
-    """A function that makes the page of a comparison of `relu:5` with the prior; keywords change the summary."""
+    """A function that makes the page of a comparison of `relu:5` with the prior; keywords change
+    the summary."""
 
     def show(*candidates, **changes):
         candidates = candidates or (make.network("relu:5"), make.baseline("prior"))
         networks = [one["name"] for one in candidates if one["kind"] == "network"]
-        specification = {"versions": {"seedbed": "1.2.3"}, "random_state": 7, "table": {"sha256": "ab12"}}
+        specification = {
+            "versions": {"seedbed": "1.2.3"},
+            "random_state": 7,
+            "table": {"sha256": "ab12"},
+        }
         return report_page(
-            make.document(*candidates, **{"curves": make_curves(*networks), "specification": specification, **changes})
+            make.document(
+                *candidates,
+                **{"curves": make_curves(*networks), "specification": specification, **changes},
+            )
         )
 
     return show
@@ -67,5 +75,9 @@ def test_names_are_escaped(page, make):
 def test_the_confusion_matrix_of_many_classes_is_only_in_the_json(page, make):
     labels = {f"class {number}": 10 for number in range(13)}
     cells = [[1 / 169] * 13] * 13
-    shown = page(make.network("relu:5", confusion=cells), make.baseline("prior", confusion=cells), labels=labels)
+    shown = page(
+        make.network("relu:5", confusion=cells),
+        make.baseline("prior", confusion=cells),
+        labels=labels,
+    )
     assert 'id="confusion"' not in shown

@@ -1,4 +1,5 @@
-"""Live progress: the interim result and a bar on a terminal, plain lines elsewhere, nothing with quiet."""
+"""Live progress: the interim result and a bar on a terminal, plain lines elsewhere, nothing with
+quiet."""
 
 import io
 import re
@@ -16,9 +17,14 @@ def console(kind, width=100):
         return Console(file=io.StringIO(), force_terminal=False, width=width)
     dumb = {"TERM": "dumb"} if kind == "dumb" else {}
     return Console(
-        file=io.StringIO(), force_terminal=True, width=width, height=12, no_color=True, legacy_windows=False,
+        file=io.StringIO(),
+        force_terminal=True,
+        width=width,
+        height=12,
+        no_color=True,
+        legacy_windows=False,
         _environ=dumb,
-    )  # fmt: skip
+    )
 
 
 def shown(*progress, kind="plain", **options):
@@ -41,17 +47,24 @@ def fast(monkeypatch):
 def so_far(make):
     """The result after the first repeat."""
     models = make.network("linear:5"), make.network("relu:5")
-    document = make.document(*models, verdicts=[make.verdict("relu:5", 0.02, 0.04)], plan={"repeats": 1})
+    document = make.document(
+        *models, verdicts=[make.verdict("relu:5", 0.02, 0.04)], plan={"repeats": 1}
+    )
     document["plan"]["most_repeats"] = 10
     return msgspec.convert(document, Conclusion)
 
 
 @pytest.mark.parametrize(
     ("words", "line"),
-    [({"done": 0, "total": 1}, "0 of 1 fit"),
-     ({"done": 1_500, "total": 6_000, "left": 75.0}, "1,500 of 6,000 fits; at most about 75 s left"),
-     ({"done": 6, "total": 6, "left": 0.0}, "6 of 6 fits; at most about 1 s left")],
-)  # fmt: skip
+    [
+        ({"done": 0, "total": 1}, "0 of 1 fit"),
+        (
+            {"done": 1_500, "total": 6_000, "left": 75.0},
+            "1,500 of 6,000 fits; at most about 75 s left",
+        ),
+        ({"done": 6, "total": 6, "left": 0.0}, "6 of 6 fits; at most about 1 s left"),
+    ],
+)
 def test_a_line_counts_the_fits_and_has_the_time_left_once_it_is_known(words, line):
     assert Progress(**words).line() == line
     assert line in shown(Progress(**words), kind="terminal")
@@ -62,7 +75,9 @@ def test_without_a_terminal_or_on_a_dumb_one_plain_lines_are_printed_at_interval
     assert shown(Progress(done=1, total=200), kind="dumb").strip() == "1 of 200 fits"
 
 
-def test_a_short_run_prints_nothing_but_the_result_so_far_as_one_plain_line_after_each_repeat(so_far):
+def test_a_short_run_prints_nothing_but_the_result_so_far_as_one_plain_line_after_each_repeat(
+    so_far,
+):
     assert shown(*(Progress(done=n, total=200) for n in range(200))) == ""
     states = (Progress(done=n, total=60, so_far=so_far) for n in (6, 7))
     line, end = shown(*states).split("\n")
@@ -76,7 +91,12 @@ def test_a_terminal_shows_a_bar_below_the_result_so_far_and_erases_both(so_far):
         display(Progress(done=6, total=60, so_far=so_far))
         display.refresh()
         drawn = where.file.getvalue()
-    for words in ("SB211: all this may be wrong", "So far, after 1 of up to 10 repeats:", "relu:5", "6 of 60 fits"):
+    for words in (
+        "SB211: all this may be wrong",
+        "So far, after 1 of up to 10 repeats:",
+        "relu:5",
+        "6 of 60 fits",
+    ):
         assert words in drawn
     assert where.file.getvalue().endswith("\x1b[2K")
     assert "\x1b[?25h" in where.file.getvalue()  # the cursor is visible again

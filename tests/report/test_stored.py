@@ -14,8 +14,14 @@ from seedbed.report.stored import read_summary, write_report
 def summary(make, make_curves):
     """A summary of one network and the prior, with curves."""
     found = make.document(make.network("relu:5"), make.baseline("prior"))
-    return found | {"curves": make_curves("relu:5"), "specification": {"versions": {"seedbed": "1"}, "random_state": 0,
-                                                                     "table": {"sha256": "ab12"}}}  # fmt: skip
+    return found | {
+        "curves": make_curves("relu:5"),
+        "specification": {
+            "versions": {"seedbed": "1"},
+            "random_state": 0,
+            "table": {"sha256": "ab12"},
+        },
+    }
 
 
 def written(folder, document, name="comparison.json"):
@@ -26,7 +32,11 @@ def written(folder, document, name="comparison.json"):
 
 def test_a_summary_is_read_from_its_folder_or_file(tmp_path, summary):
     written(tmp_path, summary)
-    assert read_summary(tmp_path) == read_summary(tmp_path / "comparison.json") == summary_from(summary)
+    assert (
+        read_summary(tmp_path)
+        == read_summary(tmp_path / "comparison.json")
+        == summary_from(summary)
+    )
 
 
 @pytest.mark.parametrize("place", ["", "nowhere", "file.txt/deeper"])
@@ -42,9 +52,18 @@ def test_a_missing_run_is_refused_with_advice(tmp_path, place):
         (b"\xff\xfe\x00", "isn't JSON"),
         (b"[1]", "isn't the summary"),
         ({"kind": "comparison"}, "isn't the summary"),
-        ({"kind": "comparison", "schema_version": 3}, r"written by an older seedbed\. Run the same command again"),
-        ({"kind": "comparison", "schema_version": 99}, r"written by a newer seedbed\. Run the same"),
-        ({"kind": "comparison", "schema_version": 7, "notes": []}, "lacks curves, lottery, seconds"),
+        (
+            {"kind": "comparison", "schema_version": 3},
+            r"written by an older seedbed\. Run the same command again",
+        ),
+        (
+            {"kind": "comparison", "schema_version": 99},
+            r"written by a newer seedbed\. Run the same",
+        ),
+        (
+            {"kind": "comparison", "schema_version": 7, "notes": []},
+            "lacks curves, lottery, seconds",
+        ),
     ],
 )
 def test_files_that_are_not_summaries_are_refused_with_the_reason(tmp_path, document, message):

@@ -8,13 +8,20 @@ from hypothesis import strategies as st
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.report.tables import score_table, table_lines
 
-DASHES = {"brier": (None, None, None), "accuracy": (None, None, None), "roc_auc": (None, None, None)}
+DASHES = {
+    "brier": (None, None, None),
+    "accuracy": (None, None, None),
+    "roc_auc": (None, None, None),
+}
 
 
 def rows(document):
     """The rows of the table, with three of the scores."""
     table = score_table(msgspec.convert(document, Conclusion))
-    shown = [table.columns.index(name) for name in ("", "Brier score", "accuracy", "ROC AUC", *table.columns[10:])]
+    shown = [
+        table.columns.index(name)
+        for name in ("", "Brier score", "accuracy", "ROC AUC", *table.columns[10:])
+    ]
     return [[row[place] for place in shown] for row in table.rows]
 
 
@@ -23,12 +30,29 @@ def some(make, n, **changes):
 
 
 def test_the_table_shows_scores_with_intervals_training_accuracy_epochs_and_parameters(make):
-    one = make.network("linear:5", scores=make.scores(brier=(0.1254, 0.1, 0.15), roc_auc=(0.9, 0.85, 1.0)))
+    one = make.network(
+        "linear:5", scores=make.scores(brier=(0.1254, 0.1, 0.15), roc_auc=(0.9, 0.85, 1.0))
+    )
     assert rows(make.document(one, make.baseline("prior"))) == [
-        ["linear:5", "0.125 (0.100 to 0.150)", "82.5% (72.5 to 92.5)", "0.900 (0.850 to 1.000)",
-         "84.5%", "1,000", "1,071"],
-        ["prior", "0.125 (0.025 to 0.225)", "82.5% (72.5 to 92.5)", "0.900 (0.800 to 1.000)", "", "", ""],
-    ]  # fmt: skip
+        [
+            "linear:5",
+            "0.125 (0.100 to 0.150)",
+            "82.5% (72.5 to 92.5)",
+            "0.900 (0.850 to 1.000)",
+            "84.5%",
+            "1,000",
+            "1,071",
+        ],
+        [
+            "prior",
+            "0.125 (0.025 to 0.225)",
+            "82.5% (72.5 to 92.5)",
+            "0.900 (0.800 to 1.000)",
+            "",
+            "",
+            "",
+        ],
+    ]
 
 
 def test_rows_follow_the_ranking_and_diverged_candidates_come_last_with_dashes(make):
@@ -39,8 +63,13 @@ def test_rows_follow_the_ranking_and_diverged_candidates_come_last_with_dashes(m
 
 
 def test_a_score_without_an_interval_is_shown_alone_and_zero_is_not_a_dash(make):
-    one = make.network("relu:5", train_accuracy=0.0, scores=make.scores(
-        brier=(0.0, 0.0, 0.0), accuracy=(0.5, None, None), roc_auc=(-0.0001, -0.0004, 0.0002)))  # fmt: skip
+    one = make.network(
+        "relu:5",
+        train_accuracy=0.0,
+        scores=make.scores(
+            brier=(0.0, 0.0, 0.0), accuracy=(0.5, None, None), roc_auc=(-0.0001, -0.0004, 0.0002)
+        ),
+    )
     (row,) = rows(make.document(one))
     assert row[1:5] == ["0.000 (0.000 to 0.000)", "50.0%", "0.000 (0.000 to 0.000)", "0.0%"]
 
@@ -60,9 +89,25 @@ def test_a_mean_absolute_error_has_four_digits_and_its_interval_as_many_decimals
     scores = {name: make.scores(brier=mean)["brier"] for name, mean in means.items()}
     one = make.network("relu:5", train_r2=0.8449, scores=scores)
     table = score_table(msgspec.convert(make.document(one, task="regression"), Conclusion))
-    assert table.columns == ["", "squared error", "R2", "mean absolute error", "training R2", "epochs", "parameters"]
+    assert table.columns == [
+        "",
+        "squared error",
+        "R2",
+        "mean absolute error",
+        "training R2",
+        "epochs",
+        "parameters",
+    ]
     assert table.rows == [
-        ["relu:5", "0.200 (0.100 to 0.300)", "0.800 (0.700 to 0.900)", shown, "0.845", "1,000", "1,071"]
+        [
+            "relu:5",
+            "0.200 (0.100 to 0.300)",
+            "0.800 (0.700 to 0.900)",
+            shown,
+            "0.845",
+            "1,000",
+            "1,071",
+        ]
     ]
 
 

@@ -12,9 +12,15 @@ from .conftest import of_document
 comparison_text, glance_text = map(of_document, (comparison_text, glance_text))
 
 # One interval for each rule with a margin of 0.01.
-RULES = {"better_by_margin": (0.02, 0.04), "no_practical_difference": (-0.005, 0.005), "better": (0.001, 0.03),
-         "worse": (-0.03, -0.001), "no_worse": (-0.005, 0.03), "no_better": (-0.03, 0.005),
-         "cannot_tell": (-0.03, 0.03)}  # fmt: skip
+RULES = {
+    "better_by_margin": (0.02, 0.04),
+    "no_practical_difference": (-0.005, 0.005),
+    "better": (0.001, 0.03),
+    "worse": (-0.03, -0.001),
+    "no_worse": (-0.005, 0.03),
+    "no_better": (-0.03, 0.005),
+    "cannot_tell": (-0.03, 0.03),
+}
 LONG = "relu:64,64@lr=0.003,optimizer=adamw,dropout=0.1,epochs=2000,patience=8"
 SPACES = "HistGradientBoostingClassifier(learning_rate=0.05, max_iter=200)"
 
@@ -43,11 +49,29 @@ def two(make, rule, *, metric="brier", checks=(), **changes):
 
 
 def test_a_probability_is_never_shown_as_certain(make):
-    shown = {0.0: "below 1%", 0.004: "below 1%", 0.006: "1%", 0.5: "50%", 0.994: "99%", 1.0: "above 99%"}
+    shown = {
+        0.0: "below 1%",
+        0.004: "below 1%",
+        0.006: "1%",
+        0.5: "50%",
+        0.994: "99%",
+        1.0: "above 99%",
+    }
     for probability, words in shown.items():
-        document = two(make, "better") | {"verdicts": [make.verdict("relu:5", 0.02, 0.04, p_better=probability)]}
+        document = two(make, "better") | {
+            "verdicts": [make.verdict("relu:5", 0.02, 0.04, p_better=probability)]
+        }
         (row,) = verdict_table(msgspec.convert(document, Conclusion)).rows
-        assert row == ["relu:5", "+0.03", "+0.02 to +0.04", "+1.2", "-0.5 to +3.1", words, "30%", "0.04"]
+        assert row == [
+            "relu:5",
+            "+0.03",
+            "+0.02 to +0.04",
+            "+1.2",
+            "-0.5 to +3.1",
+            words,
+            "30%",
+            "0.04",
+        ]
 
 
 def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better(make):
@@ -56,7 +80,9 @@ def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better
         text = unfolded(comparison_text(two(make, "better", **make.chosen("linear:5", by))))
         assert (words in text) == (by > 0)
     without = make.chosen("linear:5") | {"optimism": {}}
-    is_same = of_document(lambda one: one.expected_score("linear:5", "brier") is one.score("linear:5", "brier"))
+    is_same = of_document(
+        lambda one: one.expected_score("linear:5", "brier") is one.score("linear:5", "brier")
+    )
     assert is_same(two(make, "better", **without))
 
 
@@ -72,25 +98,36 @@ def test_no_line_exceeds_the_width(make, width):
 @pytest.mark.parametrize("width", [40, 110])
 def test_a_name_is_never_broken(make, name, width):
     document = make.document(
-        make.network("linear:5"), make.network(name), make.network(f"{name}@lr=1"),
-        verdicts=[make.verdict(name, *RULES["worse"])], no_verdict=[make.no_verdict(f"{name}@lr=1", "no reason")],
+        make.network("linear:5"),
+        make.network(name),
+        make.network(f"{name}@lr=1"),
+        verdicts=[make.verdict(name, *RULES["worse"])],
+        no_verdict=[make.no_verdict(f"{name}@lr=1", "no reason")],
         checks=[make.check(name, "diverged"), make.check(name, "dead_units")],
-        **make.chosen(name), notes=make.notes(f"see {name}"),
-    )  # fmt: skip
+        **make.chosen(name),
+        notes=make.notes(f"see {name}"),
+    )
     text = comparison_text(document, width=width)
     squeezed = "".join(text.split()).count("".join(name.split()))
-    assert text.count(name) == unfolded(text).count(name) == squeezed >= 10  # each part of a wide table has all names
+    assert (
+        text.count(name) == unfolded(text).count(name) == squeezed >= 10
+    )  # each part of a wide table has all names
     assert "…" not in text
     assert all(name in line for line in prose(text) if len(line) > width)
 
 
 def test_the_text_has_square_brackets_and_no_colours_or_spaces_at_line_ends(make):
     document = make.document(
-        make.network("nets[red]/a.py:Net"), target="y[bold]", table="t[1]", notes=make.notes("column 'x[red]' is 1")
+        make.network("nets[red]/a.py:Net"),
+        target="y[bold]",
+        table="t[1]",
+        notes=make.notes("column 'x[red]' is 1"),
     )
     text = comparison_text(document)
     for words in ("t[1]: predicting y[bold]", "nets[red]/a.py:Net", "column 'x[red]' is 1"):
         assert words in text
-    text = comparison_text(two(make, "worse", checks=[make.check("relu:5", "diverged")], brackets=[[0, 1]]))
+    text = comparison_text(
+        two(make, "worse", checks=[make.check("relu:5", "diverged")], brackets=[[0, 1]])
+    )
     assert "\x1b" not in text
     assert [line for line in text.splitlines() if line != line.rstrip()] == []

@@ -18,13 +18,24 @@ def summary(make):
     def of(n=1, diverged=0, score=("accuracy", "accuracy")):
         runs = make.runs(*score, *(["relu:5"] if n > diverged else []), counts=(0, n - diverged))
         one = TrainedNetworks(
-            name="relu:5", kind="network", description="", n_parameters=1, n_networks=n, n_diverged=diverged,
-            epochs=1000, note="",
-        )  # fmt: skip
+            name="relu:5",
+            kind="network",
+            description="",
+            n_parameters=1,
+            n_networks=n,
+            n_diverged=diverged,
+            epochs=1000,
+            note="",
+        )
         return TrainingSummary(
-            kind="training", table="t", specification={}, split=SplitSizes(n_train=1, n_test=1, by_time=False),
-            seeds=(), candidates=(one,), lottery=Lotteries(score=msgspec.convert(runs, RunLottery)),
-        )  # fmt: skip
+            kind="training",
+            table="t",
+            specification={},
+            split=SplitSizes(n_train=1, n_test=1, by_time=False),
+            seeds=(),
+            candidates=(one,),
+            lottery=Lotteries(score=msgspec.convert(runs, RunLottery)),
+        )
 
     return of
 

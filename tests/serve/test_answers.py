@@ -33,13 +33,17 @@ def test_answers_equal_the_predictions_of_the_model(fitted, records, target):
     model = fitted(target)
     found = ask(application(model), "POST", "/predict", {"rows": records}).values["predictions"]
     if model.labels:
-        reported = np.array([[one["probabilities"][label] for label in model.labels] for one in found])
+        reported = np.array(
+            [[one["probabilities"][label] for label in model.labels] for one in found]
+        )
         assert np.abs(reported - model.predict_proba(records)).max() < 1e-12
         assert [one["label"] for one in found] == model.predict(records).tolist()
     else:
         assert [one["value"] for one in found] == pytest.approx(model.predict(records), rel=1e-12)
         assert found[0].keys() == {"value", "spread", "flags", "doubtful"}
-    assert [one["spread"] for one in found] == pytest.approx(model.predictions(records).spreads, abs=1e-12)
+    assert [one["spread"] for one in found] == pytest.approx(
+        model.predictions(records).spreads, abs=1e-12
+    )
 
 
 def test_survival_is_that_of_the_model_at_any_times(fitted, records):
@@ -67,7 +71,10 @@ def test_times_that_a_model_does_not_predict_are_refused(fitted, app, records):
 
 
 def test_rows_may_be_an_object_a_list_or_one_record(app, records):
-    reported = [ask(app, "POST", "/predict", body).values for body in ({"rows": records[:1]}, records[:1], records[0])]
+    reported = [
+        ask(app, "POST", "/predict", body).values
+        for body in ({"rows": records[:1]}, records[:1], records[0])
+    ]
     assert reported[0] == reported[1] == reported[2]
     assert ask(app, "POST", "/predict", {"rows": []}).values == {"predictions": []}
 
@@ -75,7 +82,12 @@ def test_rows_may_be_an_object_a_list_or_one_record(app, records):
 def test_flags_name_the_anomalies_of_a_row(app, records):
     odd = spoilt(records[0], size=1000, town="Atlantis", smokes=None, weight="heavy")
     first, second = ask(app, "POST", "/predict", [odd, records[1]]).values["predictions"]
-    kinds = {"unseen": ["town"], "unreadable": ["weight"], "outlying": ["size"], "missing": ["smokes"]}
+    kinds = {
+        "unseen": ["town"],
+        "unreadable": ["weight"],
+        "outlying": ["size"],
+        "missing": ["smokes"],
+    }
     assert first["flags"] == kinds
     assert second["flags"] == {kind: [] for kind in kinds}
     assert not first["doubtful"]
@@ -117,7 +129,9 @@ def test_an_invalid_cell_is_a_client_error(app, records, cells):
 @pytest.mark.parametrize("cell", [[1], {"a": 1}, "\ud800"])
 def test_a_cell_that_holds_no_value_is_refused(app, records, cell):
     answer = ask(app, "POST", "/predict", {"rows": [records[0], spoilt(records[1], town=cell)]})
-    assert (answer.status, answer.error["code"]) == ((422, "rows") if cell != "\ud800" else (400, "json"))
+    assert (answer.status, answer.error["code"]) == (
+        (422, "rows") if cell != "\ud800" else (400, "json")
+    )
 
 
 @pytest.mark.parametrize("size", [2**63, 10**300, 1e30, True, "", "1e400", "9" * 900])
@@ -127,14 +141,20 @@ def test_an_extreme_number_is_predicted_or_refused(app, records, size):
 
 def test_a_number_is_read_the_same_beside_gaps_or_text(app, records):
     rows = [spoilt(records[0], price=price) for price in (1.234, None, "2,5", 3)]
-    alone = [ask(app, "POST", "/predict", row).values["predictions"][0]["probabilities"] for row in rows]
+    alone = [
+        ask(app, "POST", "/predict", row).values["predictions"][0]["probabilities"] for row in rows
+    ]
     together = ask(app, "POST", "/predict", rows).values["predictions"]
-    assert [one["probabilities"]["ill"] for one in together] == pytest.approx([one["ill"] for one in alone], abs=1e-6)
+    assert [one["probabilities"]["ill"] for one in together] == pytest.approx(
+        [one["ill"] for one in alone], abs=1e-6
+    )
 
 
 def test_a_prediction_that_is_not_finite_is_refused_and_others_are_answered(frame, records):
     table = read_table(frame, target="cost", drop=["ill", "grade"])
-    model = fit_model(table, "relu:5", recipe=recipe_named("tutorial", epochs=40), n_networks=3)  # clips no inputs
+    model = fit_model(
+        table, "relu:5", recipe=recipe_named("tutorial", epochs=40), n_networks=3
+    )  # clips no inputs
     louder = {name: 1e4 * value for name, value in model.states.items()}
     loud = dataclasses.replace(model, states=louder, target_deviation=1e140)
     bodies = [records[0], spoilt(records[1], size=1e38, weight=1e38), records[2]] * 10
@@ -160,10 +180,16 @@ def test_requests_are_predicted_one_by_one_if_the_batch_fails(fitted, records, m
 def bodies_of(records):
     """Valid and invalid requests, and the request that runs beside them."""
     return [
-        records[0], records[1:4], spoilt(records[4], size="171.5", town="Atlantis"),
-        spoilt(records[5], weight=None, price=2.5), dict.fromkeys(records[0]), spoilt(records[6], size=1e300),
-        {"size": 3}, [], [dict.fromkeys(records[0]), *records[7:12]],
-    ]  # fmt: skip
+        records[0],
+        records[1:4],
+        spoilt(records[4], size="171.5", town="Atlantis"),
+        spoilt(records[5], weight=None, price=2.5),
+        dict.fromkeys(records[0]),
+        spoilt(records[6], size=1e300),
+        {"size": 3},
+        [],
+        [dict.fromkeys(records[0]), *records[7:12]],
+    ]
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "died"])
@@ -180,19 +206,25 @@ def test_a_request_gets_the_same_answer_alone_and_in_a_batch(fitted, records, ta
 
 
 def numbers_in(values):
-    parts = values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
+    parts = (
+        values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
+    )
     own = [values] if isinstance(values, float) else []
     return own + [number for part in parts for number in numbers_in(part)]
 
 
 def words_in(values):
-    return json.dumps(values, default=str, sort_keys=True).translate(str.maketrans("", "", "0123456789.e-"))
+    return json.dumps(values, default=str, sort_keys=True).translate(
+        str.maketrans("", "", "0123456789.e-")
+    )
 
 
 def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeypatch):
     sizes, predict = [], predictor.predict_rows
     monkeypatch.setattr(
-        predictor, "predict_rows", lambda model, rows: sizes.append(rows.n_rows) or predict(model, rows)
+        predictor,
+        "predict_rows",
+        lambda model, rows: sizes.append(rows.n_rows) or predict(model, rows),
     )
 
     assert {one.status for one in at_once(application(fitted("ill")), records[:60])} == {200}
@@ -202,7 +234,11 @@ def test_concurrent_requests_are_predicted_in_one_batch(fitted, records, monkeyp
 def test_a_forged_median_of_a_date_ends_no_page(fitted, records):
     model = fitted("ill")
     medians = np.full_like(model.preprocessor.medians, 1e308)
-    app = application(dataclasses.replace(model, preprocessor=dataclasses.replace(model.preprocessor, medians=medians)))
+    app = application(
+        dataclasses.replace(
+            model, preprocessor=dataclasses.replace(model.preprocessor, medians=medians)
+        )
+    )
     assert [ask(app, "GET", path).status for path in ("/", "/card", "/openapi.json")] == [200] * 3
     assert ask(app, "GET", "/card").values["columns"][4]["name"] == "day"
     assert ask(app, "POST", "/predict", records[:1]).status == 200

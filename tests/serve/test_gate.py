@@ -13,7 +13,18 @@ from seedbed.serve.server import Address
 
 from .conftest import TOKEN, application, ask, exchange, running
 
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "PROPFIND")
+METHODS = (
+    "GET",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "HEAD",
+    "OPTIONS",
+    "TRACE",
+    "CONNECT",
+    "PROPFIND",
+)
 PATHS = {"/": "GET", "/health": "GET", "/card": "GET", "/openapi.json": "GET", "/predict": "POST"}
 BEARER = f"Bearer {TOKEN}"
 
@@ -29,7 +40,18 @@ def test_every_path_refuses_other_methods(app):
 
 
 def test_unknown_routes_are_not_found_by_any_method(app):
-    paths = ("/predict/", "//predict", "/Predict", "/predict/x", "/..", "/.env", "/docs", "/v2", "", "/predict\0")
+    paths = (
+        "/predict/",
+        "//predict",
+        "/Predict",
+        "/predict/x",
+        "/..",
+        "/.env",
+        "/docs",
+        "/v2",
+        "",
+        "/predict\0",
+    )
     found = {ask(app, method, path).status for method in METHODS for path in paths}
     assert found == {404}
 
@@ -38,7 +60,10 @@ def test_without_the_token_only_health_routes_answer(guarded):
     for path in [*PATHS, "/unknown"]:
         for method in METHODS:
             answer = ask(guarded, method, path, {})
-            assert path in OPEN or (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+            assert path in OPEN or (answer.status, answer.headers["www-authenticate"]) == (
+                401,
+                "Bearer",
+            )
 
 
 @pytest.mark.parametrize("path", sorted(OPEN))
@@ -56,7 +81,17 @@ def test_with_the_token_every_route_answers(guarded, records):
 
 
 @pytest.mark.parametrize(
-    "given", ["", "Bearer", "Bearer ", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer ü"]
+    "given",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        TOKEN,
+        f"Basic {TOKEN}",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN}x",
+        "Bearer ü",
+    ],
 )
 def test_a_wrong_token_is_refused(guarded, given):
     assert ask(guarded, "GET", "/card", authorization=given).status == 401
@@ -65,21 +100,31 @@ def test_a_wrong_token_is_refused(guarded, given):
 def test_tokens_are_compared_in_constant_time(guarded, monkeypatch):
     compared = []
     real = hmac.compare_digest
-    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: compared.append(one) or real(one, other))
+    monkeypatch.setattr(
+        hmac, "compare_digest", lambda one, other: compared.append(one) or real(one, other)
+    )
     assert ask(guarded, "GET", "/card", authorization="Bearer guess").status == 401
     assert compared == [b"Bearer guess"]
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    "host", [None, "evil.com", "127.0.0.1", "127.0.0.1:8001", "localhost.evil.com:8000", "0.0.0.0:8000"]
+    "host",
+    [None, "evil.com", "127.0.0.1", "127.0.0.1:8001", "localhost.evil.com:8000", "0.0.0.0:8000"],
 )
 def test_another_host_name_or_none_is_refused(app, method, host):
     assert {ask(app, method, path, {}, host=host).status for path in [*PATHS, "/x"]} == {421}
 
 
 def test_own_and_allowed_host_names_are_accepted(fitted):
-    names = ["127.0.0.1:8000", "LOCALHOST:8000", "[::1]:8000", "model.example", "model.example:8000", "other:99"]
+    names = [
+        "127.0.0.1:8000",
+        "LOCALHOST:8000",
+        "[::1]:8000",
+        "model.example",
+        "model.example:8000",
+        "other:99",
+    ]
     app = application(fitted("ill"), names=["Model.example", "other:99"])
     assert {ask(app, "GET", "/health", host=name).status for name in names} == {200}
     assert ask(app, "GET", "/health", host="other").status == 421
@@ -97,7 +142,12 @@ def test_only_the_servers_page_may_send_requests(app, records):
     answer = ask(app, "POST", "/predict", records[:1], origin="http://127.0.0.1:8000")
     assert answer.status == 200
     preflight = ask(app, "OPTIONS", "/predict", access_control_request_method="POST")
-    assert not [name for one in (answer, preflight) for name in one.headers if name.startswith("access-control")]
+    assert not [
+        name
+        for one in (answer, preflight)
+        for name in one.headers
+        if name.startswith("access-control")
+    ]
 
 
 KINDS = ["text/plain", "application/x-www-form-urlencoded", "", None, "json"]
@@ -106,7 +156,11 @@ KINDS = ["text/plain", "application/x-www-form-urlencoded", "", None, "json"]
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_json_is_accepted(app, records, kind):
     assert ask(app, "POST", "/predict", records[:1], content_type=kind).status == 415
-    for said in ("application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'):
+    for said in (
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        'application/json;charset="utf-8"',
+    ):
         assert ask(app, "POST", "/predict", records[:1], content_type=said).status == 200
 
 
@@ -116,7 +170,9 @@ def test_a_compressed_body_is_not_unpacked(app, records):
 
 
 def test_query_parameters_are_ignored_and_hold_no_token(app, guarded, records):
-    with_query, without = (ask(app, "POST", "/predict", records[:1], query=query) for query in (b"x=1", b""))
+    with_query, without = (
+        ask(app, "POST", "/predict", records[:1], query=query) for query in (b"x=1", b"")
+    )
     assert (with_query.status, with_query.body) == (200, without.body)
     assert ask(app, "GET", "/health", query=b"x=1").status == 200
     assert ask(guarded, "GET", "/card", query=f"token={TOKEN}".encode()).status == 401
@@ -126,11 +182,18 @@ def test_every_answer_has_security_headers(fitted):
     with running(fitted("ill")) as port:
         for path in [*PATHS, "/x"]:
             head = exchange(
-                port, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
+                port,
+                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode(),
             )
-            headers = dict(line.split(": ", 1) for line in head.decode().partition("\r\n\r\n")[0].split("\r\n")[1:])
+            headers = dict(
+                line.split(": ", 1)
+                for line in head.decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
+            )
             policy = headers["content-security-policy"]
-            assert (headers["x-content-type-options"], headers["cache-control"]) == ("nosniff", "no-store")
+            assert (headers["x-content-type-options"], headers["cache-control"]) == (
+                "nosniff",
+                "no-store",
+            )
             assert policy.startswith("default-src 'none'")
             assert "frame-ancestors 'none'" in policy
             assert "unsafe" not in policy
@@ -153,7 +216,9 @@ def test_an_internal_error_is_answered_without_its_traceback(app, records, monke
 def test_a_public_address_needs_a_token_and_another_one_none(host):
     with pytest.raises(OptionError, match="no token"):
         Address(host, names=["model.example"])
-    assert "model.example:8000" in Address(host, token=TOKEN, names=["model.example"]).accepted(8000)
+    assert "model.example:8000" in Address(host, token=TOKEN, names=["model.example"]).accepted(
+        8000
+    )
     assert {Address(own).token for own in ("127.0.0.1", "127.8.8.8", "localhost", "::1")} == {None}
 
 

@@ -21,11 +21,17 @@ def test_the_documented_limits_equal_those_of_the_server():
     page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
     own = Limits()
     assert (own.body, own.head, own.rows) == (1 << 20, 32 << 10, 10_000)
-    for words in ("1 MiB", "32 KiB", "10,000 rows", f"{own.text:,} characters",
-                  f"over {own.head_seconds:g} seconds", f"body takes over {own.body_seconds:g}",
-                  f"over {own.answer_seconds:g} seconds",
-                  f"over {own.connections} connections",
-                  f"after {own.stop_seconds:g} seconds"):  # fmt: skip
+    for words in (
+        "1 MiB",
+        "32 KiB",
+        "10,000 rows",
+        f"{own.text:,} characters",
+        f"over {own.head_seconds:g} seconds",
+        f"body takes over {own.body_seconds:g}",
+        f"over {own.answer_seconds:g} seconds",
+        f"over {own.connections} connections",
+        f"after {own.stop_seconds:g} seconds",
+    ):
         assert words in page
 
 
@@ -50,21 +56,48 @@ def test_a_key_twice_is_refused_and_quotes_in_texts_are_no_keys(app, records):
         assert refused(app, (start + row).encode()) == twice
         assert refused(app, ('{"rows": [' + start + row + "]}").encode()) == twice
     assert refused(app, ('{"rows": [], "rows": [{' + row + "]}").encode()) == twice
-    rows = [{**records[0], key: text} for key in ('a"b": ', "a\\") for text in ('": ', '\\": "\\\\', "::")]
+    rows = [
+        {**records[0], key: text}
+        for key in ('a"b": ', "a\\")
+        for text in ('": ', '\\": "\\\\', "::")
+    ]
     assert ask(app, "POST", "/predict", rows).values["ignored"] == ['a"b": ', "a\\"]
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"{]", b"[1,]", b"'a'", b"{a: 1}", b"[1] 2", b"\xff", b'"\xff"', b'"a', b"\0", b"3", b"[[]]"]
+    "body",
+    [
+        b"",
+        b"{",
+        b"{]",
+        b"[1,]",
+        b"'a'",
+        b"{a: 1}",
+        b"[1] 2",
+        b"\xff",
+        b'"\xff"',
+        b'"a',
+        b"\0",
+        b"3",
+        b"[[]]",
+    ],
 )
 def test_invalid_json_is_refused(app, body):
     assert refused(app, body)
 
 
-HOSTILE = (b"[" * 1_000_000, b'{"a":' * 150_000, b'["' + b"[" * 900_000, b"[]" * 500_000,
-           b"[" * 9 + b'"' + b'\\"' * 520_000, b"[" * 9 + b'"' + b'\\\\"' * 340_000, b"[" * 9 + b'"' * 1_000_000,
-           b"\n" * 1_000_000 + b"x", b"[" + b"1" * 1_000_000 + b"]",
-           b'[{"size": ' + b"[" * 500_000 + b"]" * 500_000 + b"}]")  # fmt: skip
+HOSTILE = (
+    b"[" * 1_000_000,
+    b'{"a":' * 150_000,
+    b'["' + b"[" * 900_000,
+    b"[]" * 500_000,
+    b"[" * 9 + b'"' + b'\\"' * 520_000,
+    b"[" * 9 + b'"' + b'\\\\"' * 340_000,
+    b"[" * 9 + b'"' * 1_000_000,
+    b"\n" * 1_000_000 + b"x",
+    b"[" + b"1" * 1_000_000 + b"]",
+    b'[{"size": ' + b"[" * 500_000 + b"]" * 500_000 + b"}]",
+)
 
 
 # Quickly: by the time of this process on all processors, since other programs may hold the machine.
@@ -79,23 +112,34 @@ def test_a_hostile_body_is_refused_quickly(app, body):
 def gate(monkeypatch):
     """An event that predictions wait for."""
     gate, predict = threading.Event(), predictor.predict_rows
-    monkeypatch.setattr(predictor, "predict_rows", lambda model, rows: gate.wait(10) and predict(model, rows))
+    monkeypatch.setattr(
+        predictor, "predict_rows", lambda model, rows: gate.wait(10) and predict(model, rows)
+    )
     return gate
 
 
 def test_a_slow_prediction_is_refused_and_the_next_request_answered(fitted, records, gate):
     app = application(fitted("ill"), limits=Limits(answer_seconds=0.3))
     answer = ask(app, "POST", "/predict", records[:1])
-    assert (answer.status, answer.error["message"]) == (503, "there was no answer within 0.3 seconds")
+    assert (answer.status, answer.error["message"]) == (
+        503,
+        "there was no answer within 0.3 seconds",
+    )
     gate.set()
     assert ask(app, "POST", "/predict", records[:1]).status == 200
 
 
-@pytest.mark.parametrize("cell", ["1" * 900 + "x", "1" * 1_000_000 + "x", " " * 1_000_000, "9," * 450, "(" * 1000])
+@pytest.mark.parametrize(
+    "cell", ["1" * 900 + "x", "1" * 1_000_000 + "x", " " * 1_000_000, "9," * 450, "(" * 1000]
+)
 def test_a_hostile_text_is_answered_quickly(app, records, cell):
     started = time.process_time()
     rows = [{**records[0], name: cell} for name in records[0]]
-    assert ask(app, "POST", "/predict", rows if len(cell) < 10_000 else rows[0]).status in (200, 413, 422)
+    assert ask(app, "POST", "/predict", rows if len(cell) < 10_000 else rows[0]).status in (
+        200,
+        413,
+        422,
+    )
     assert time.process_time() - started < 2
 
 
@@ -127,7 +171,10 @@ def test_at_most_ten_thousand_rows_are_answered(fitted, records):
     app = application(fitted("ill"), limits=Limits(body=1 << 22))
     assert len(ask(app, "POST", "/predict", [ROW] * 10_000).values["predictions"]) == 10_000
     answer = ask(app, "POST", "/predict", [ROW] * 10_001)
-    assert (answer.status, answer.error["message"]) == (422, "Expected `array` of length <= 10000 - at `$.rows`")
+    assert (answer.status, answer.error["message"]) == (
+        422,
+        "Expected `array` of length <= 10000 - at `$.rows`",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +187,8 @@ def port(fitted):
 
 @pytest.fixture(scope="module")
 def patient(fitted):
-    """The port of a server that waits for the rest of a request, which a busy machine may send slowly."""
+    """The port of a server that waits for the rest of a request, which a busy machine may send
+    slowly."""
     with running(fitted("ill"), limits=Limits(write_seconds=5)) as found:
         yield found
 
@@ -151,7 +199,9 @@ def status_of(answer):
 
 def test_slow_headers_time_out(port):
     started = time.perf_counter()
-    answer = exchange(port, *[bytes([byte]) for byte in b"GET /health HTTP/1.1\r\nX: " + b"a" * 80], pause=0.05)
+    answer = exchange(
+        port, *[bytes([byte]) for byte in b"GET /health HTTP/1.1\r\nX: " + b"a" * 80], pause=0.05
+    )
     assert (status_of(answer), time.perf_counter() - started < 9) == ([], True)
 
 
@@ -174,7 +224,10 @@ def test_an_idle_connection_is_closed(port):
 
 def test_a_slow_or_missing_body_times_out(port):
     started = time.perf_counter()
-    for head in (head_of(port, 100) + b"\r\n[", head_of(port) + b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n"):
+    for head in (
+        head_of(port, 100) + b"\r\n[",
+        head_of(port) + b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n",
+    ):
         answer = exchange(port, head, *[b"1"] * 20, pause=0.05)
         assert status_of(answer)[0] in (400, 408)
         assert b"connection: close" in answer
@@ -184,32 +237,46 @@ def test_a_slow_or_missing_body_times_out(port):
 @pytest.mark.slow
 def test_the_body_of_a_refused_request_is_not_read_for_long(port):
     started = time.perf_counter()
-    head = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 999999\r\n\r\n".encode()
+    head = (
+        f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 999999\r\n\r\n".encode()
+    )
     assert status_of(exchange(port, head, *[b"x"] * 60, pause=0.05)) in ([200], [])
     assert time.perf_counter() - started < 8
 
 
 def test_an_endless_chunked_body_is_cut_off(patient):
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-    answer = exchange(patient, head_of(patient) + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 20)
+    answer = exchange(
+        patient, head_of(patient) + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 20
+    )
     assert status_of(answer) in ([413], [])  # the answer may be lost if the client is still writing
 
 
 @pytest.mark.slow  # the server waits for the rest of a request
 def test_a_false_content_length_does_not_bypass_the_limit(patient):
     assert status_of(exchange(patient, head_of(patient, 1 << 40) + b"\r\n")) == [413]
-    assert status_of(exchange(patient, head_of(patient, 2) + b"\r\n[]" + b"[" * 500 + b"\r\n\r\n")) == [200, 400]
+    assert status_of(
+        exchange(patient, head_of(patient, 2) + b"\r\n[]" + b"[" * 500 + b"\r\n\r\n")
+    ) == [200, 400]
     both = b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert status_of(exchange(patient, head_of(patient, 2) + both)) == [400]
-    assert status_of(exchange(patient, head_of(patient, 2) + b"Content-Length: 3\r\n\r\n[] ")) == [400]
+    assert status_of(exchange(patient, head_of(patient, 2) + b"Content-Length: 3\r\n\r\n[] ")) == [
+        400
+    ]
     assert status_of(exchange(patient, head_of(patient, -1) + b"\r\n[]")) == [400]
     assert status_of(exchange(patient, head_of(patient, 2) + b"Host: evil.com\r\n\r\n[]")) == [400]
 
 
 def test_the_size_of_headers_is_limited(patient):
-    start, line = f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{patient}\r\n".encode(), b"X: " + b"a" * 900 + b"\r\n"
+    start, line = (
+        f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{patient}\r\n".encode(),
+        b"X: " + b"a" * 900 + b"\r\n",
+    )
     assert status_of(exchange(patient, start, *[line] * 60, pause=0.002)) in ([400], [])
-    assert status_of(exchange(patient, start + b"X: ", *[b"a" * 1000] * 60, pause=0.002)) in ([400], [])
+    assert status_of(exchange(patient, start + b"X: ", *[b"a" * 1000] * 60, pause=0.002)) in (
+        [400],
+        [],
+    )
     assert status_of(exchange(patient, b"GET /", *[b"a" * 1000] * 60, pause=0.002)) in ([400], [])
 
 
@@ -223,7 +290,9 @@ def test_bytes_that_are_not_http_are_refused(patient, text):
 @pytest.mark.slow  # the connection stays open
 def test_an_upgrade_to_a_websocket_is_refused(patient):
     head = f"GET /card HTTP/1.1\r\nHost: 127.0.0.1:{patient}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
-    answer = exchange(patient, head.encode() + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YQ==\r\n\r\n")
+    answer = exchange(
+        patient, head.encode() + b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YQ==\r\n\r\n"
+    )
     assert status_of(answer)[:1] in ([200], [])
 
 
@@ -235,7 +304,9 @@ def test_the_number_of_open_connections_is_limited(port):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         assert status_of(exchange(port, ask_once)) == [503]
     deadline = time.monotonic() + 30
-    while status_of(exchange(port, ask_once)) != [200]:  # once the server has noticed that the others are closed
+    while status_of(exchange(port, ask_once)) != [
+        200
+    ]:  # once the server has noticed that the others are closed
         assert time.monotonic() < deadline
 
 

@@ -12,7 +12,12 @@ from .conftest import HOST, TOKEN, application, ask
 
 load_all_checks()
 CHECKED = CHECKS.get_by_names(
-    ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
+    [
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_schema_conformance",
+    ]
 )
 EXAMPLES = 20
 
@@ -26,14 +31,22 @@ def test_the_document_names_exactly_the_routes_and_methods(fitted, target):
     app = application(fitted(target))
     document = document_of(app)
     routes = {route.path: {next(iter(route.methods - {"HEAD"})).lower()} for route in app.routes}
-    assert (document["openapi"], {path: set(about) for path, about in document["paths"].items()}) == ("3.1.0", routes)
+    assert (
+        document["openapi"],
+        {path: set(about) for path, about in document["paths"].items()},
+    ) == ("3.1.0", routes)
 
 
 def test_the_document_says_which_routes_need_the_token(app, guarded):
     assert "security" not in document_of(app)
     document = document_of(guarded)
     assert document["security"] == [{"token": []}]
-    without = {path for path, about in document["paths"].items() for one in about.values() if one.get("security") == []}
+    without = {
+        path
+        for path, about in document["paths"].items()
+        for one in about.values()
+        if one.get("security") == []
+    }
     assert without == set(OPEN)
 
 
@@ -70,6 +83,12 @@ def operation_examples(operation, number, mode):
     """Run a function on the given number of cases of an operation."""
     strategy = operation.as_strategy(generation_mode=mode)
     phases = [Phase.explicit, Phase.generate]
-    own = settings(max_examples=number, deadline=None, database=None, derandomize=True, phases=phases,
-                   suppress_health_check=list(HealthCheck))  # fmt: skip
+    own = settings(
+        max_examples=number,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=phases,
+        suppress_health_check=list(HealthCheck),
+    )
     return lambda function: own(given(strategy)(function))

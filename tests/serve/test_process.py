@@ -33,7 +33,9 @@ def process(*arguments, before="", **environment):
     """A running `seedbed serve` and its port; `before` is Python code that runs first."""
     program = f"import runpy\n{before}\nrunpy.run_module('seedbed', run_name='__main__')"
     command = [sys.executable, "-c", program, "serve", *map(str, arguments)]
-    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    started = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    )
     try:
         line = started.stderr.readline()
         assert re.fullmatch(r"serving relu:5 at http://127\.0\.0\.1:\d+ \(Ctrl-C ends it\)\n", line)
@@ -45,7 +47,9 @@ def process(*arguments, before="", **environment):
 
 
 def get(port, path, **headers):
-    with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+    ) as answer:
         return answer.read()
 
 
@@ -53,11 +57,15 @@ def test_a_process_serves_until_sigint(saved, fitted, records):
     with process(saved, "--port", "0") as (started, port):
         body = json.dumps(records[:2]).encode()
         answer = exchange(port, head_of(port, len(body)) + b"Connection: close\r\n\r\n" + body)
-        found = json.loads(answer.partition(b"\r\n\r\n")[2])["predictions"][0]["probabilities"]["well"]
+        found = json.loads(answer.partition(b"\r\n\r\n")[2])["predictions"][0]["probabilities"][
+            "well"
+        ]
         assert found == pytest.approx(fitted("ill").predict_proba(records[:2])[0, 1], abs=1e-6)
         assert b"server:" not in answer
         wrong = json.dumps({"rows": records[:1], "at": [3]}).encode()
-        assert b"at is for models" in exchange(port, head_of(port, len(wrong)) + b"Connection: close\r\n\r\n" + wrong)
+        assert b"at is for models" in exchange(
+            port, head_of(port, len(wrong)) + b"Connection: close\r\n\r\n" + wrong
+        )
         started.send_signal(signal.SIGINT)
         assert (started.wait(60), started.stderr.read()) == (130, "seedbed: interrupted\n")
 
@@ -68,9 +76,14 @@ def test_sigterm_finishes_running_requests_and_ends_the_process(saved, records):
         assert get(port, "/health") == b'{"status":"ok"}'
         with pytest.raises(urllib.error.HTTPError, match="401"):
             get(port, "/card")
-        assert json.loads(get(port, "/card", Authorization=f"Bearer {TOKEN}"))["candidate"] == "relu:5"
+        assert (
+            json.loads(get(port, "/card", Authorization=f"Bearer {TOKEN}"))["candidate"] == "relu:5"
+        )
         body = json.dumps(records * 10).encode()
-        head = head_of(port, len(body)) + f"Authorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n".encode()
+        head = (
+            head_of(port, len(body))
+            + f"Authorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n".encode()
+        )
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(head + body)
             started.send_signal(signal.SIGTERM)
@@ -94,7 +107,10 @@ def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_req
         f"server.serving = functools.partial(server.serving, limits=server.Limits(stop_seconds={grace}))\n"
         f"def endless(*_):\n  {work}\npredictor.Predictor._answers = endless"
     )
-    with process(saved, "--port", "0", before=before) as (started, port), ThreadPoolExecutor() as pool:
+    with (
+        process(saved, "--port", "0", before=before) as (started, port),
+        ThreadPoolExecutor() as pool,
+    ):
         answers = [pool.submit(exchange, port, head_of(port, 2) + b"\r\n[]") for _ in range(3)]
         time.sleep(0.5)
         asked_at = time.perf_counter()
@@ -108,7 +124,8 @@ def test_sigterm_ends_the_process_within_the_grace_period_despite_an_endless_req
 
 @pytest.fixture
 def call(capsys):
-    """A function that runs the verb in this process and returns its status and one line of output."""
+    """A function that runs the verb in this process and returns its status and one line of
+    output."""
 
     def run(*arguments):
         with pytest.raises(SystemExit) as stop:
@@ -125,14 +142,22 @@ def call(capsys):
     [
         (["--host", "192.0.2.1"], "no token"),
         (["--host", "0.0.0.0", "--token", "short"], "has 5 characters"),
-        (["--host", "192.0.2.1", "--token", TOKEN], "address). Give an address of this machine with --host"),
+        (
+            ["--host", "192.0.2.1", "--token", TOKEN],
+            "address). Give an address of this machine with --host",
+        ),
         (["--host", "nowhere.invalid", "--token", TOKEN], "can't listen on nowhere.invalid"),
-        (["--port", "{taken}"], "can't listen on 127.0.0.1, port {taken} (Address already in use). Give"),
+        (
+            ["--port", "{taken}"],
+            "can't listen on 127.0.0.1, port {taken} (Address already in use). Give",
+        ),
         (["--port", "70000"], "must be from 0 to 65535"),
         (["--allow-host", "*"], "not a host name"),
     ],
 )
-def test_a_forbidden_unusable_or_taken_address_is_an_error_of_one_line(call, saved, arguments, words):
+def test_a_forbidden_unusable_or_taken_address_is_an_error_of_one_line(
+    call, saved, arguments, words
+):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, line = call(saved, *[word.format(taken=port) for word in arguments])
@@ -150,7 +175,10 @@ def test_a_missing_or_damaged_model_is_an_error_of_one_line(call, saved, tmp_pat
 def test_a_missing_extra_names_the_command_to_install_it(call, saved, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     hint = "Install it with: pip install 'seedbed[serve]'."
-    assert call(saved, "--port", "0") == (2, f"seedbed: serving needs uvicorn, which isn't installed. {hint}\n")
+    assert call(saved, "--port", "0") == (
+        2,
+        f"seedbed: serving needs uvicorn, which isn't installed. {hint}\n",
+    )
 
 
 def resident():
@@ -162,7 +190,8 @@ def resident():
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read from /proc")
 def test_thousands_of_requests_do_not_leak_memory(fitted, records):
     bodies = [
-        json.dumps(body).encode() for body in (records[0], records[:50], {}, dict.fromkeys(records[0]), "x" * 9000)
+        json.dumps(body).encode()
+        for body in (records[0], records[:50], {}, dict.fromkeys(records[0]), "x" * 9000)
     ]
 
     async def one(port, number):
@@ -181,7 +210,10 @@ def test_thousands_of_requests_do_not_leak_memory(fitted, records):
         return statuses
 
     async def crowd(port, rounds):
-        found = [await asyncio.gather(*(one(port, 10 + place) for place in range(24))) for _ in range(rounds)]
+        found = [
+            await asyncio.gather(*(one(port, 10 + place) for place in range(24)))
+            for _ in range(rounds)
+        ]
         return set().union(*(statuses for every in found for statuses in every))
 
     with running(fitted("ill")) as port:

@@ -72,8 +72,8 @@ def make_task(loss: str) -> Task:
 
 @pytest.fixture(params=["native", "units", "torch"])
 def engine(request, monkeypatch):
-    """Each engine: the kernel for the networks that it supports, the same with units in vector lanes for layers of
-    any width, and torch as without a compiler."""
+    """Each engine: the kernel for the networks that it supports, the same with units in vector
+    lanes for layers of any width, and torch as without a compiler."""
     if request.param == "units":
         monkeypatch.setattr("seedbed.networks.kernel_program._WIDE", 0)
         monkeypatch.setattr("seedbed.networks.kernel_program._MOST_PADDING", math.inf)
@@ -84,7 +84,11 @@ def engine(request, monkeypatch):
 
         def traits_of(*args):
             traits = find(*args)
-            return traits if traits.program or not traits.network else pytest.xfail("the kernel lacks these")
+            return (
+                traits
+                if traits.program or not traits.network
+                else pytest.xfail("the kernel lacks these")
+            )
 
         monkeypatch.setattr(planning, "traits_of", traits_of)
     return request.param
@@ -107,8 +111,8 @@ def two_splits(task: Callable[[str], Task]) -> TrainingData:
 
 @pytest.fixture(scope="session")
 def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
-    """A function that returns curves and network of the plain loop for an architecture with a seed. Each is trained
-    once for all engines; tests must not change it."""
+    """A function that returns curves and network of the plain loop for an architecture with a seed.
+    Each is trained once for all engines; tests must not change it."""
 
     @functools.cache
     def run(
@@ -120,33 +124,51 @@ def reference() -> Callable[..., tuple[np.ndarray, nn.Module]]:
     ) -> tuple[np.ndarray, nn.Module]:
         loss = pick_loss(recipe.loss, task.y, task.n_outputs)
         X, y = (
-            torch.from_numpy(part).to(dtype) for part in (task.X, target_of_loss(loss, task.y, task.n_outputs, "d"))
+            torch.from_numpy(part).to(dtype)
+            for part in (task.X, target_of_loss(loss, task.y, task.n_outputs, "d"))
         )
         if isinstance(architecture, MLP):
-            network = module_in_words(architecture, FEATURES, task.n_outputs, seed, X[: task.n_train].numpy())
+            network = module_in_words(
+                architecture, FEATURES, task.n_outputs, seed, X[: task.n_train].numpy()
+            )
         else:
             network = build_network(lambda: architecture(FEATURES, task.n_outputs), seed)
         network = network.to(dtype)
-        train, test = PlainRows(X[: task.n_train], y[: task.n_train]), PlainRows(X[task.n_train :], y[task.n_train :])
-        return train_reference(network, train, test, recipe=recipe, loss=loss, seed=seed), network.eval()
+        train, test = (
+            PlainRows(X[: task.n_train], y[: task.n_train]),
+            PlainRows(X[task.n_train :], y[task.n_train :]),
+        )
+        return train_reference(
+            network, train, test, recipe=recipe, loss=loss, seed=seed
+        ), network.eval()
 
     return run
 
 
 @pytest.fixture(scope="session")
 def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[..., Gap]:
-    """A function that returns the distance of a float64 stack of two seeds from the reference after at least 50
-    steps."""
+    """A function that returns the distance of a float64 stack of two seeds from the reference after
+    at least 50 steps."""
 
-    def measure(architecture: str | MLP | Callable[[int, int], nn.Module], task: Task, **recipe: Any) -> Gap:
+    def measure(
+        architecture: str | MLP | Callable[[int, int], nn.Module], task: Task, **recipe: Any
+    ) -> Gap:
         steps_an_epoch = -(-task.n_train // (recipe.get("batch_size") or task.n_train))
         recipe = {"epochs": -(-50 // steps_an_epoch), "lr": 0.05, "loss": task.loss} | recipe
-        architecture = candidate_from(architecture).architecture if isinstance(architecture, str) else architecture
+        architecture = (
+            candidate_from(architecture).architecture
+            if isinstance(architecture, str)
+            else architecture
+        )
         in_words = isinstance(architecture, MLP)
-        build = architecture if in_words else functools.partial(architecture, FEATURES, task.n_outputs)
+        build = (
+            architecture if in_words else functools.partial(architecture, FEATURES, task.n_outputs)
+        )
         history = train_many(build, *task.parts, seeds=[3, 8], n_jobs=1, dtype="float64", **recipe)
         worst = [0.0, 0.0, 0.0]
-        for index, (seed, stacked) in enumerate(zip(history.seeds, history.networks(), strict=True)):
+        for index, (seed, stacked) in enumerate(
+            zip(history.seeds, history.networks(), strict=True)
+        ):
             curves, alone = reference(architecture, task, seed, Recipe.tutorial(**recipe))
             mine = np.stack([getattr(history, name)[:, index] for name in CURVES])
             X, state, expected = torch.from_numpy(task.X), stacked.state_dict(), alone.state_dict()
@@ -163,10 +185,13 @@ def gap(reference: Callable[..., tuple[np.ndarray, nn.Module]]) -> Callable[...,
 
 @pytest.fixture(scope="session")
 def heart_failure(real_table):
-    """The tutorial's rows: X_train, y_train, X_test, y_test, standardised by the training rows, float32."""
+    """The tutorial's rows: X_train, y_train, X_test, y_test, standardised by the training rows,
+    float32."""
     table = np.loadtxt(real_table("heart_failure.csv"), delimiter=",", skiprows=1)
     X, y = table[:, :-1], table[:, -1]
-    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0, stratify=y)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=0.2, random_state=0, stratify=y
+    )
     mean, deviation = X_train.mean(0), X_train.std(0)
     parts = (X_train - mean) / deviation, y_train, (X_test - mean) / deviation, y_test
     return tuple(part.astype(np.float32) for part in parts)

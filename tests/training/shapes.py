@@ -1,4 +1,5 @@
-"""Modules as engineers write them, in 52 shapes: those of tables, and what is taken over from images and language."""
+"""Modules as engineers write them, in 52 shapes: those of tables, and what is taken over from
+images and language."""
 
 import itertools
 from collections.abc import Callable
@@ -19,7 +20,8 @@ def own(parts: Callable[[int, int], Parts], forward: Forward, *, persistent: boo
     """Return a class of modules.
 
     Args:
-        parts: returns layers, parameters, buffers (plain tensors) and others, for so many features and outputs.
+        parts: returns layers, parameters, buffers (plain tensors) and others, for so many features
+            and outputs.
         forward: the method forward() of the class.
         persistent: whether buffers are in the `state_dict`.
     """
@@ -37,11 +39,18 @@ def own(parts: Callable[[int, int], Parts], forward: Forward, *, persistent: boo
     return Own
 
 
-def chain(*middle: Callable[[], nn.Module], wrap: Callable[[nn.Linear], nn.Module] = lambda layer: layer) -> Build:
-    """Return what builds a sequence of a linear layer, which may be wrapped, others, and a linear layer."""
+def chain(
+    *middle: Callable[[], nn.Module], wrap: Callable[[nn.Linear], nn.Module] = lambda layer: layer
+) -> Build:
+    """Return what builds a sequence of a linear layer, which may be wrapped, others, and a linear
+    layer."""
 
     def build(n_features: int, n_outputs: int) -> nn.Module:
-        layers = [wrap(nn.Linear(n_features, 16)), *(make() for make in middle), nn.Linear(16, n_outputs)]
+        layers = [
+            wrap(nn.Linear(n_features, 16)),
+            *(make() for make in middle),
+            nn.Linear(16, n_outputs),
+        ]
         return nn.Sequential(*layers)
 
     return build
@@ -110,7 +119,9 @@ def experts(n: int, k: int) -> Parts:
 
 
 def all_experts(m, x):
-    return (torch.stack([expert(x) for expert in m.experts], -1) * m.gate(x).softmax(-1)[:, None]).sum(-1)
+    return (
+        torch.stack([expert(x) for expert in m.experts], -1) * m.gate(x).softmax(-1)[:, None]
+    ).sum(-1)
 
 
 def one_expert(m, x):
@@ -223,12 +234,18 @@ def excitation(m, x):
 
 def standardised(m, x):
     weight = m.convolution.weight
-    weight = (weight - weight.mean((1, 2), keepdim=True)) / (weight.std((1, 2), keepdim=True) + 1e-5)
-    return m.last(torch.relu(m.norm(F.conv1d(x[:, None], weight, m.convolution.bias, padding=1))).mean(2))
+    weight = (weight - weight.mean((1, 2), keepdim=True)) / (
+        weight.std((1, 2), keepdim=True) + 1e-5
+    )
+    return m.last(
+        torch.relu(m.norm(F.conv1d(x[:, None], weight, m.convolution.bias, padding=1))).mean(2)
+    )
 
 
 def factorization(m, x):
-    return m.linear(x)[:, 0] + ((x @ m.factors).square() - x.square() @ m.factors.square()).sum(1) / 2
+    return (
+        m.linear(x)[:, 0] + ((x @ m.factors).square() - x.square() @ m.factors.square()).sum(1) / 2
+    )
 
 
 def soft_trees(m, x):
@@ -266,9 +283,16 @@ SHAPES: dict[str, Build] = {
     "frozen": chain(nn.ReLU, wrap=lambda layer: layer.requires_grad_(False)),
     "glu": own(lambda n, k: two(n, k, 32), lambda m, x: m.last(F.glu(m.first(x), dim=-1))),
     "swiglu": own(lambda n, k: two(n, k, 32), swiglu),
-    "residual": own(lambda n, k: two(n, k) | {"blocks": nn.ModuleList(mlp(16, 16) for _ in range(2))}, residual),
+    "residual": own(
+        lambda n, k: two(n, k) | {"blocks": nn.ModuleList(mlp(16, 16) for _ in range(2))}, residual
+    ),
     "embeddings": own(
-        lambda n, k: {"colour": nn.Embedding(7, 4), "size": nn.Embedding(5, 3), "body": mlp(n + 5, k)}, embeddings
+        lambda n, k: {
+            "colour": nn.Embedding(7, 4),
+            "size": nn.Embedding(5, 3),
+            "body": mlp(n + 5, k),
+        },
+        embeddings,
     ),
     "transformer": own(transformer_parts, transformer),
     "transformer_dropout": own(lambda n, k: transformer_parts(n, k, 0.1), transformer),
@@ -280,20 +304,30 @@ SHAPES: dict[str, Build] = {
         lambda m, x: m.last(m.recurrent(x[:, :, None])[1][-1]),
     ),
     "lstm": own(
-        lambda n, k: {"recurrent": nn.LSTM(1, 6, num_layers=2, batch_first=True), "last": nn.Linear(6, k)},
+        lambda n, k: {
+            "recurrent": nn.LSTM(1, 6, num_layers=2, batch_first=True),
+            "last": nn.Linear(6, k),
+        },
         lambda m, x: m.last(m.recurrent(x[:, :, None])[0][:, -1]),
     ),
     "average_in_place": own(
-        lambda n, k: {"mean": torch.zeros(n), "steps": torch.tensor(0), "body": mlp(n, k)}, average_in_place
+        lambda n, k: {"mean": torch.zeros(n), "steps": torch.tensor(0), "body": mlp(n, k)},
+        average_in_place,
     ),
-    "average_replaced": own(lambda n, k: {"mean": torch.zeros(n), "body": mlp(n, k)}, average_replaced),
+    "average_replaced": own(
+        lambda n, k: {"mean": torch.zeros(n), "body": mlp(n, k)}, average_replaced
+    ),
     "tied": own(tied, lambda m, x: m.last(torch.relu(m.again(m.back(torch.relu(m.first(x))))))),
     "tied_transposed": own(
         lambda n, k: {"weight": randn(16, n), "last": nn.Linear(n, k)},
         lambda m, x: m.last(F.linear(torch.relu(F.linear(x, m.weight)), m.weight.t())),
     ),
     "scaled": own(
-        lambda n, k: {"scale": nn.Parameter(torch.ones(n)), "heat": nn.Parameter(torch.tensor(1.0)), "body": mlp(n, k)},
+        lambda n, k: {
+            "scale": nn.Parameter(torch.ones(n)),
+            "heat": nn.Parameter(torch.tensor(1.0)),
+            "body": mlp(n, k),
+        },
         lambda m, x: m.body(x * m.scale) * m.heat,
     ),
     "cross": own(lambda n, k: {"layers": linears((n, n), (n, n)), "last": nn.Linear(n, k)}, cross),
@@ -302,7 +336,8 @@ SHAPES: dict[str, Build] = {
         lambda m, x: m.last(torch.relu(m.convolution(x[:, None])).flatten(1)),
     ),
     "noise": own(
-        lambda n, k: {"body": mlp(n, k)}, lambda m, x: m.body(x + 0.1 * torch.randn_like(x) if m.training else x)
+        lambda n, k: {"body": mlp(n, k)},
+        lambda m, x: m.body(x + 0.1 * torch.randn_like(x) if m.training else x),
     ),
     "step": own(two, lambda m, x: m.last(Step.apply(m.first(x)))),
     "straight_through": own(two, straight_through),
@@ -314,24 +349,40 @@ SHAPES: dict[str, Build] = {
         persistent=False,
     ),
     "attention": own(lambda n, k: columns(n, k, qkv=nn.Linear(8, 24, bias=False)), attention),
-    "multihead": own(lambda n, k: columns(n, k, attend=nn.MultiheadAttention(8, 2, batch_first=True)), multihead),
+    "multihead": own(
+        lambda n, k: columns(n, k, attend=nn.MultiheadAttention(8, 2, batch_first=True)), multihead
+    ),
     "hypernetwork": own(
         lambda n, k: {"code": randn(4), "hyper": nn.Linear(4, 16 * n), "last": nn.Linear(16, k)},
         lambda m, x: m.last(torch.relu(F.linear(x, m.hyper(m.code).reshape(16, -1)))),
     ),
-    "dense": own(lambda n, k: {"layers": linears((n, 8), (n + 8, 8)), "last": nn.Linear(n + 16, k)}, dense),
-    "highway": own(lambda n, k: two(n, k) | {"gate": nn.Linear(16, 16), "inner": nn.Linear(16, 16)}, highway),
+    "dense": own(
+        lambda n, k: {"layers": linears((n, 8), (n + 8, 8)), "last": nn.Linear(n + 16, k)}, dense
+    ),
+    "highway": own(
+        lambda n, k: two(n, k) | {"gate": nn.Linear(16, 16), "inner": nn.Linear(16, 16)}, highway
+    ),
     "film": own(lambda n, k: two(n, k) | {"condition": nn.Linear(4, 32)}, film),
-    "excitation": own(lambda n, k: maps(n, k, norm=nn.BatchNorm1d(8), excite=mlp(8, 8, 4)), excitation),
+    "excitation": own(
+        lambda n, k: maps(n, k, norm=nn.BatchNorm1d(8), excite=mlp(8, 8, 4)), excitation
+    ),
     "standardised": own(lambda n, k: maps(n, k, norm=nn.GroupNorm(2, 8)), standardised),
-    "maxout": own(lambda n, k: two(n, k, 48), lambda m, x: m.last(m.first(x).view(len(x), 16, 3).amax(-1))),
+    "maxout": own(
+        lambda n, k: two(n, k, 48), lambda m, x: m.last(m.first(x).view(len(x), 16, 3).amax(-1))
+    ),
     "bilinear": own(
         lambda n, k: {"first": nn.Linear(n, 6), "last": nn.Bilinear(6, 4, k), "log_scale": randn()},
         lambda m, x: m.log_scale.exp().clamp(max=100) * m.last(torch.tanh(m.first(x)), x[:, :4]),
     ),
-    "factorization": own(lambda n, k: {"factors": randn(n, 4), "linear": nn.Linear(n, 1)}, factorization),
-    "soft_trees": own(lambda n, k: {"splits": nn.Linear(n, 12), "leaves": randn(4, 8, k)}, soft_trees),
-    "functional_dropout": own(two, lambda m, x: m.last(F.dropout(torch.relu(m.first(x)), 0.3, m.training))),
+    "factorization": own(
+        lambda n, k: {"factors": randn(n, 4), "linear": nn.Linear(n, 1)}, factorization
+    ),
+    "soft_trees": own(
+        lambda n, k: {"splits": nn.Linear(n, 12), "leaves": randn(4, 8, k)}, soft_trees
+    ),
+    "functional_dropout": own(
+        two, lambda m, x: m.last(F.dropout(torch.relu(m.first(x)), 0.3, m.training))
+    ),
     "residual_dropout": own(
         lambda n, k: two(n, k, n, n) | {"norm": nn.LayerNorm(n), "drop": nn.Dropout(0.3)},
         lambda m, x: m.last(x + m.drop(torch.relu(m.first(m.norm(x))))),
@@ -340,9 +391,12 @@ SHAPES: dict[str, Build] = {
         lambda n, k: {"directions": torch.randn(n, 8), "last": nn.Linear(16, k)},
         lambda m, x: m.last(torch.cat([(x @ m.directions).sin(), (x @ m.directions).cos()], 1)),
     ),
-    "depth_by_values": own(lambda n, k: two(n, k) | {"layers": linears(*[(16, 16)] * 3)}, depth_by_values),
+    "depth_by_values": own(
+        lambda n, k: two(n, k) | {"layers": linears(*[(16, 16)] * 3)}, depth_by_values
+    ),
 }
-"""All shapes by name. A module takes at least four features; the last two are codes of levels to `embeddings`."""
+"""All shapes by name. A module takes at least four features; the last two are codes of levels to
+`embeddings`."""
 
 DRAWING = ("dropout", "transformer_dropout", "noise", "functional_dropout", "residual_dropout")
 """Shapes whose forward() draws random numbers in training."""

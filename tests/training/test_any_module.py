@@ -1,4 +1,5 @@
-"""Law 4: any `nn.Module` is trained with the results of the reference, also a module with odd parts."""
+"""Law 4: any `nn.Module` is trained with the results of the reference, also a module with odd
+parts."""
 
 import copy
 import functools
@@ -40,12 +41,15 @@ class Functional(LinearModel):
 
 
 class Nested(nn.Module):
-    """A sequence of sequences, with a module used twice, a layer without bias, and normalisation per row."""
+    """A sequence of sequences, with a module used twice, a layer without bias, and normalisation
+    per row."""
 
     def __init__(self, n_outputs):
         super().__init__()
         self.act = nn.ELU(0.7)
-        self.body = nn.Sequential(nn.Linear(5, 4, bias=False), self.act, nn.Sequential(nn.Linear(4, 4), nn.Identity()))
+        self.body = nn.Sequential(
+            nn.Linear(5, 4, bias=False), self.act, nn.Sequential(nn.Linear(4, 4), nn.Identity())
+        )
         self.head = nn.Linear(4, n_outputs)
 
     def forward(self, x):
@@ -57,7 +61,11 @@ class DropsTwice(nn.Module):
 
     def __init__(self, n_outputs):
         super().__init__()
-        self.first, self.second, self.last = nn.Linear(5, 4), nn.Linear(4, 4), nn.Linear(4, n_outputs)
+        self.first, self.second, self.last = (
+            nn.Linear(5, 4),
+            nn.Linear(4, 4),
+            nn.Linear(4, n_outputs),
+        )
         self.drop = nn.Dropout(0.4)
 
     def forward(self, x):
@@ -99,15 +107,24 @@ FAST = {
     "nested": Nested,
     "threshold": lambda k: nn.Sequential(nn.Linear(5, 4), nn.Threshold(0.1, -0.3), nn.Linear(4, k)),
     "norms": lambda k: nn.Sequential(
-        nn.BatchNorm1d(5, affine=False), nn.Linear(5, 4), nn.LayerNorm(4, elementwise_affine=False), nn.Linear(4, k)
+        nn.BatchNorm1d(5, affine=False),
+        nn.Linear(5, 4),
+        nn.LayerNorm(4, elementwise_affine=False),
+        nn.Linear(4, k),
     ),
     "prints": lambda k: Odd(k, lambda x: print(end="") or x),
     "all dropped": lambda k: nn.Sequential(nn.Linear(5, 4), nn.Dropout(1.0), nn.Linear(4, k)),
 }
 GENERAL = {
-    "residual batchnorm averaging": lambda k: Residual(k, nn.BatchNorm1d(5, momentum=None), dropout=0.0),
-    "residual batchnorm untracked": lambda k: Residual(k, nn.BatchNorm1d(5, track_running_stats=False), dropout=0.0),
-    "scripted": lambda k: torch.jit.script(nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, k))),
+    "residual batchnorm averaging": lambda k: Residual(
+        k, nn.BatchNorm1d(5, momentum=None), dropout=0.0
+    ),
+    "residual batchnorm untracked": lambda k: Residual(
+        k, nn.BatchNorm1d(5, track_running_stats=False), dropout=0.0
+    ),
+    "scripted": lambda k: torch.jit.script(
+        nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, k))
+    ),
     "sketch": Sketch,
     "item": lambda k: Odd(k, lambda x: x * x.mean().item()),
     "integers": lambda k: Odd(k, lambda x: x * (1 + x.detach().argmax(1, keepdim=True) // 2)),
@@ -118,12 +135,20 @@ ONE_BY_ONE = {
     "sketch": "they differ by seed in more than parameters and buffers",
     "item": "forward() reads single values of tensors",
 }
-SMALL = {"batch_size": 16, "optimizer": "adamw", "weight_decay": 0.1, "schedule": "cosine", "clip_norm": 0.1}
+SMALL = {
+    "batch_size": 16,
+    "optimizer": "adamw",
+    "weight_decay": 0.1,
+    "schedule": "cosine",
+    "clip_norm": 0.1,
+}
 SMALL |= {"lr": 0.01}
 
 
 @pytest.mark.few(2)
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is")  # deprecated, and modules of users contain it
+@pytest.mark.filterwarnings(
+    "ignore:.torch.jit.script. is"
+)  # deprecated, and modules of users contain it
 @pytest.mark.product
 @pytest.mark.parametrize("recipe", [{}, SMALL], ids=["full", "minibatch"])
 @pytest.mark.parametrize("name", [*FAST, *GENERAL])
@@ -151,10 +176,14 @@ ENDINGS = {
 def test_a_module_that_returns_one_number_a_row_is_a_chain(task, ending):
     class Ending(LinearModel):
         def forward(self, x):
-            return ENDINGS[ending](self.layer_2(F.leaky_relu(self.layer_1(x.flatten(1)), negative_slope=0.2)))
+            return ENDINGS[ending](
+                self.layer_2(F.leaky_relu(self.layer_1(x.flatten(1)), negative_slope=0.2))
+            )
 
     data = TrainingData(task("bce").X, task("bce").y, *[np.ones((95, 1))] * 2)
-    assert (traits_of(lambda: Ending(1), 0, data).program is None) == (ending == "flatten")  # drops in evaluation, too
+    assert (traits_of(lambda: Ending(1), 0, data).program is None) == (
+        ending == "flatten"
+    )  # drops in evaluation, too
     assert ending != "column" or traits_of(lambda: Ending(2), 0, data).program is None
 
 
@@ -163,7 +192,10 @@ class Configured(LinearModel):
 
     def __init__(self, n_outputs):
         super().__init__(n_outputs)
-        self.settings, self.place = types.SimpleNamespace(scale=2.0, names={"a", "b"}), torch.device("cpu")
+        self.settings, self.place = (
+            types.SimpleNamespace(scale=2.0, names={"a", "b"}),
+            torch.device("cpu"),
+        )
         self.act, self.path = functools.partial(torch.clamp, min=-1.0), Path("weights.pt")
 
     def forward(self, x):
@@ -192,15 +224,26 @@ def test_modules_that_vmap_trains_otherwise_train_one_after_the_other(task):
 
 def test_a_note_says_that_copies_of_one_network_start_with_the_same_parameters(task):
     network = LinearModel(1)
-    history = train_many(lambda: copy.deepcopy(network), *task("bce").parts, seeds=2, epochs=1, task="binary")
+    history = train_many(
+        lambda: copy.deepcopy(network), *task("bce").parts, seeds=2, epochs=1, task="binary"
+    )
     assert history.note.startswith("all seeds start with the same parameters")
-    assert train_many(lambda: LinearModel(1), *task("bce").parts, seeds=2, epochs=1, task="binary").note == ""
+    assert (
+        train_many(
+            lambda: LinearModel(1), *task("bce").parts, seeds=2, epochs=1, task="binary"
+        ).note
+        == ""
+    )
 
 
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        (lambda: torch.ones(2, 2) @ torch.ones(3), TrainingError, "can't be trained: size mismatch"),
+        (
+            lambda: torch.ones(2, 2) @ torch.ones(3),
+            TrainingError,
+            "can't be trained: size mismatch",
+        ),
         (lambda: {}["column"], TrainingError, "can't be trained: 'column'"),
         (lambda: signal.raise_signal(signal.SIGINT), KeyboardInterrupt, None),
     ],
@@ -225,7 +268,10 @@ def test_a_forward_that_fails_after_some_epochs_ends_the_training(task, error, k
     [
         (lambda: nn.Linear(4, 1), "can't take 5 features"),
         (lambda: nn.LSTM(5, 1), "returned a tuple.*tensor"),
-        (lambda: nn.Sequential(nn.Linear(5, 4), nn.Unflatten(1, (2, 2))), r"shape \[2, 2, 2\] for 2 rows"),
+        (
+            lambda: nn.Sequential(nn.Linear(5, 4), nn.Unflatten(1, (2, 2))),
+            r"shape \[2, 2, 2\] for 2 rows",
+        ),
         (lambda: nn.LazyLinear(1), "lazy or meta layer"),
         (lambda: nn.Linear(5, 1).requires_grad_(False), "no parameter to train"),
         (lambda: nn.Linear(5, 1 + torch.initial_seed()), "differ in shape"),
@@ -248,12 +294,24 @@ def test_only_layers_of_torch_itself_are_stacked_by_the_fast_method():
             return super().forward(x) * 2
 
     assert read_layer("", nn.Linear(2, 2), {}) is not None
-    for module in (Odd(2, 2), nn.BatchNorm1d(2, momentum=None), nn.Softmax(dim=0), nn.Conv1d(1, 1, 1)):
+    for module in (
+        Odd(2, 2),
+        nn.BatchNorm1d(2, momentum=None),
+        nn.Softmax(dim=0),
+        nn.Conv1d(1, 1, 1),
+    ):
         assert read_layer("", module, {}) is None
 
 
-@pytest.mark.parametrize("build", [lambda: nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)),
-                                   lambda: Residual(1, nn.BatchNorm1d(5))])  # fmt: skip
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)),
+        lambda: Residual(1, nn.BatchNorm1d(5)),
+    ],
+)
 def test_a_minibatch_of_one_row_is_refused_with_batch_normalisation(task, build):
     with pytest.raises(TrainingError, match="single row"):
-        train_many(build, *task("bce").parts, seeds=2, epochs=2, batch_size=23, loss="bce")  # 70 = 3 x 23 + 1
+        train_many(
+            build, *task("bce").parts, seeds=2, epochs=2, batch_size=23, loss="bce"
+        )  # 70 = 3 x 23 + 1

@@ -16,15 +16,25 @@ from .test_any_module import Odd
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-KINDS = ["relu:4", "tanh:4,3@dropout=0.3", "relu:4@batchnorm", "silu:4@layernorm", "relu:64,64", "residual", "exp"]
+KINDS = [
+    "relu:4",
+    "tanh:4,3@dropout=0.3",
+    "relu:4@batchnorm",
+    "silu:4@layernorm",
+    "relu:64,64",
+    "residual",
+    "exp",
+]
 KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
-FOREIGN = np.r_[0:20, 60:95]  # rows that split 0 doesn't train on; those from 60 on are its test rows
+FOREIGN = np.r_[
+    0:20, 60:95
+]  # rows that split 0 doesn't train on; those from 60 on are its test rows
 
 
 @pytest.fixture(scope="module")
 def table(task):
-    """A function that makes two splits, which train on rows 20 to 59 and 0 to 49; the loss decides the kind of
-    target."""
+    """A function that makes two splits, which train on rows 20 to 59 and 0 to 49; the loss decides
+    the kind of target."""
 
     def make(loss):
         train, test = np.zeros((95, 2)), np.zeros((95, 2))
@@ -36,10 +46,14 @@ def table(task):
 
 
 def trained(kind, data, recipe):
-    """Curves, outputs and state of the networks of split 0, which share their stack with networks of split 1."""
+    """Curves, outputs and state of the networks of split 0, which share their stack with networks
+    of split 1."""
     n_outputs = 3 if recipe.loss == "cross_entropy" else 1
     # The second one overflows for inputs of a few hundred.
-    own = {"residual": lambda: Residual(n_outputs, dropout=0.0), "exp": lambda: Odd(n_outputs, torch.exp)}
+    own = {
+        "residual": lambda: Residual(n_outputs, dropout=0.0),
+        "exp": lambda: Odd(n_outputs, torch.exp),
+    }
     build = own[kind] if kind in own else network_in_words(kind, 5, n_outputs)
     plan = plan_chunks(Chunk(build, data, recipe, seeds=[3, 8, 3, 8], splits=[0, 1, 0, 1]))
     return [(curves, outputs, state) for curves, outputs, _, state in train_plan(plan)[::2]]
@@ -48,7 +62,11 @@ def trained(kind, data, recipe):
 def changed(data, rows, value, rng):
     """Replace the inputs and targets of these rows."""
     X, y = data.X.copy(), data.y.copy()
-    X[rows] = rng.normal(size=X[rows].shape) if value is None else value * rng.choice([-1, 1], X[rows].shape)
+    X[rows] = (
+        rng.normal(size=X[rows].shape)
+        if value is None
+        else value * rng.choice([-1, 1], X[rows].shape)
+    )
     y[rows] = rng.permutation(y[rows])
     return dataclasses.replace(data, X=X, y=y)
 
@@ -64,10 +82,14 @@ def test_rows_outside_the_training_set_do_not_change_parameters(table, kind, los
     before = trained(kind, data, recipe)
     for size in (None, 1e3, 1e18, 1e30):
         after = trained(kind, changed(data, FOREIGN, size, np.random.default_rng(1)), recipe)
-        for (curves, outputs, state), (curves2, outputs2, state2) in zip(before, after, strict=True):
+        for (curves, outputs, state), (curves2, outputs2, state2) in zip(
+            before, after, strict=True
+        ):
             assert all(np.array_equal(value, state2[name]) for name, value in state.items()), size
             np.testing.assert_array_equal(curves[:2], curves2[:2])
-            assert not np.array_equal(outputs, outputs2, equal_nan=True)  # the change has an effect elsewhere
+            assert not np.array_equal(
+                outputs, outputs2, equal_nan=True
+            )  # the change has an effect elsewhere
 
 
 @pytest.mark.few(3)

@@ -19,7 +19,16 @@ DEVICE = "cuda"
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 
 WORDS = {
-    **{words: {} for words in ("relu:5", "relu:160,160", "tanh:6,6@layernorm", "tanh:6@ple=4", "tanh:6@plr=3")},
+    **{
+        words: {}
+        for words in (
+            "relu:5",
+            "relu:160,160",
+            "tanh:6,6@layernorm",
+            "tanh:6@ple=4",
+            "tanh:6@plr=3",
+        )
+    },
     "relu:20,20": {"optimizer": "adamw"},
     "tanh:6@dropout=0.2": {"optimizer": "adam"},
     "tanh:6,6@batchnorm": {"momentum": 0.9},
@@ -45,13 +54,18 @@ def assert_alike(one, other, X):
 @pytest.mark.parametrize("name", [*WORDS, *SMOOTH])
 def test_a_stack_equals_that_on_a_cpu(task, name, batch_size):
     options = {**WORDS.get(name, {}), "batch_size": batch_size}
-    there, here = (trained(task, SHAPES.get(name, name), device, **options) for device in (DEVICE, "cpu"))
+    there, here = (
+        trained(task, SHAPES.get(name, name), device, **options) for device in (DEVICE, "cpu")
+    )
     assert_alike(there, here, task("bce").X)
 
 
 def test_an_epoch_never_waits_for_the_device(task):
     X, y, X_test, y_test = task("bce").parts
-    data, build = one_split((X, y), (X_test, y_test), None, "float32"), functools.partial(SHAPES["swiglu"], 5, 1)
+    data, build = (
+        one_split((X, y), (X_test, y_test), None, "float32"),
+        functools.partial(SHAPES["swiglu"], 5, 1),
+    )
     recipe = Recipe.tutorial(epochs=6, optimizer="adamw", schedule="cosine", clip_norm=0.5)
     chunk = Chunk(build, data, recipe, (0, 1, 2), (0, 0, 0), (0, 1, 2), device=DEVICE)
     engine = TorchEngine(Stack(chunk))
@@ -79,8 +93,12 @@ def test_a_comparison_and_its_model_are_returned_on_the_cpu(tmp_path):
         for way in (DEVICE, "cpu")
     )
     for name in words:
-        np.testing.assert_allclose(there[name].losses("brier"), here[name].losses("brier"), rtol=1e-2, atol=1e-3)
+        np.testing.assert_allclose(
+            there[name].losses("brier"), here[name].losses("brier"), rtol=1e-2, atol=1e-3
+        )
     table = sb.read_table("example:iris")
-    model = sb.fit_model(table, "relu:5", recipe=sb.Recipe.tutorial(epochs=20), compute=sb.Compute(device=DEVICE))
+    model = sb.fit_model(
+        table, "relu:5", recipe=sb.Recipe.tutorial(epochs=20), compute=sb.Compute(device=DEVICE)
+    )
     model.save(tmp_path / "model.safetensors")
     assert np.isfinite(sb.load(tmp_path / "model.safetensors").predict_proba("example:iris")).all()

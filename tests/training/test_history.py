@@ -15,7 +15,9 @@ QUICK = {"seeds": [3, 8, 5], "epochs": 6, "n_jobs": 1, "lr": 0.1}
 
 @pytest.mark.parametrize("seeds", [[3, 8, 5], [3]], ids=["stack", "single"])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_loss(task, loss, seeds):
+def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_loss(
+    task, loss, seeds
+):
     history = train_many("relu:4@batchnorm", *task(loss).parts, **{**QUICK, "seeds": seeds})
     X, y = torch.from_numpy(task(loss).X).float(), task(loss).y
     predicted, found = history.predict(task(loss).X), pick_loss(loss, y, task(loss).n_outputs)
@@ -23,7 +25,11 @@ def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_los
         assert type(network) is nn.Sequential
         assert not network.training
         z = network(X).detach()
-        shown = {"bce": torch.sigmoid(z)[:, 0], "cross_entropy": torch.softmax(z, 1), "mse": z[:, 0]}[loss]
+        shown = {
+            "bce": torch.sigmoid(z)[:, 0],
+            "cross_entropy": torch.softmax(z, 1),
+            "mse": z[:, 0],
+        }[loss]
         np.testing.assert_allclose(predicted[..., index], shown.numpy(), rtol=0, atol=1e-6)
         target = torch.from_numpy(target_of_loss(found, y, task(loss).n_outputs, "float32"))
         expected = TORCH_LOSSES[loss].module()(z[70:], target[70:]).item()
@@ -31,8 +37,15 @@ def test_networks_are_plain_modules_that_reproduce_predict_and_the_last_test_los
 
 
 def test_predictions_have_the_shape_of_their_task(task):
-    shapes = {loss: train_many("relu:4", *task(loss).parts, **QUICK).predict(task(loss).X).shape for loss in LOSSES}
-    assert shapes == {"bce": (95, 3), "cross_entropy": (95, 3, 3), "mse": (95, 3)}  # [row, class, network]
+    shapes = {
+        loss: train_many("relu:4", *task(loss).parts, **QUICK).predict(task(loss).X).shape
+        for loss in LOSSES
+    }
+    assert shapes == {
+        "bce": (95, 3),
+        "cross_entropy": (95, 3, 3),
+        "mse": (95, 3),
+    }  # [row, class, network]
     X_train, y_train, X_test, y_test = task("mse").parts
     two = [np.stack([y, -2 * y], 1) for y in (y_train, y_test)]
     several = train_many("relu:4", X_train, two[0], X_test, two[1], **QUICK)
@@ -43,7 +56,9 @@ def test_predictions_have_the_shape_of_their_task(task):
 @pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_networks_in_float64_predict_in_float64(task, loss, seeds):
-    history = train_many("relu:4", *task(loss).parts, **{**QUICK, "seeds": seeds}, dtype=torch.float64)
+    history = train_many(
+        "relu:4", *task(loss).parts, **{**QUICK, "seeds": seeds}, dtype=torch.float64
+    )
     predicted = history.predict(task(loss).X)
     assert predicted.dtype == history.test_loss.dtype == np.float64
     if loss == "mse":  # sums of squares agree beyond the precision of float32
@@ -66,7 +81,9 @@ def test_diverged_networks_are_counted_and_excluded_from_the_mean(task):
 
 
 def test_certain_and_diverged_networks_predict_without_a_warning(task):
-    certain, diverged = (train_many("linear:4", *task("bce").parts, **{**QUICK, "lr": lr}) for lr in (0.1, 1e20))
+    certain, diverged = (
+        train_many("linear:4", *task("bce").parts, **{**QUICK, "lr": lr}) for lr in (0.1, 1e20)
+    )
     assert set(certain.predict(1e6 * task("bce").X).ravel()) == {0.0, 1.0}
     assert np.isnan(diverged.predict(task("bce").X)).any()
 
@@ -75,12 +92,20 @@ def test_certain_and_diverged_networks_predict_without_a_warning(task):
 def test_r2_is_one_minus_the_share_of_residual_variance(task, seeds):
     _, y_train, _, y_test = task("mse").parts
     weights = None if len(seeds) == 1 else np.linspace(0, 2, 70)
-    history = train_many("tanh:4", *task("mse").parts, **{**QUICK, "seeds": seeds}, sample_weight=weights)
+    history = train_many(
+        "tanh:4", *task("mse").parts, **{**QUICK, "seeds": seeds}, sample_weight=weights
+    )
     mean = np.average(y_train, weights=weights)
     variance = np.average((y_train - mean) ** 2, weights=weights)
-    np.testing.assert_allclose(history.train_score, 1 - history.train_loss / variance, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(history.test_score, 1 - history.test_loss / y_test.var(), rtol=0, atol=1e-5)
-    with pytest.raises(TrainingError, match=r"the score is R2, not accuracy. See train_score and test_score"):
+    np.testing.assert_allclose(
+        history.train_score, 1 - history.train_loss / variance, rtol=0, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        history.test_score, 1 - history.test_loss / y_test.var(), rtol=0, atol=1e-5
+    )
+    with pytest.raises(
+        TrainingError, match=r"the score is R2, not accuracy. See train_score and test_score"
+    ):
         _ = history.test_accuracy
 
 
@@ -101,6 +126,12 @@ class Squashed(nn.Linear):
 def test_a_network_that_returns_probabilities_is_warned_of(task, seeds):
     for loss, kind in (("bce", "sigmoid"), ("cross_entropy", "softmax")):
         with pytest.warns(UserWarning, match=f"end with a {kind}; it must return logits") as caught:
-            train_many(lambda: Squashed(5, task(loss).n_outputs), *task(loss).parts, **{**QUICK, "seeds": seeds})  # noqa: B023
+            train_many(
+                lambda: Squashed(5, task(loss).n_outputs),  # noqa: B023
+                *task(loss).parts,
+                **{**QUICK, "seeds": seeds},
+            )
         assert [warning.filename for warning in caught] == [__file__]
-    train_many(lambda: Squashed(5, 1), *task("mse").parts, **{**QUICK, "seeds": seeds})  # warnings are errors
+    train_many(
+        lambda: Squashed(5, 1), *task("mse").parts, **{**QUICK, "seeds": seeds}
+    )  # warnings are errors

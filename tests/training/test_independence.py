@@ -14,12 +14,15 @@ KINDS += ["relu:4,4@residual", "tanh:4@plr=3", "tanh:4@ple=6"]
 
 
 def curves_of(history):
-    return np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
+    return np.stack(
+        [history.train_loss, history.train_score, history.test_loss, history.test_score]
+    )
 
 
 @pytest.fixture
 def train(task, monkeypatch):
-    """A function that trains networks in words; all parameters of the one with seed 2 start as `value`, unless None."""
+    """A function that trains networks in words; all parameters of the one with seed 2 start as
+    `value`, unless None."""
     draw = Network.start
 
     def run(words, value, **settings):
@@ -35,7 +38,13 @@ def train(task, monkeypatch):
     return run
 
 
-MORE = {"optimizer": "adamw", "schedule": "cosine", "warmup": 0.1, "decay_biases": False, "label_smoothing": 0.1}
+MORE = {
+    "optimizer": "adamw",
+    "schedule": "cosine",
+    "warmup": 0.1,
+    "decay_biases": False,
+    "label_smoothing": 0.1,
+}
 MORE |= {"clip_norm": 0.1}
 
 
@@ -46,7 +55,14 @@ MORE |= {"clip_norm": 0.1}
 @pytest.mark.parametrize("recipe", [{}, MORE], ids=["plain", "full"])
 @pytest.mark.parametrize("words", KINDS)
 def test_a_network_that_becomes_nan_does_not_change_others(train, words, recipe, value, batch_size):
-    settings = {"seeds": range(5), "epochs": 10, "batch_size": batch_size, "n_jobs": 1, "lr": 0.1, **recipe}
+    settings = {
+        "seeds": range(5),
+        "epochs": 10,
+        "batch_size": batch_size,
+        "n_jobs": 1,
+        "lr": 0.1,
+        **recipe,
+    }
     healthy, sick = (train(words, v, **settings) for v in (None, value))
     assert np.isfinite(curves_of(healthy)).all()
     assert sick.diverged.tolist() == [False, False, value != 1e30 or sick.diverged[2], False, False]
@@ -54,7 +70,10 @@ def test_a_network_that_becomes_nan_does_not_change_others(train, words, recipe,
     np.testing.assert_array_equal(curves_of(sick)[:, :, others], curves_of(healthy)[:, :, others])
     for index in others:
         twin = healthy.networks()[index].state_dict()
-        assert all(torch.equal(value, twin[name]) for name, value in sick.networks()[index].state_dict().items())
+        assert all(
+            torch.equal(value, twin[name])
+            for name, value in sick.networks()[index].state_dict().items()
+        )
 
 
 @pytest.mark.parametrize("seeds", [3, 1], ids=["stack", "single"])

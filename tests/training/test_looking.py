@@ -16,7 +16,8 @@ from .plain_loop import network_in_words, train_plan, train_reference
 
 
 class Centred(nn.Module):
-    """A user-defined module that looks at rows: it subtracts the minimum of each input, and counts the rows."""
+    """A user-defined module that looks at rows: it subtracts the minimum of each input, and counts
+    the rows."""
 
     def __init__(self):
         super().__init__()
@@ -44,7 +45,9 @@ def test_a_user_module_gets_its_training_rows_once(gap, task, batch_size):
 
 def networks_of(data, build, splits=(0, 1)):
     recipe = Recipe.tutorial(epochs=1, loss="bce", batch_size=8)
-    plan = plan_chunks(Chunk(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64"))
+    plan = plan_chunks(
+        Chunk(build, data, recipe, seeds=range(len(splits)), splits=splits, dtype="float64")
+    )
     return [state for *_, state in train_plan(plan)]
 
 
@@ -62,7 +65,9 @@ ENCODER = network_in_words("logistic@ple=4")
 
 
 @pytest.mark.parametrize(
-    ("build", "name"), [(ENCODER, "0.edges"), (Fast, "0.bias"), (Centred, "least")], ids=["words", "fast", "general"]
+    ("build", "name"),
+    [(ENCODER, "0.edges"), (Fast, "0.bias"), (Centred, "least")],
+    ids=["words", "fast", "general"],
 )
 def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
     for split, state in enumerate(networks_of(two_splits, build)):
@@ -75,11 +80,18 @@ def test_each_network_gets_the_rows_of_its_split(two_splits, build, name):
 def test_of_very_many_rows_an_evenly_spaced_sample_is_shown(task, monkeypatch):
     monkeypatch.setattr("seedbed.training.data.MOST_LOOKED_AT", 20)
     table = task("bce")
-    stacked = train_many(Centred, *table.parts, seeds=2, epochs=1, n_jobs=1, dtype="float64").networks()
+    stacked = train_many(
+        Centred, *table.parts, seeds=2, epochs=1, n_jobs=1, dtype="float64"
+    ).networks()
     alone = Centred().double()
     X, y = torch.from_numpy(table.X[:70]), torch.from_numpy(table.y[:70, None]).double()
     train_reference(
-        alone, PlainRows(X, y), PlainRows(X, y), recipe=Recipe.tutorial(epochs=1), loss=LOSSES["bce"], seed=0
+        alone,
+        PlainRows(X, y),
+        PlainRows(X, y),
+        recipe=Recipe.tutorial(epochs=1),
+        loss=LOSSES["bce"],
+        seed=0,
     )
     for network in (*stacked, alone):
         assert network.shown.tolist() == [1, 20]

@@ -16,13 +16,20 @@ from seedbed.training.torch.torch_recipe import TORCH_LOSSES
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0, 1e4])
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_mean_over_rows_and_its_gradient_equal_torchs_loss(task, name, scale):
-    y = torch.from_numpy(target_of_loss(LOSSES[name], task(name).y, task(name).n_outputs, "float64"))
+    y = torch.from_numpy(
+        target_of_loss(LOSSES[name], task(name).y, task(name).n_outputs, "float64")
+    )
     z = (scale * torch.randn(y.shape, dtype=torch.float64)).requires_grad_()
     losses = TORCH_LOSSES[name].measure(z.detach(), y)
-    np.testing.assert_allclose(LOSSES[name].measure(z.detach().numpy(), y.numpy()), losses, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        LOSSES[name].measure(z.detach().numpy(), y.numpy()), losses, rtol=1e-12, atol=1e-13
+    )
     theirs = TORCH_LOSSES[name].module()(z, y)
     torch.testing.assert_close(losses.mean(), theirs.detach(), rtol=1e-12, atol=1e-12)
-    gradients = [torch.autograd.grad(loss, z)[0] for loss in (TORCH_LOSSES[name].measure(z, y).mean(), theirs)]
+    gradients = [
+        torch.autograd.grad(loss, z)[0]
+        for loss in (TORCH_LOSSES[name].measure(z, y).mean(), theirs)
+    ]
     torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-14)
 
 
@@ -30,28 +37,43 @@ def test_smoothed_labels_give_the_loss_of_torch():
     loss, z = TORCH_LOSSES["cross_entropy"], torch.randn(6, 3, dtype=torch.float64)
     y = torch.eye(3, dtype=torch.float64)[torch.arange(6) % 3]
     theirs = nn.CrossEntropyLoss(label_smoothing=0.2)(z, y)
-    torch.testing.assert_close(loss.measure(z, loss.smooth(y, 0.2)).mean(), theirs, rtol=1e-12, atol=0)
-    assert TORCH_LOSSES["bce"].smooth(torch.tensor([0.0, 1.0]), 0.2).tolist() == pytest.approx([0.1, 0.9])
+    torch.testing.assert_close(
+        loss.measure(z, loss.smooth(y, 0.2)).mean(), theirs, rtol=1e-12, atol=0
+    )
+    assert TORCH_LOSSES["bce"].smooth(torch.tensor([0.0, 1.0]), 0.2).tolist() == pytest.approx(
+        [0.1, 0.9]
+    )
 
 
 @pytest.mark.parametrize("seeds", [[1], [1, 2]], ids=["single", "stack"])
 def test_curves_show_the_loss_without_label_smoothing(task, seeds):
     settings = {"seeds": seeds, "epochs": 3, "n_jobs": 1}
-    still = [train_many("tanh:3", *task("bce").parts, lr=0.0, label_smoothing=s, **settings) for s in (0.0, 0.5)]
+    still = [
+        train_many("tanh:3", *task("bce").parts, lr=0.0, label_smoothing=s, **settings)
+        for s in (0.0, 0.5)
+    ]
     np.testing.assert_array_equal(still[0].train_loss, still[1].train_loss)
     np.testing.assert_array_equal(still[0].test_loss, still[1].test_loss)
-    moved = [train_many("tanh:3", *task("bce").parts, lr=1.0, label_smoothing=s, **settings) for s in (0.0, 0.5)]
+    moved = [
+        train_many("tanh:3", *task("bce").parts, lr=1.0, label_smoothing=s, **settings)
+        for s in (0.0, 0.5)
+    ]
     assert (moved[0].train_loss[0] == moved[1].train_loss[0]).all()  # before the first step
     assert (moved[0].train_loss[1] != moved[1].train_loss[1]).all()
     with pytest.raises(OptionError, match="label_smoothing needs classes"):
         train_many("tanh:3", *task("mse").parts, label_smoothing=0.1, **settings)
 
 
-@given(st.lists(st.floats(-30, 30).filter(lambda z: abs(z) > 1e-6 or z == 0), min_size=1), st.integers(0, 1))
+@given(
+    st.lists(st.floats(-30, 30).filter(lambda z: abs(z) > 1e-6 or z == 0), min_size=1),
+    st.integers(0, 1),
+)
 def test_binary_accuracy_equals_the_tutorials_rounded_sigmoid(logits, label):
     z = torch.tensor(logits)[:, None]
     y = torch.full_like(z, label)
-    assert torch.equal(TORCH_LOSSES["bce"].hits(z, y), (torch.round(torch.sigmoid(z)) == y)[:, 0].float())
+    assert torch.equal(
+        TORCH_LOSSES["bce"].hits(z, y), (torch.round(torch.sigmoid(z)) == y)[:, 0].float()
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +82,10 @@ def test_binary_accuracy_equals_the_tutorials_rounded_sigmoid(logits, label):
         ("bce", [0, 2], 1, "zeros and ones. Use cross_entropy for classes, mse for numbers"),
         ("cross_entropy", [0, 3], 3, r"class codes 0 to 2 .* largest value is 3"),
         ("cross_entropy", [0.5, 1], 3, "class codes"),
-        *((name, [0.5, 1], 3, "the network has 3 outputs, the target 1") for name in ("mse", "auto")),
+        *(
+            (name, [0.5, 1], 3, "the network has 3 outputs, the target 1")
+            for name in ("mse", "auto")
+        ),
     ],
 )
 def test_a_target_that_does_not_fit_the_loss_is_refused(name, y, n_outputs, message):

@@ -1,4 +1,5 @@
-"""The native kernel: which networks it supports, how it is compiled, and independence of blocks and threads."""
+"""The native kernel: which networks it supports, how it is compiled, and independence of blocks and
+threads."""
 
 import copy
 import dataclasses
@@ -53,7 +54,13 @@ def no_kernel(tmp_path, monkeypatch):
 
 
 def test_the_kernel_supports_what_the_documentation_says():
-    for words in ("logistic", "relu:4,4@residual,layernorm", "relu:4@ple=4", "silu:4@plr=3", "logistic@embed=2"):
+    for words in (
+        "logistic",
+        "relu:4,4@residual,layernorm",
+        "relu:4@ple=4",
+        "silu:4@plr=3",
+        "logistic@embed=2",
+    ):
         assert network_in_words(words).program() is not None
     assert network_in_words("relu:4@batchnorm").program() is None
 
@@ -64,22 +71,35 @@ def test_frozen_and_shared_layers_are_trained_by_torch(two_splits):
     shared = nn.Linear(5, 5)
     twice = nn.Sequential(shared, nn.ReLU(), shared, nn.Linear(5, 1))
     for network in (frozen, twice):
-        assert planning.traits_of(functools.partial(copy.deepcopy, network), 0, two_splits).program is None
+        assert (
+            planning.traits_of(functools.partial(copy.deepcopy, network), 0, two_splits).program
+            is None
+        )
 
 
 @pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize(
-    "words", ["relu:70,1,65+tanh:50", "gelu:260@layernorm,dropout=0.2", "silu:64,64@residual", "relu:1,130,48,2"]
+    "words",
+    [
+        "relu:70,1,65+tanh:50",
+        "gelu:260@layernorm,dropout=0.2",
+        "silu:64,64@residual",
+        "relu:1,130,48,2",
+    ],
 )
 def test_wide_networks_equal_the_reference(gap, task, words, batch_size):
     found = gap(words, task("cross_entropy"), momentum=0.9, clip_norm=0.5, batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < 1e-9
 
 
-@pytest.mark.parametrize("words", ["silu:4@plr=3", "silu:70,70@plr=3"], ids=["networks in lanes", "units in lanes"])
-@pytest.mark.parametrize(("dtype", "sizes"), [("float64", (1e8, 1e16, 1e160, 1e300)), ("float32", (1e6, 1e12, 1e37))])
+@pytest.mark.parametrize(
+    "words", ["silu:4@plr=3", "silu:70,70@plr=3"], ids=["networks in lanes", "units in lanes"]
+)
+@pytest.mark.parametrize(
+    ("dtype", "sizes"), [("float64", (1e8, 1e16, 1e160, 1e300)), ("float32", (1e6, 1e12, 1e37))]
+)
 def test_waves_of_large_inputs_equal_those_of_torch(task, monkeypatch, words, dtype, sizes):
     """Without a step, as the last digit of a frequency decides the wave of such an input."""
 
@@ -94,14 +114,18 @@ def test_waves_of_large_inputs_equal_those_of_torch(task, monkeypatch, words, dt
     tolerance = 1e-9 if dtype == "float64" else 2e-5
     for size in sizes:
         options = {"seeds": 2, "epochs": 1, "lr": 0, "dtype": dtype}
-        kernel, torchs = (train_many(words, size * X, y, *test, engine=engine, **options).train_loss
-                          for engine in ("native", "torch"))  # fmt: skip
+        kernel, torchs = (
+            train_many(words, size * X, y, *test, engine=engine, **options).train_loss
+            for engine in ("native", "torch")
+        )
         np.testing.assert_allclose(kernel, torchs, rtol=tolerance)
 
 
 @pytest.mark.few(1)
 @pytest.mark.product
-@pytest.mark.parametrize("words", ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"])
+@pytest.mark.parametrize(
+    "words", ["tanh:4,4@layernorm,residual,dropout=0.2", "tanh:66,66@layernorm,dropout=0.2"]
+)
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_size, words):
     found = []
@@ -113,13 +137,18 @@ def test_results_do_not_depend_on_chunks_and_threads(task, monkeypatch, batch_si
         np.testing.assert_array_equal(other.train_loss, found[0].train_loss)
         np.testing.assert_array_equal(other.test_loss, found[0].test_loss)
         for mine, theirs in zip(other.networks(), found[0].networks(), strict=True):
-            assert all(torch.equal(mine.state_dict()[name], value) for name, value in theirs.state_dict().items())
+            assert all(
+                torch.equal(mine.state_dict()[name], value)
+                for name, value in theirs.state_dict().items()
+            )
 
 
 def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch):
     monkeypatch.setattr(planning, "_MOST_NATIVE", 16)
     recipe = Recipe.tutorial(epochs=30_000)
-    plan = plan_chunks(Chunk(network_in_words("relu:64,64"), two_splits, recipe, seeds=range(64), splits=[0] * 64))
+    plan = plan_chunks(
+        Chunk(network_in_words("relu:64,64"), two_splits, recipe, seeds=range(64), splits=[0] * 64)
+    )
     quick = dataclasses.replace(plan[0], recipe=Recipe.tutorial(epochs=1))
     trained = train_chunks([quick, *plan], 2)
     assert next(trained)[0] == 0
@@ -132,7 +161,9 @@ def test_an_interrupt_ends_all_threads_after_their_slice(two_splits, monkeypatch
 def test_without_a_kernel_torch_trains_with_a_note(task, no_kernel):
     history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, task="binary")
     assert history.note == f"trained by torch, which is slower: {NOT_BUILT}"
-    with pytest.raises(OptionError, match=f'the training kernel isn\'t available: {NOT_BUILT}. Use engine="torch"'):
+    with pytest.raises(
+        OptionError, match=f'the training kernel isn\'t available: {NOT_BUILT}. Use engine="torch"'
+    ):
         train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, engine="native")
 
 
@@ -140,7 +171,10 @@ def test_a_library_that_cannot_be_loaded_or_is_of_other_sources_is_named(no_kern
     system, _ = library.this_machine()
     for level in library.levels():
         (no_kernel / f"kernel-{system}-{level}-float32-0123.so").touch()
-    assert library.kernel("float32").reason == "the kernel was built from other sources; install seedbed again"
+    assert (
+        library.kernel("float32").reason
+        == "the kernel was built from other sources; install seedbed again"
+    )
     library.kernel.cache_clear()
     for level in library.levels():
         (no_kernel / library.file_name(system, level, "float32")).write_bytes(b"no library")
@@ -151,12 +185,18 @@ def test_a_library_that_cannot_be_loaded_or_is_of_other_sources_is_named(no_kern
 def test_with_a_damaged_library_torch_trains_with_a_note(task, no_kernel, damage):
     for level in library.levels():
         name = library.file_name("linux", level, "float32")
-        whole = next(Path(library.__file__).parent.glob(f"kernel-linux-{level}-float32-*")).read_bytes()
+        whole = next(
+            Path(library.__file__).parent.glob(f"kernel-linux-{level}-float32-*")
+        ).read_bytes()
         damaged = {"a page of it": whole[:4096], "half of it": whole[: len(whole) // 2]}
-        (no_kernel / name).write_bytes(damaged.get(damage, whole[:18] + b"\x08" + whole[19:]))  # MIPS
+        (no_kernel / name).write_bytes(
+            damaged.get(damage, whole[:18] + b"\x08" + whole[19:])
+        )  # MIPS
     history = train_many("relu:4", *task("bce").parts, seeds=2, epochs=2, task="binary")
     assert "\n" not in history.note
-    assert history.note.startswith(f"trained by torch, which is slower: the kernel can't be loaded: {no_kernel / name}")
+    assert history.note.startswith(
+        f"trained by torch, which is slower: the kernel can't be loaded: {no_kernel / name}"
+    )
     assert history.note.endswith("; install seedbed again")
 
 
@@ -167,7 +207,9 @@ def test_each_processor_takes_the_fastest_library_that_it_can_run(monkeypatch):
         features = frozenset().union(*(needed[level] for level in every[start:]))
         monkeypatch.setattr(undocumented, "processor_features", lambda features=features: features)
         assert library.levels() == every[start:]
-    monkeypatch.setattr(undocumented, "processor_features", lambda: frozenset().union(*needed.values()))
+    monkeypatch.setattr(
+        undocumented, "processor_features", lambda: frozenset().union(*needed.values())
+    )
     for capability, start in [("default", 2), ("avx2", 1), ("avx512", 0)]:
         monkeypatch.setenv("ATEN_CPU_CAPABILITY", capability)
         assert library.levels() == every[start:]
@@ -201,30 +243,46 @@ def test_a_wheel_has_the_libraries_of_its_system_alone(hook, monkeypatch):
         data = {"artifacts": [], "pure_python": True}
         made.initialize("standard", data)
         assert data["tag"].startswith("py3-none-")
-        assert {name.rsplit("/", 1)[1].split("-")[1] for name in data["artifacts"]} == {target.system}
+        assert {name.rsplit("/", 1)[1].split("-")[1] for name in data["artifacts"]} == {
+            target.system
+        }
         assert len(data["artifacts"]) == 2 * len(target.levels)
 
 
-def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(hook, tmp_path, monkeypatch):
-    monkeypatch.setattr(hook, "_missing", lambda target: [(tmp_path / "kernel.so", "x86_64_v3", "float32")])
+def test_a_failing_compiler_is_named_and_the_package_is_built_without_a_kernel(
+    hook, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        hook, "_missing", lambda target: [(tmp_path / "kernel.so", "x86_64_v3", "float32")]
+    )
     compiler = tmp_path / "compiler"
     compiler.write_text("#!/bin/sh\necho kernel.cpp:1: no >&2; exit 1\n")
     compiler.chmod(0o755)
     monkeypatch.setenv("SEEDBED_CXX", str(compiler))
-    made, said, data = hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel"), [], {"artifacts": []}
+    made, said, data = (
+        hook.KernelHook(str(ROOT), {}, None, None, str(ROOT), "wheel"),
+        [],
+        {"artifacts": []},
+    )
     monkeypatch.setattr(hook.KernelHook, "app", SimpleNamespace(display_warning=said.append))
     made.initialize("standard", data)
-    assert said == ["The training kernel wasn't compiled, so PyTorch will train: kernel.cpp:1: no\n"]
+    assert said == [
+        "The training kernel wasn't compiled, so PyTorch will train: kernel.cpp:1: no\n"
+    ]
     assert data == {"artifacts": []}
     monkeypatch.setenv("SEEDBED_TARGET", "linux-x86_64")
-    with pytest.raises(SystemExit, match=r"^The training kernel wasn't compiled: kernel\.cpp:1: no\n$"):
+    with pytest.raises(
+        SystemExit, match=r"^The training kernel wasn't compiled: kernel\.cpp:1: no\n$"
+    ):
         made.initialize("standard", data)
 
 
 @pytest.mark.parametrize("what", ["X", "train", "lr"])
 def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, what):
     recipe = Recipe.tutorial(epochs=2)
-    plan = plan_chunks(Chunk(network_in_words("relu:4"), two_splits, recipe, seeds=[1, 2], splits=[0, 0]))
+    plan = plan_chunks(
+        Chunk(network_in_words("relu:4"), two_splits, recipe, seeds=[1, 2], splits=[0, 0])
+    )
     check = NativeEngine._check
 
     def check_halved(native):
@@ -238,13 +296,24 @@ def test_arrays_of_wrong_shape_never_reach_the_kernel(two_splits, monkeypatch, w
 
 @pytest.mark.slow
 def test_sanitizers_find_no_error_in_the_kernel(hook, tmp_path):
-    """Train the shapes of the oracle, and grow trees, in a process whose kernel checks memory accesses and undefined
-    behaviour."""
-    checked = ["g++", *hook.FLAGS, "-O1", "-g", "-fPIC", "-march=native", "-fno-sanitize-recover=all"]
+    """Train the shapes of the oracle, and grow trees, in a process whose kernel checks memory
+    accesses and undefined behaviour."""
+    checked = [
+        "g++",
+        *hook.FLAGS,
+        "-O1",
+        "-g",
+        "-fPIC",
+        "-march=native",
+        "-fno-sanitize-recover=all",
+    ]
     for dtype, number in hook.NUMBERS.items():
         made = tmp_path / f"kernel-linux-here-{dtype}-checked.so"
         source = hook.FOLDER / "kernel.cpp"
-        subprocess.run([*checked, "-fsanitize=address,undefined", f"-DNUMBER={number}", "-o", made, source], check=True)
+        subprocess.run(
+            [*checked, "-fsanitize=address,undefined", f"-DNUMBER={number}", "-o", made, source],
+            check=True,
+        )
     code = f"""
 from pathlib import Path
 import torch, numpy as np
@@ -270,8 +339,12 @@ for n_classes, kind in ((0, "boosted"), (2, "boosted"), (5, "boosted"), (0, "ext
     fit_trees(Trees(kind, 12), data, random_state=0, jobs=1)
 print("clean")
 """
-    library = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    library = subprocess.run(
+        ["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    )
     env = {**os.environ, "LD_PRELOAD": library.stdout.strip()}
     env["ASAN_OPTIONS"] = "detect_leaks=0"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False
+    )
     assert done.stdout.strip() == "clean", done.stderr[-2000:]

@@ -13,7 +13,9 @@ from seedbed.training.torch.torch_recipe import clip_gradients, make_torch_optim
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_reference_uses_torchs_class_and_defaults(name):
-    made = make_torch_optimizer(Recipe.tutorial(optimizer=name, lr=0.2), [torch.nn.Parameter(torch.zeros(1))])
+    made = make_torch_optimizer(
+        Recipe.tutorial(optimizer=name, lr=0.2), [torch.nn.Parameter(torch.zeros(1))]
+    )
     assert type(made).__name__.lower() == name
     default = type(made)([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
     assert made.defaults == default.defaults
@@ -22,7 +24,10 @@ def test_the_reference_uses_torchs_class_and_defaults(name):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 def test_each_networks_gradient_is_clipped_like_alone_in_torch(dtype):
     sizes = torch.tensor([0.0, 0.1, 1.0, 30.0, 1e25, math.nan, math.inf], dtype=dtype)
-    grads = [(sizes * (1 + torch.rand(shape, dtype=dtype))).movedim(-1, 0) for shape in ((4, 2, 7), (4, 7), (7,))]
+    grads = [
+        (sizes * (1 + torch.rand(shape, dtype=dtype))).movedim(-1, 0)
+        for shape in ((4, 2, 7), (4, 7), (7,))
+    ]
     found = clip_gradients(grads, 2.5)
     for network in range(7):
         alone = [nn.Parameter(torch.zeros_like(g[network])) for g in grads]

@@ -38,14 +38,18 @@ SMOOTHED = [{"optimizer": name, "label_smoothing": 0.1} for name in OPTIMIZERS] 
 
 
 def named(value):
-    return value if isinstance(value, str) else ",".join(f"{key}={one}" for key, one in value.items())
+    return (
+        value if isinstance(value, str) else ",".join(f"{key}={one}" for key, one in value.items())
+    )
 
 
 @pytest.mark.few(4)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16])  # 70 rows: the last batch has 6
 @pytest.mark.parametrize("words", ["", "@layernorm", "@batchnorm", "@dropout=0.3"])
-@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "celu(2)", "softplus(2,10)"])
+@pytest.mark.parametrize(
+    "name", [*ACTIVATIONS, "linear", "leaky_relu(0.2)", "celu(2)", "softplus(2,10)"]
+)
 def test_every_activation_in_a_stack_equals_the_reference(gap, task, name, words, batch_size):
     found = gap(f"{name}:4{words}", task("bce"), batch_size=batch_size)
     assert max(found.curves, found.parameters, found.outputs) < EXACT
@@ -65,16 +69,28 @@ def test_every_optimizer_with_every_loss_equals_the_reference(gap, task, variant
     assert max(found.curves, found.parameters, found.outputs) < EXACT
 
 
-MORE = {"decay_biases": False, "weight_decay": 0.3, "schedule": "cosine", "label_smoothing": 0.2, "clip_norm": 0.1}
+MORE = {
+    "decay_biases": False,
+    "weight_decay": 0.3,
+    "schedule": "cosine",
+    "label_smoothing": 0.2,
+    "clip_norm": 0.1,
+}
 
 
 @pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-@pytest.mark.parametrize("words", ["relu:5,4+tanh:3", "silu:4@layernorm", "elu:4", "tanh:4@batchnorm", OWN])
-def test_every_shape_with_a_full_recipe_equals_the_reference(gap, task, words, optimizer, batch_size):
-    found = gap(words, task("cross_entropy"), optimizer=optimizer, lr=0.02, **MORE, batch_size=batch_size)
+@pytest.mark.parametrize(
+    "words", ["relu:5,4+tanh:3", "silu:4@layernorm", "elu:4", "tanh:4@batchnorm", OWN]
+)
+def test_every_shape_with_a_full_recipe_equals_the_reference(
+    gap, task, words, optimizer, batch_size
+):
+    found = gap(
+        words, task("cross_entropy"), optimizer=optimizer, lr=0.02, **MORE, batch_size=batch_size
+    )
     assert found.outputs < EXACT
     assert found.curves < EXACT
     assert found.history.note == ""
@@ -83,8 +99,9 @@ def test_every_shape_with_a_full_recipe_equals_the_reference(gap, task, words, o
 @pytest.mark.few(2)
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(gap, task, optimizer):
-    # Normalisation removes the bias before it, so its gradient is zero up to rounding, and Adam divides this rounding
-    # error by its size: the parameter drifts freely. No output of the network depends on it.
+    # Normalisation removes the bias before it, so its gradient is zero up to rounding, and Adam
+    # divides this rounding error by its size: the parameter drifts freely. No output of the network
+    # depends on it.
     found = gap("relu:4@batchnorm", task("bce"), optimizer=optimizer, lr=0.01)
     assert found.outputs < EXACT
     assert found.curves < EXACT
@@ -92,10 +109,14 @@ def test_adam_before_batch_normalisation_gives_the_outputs_of_the_reference(gap,
 
 @pytest.mark.few(1)
 def test_the_reference_equals_the_tutorials_loop_bit_for_bit(task):
-    parts = X_train, y_train, X_test, y_test = [torch.from_numpy(part).float() for part in task("bce").parts]
+    parts = X_train, y_train, X_test, y_test = [
+        torch.from_numpy(part).float() for part in task("bce").parts
+    ]
     mine, theirs = (_network(42) for _ in range(2))
     train, test = PlainRows(X_train, y_train[:, None]), PlainRows(X_test, y_test[:, None])
-    curves = train_reference(mine, train, test, recipe=Recipe.tutorial(epochs=200), loss=LOSSES["bce"], seed=42)
+    curves = train_reference(
+        mine, train, test, recipe=Recipe.tutorial(epochs=200), loss=LOSSES["bce"], seed=42
+    )
     expected, _ = users_loop(theirs, parts, epochs=200)
     np.testing.assert_array_equal(curves, expected)
     for value, other in zip(mine.parameters(), theirs.parameters(), strict=True):
@@ -118,7 +139,9 @@ def test_one_seed_of_train_many_equals_the_tutorials_loop_bit_for_bit(task):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["linear:5", "linear:20,20", "relu:5"])
-def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_failure(heart_failure, words):
+def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_failure(
+    heart_failure, words
+):
     history = train_many(words, *heart_failure, seeds=[42, 7], epochs=1000, n_jobs=1)
     parts = [torch.from_numpy(part) for part in heart_failure]
     for index, seed in enumerate(history.seeds):
@@ -127,6 +150,10 @@ def test_the_tutorials_1000_epochs_in_a_float32_stack_follow_its_loop_on_heart_f
         assert np.abs(history.train_loss[:, index] - train_loss).max() < 1e-4
         assert np.abs(history.test_loss[:, index] - test_loss).max() < 1e-4
         # Accuracies may differ only by rows whose logit is within 1e-4 of zero.
-        assert (np.abs(history.train_accuracy[:, index] - train_accuracy) * 239 <= near_zero[0] + 1e-3).all()
-        assert (np.abs(history.test_accuracy[:, index] - test_accuracy) * 60 <= near_zero[1] + 1e-3).all()
+        assert (
+            np.abs(history.train_accuracy[:, index] - train_accuracy) * 239 <= near_zero[0] + 1e-3
+        ).all()
+        assert (
+            np.abs(history.test_accuracy[:, index] - test_accuracy) * 60 <= near_zero[1] + 1e-3
+        ).all()
         assert near_zero[:, -1].sum() <= 1

@@ -1,4 +1,5 @@
-"""Modules whose `forward` changes the module are no chain; each network equals the plain loop, the first one too."""
+"""Modules whose `forward` changes the module are no chain; each network equals the plain loop, the
+first one too."""
 
 import importlib
 from pathlib import Path
@@ -41,7 +42,9 @@ def test_what_forward_changes_is_found_and_the_module_stays_as_it_was(kind):
 
 
 def test_a_counter_is_not_reported_as_a_difference_by_seed(task):
-    history = train_many(lambda: Counter("attribute"), *task("bce").parts, seeds=3, epochs=2, n_jobs=1)
+    history = train_many(
+        lambda: Counter("attribute"), *task("bce").parts, seeds=3, epochs=2, n_jobs=1
+    )
     assert history.recipe == Recipe.tutorial(epochs=2)
     assert "don't keep the trained value of n: register it as a buffer" in history.note
 

@@ -74,7 +74,9 @@ def test_training_ends_after_patience_epochs_without_a_lower_loss(two_splits):
 @pytest.mark.few(1)
 def test_the_curves_equal_those_of_a_training_without_patience(two_splits):
     for kind in ("relu", "general"):
-        patient, whole = (train_plan(planned(kind, two_splits, patience)) for patience in (EPOCHS, None))
+        patient, whole = (
+            train_plan(planned(kind, two_splits, patience)) for patience in (EPOCHS, None)
+        )
         for one, other in zip(patient, whole, strict=True):
             assert_close(one[0], other[0])
 
@@ -93,11 +95,20 @@ def test_diverging_networks_keep_their_state_from_before(two_splits):
 
 def test_all_networks_are_one_chunk(two_splits):
     options = {"seeds": range(600), "splits": [0] * 600, "patience": (1, 1)}
-    assert len(plan_chunks(Chunk(network_in_words("relu:4"), two_splits, Recipe.tutorial(epochs=2), **options))) == 1
+    assert (
+        len(
+            plan_chunks(
+                Chunk(network_in_words("relu:4"), two_splits, Recipe.tutorial(epochs=2), **options)
+            )
+        )
+        == 1
+    )
 
 
 @pytest.mark.few(1)
-def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_minibatches(two_splits):
+def test_networks_with_too_few_rows_for_as_many_steps_as_others_take_smaller_minibatches(
+    two_splits,
+):
     """70 rows make 5 minibatches of 16, and 62 rows only 4."""
     (chunk,) = planned("relu", two_splits, EPOCHS, batch_size=16)
     found = train_chunk(chunk)
@@ -114,7 +125,10 @@ def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(t
     found = train_chunk(both)
     assert len(set(found.epochs.tolist())) == 2
     for own in (slice(0, 3), slice(3, 6)):
-        single = {name: value[own] if isinstance(value, list) else value for name, value in settings.items()}
+        single = {
+            name: value[own] if isinstance(value, list) else value
+            for name, value in settings.items()
+        }
         (chunk,) = plan_chunks(Chunk(KINDS["relu"], two_splits, recipe, **single))
         alone = train_chunk(chunk)
         assert alone.epochs.tolist() == found.epochs[own].tolist()
@@ -128,10 +142,14 @@ def test_groups_of_networks_end_by_themselves_and_equal_those_that_train_alone(t
 
 
 @pytest.mark.parametrize(("best", "waited"), [(1, 3), (6, 3), (9, 5), (30, 8)])
-def test_training_waits_for_half_of_the_epochs_to_the_best_one(two_splits, monkeypatch, best, waited):
+def test_training_waits_for_half_of_the_epochs_to_the_best_one(
+    two_splits, monkeypatch, best, waited
+):
     (chunk,) = planned("relu", two_splits, 1)
     epochs = Best(Stack(dataclasses.replace(chunk, patience=(3, 8))))
-    monkeypatch.setattr(epochs, "_losses", lambda epoch: np.array([abs(epoch - best)], dtype=np.float64))
+    monkeypatch.setattr(
+        epochs, "_losses", lambda epoch: np.array([abs(epoch - best)], dtype=np.float64)
+    )
     for epoch in range(1, 100):
         epochs.see(epoch, epoch)
         if epochs.ends.all():

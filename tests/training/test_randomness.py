@@ -12,7 +12,13 @@ from seedbed.networks.draws import derive
 from seedbed.training import stack
 from seedbed.training.native.library import Kernel
 from seedbed.training.stack import shuffle_rows
-from seedbed.training.torch.noise import RandomStream, apply_dropout, drawn_modules, layer_noise, seeded
+from seedbed.training.torch.noise import (
+    RandomStream,
+    apply_dropout,
+    drawn_modules,
+    layer_noise,
+    seeded,
+)
 
 
 def network_keys(seeds, purpose):
@@ -56,17 +62,23 @@ def test_layer_noise_is_uniform_over_rows_units_and_networks(step, layer):
     assert noise.shape == (300, 16, 20)
     assert noise.min() >= 0
     assert noise.max() < 1
-    assert largest_gap_to_uniform(noise) < 2 / np.sqrt(noise.size)  # exceeded once in about 3,000 uniform draws
+    assert largest_gap_to_uniform(noise) < 2 / np.sqrt(
+        noise.size
+    )  # exceeded once in about 3,000 uniform draws
     for axis in range(3):  # each row, unit and network has the same mean
         other = tuple(a for a in range(3) if a != axis)
         n = noise.size // noise.shape[axis]
         assert np.abs(noise.mean(other) - 0.5).max() < 5 / np.sqrt(12 * n)
 
 
-@pytest.mark.parametrize(("seed", "step", "layer"), [(1, 0, 0), (0, 1, 0), (0, 0, 1)], ids=["network", "step", "layer"])
+@pytest.mark.parametrize(
+    ("seed", "step", "layer"), [(1, 0, 0), (0, 1, 0), (0, 0, 1)], ids=["network", "step", "layer"]
+)
 def test_layer_noise_of_another_key_step_or_layer_is_unrelated(seed, step, layer):
     def noise(seed, step, layer):
-        return layer_noise(network_keys([seed], "draws"), step, layer, rows(500), 20).numpy().ravel()
+        return (
+            layer_noise(network_keys([seed], "draws"), step, layer, rows(500), 20).numpy().ravel()
+        )
 
     one, other = noise(0, 0, 0), noise(seed, step, layer)
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.05  # 5 standard deviations
@@ -75,7 +87,12 @@ def test_layer_noise_of_another_key_step_or_layer_is_unrelated(seed, step, layer
 
 
 def test_neighbouring_rows_units_and_steps_are_unrelated():
-    noise = np.stack([layer_noise(network_keys([3], "draws"), step, 0, rows(100), 20)[:, :, 0] for step in range(20)])
+    noise = np.stack(
+        [
+            layer_noise(network_keys([3], "draws"), step, 0, rows(100), 20)[:, :, 0]
+            for step in range(20)
+        ]
+    )
     noise = noise - 0.5
     for axis in range(3):
         for lag in (1, 2, 4, 8):

@@ -33,4 +33,6 @@ def test_every_step_has_the_rate_of_torchs_scheduler(schedule, warmup, epochs, s
     factors = rate_factors(recipe, steps_an_epoch)
     assert (factors is None) == (schedule == "constant" and warmup == 0)
     if factors is not None:
-        np.testing.assert_allclose(0.3 * factors, torchs(recipe, steps_an_epoch), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            0.3 * factors, torchs(recipe, steps_an_epoch), rtol=1e-9, atol=1e-12
+        )

@@ -1,5 +1,5 @@
-"""52 shapes of modules: each network equals a loop as its user writes it, whatever trains it, and most aren't trained
-by such a loop."""
+"""52 shapes of modules: each network equals a loop as its user writes it, whatever trains it, and
+most aren't trained by such a loop."""
 
 import copy
 import dataclasses
@@ -37,7 +37,14 @@ def parts_of_table():
 
 
 def by_engine(build, seeds, **recipe):
-    options = {"task": "binary", "n_jobs": 1, "dtype": "float64", "momentum": 0.9, "epochs": 5, "lr": 0.05} | recipe
+    options = {
+        "task": "binary",
+        "n_jobs": 1,
+        "dtype": "float64",
+        "momentum": 0.9,
+        "epochs": 5,
+        "lr": 0.05,
+    } | recipe
     return train_many(build, *parts_of_table(), seeds=seeds, **options)
 
 
@@ -86,7 +93,9 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
     recipe = {"batch_size": 16, "clip_norm": 0.1, "label_smoothing": 0.1, "schedule": "cosine"}
     healthy, sick = (by_engine(build, [3, 8, 5], **recipe) for build in (SHAPES[name], poisoned))
     assert sick.diverged.tolist() == [False, value != 1e30 or sick.diverged[1], False]
-    rounding = 1e-14 if value == 1e30 else 0  # of functions that take another path for a vector with a large number
+    rounding = (
+        1e-14 if value == 1e30 else 0
+    )  # of functions that take another path for a vector with a large number
     for curve in CURVES:
         mine, others = (getattr(history, curve)[:, [0, 2]] for history in (sick, healthy))
         np.testing.assert_allclose(mine, others, rtol=rounding, atol=0)
@@ -96,14 +105,20 @@ def test_a_network_that_diverges_leaves_its_neighbours_exact(name, value):
 @pytest.mark.parametrize("name", DRAWING)
 def test_a_module_that_draws_starts_as_in_the_loop_and_draws_from_the_same_distribution(name):
     epochs, build = 150, SHAPES[name]
-    history = by_engine(build, [3, 8, 5], epochs=epochs, lr=0.0)  # so that all epochs draw for the same parameters
+    history = by_engine(
+        build, [3, 8, 5], epochs=epochs, lr=0.0
+    )  # so that all epochs draw for the same parameters
     for place, (seed, network) in enumerate(zip(history.seeds, history.networks(), strict=True)):
         curves, alone = by_loop(build, seed, epochs=epochs, lr=0.0)
         assert_equal_states(network, alone)
-        np.testing.assert_allclose(history.test_loss[:, place], curves[2], rtol=0, atol=1e-9)  # which draws nothing
+        np.testing.assert_allclose(
+            history.test_loss[:, place], curves[2], rtol=0, atol=1e-9
+        )  # which draws nothing
         mine, losses = history.train_loss[:, place], curves[0]
         assert len(set(mine)) == epochs
-        assert abs(mine.mean() - losses.mean()) < 4 * np.hypot(mine.std(), losses.std()) / epochs**0.5
+        assert (
+            abs(mine.mean() - losses.mean()) < 4 * np.hypot(mine.std(), losses.std()) / epochs**0.5
+        )
         assert 0.72 < mine.std() / losses.std() < 1.39  # four standard errors
 
 
@@ -116,7 +131,9 @@ def test_networks_that_draw_learn_as_in_the_loop_each_with_draws_of_its_own(name
     gaps = np.stack([history.train_loss[-1], history.test_loss[-1]], 1) - losses
     assert (np.abs(gaps.mean(0)) < 4 * gaps.std(0, ddof=1) / len(seeds) ** 0.5).all()
     start = build(12, 1)
-    assert len(set(by_engine(lambda: copy.deepcopy(start), seeds, epochs=1).train_loss[0])) == len(seeds)
+    assert len(set(by_engine(lambda: copy.deepcopy(start), seeds, epochs=1).train_loss[0])) == len(
+        seeds
+    )
     if name in ("dropout", "residual_dropout"):  # other draws also depend on the networks beside
         fewer = by_engine(build, [7, 2], epochs=12)
         np.testing.assert_allclose(fewer.test_loss, history.test_loss[:, [7, 2]], rtol=0, atol=1e-9)
@@ -124,11 +141,16 @@ def test_networks_that_draw_learn_as_in_the_loop_each_with_draws_of_its_own(name
 
 @pytest.mark.slow
 def test_most_shapes_are_not_trained_one_network_after_the_other():
-    data, recipe = one_split(parts_of_table()[:2], parts_of_table()[2:], None, "float32"), Recipe.tutorial(epochs=5)
+    data, recipe = (
+        one_split(parts_of_table()[:2], parts_of_table()[2:], None, "float32"),
+        Recipe.tutorial(epochs=5),
+    )
     engines = {}
     for name, shape in SHAPES.items():
         build = functools.partial(shape, 12, 1)
-        engines[name] = plan_chunks(Chunk(build, data, recipe, seeds=range(3), splits=[0] * 3))[0].engine
+        engines[name] = plan_chunks(Chunk(build, data, recipe, seeds=range(3), splits=[0] * 3))[
+            0
+        ].engine
     assert sum(engine != "plain" for engine in engines.values()) >= LEAST_STACKED, engines
 
 
@@ -138,14 +160,31 @@ def test_comparisons_and_estimators_train_every_shape_as_the_plain_loop_does(mon
     (X, y), build = (np.concatenate(parts_of_table()[part::2]) for part in (0, 1)), SHAPES[name]
 
     def predictions():
-        recipe = {"epochs": 3, "optimizer": "sgd", "lr": 0.05}  # Adam divides rounding errors by their size
-        classifier = sb.SeedbedClassifier(build, n_networks=2, random_state=0, n_jobs=1, **recipe).fit(X, y)
+        recipe = {
+            "epochs": 3,
+            "optimizer": "sgd",
+            "lr": 0.05,
+        }  # Adam divides rounding errors by their size
+        classifier = sb.SeedbedClassifier(
+            build, n_networks=2, random_state=0, n_jobs=1, **recipe
+        ).fit(X, y)
         design = sb.Design(repeats=1, folds=2, n_networks=2, baselines=())
-        options = {"recipe": "tutorial", "epochs": 3, "design": design, "compute": sb.Compute(n_jobs=1)}
-        return classifier.predict_proba(X), sb.compare(X, y, candidates={name: build}, **options)[name].predictions
+        options = {
+            "recipe": "tutorial",
+            "epochs": 3,
+            "design": design,
+            "compute": sb.Compute(n_jobs=1),
+        }
+        return classifier.predict_proba(X), sb.compare(X, y, candidates={name: build}, **options)[
+            name
+        ].predictions
 
     found = predictions()
-    monkeypatch.setattr(members, "plan_chunks", lambda whole: plan_chunks(dataclasses.replace(whole, engine="plain")))
+    monkeypatch.setattr(
+        members,
+        "plan_chunks",
+        lambda whole: plan_chunks(dataclasses.replace(whole, engine="plain")),
+    )
     for mine, alone in zip(found, predictions(), strict=True):
         assert np.isfinite(mine).all()
         assert name in DRAWING or np.abs(mine - alone).max() < 1e-4

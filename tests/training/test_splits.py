@@ -44,7 +44,9 @@ def tables(task):
 @pytest.mark.few(2)
 @pytest.mark.product
 @pytest.mark.parametrize("batch_size", [0, 16], ids=["full", "minibatch"])
-@pytest.mark.parametrize("kind", ["relu:4", "tanh:4,3@layernorm", "relu:4@batchnorm", "residual", *DRAWING])
+@pytest.mark.parametrize(
+    "kind", ["relu:4", "tanh:4,3@layernorm", "relu:4@batchnorm", "residual", *DRAWING]
+)
 @pytest.mark.parametrize("loss", ["bce", "mse"])
 def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, loss):
     build, (data, own) = build_of(kind, task(loss)), tables(task(loss))
@@ -58,8 +60,13 @@ def test_networks_of_three_splits_equal_the_reference(task, kind, batch_size, lo
     for (seed, split), (curves, shown, _, state) in zip(pairs, train_plan(plan), strict=True):
         expected, network, outputs = alone(build, data, own[split], recipe, seed)
         np.testing.assert_allclose(curves, expected, rtol=0, atol=1e-9)
-        assert all(np.abs(value.numpy() - state[name]).max() < 1e-9 for name, value in network.state_dict().items())
-        np.testing.assert_allclose(shown[own[split][2]], outputs, atol=1e-6)  # outputs are kept in float32
+        assert all(
+            np.abs(value.numpy() - state[name]).max() < 1e-9
+            for name, value in network.state_dict().items()
+        )
+        np.testing.assert_allclose(
+            shown[own[split][2]], outputs, atol=1e-6
+        )  # outputs are kept in float32
         assert np.isnan(shown[own[split][1]]).all()
 
 
@@ -67,10 +74,16 @@ def alone(build, data, own, recipe, seed):
     X, train, test = own
     loss = pick_loss(recipe.loss, data.y, 1)
     y, X = torch.from_numpy(target_of_loss(loss, data.y, 1, "float64")), torch.from_numpy(X)
-    network = module_in_words(build, seed=seed) if isinstance(build, Network) else build_network(build, seed)
+    network = (
+        module_in_words(build, seed=seed)
+        if isinstance(build, Network)
+        else build_network(build, seed)
+    )
     numbers = torch.from_numpy(train.astype(np.int32))
     rows = PlainRows(X[train], y[train]), PlainRows(X[test], y[test])
-    curves = train_reference(network.double(), *rows, recipe=recipe, loss=loss, seed=seed, numbers=numbers)
+    curves = train_reference(
+        network.double(), *rows, recipe=recipe, loss=loss, seed=seed, numbers=numbers
+    )
     return curves, network, network.eval()(X[test]).detach().numpy()
 
 
@@ -80,12 +93,22 @@ def alone(build, data, own, recipe, seed):
 def test_an_integer_weight_equals_duplicated_rows(task, loss, optimizer):
     X, y, X_test, y_test = task(loss).parts
     weights = np.random.default_rng(1).integers(0, 4, len(X))
-    settings = {"seeds": [3, 8], "epochs": 30, "n_jobs": 1, "dtype": "float64", "optimizer": optimizer}
-    weighted = train_many("tanh:4", X, y, X_test, y_test, sample_weight=weights, loss=loss, **settings)
+    settings = {
+        "seeds": [3, 8],
+        "epochs": 30,
+        "n_jobs": 1,
+        "dtype": "float64",
+        "optimizer": optimizer,
+    }
+    weighted = train_many(
+        "tanh:4", X, y, X_test, y_test, sample_weight=weights, loss=loss, **settings
+    )
     rows = np.repeat(np.arange(len(X)), weights)
     repeated = train_many("tanh:4", X[rows], y[rows], X_test, y_test, loss=loss, **settings)
     for curve in ("train_loss", "train_score", "test_loss", "test_score"):
-        np.testing.assert_allclose(getattr(weighted, curve), getattr(repeated, curve), rtol=0, atol=1e-9)
+        np.testing.assert_allclose(
+            getattr(weighted, curve), getattr(repeated, curve), rtol=0, atol=1e-9
+        )
     np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), atol=1e-7)
 
 

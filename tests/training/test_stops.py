@@ -36,7 +36,11 @@ def dead_units(build, data, **recipe):
 
 
 def test_chunks_of_the_kernel_are_as_even_as_blocks_of_eight_allow(two_splits):
-    plan = plan_chunks(Chunk(KINDS["relu"], two_splits, Recipe.tutorial(epochs=2), seeds=range(100), splits=[0] * 100))
+    plan = plan_chunks(
+        Chunk(
+            KINDS["relu"], two_splits, Recipe.tutorial(epochs=2), seeds=range(100), splits=[0] * 100
+        )
+    )
     sizes = [56, 44] if plan[0].engine == "native" else [100]
     assert [len(chunk.networks) for chunk in plan] == sizes
 
@@ -55,7 +59,8 @@ class Functional(nn.Module):
 
 
 class Dead(nn.Sequential):
-    """One of the first three ReLU units and both of the next two are dead for inputs from -10 to 10."""
+    """One of the first three ReLU units and both of the next two are dead for inputs from -10 to
+    10."""
 
     def __init__(self):
         super().__init__(nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
@@ -78,7 +83,9 @@ class Dead(nn.Sequential):
     ids=["dead", "functional", "alive", "no ReLU", "general", "one by one"],
 )
 def test_the_share_of_dead_units_is_counted_over_all_relu_layers(two_splits, build, share):
-    np.testing.assert_allclose(dead_units(build, two_splits, epochs=1, lr=0.0), [share] * 6, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        dead_units(build, two_splits, epochs=1, lr=0.0), [share] * 6, rtol=0, atol=1e-6
+    )
 
 
 def test_a_unit_that_is_active_only_for_test_rows_is_dead(two_splits):

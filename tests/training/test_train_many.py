@@ -20,7 +20,10 @@ QUICK = {"seeds": 2, "epochs": 3, "n_jobs": 1}
         ({"seeds": [2**70]}, "seed is too large"),
         ({"engine": "fast"}, "engine is 'fast'. It must be auto, native or torch"),
         ({"device": "gpu"}, "no device 'gpu'.*Use auto, cpu or cuda"),
-        ({"device": "vulkan"}, "^no device 'vulkan': this torch has no such backend. Use auto, cpu or cuda.$"),
+        (
+            {"device": "vulkan"},
+            "^no device 'vulkan': this torch has no such backend. Use auto, cpu or cuda.$",
+        ),
         ({"device": None}, "device is None. It must be a text"),
         ({"n_jobs": 0}, "n_jobs is 0. Give 1 to 1,024"),
     ],
@@ -41,21 +44,39 @@ def with_cell(array, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"X_train": lambda a: with_cell(a, np.nan)}, "X_train contains NaN or infinite numbers. Replace or drop"),
-        ({"X_test": lambda a: with_cell(a, 1e300)}, "X_test contains numbers too large for float32. Standardise"),
+        (
+            {"X_train": lambda a: with_cell(a, np.nan)},
+            "X_train contains NaN or infinite numbers. Replace or drop",
+        ),
+        (
+            {"X_test": lambda a: with_cell(a, 1e300)},
+            "X_test contains numbers too large for float32. Standardise",
+        ),
         ({"X_train": lambda a: a.astype(str)}, "X_train contains <U.* It must contain numbers"),
         ({"X_test": lambda a: a[:, :4]}, r"X_train has shape \[70, 5\], X_test \[25, 4\]"),
         ({"y_train": lambda a: a[:-1]}, r"X_train has shape \[70, 5\], y_train \[69\]"),
         ({"y_test": lambda a: np.stack([a, a], 1)}, r"y_train has shape \[70\], y_test \[25, 2\]"),
         ({"sample_weight": lambda a: a[:5]}, r"sample_weight has shape \[5\]. It must be \[70\]"),
         ({"sample_weight": lambda a: a * 0}, "sample_weight is .*all zero"),
-        ({"loss": lambda a: "cross_entropy", "build": lambda a: lambda: nn.Linear(5, 1)}, "class codes 0 to 0"),
-        ({"loss": lambda a: "bce", "y_train": lambda a: a + 1}, "bce needs a target of zeros and ones"),
+        (
+            {"loss": lambda a: "cross_entropy", "build": lambda a: lambda: nn.Linear(5, 1)},
+            "class codes 0 to 0",
+        ),
+        (
+            {"loss": lambda a: "bce", "y_train": lambda a: a + 1},
+            "bce needs a target of zeros and ones",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused_with_their_shape(task, change, message):
     X_train, y_train, X_test, y_test = task("bce").parts
-    given = {"X_train": X_train, "y_train": y_train, "X_test": X_test, "y_test": y_test, "build": "relu:3"}
+    given = {
+        "X_train": X_train,
+        "y_train": y_train,
+        "X_test": X_test,
+        "y_test": y_test,
+        "build": "relu:3",
+    }
     given |= {name: make(given.get(name, y_train)) for name, make in change.items()}
     with pytest.raises(TrainingError, match=message):
         train_many(**given, **QUICK)
@@ -71,11 +92,15 @@ def test_lists_arrays_and_tensors_of_any_dtype_give_the_same_result(task):
         lambda a: a[:, None].astype(np.int8) if a.ndim == 1 else np.asfortranarray(a),
         lambda a: a.astype(bool) if a.ndim == 1 else a[::-1][::-1],
     ):
-        found = train_many("relu:3", kind(X_train), kind(y_train), kind(X_test), kind(y_test), **QUICK)
+        found = train_many(
+            "relu:3", kind(X_train), kind(y_train), kind(X_test), kind(y_test), **QUICK
+        )
         np.testing.assert_array_equal(found.test_loss, expected.test_loss)
 
 
-@pytest.mark.parametrize("seeds", [2, np.int64(2), [0, 1], (0, 1), range(2), np.arange(2), torch.arange(2)], ids=repr)
+@pytest.mark.parametrize(
+    "seeds", [2, np.int64(2), [0, 1], (0, 1), range(2), np.arange(2), torch.arange(2)], ids=repr
+)
 def test_seeds_are_an_integer_or_any_sequence_of_integers(task, seeds):
     history = train_many("relu:3", *task("bce").parts, **{**QUICK, "seeds": seeds})
     assert history.seeds == (0, 1)
@@ -114,7 +139,9 @@ def with_labels(task, *labels):
 )
 def test_without_a_task_the_note_says_what_the_target_was_taken_as(task, labels, words):
     history = train_many("relu:3", *with_labels(task, *labels), **QUICK)
-    assert history.note.startswith(f"y was read as {words}, judging by its values; set task='binary'")
+    assert history.note.startswith(
+        f"y was read as {words}, judging by its values; set task='binary'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,18 +154,40 @@ def test_without_a_task_the_note_says_what_the_target_was_taken_as(task, labels,
 )
 @pytest.mark.parametrize("seeds", [2, 1], ids=["stack", "single"])
 def test_the_task_decides_loss_and_outputs(task, labels, asked, n_outputs, score, seeds):
-    history = train_many("relu:3", *with_labels(task, *labels), **{**QUICK, "seeds": seeds}, task=asked)
-    assert (history.networks()[0][-1].out_features, history.score_name, history.note) == (n_outputs, score, "")
+    history = train_many(
+        "relu:3", *with_labels(task, *labels), **{**QUICK, "seeds": seeds}, task=asked
+    )
+    assert (history.networks()[0][-1].out_features, history.score_name, history.note) == (
+        n_outputs,
+        score,
+        "",
+    )
 
 
 @pytest.mark.parametrize(
     ("labels", "options", "message"),
     [
-        ((-1, 1, 1), {"task": "binary"}, r"needs labels 0 and 1, and the target has -1 and 1\. Code it as 0"),
-        ((0, 1, 20_000), {"task": "multiclass"}, r"3 class codes, and the largest is 20,000\. Code it as 0, 1, 2"),
-        ((1, 2, 3), {"task": "multiclass"}, r"needs class codes 0, 1, 2, \.\.\., and the target has 1 to 3"),
+        (
+            (-1, 1, 1),
+            {"task": "binary"},
+            r"needs labels 0 and 1, and the target has -1 and 1\. Code it as 0",
+        ),
+        (
+            (0, 1, 20_000),
+            {"task": "multiclass"},
+            r"3 class codes, and the largest is 20,000\. Code it as 0, 1, 2",
+        ),
+        (
+            (1, 2, 3),
+            {"task": "multiclass"},
+            r"needs class codes 0, 1, 2, \.\.\., and the target has 1 to 3",
+        ),
         ((0, 1, 1), {"task": "regression", "loss": "bce"}, "loss bce doesn't suit task regression"),
-        ((0, 1, 1), {"task": 3}, "task is 3. It must be 'binary', 'multiclass', 'regression' or None"),
+        (
+            (0, 1, 1),
+            {"task": 3},
+            "task is 3. It must be 'binary', 'multiclass', 'regression' or None",
+        ),
     ],
 )
 def test_a_target_that_the_task_does_not_fit_is_refused(task, labels, options, message):
@@ -148,6 +197,8 @@ def test_a_target_that_the_task_does_not_fit_is_refused(task, labels, options, m
 
 def test_devices_and_dtypes_of_torch_are_accepted(task):
     named = train_many("relu:3", *task("bce").parts, **QUICK, device="cpu", dtype="float64")
-    given = train_many("relu:3", *task("bce").parts, **QUICK, device=torch.device("cpu"), dtype=torch.float64)
+    given = train_many(
+        "relu:3", *task("bce").parts, **QUICK, device=torch.device("cpu"), dtype=torch.float64
+    )
     assert np.array_equal(named.test_loss, given.test_loss)
     assert Compute(device=torch.device("cuda", 1)) == Compute(device="cuda:1")

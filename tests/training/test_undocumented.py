@@ -22,10 +22,13 @@ def test_without_the_private_part_each_hook_does_nothing(monkeypatch):
 
 
 def test_training_in_this_process_does_not_import_joblib(monkeypatch):
-    """A thread imports scikit-learn, and with it joblib, beside the networks; two imports at once may fail."""
+    """A thread imports scikit-learn, and with it joblib, beside the networks; two imports at once
+    may fail."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "joblib"]:
         monkeypatch.delitem(sys.modules, name)
-    sb.train_many("relu:2", [[0.0], [1.0]], [0, 1], [[0.0], [1.0]], [0, 1], seeds=2, epochs=1, n_jobs=1)
+    sb.train_many(
+        "relu:2", [[0.0], [1.0]], [0, 1], [[0.0], [1.0]], [0, 1], seeds=2, epochs=1, n_jobs=1
+    )
     assert "joblib" not in sys.modules
 
 

@@ -1,4 +1,5 @@
-"""Candidates in words train and predict without PyTorch; what needs it says so, and how to get it."""
+"""Candidates in words train and predict without PyTorch; what needs it says so, and how to get
+it."""
 
 import json
 import subprocess
@@ -47,7 +48,9 @@ print(json.dumps([*found, refused()]))
 
 
 def run(*code):
-    done = subprocess.run([sys.executable, "-c", "".join(code)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", "".join(code)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -60,7 +63,14 @@ def test_words_train_and_predict_without_torch_as_with_it():
 
 
 def test_what_needs_torch_is_refused_in_one_sentence_with_the_command_that_installs_it():
-    subjects = ["a network that the training kernel doesn't cover"] * 2 + ["a network of your own", "the engine torch"]
-    subjects += ["the device cuda", "a network as a module", "training without the kernel (it was built for none)"]
+    subjects = ["a network that the training kernel doesn't cover"] * 2 + [
+        "a network of your own",
+        "the engine torch",
+    ]
+    subjects += [
+        "the device cuda",
+        "a network as a module",
+        "training without the kernel (it was built for none)",
+    ]
     wanted = [f"{one} needs PyTorch. Install it: pip install 'seedbed[torch]'." for one in subjects]
     assert run(BLOCK, DATA, REFUSE) == wanted

@@ -28,7 +28,11 @@ from seedbed.training.stack import Stack
 def test_a_forked_child_trains_and_predicts_while_threads_of_its_parent_do():
     X, y = np.arange(30.0)[:, None], np.arange(30) % 2
     classifier = SeedbedClassifier("relu:2", n_networks=2, epochs=1).fit(X, y)
-    held, over, lock = threading.Event(), threading.Event(), getattr(Stack.tested, "lock", nullcontext())
+    held, over, lock = (
+        threading.Event(),
+        threading.Event(),
+        getattr(Stack.tested, "lock", nullcontext()),
+    )
 
     def hold():
         with parallel.preparing, estimators._one_at_a_time, predicting._predicting, lock:
@@ -38,7 +42,9 @@ def test_a_forked_child_trains_and_predicts_while_threads_of_its_parent_do():
     with ThreadPoolExecutor(1) as pool:
         pool.submit(hold)
         held.wait()
-        child = multiprocessing.get_context("fork").Process(target=lambda: classifier.fit(X, y).predict(X))
+        child = multiprocessing.get_context("fork").Process(
+            target=lambda: classifier.fit(X, y).predict(X)
+        )
         child.start()
         child.join(60)
         over.set()
@@ -60,14 +66,18 @@ def test_workers_are_processes_with_any_backend_of_joblib(backend):
 
 @pytest.mark.slow
 def test_what_cannot_be_sent_to_a_worker_is_named():
-    with pytest.raises(TrainingError, match=r"can't be sent to worker processes \(.*cannot pickle.*\)\. Use n_jobs=1"):
+    with pytest.raises(
+        TrainingError,
+        match=r"can't be sent to worker processes \(.*cannot pickle.*\)\. Use n_jobs=1",
+    ):
         list(run_in_workers(print, [(threading.Lock(),), ()], jobs=2))
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="Windows doesn't say that a parent has ended")
 def test_workers_end_after_their_parent_is_killed(tmp_path):
-    """One is busy and the other idle. They hold stdout, and a reader of it gets its end when both have ended."""
+    """One is busy and the other idle. They hold stdout, and a reader of it gets its end when both
+    have ended."""
     code = """
 import os, time
 from seedbed.training.parallel import run_in_workers

@@ -1,4 +1,5 @@
 """The command line: one function for each verb.
 
-stdout carries results, stderr progress and messages. torch is imported inside the verbs, so that `--help` is quick.
+stdout carries results, stderr progress and messages. torch is imported inside the verbs, so that
+`--help` is quick.
 """

@@ -38,26 +38,45 @@ _INTERRUPTED = 130
 
 Overwrite = Annotated[
     bool,
-    Parameter(help="Train a finished run again; with --out, also discard another run in that folder.", negative=()),
+    Parameter(
+        help="Train a finished run again; with --out, also discard another run in that folder.",
+        negative=(),
+    ),
 ]
 
-TableOrRun = Annotated[str, Parameter(help="A table, as for compare, or the folder of a finished comparison.")]
+TableOrRun = Annotated[
+    str, Parameter(help="A table, as for compare, or the folder of a finished comparison.")
+]
 
 
 def compare(
-    table: TableArgument, /, *, options: CompareOptions = CompareOptions(), overwrite: Overwrite = False
+    table: TableArgument,
+    /,
+    *,
+    options: CompareOptions = CompareOptions(),
+    overwrite: Overwrite = False,
 ) -> int:
     """Fit models on the same splits, and say which to use and how far the others are behind it."""
     return _answer("compare", table, options, overwrite=overwrite)
 
 
-def rows(table: TableOrRun, /, *, options: CompareOptions = CompareOptions(), overwrite: Overwrite = False) -> int:
-    """Compare, then train on halves, quarters and so on of the training rows, and say whether more rows would help.
+def rows(
+    table: TableOrRun,
+    /,
+    *,
+    options: CompareOptions = CompareOptions(),
+    overwrite: Overwrite = False,
+) -> int:
+    """Compare, then train on halves, quarters and so on of the training rows, and say whether more
+    rows would help.
 
-    If the folder of a finished comparison is named in place of a table, its networks aren't trained again.
+    If the folder of a finished comparison is named in place of a table, its networks aren't trained
+    again.
     """
     if options.by is not None:
-        raise OptionError("--by divides the rows of a comparison", "Leave it out, or run seedbed compare.")
+        raise OptionError(
+            "--by divides the rows of a comparison", "Leave it out, or run seedbed compare."
+        )
     return _answer("rows", table, options, overwrite=overwrite)
 
 
@@ -66,51 +85,76 @@ def columns(
     /,
     *,
     column: Annotated[
-        tuple[str, ...], REPEATED, Parameter(help="A column to ask about; may be repeated. All if left out.")
+        tuple[str, ...],
+        REPEATED,
+        Parameter(help="A column to ask about; may be repeated. All if left out."),
     ] = (),
     options: CompareOptions = CompareOptions(),
     overwrite: Overwrite = False,
 ) -> int:
-    """Train one model with all columns and again without each, on the same splits, and say which columns help.
+    """Train one model with all columns and again without each, on the same splits, and say which
+    columns help.
 
-    The model is --candidate: a candidate, the name of a default model such as boosted-trees, or auto; network-1 if left
-    out, or the model that the comparison in the folder recommends.
+    The model is --candidate: a candidate, the name of a default model such as boosted-trees, or
+    auto; network-1 if left out, or the model that the comparison in the folder recommends.
     """
     design = options.design
-    for name, value in (("--by", options.by), ("--baseline", design.baseline), ("--no-baselines", not design.baselines),
-                        ("--fail-if-worse", design.fail_if_worse), ("--reference", vars(design)["reference"]),
-                        ("a second --candidate", options.candidate[1:])):  # fmt: skip
+    for name, value in (
+        ("--by", options.by),
+        ("--baseline", design.baseline),
+        ("--no-baselines", not design.baselines),
+        ("--fail-if-worse", design.fail_if_worse),
+        ("--reference", vars(design)["reference"]),
+        ("a second --candidate", options.candidate[1:]),
+    ):
         if value:
-            raise OptionError(f"{name} compares models, and columns compares the columns of one model", "Leave it out.")
+            raise OptionError(
+                f"{name} compares models, and columns compares the columns of one model",
+                "Leave it out.",
+            )
     if options.run.format is not None:
-        raise OptionError("columns have no charts as pictures", "Leave out --format: the report draws the ranges.")
+        raise OptionError(
+            "columns have no charts as pictures", "Leave out --format: the report draws the ranges."
+        )
     if len(options.recipe.lrs()) > 1:
-        raise OptionError("several learning rates are compared by seedbed compare", "Give one, or leave --lr out.")
+        raise OptionError(
+            "several learning rates are compared by seedbed compare", "Give one, or leave --lr out."
+        )
     return _answer("columns", table, options, column, overwrite=overwrite)
 
 
 def _find_run(table: str, options: CompareOptions) -> Path | None:
-    """Return the folder of a run that is named in place of a table; None if it is a table. OptionError for options that
-    the run decides, or if there is no such folder beside those of other runs."""
+    """Return the folder of a run that is named in place of a table; None if it is a table.
+    OptionError for options that the run decides, or if there is no such folder beside those of
+    other runs."""
     if not Path(table).exists():
         from seedbed.experiment.specification_file import check_no_part_of_a_run
 
         check_no_part_of_a_run(table)
     if not Path(table).is_dir():
         return None
-    undecided = dataclasses.replace(options, candidate=(), details=False, as_json=False, run=RunOptions())
+    undecided = dataclasses.replace(
+        options, candidate=(), details=False, as_json=False, run=RunOptions()
+    )
     if names := ", ".join(given_options(undecided)):
         raise OptionError(f"{table} has its own table, recipe and design", f"Leave {names} out.")
     return Path(table)
 
 
 def _answer(
-    question: Question, table: str, options: CompareOptions, columns: tuple[str, ...] = (), *, overwrite: bool
+    question: Question,
+    table: str,
+    options: CompareOptions,
+    columns: tuple[str, ...] = (),
+    *,
+    overwrite: bool,
 ) -> int:
     """Carry out a request in its folder, print the answer, and return the exit status."""
     started, run = time.perf_counter(), options.run
     if options.effects and question != "compare":
-        raise OptionError("--effects is for a comparison of models", "Leave it out, or run seedbed compare.")
+        raise OptionError(
+            "--effects is for a comparison of models", "Leave it out, or run seedbed compare."
+        )
     with working(f"Reading {table}", run) as show_now:
         source = None if question == "compare" else _find_run(table, options)
         if source is not None and question == "rows" and options.candidate:
@@ -149,7 +193,9 @@ def _answer(
             hint = "Name another, or another --reference."
             raise OptionError(f"--fail-if-worse {name} is the reference itself", hint)
         if name is not None and name not in experiment.names:
-            raise OptionError(f"--fail-if-worse {name} isn't compared", did_you_mean(name, experiment.names))
+            raise OptionError(
+                f"--fail-if-worse {name} isn't compared", did_you_mean(name, experiment.names)
+            )
     # On a terminal, warnings are shown while the models train, and once more with the result.
     serious = serious_sentences(experiment.table.notes)
     is_seen = sys.stdout.isatty() and sys.stderr.isatty()
@@ -179,7 +225,11 @@ def _answer(
             )
             paths = _print_and_save(comparison, opened, options)
     if options.as_json:
-        print(json.dumps({**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False))
+        print(
+            json.dumps(
+                {**comparison.to_dict(), "files": [str(path) for path in paths]}, allow_nan=False
+            )
+        )
     if opened.finished is not None:
         say(run, f"the run in {folder} is finished already; --overwrite trains it again")
     say(run, *_pointers(request, comparison, folder))
@@ -188,8 +238,11 @@ def _answer(
     return _exit_status(name, comparison)
 
 
-def _print_and_save(comparison: Comparison, opened: RunFolder, options: CompareOptions) -> list[Path]:
-    """Print a comparison, unless as JSON, which names the files and follows them; save it, and return its files."""
+def _print_and_save(
+    comparison: Comparison, opened: RunFolder, options: CompareOptions
+) -> list[Path]:
+    """Print a comparison, unless as JSON, which names the files and follows them; save it, and
+    return its files."""
     from seedbed.report.terminal import comparison_text, glance_lines
 
     try:
@@ -222,12 +275,21 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
     advice, label, why = conclusion.advice, "Next:", ""
     if remedy(conclusion) is not None:
         label, why = "Or:  ", "if the warning doesn't apply"
-    elif serious := [code for code in SERIOUS if any(note.code == code for note in conclusion.notes)]:
+    elif serious := [
+        code for code in SERIOUS if any(note.code == code for note in conclusion.notes)
+    ]:
         yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"
-    if not why and request.finished is None and spec.design.quick and spec.command.startswith("seedbed "):
+    if (
+        not why
+        and request.finished is None
+        and spec.design.quick
+        and spec.command.startswith("seedbed ")
+    ):
         whole = conclusion.plan.sample_of or spec.table.n_rows
         # Of the same rows, the first repeat isn't fitted again.
-        times = protocol(whole).repeats * whole / spec.table.n_rows - (conclusion.plan.sample_of is None)
+        times = protocol(whole).repeats * whole / spec.table.n_rows - (
+            conclusion.plan.sample_of is None
+        )
         longer = " ".join(word for word in spec.command.split(" ") if word != "--quick")
         yield f"Next:     {longer}   (at most about {duration(times * (conclusion.seconds or 0.0))})"
     elif advice is not None and advice.use != "prior":
@@ -237,13 +299,17 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
 
 
 def _exit_status(name: str | None, comparison: Comparison) -> int:
-    """Return 1 if a model is worse than the reference, or has no finite predictions; else 0. Without a named reference
-    it is the recommended model."""
+    """Return 1 if a model is worse than the reference, or has no finite predictions; else 0.
+    Without a named reference it is the recommended model."""
     if name is None:
         return 0
     rules = {verdict.candidate: verdict.rule for verdict in comparison.verdicts}
     if rules.get(name) == "worse" or not comparison[name].finite:
-        worse = f"is worse than {comparison.conclusion.reference}" if name in rules else "has no finite predictions"
+        worse = (
+            f"is worse than {comparison.conclusion.reference}"
+            if name in rules
+            else "has no finite predictions"
+        )
         print_stderr(f"seedbed: {name} {worse}")
         return 1
     if name not in rules and name != comparison.conclusion.reference:

@@ -1,4 +1,5 @@
-"""The terminal: the command that was typed, results on stdout, and progress and messages on stderr."""
+"""The terminal: the command that was typed, results on stdout, and progress and messages on
+stderr."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
 
 @contextlib.contextmanager
 def working(message: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
-    """Show a message on a terminal until the work is done; what is returned replaces it by another message.
+    """Show a message on a terminal until the work is done; what is returned replaces it by another
+    message.
 
     Meanwhile no garbage is collected: imports then take an eighth less time.
     """
@@ -37,7 +39,9 @@ def working(message: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
         if run.quiet or not console.is_terminal:
             yield lambda message: None
             return
-        status = stack.enter_context(console.status(escape(visible(without_passwords(message))), spinner="line"))
+        status = stack.enter_context(
+            console.status(escape(visible(without_passwords(message))), spinner="line")
+        )
         yield lambda message: status.update(escape(visible(without_passwords(message))))
 
 
@@ -45,7 +49,8 @@ def working(message: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
 def interruptible(left_behind: Callable[[], tuple[str, ...]]) -> Iterator[None]:
     """Let an interrupt say what it leaves behind: a message and perhaps a hint.
 
-    An error after an interrupt is taken for it: NumPy's C code, for one, turns it into a ValueError.
+    An error after an interrupt is taken for it: NumPy's C code, for one, turns it into a
+    ValueError.
     """
     try:
         yield
@@ -80,7 +85,8 @@ def say(run: RunOptions, *lines: str) -> None:
 
 
 def print_stderr(*lines: str) -> None:
-    """Print lines on stderr, folded for a terminal, without passwords; nothing else in the command line does."""
+    """Print lines on stderr, folded for a terminal, without passwords; nothing else in the command
+    line does."""
     width = Console(stderr=True).width if sys.stderr.isatty() else sys.maxsize
     for line in (visible(without_passwords(line)) for line in lines):
         fits = cell_len(line) <= width or "\n" in line
@@ -88,7 +94,8 @@ def print_stderr(*lines: str) -> None:
 
 
 def _fold_line(line: str, width: int) -> Sequence[str]:
-    """Return a sentence as lines; or a label, a command that a shell takes as it is, and a remark in parentheses."""
+    """Return a sentence as lines; or a label, a command that a shell takes as it is, and a remark
+    in parentheses."""
     from seedbed.report.tables import fold_command, fold_text  # loads NumPy
 
     label, *rest = re.split(r"(?<=:) +(?=seedbed [a-z])", line, maxsplit=1)
@@ -96,7 +103,11 @@ def _fold_line(line: str, width: int) -> Sequence[str]:
         return fold_text(line, width, hanging=2)
     command, _, remark = rest[0].partition("   (")
     commands = [f"  {part}" for part in fold_command(command, width - 2)]
-    return [*fold_text(label, width, hanging=2), *commands, *(fold_text(f"({remark}", width, 2) if remark else ())]
+    return [
+        *fold_text(label, width, hanging=2),
+        *commands,
+        *(fold_text(f"({remark}", width, 2) if remark else ()),
+    ]
 
 
 @contextlib.contextmanager

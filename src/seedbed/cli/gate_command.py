@@ -20,7 +20,10 @@ gate = App(
 
 Folder = Annotated[Path, Parameter(help="The folder of the gate.")]
 Predictions = Annotated[
-    Path | None, Parameter(help="Predictions of any library: columns row, repeat, and prediction or probability_LABEL.")
+    Path | None,
+    Parameter(
+        help="Predictions of any library: columns row, repeat, and prediction or probability_LABEL."
+    ),
 ]
 
 
@@ -30,16 +33,26 @@ def new(
     table: TableArgument,
     /,
     *,
-    candidate: Annotated[str, Parameter(help="The start: a candidate, a default model, or auto.")] = "auto",
-    metric: Annotated[str | None, Parameter(help="The score that decides, such as accuracy or log_loss.")] = None,
+    candidate: Annotated[
+        str, Parameter(help="The start: a candidate, a default model, or auto.")
+    ] = "auto",
+    metric: Annotated[
+        str | None, Parameter(help="The score that decides, such as accuracy or log_loss.")
+    ] = None,
     columns: TableOptions = TableOptions(),
 ) -> int:
     """Lock a fifth of the rows, fix the splits, and train the start."""
     from seedbed.data.reading import read_table
     from seedbed.experiment.gate import Gate
 
-    print(Gate.new(folder, read_table(table, **vars(columns)), candidate=candidate, metric=metric).status())
-    print_stderr(f"Next: seedbed gate try {folder} with --drop COLUMN, --candidate, --table or --predictions")
+    print(
+        Gate.new(
+            folder, read_table(table, **vars(columns)), candidate=candidate, metric=metric
+        ).status()
+    )
+    print_stderr(
+        f"Next: seedbed gate try {folder} with --drop COLUMN, --candidate, --table or --predictions"
+    )
     return 0
 
 
@@ -49,17 +62,31 @@ def try_(
     /,
     *,
     name: Annotated[str, Parameter(help="The name of the try.")] = "",
-    candidate: Annotated[str | None, Parameter(help="A candidate in place of the current one.")] = None,
-    drop: Annotated[tuple[str, ...], REPEATED, Parameter(help="A column to leave out; may be repeated.")] = (),
-    table: Annotated[Path | None, Parameter(help="A file with other columns of the same rows.")] = None,
-    key: Annotated[str | None, Parameter(help="The column by which rows of --table are matched.")] = None,
+    candidate: Annotated[
+        str | None, Parameter(help="A candidate in place of the current one.")
+    ] = None,
+    drop: Annotated[
+        tuple[str, ...], REPEATED, Parameter(help="A column to leave out; may be repeated.")
+    ] = (),
+    table: Annotated[
+        Path | None, Parameter(help="A file with other columns of the same rows.")
+    ] = None,
+    key: Annotated[
+        str | None, Parameter(help="The column by which rows of --table are matched.")
+    ] = None,
     predictions: Predictions = None,
     as_json: AsJson = False,
 ) -> int:
     """Compare a change with the current version; exit with status 0 if it is kept, and 1 if not."""
     from seedbed.experiment.gate import Gate
 
-    change: Any = {"candidate": candidate, "drop": drop, "table": table, "key": key, "predictions": predictions}
+    change: Any = {
+        "candidate": candidate,
+        "drop": drop,
+        "table": table,
+        "key": key,
+        "predictions": predictions,
+    }
     return int(not _print(Gate(folder).try_(name=name, **change), as_json).kept)
 
 
@@ -74,7 +101,8 @@ def status(folder: Folder, /, *, as_json: AsJson = False) -> int:
 
 @gate.command
 def confirm(folder: Folder, /, *, predictions: Predictions = None, as_json: AsJson = False) -> int:
-    """Open the locked rows, once; exit with status 0 if the kept version is better than the start, and 1 if not."""
+    """Open the locked rows, once; exit with status 0 if the kept version is better than the start,
+    and 1 if not."""
     from seedbed.experiment.gate import Gate
 
     return int(not _print(Gate(folder).confirm(predictions), as_json).confirmed)

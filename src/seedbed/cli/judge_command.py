@@ -33,7 +33,9 @@ def judge(
     scores: Annotated[str, Parameter(help=_SCORES)],
     /,
     *,
-    output: Annotated[Path | None, OUTPUT, Parameter(help="Also write report.html or verdicts.json.")] = None,
+    output: Annotated[
+        Path | None, OUTPUT, Parameter(help="Also write report.html or verdicts.json.")
+    ] = None,
     as_json: AsJson = False,
     options: VerdictOptions = VerdictOptions(),
 ) -> int:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ModelArgument = Annotated[Path, Parameter(help="A model file from seedbed train -o.")]
 OwnNetwork = Annotated[
-    str | None, Parameter(help="FILE.py:CLASS, for a model of your own network.", show_default=False)
+    str | None,
+    Parameter(help="FILE.py:CLASS, for a model of your own network.", show_default=False),
 ]
 
 Coverage = Annotated[
@@ -29,12 +30,15 @@ Coverage = Annotated[
         " rows, such as 0.9."
     ),
 ]
-PerClass = Annotated[bool, Parameter(help="Reach the share of --coverage in each class; sets are larger.", negative=())]
+PerClass = Annotated[
+    bool,
+    Parameter(help="Reach the share of --coverage in each class; sets are larger.", negative=()),
+]
 
 
 def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -> Model:
-    """Return the model in a file, with the code of a user-defined network. SeedbedError if it holds no model;
-    `otherwise` is the hint if the file isn't named like a model, but may be a table."""
+    """Return the model in a file, with the code of a user-defined network. SeedbedError if it holds
+    no model; `otherwise` is the hint if the file isn't named like a model, but may be a table."""
     from seedbed.model.model import load
     from seedbed.networks.candidate import candidate_from
     from seedbed.networks.mlp import builder_of
@@ -42,25 +46,40 @@ def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -
     if path.is_dir():
         if (path / "comparison.json").is_file():
             message = f"{path} is the folder of a comparison, not a model"
-            raise OptionError(message, f"Make one: seedbed train {shlex.quote(str(path))} -o model.safetensors.")
-        raise OptionError(f"{path} is a folder, not a model", "Name a file that seedbed train -o has written.")
+            raise OptionError(
+                message, f"Make one: seedbed train {shlex.quote(str(path))} -o model.safetensors."
+            )
+        raise OptionError(
+            f"{path} is a folder, not a model", "Name a file that seedbed train -o has written."
+        )
     try:
-        return load(path, architecture=None if network is None else builder_of(candidate_from(network).architecture))
+        return load(
+            path,
+            architecture=None
+            if network is None
+            else builder_of(candidate_from(network).architecture),
+        )
     except ModelFileError as error:
         called_so = path.suffix == ".safetensors" or not path.is_file()
-        raise ModelFileError(error.message, error.hint if called_so else otherwise or error.hint) from None
+        raise ModelFileError(
+            error.message, error.hint if called_so else otherwise or error.hint
+        ) from None
 
 
 def show(model: ModelArgument, /, *, network: OwnNetwork = None, as_json: AsJson = False) -> None:
     """Show a model file: its columns, how it was trained, and the score to expect."""
     from seedbed.report.card import card_text
 
-    fitted = load_model(model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}.")
+    fitted = load_model(
+        model, network, otherwise=f"If it is a table: seedbed inspect {shlex.quote(str(model))}."
+    )
     if as_json:
         print(json.dumps(fitted.card(), allow_nan=False))
         return
     print(card_text(fitted.card(), width=text_width()))
-    print_stderr("", f"Next:     seedbed predict {shlex.quote(str(model))} TABLE -o predictions.csv")
+    print_stderr(
+        "", f"Next:     seedbed predict {shlex.quote(str(model))} TABLE -o predictions.csv"
+    )
 
 
 def predict(
@@ -71,17 +90,24 @@ def predict(
     output: Annotated[
         Path | None,
         OUTPUT,
-        Parameter(help="A .csv or .parquet file; CSV on stdout if left out, a table on a terminal."),
+        Parameter(
+            help="A .csv or .parquet file; CSV on stdout if left out, a table on a terminal."
+        ),
     ] = None,
     threshold: Annotated[
-        float | None, Parameter(help="For two labels: the probability above which the positive one is predicted.")
+        float | None,
+        Parameter(
+            help="For two labels: the probability above which the positive one is predicted."
+        ),
     ] = None,
     coverage: Coverage = None,
     per_class: PerClass = False,
     at: Annotated[
         tuple[float, ...],
         REPEATED,
-        Parameter(help="For survival: a time until which its probability is predicted; may be repeated."),
+        Parameter(
+            help="For survival: a time until which its probability is predicted; may be repeated."
+        ),
     ] = (),
     keep: Annotated[
         tuple[str, ...],
@@ -91,23 +117,34 @@ def predict(
     source: SourceArguments = SourceArguments(),
     network: OwnNetwork = None,
     as_json: Annotated[
-        bool, Parameter(name="--json", help="Print one JSON document about the written file; needs -o.", negative=())
+        bool,
+        Parameter(
+            name="--json",
+            help="Print one JSON document about the written file; needs -o.",
+            negative=(),
+        ),
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Predict the rows of a table: label, probabilities, their spread over the networks, and warnings.
+    """Predict the rows of a table: label, probabilities, their spread over the networks, and
+    warnings.
 
-    For survival, the prediction is the median time, and the probabilities are those of survival until some times.
+    For survival, the prediction is the median time, and the probabilities are those of survival
+    until some times.
     """
     if as_json and output is None:
-        raise OptionError("--json describes a file, but the predictions go to stdout", "Add -o FILE.")
+        raise OptionError(
+            "--json describes a file, but the predictions go to stdout", "Add -o FILE."
+        )
     from seedbed.data.sources.opening import read_new_rows
     from seedbed.data.typed import as_text
     from seedbed.model.model_file import check_writable
     from seedbed.model.predictions_file import write_predictions
     from seedbed.report.sentences import doubts, join_notes
 
-    fitted = load_model(model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE.")
+    fitted = load_model(
+        model, network, otherwise="The model comes before the table: seedbed predict MODEL TABLE."
+    )
     if output is not None:
         if output.exists() and Path(table).exists() and output.samefile(table):
             raise OptionError(f"{output} is the table that is predicted", "Name another file.")
@@ -116,7 +153,14 @@ def predict(
         text = (*as_text(fitted.schemas), *fitted.identifiers, *keep)
         frame = read_new_rows(table, fitted.feature_names_in_, as_text=text, **vars(source))
         notes = write_predictions(
-            fitted, frame, output, threshold=threshold, keep=keep, coverage=coverage, per_class=per_class, at=at
+            fitted,
+            frame,
+            output,
+            threshold=threshold,
+            keep=keep,
+            coverage=coverage,
+            per_class=per_class,
+            at=at,
         )
     if as_json:
         documents = [asdict(note) for note in notes]
@@ -134,13 +178,26 @@ def evaluate(
     table: TableArgument,
     /,
     *,
-    by: Annotated[str | None, Parameter(help="A column; each of its values gets a verdict of its own.")] = None,
-    group: Annotated[str | None, Parameter(help="A column; rows with the same value may be alike.")] = None,
-    against: Annotated[Path | None, Parameter(help="Another model of the same target, judged on these rows.")] = None,
-    threshold: Annotated[float | None, Parameter(help="For two labels: the limit for net benefit.")] = None,
-    output: Annotated[Path | None, OUTPUT, Parameter(help="Also write the report, an HTML page.")] = None,
+    by: Annotated[
+        str | None, Parameter(help="A column; each of its values gets a verdict of its own.")
+    ] = None,
+    group: Annotated[
+        str | None, Parameter(help="A column; rows with the same value may be alike.")
+    ] = None,
+    against: Annotated[
+        Path | None, Parameter(help="Another model of the same target, judged on these rows.")
+    ] = None,
+    threshold: Annotated[
+        float | None, Parameter(help="For two labels: the limit for net benefit.")
+    ] = None,
+    output: Annotated[
+        Path | None, OUTPUT, Parameter(help="Also write the report, an HTML page.")
+    ] = None,
     fail_if_below_promise: Annotated[
-        bool, Parameter(help="Exit with status 1 if the rows, or those of one value, are below.", negative=())
+        bool,
+        Parameter(
+            help="Exit with status 1 if the rows, or those of one value, are below.", negative=()
+        ),
     ] = False,
     source: SourceArguments = SourceArguments(),
     network: OwnNetwork = None,
@@ -150,16 +207,27 @@ def evaluate(
     from seedbed.report.evaluation_text import evaluation_text
     from seedbed.report.sentences import doubts
 
-    fitted = load_model(model, network, otherwise="The model comes before the table: seedbed evaluate MODEL TABLE.")
+    fitted = load_model(
+        model, network, otherwise="The model comes before the table: seedbed evaluate MODEL TABLE."
+    )
     other = None if against is None else load_model(against, network)
-    found = fitted.evaluate(table, by=by, group=group, against=other, threshold=threshold, **vars(source))
-    print(json.dumps(found.to_dict(), allow_nan=False) if as_json else evaluation_text(found, width=text_width()))
+    found = fitted.evaluate(
+        table, by=by, group=group, against=other, threshold=threshold, **vars(source)
+    )
+    print(
+        json.dumps(found.to_dict(), allow_nan=False)
+        if as_json
+        else evaluation_text(found, width=text_width())
+    )
     print_stderr(*doubts(fitted.warnings))
     if output is not None:
         print_stderr(f"wrote {found.report(output)}")
     if fail_if_below_promise and found.verdict is None:
         message = "there is no verdict for --fail-if-below-promise"
-        raise OptionError(message, "It needs a model of a comparison (seedbed train RUN -o FILE), and 10 new rows.")
+        raise OptionError(
+            message,
+            "It needs a model of a comparison (seedbed train RUN -o FILE), and 10 new rows.",
+        )
     return int(fail_if_below_promise and found.is_below)
 
 
@@ -199,10 +267,13 @@ def serve(
         ),
     ] = None,
     allow_host: Annotated[
-        tuple[str, ...], REPEATED, Parameter(help="A host name that the server accepts; may be repeated.")
+        tuple[str, ...],
+        REPEATED,
+        Parameter(help="A host name that the server accepts; may be repeated."),
     ] = (),
 ) -> None:
-    """Serve the predictions of a model over HTTP until Ctrl-C: a page for people, JSON for programs."""
+    """Serve the predictions of a model over HTTP until Ctrl-C: a page for people, JSON for
+    programs."""
     from seedbed.serve.server import Address, serve_model
 
     address = Address(host, port, token, allow_host)

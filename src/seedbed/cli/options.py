@@ -21,9 +21,19 @@ T = TypeVar("T")
 
 GROUPS = {
     name: Group.create_ordered(name)
-    for name in ("Table", "Columns", "Splits", "Verdicts", "Judging", "Design", "Recipe", "Model, with -o",
-                 "One split, without -o", "Run")
-}  # fmt: skip
+    for name in (
+        "Table",
+        "Columns",
+        "Splits",
+        "Verdicts",
+        "Judging",
+        "Design",
+        "Recipe",
+        "Model, with -o",
+        "One split, without -o",
+        "Run",
+    )
+}
 
 REPEATED = Parameter(negative=(), show_default=False)
 FLAG = Parameter(negative=())
@@ -31,13 +41,18 @@ OUTPUT = Parameter(name=["--output", "-o"])
 
 _SOURCES = "A CSV, TSV, Excel, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."
 TableArgument = Annotated[str, Parameter(help=_SOURCES)]
-AsJson = Annotated[bool, Parameter(name="--json", help="Print one JSON document on stdout.", negative=())]
+AsJson = Annotated[
+    bool, Parameter(name="--json", help="Print one JSON document on stdout.", negative=())
+]
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], help="Print only errors.", negative=())]
 
 
-def options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Callable[[type[T]], type[T]]:
-    """Return a decorator that adds a field for each setting to a class of options. Defaults are those of the settings,
-    or None (`unset`); `types` are those of options that differ from the type of their setting."""
+def options_of(
+    kind: type[Settings], *, unset: bool = False, **types: Any
+) -> Callable[[type[T]], type[T]]:
+    """Return a decorator that adds a field for each setting to a class of options. Defaults are
+    those of the settings, or None (`unset`); `types` are those of options that differ from the type
+    of their setting."""
 
     def decorate(cls: type[T]) -> type[T]:
         annotations: dict[str, Any] = {}
@@ -49,27 +64,35 @@ def options_of(kind: type[Settings], *, unset: bool = False, **types: Any) -> Ca
             usual = {getattr(recipe, field.name) for recipe in RECIPES.values()} if unset else set()
             if len(usual) == 1 and not usual <= {None, False}:
                 help += f" [default: {usual.pop()}]"
-            kind_of_value: Any = Literal[about.choices] if about.choices else str if about.none else about.kinds[0]
+            kind_of_value: Any = (
+                Literal[about.choices] if about.choices else str if about.none else about.kinds[0]
+            )
             negative: Any = () if field.default is False else None
             if about.negative:
                 negative = f"--{about.negative.replace('_', '-')}"
             parameter = Parameter(help=help, negative=negative)
             if field.default == ():
                 kind_of_value = tuple[str, ...]
-                parameter = Parameter.combine(REPEATED, Parameter(help=f"{about.help} May be repeated."))
+                parameter = Parameter.combine(
+                    REPEATED, Parameter(help=f"{about.help} May be repeated.")
+                )
             if about.group:
                 parameter = Parameter.combine(parameter, Parameter(group=GROUPS[about.group]))
-            annotations[field.name] = Annotated[types.get(field.name, kind_of_value) | None, parameter]
+            annotations[field.name] = Annotated[
+                types.get(field.name, kind_of_value) | None, parameter
+            ]
             setattr(cls, field.name, None if unset else field.default)
-        cls.__annotations__ = cls.__annotations__ | annotations if unset else annotations | cls.__annotations__
+        cls.__annotations__ = (
+            cls.__annotations__ | annotations if unset else annotations | cls.__annotations__
+        )
         return cls
 
     return decorate
 
 
 def settings_among(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
-    """Return the given settings, which aren't None, among options; `parts` are values that have been parsed.
-    OptionError if a word is neither a value nor the word for none."""
+    """Return the given settings, which aren't None, among options; `parts` are values that have
+    been parsed. OptionError if a word is neither a value nor the word for none."""
     settings = {}
     for name, about in settings_of(kind).items():
         value = parts[name] if name in parts else getattr(options, name) if about.option else None
@@ -99,12 +122,19 @@ class TableOptions(SourceArguments):
     """The target and the columns."""
 
     def command(self, verb: str, table: str, **others: Any) -> str:
-        """Return the command of a verb that reads a table with these options, and others in place of some."""
+        """Return the command of a verb that reads a table with these options, and others in place
+        of some."""
         arguments = ["seedbed", verb, table]
         for name, value in (vars(self) | others).items():
             for item in value if isinstance(value, tuple) else (value,):
                 option = f"--{name.replace('_', '-')}"
-                arguments += [] if item in (None, False) else [option] if item is True else [option, str(item)]
+                arguments += (
+                    []
+                    if item in (None, False)
+                    else [option]
+                    if item is True
+                    else [option, str(item)]
+                )
         return shlex.join(arguments)
 
 
@@ -123,10 +153,13 @@ class RecipeOptions:
         try:
             return tuple(float(part) for part in lr.split(",")) if lr is not None else ()
         except ValueError:
-            raise OptionError(f"lr is '{lr}'", "Give a number, or several: 0.001,0.01,0.1.") from None
+            raise OptionError(
+                f"lr is '{lr}'", "Give a number, or several: 0.001,0.01,0.1."
+            ) from None
 
     def named(self, otherwise: str) -> Recipe:
-        """Return the recipe of `--recipe`, or else `otherwise`, with the given settings, and a single learning rate."""
+        """Return the recipe of `--recipe`, or else `otherwise`, with the given settings, and a
+        single learning rate."""
         lrs = self.lrs()
         settings = settings_among(self, Recipe, lr=lrs[0] if len(lrs) == 1 else None)
         return recipe_named(self.recipe or otherwise, **settings)
@@ -138,7 +171,9 @@ class RecipeOptions:
 class DesignOptions:
     """Splits and baselines; the number of rows decides what is left out."""
 
-    baseline: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, group=GROUPS["Judging"])] = ()
+    baseline: Annotated[
+        tuple[str, ...], Parameter(negative=(), show_default=False, group=GROUPS["Judging"])
+    ] = ()
     "A further model of scikit-learn, as PATH or NAME=PATH: sklearn.naive_bayes.GaussianNB; may be repeated."
     baselines: Annotated[bool, Parameter(group=GROUPS["Judging"])] = True
     "Compare named candidates with prior, logistic (linear for numbers) and boosted-trees."
@@ -203,7 +238,9 @@ class RunOptions:
         folder = self.out or Path("seedbed-out") / f"{verb}-{table}"
         for path in (folder, *folder.parents):
             if path.exists() and not path.is_dir():
-                raise OptionError(f"can't write to {folder}: {path} is a file", "Name another folder with --out.")
+                raise OptionError(
+                    f"can't write to {folder}: {path} is a file", "Name another folder with --out."
+                )
         return folder
 
 
@@ -227,8 +264,11 @@ class CompareOptions:
     run: RunOptions = RunOptions()
 
 
-def refuse(options: Any, purpose: str, hint: str = "Leave it out.", *, among: Sequence[str] = ()) -> None:
-    """Raise OptionError if an option is given, of all or some of these; `purpose` says what it is for."""
+def refuse(
+    options: Any, purpose: str, hint: str = "Leave it out.", *, among: Sequence[str] = ()
+) -> None:
+    """Raise OptionError if an option is given, of all or some of these; `purpose` says what it is
+    for."""
     for name, value in dataclasses.asdict(options).items():
         if value is not None and (name in among or not among):
             raise OptionError(f"--{name.replace('_', '-')} is for {purpose}", hint)

@@ -32,7 +32,8 @@ from seedbed.cli.showing import examples, inspect, play, report
 from seedbed.cli.training import train
 from seedbed.errors import SeedbedError, error_line, nearest, one_line
 
-# The system takes back all memory at once; that Python searches it for garbage takes half a second after a comparison.
+# The system takes back all memory at once; that Python searches it for garbage takes half a second
+# after a comparison.
 atexit.register(gc.freeze)
 
 app = App(
@@ -43,7 +44,22 @@ app = App(
     version=lambda: _version(),
     suppress_keyboard_interrupt=False,  # it would exit without a message, also with --json
 )
-_ALL = (train, compare, columns, rows, judge, report, show, predict, evaluate, serve, export, inspect, examples, play)
+_ALL = (
+    train,
+    compare,
+    columns,
+    rows,
+    judge,
+    report,
+    show,
+    predict,
+    evaluate,
+    serve,
+    export,
+    inspect,
+    examples,
+    play,
+)
 _NAMES = [verb.__name__ for verb in _ALL]
 _NUMBERS = {int: "a whole number", float: "a number"}
 for verb in _ALL:
@@ -53,16 +69,26 @@ _NAMES.append("gate")
 
 
 _ASCII = str.maketrans("─│┐┘├┤┌└▁▂▃▄▅▆▇█–—±×’−•…", "-|.'||.'_.:-=+*#--~x'-*.")
-# Messages on a lack of memory by torch, CUDA, DuckDB, the linker, threads, and for a worker that was killed.
-_NO_MEMORY = ("allocate memory", "OutOfMemory", "failed to map segment", "start new thread", "bad_alloc",
-              "TerminatedWorkerError")  # fmt: skip
+# Messages on a lack of memory by torch, CUDA, DuckDB, the linker, threads, and for a worker that
+# was killed.
+_NO_MEMORY = (
+    "allocate memory",
+    "OutOfMemory",
+    "failed to map segment",
+    "start new thread",
+    "bad_alloc",
+    "TerminatedWorkerError",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 worse, 2 usage or bad input, 3 internal error, 130 interrupted."""
-    # The process that cleans up after interrupted workers warns of it, but users can do nothing about it.
+    """Run the command line and exit: 0 done, 1 worse, 2 usage or bad input, 3 internal error, 130
+    interrupted."""
+    # The process that cleans up after interrupted workers warns of it, but users can do nothing
+    # about it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
-    # Before NumPy loads: matrices are small, so threads would wait for each other longer than they multiply.
+    # Before NumPy loads: matrices are small, so threads would wait for each other longer than they
+    # multiply.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # The verbs print this themselves, beside the module.
     warnings.filterwarnings("ignore", ".*it must return logits", UserWarning)
@@ -76,7 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _spell_unencodable(error: UnicodeError) -> tuple[str, int]:
-    """Replace lines and bars by ASCII, and other characters by escapes, if the encoding of the output lacks them."""
+    """Replace lines and bars by ASCII, and other characters by escapes, if the encoding of the
+    output lacks them."""
     assert isinstance(error, UnicodeEncodeError)
     letters = error.object[error.start : error.end].translate(_ASCII)
     return letters.encode("ascii", "backslashreplace").decode(), error.end
@@ -84,10 +111,12 @@ def _spell_unencodable(error: UnicodeError) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def _interrupted_once() -> Iterator[None]:
-    """Let Ctrl-C end the run, and ignore more of them for ten seconds, in which the run ends its workers.
+    """Let Ctrl-C end the run, and ignore more of them for ten seconds, in which the run ends its
+    workers.
 
-    After that it counts again, in case that a library has swallowed the first, and also when the run has cleared
-    `interrupted`, because it gives an answer so far. While Python exits, it is ignored.
+    After that it counts again, in case that a library has swallowed the first, and also when the
+    run has cleared `interrupted`, because it gives an answer so far. While Python exits, it is
+    ignored.
     """
     interrupted.clear()
     last = -math.inf
@@ -101,14 +130,19 @@ def _interrupted_once() -> Iterator[None]:
 
     # The parent process may ignore interrupts, as a shell does for commands in the background.
     handles_interrupts = threading.current_thread() is threading.main_thread()
-    handles_interrupts = handles_interrupts and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    handles_interrupts = (
+        handles_interrupts and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
     if handles_interrupts:
         signal.signal(signal.SIGINT, once)
     try:
         yield
     finally:
         if handles_interrupts:
-            signal.signal(signal.SIGINT, signal.SIG_IGN if interrupted.is_set() else signal.default_int_handler)
+            signal.signal(
+                signal.SIGINT,
+                signal.SIG_IGN if interrupted.is_set() else signal.default_int_handler,
+            )
 
 
 def _version() -> str:
@@ -119,7 +153,9 @@ def _version() -> str:
         torch = version("torch")
     except PackageNotFoundError:
         torch = "not installed"
-    return f"seedbed {version('seedbed')}\nkernel: {kernel('float32').instructions}; PyTorch: {torch}"
+    return (
+        f"seedbed {version('seedbed')}\nkernel: {kernel('float32').instructions}; PyTorch: {torch}"
+    )
 
 
 def _run(tokens: list[str]) -> int:
@@ -134,7 +170,9 @@ def _run(tokens: list[str]) -> int:
         return _fail(error.code, error.message, error.hint, tokens, 2)
     except KeyboardInterrupt as stop:
         message, hint = (*stop.args, "")[:2]
-        if parallel := sys.modules.get("seedbed.training.parallel"):  # if it isn't loaded, there are no workers
+        if parallel := sys.modules.get(
+            "seedbed.training.parallel"
+        ):  # if it isn't loaded, there are no workers
             parallel.end_workers()
         return _fail("interrupted", message, hint, tokens, 130)
     except BrokenPipeError:
@@ -150,14 +188,19 @@ def _run(tokens: list[str]) -> int:
         if isinstance(error, OSError):
             return _fail("system", str(error), "", tokens, 2)
         print_stderr(traceback.format_exc().rstrip())
-        return _fail("internal", f"{type(error).__name__}: {error}", "This is a bug in seedbed.", tokens, 3)
+        return _fail(
+            "internal", f"{type(error).__name__}: {error}", "This is a bug in seedbed.", tokens, 3
+        )
 
 
 def _out_of_memory(error: BaseException | None) -> str:
-    """Return the line of an error or of its causes that reports a lack of memory; empty if there is none."""
+    """Return the line of an error or of its causes that reports a lack of memory; empty if there is
+    none."""
     while error is not None:
         line = error_line(error)
-        is_lack = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        is_lack = isinstance(error, MemoryError) or (
+            isinstance(error, OSError) and error.errno == errno.ENOMEM
+        )
         if is_lack or any(symptom in line for symptom in _NO_MEMORY):
             return line[:200]
         error = error.__cause__ or error.__context__
@@ -168,12 +211,22 @@ def _explain_misuse(tokens: list[str], error: CycloptsError) -> tuple[str, str]:
     """Return what is wrong in the command, and what to do."""
     if tokens and not tokens[0].startswith("-") and tokens[0] not in _NAMES:
         commands = f"The commands are {', '.join(_NAMES)}. See seedbed --help."
-        return f"there is no command '{tokens[0]}'", f"{nearest(tokens[0], _NAMES)} {commands}".lstrip()
+        return (
+            f"there is no command '{tokens[0]}'",
+            f"{nearest(tokens[0], _NAMES)} {commands}".lstrip(),
+        )
     if "-" in tokens and tokens[0] != "judge":
         return "stdin isn't supported", "Save the table as a file first."
     verb = f" {tokens[0]}" if tokens and tokens[0] in _NAMES else ""
-    if isinstance(error, CoercionError) and error.token is not None and error.target_type in _NUMBERS:
-        return f"{error.token.keyword} is '{error.token.value}'", f"Give {_NUMBERS[error.target_type]}."
+    if (
+        isinstance(error, CoercionError)
+        and error.token is not None
+        and error.target_type in _NUMBERS
+    ):
+        return (
+            f"{error.token.keyword} is '{error.token.value}'",
+            f"Give {_NUMBERS[error.target_type]}.",
+        )
     hint = f"See seedbed{verb} --help."
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         name = error.keyword or error.argument.name

@@ -15,7 +15,9 @@ from seedbed.cli.options import FLAG, OUTPUT, AsJson, Quiet, TableArgument, Tabl
 from seedbed.errors import OptionError
 
 
-def inspect(table: TableArgument, /, *, as_json: AsJson = False, columns: TableOptions = TableOptions()) -> None:
+def inspect(
+    table: TableArgument, /, *, as_json: AsJson = False, columns: TableOptions = TableOptions()
+) -> None:
     """Show how a table is read: warnings, and a line for each column."""
     from seedbed.data.follow_up import likely_survival
     from seedbed.data.inspection import inspect_table
@@ -50,29 +52,41 @@ def examples() -> None:
 
 
 def report(
-    run: Annotated[Path, Parameter(help="The folder of compare or train, the summary in it, or the JSON of judge.")],
+    run: Annotated[
+        Path,
+        Parameter(help="The folder of compare or train, the summary in it, or the JSON of judge."),
+    ],
     /,
     *,
     output: Annotated[
         Path | None,
         OUTPUT,
-        Parameter(help="The file to write, or the folder of pictures; report.html in the run's folder if left out."),
+        Parameter(
+            help="The file to write, or the folder of pictures; report.html in the run's folder if left out."
+        ),
     ] = None,
     format: Annotated[
         Literal["html", "png", "svg", "pdf"],
         Parameter(help="html is the whole report; the others give one picture per chart."),
     ] = "html",
     text: Annotated[
-        bool, FLAG, Parameter(help="Print the details, such as verdicts and intervals, and write nothing.")
+        bool,
+        FLAG,
+        Parameter(help="Print the details, such as verdicts and intervals, and write nothing."),
     ] = False,
     checklist: Annotated[
-        bool, FLAG, Parameter(help="Print the items of TRIPOD+AI that the run can answer, or write them to --output.")
+        bool,
+        FLAG,
+        Parameter(
+            help="Print the items of TRIPOD+AI that the run can answer, or write them to --output."
+        ),
     ] = False,
     open: Annotated[bool, FLAG, Parameter(help="Open the report in a browser.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw the report of a run again, print its details, or open it in a browser. Nothing is trained."""
+    """Draw the report of a run again, print its details, or open it in a browser. Nothing is
+    trained."""
     from seedbed.evaluation.summaries import Conclusion, TablesConclusion
     from seedbed.report.judgement_text import tables_text
     from seedbed.report.sentences import training_text
@@ -80,9 +94,14 @@ def report(
     from seedbed.report.terminal import comparison_text, glance_text
 
     if checklist and (text or open or format != "html"):
-        raise OptionError("--checklist stands alone", "Leave out --text, --open and --format, or it.")
+        raise OptionError(
+            "--checklist stands alone", "Leave out --text, --open and --format, or it."
+        )
     if (text or open) and format != "html":
-        raise OptionError(f"--format {format} is for pictures", f"Leave out --{'text' if text else 'open'}, or it.")
+        raise OptionError(
+            f"--format {format} is for pictures",
+            f"Leave out --{'text' if text else 'open'}, or it.",
+        )
     summary = read_summary(run)
     if checklist and output is None:
         from seedbed.report.html_page import checklist_text
@@ -92,7 +111,11 @@ def report(
     if text:
         width = text_width()
         if isinstance(summary, Conclusion):
-            print((comparison_text if summary.kind == "comparison" else glance_text)(summary, width=width))
+            print(
+                (comparison_text if summary.kind == "comparison" else glance_text)(
+                    summary, width=width
+                )
+            )
         elif isinstance(summary, TablesConclusion):
             print(tables_text(summary, width=width))
         else:
@@ -107,10 +130,14 @@ def report(
     else:
         pictures = output or folder
         if pictures.exists() and not pictures.is_dir():
-            raise OptionError(f"can't write pictures to {pictures}: it is a file", "Name a folder with --output.")
+            raise OptionError(
+                f"can't write pictures to {pictures}: it is a file", "Name a folder with --output."
+            )
         pictures.mkdir(parents=True, exist_ok=True)
         paths = save_pictures(summary, pictures, format)
-    if altered_files(folder) is not None and (drawn := [path for path in paths if path.parent == folder]):
+    if altered_files(folder) is not None and (
+        drawn := [path for path in paths if path.parent == folder]
+    ):
         write_digests(drawn)
     if as_json:
         print(json.dumps({"files": [str(path) for path in paths]}, allow_nan=False))
@@ -125,15 +152,21 @@ def report(
 
 def play(
     table: Annotated[
-        str | None, Parameter(help="A table, as compare takes it; without one the page reads CSV files dropped on it.")
+        str | None,
+        Parameter(
+            help="A table, as compare takes it; without one the page reads CSV files dropped on it."
+        ),
     ] = None,
     /,
     *,
-    output: Annotated[Path | None, OUTPUT, Parameter(help="The file to write; play-TABLE.html if left out.")] = None,
+    output: Annotated[
+        Path | None, OUTPUT, Parameter(help="The file to write; play-TABLE.html if left out.")
+    ] = None,
     no_open: Annotated[bool, FLAG, Parameter(help="Don't open the page in a browser.")] = False,
     columns: TableOptions = TableOptions(),
 ) -> None:
-    """Write a page on which networks train live on the table, in a browser and without a connection."""
+    """Write a page on which networks train live on the table, in a browser and without a
+    connection."""
     from seedbed.data.reading import read_table
     from seedbed.play.page import playground
 

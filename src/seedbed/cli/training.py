@@ -11,7 +11,14 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from seedbed.cli.console import command_line, interruptible, say, text_width, working
-from seedbed.cli.options import ModelOptions, RecipeOptions, RunOptions, SplitOptions, TableOptions, refuse
+from seedbed.cli.options import (
+    ModelOptions,
+    RecipeOptions,
+    RunOptions,
+    SplitOptions,
+    TableOptions,
+    refuse,
+)
 from seedbed.errors import OptionError, counted
 
 
@@ -32,23 +39,38 @@ class TrainOptions:
 
 
 def train(
-    table: Annotated[str, Parameter(help="A table, as compare takes it; for a model also the folder of a comparison.")],
+    table: Annotated[
+        str,
+        Parameter(
+            help="A table, as compare takes it; for a model also the folder of a comparison."
+        ),
+    ],
     /,
     *,
     options: TrainOptions = TrainOptions(),
 ) -> None:
-    """Train one candidate on one split, as in the tutorial; with -o, on all rows, and write the model."""
+    """Train one candidate on one split, as in the tutorial; with -o, on all rows, and write the
+    model."""
     if len(lrs := options.recipe.lrs()) > 1:
-        raise OptionError(f"lr is {','.join(f'{lr:g}' for lr in lrs)}", "Give one; compare takes several.")
+        raise OptionError(
+            f"lr is {','.join(f'{lr:g}' for lr in lrs)}", "Give one; compare takes several."
+        )
     from seedbed.experiment.specification_file import check_no_part_of_a_run
 
     check_no_part_of_a_run(table)
     if options.model.output is not None:
         refuse(options.split, "one split, and a model is trained on all rows")
-        refuse(options.run, "a run that writes a folder, and a model is one file", among=("out", "format"))
+        refuse(
+            options.run,
+            "a run that writes a folder, and a model is one file",
+            among=("out", "format"),
+        )
         _train_model(table, options.model.output, options)
     elif (Path(table) / "experiment.json").is_file():
-        raise OptionError(f"{table} is a comparison, which has been trained", "Add -o model.safetensors for a model.")
+        raise OptionError(
+            f"{table} is a comparison, which has been trained",
+            "Add -o model.safetensors for a model.",
+        )
     else:
         refuse(options.model, "a model", "Add -o model.safetensors to write one.")
         _train_on_a_split(table, options)
@@ -69,12 +91,20 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
     from seedbed.report.sentences import epoch_lines, training_text
     from seedbed.training.candidates import own_module
 
-    rows, candidate = read_table(table, **vars(options.columns)), candidate_from(options.candidate or "relu:5")
+    rows, candidate = (
+        read_table(table, **vars(options.columns)),
+        candidate_from(options.candidate or "relu:5"),
+    )
     say(run, *filter(None, [own_module(candidate, rows)]))
     folder = run.folder("train", rows.name)
     if (folder / "experiment.json").is_file():
-        raise OptionError(f"{folder} is the folder of a comparison", "Name another folder with --out.")
-    with working(f"Training {candidate.name}", run), interruptible(lambda: ("interrupted, no results written",)):
+        raise OptionError(
+            f"{folder} is the folder of a comparison", "Name another folder with --out."
+        )
+    with (
+        working(f"Training {candidate.name}", run),
+        interruptible(lambda: ("interrupted, no results written",)),
+    ):
         trained = train_networks(
             rows,
             candidate=candidate,
@@ -86,18 +116,28 @@ def _train_on_a_split(table: str, options: TrainOptions) -> None:
             command=command_line(),
         )
     history = trained.history
-    curves = np.stack([history.train_loss, history.train_score, history.test_loss, history.test_score])
+    curves = np.stack(
+        [history.train_loss, history.train_score, history.test_loss, history.test_score]
+    )
     # Of many networks, without those that diverged.
     converged = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
     for line in epoch_lines([*curves[:, :, converged]], every=every, score_name=history.score_name):
         print(line)
     notes = [history.note] if history.note else []
     if history.diverged.any() and not history.diverged.all():
-        notes.append(f"{history.diverged.sum()} of {counted(seeds, 'network')} diverged; try a lower --lr")
+        notes.append(
+            f"{history.diverged.sum()} of {counted(seeds, 'network')} diverged; try a lower --lr"
+        )
     trained.save(folder, pictures=run.format)
     say(run, *notes, "", training_text(trained.conclusion))
-    say(run, f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)")
-    say(run, f"Next:     {options.columns.command('compare', table)} --candidate {shlex.quote(candidate.name)}")
+    say(
+        run,
+        f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)",
+    )
+    say(
+        run,
+        f"Next:     {options.columns.command('compare', table)} --candidate {shlex.quote(candidate.name)}",
+    )
 
 
 def _train_model(table: str, output: Path, options: TrainOptions) -> None:
@@ -118,9 +158,15 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
     notes: Iterable[str] = ()  # compare has shown those of its table
     with interruptible(lambda: ("interrupted, no model written",)):
         if Path(table).is_dir():
-            if (options.columns, options.recipe, options.random_state) != (TableOptions(), RecipeOptions(), 0):
+            if (options.columns, options.recipe, options.random_state) != (
+                TableOptions(),
+                RecipeOptions(),
+                0,
+            ):
                 hint = "Leave all but --candidate, --n-networks and --threshold out, or name the table instead."
-                raise OptionError(f"the comparison in {table} has a table and a recipe of its own", hint)
+                raise OptionError(
+                    f"the comparison in {table} has a table and a recipe of its own", hint
+                )
             planned = model_plan_from(table, options.candidate)
             with working(f"Training {planned.summary.name}", run):
                 model = planned.fit(**fitting)
@@ -130,7 +176,9 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
                 say(run, *filter(None, [own_module(candidates_for([candidate], rows)[0], rows)]))
             recipe, random_state = options.recipe.named("default"), options.random_state
             with working(f"Training {candidate}", run):
-                model = fit_model(rows, candidate, recipe=recipe, random_state=random_state, **fitting)
+                model = fit_model(
+                    rows, candidate, recipe=recipe, random_state=random_state, **fitting
+                )
             notes = [note for note in note_sentences(rows.notes) if note not in model.warnings]
         path = model.save(output)
     if not run.quiet:

@@ -30,8 +30,9 @@ class Grouping:
 def grouping_of(table: Table, column: str, source: Any = None) -> Grouping:
     """Return the subgroups of a column, at most six; missing cells are a subgroup of their own.
 
-    Categories, booleans and numbers with few values are divided by level; levels with fewer than 50 rows, and the
-    smallest of many, are `(other)`. Other numbers and dates are divided at their quartiles.
+    Categories, booleans and numbers with few values are divided by level; levels with fewer than 50
+    rows, and the smallest of many, are `(other)`. Other numbers and dates are divided at their
+    quartiles.
 
     Args:
         table: as it was read. A column that isn't a feature is read again from its source.
@@ -49,7 +50,8 @@ def refuse_target(column: str, target: str) -> None:
 
 
 def grouping_by(column: Column, *, most: int = _MOST, fewest: int = FEWEST_ROWS) -> Grouping:
-    """Return what `grouping_of` does of a typed column: at most so many subgroups, and levels of so few rows."""
+    """Return what `grouping_of` does of a typed column: at most so many subgroups, and levels of so
+    few rows."""
     missing = np.isnan(column.values)
     filled = column.values[~missing]
     if column.schema.levels or len(np.unique(filled)) <= most:
@@ -66,15 +68,22 @@ def _column(table: Table, name: str, source: Any) -> Column:
     if name in table.feature_names:
         return table.columns[table.feature_names.index(name)]
     if table.reading is None and source is None:
-        message = f"'{name}' isn't a feature of this table, and its other columns are no longer known"
+        message = (
+            f"'{name}' isn't a feature of this table, and its other columns are no longer known"
+        )
         raise OptionError(message, did_you_mean(name, table.feature_names))
     from seedbed.data.reading import read_table  # evaluating a model needs none of it
 
     reading = {"target": table.target_name, **(table.reading or {})}
     origin = reading.pop("source", None) if source is None else source
-    others = {key: value for key, value in reading.items() if key not in ("group", "time_split") or value != name}
+    others = {
+        key: value
+        for key, value in reading.items()
+        if key not in ("group", "time_split") or value != name
+    }
     others["drop"] = [dropped for dropped in reading.get("drop", ()) if dropped != name]
-    # A column that was left out by itself, such as an identifier, is read if it is said to be categorical.
+    # A column that was left out by itself, such as an identifier, is read if it is said to be
+    # categorical.
     named = {**others, "categorical": [*reading.get("categorical", ()), name]}
     has_role = name in (*reading.get("drop", ()), reading.get("group"), reading.get("time_split"))
     for arguments in (others, named) if has_role else (named,):
@@ -86,13 +95,17 @@ def _column(table: Table, name: str, source: Any) -> Column:
             raise OptionError("the table has changed while it was compared", "Run compare again.")
         if name in again.feature_names:
             return again.columns[again.feature_names.index(name)]
-    why = next((note.message for note in again.notes if note.column == name), f"'{name}' is left out")
+    why = next(
+        (note.message for note in again.notes if note.column == name), f"'{name}' is left out"
+    )
     raise OptionError(f"'{name}' doesn't divide the rows: {why}", "Name another column.")
 
 
-def _levels(column: Column, filled: Floats, most: int, fewest: int = FEWEST_ROWS) -> tuple[list[str], Ints]:
-    """Return names, and the number of each known cell's subgroup: of the levels that have enough rows, and of all
-    others together."""
+def _levels(
+    column: Column, filled: Floats, most: int, fewest: int = FEWEST_ROWS
+) -> tuple[list[str], Ints]:
+    """Return names, and the number of each known cell's subgroup: of the levels that have enough
+    rows, and of all others together."""
     values, codes, counts = np.unique(filled, return_inverse=True, return_counts=True)
     texts = column.schema.levels
     names = [texts[int(value)] if texts else f"{value:.10g}" for value in values.tolist()]
@@ -105,11 +118,15 @@ def _levels(column: Column, filled: Floats, most: int, fewest: int = FEWEST_ROWS
         named_codes = sorted(large[: most - 1])
     groups = np.full(len(names), len(named_codes), dtype=np.int64)
     groups[named_codes] = np.arange(len(named_codes))
-    return [*(names[code] for code in named_codes), *([_OTHER] if len(named_codes) < len(names) else [])], groups[codes]
+    return [
+        *(names[code] for code in named_codes),
+        *([_OTHER] if len(named_codes) < len(names) else []),
+    ], groups[codes]
 
 
 def _bands(column: Column, filled: Floats) -> tuple[list[str], Ints]:
-    """Return names, and the number of each known cell's band: from values that divide the rows most evenly."""
+    """Return names, and the number of each known cell's band: from values that divide the rows most
+    evenly."""
     n_bands = max(2, min(_BANDS, len(filled) // _ROWS_OF_A_BAND))
     values, counts = np.unique(filled, return_counts=True)
     rows_below = np.cumsum(counts)[:-1]  # each value but the lowest
@@ -119,7 +136,10 @@ def _bands(column: Column, filled: Floats) -> tuple[list[str], Ints]:
     if is_date:
         texts = [str(moment).removesuffix("T00:00:00") for moment in edges.astype("datetime64[s]")]
     else:
-        texts = [_edge_text(low, high) for low, high in zip(values[places - 1].tolist(), edges.tolist(), strict=True)]
+        texts = [
+            _edge_text(low, high)
+            for low, high in zip(values[places - 1].tolist(), edges.tolist(), strict=True)
+        ]
     below, above = ("before", "or later") if is_date else ("under", "or more")
     between = [f"{low} to {below} {high}" for low, high in itertools.pairwise(texts)]
     first = f"{values[0]:.10g}" if places[0] == 1 and not is_date else f"{below} {texts[0]}"

@@ -1,4 +1,5 @@
-"""The outcome of survival: an event, the time under observation, and the horizon; and features that are part of it."""
+"""The outcome of survival: an event, the time under observation, and the horizon; and features that
+are part of it."""
 
 from __future__ import annotations
 
@@ -14,26 +15,53 @@ from seedbed.data.frame import Frame, Remark, Texts, as_notes, remark_on_rows
 from seedbed.data.kinds import Finished, as_dates, finish
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.data.table_options import ColumnRoles
-from seedbed.data.target import SAYS_NO, SAYS_YES, EncodedTarget, encode_target, labelled, named_label, rows_with_target
+from seedbed.data.target import (
+    SAYS_NO,
+    SAYS_YES,
+    EncodedTarget,
+    encode_target,
+    labelled,
+    named_label,
+    rows_with_target,
+)
 from seedbed.data.typed import type_columns
 from seedbed.errors import ColumnError, OptionError, TargetError, counted, spell, spell_all
 from seedbed.evaluation.summaries import Note
 from seedbed.outcomes.hazards import FollowUp
 from seedbed.typing import Bools, Floats
 
-_SAYS_EVENT = {*SAYS_YES, "1", "event", "dead", "died", "death", "deceased", "failed", "failure", "relapse", "relapsed"}
+_SAYS_EVENT = {
+    *SAYS_YES,
+    "1",
+    "event",
+    "dead",
+    "died",
+    "death",
+    "deceased",
+    "failed",
+    "failure",
+    "relapse",
+    "relapsed",
+}
 _SAYS_CENSORED = {*SAYS_NO, "0", "censored", "alive", "living", "survived", "lost"}
 _BEYOND = 0.2  # of the rows are under observation after the default horizon
 _FEWEST_BEYOND = 10  # rows after any horizon, as others would weigh too much
-_ENTRY = re.compile(r"(?i)(?<![a-z])(?:t|time|age)?[^a-z]?(?:start|entry|enter(?:ed)?|begin|trunc[a-z]*)(?![a-z])")
+_ENTRY = re.compile(
+    r"(?i)(?<![a-z])(?:t|time|age)?[^a-z]?(?:start|entry|enter(?:ed)?|begin|trunc[a-z]*)(?![a-z])"
+)
 _GO_ON = 0.5  # of the rows of several per subject
-_SINCE, _UNTIL = 3e8, 4.1e9  # 1979 and 2099: durations in seconds aren't over nine years in all rows
+_SINCE, _UNTIL = (
+    3e8,
+    4.1e9,
+)  # 1979 and 2099: durations in seconds aren't over nine years in all rows
 
 _FEWEST_VALUES = 10  # of a column that is compared with times or classes
 
 # Names of events, and of times until them
 _UNIT = r"(?:[^a-z]*(?:(?:in|of|to)[^a-z]*)?(?:days?|weeks?|months?|years?|d))?[^a-z]*"
-_OUTCOME = re.compile(r"(?i)(?<![a-z])(?:cens|(?:deaths?|died|dead|deceased|fustat|fstat)(?![a-z]))")
+_OUTCOME = re.compile(
+    r"(?i)(?<![a-z])(?:cens|(?:deaths?|died|dead|deceased|fustat|fstat)(?![a-z]))"
+)
 _PERHAPS_OUTCOME = re.compile(
     r"(?i)(?<![a-z])(?:[a-z]{0,3}stat|status|events?|delta|rel|relapsed?|recur(?:red|rence)?|arrest(?:ed)?|recid"
     r"|fail(?:ed|ure)?)(?![a-z])"
@@ -60,11 +88,15 @@ def check_survival(frame: Frame, roles: ColumnRoles) -> None:
     if roles.event is None:
         for name in ("time", "start", "horizon"):
             if getattr(roles, name) is not None:
-                raise OptionError(f"{spell(name)} is for survival", f"Name the event: {spell('event', 'COLUMN')}.")
+                raise OptionError(
+                    f"{spell(name)} is for survival", f"Name the event: {spell('event', 'COLUMN')}."
+                )
         return
     for name in ("time_split", "task"):
         if getattr(roles, name) is not None:
-            raise OptionError(f"{spell('event')} and {spell(name)} can't be combined", f"Leave {spell(name)} out.")
+            raise OptionError(
+                f"{spell('event')} and {spell(name)} can't be combined", f"Leave {spell(name)} out."
+            )
     if roles.target not in (None, roles.event):
         message = f"{spell('event')} names the outcome, and {spell('target')} another one"
         raise OptionError(message, f"Leave {spell('target')} out.")
@@ -76,9 +108,9 @@ def check_survival(frame: Frame, roles: ColumnRoles) -> None:
 def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> EncodedTarget:
     """Return whether the event came (1 or 0), and the times, of the rows that have both.
 
-    Raises TargetError if it is unclear which label of the event says that it came, or it never came, or if times are
-    missing, negative, or all equal; ColumnError if a column isn't of numbers or dates; and OptionError if too few rows
-    are under observation after the horizon.
+    Raises TargetError if it is unclear which label of the event says that it came, or it never
+    came, or if times are missing, negative, or all equal; ColumnError if a column isn't of numbers
+    or dates; and OptionError if too few rows are under observation after the horizon.
     """
     name, time = str(roles.event), str(roles.time)
     where = f"{frame.where}: the event '{name}'"
@@ -87,7 +119,9 @@ def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Enco
     missing = np.isnan(durations)
     if missing.all() or 100 * missing.sum() > frame.most_missing * frame.n_rows:
         message = f"{frame.where}: the time '{time}' is missing in {missing.sum():,} of {frame.n_rows:,} rows"
-        raise TargetError(message, f"Leave these rows out with {spell('drop_missing_target', True)}.")
+        raise TargetError(
+            message, f"Leave these rows out with {spell('drop_missing_target', True)}."
+        )
     negative = np.flatnonzero(durations < 0)
     if len(negative):
         first = frame.places(negative[:1].tolist())[int(negative[0])]
@@ -100,7 +134,9 @@ def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Enco
         ("of time 0, counted in the first interval", "", np.flatnonzero(both)[durations == 0]),
     ):
         if len(rows):
-            remarks.append(remark_on_rows(f"{counted(len(rows), 'row')} {finding}", time, code, rows))
+            remarks.append(
+                remark_on_rows(f"{counted(len(rows), 'row')} {finding}", time, code, rows)
+            )
     if not events.any():
         raise TargetError(f"{where} never occurs", "There is nothing to predict.")
     horizon = _horizon(frame.where, time, durations, events == 1, roles.horizon)
@@ -115,7 +151,9 @@ def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Enco
     )
 
 
-def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: str) -> EncodedTarget:
+def _events(
+    frame: Frame, name: str, where: str, positive: str | None, decimal: str
+) -> EncodedTarget:
     """Return whether the event came [row with a target]: 1 or 0."""
     cells = frame.texts(frame.names.index(name))
     column, remarks = labelled(name, cells)
@@ -125,12 +163,18 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
     says_censored = [level for level in levels if level.lower() in _SAYS_CENSORED]
     are_known = len(says_event) + len(says_censored) == len(levels)
     if positive is None and not (are_known and (len(says_event) == 1 or len(levels) == 1)):
-        message = f"{where}: which label means that it occurred ({first_of([*map(quote, levels)], 3)})?"
+        message = (
+            f"{where}: which label means that it occurred ({first_of([*map(quote, levels)], 3)})?"
+        )
         named = spell("positive", next((level for level in says_event if level != "1"), levels[-1]))
-        raise TargetError(message, f"Name it: {named}{'; the others count as censored' * (len(levels) > 2)}.")
+        raise TargetError(
+            message, f"Name it: {named}{'; the others count as censored' * (len(levels) > 2)}."
+        )
     if len(levels) == 2:
         positive = says_event[0] if positive is None else positive
-        return encode_target(frame, name, task="binary", positive=positive, decimal=decimal, role="event")
+        return encode_target(
+            frame, name, task="binary", positive=positive, decimal=decimal, role="event"
+        )
     present = column.values[has_target]
     if len(levels) == 1:
         came = bool(says_event) if positive is None else positive == levels[0]
@@ -148,11 +192,15 @@ def _events(frame: Frame, name: str, where: str, positive: str | None, decimal: 
 
 
 def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Remark]]:
-    """Return the time under observation [row], NaN if unknown; its unit, "days" if columns are dates; and remarks."""
+    """Return the time under observation [row], NaN if unknown; its unit, "days" if columns are
+    dates; and remarks."""
     names = [name for name in (roles.time, roles.start) if name is not None]
     positions = [frame.names.index(name) for name in names]
     typed = type_columns(frame, positions, numeric=roles.numeric, categorical=roles.categorical)
-    results = [_as_dates(frame, position, column) for position, column in zip(positions, typed.columns, strict=True)]
+    results = [
+        _as_dates(frame, position, column)
+        for position, column in zip(positions, typed.columns, strict=True)
+    ]
     kinds = [column.schema.kind for column, _ in results]
     for name, kind, (_, remarks) in zip(names, kinds, results, strict=True):
         if kind == "category" or (kind == "date" and roles.start is None):
@@ -165,15 +213,22 @@ def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Rema
                 hint = f"Read its numbers alone: {spell('numeric', name)}."
             raise ColumnError(f"{frame.where}: the time '{name}' contains {what}", hint)
     if len(kinds) > 1 and kinds.count("date") == 1:
-        message = f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
+        message = (
+            f"{frame.where}: of '{names[0]}' and '{names[1]}', one is dates and one is numbers"
+        )
         raise ColumnError(message, f"If '{names[0]}' is a duration, leave {spell('start')} out.")
     ends, *starts = (column.values for column, _ in results)
     times = (ends - starts[0]) / (DAY if kinds[0] == "date" else 1.0) if starts else ends
-    return times, "days" * (kinds[0] == "date"), [remark for _, remarks in results for remark in remarks]
+    return (
+        times,
+        "days" * (kinds[0] == "date"),
+        [remark for _, remarks in results for remark in remarks],
+    )
 
 
 def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
-    """Return a column of dates and remarks if its numbers are Unix times or like 20240131; else the column itself."""
+    """Return a column of dates and remarks if its numbers are Unix times or like 20240131; else the
+    column itself."""
     name, kind, cells = column.name, column.schema.kind, frame.texts(position)
     if kind == "number" and not np.isnan(column.values).all():
         low, high = np.nanmin(column.values), np.nanmax(column.values)
@@ -182,7 +237,9 @@ def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
                 example = f"'{low:.0f}' is {np.datetime64(int(low / unit // DAY), 'D')}"
                 remark = Remark(f"column '{name}' is read as dates: {example}", name)
                 return Column(ColumnSchema(name, "date"), column.values / unit), [remark]
-        cells = Texts.of(None if np.isnan(value) else f"{value:08.15g}" for value in column.values.tolist())  # 1022020
+        cells = Texts.of(
+            None if np.isnan(value) else f"{value:08.15g}" for value in column.values.tolist()
+        )  # 1022020
     draft = as_dates(cells) if kind in ("number", "category") else None
     if draft is None:
         return column, []
@@ -192,7 +249,8 @@ def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
 def refuse_late_entry(table: Table) -> None:
     """Raise OptionError if a feature looks like the time from which rows are under observation.
 
-    It is never missing or later than the time. And its name says so, or most rows begin where the row above ends.
+    It is never missing or later than the time. And its name says so, or most rows begin where the
+    row above ends.
     """
     times = table.durations
     if times is None or table.follow_up is None or table.follow_up.start:
@@ -209,13 +267,18 @@ def refuse_late_entry(table: Table) -> None:
 
 
 def _never_later(values: Floats, times: Floats, by_chance: int = 5) -> bool:
-    """Return whether no value [row] is later than the time, and more than some would be if paired at random."""
-    return bool((values <= times).all() and np.searchsorted(np.sort(times), values).sum() / len(times) > by_chance)
+    """Return whether no value [row] is later than the time, and more than some would be if paired
+    at random."""
+    return bool(
+        (values <= times).all()
+        and np.searchsorted(np.sort(times), values).sum() / len(times) > by_chance
+    )
 
 
 def find_follow_up(table: Table) -> dict[str, Note]:
-    """Return a warning (SB211) by the name of each feature that looks like the time under observation of a target such
-    as death or censoring, or in survival like another outcome (`_other_outcomes`). docs/tables.md has the rules.
+    """Return a warning (SB211) by the name of each feature that looks like the time under
+    observation of a target such as death or censoring, or in survival like another outcome
+    (`_other_outcomes`). docs/tables.md has the rules.
 
     Distributions in the classes are compared by a Kolmogorov-Smirnov test (p < .1).
     """
@@ -227,7 +290,9 @@ def find_follow_up(table: Table) -> dict[str, Note]:
 
     def is_time(column: Column) -> bool:
         if column.schema.kind != "number":
-            return bool(is_outcome and column.schema.kind == "date" and _LAST_DATE.fullmatch(column.name))
+            return bool(
+                is_outcome and column.schema.kind == "date" and _LAST_DATE.fullmatch(column.name)
+            )
         perhaps = is_outcome and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
         if (is_outcome and _FOLLOW_UP.fullmatch(column.name)) or (certain and perhaps):
             return True
@@ -240,13 +305,21 @@ def find_follow_up(table: Table) -> dict[str, Note]:
         values, codes = column.values[present], table.target[present]
         classes = np.unique(codes)
         of_class = (codes == code for code in classes if len(classes) > 1)
-        return any(ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE for inside in of_class)
+        return any(
+            ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE for inside in of_class
+        )
 
     names = [column.name for column in table.columns if column.name in others or is_time(column)]
     if not names:
         return {}
-    listed = ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
-    times = [column.name for column in table.columns if column.name in names and column.schema.kind == "number"]
+    listed = (
+        ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
+    )
+    times = [
+        column.name
+        for column in table.columns
+        if column.name in names and column.schema.kind == "number"
+    ]
     finding = message = f"{listed} like part of an outcome, not known when observation begins"
     if table.durations is None:
         finding = f"{listed} like follow-up time, part of the outcome"
@@ -261,7 +334,8 @@ def find_follow_up(table: Table) -> dict[str, Note]:
 
 
 def _is_named_after(time: str, event: str) -> bool:
-    """Return whether a time is named after an event, as `edrel` and `rel`, `srv` and `srvstat`, `T3` and `D3`."""
+    """Return whether a time is named after an event, as `edrel` and `rel`, `srv` and `srvstat`,
+    `T3` and `D3`."""
     time, event = time.lower(), event.lower()
     if len(event) < _SHORT:
         return time[:1] == "t" and event[:1] in "cd" and time[1:] == event[1:] != ""
@@ -270,7 +344,8 @@ def _is_named_after(time: str, event: str) -> bool:
 
 
 def _other_outcomes(table: Table) -> set[str]:
-    """Return the features of survival that look like times of other events, or that say whether these came.
+    """Return the features of survival that look like times of other events, or that say whether
+    these came.
 
     A column of two values, or one with missing cells, says whether it came, or is named like death.
     """
@@ -297,22 +372,34 @@ def _other_outcomes(table: Table) -> set[str]:
 
 
 def likely_survival(pairs: Sequence[str], numbers: Sequence[str]) -> dict[str, str]:
-    """Return the options `event` and `time` if a column of two values is named like death, censoring and the like, and
-    one of numbers like the time until then."""
-    events = [name for pattern in (_OUTCOME, _PERHAPS_OUTCOME) for name in pairs if pattern.search(name)]
-    times = [name for pattern in (_FOLLOW_UP, _PERHAPS_FOLLOW_UP) for name in numbers if pattern.fullmatch(name)]
+    """Return the options `event` and `time` if a column of two values is named like death,
+    censoring and the like, and one of numbers like the time until then."""
+    events = [
+        name for pattern in (_OUTCOME, _PERHAPS_OUTCOME) for name in pairs if pattern.search(name)
+    ]
+    times = [
+        name
+        for pattern in (_FOLLOW_UP, _PERHAPS_FOLLOW_UP)
+        for name in numbers
+        if pattern.fullmatch(name)
+    ]
     return {"event": events[0], "time": times[0]} if events and times else {}
 
 
-def _horizon(where: str, time: str, durations: Floats, events: Bools, option: float | None) -> float:
-    """Return the given horizon, or the last time, of two digits, after which a fifth of the rows is still observed."""
+def _horizon(
+    where: str, time: str, durations: Floats, events: Bools, option: float | None
+) -> float:
+    """Return the given horizon, or the last time, of two digits, after which a fifth of the rows is
+    still observed."""
     ordered = np.sort(durations)
     if option is None:
         # The longest time that enough rows exceed.
         later = ordered[min(len(ordered) - 1, math.floor((1 - _BEYOND) * len(ordered)))]
         below = ordered[ordered < later]
         if not len(below) or below[-1] <= 0:
-            raise TargetError(f"{where}: most rows have the same time '{time}', or 0", "Name another column.")
+            raise TargetError(
+                f"{where}: most rows have the same time '{time}', or 0", "Name another column."
+            )
         digit = 10.0 ** (math.floor(math.log10(below[-1])) - 1)
         horizon = float(math.floor(below[-1] / digit + 1e-9) * digit)
         if not (events & (durations <= horizon)).any():  # times that differ in later digits only
@@ -331,10 +418,13 @@ def _horizon(where: str, time: str, durations: Floats, events: Bools, option: fl
 
 
 def longest_horizon(durations: Floats, events: Bools) -> float:
-    """Return the last time that ten rows, or a tenth of few, exceed; the longest of all if no event comes until it."""
+    """Return the last time that ten rows, or a tenth of few, exceed; the longest of all if no event
+    comes until it."""
     ordered = np.sort(durations)
     longest = ordered[ordered < ordered[-_fewest_beyond(len(ordered))]].max(initial=0.0)
-    return float(longest if longest > 0 and (events & (durations <= longest)).any() else ordered[-1])
+    return float(
+        longest if longest > 0 and (events & (durations <= longest)).any() else ordered[-1]
+    )
 
 
 def _fewest_beyond(n: int) -> int:

@@ -1,4 +1,5 @@
-"""A table as its source gives it: each column is numbers or text. `typed.py` decides what a text means."""
+"""A table as its source gives it: each column is numbers or text. `typed.py` decides what a text
+means."""
 
 from __future__ import annotations
 
@@ -29,7 +30,15 @@ from seedbed.typing import Bools, Floats, Ints
 
 ROWS_NAMED = 3  # by a note
 
-SERIOUS = ("SB210", "SB211", "SB203", "SB209", "SB207", "SB208", "SB105")  # codes of warnings: the result may be wrong
+SERIOUS = (
+    "SB210",
+    "SB211",
+    "SB203",
+    "SB209",
+    "SB207",
+    "SB208",
+    "SB105",
+)  # codes of warnings: the result may be wrong
 MISSING_WORDS = "cells with words count as missing"
 _OBJECT_BYTES = 150  # of a text and its places in dicts
 _zeros, _dotted, _certain_point = map(re.compile, (LEADING_ZEROS, DOTTED, CERTAIN_POINT))
@@ -37,13 +46,20 @@ MISSING_TYPES = ("NAType", "NaTType")
 
 
 def serious_first(notes: Iterable[Note]) -> tuple[Note, ...]:
-    """Return the notes with those that may make a result wrong first; the others keep their order."""
-    return tuple(sorted(notes, key=lambda note: SERIOUS.index(note.code) if note.code in SERIOUS else len(SERIOUS)))
+    """Return the notes with those that may make a result wrong first; the others keep their
+    order."""
+    return tuple(
+        sorted(
+            notes,
+            key=lambda note: SERIOUS.index(note.code) if note.code in SERIOUS else len(SERIOUS),
+        )
+    )
 
 
 @dataclass(frozen=True)
 class Remark:
-    """A note before its rows are located in the source; `rows` are the first few concerned, counted from 0."""
+    """A note before its rows are located in the source; `rows` are the first few concerned, counted
+    from 0."""
 
     message: str
     column: str = ""
@@ -68,7 +84,8 @@ class Texts:
     """A column of text by its distinct cells, so that costly work is done once per text.
 
     Attributes:
-        texts: distinct cells, see `trim`, in the order in which they first appear; '' for an empty cell.
+        texts: distinct cells, see `trim`, in the order in which they first appear; '' for an empty
+            cell.
         codes: number of each row's text [row].
         counts: number of rows of each text [text].
     """
@@ -105,21 +122,30 @@ class Texts:
 
     def rows(self, rows: Ints | Bools) -> Texts:
         """Return some rows, by their numbers or as a mask."""
-        level_codes, first, inverse = np.unique(self.codes[rows], return_index=True, return_inverse=True)
+        level_codes, first, inverse = np.unique(
+            self.codes[rows], return_index=True, return_inverse=True
+        )
         order = np.argsort(first)
         codes = np.argsort(order)[inverse]
-        return Texts(tuple(self.texts[code] for code in level_codes[order].tolist()), codes, np.bincount(codes))
+        return Texts(
+            tuple(self.texts[code] for code in level_codes[order].tolist()),
+            codes,
+            np.bincount(codes),
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A column of numbers: of a source that stores numbers, or of text in which each one has a single meaning.
+    """A column of numbers: of a source that stores numbers, or of text in which each one has a
+    single meaning.
 
     Attributes:
         values: [row]; NaN for a missing cell.
         words: of text, the cells that are missing [missing row].
-        point: of text, whether some number surely has a decimal point; None if the source stores numbers.
-        dotted: of text, all cells if a point may stand between thousands, as in '1.234', and none surely is decimal.
+        point: of text, whether some number surely has a decimal point; None if the source stores
+            numbers.
+        dotted: of text, all cells if a point may stand between thousands, as in '1.234', and none
+            surely is decimal.
     """
 
     values: NDArray[Any]
@@ -136,7 +162,12 @@ class Numbers:
         if self.words is not None:
             position = np.cumsum(np.isnan(self.values)) - 1
             missing_texts = self.words.rows(position[rows][np.isnan(values)])
-        return replace(self, values=values, words=missing_texts, dotted=self.dotted.rows(rows) if self.dotted else None)
+        return replace(
+            self,
+            values=values,
+            words=missing_texts,
+            dotted=self.dotted.rows(rows) if self.dotted else None,
+        )
 
     def floats(self) -> Floats:
         """Return the numbers as float64 [row]."""
@@ -160,7 +191,8 @@ Cells = Numbers | Texts
 
 
 def from_texts(column: Texts) -> Cells:
-    """Return a column of text as numbers if all its cells are numbers as Python writes them, or words for missing ones.
+    """Return a column of text as numbers if all its cells are numbers as Python writes them, or
+    words for missing ones.
 
     Codes with leading zeros stay text, and so do whole numbers that float64 can't hold.
     """
@@ -192,13 +224,17 @@ def fits_float(values: Floats) -> bool:
 
 
 def may_be_dotted(values: Floats) -> bool:
-    """Return whether each number may be thousands with a point between: whole, or with up to three decimals."""
+    """Return whether each number may be thousands with a point between: whole, or with up to three
+    decimals."""
     parts = np.abs(values[values != np.floor(values)])
-    return bool(((parts >= 1) & (parts < 1000)).all() and (np.rint(parts * 1e3) / 1e3 == parts).all())
+    return bool(
+        ((parts >= 1) & (parts < 1000)).all() and (np.rint(parts * 1e3) / 1e3 == parts).all()
+    )
 
 
 class Builder:
-    """Collects the cells of a column, which messages call `where`, as Python has them, part by part."""
+    """Collects the cells of a column, which messages call `where`, as Python has them, part by
+    part."""
 
     def __init__(self, where: str = "") -> None:
         self._where = where
@@ -221,7 +257,9 @@ class Builder:
             earlier, self._numbers, self._codes = self._numbers, [], []
             for texts in (Numbers(part).as_texts() for part in earlier):
                 self.add_texts([texts.texts[code] for code in texts.codes.tolist()])
-        self.add_texts(values if kinds <= {str, type(None)} else [text_of(value) for value in values])
+        self.add_texts(
+            values if kinds <= {str, type(None)} else [text_of(value) for value in values]
+        )
 
     def add_texts(self, cells: Sequence[str | None]) -> None:
         """Add the next cells, all text."""
@@ -231,7 +269,9 @@ class Builder:
             if cell not in self._raw:
                 self.size += _OBJECT_BYTES + len(cell or "")
                 self._raw[cell] = self._code_of.setdefault(trim(cell), len(self._code_of))
-        self._codes.append(np.fromiter(map(self._raw.__getitem__, cells), dtype=np.int32, count=len(cells)))
+        self._codes.append(
+            np.fromiter(map(self._raw.__getitem__, cells), dtype=np.int32, count=len(cells))
+        )
 
     def texts(self) -> Texts:
         """Return the cells as a column of text."""
@@ -270,7 +310,8 @@ FindPlaces = Callable[[Iterable[int]], dict[int, str]]
 
 
 def numbered(template: str, first: int = 1) -> FindPlaces:
-    """Return a function that says where the user finds rows: `words` with their numbers from `first` on."""
+    """Return a function that says where the user finds rows: `words` with their numbers from
+    `first` on."""
     return lambda rows: {row: template.format(row + first) for row in rows}
 
 
@@ -279,12 +320,14 @@ IN_MEMORY = numbered("row {} (counted from 0)", 0)
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A table from any source. Columns are numbered by position, as names may be missing or repeated.
+    """A table from any source. Columns are numbered by position, as names may be missing or
+    repeated.
 
     Attributes:
         where: name of the source in messages; `name` is that in reports.
         categorical: names of columns that are categories by the source's own types.
-        places: returns where the user finds rows: 'line 5' of a file, 'row 3 (counted from 0)' of a data frame.
+        places: returns where the user finds rows: 'line 5' of a file, 'row 3 (counted from 0)' of a
+            data frame.
         target: the default target; only examples have one.
         missing: by column, the words that stand for missing cells, as the user names them.
         most_missing: percent of the rows that may lack a target.
@@ -313,24 +356,40 @@ class Frame:
             of_number = self.places(numbers.values())
             return {row: of_number[number] for row, number in numbers.items()}
 
-        return Frame(where, self.names, tuple(column.rows(rows) for column in self.columns), places=places)
+        return Frame(
+            where, self.names, tuple(column.rows(rows) for column in self.columns), places=places
+        )
 
     def without(self, words: Mapping[str, tuple[str, ...]]) -> Frame:
-        """Return the frame in which some words are missing cells, by column, with a note on each column."""
+        """Return the frame in which some words are missing cells, by column, with a note on each
+        column."""
         columns, remarks = list(self.columns), list[Remark]()
         for name, values in words.items():
             position = self.names.index(name)
             column, texts = self.columns[position], self.texts(position)
-            coded = are_codes(texts.texts, values, common_unit([text for text in texts.texts if text not in values]))
+            coded = are_codes(
+                texts.texts,
+                values,
+                common_unit([text for text in texts.texts if text not in values]),
+            )
             rows = texts.rows_of(coded)
             if isinstance(column, Numbers) and column.dotted is None:
-                columns[position] = Numbers(np.where(coded[texts.codes], np.nan, column.floats()), point=column.point)
+                columns[position] = Numbers(
+                    np.where(coded[texts.codes], np.nan, column.floats()), point=column.point
+                )
             else:
                 cells = np.where(coded, "", np.array(texts.texts, dtype=object))
                 columns[position] = from_texts(Texts.of(cells[texts.codes]))
-            message = f"column '{name}': cells with {', '.join(values)} count as missing, as requested"
+            message = (
+                f"column '{name}': cells with {', '.join(values)} count as missing, as requested"
+            )
             remarks.append(remark_on_rows(message, name, "", rows, MISSING_WORDS))
-        return replace(self, columns=tuple(columns), notes=(*self.notes, *as_notes(self, remarks)), missing=words)
+        return replace(
+            self,
+            columns=tuple(columns),
+            notes=(*self.notes, *as_notes(self, remarks)),
+            missing=words,
+        )
 
     def cells(self, position: int) -> list[str | None]:
         """Return the cells of a column as text [row], ends stripped; None for a missing one."""
@@ -343,15 +402,21 @@ class Frame:
         return column.as_texts() if isinstance(column, Numbers) else column
 
     def numbers(self, position: int) -> Floats:
-        """Return the numbers of a column [row]: NaN for any cell that isn't one as Python writes it."""
+        """Return the numbers of a column [row]: NaN for any cell that isn't one as Python writes
+        it."""
         column = self.columns[position]
         if isinstance(column, Numbers):
             return column.floats()
-        return np.array([parse_number(text) for text in column.texts], dtype=np.float64)[column.codes]
+        return np.array([parse_number(text) for text in column.texts], dtype=np.float64)[
+            column.codes
+        ]
 
 
 def as_notes(frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:
     """Return notes whose rows are named as the user finds them, in one pass through the source."""
     wanted = {row for remark in remarks for row in remark.rows}
     places = frame.places(wanted) if wanted else {}
-    return tuple(Note(**{**vars(remark), "rows": tuple(places[row] for row in remark.rows)}) for remark in remarks)
+    return tuple(
+        Note(**{**vars(remark), "rows": tuple(places[row] for row in remark.rows)})
+        for remark in remarks
+    )

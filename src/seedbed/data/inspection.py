@@ -26,8 +26,9 @@ INSPECTION_VERSION = 1
 def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -> dict[str, Any]:
     """Describe one column as a plain dict, fit for JSON; `used` says whether it is a feature.
 
-    Beside name, kind, missing (cells), n_unique (values) and notes (sentences), it has `low`, `high`, `median` and
-    `histogram` of numbers and of dates (as ISO text), or `levels`, the commonest with their counts.
+    Beside name, kind, missing (cells), n_unique (values) and notes (sentences), it has `low`,
+    `high`, `median` and `histogram` of numbers and of dates (as ISO text), or `levels`, the
+    commonest with their counts.
     """
     values = column.values[~np.isnan(column.values)]
     kind = column.schema.kind
@@ -47,24 +48,34 @@ def column_overview(column: Column, *, used: bool, notes: Sequence[Note] = ()) -
         return overview | numbers
     counts = np.bincount(values.astype(np.intp), minlength=len(column.schema.levels))
     order = np.argsort(-counts, kind="stable")[:MOST_LEVELS].tolist()
-    return overview | {"levels": {column.schema.levels[code]: int(counts[code]) for code in order if counts[code]}}
+    return overview | {
+        "levels": {column.schema.levels[code]: int(counts[code]) for code in order if counts[code]}
+    }
 
 
 def number_overview(values: Floats) -> dict[str, Any]:
-    """Return `low`, `median` and `high` of finite values, and a `histogram`; None and empty if there are no values.
+    """Return `low`, `median` and `high` of finite values, and a `histogram`; None and empty if
+    there are no values.
 
-    The bars of the histogram have one width between the 1st and the 99th percentile; values outside are counted in the
-    first and the last bar.
+    The bars of the histogram have one width between the 1st and the 99th percentile; values outside
+    are counted in the first and the last bar.
     """
     if not len(values):
         return {"low": None, "median": None, "high": None, "histogram": []}
-    low, first, median, last, high = (float(value) for value in np.quantile(values, (0, 0.01, 0.5, 0.99, 1)))
+    low, first, median, last, high = (
+        float(value) for value in np.quantile(values, (0, 0.01, 0.5, 0.99, 1))
+    )
     if first == last:
         first, last = low, high
     # By halves, as the width of the whole may overflow.
     share = (values / 2 - first / 2) / ((last / 2 - first / 2) or 1.0)
     bars = np.clip(share * N_BARS, 0, N_BARS - 1).astype(np.intp)
-    return {"low": low, "median": median, "high": high, "histogram": np.bincount(bars, minlength=N_BARS).tolist()}
+    return {
+        "low": low,
+        "median": median,
+        "high": high,
+        "histogram": np.bincount(bars, minlength=N_BARS).tolist(),
+    }
 
 
 def _date(seconds: float | None, midnight: bool) -> str | None:
@@ -82,10 +93,11 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
         options: the settings of `ReadingOptions`.
 
     Returns:
-        `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns` of these rows (see
-        `column_overview`), `target` (`name`, `task`, and `labels` with their counts or the range of the numbers; of
-        survival also `time`, `horizon` and the range of the times; None without a target), `n_inputs` of a network,
-        `group` and `time_split` if named, `warnings` and `notes` (see `Note.as_dict`).
+        `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns`
+        of these rows (see `column_overview`), `target` (`name`, `task`, and `labels` with their
+        counts or the range of the numbers; of survival also `time`, `horizon` and the range of the
+        times; None without a target), `n_inputs` of a network, `group` and `time_split` if named,
+        `warnings` and `notes` (see `Note.as_dict`).
 
     Raises:
         DataError, OptionError: as `read_table`.
@@ -112,7 +124,9 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
         "table": frame.name,
         "n_rows": n_rows,
         "columns": [
-            column_overview(column, used=column.name not in typed.left_out, notes=by_column[column.name])
+            column_overview(
+                column, used=column.name not in typed.left_out, notes=by_column[column.name]
+            )
             for column in typed.columns
         ],
         **dict.fromkeys(("n_inputs", "target", "group", "time_split")),
@@ -136,5 +150,7 @@ def inspect_table(source: Any, **options: Any) -> dict[str, Any]:
     if table.times is not None:
         schema = ColumnSchema(str(reading.time_split), table.time_kind)
         times = column_overview(Column(schema, table.times), used=False)
-        document["time_split"] = {key: times[key] for key in ("name", "kind", "n_unique", "low", "high")}
+        document["time_split"] = {
+            key: times[key] for key in ("name", "kind", "n_unique", "low", "high")
+        }
     return document

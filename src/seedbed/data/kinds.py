@@ -1,4 +1,5 @@
-"""What one column is: a draft decided by its own cells, then a typed column with remarks on how it was read."""
+"""What one column is: a draft decided by its own cells, then a typed column with remarks on how it
+was read."""
 
 from __future__ import annotations
 
@@ -27,7 +28,15 @@ from seedbed.data.cells import (
     quote,
     without_unit,
 )
-from seedbed.data.frame import MISSING_WORDS, Numbers, Remark, Texts, is_whole, remark_on_rows, remark_with_example
+from seedbed.data.frame import (
+    MISSING_WORDS,
+    Numbers,
+    Remark,
+    Texts,
+    is_whole,
+    remark_on_rows,
+    remark_with_example,
+)
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.errors import spell
 from seedbed.typing import Bools, Floats
@@ -35,7 +44,15 @@ from seedbed.typing import Bools, Floats
 PERCENT = 95  # of the filled cells must be numbers, or dates
 
 # What stands for 0 and what for 1.
-PAIRS = (("no", "yes"), ("false", "true"), ("f", "t"), ("n", "y"), ("off", "on"), ("f", "m"), ("female", "male"))
+PAIRS = (
+    ("no", "yes"),
+    ("false", "true"),
+    ("f", "t"),
+    ("n", "y"),
+    ("off", "on"),
+    ("f", "m"),
+    ("female", "male"),
+)
 SEXES = (("f", "m"), ("female", "male"))
 LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a feature
 
@@ -57,12 +74,13 @@ Finished = tuple[Column, list[Remark]]  # a typed column, and remarks on how it 
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """A column whose kind is known, but perhaps not its spelling. Numbers 0 and 1 become a boolean later.
+    """A column whose kind is known, but perhaps not its spelling. Numbers 0 and 1 become a boolean
+    later.
 
     Attributes:
         filled: whether each text isn't a missing word [text].
-        readings: by spelling, the value of each text [text], NaN if it has none. Two if the cells can be read in two
-            ways.
+        readings: by spelling, the value of each text [text], NaN if it has none. Two if the cells
+            can be read in two ways.
         sure: the spelling that some cell requires; empty if there is no such cell.
         thousands: whether some cell certainly has commas between thousands.
         levels, unit, missing: as in `ColumnSchema`.
@@ -91,7 +109,9 @@ def understand(cells: Texts) -> Draft:
     numbers = as_numbers(cells)
     if numbers is None:
         return _as_boolean(cells) or as_dates(cells) or as_category(cells)
-    if any(map(is_code, cells.texts)) and all(is_whole(values) for values in numbers.readings.values()):
+    if any(map(is_code, cells.texts)) and all(
+        is_whole(values) for values in numbers.readings.values()
+    ):
         return as_category(cells)
     return numbers
 
@@ -99,20 +119,29 @@ def understand(cells: Texts) -> Draft:
 def as_numbers(cells: Texts, *, percent: int = PERCENT) -> Draft | None:
     """Return a draft of numbers if at least `percent` of the filled cells are numbers, else None.
 
-    A unit that all cells have is left out. The only text among many numbers counts as missing if several rows have it,
-    unless it has digits, such as 90+.
+    A unit that all cells have is left out. The only text among many numbers counts as missing if
+    several rows have it, unless it has digits, such as 90+.
     """
     filled, unit, missing = cells.filled, "", tuple[str, ...]()
     values = _read(cells, filled, numeral, percent)
     if values is None:
         texts = cells.some(filled)
         words = [*itertools.islice((text for text in texts if np.isnan(numeral(text)).all()), 2)]
-        n_rows = 0 if re.search("[0-9]", words[0]) else int(cells.counts[cells.texts.index(words[0])])
+        n_rows = (
+            0 if re.search("[0-9]", words[0]) else int(cells.counts[cells.texts.index(words[0])])
+        )
         unit = common_unit(texts)
         if unit:
             values = _read(cells, filled, lambda text: numeral(without_unit(text, unit)), percent)
-        elif len(words) == 1 and len(texts) > FEWEST_IDENTIFIED and 1 < n_rows < cells.counts[filled].sum() / 2:
-            missing, filled = (words[0],), filled & np.array([text != words[0] for text in cells.texts])
+        elif (
+            len(words) == 1
+            and len(texts) > FEWEST_IDENTIFIED
+            and 1 < n_rows < cells.counts[filled].sum() / 2
+        ):
+            missing, filled = (
+                (words[0],),
+                filled & np.array([text != words[0] for text in cells.texts]),
+            )
             values = _read(cells, filled, numeral, percent)
     if values is None:
         return None
@@ -134,7 +163,9 @@ def as_category(cells: Texts) -> Draft:
     """Return a draft of a category. A column without any level becomes missing numbers."""
     present = [text for text in cells.texts if not missing_in_category(text)]
     codes, few = is_code_column(present), len(present) < 2
-    filled = np.array([not missing_in_category(text, codes, few) for text in cells.texts], dtype=bool)
+    filled = np.array(
+        [not missing_in_category(text, codes, few) for text in cells.texts], dtype=bool
+    )
     if not filled.any():
         return _nothing(cells)
     level_of = merge_levels(cells.some(filled))
@@ -145,7 +176,8 @@ def as_category(cells: Texts) -> Draft:
 
 
 def boolean_value(text: str, levels: tuple[str, ...]) -> float:
-    """Return 0 or 1, or NaN for another text. Yes also means true and 1, whichever word training had."""
+    """Return 0 or 1, or NaN for another text. Yes also means true and 1, whichever word training
+    had."""
     word, sex = text.lower(), is_sex(levels)
     trained = (levels[0].lower(), levels[1].lower())
     for pair in (trained,) if sex else (trained, *(pair for pair in PAIRS if pair not in SEXES)):
@@ -155,7 +187,8 @@ def boolean_value(text: str, levels: tuple[str, ...]) -> float:
 
 
 def is_sex(levels: tuple[str, ...]) -> bool:
-    """Return whether a boolean's levels are sexes, for which yes, no and numbers have no meaning."""
+    """Return whether a boolean's levels are sexes, for which yes, no and numbers have no
+    meaning."""
     return tuple(level.lower() for level in levels) in SEXES
 
 
@@ -163,24 +196,32 @@ def _as_boolean(cells: Texts) -> Draft | None:
     spelled: dict[str, tuple[int, str]] = {}
     for index in np.flatnonzero(cells.filled).tolist():
         text = cells.texts[index]
-        spelled[text.lower()] = max(spelled.get(text.lower(), (0, "")), (int(cells.counts[index]), text))
+        spelled[text.lower()] = max(
+            spelled.get(text.lower(), (0, "")), (int(cells.counts[index]), text)
+        )
         if len(spelled) > 2:
             return None
     for pair in (pair for pair in PAIRS if set(pair) == set(spelled)):
-        values = [float(pair.index(text.lower())) if text.lower() in pair else np.nan for text in cells.texts]
+        values = [
+            float(pair.index(text.lower())) if text.lower() in pair else np.nan
+            for text in cells.texts
+        ]
         levels = tuple(spelled[word][1] for word in pair)
         return Draft("boolean", cells, cells.filled, {"": np.array(values)}, levels=levels)
     return None
 
 
 def as_dates(cells: Texts) -> Draft | None:
-    """Return a draft of dates if nearly all filled cells are dates, else None. Seasons such as 2003-04 aren't."""
+    """Return a draft of dates if nearly all filled cells are dates, else None. Seasons such as
+    2003-04 aren't."""
     filled, values = cells.filled, _read(cells, cells.filled, moment, PERCENT)
     if values is None or all(map(_season.fullmatch, cells.some(filled))):
         return None
     ymd, dmy, mdy = values.T
     by_year = np.isnan(values[np.isnan(ymd), 1:]).all()
-    draft = _settle("date", cells, filled, {"ymd": ymd} if by_year else {"mdy": mdy, "dmy": dmy}, PERCENT)
+    draft = _settle(
+        "date", cells, filled, {"ymd": ymd} if by_year else {"mdy": mdy, "dmy": dmy}, PERCENT
+    )
     if draft is None or draft.sure or draft.is_open or not has_dotted_date(cells):
         return draft
     return replace(draft, readings={"dmy": dmy}, sure="dmy")
@@ -191,8 +232,11 @@ def has_dotted_date(cells: Texts) -> bool:
     return any(map(DOTTED_DATE.match, cells.texts))
 
 
-def _read(cells: Texts, filled: Bools, read: Callable[[str], Sequence[float]], percent: int) -> Floats | None:
-    """Return the value of each text in each spelling [text, spelling]; None as soon as too many rows have none."""
+def _read(
+    cells: Texts, filled: Bools, read: Callable[[str], Sequence[float]], percent: int
+) -> Floats | None:
+    """Return the value of each text in each spelling [text, spelling]; None as soon as too many
+    rows have none."""
     readings, failed, allowed = [], 0, int(cells.counts[filled].sum()) * (100 - percent)
     for text, count in zip(cells.some(filled), cells.counts[filled].tolist(), strict=True):
         readings.append(read(text))
@@ -205,57 +249,86 @@ def _read(cells: Texts, filled: Bools, read: Callable[[str], Sequence[float]], p
     return values
 
 
-def _settle(kind: Kind, cells: Texts, filled: Bools, readings: dict[str, Floats], percent: int) -> Draft | None:
-    """Return a draft with the readings that remain, chosen by the cells that have only one, and the sure spelling.
+def _settle(
+    kind: Kind, cells: Texts, filled: Bools, readings: dict[str, Floats], percent: int
+) -> Draft | None:
+    """Return a draft with the readings that remain, chosen by the cells that have only one, and the
+    sure spelling.
 
-    A single reading is sure. If two agree in every row, the first is returned, and none is sure. If values differ, both
-    are returned. It is None if less than `percent` of the filled cells have a value.
+    A single reading is sure. If two agree in every row, the first is returned, and none is sure. If
+    values differ, both are returned. It is None if less than `percent` of the filled cells have a
+    value.
     """
     first, *others = readings
     sure = "" if others else first
     if others:
         values, other_values = readings.values()
         has_first, has_second = ~np.isnan(values), ~np.isnan(other_values)
-        for_first, for_second = cells.counts[has_first & ~has_second].sum(), cells.counts[~has_first & has_second].sum()
+        for_first, for_second = (
+            cells.counts[has_first & ~has_second].sum(),
+            cells.counts[~has_first & has_second].sum(),
+        )
         if for_first or for_second:
             sure = first if for_first >= for_second else others[0]
             readings = {sure: readings[sure]}
         elif not (values != other_values)[has_first].any():
             readings = {first: values}
     least = percent * int(cells.counts[filled].sum())
-    if any(100 * int(cells.counts[filled & ~np.isnan(values)].sum()) < least for values in readings.values()):
+    if any(
+        100 * int(cells.counts[filled & ~np.isnan(values)].sum()) < least
+        for values in readings.values()
+    ):
         return None
     return Draft(kind, cells, filled, readings, sure)
 
 
-def finish(name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, forced: bool) -> Finished:
+def finish(
+    name: str, draft: Draft | Numbers, *, spelling: str, is_known: bool, forced: bool
+) -> Finished:
     """Type numbers, or a draft by one of the spellings of its readings. Numbers may be infinite.
 
-    The spelling is that of numbers, for new rows: '1.234' is a thousand and more if it is "comma". It is known if other
-    columns decide it. If the user said what the column is (`forced`), 0 and 1 aren't a boolean.
+    The spelling is that of numbers, for new rows: '1.234' is a thousand and more if it is "comma".
+    It is known if other columns decide it. If the user said what the column is (`forced`), 0 and 1
+    aren't a boolean.
     """
     if isinstance(draft, Numbers):
-        words = dict(zip(draft.words.texts, draft.words.counts.tolist(), strict=True)) if draft.words else {}
+        words = (
+            dict(zip(draft.words.texts, draft.words.counts.tolist(), strict=True))
+            if draft.words
+            else {}
+        )
         return _numbers(name, draft.floats(), spelling, forced), _missing_remarks(name, words)
     cells, by_text = draft.cells, draft.readings[spelling]
     values = by_text[cells.codes]
     unread = draft.filled & np.isnan(by_text)
-    missing = {text: int(cells.counts[i]) for i, text in enumerate(cells.texts) if not draft.filled[i]}
+    missing = {
+        text: int(cells.counts[i]) for i, text in enumerate(cells.texts) if not draft.filled[i]
+    }
     remarks = _missing_remarks(name, missing)
     if unread.any():
         rows, texts = cells.rows_of(unread), cells.some(unread)
-        what = f"cells that aren't {draft.kind}s" if len(rows) > 1 else f"cell that isn't a {draft.kind}"
+        what = (
+            f"cells that aren't {draft.kind}s"
+            if len(rows) > 1
+            else f"cell that isn't a {draft.kind}"
+        )
         message = f"column '{name}': {len(rows)} {what} ({_list(texts)}) count{'s' * (len(rows) == 1)} as missing"
         remarks.append(remark_on_rows(message, name, "SB104", rows))
     if draft.kind == "number":
         remarks += _number_remarks(name, draft, spelling, is_known)
-        column = _numbers(name, values, spelling, forced or bool(unread.any() or draft.unit or draft.missing))
-        return replace(column, schema=structs.replace(column.schema, unit=draft.unit, missing=draft.missing)), remarks
+        column = _numbers(
+            name, values, spelling, forced or bool(unread.any() or draft.unit or draft.missing)
+        )
+        return replace(
+            column, schema=structs.replace(column.schema, unit=draft.unit, missing=draft.missing)
+        ), remarks
     if draft.kind == "date":
         remarks += _date_remarks(name, draft, spelling, is_known)
     elif draft.kind == "boolean":
         zero, one = draft.levels
-        remarks.append(remark_with_example(name, "has two values", f"{quote(zero)} is 0, {quote(one)} is 1"))
+        remarks.append(
+            remark_with_example(name, "has two values", f"{quote(zero)} is 0, {quote(one)} is 1")
+        )
     else:
         remarks += _category_remarks(name, draft, forced)
     schema = ColumnSchema(name, draft.kind, draft.levels, spelling, bool(np.isnan(values).any()))
@@ -270,7 +343,9 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
     name, values, schema = column.name, column.values, column.schema
     present = values[~np.isnan(values)]
     if not len(present):
-        return [Remark(f"column '{name}' is left out: it has no values", name, "SB103", len(values))]
+        return [
+            Remark(f"column '{name}' is left out: it has no values", name, "SB103", len(values))
+        ]
     low, high = float(present.min()), float(present.max())
     # float64 may merge whole numbers that are far from zero and near each other.
     indistinct = min(abs(low), abs(high)) >= 2**53 and high - low < 2**10 * np.spacing(high)
@@ -278,7 +353,11 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
         message = f"column '{name}' is left out as an identifier: its whole numbers have more digits than float64 holds"
         return [Remark(message, name, "SB101", len(present))]
     if len(present) == len(values) and low == high:
-        value = repr(schema.levels[int(values[0])]) if schema.levels else number_text(float(values[0])) or ""
+        value = (
+            repr(schema.levels[int(values[0])])
+            if schema.levels
+            else number_text(float(values[0])) or ""
+        )
         return [Remark(f"column '{name}' is left out: it is {value} in every row", name, "SB102")]
     remarks = [] if wanted else _identifier(column, present)
     if any(remark.code in LEFT_OUT for remark in remarks):
@@ -300,14 +379,17 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
 
 
 def find_near_duplicates(name: str, finding: str, counts: Mapping[str, int]) -> list[Remark]:
-    """Return a warning if levels differ only in case or inner spaces; the finding says what has levels."""
+    """Return a warning if levels differ only in case or inner spaces; the finding says what has
+    levels."""
     by_text: dict[str, list[str]] = {}
     for level in counts:
         by_text.setdefault(" ".join(level.split()).casefold(), []).append(level)
     groups, phrases = [group for group in by_text.values() if len(group) > 1], list[str]()
     for group in groups[:3]:
         # A screen joins spaces, and messages cut long texts.
-        *first, last = (f"{quote(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group))
+        *first, last = (
+            f"{quote(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group)
+        )
         phrases.append(f"{', '.join(first)} and {last}")
     more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
     message = f"{finding} that differ only in case or spaces; they stay different: {'; '.join(phrases)}{more}"
@@ -316,9 +398,11 @@ def find_near_duplicates(name: str, finding: str, counts: Mapping[str, int]) -> 
 
 
 def find_extreme_code(name: str, values: Floats) -> list[Remark]:
-    """Return a warning if several rows have the lowest or highest number, far from all others, as -999 may be.
+    """Return a warning if several rows have the lowest or highest number, far from all others, as
+    -999 may be.
 
-    It is farther from the others than these are from each other and from 0; a hundred times as far if not of nines.
+    It is farther from the others than these are from each other and from 0; a hundred times as far
+    if not of nines.
     """
     for code in {float(values.min()), float(values.max())}:
         others, n_rows = values[values != code], int((values == code).sum())
@@ -349,20 +433,34 @@ def _missing_remarks(name: str, missing: dict[str, int]) -> list[Remark]:
 def _number_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> list[Remark]:
     cells, values = draft.cells, draft.readings[spelling]
     two_ways = np.isfinite(values) & _differ(draft)
-    dressed = [parse_number(text) != value for text, value in zip(cells.texts, values.tolist(), strict=True)]
+    dressed = [
+        parse_number(text) != value
+        for text, value in zip(cells.texts, values.tolist(), strict=True)
+    ]
     chosen = two_ways if two_ways.any() else np.isfinite(values) & np.array(dressed, dtype=np.bool_)
     if not chosen.any():
         return []
     first = int(chosen.argmax())
-    text, example = cells.texts[first], f"{quote(cells.texts[first])} is {number_text(float(values[first]))}"
+    text, example = (
+        cells.texts[first],
+        f"{quote(cells.texts[first])} is {number_text(float(values[first]))}",
+    )
     if not two_ways.any():
         what = "numbers of seconds" if ":" in text else "numbers"
-        return [remark_with_example(name, f"is read as {what}", example, int(cells.counts[chosen].sum()))]
+        return [
+            remark_with_example(
+                name, f"is read as {what}", example, int(cells.counts[chosen].sum())
+            )
+        ]
     if is_known:
-        return [remark_with_example(name, "is read with the decimal mark of the other columns", example)]
+        return [
+            remark_with_example(name, "is read with the decimal mark of the other columns", example)
+        ]
     sign = "commas" if "," in text else "points"
     mark = "thousands" if ("," in text) == (spelling == "point") else "decimal"
-    message = f"column '{name}' could be read in two ways; its {sign} are read as {mark} marks: {example}"
+    message = (
+        f"column '{name}' could be read in two ways; its {sign} are read as {mark} marks: {example}"
+    )
     return [remark_on_rows(message, name, "SB108", cells.rows_of(two_ways))]
 
 
@@ -374,7 +472,11 @@ def _date_remarks(name: str, draft: Draft, spelling: str, is_known: bool) -> lis
     examples: dict[str, tuple[str, str]] = {}
     for index in [first, *np.flatnonzero(~np.isnan(values))[:MOST_SEARCHED]]:
         text, day = draft.cells.texts[index], str(np.datetime64(int(values[index] // DAY), "D"))
-        form = re.sub("[A-Za-z]+", "a", re.sub("[0-9]+", "0", re.split("[T ,][0-9]{1,2}:", text)[0].rstrip("T ,")))
+        form = re.sub(
+            "[A-Za-z]+",
+            "a",
+            re.sub("[0-9]+", "0", re.split("[T ,][0-9]{1,2}:", text)[0].rstrip("T ,")),
+        )
         examples.setdefault(form, (text, day))
     if all(text.startswith(day) for text, day in examples.values()):
         return []  # ISO 8601 needs no explanation
@@ -393,7 +495,14 @@ def _category_remarks(name: str, draft: Draft, forced: bool) -> list[Remark]:
     if words:
         what = "levels" if len(words) > 1 else "a level"
         count = sum(int(cells.counts[cells.texts.index(word)]) for word in words)
-        remarks.append(Remark(f"column '{name}' keeps {_list(words)} as {what}, not as missing cells", name, "", count))
+        remarks.append(
+            Remark(
+                f"column '{name}' keeps {_list(words)} as {what}, not as missing cells",
+                name,
+                "",
+                count,
+            )
+        )
     if forced:
         return remarks
     codes = [level for level in draft.levels if is_code(level)]
@@ -416,14 +525,20 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
     kind, name, n = column.schema.kind, column.name, len(present)
     if n < FEWEST_IDENTIFIED or kind not in ("category", "number"):
         return []
-    # Numbers: without a sort, as few values fit between the ends of most columns, or some aren't whole.
+    # Numbers: without a sort, as few values fit between the ends of most columns, or some aren't
+    # whole.
     width = float(present.max()) - float(present.min()) + 1
     if kind == "number" and not (100 * width > 95 * n and (np.floor(present) == present).all()):
         return []
     n_distinct = len(np.unique(present))
     if 100 * n_distinct <= 95 * n:
         return []
-    if kind == "number" and _year_name.search(name) and present.min() >= 1500 and present.max() < 2200:
+    if (
+        kind == "number"
+        and _year_name.search(name)
+        and present.min() >= 1500
+        and present.max() < 2200
+    ):
         advice = spell("time_split", name)
         message = f"column '{name}' holds years; if rows are ordered in time, train on the past with {advice}"
         return [Remark(message, name, "SB204")]
@@ -433,11 +548,17 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
         reason = "it numbers the rows"
     elif _id_name.fullmatch(name):
         reason = f"its name says so, and {n_distinct} of {n} values are different"
-    elif (steps := np.diff(present)).min() < 0 < steps.max() and width > 2 * n and not _perhaps_id.fullmatch(name):
+    elif (
+        (steps := np.diff(present)).min() < 0 < steps.max()
+        and width > 2 * n
+        and not _perhaps_id.fullmatch(name)
+    ):
         return []  # amounts: they are in no order and have wide gaps
     else:
         message = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
-        return [Remark(f"{message}if it is one, give {spell('drop', name)}", name, "SB107", n_distinct)]
+        return [
+            Remark(f"{message}if it is one, give {spell('drop', name)}", name, "SB107", n_distinct)
+        ]
     keep = spell("numeric" if kind == "number" else "categorical", name)
     message = f"column '{name}' is left out as an identifier: {reason}; to keep it, give {keep}"
     return [Remark(message, name, "SB101", n_distinct)]

@@ -27,10 +27,12 @@ DATE_MIDDLES = (6.5, 3.0, 11.5)  # of months 1-12, weekdays 0-6 and hours 0-23, 
 
 
 def date_parts(seconds: Floats, timed: bool) -> Floats:
-    """Return days since 1970-01-01, month 1-12, weekday 0-6 from Monday on and, if `timed`, hour 0-23: [row, part].
+    """Return days since 1970-01-01, month 1-12, weekday 0-6 from Monday on and, if `timed`, hour
+    0-23: [row, part].
 
-    The days of a missing date are NaN, which the median of training rows fills. The other parts are set to the middle
-    of the calendar: there is one flag for a missing date, and a flag can add the median of one part only.
+    The days of a missing date are NaN, which the median of training rows fills. The other parts are
+    set to the middle of the calendar: there is one flag for a missing date, and a flag can add the
+    median of one part only.
     """
     missing = np.isnan(seconds)
     filled = np.where(missing, 0.0, seconds)
@@ -39,15 +41,18 @@ def date_parts(seconds: Floats, timed: bool) -> Floats:
     weekdays = (days + 3) % 7  # 1970-01-01 was a Thursday
     hours = np.floor((filled - days * DAY) / 3_600)
     parts = (months, weekdays, hours)[: 3 if timed else 2]
-    circling = [np.where(missing, middle, part) for middle, part in zip(DATE_MIDDLES, parts, strict=False)]
+    circling = [
+        np.where(missing, middle, part) for middle, part in zip(DATE_MIDDLES, parts, strict=False)
+    ]
     return np.column_stack([np.where(missing, np.nan, days), *circling])
 
 
 class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The numbers of a category's levels that have an input of their own, ascending, by the table without the target.
+    """The numbers of a category's levels that have an input of their own, ascending, by the table
+    without the target.
 
-    The other levels share one input, or 32 of a column with over 200 levels. A level needs some rows: in the table to
-    be kept, and among training rows to be used.
+    The other levels share one input, or 32 of a column with over 200 levels. A level needs some
+    rows: in the table to be kept, and among training rows to be used.
     """
 
     kept: tuple[int, ...]
@@ -56,25 +61,29 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def bucket_of(level: str, n_buckets: int) -> int:
-    """Return the bucket of a level without an input of its own: a hash of its text, equal on any machine."""
+    """Return the bucket of a level without an input of its own: a hash of its text, equal on any
+    machine."""
     return zlib.crc32(level.encode("utf-8", "surrogatepass")) % n_buckets
 
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Positions among the inputs: of numbers, flags of missing numbers, levels, and buckets of other levels.
+    """Positions among the inputs: of numbers, flags of missing numbers, levels, and buckets of
+    other levels.
 
     Attributes:
-        names: 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month' [input].
+        names: 'age', 'age missing', 'sex=male', 'sex=(other)', 'sex=(missing)', 'day.month'
+            [input].
         sources: number of the column of each input [input].
-        numbers, flags, levels, buckets: inputs of each kind. A missing cell of a category is a level, too.
+        numbers, flags, levels, buckets: inputs of each kind. A missing cell of a category is a
+            level, too.
         circling: whether a number is a periodic part of a date, such as the month [number].
         flagged: the number of each flag, counted among the numbers [flag].
         needed: training rows that a level needs to be used [level].
-        also: the input that each input may add to: of a flag its number's, of a level its bucket's, else its own
-            [input].
-        inputs_of_codes: for each category, the input of each level of the schema, of a missing cell, and of a level
-            that the schema doesn't know, whose code is -1 [code].
+        also: the input that each input may add to: of a flag its number's, of a level its bucket's,
+            else its own [input].
+        inputs_of_codes: for each category, the input of each level of the schema, of a missing
+            cell, and of a level that the schema doesn't know, whose code is -1 [code].
         buckets_of_categories: for each category, inputs of its buckets [bucket].
     """
 
@@ -117,25 +126,37 @@ class Layout:
             names.append(name)
             return len(names) - 1
 
-        for column, (schema, vocabulary) in enumerate(zip(self.schemas, self.vocabularies, strict=True)):
+        for column, (schema, vocabulary) in enumerate(
+            zip(self.schemas, self.vocabularies, strict=True)
+        ):
             name, first = schema.name, len(names)
             if vocabulary is None:
                 if schema.has_missing:
                     of["flagged"].append(len(of["numbers"]))
                 parts = _PARTS[: 4 if self.timed[column] else 3]
-                for index, part in enumerate([f"{name}.{part}" for part in parts] if schema.kind == "date" else [name]):
+                for index, part in enumerate(
+                    [f"{name}.{part}" for part in parts] if schema.kind == "date" else [name]
+                ):
                     add("numbers", part)
                     of["circling"].append(index > 0)
                 if schema.has_missing:
                     add("flags", f"{name} missing", first)
                 continue
             first_bucket, n_buckets = first + len(vocabulary.kept), vocabulary.n_buckets
-            inputs = [first_bucket + bucket_of(level, n_buckets) for level in schema.levels] + [first_bucket] * 2
+            inputs = [first_bucket + bucket_of(level, n_buckets) for level in schema.levels] + [
+                first_bucket
+            ] * 2
             for level in vocabulary.kept:
                 inputs[level] = add("levels", f"{name}={schema.levels[level]}", inputs[level])
                 of["needed"].append(vocabulary.needed)
-            suffixes = ["(other)"] if n_buckets == 1 else [f"(other {bucket})" for bucket in range(1, n_buckets + 1)]
-            buckets_of_categories.append(np.array([add("buckets", f"{name}={word}") for word in suffixes]))
+            suffixes = (
+                ["(other)"]
+                if n_buckets == 1
+                else [f"(other {bucket})" for bucket in range(1, n_buckets + 1)]
+            )
+            buckets_of_categories.append(
+                np.array([add("buckets", f"{name}={word}") for word in suffixes])
+            )
             if schema.has_missing:
                 # One row is enough, as for the flag of a number: a missing cell isn't a rare level.
                 inputs[-2] = add("levels", f"{name}=(missing)", first_bucket)
@@ -152,17 +173,24 @@ class Layout:
 
     @functools.cached_property
     def categories(self) -> tuple[int, ...]:
-        return tuple(column for column, vocabulary in enumerate(self.vocabularies) if vocabulary is not None)
+        return tuple(
+            column for column, vocabulary in enumerate(self.vocabularies) if vocabulary is not None
+        )
 
     @functools.cached_property
     def number_inputs(self) -> tuple[int, ...]:
         """Inputs that can have many values: numbers, and parts of dates."""
         sources = self.places.sources.tolist()
-        return tuple(i for i in self.places.numbers.tolist() if self.schemas[sources[i]].kind != "boolean")
+        return tuple(
+            i for i in self.places.numbers.tolist() if self.schemas[sources[i]].kind != "boolean"
+        )
 
     @functools.cached_property
     def category_inputs(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(tuple(np.flatnonzero(self.places.sources == column).tolist()) for column in self.categories)
+        return tuple(
+            tuple(np.flatnonzero(self.places.sources == column).tolist())
+            for column in self.categories
+        )
 
     @property
     def n_inputs(self) -> int:
@@ -174,8 +202,9 @@ class Layout:
         return tuple(self.schemas[column].name for column in self.places.sources.tolist())
 
     def cells(self, values: Floats) -> tuple[Floats, Ints]:
-        """Return numbers [row, number], NaN if missing, and inputs of the cells' levels [row, category], of values as a
-        `Column` has them [row, column]. If all are numbers, they aren't copied."""
+        """Return numbers [row, number], NaN if missing, and inputs of the cells' levels [row,
+        category], of values as a `Column` has them [row, column]. If all are numbers, they aren't
+        copied."""
         levels = np.empty((len(values), len(self.categories)), dtype=np.int64)
         for category, column in enumerate(self.categories):
             inputs = self.places.inputs_of_codes[category]
@@ -195,15 +224,22 @@ class Layout:
 
 def layout_of(table: Table) -> Layout:
     """Return the layout of a table, decided on all its rows."""
-    vocabularies = tuple(_vocabulary_of(c) if c.schema.kind == "category" else None for c in table.columns)
-    timed = tuple(c.schema.kind == "date" and bool((np.nan_to_num(c.values) % DAY).any()) for c in table.columns)
+    vocabularies = tuple(
+        _vocabulary_of(c) if c.schema.kind == "category" else None for c in table.columns
+    )
+    timed = tuple(
+        c.schema.kind == "date" and bool((np.nan_to_num(c.values) % DAY).any())
+        for c in table.columns
+    )
     return Layout(tuple(column.schema for column in table.columns), vocabularies, timed)
 
 
 def _vocabulary_of(column: Column) -> Vocabulary:
-    """Return the vocabulary of a category. A rare level has both fewer than 10 rows and under half a percent of them.
+    """Return the vocabulary of a category. A rare level has both fewer than 10 rows and under half
+    a percent of them.
 
-    With over 200 levels, half a percent is needed: otherwise a long table could have too many inputs.
+    With over 200 levels, half a percent is needed: otherwise a long table could have too many
+    inputs.
     """
     n_levels = len(column.schema.levels)
     codes = column.values[column.values >= 0].astype(np.int64)  # without missing cells
@@ -213,7 +249,12 @@ def _vocabulary_of(column: Column) -> Vocabulary:
     return Vocabulary(tuple(frequent.tolist()), BUCKETS if n_levels > _MANY_LEVELS else 1, needed)
 
 
-_SPELLINGS = {"number": ("point", "comma"), "date": ("ymd", "dmy", "mdy"), "boolean": ("",), "category": ("",)}
+_SPELLINGS = {
+    "number": ("point", "comma"),
+    "date": ("ymd", "dmy", "mdy"),
+    "boolean": ("",),
+    "category": ("",),
+}
 
 
 class _Column(ColumnSchema, frozen=True, forbid_unknown_fields=True):
@@ -225,32 +266,53 @@ class _Column(ColumnSchema, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         n_levels, named = len(self.levels), f"'{self.name[:60]}'"
-        enough = n_levels > 0 if self.kind == "category" else n_levels == (2 if self.kind == "boolean" else 0)
+        enough = (
+            n_levels > 0
+            if self.kind == "category"
+            else n_levels == (2 if self.kind == "boolean" else 0)
+        )
         kept_levels = [] if self.vocabulary is None else self.vocabulary.kept
-        ascending = all(a < b for a, b in zip([-1, *kept_levels], [*kept_levels, n_levels], strict=True))
+        ascending = all(
+            a < b for a, b in zip([-1, *kept_levels], [*kept_levels, n_levels], strict=True)
+        )
         for fits, what in (
             (len(set(self.levels)) == n_levels, f"{named} has a level twice"),
             (enough, f"{named} is a {self.kind} with {n_levels} levels"),
-            (self.spelling in _SPELLINGS[self.kind], f"the spelling of {named} doesn't fit a {self.kind}"),
+            (
+                self.spelling in _SPELLINGS[self.kind],
+                f"the spelling of {named} doesn't fit a {self.kind}",
+            ),
             (not self.timed or self.kind == "date", f"{named} can't be timed"),
-            ((self.vocabulary is None) == (self.kind != "category"), f"the vocabulary of {named} doesn't fit its kind"),
-            (self.vocabulary is None or ascending, f"the vocabulary of {named} isn't of its levels"),
+            (
+                (self.vocabulary is None) == (self.kind != "category"),
+                f"the vocabulary of {named} doesn't fit its kind",
+            ),
+            (
+                self.vocabulary is None or ascending,
+                f"the vocabulary of {named} isn't of its levels",
+            ),
         ):
             if not fits:
                 raise ValueError(what)
 
 
 def layout_to_values(layout: Layout) -> list[dict[str, Any]]:
-    """Return a dict for each column, fit for JSON. Defaults are left out, as tables may have ten thousand columns."""
+    """Return a dict for each column, fit for JSON. Defaults are left out, as tables may have ten
+    thousand columns."""
     rows = zip(layout.schemas, msgspec.to_builtins(layout.vocabularies), layout.timed, strict=True)
     columns = [
-        {**structs.asdict(schema), "vocabulary": vocabulary, "timed": timed} for schema, vocabulary, timed in rows
+        {**structs.asdict(schema), "vocabulary": vocabulary, "timed": timed}
+        for schema, vocabulary, timed in rows
     ]
-    return [{key: value for key, value in column.items() if value not in ("", (), False, None)} for column in columns]
+    return [
+        {key: value for key, value in column.items() if value not in ("", (), False, None)}
+        for column in columns
+    ]
 
 
 def layout_from_values(values: Any) -> Layout:
-    """Restore a layout. Everything is checked, as the file may be a stranger's; DataError says what is damaged."""
+    """Restore a layout. Everything is checked, as the file may be a stranger's; DataError says what
+    is damaged."""
     try:
         columns = msgspec.convert(values, Annotated[list[_Column], Meta(min_length=1)])
     except ValueError as error:
@@ -258,4 +320,8 @@ def layout_from_values(values: Any) -> Layout:
     if len({column.name for column in columns}) < len(columns):
         raise DataError("the description of the columns is damaged: two columns have one name")
     schemas = msgspec.convert(values, tuple[ColumnSchema, ...])
-    return Layout(schemas, tuple(column.vocabulary for column in columns), tuple(column.timed for column in columns))
+    return Layout(
+        schemas,
+        tuple(column.vocabulary for column in columns),
+        tuple(column.timed for column in columns),
+    )

@@ -25,32 +25,41 @@ _FARTHEST = 1e30  # of the usual distance from the median; float32 holds 3e38
 
 
 def moments(rows: Floats) -> tuple[Floats, Floats]:
-    """Return mean and population deviation [column]; the deviation is exactly 0 for a constant column.
+    """Return mean and population deviation [column]; the deviation is exactly 0 for a constant
+    column.
 
-    Two traps: the deviation of a constant like 0.1 would be 1e-17, so constancy is tested separately. And squares of
-    1e200 overflow, so columns are first scaled near 1 by a power of two, which changes no digit.
+    Two traps: the deviation of a constant like 0.1 would be 1e-17, so constancy is tested
+    separately. And squares of 1e200 overflow, so columns are first scaled near 1 by a power of two,
+    which changes no digit.
     """
     rows = np.asarray(rows, dtype=np.float64)
     low, high = rows.min(axis=0), rows.max(axis=0)
     _, exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))
     near_one = np.ldexp(rows, -exponent)
-    mean, deviation = np.ldexp(near_one.mean(axis=0), exponent), np.ldexp(near_one.std(axis=0), exponent)
+    mean, deviation = (
+        np.ldexp(near_one.mean(axis=0), exponent),
+        np.ldexp(near_one.std(axis=0), exponent),
+    )
     return np.where(low == high, low, mean), np.where(low == high, 0.0, deviation)
 
 
 def medians_of(numbers: Floats) -> Floats:
-    """Return medians of the filled cells [column] of numbers [row, column]; NaN if there is none."""
+    """Return medians of the filled cells [column] of numbers [row, column]; NaN if there is
+    none."""
     medians = np.full(numbers.shape[1], np.nan)
     for column, values in enumerate(numbers.T):
         if n_filled := len(values) - int(np.isnan(values).sum()):
             ordered = np.sort(values)  # missing cells come last
             below, above = ordered[(n_filled - 1) // 2], ordered[n_filled // 2]
-            medians[column] = below if below == above else below / 2 + above / 2  # halved first: a sum could overflow
+            medians[column] = (
+                below if below == above else below / 2 + above / 2
+            )  # halved first: a sum could overflow
     return medians
 
 
 def target_moments(target: Floats) -> tuple[float, float]:
-    """Return mean and population deviation (1 of a constant) of a numeric target [row], by which it is standardised.
+    """Return mean and population deviation (1 of a constant) of a numeric target [row], by which it
+    is standardised.
 
     Raises TargetError if its sizes differ so much that float32 can't hold them.
     """
@@ -68,20 +77,25 @@ def target_moments(target: Floats) -> tuple[float, float]:
 FAR = 5.0  # training deviations from the training mean; a number beyond gives a warning
 _COLUMNS_NAMED, _TEXTS_NAMED = 5, 3
 _LARGE_CELLS = 1 << 24
-_BYTES_A_CELL = 40  # of memory that a comparison takes beside the table as it was read, see docs/scale.md
+_BYTES_A_CELL = (
+    40  # of memory that a comparison takes beside the table as it was read, see docs/scale.md
+)
 
 
 def _free_bytes() -> float:
     """Return how much memory the system can give; infinity if unknown."""
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+        return 1024.0 * next(
+            int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")
+        )
     return math.inf
 
 
 @dataclass(frozen=True, eq=False)
 class Oddities:
-    """Unusual cells of new rows [row, column], in the columns of the model. A cell is unusual in one way at most.
+    """Unusual cells of new rows [row, column], in the columns of the model. A cell is unusual in
+    one way at most.
 
     Attributes:
         unseen: a level that the training table didn't have, if the model distinguishes levels.
@@ -99,12 +113,18 @@ class Oddities:
 
     @classmethod
     def joined(cls, parts: Sequence[Oddities]) -> Oddities:
-        return cls(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
+        return cls(
+            **{
+                name: np.concatenate([vars(part)[name] for part in parts])
+                for name in vars(parts[0])
+            }
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Preprocessor:
-    """Makes rows of a table inputs of networks, with the statistics of the rows that it was fitted on.
+    """Makes rows of a table inputs of networks, with the statistics of the rows that it was fitted
+    on.
 
     Attributes:
         medians: [number]; NaN if the fitted rows hold nothing.
@@ -132,39 +152,60 @@ class Preprocessor:
         means, deviations = moments(np.where(np.isnan(numbers), np.nan_to_num(medians), numbers))
         counts = np.bincount(levels.ravel(), minlength=layout.n_inputs)
         places, live = layout.places, np.ones(layout.n_inputs, dtype=np.bool_)
-        # A flag is used if some cells are missing and some aren't. A level, if it has enough rows. A bucket, if rows
-        # belong to it, including those of levels that aren't used: without a row, its weights would stay random.
+        # A flag is used if some cells are missing and some aren't. A level, if it has enough rows.
+        # A bucket, if rows belong to it, including those of levels that aren't used: without a row,
+        # its weights would stay random.
         n_missing = np.isnan(numbers).sum(axis=0)[places.flagged]
         live[places.flags] = (n_missing > 0) & (n_missing < len(rows))
         live[places.levels] = counts[places.levels] >= places.needed
         dead = places.levels[~live[places.levels]]
         in_buckets = counts + np.bincount(places.also[dead], counts[dead], layout.n_inputs)
         live[places.buckets] = in_buckets[places.buckets] > 0
-        return cls(layout, medians, means, deviations, live, float((~np.isnan(values)).mean(axis=1).min()))
+        return cls(
+            layout, medians, means, deviations, live, float((~np.isnan(values)).mean(axis=1).min())
+        )
 
     @property
     def feature_names_in_(self) -> tuple[str, ...]:
         return tuple(schema.name for schema in self.layout.schemas)
 
     def read(self, source: Frame, expected: Collection[str] = ()) -> tuple[NewRows, list[Remark]]:
-        """Return new rows, whose columns are found by name, and a remark on others that aren't `expected`.
+        """Return new rows, whose columns are found by name, and a remark on others that aren't
+        `expected`.
 
         Raises ColumnError if columns are missing, or one is there twice.
         """
-        names, positions = self.feature_names_in_, {name: position for position, name in enumerate(source.names)}
+        names, positions = (
+            self.feature_names_in_,
+            {name: position for position, name in enumerate(source.names)},
+        )
         model_names = set(names)
         missing = [name for name in names if name not in positions]
         others = [name for name in source.names if name not in model_names]
         if missing:
             word = "columns" if len(missing) > 1 else "column"
-            hint = " ".join(dict.fromkeys(filter(None, (nearest(name, others) for name in missing[:_COLUMNS_NAMED]))))
+            hint = " ".join(
+                dict.fromkeys(
+                    filter(None, (nearest(name, others) for name in missing[:_COLUMNS_NAMED]))
+                )
+            )
             if not hint and len(others) == len(source.names):
-                hint = f"It has {_list_names(others)}. Is it another table, or does it lack a header?"
-            hint = hint or "The model needs all its columns; leave cells empty where they aren't known."
-            raise ColumnError(f"{source.where}: no {word} {_list_names(missing, len(missing))}", hint)
+                hint = (
+                    f"It has {_list_names(others)}. Is it another table, or does it lack a header?"
+                )
+            hint = (
+                hint
+                or "The model needs all its columns; leave cells empty where they aren't known."
+            )
+            raise ColumnError(
+                f"{source.where}: no {word} {_list_names(missing, len(missing))}", hint
+            )
         for name in names if len(positions) < len(source.names) else ():
             if source.names.count(name) > 1:
-                raise ColumnError(f"{source.where}: two columns are named '{name}'", "Rename or leave out one of them.")
+                raise ColumnError(
+                    f"{source.where}: two columns are named '{name}'",
+                    "Rename or leave out one of them.",
+                )
         others = [name for name in others if name not in expected]
         remarks = []
         if others:
@@ -176,7 +217,8 @@ class Preprocessor:
     def inputs_of(self, rows: NewRows) -> tuple[NDArray[np.float32], Oddities]:
         """Return inputs of new rows [row, input], and their unusual cells.
 
-        An unseen level counts as rare, of two levels as missing. A cell that can't be read counts as missing.
+        An unseen level counts as rare, of two levels as missing. A cell that can't be read counts
+        as missing.
 
         Raises ColumnError for a number that float32 can't hold.
         """
@@ -187,11 +229,15 @@ class Preprocessor:
             unread[list(texts), column] = True
         unseen = unread & ~measured  # of two levels; it counts as missing
         # If all levels are rare, one only says that the cell isn't missing.
-        all_rare = [levels is not None and not levels.kept and levels.n_buckets == 1 for levels in layout.vocabularies]
+        all_rare = [
+            levels is not None and not levels.kept and levels.n_buckets == 1
+            for levels in layout.vocabularies
+        ]
         unseen[:, all_rare] = False
         cells = layout.cells(values)
         for category, column in enumerate(layout.categories):
-            # An unseen level belongs to the bucket of its own text; so far all are in the first one.
+            # An unseen level belongs to the bucket of its own text; so far all are in the first
+            # one.
             buckets, texts = places.buckets_of_categories[category], rows.odd[column]
             if len(buckets) > 1 and texts:
                 numbers = [bucket_of(text, len(buckets)) for text in texts.values()]
@@ -205,10 +251,12 @@ class Preprocessor:
         return _as_float32(scaled, layout.sources), odd
 
     def inputs_of_values(self, values: Floats) -> NDArray[np.float32]:
-        """Return inputs [row, input] of values as columns of a table have them [row, column]. The last one may be
-        missing if rows are expanded: it doesn't matter to predictions, which are for all of its levels.
+        """Return inputs [row, input] of values as columns of a table have them [row, column]. The
+        last one may be missing if rows are expanded: it doesn't matter to predictions, which are
+        for all of its levels.
 
-        Raises ColumnError for a number that float32 can't hold, and DataError for inputs that don't fit in memory.
+        Raises ColumnError for a number that float32 can't hold, and DataError for inputs that don't
+        fit in memory.
         """
         n_rows, n_inputs = len(values), self.layout.n_inputs
         if values.shape[1] < len(self.layout.schemas):
@@ -216,20 +264,29 @@ class Preprocessor:
         needed, free = n_rows * n_inputs * _BYTES_A_CELL, _free_bytes()
         if n_rows * n_inputs > _LARGE_CELLS and needed > free:  # the system would kill the process
             message = f"{n_rows:,} rows x {n_inputs:,} inputs need about {needed / 2**30:.0f} GiB of memory, and "
-            raise DataError(f"{message}{free / 2**30:.0f} GiB are free", "Use a sample of the rows, or fewer columns.")
+            raise DataError(
+                f"{message}{free / 2**30:.0f} GiB are free",
+                "Use a sample of the rows, or fewer columns.",
+            )
         return _as_float32(self._scaled(self.layout.cells(values)), self.layout.sources)
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return plain values fit for JSON, and arrays of finite numbers, from which `from_state` restores it."""
+        """Return plain values fit for JSON, and arrays of finite numbers, from which `from_state`
+        restores it."""
         arrays = {name: getattr(self, name) for name in ("medians", "means", "deviations", "live")}
-        arrays["medians"] = np.nan_to_num(self.medians)  # any will do for a column without values: its deviation is 0
+        arrays["medians"] = np.nan_to_num(
+            self.medians
+        )  # any will do for a column without values: its deviation is 0
         return {"columns": layout_to_values(self.layout), "least_known": self.least_known}, arrays
 
     @classmethod
     def from_state(cls, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Restore a preprocessor, whose inputs are equal bit for bit. Raise DataError for what isn't such a state."""
+        """Restore a preprocessor, whose inputs are equal bit for bit. Raise DataError for what
+        isn't such a state."""
         if values.keys() != {"columns", "least_known"}:
-            raise DataError("the state of a preprocessor is damaged: it lacks a key, or has an unknown one")
+            raise DataError(
+                "the state of a preprocessor is damaged: it lacks a key, or has an unknown one"
+            )
         layout, least_known = layout_from_values(values["columns"]), values["least_known"]
         if not isinstance(least_known, float) or not 0 <= least_known <= 1:
             raise DataError("the state of a preprocessor is damaged: least_known is not a share")
@@ -237,14 +294,17 @@ class Preprocessor:
         flags = np.dtype(bool), (layout.n_inputs,)
         expected = {**dict.fromkeys(("medians", "means", "deviations"), numbers), "live": flags}
         if {name: (array.dtype, array.shape) for name, array in arrays.items()} != expected:
-            raise DataError("the state of a preprocessor is damaged: an array is missing or has another shape")
+            raise DataError(
+                "the state of a preprocessor is damaged: an array is missing or has another shape"
+            )
         return cls(layout, **arrays, least_known=least_known)
 
     def natural(self, cells: tuple[Floats, Ints]) -> Floats:
-        """Return inputs before standardisation [row, input]: numbers are in the user's units, with medians filled in.
+        """Return inputs before standardisation [row, input]: numbers are in the user's units, with
+        medians filled in.
 
-        A column is zero throughout if training rows hold nothing, and so is a bucket or a flag that isn't used. A level
-        that isn't used counts in its bucket.
+        A column is zero throughout if training rows hold nothing, and so is a bucket or a flag that
+        isn't used. A level that isn't used counts in its bucket.
         """
         places, live, (numbers, levels) = self.layout.places, self.live, cells
         inputs = np.zeros((len(numbers), len(places.names)))
@@ -252,7 +312,9 @@ class Preprocessor:
         inputs[:, places.numbers] = np.where(missing, self.medians, numbers)
         inputs[:, places.numbers[np.isnan(self.medians)]] = 0.0
         inputs[:, places.flags] = missing[:, places.flagged] & live[places.flags]
-        goes_to = np.where(live, np.arange(len(live)), np.where(live[places.also], places.also, -1))[levels]
+        goes_to = np.where(
+            live, np.arange(len(live)), np.where(live[places.also], places.also, -1)
+        )[levels]
         rows, categories = np.nonzero(goes_to >= 0)
         inputs[rows, goes_to[rows, categories]] = 1.0
         return inputs
@@ -268,10 +330,14 @@ class Preprocessor:
 
 
 class OddityReport:
-    """Collects the unusual cells of new rows block by block. The report doesn't depend on the size of blocks."""
+    """Collects the unusual cells of new rows block by block. The report doesn't depend on the size
+    of blocks."""
 
     def __init__(self, preprocessor: Preprocessor) -> None:
-        self._schemas, self._enough = preprocessor.layout.schemas, min(0.5, preprocessor.least_known) - 1e-9
+        self._schemas, self._enough = (
+            preprocessor.layout.schemas,
+            min(0.5, preprocessor.least_known) - 1e-9,
+        )
         n_columns = len(self._schemas)
         self._counts: dict[str, Ints] = defaultdict(lambda: np.zeros(n_columns, dtype=np.int64))
         self._rows: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -279,11 +345,14 @@ class OddityReport:
         self._n_rows, self._n_unknown, self._known = 0, 0, 0.0
 
     def add(self, first: int, block: NewRows, odd: Oddities) -> Bools:
-        """Add rows, counted from `first`. Return which are doubtful [row]: under half of their cells are known, and
-        fewer than in any training row."""
+        """Add rows, counted from `first`. Return which are doubtful [row]: under half of their
+        cells are known, and fewer than in any training row."""
         unknown = odd.unseen | odd.missing | odd.unreadable
         known_shares = 1.0 - np.asarray(unknown.mean(axis=1), dtype=np.float64)
-        self._n_rows, self._known = self._n_rows + len(known_shares), self._known + float(known_shares.sum())
+        self._n_rows, self._known = (
+            self._n_rows + len(known_shares),
+            self._known + float(known_shares.sum()),
+        )
         self._n_unknown += int(np.count_nonzero(unknown))
         for kind, cells in vars(odd).items():
             counts = np.count_nonzero(cells, axis=0)
@@ -291,7 +360,9 @@ class OddityReport:
             for column in np.flatnonzero(counts).tolist():
                 rows = self._rows[kind, column]
                 if len(rows) < ROWS_NAMED:
-                    rows += (first + np.flatnonzero(cells[:, column])[: ROWS_NAMED - len(rows)]).tolist()
+                    rows += (
+                        first + np.flatnonzero(cells[:, column])[: ROWS_NAMED - len(rows)]
+                    ).tolist()
         named = odd.unseen | odd.unreadable  # a column has but one of these
         for column in np.flatnonzero(named.any(axis=0)).tolist():
             if len(self._texts[column]) <= _TEXTS_NAMED:
@@ -303,7 +374,10 @@ class OddityReport:
         if self._n_rows and self._known / self._n_rows < self._enough:
             unknown = f"{self._n_unknown:,} of {self._n_rows * len(self._schemas):,} cells"
             message = f"{where}: {unknown} are missing, can't be read, or hold levels that training never saw"
-            raise DataError(message, "Is it the right table? Its cells must be written as they were in training.")
+            raise DataError(
+                message,
+                "Is it the right table? Its cells must be written as they were in training.",
+            )
 
     def remarks(self) -> list[Remark]:
         """Return remarks for the user, column by column."""
@@ -313,15 +387,32 @@ class OddityReport:
             for kind, code, finding in (
                 ("unseen", "SB302", f"with a level that the training table didn't have ({texts})"),
                 ("unreadable", "SB305", f"not a {schema.kind} ({texts})"),
-                ("outlying", "SB303", f"more than {FAR:g} training deviations from the training mean"),
-                ("missing", "SB304", "missing" if schema.has_missing else "missing; none was in training"),
+                (
+                    "outlying",
+                    "SB303",
+                    f"more than {FAR:g} training deviations from the training mean",
+                ),
+                (
+                    "missing",
+                    "SB304",
+                    "missing" if schema.has_missing else "missing; none was in training",
+                ),
             ):
                 count, rows = int(self._counts[kind][column]), self._rows[kind, column]
                 whole = count == self._n_rows > 1
                 # If training had missing cells, some are to be expected.
                 if count and (whole or kind != "missing" or not schema.has_missing):
                     cells = f"all {count:,} cells" if whole else counted(count, "cell")
-                    remarks.append(Remark(f"'{schema.name}': {cells} {finding}", schema.name, code, count, rows, kind))
+                    remarks.append(
+                        Remark(
+                            f"'{schema.name}': {cells} {finding}",
+                            schema.name,
+                            code,
+                            count,
+                            rows,
+                            kind,
+                        )
+                    )
         return remarks
 
 
@@ -330,7 +421,8 @@ def _list_names(names: Sequence[str], most: int = _COLUMNS_NAMED) -> str:
 
 
 def _as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
-    """Return numbers [..., input] as float32. If it can't hold one, ColumnError names the input's column [input]."""
+    """Return numbers [..., input] as float32. If it can't hold one, ColumnError names the input's
+    column [input]."""
     with np.errstate(over="ignore"):
         narrow = numbers.astype(np.float32)
     fits = np.isfinite(narrow)

@@ -1,4 +1,5 @@
-"""Read a table, or make one of arrays: assign roles to columns, type the features, encode the target, check both."""
+"""Read a table, or make one of arrays: assign roles to columns, type the features, encode the
+target, check both."""
 
 from __future__ import annotations
 
@@ -13,18 +14,51 @@ from numpy.typing import NDArray
 
 from seedbed.arguments import checked
 from seedbed.data.cells import first_of, number_text
-from seedbed.data.follow_up import check_survival, encode_survival, find_follow_up, refuse_late_entry
-from seedbed.data.frame import MISSING_TYPES, ROWS_NAMED, Frame, Numbers, as_notes, remark_on_rows, serious_first
+from seedbed.data.follow_up import (
+    check_survival,
+    encode_survival,
+    find_follow_up,
+    refuse_late_entry,
+)
+from seedbed.data.frame import (
+    MISSING_TYPES,
+    ROWS_NAMED,
+    Frame,
+    Numbers,
+    as_notes,
+    remark_on_rows,
+    serious_first,
+)
 from seedbed.data.kinds import LEFT_OUT
-from seedbed.data.sources.memory import array_column, as_array, as_frame, as_series, frame_of_array, read_series
+from seedbed.data.sources.memory import (
+    array_column,
+    as_array,
+    as_frame,
+    as_series,
+    frame_of_array,
+    read_series,
+)
 from seedbed.data.sources.opening import read_source
-from seedbed.data.suspects import find_codes, find_rare_levels, find_repeated_identifiers, find_totals
+from seedbed.data.suspects import (
+    find_codes,
+    find_rare_levels,
+    find_repeated_identifiers,
+    find_totals,
+)
 from seedbed.data.table import Column, Table
 from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, merge_groups
 from seedbed.data.table_options import ColumnRoles, ReadingOptions
 from seedbed.data.target import LARGEST_TARGET, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
-from seedbed.errors import ColumnError, DataError, OptionError, TargetError, UnreadableError, did_you_mean, spell
+from seedbed.errors import (
+    ColumnError,
+    DataError,
+    OptionError,
+    TargetError,
+    UnreadableError,
+    did_you_mean,
+    spell,
+)
 from seedbed.evaluation.summaries import Note, Task
 from seedbed.settings.fields import taking
 from seedbed.typing import Ints
@@ -38,17 +72,20 @@ def read_table(source: Any, **options: Any) -> Table:
     """Read, type and check a table.
 
     Args:
-        source: a path, `example:NAME`, a database's address, or a data frame (pandas, Polars, PyArrow, ... through
-            narwhals).
+        source: a path, `example:NAME`, a database's address, or a data frame (pandas, Polars,
+            PyArrow, ... through narwhals).
         options: the settings of `ReadingOptions`.
 
     Raises:
         TableNotFoundError: no such file or example.
-        UnreadableError: bytes, rows or a header that can't be understood, or a table or query over the limit.
+        UnreadableError: bytes, rows or a header that can't be understood, or a table or query over
+            the limit.
         ColumnError: no such column, infinite numbers, or rows without a time.
-        TargetError: no target named, too few rows that have one, or labels that the task can't have.
+        TargetError: no target named, too few rows that have one, or labels that the task can't
+            have.
         OptionError: two roles for one column, or an option that doesn't fit the table.
-        DataError: any other reason why the table can't be used; the base of all above but OptionError.
+        DataError: any other reason why the table can't be used; the base of all above but
+            OptionError.
 
     Examples:
         >>> sb.read_table("example:iris")
@@ -56,8 +93,12 @@ def read_table(source: Any, **options: Any) -> Table:
     """
     frame, reading = open_table(source, ReadingOptions(**options))
     if reading.target is None:
-        message = f"{frame.where}: which column is to be predicted? It has {first_of(frame.names, 40)}"
-        raise TargetError(message, f"Name one, such as {spell('target', likely_target(frame.names) or 'COLUMN')}.")
+        message = (
+            f"{frame.where}: which column is to be predicted? It has {first_of(frame.names, 40)}"
+        )
+        raise TargetError(
+            message, f"Name one, such as {spell('target', likely_target(frame.names) or 'COLUMN')}."
+        )
     table, _ = build_table(frame, reading)
     if not isinstance(source, str | Path):
         return table
@@ -65,7 +106,9 @@ def read_table(source: Any, **options: Any) -> Table:
     if reading.event is not None:
         del values["target"]
     arguments = {name: value for name, value in values.items() if value or type(value) is int}
-    arguments |= {name: list(value) for name, value in arguments.items() if isinstance(value, tuple)}
+    arguments |= {
+        name: list(value) for name, value in arguments.items() if isinstance(value, tuple)
+    }
     return dataclasses.replace(table, reading=arguments)
 
 
@@ -76,30 +119,45 @@ def open_table(source: Any, options: ReadingOptions) -> tuple[Frame, ReadingOpti
     check_survival(frame, options)
     missing_words = dict[str, tuple[str, ...]]()
     for option in options.missing:  # both sides may contain an equals sign
-        name = max((name for name in frame.names if option.startswith(f"{name}=")), key=len, default=None)
+        name = max(
+            (name for name in frame.names if option.startswith(f"{name}=")), key=len, default=None
+        )
         if name is None:
             column, mark, _ = option.partition("=")
-            hint = did_you_mean(column, frame.names) if mark else "Give COLUMN=VALUE, such as age=-999."
+            hint = (
+                did_you_mean(column, frame.names)
+                if mark
+                else "Give COLUMN=VALUE, such as age=-999."
+            )
             raise ColumnError(f"{frame.where}: {spell('missing', option)} names no column", hint)
         missing_words[name] = (*missing_words.get(name, ()), option.removeprefix(f"{name}="))
     most = 100 if options.drop_missing_target else frame.most_missing
     frame = dataclasses.replace(frame.without(missing_words), most_missing=most)
-    return frame, dataclasses.replace(options, target=options.event or options.target or frame.target)
+    return frame, dataclasses.replace(
+        options, target=options.event or options.target or frame.target
+    )
 
 
 def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
-    """Return the table to train on, and all columns without a role, of the rows with the target, which must be named.
+    """Return the table to train on, and all columns without a role, of the rows with the target,
+    which must be named.
 
     Raises what `read_table` does.
     """
     typed = type_features(frame, roles)
     if all(column.name in typed.left_out for column in typed.columns):
         reasons = [note.message for note in typed.notes if note.code in LEFT_OUT]
-        listed = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
-        raise DataError(f"{frame.where}: no feature is left besides the target '{roles.target}'", listed)
+        listed = "; ".join(reasons[:3]) + (
+            f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        )
+        raise DataError(
+            f"{frame.where}: no feature is left besides the target '{roles.target}'", listed
+        )
     name = str(roles.target)
     if roles.event is None:
-        target = encode_target(frame, name, task=roles.task, positive=roles.positive, decimal=typed.decimal)
+        target = encode_target(
+            frame, name, task=roles.task, positive=roles.positive, decimal=typed.decimal
+        )
     else:
         target = encode_survival(frame, roles, typed.decimal)
     selection = slice(None) if target.has_target.all() else target.has_target
@@ -122,19 +180,33 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         follow_up=target.follow_up,
     )
     refuse_late_entry(table)
-    # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of the outcome.
+    # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of
+    # the outcome.
     outcomes = find_follow_up(table)
-    feature_notes = [n for n in typed.notes if n.code != "SB204" or not (roles.time_split or n.column in outcomes)]
+    feature_notes = [
+        n
+        for n in typed.notes
+        if n.code != "SB204" or not (roles.time_split or n.column in outcomes)
+    ]
     identifiers = {} if roles.time_split else find_repeated_identifiers(table)
     suspects = [*identifiers.values(), *dict.fromkeys(outcomes.values())]
     chosen = (*roles.numeric, *roles.categorical)
     duplicates, equal_rows = find_duplicates(table)
-    remarks = [dataclasses.replace(remark, rows=rows[remark.rows].tolist()) for remark in equal_rows]
+    remarks = [
+        dataclasses.replace(remark, rows=rows[remark.rows].tolist()) for remark in equal_rows
+    ]
     remarks = [*find_totals(table, frame, rows, columns), *remarks]
     groups = merge_groups(groups, duplicates)
     notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes]
-    notes += [*as_notes(frame, remarks), *find_leaks(table), *find_codes(table, chosen), *find_rare_levels(table)]
-    if roles.time_split is None and roles.event is None:  # how long rows are followed depends on when they came
+    notes += [
+        *as_notes(frame, remarks),
+        *find_leaks(table),
+        *find_codes(table, chosen),
+        *find_rare_levels(table),
+    ]
+    if (
+        roles.time_split is None and roles.event is None
+    ):  # how long rows are followed depends on when they came
         notes += find_order(table, groups, identifiers)
     table = dataclasses.replace(table, groups=groups, notes=serious_first(notes))
     return table, dataclasses.replace(typed, columns=columns)
@@ -158,7 +230,9 @@ def type_features(frame: Frame, roles: ColumnRoles) -> Typed:
     typed = type_columns(frame, features, numeric=roles.numeric, categorical=categorical)
     if index is not None:
         message = "the first column has no name and is left out as an identifier: it only numbers the rows"
-        typed = dataclasses.replace(typed, notes=(Note(message, code="SB101", count=frame.n_rows), *typed.notes))
+        typed = dataclasses.replace(
+            typed, notes=(Note(message, code="SB101", count=frame.n_rows), *typed.notes)
+        )
     return typed
 
 
@@ -173,13 +247,16 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
             hint = f"If it is further down, skip rows: {spell('skip_rows', 'N')}."
             raise UnreadableError(message, f"Give every column a name in the header. {hint}")
         if name in position_of:
-            message = f"{frame.where}: columns {position_of[name]} and {position} are both named '{name}'"
+            message = (
+                f"{frame.where}: columns {position_of[name]} and {position} are both named '{name}'"
+            )
             raise UnreadableError(message, "Rename one of them in the header.")
         position_of[name] = position
 
 
 def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
-    """Return the role of each column that isn't a feature. All names must be known, and roles may not contradict."""
+    """Return the role of each column that isn't a feature. All names must be known, and roles may
+    not contradict."""
     role_of, kinds = dict[str, str](), dict[str, str]()
     outcome = "target" if roles.event is None else "event"
     for by_name, names, role in (
@@ -194,16 +271,27 @@ def _check_roles(frame: Frame, roles: ColumnRoles) -> dict[str, str]:
     ):
         for name in (name for name in names if name is not None):
             if name not in frame.names:
-                raise ColumnError(f"{frame.where}: no {role} '{name}'", did_you_mean(name, frame.names))
+                raise ColumnError(
+                    f"{frame.where}: no {role} '{name}'", did_you_mean(name, frame.names)
+                )
             if by_name.setdefault(name, role) != role:
                 article = "the" if by_name[name] == outcome else "a"
-                raise OptionError(f"'{name}' is both {article} {by_name[name]} and a {role}", "A column has one role.")
+                raise OptionError(
+                    f"'{name}' is both {article} {by_name[name]} and a {role}",
+                    "A column has one role.",
+                )
     for name, kind in kinds.items():
         if name == roles.target:
-            hint = f"Set how it is predicted with {spell('task')}." if roles.event is None else "A column has one role."
+            hint = (
+                f"Set how it is predicted with {spell('task')}."
+                if roles.event is None
+                else "A column has one role."
+            )
             raise OptionError(f"'{name}' is both the {outcome} and a {kind}", hint)
         if role_of.get(name) == "column to drop":
-            raise OptionError(f"'{name}' is both a {role_of[name]} and a {kind}", "Drop it, or use it.")
+            raise OptionError(
+                f"'{name}' is both a {role_of[name]} and a {kind}", "Drop it, or use it."
+            )
     return role_of
 
 
@@ -212,15 +300,21 @@ def _groups(frame: Frame, group: str | None, rows: Ints) -> tuple[Ints | None, t
     if group is None:
         return None, ()
     cells = frame.texts(frame.names.index(group))
-    codes, alone = cells.codes.astype(np.int64), cells.rows_of(np.array([text == "" for text in cells.texts], np.bool_))
+    codes, alone = (
+        cells.codes.astype(np.int64),
+        cells.rows_of(np.array([text == "" for text in cells.texts], np.bool_)),
+    )
     codes[alone] = len(cells.texts) + np.arange(len(alone))
     message = f"column '{group}': each row without a group counts as a group of its own"
     remarks = [remark_on_rows(message, group, "", alone)] if len(alone) else []
     return np.unique(codes[rows], return_inverse=True)[1].astype(np.int64), as_notes(frame, remarks)
 
 
-def _times(frame: Frame, roles: ColumnRoles, used_rows: Ints) -> tuple[Column | None, tuple[Note, ...]]:
-    """Return the column that orders the rows: seconds or numbers. No row of `used_rows` may lack a time."""
+def _times(
+    frame: Frame, roles: ColumnRoles, used_rows: Ints
+) -> tuple[Column | None, tuple[Note, ...]]:
+    """Return the column that orders the rows: seconds or numbers. No row of `used_rows` may lack a
+    time."""
     name = roles.time_split
     if name is None:
         return None, ()
@@ -235,7 +329,10 @@ def _times(frame: Frame, roles: ColumnRoles, used_rows: Ints) -> tuple[Column | 
     if len(rows):
         places = ", ".join(frame.places(rows[:ROWS_NAMED].tolist()).values())
         what = f"has no {kind} in {len(rows)} of {frame.n_rows} rows, first in {places}"
-        raise ColumnError(f"{frame.where}: the time column '{name}' {what}", "Fill these cells or remove their rows.")
+        raise ColumnError(
+            f"{frame.where}: the time column '{name}' {what}",
+            "Fill these cells or remove their rows.",
+        )
     return column, tuple(note for note in typed.notes if note.code not in ABOUT_FEATURES)
 
 
@@ -243,10 +340,12 @@ def table_from_arrays(X: Any, y: Any) -> Table:
     """Return a table of features and a target that are given apart.
 
     Args:
-        X: [row, feature]: an array, tensor, nested lists or a data frame. Without names, columns are x0, x1, ...
+        X: [row, feature]: an array, tensor, nested lists or a data frame. Without names, columns
+            are x0, x1, ...
         y: [row] or [row, 1]: an array, tensor, series or list of numbers, booleans or strings.
 
-    Raises DataError if shapes don't fit, or there are no rows; and what `read_table` raises for cells and target.
+    Raises DataError if shapes don't fit, or there are no rows; and what `read_table` raises for
+    cells and target.
 
     Examples:
         >>> table_from_arrays([[1.5], [2.5], [3.5], [4.5]], ["a", "b", "a", "b"])
@@ -268,7 +367,10 @@ def table_from_arrays(X: Any, y: Any) -> Table:
             raise DataError(f"y has shape {array.shape}, not [row]", "Give one label per row.")
         target = array_column(array, "y")
     if len(target) != features.n_rows:
-        raise DataError(f"arrays: X has {features.n_rows} rows and y has {len(target)}", "Both need one row per case.")
+        raise DataError(
+            f"arrays: X has {features.n_rows} rows and y has {len(target)}",
+            "Both need one row per case.",
+        )
     while target_name in features.names:
         target_name += "_"
     names, columns = (*features.names, target_name), (*features.columns, target)
@@ -277,7 +379,8 @@ def table_from_arrays(X: Any, y: Any) -> Table:
 
 
 def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
-    """Return features [row, feature] of an estimator, see `read_frame`. Objects that are all numbers become numbers.
+    """Return features [row, feature] of an estimator, see `read_frame`. Objects that are all
+    numbers become numbers.
 
     Raises DataError if X can't be read, and ColumnError for infinite numbers.
     """
@@ -293,17 +396,23 @@ def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = (
     for position, cells in objects.items():
         cells = [None if type(cell).__name__ in MISSING_TYPES else cell for cell in cells]
         filled = [cell for cell in cells if cell is not None]
-        if filled and all(isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in filled):
+        if filled and all(
+            isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in filled
+        ):
             try:
                 values = [np.nan if cell is None else float(cell) for cell in cells]
             except OverflowError:
-                message = f"X: column '{frame.names[position]}' holds a whole number that is too large"
+                message = (
+                    f"X: column '{frame.names[position]}' holds a whole number that is too large"
+                )
                 raise ColumnError(message, "Repair it, or make it NaN.") from None
             columns[position] = Numbers(np.array(values))
     for name, column in zip(frame.names, columns, strict=True):
         if isinstance(column, Numbers) and np.isinf(column.values).any():
             row = int(np.isinf(column.values).argmax())
-            raise ColumnError(f"X: column '{name}' is infinite (inf) in row {row}", "Repair it, or make it NaN.")
+            raise ColumnError(
+                f"X: column '{name}' is infinite (inf) in row {row}", "Repair it, or make it NaN."
+            )
     return dataclasses.replace(frame, columns=tuple(columns))
 
 
@@ -318,26 +427,40 @@ def coded_table(
     groups: Ints | None = None,
     target_name: str = "y",
 ) -> Table:
-    """Return the table of an estimator, from `read_features`, in which each column of numbers is a numeric feature.
+    """Return the table of an estimator, from `read_features`, in which each column of numbers is a
+    numeric feature.
 
-    Unlike `table_from_arrays`, it never treats whole numbers as identifiers or zeros and ones as booleans: an estimator
-    is given the numbers that it shall use. Text is typed as in any table, and text that is an identifier is left out.
-    Constant and empty columns stay, as any column may be constant in a fold; networks see zeros.
+    Unlike `table_from_arrays`, it never treats whole numbers as identifiers or zeros and ones as
+    booleans: an estimator is given the numbers that it shall use. Text is typed as in any table,
+    and text that is an identifier is left out. Constant and empty columns stay, as any column may
+    be constant in a fold; networks see zeros.
 
-    `target`, `task`, `labels` and `groups` are as in `Table`; `numeric` and `categorical` are as in `read_table`, by
-    name or position. Raises DataError for no rows, or only identifiers; OptionError for no such column, or one that is
-    both; ColumnError if one of `numeric` holds no number; and TargetError for a number to predict that is too large.
+    `target`, `task`, `labels` and `groups` are as in `Table`; `numeric` and `categorical` are as in
+    `read_table`, by name or position. Raises DataError for no rows, or only identifiers;
+    OptionError for no such column, or one that is both; ColumnError if one of `numeric` holds no
+    number; and TargetError for a number to predict that is too large.
     """
-    numeric, categories = _names_of(frame, "numeric", numeric), _names_of(frame, "categorical", categorical)
-    plain = [name for name, column in zip(frame.names, frame.columns, strict=True) if isinstance(column, Numbers)]
+    numeric, categories = (
+        _names_of(frame, "numeric", numeric),
+        _names_of(frame, "categorical", categorical),
+    )
+    plain = [
+        name
+        for name, column in zip(frame.names, frame.columns, strict=True)
+        if isinstance(column, Numbers)
+    ]
     plain = [name for name in plain if name not in categories and name not in frame.categorical]
     typed = type_features(frame, ColumnRoles(numeric=[*numeric, *plain], categorical=categories))
     identifiers = {note.column: note.message for note in typed.notes if note.code == "SB101"}
     features = tuple(column for column in typed.columns if column.name not in identifiers)
     if not features:
-        raise DataError(f"{frame.where}: no feature is left", "; ".join(list(identifiers.values())[:3]))
+        raise DataError(
+            f"{frame.where}: no feature is left", "; ".join(list(identifiers.values())[:3])
+        )
     if task == "regression" and np.abs(target).max(initial=0) > LARGEST_TARGET:
-        raise TargetError(f"y holds a number over {LARGEST_TARGET:g}, which is too large", "Use a larger unit.")
+        raise TargetError(
+            f"y holds a number over {LARGEST_TARGET:g}, which is too large", "Use a larger unit."
+        )
     while target_name in frame.names:
         target_name += "_"
     notes = tuple(note for note in typed.notes if note.code not in LEFT_OUT - {"SB101"})
@@ -359,6 +482,10 @@ def _names_of(frame: Frame, option: str, columns: Any) -> list[str]:
         elif isinstance(column, numbers.Integral) and 0 <= int(column) < len(header):
             names.append(header[int(column)])
         else:
-            hint = did_you_mean(column, header) if isinstance(column, str) else f"There are {len(header)} columns."
+            hint = (
+                did_you_mean(column, header)
+                if isinstance(column, str)
+                else f"There are {len(header)} columns."
+            )
             raise OptionError(f"{option}: there is no column {column!r}", hint)
     return names

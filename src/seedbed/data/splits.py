@@ -1,9 +1,10 @@
 """Which rows train and which rows test. Every candidate gets the same splits.
 
-Functions share arguments: `target` [row] holds integer class codes, or float numbers, which aren't stratified; rows
-of one of the `groups` [row] stay together; `times` [row] are finite; `random_state` is the seed of all shuffles. Where
-some `rows` are divided, the others are of the whole table. If a class is too small for scikit-learn's splits, and
-if rows form groups, `rows_by_class` and `GroupedRows` distribute them, as evenly as large groups allow.
+Functions share arguments: `target` [row] holds integer class codes, or float numbers, which aren't
+stratified; rows of one of the `groups` [row] stay together; `times` [row] are finite;
+`random_state` is the seed of all shuffles. Where some `rows` are divided, the others are of the
+whole table. If a class is too small for scikit-learn's splits, and if rows form groups,
+`rows_by_class` and `GroupedRows` distribute them, as evenly as large groups allow.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from seedbed.typing import Bools, Floats, Ints
 class Split:
     """Training and test rows of one fold of one repeat; both are counted from 0.
 
-    Row numbers are sorted, but for `holdout` without groups, which keeps scikit-learn's shuffled order.
+    Row numbers are sorted, but for `holdout` without groups, which keeps scikit-learn's shuffled
+    order.
     """
 
     repeat: int
@@ -38,16 +40,24 @@ class Split:
 
 
 def holdout(
-    target: NDArray[Any], *, test_size: float = 0.2, random_state: int = 0, groups: Ints | None = None
+    target: NDArray[Any],
+    *,
+    test_size: float = 0.2,
+    random_state: int = 0,
+    groups: Ints | None = None,
 ) -> Split:
-    """Return one split, equal to scikit-learn's `train_test_split(np.arange(n), ..., stratify=target)`.
+    """Return one split, equal to scikit-learn's `train_test_split(np.arange(n), ...,
+    stratify=target)`.
 
-    A class of one row is too small for it, and so is a side of fewer rows than there are classes. OptionError if
-    `test_size` is not such a share or leaves no row of another class, or for one group only; TargetError for fewer than
-    2 rows outside the largest class, or all of them in one group.
+    A class of one row is too small for it, and so is a side of fewer rows than there are classes.
+    OptionError if `test_size` is not such a share or leaves no row of another class, or for one
+    group only; TargetError for fewer than 2 rows outside the largest class, or all of them in one
+    group.
     """
     n_rows, n_test = len(target), _n_tested(len(target), test_size)
-    codes, counts = _classes(target, random_state, at_least=2, why="a row to train on and one to test on")
+    codes, counts = _classes(
+        target, random_state, at_least=2, why="a row to train on and one to test on"
+    )
     fewest = min(n_test, n_rows - n_test)
     if fewest < min(len(counts), 2):
         sides = f"{counted(n_rows - n_test, 'row')} to train on and {n_test} to test on"
@@ -56,13 +66,17 @@ def holdout(
         raise OptionError(f"test_size {test_size} leaves {sides}", hint)
     grouped = _find_groups(codes, groups, folds=2)
     if grouped is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
-        train, test = _shuffle(None if _are_numbers(target) else codes, n_rows, n_test, random_state)
+        train, test = _shuffle(
+            None if _are_numbers(target) else codes, n_rows, n_test, random_state
+        )
         return Split(0, 0, train, test)
     rng = np.random.default_rng(random_state)
     tested = np.zeros(n_rows, dtype=bool)
     if grouped is None:
         in_order = rows_by_class(codes, rng)
-        tested[in_order[((np.arange(n_test) + rng.random()) * n_rows / n_test).astype(np.int64)]] = True
+        tested[
+            in_order[((np.arange(n_test) + rng.random()) * n_rows / n_test).astype(np.int64)]
+        ] = True
     else:
         tested = grouped.distribute(np.array([n_rows - n_test, n_test]) / n_rows, rng) == 1
     return _tested_split(target, 0, 0, tested)
@@ -71,19 +85,26 @@ def holdout(
 def repeated_folds(
     target: NDArray[Any], *, repeats: int, folds: int, random_state: int, groups: Ints | None = None
 ) -> tuple[Split, ...]:
-    """Return each repeat's splits, equal to scikit-learn's `RepeatedStratifiedKFold`, or `RepeatedKFold` of numbers.
+    """Return each repeat's splits, equal to scikit-learn's `RepeatedStratifiedKFold`, or
+    `RepeatedKFold` of numbers.
 
-    A class of fewer rows than there are folds is too small for it. OptionError for fewer than 2 folds or 1 repeat, or
-    fewer rows or groups than folds; TargetError for fewer rows outside the largest class, or all of them in one group.
+    A class of fewer rows than there are folds is too small for it. OptionError for fewer than 2
+    folds or 1 repeat, or fewer rows or groups than folds; TargetError for fewer rows outside the
+    largest class, or all of them in one group.
     """
     for name, number, least in (("folds", folds, 2), ("repeats", repeats, 1)):
         if number < least:
             raise OptionError(f"{name} is {number}", f"Give at least {least}.")
-    codes, counts = _classes(target, random_state, at_least=folds, why=f"one for each of {folds} folds")
+    codes, counts = _classes(
+        target, random_state, at_least=folds, why=f"one for each of {folds} folds"
+    )
     if len(target) < folds:
-        raise OptionError(f"{counted(len(target), 'row')} can't be divided into {folds} folds", "Use fewer folds.")
+        raise OptionError(
+            f"{counted(len(target), 'row')} can't be divided into {folds} folds", "Use fewer folds."
+        )
     grouped = _find_groups(codes, groups, folds=folds)
-    # scikit-learn's generator where its splits are possible: a class may have exactly as many rows as there are folds.
+    # scikit-learn's generator where its splits are possible: a class may have exactly as many rows
+    # as there are folds.
     random, rng = np.random.RandomState(random_state), np.random.default_rng(random_state)
     splits = []
     for repeat in range(repeats):
@@ -93,7 +114,8 @@ def repeated_folds(
         elif _are_numbers(target):
             fold_of_row[random.permutation(len(codes))] = np.sort(np.arange(len(codes)) % folds)
         elif counts.min() >= folds:
-            # Of the rows sorted by class, each fold gets every `folds`-th; within a class, they are shuffled.
+            # Of the rows sorted by class, each fold gets every `folds`-th; within a class, they are
+            # shuffled.
             _, first = np.unique(codes, return_index=True)
             ordered = np.repeat(order := np.argsort(first), counts[order])
             for code in order:
@@ -102,7 +124,9 @@ def repeated_folds(
                 fold_of_row[codes == code] = folds_of_class
         else:
             fold_of_row[rows_by_class(codes, rng)] = np.arange(len(codes)) % folds
-        splits += [_tested_split(target, repeat, fold, fold_of_row == fold) for fold in range(folds)]
+        splits += [
+            _tested_split(target, repeat, fold, fold_of_row == fold) for fold in range(folds)
+        ]
     return tuple(splits)
 
 
@@ -113,7 +137,8 @@ def _tested_split(target: NDArray[Any], repeat: int, fold: int, tested: Bools) -
 
 
 def _shuffle(codes: Ints | None, n_rows: int, n_test: int, random_state: int) -> tuple[Ints, Ints]:
-    """Return training and test rows, equal to scikit-learn's `train_test_split`; codes [row] are to stratify by."""
+    """Return training and test rows, equal to scikit-learn's `train_test_split`; codes [row] are to
+    stratify by."""
     random = np.random.RandomState(random_state)
     if codes is None:
         order = random.permutation(n_rows)
@@ -130,8 +155,8 @@ def _shuffle(codes: Ints | None, n_rows: int, n_test: int, random_state: int) ->
 
 
 def _apportion(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
-    """Divide `n` rows among classes in proportion to their counts; those with the largest remainders get one more, and
-    a draw decides between equal remainders."""
+    """Divide `n` rows among classes in proportion to their counts; those with the largest
+    remainders get one more, and a draw decides between equal remainders."""
     exact = counts / counts.sum() * n
     parts = np.floor(exact)
     remainders = exact - parts
@@ -145,12 +170,15 @@ def _apportion(counts: Ints, n: int, random: np.random.RandomState) -> Ints:
 
 def _n_tested(n_rows: int, test_size: float) -> int:
     if not 0.0 < test_size < 1.0:
-        raise OptionError(f"test_size is {test_size}", "Give the share of rows to test on, such as 0.2.")
+        raise OptionError(
+            f"test_size is {test_size}", "Give the share of rows to test on, such as 0.2."
+        )
     return math.ceil(test_size * n_rows)
 
 
 def check_training(target: NDArray[Any], split: Split) -> None:
-    """Raise TargetError if the training rows have one class only, which groups, or time, may leave."""
+    """Raise TargetError if the training rows have one class only, which groups, or time, may
+    leave."""
     trained = target[split.train]
     if not _are_numbers(target) and len(trained) and (trained == trained[0]).all():
         message = f"all {len(trained)} training rows are of the class with code {trained[0]}: the rows of every "
@@ -162,11 +190,16 @@ def _are_numbers(target: NDArray[Any]) -> bool:
     return target.dtype.kind == "f"
 
 
-def _classes(target: NDArray[Any], random_state: int, *, at_least: int, why: str) -> tuple[Ints, Ints]:
-    """Return class codes counted from 0 [row], and the size of each class; numbers are all of one class. Raise errors
-    for a random state that can't be one, for one class, and for fewer than `at_least` rows outside the largest."""
+def _classes(
+    target: NDArray[Any], random_state: int, *, at_least: int, why: str
+) -> tuple[Ints, Ints]:
+    """Return class codes counted from 0 [row], and the size of each class; numbers are all of one
+    class. Raise errors for a random state that can't be one, for one class, and for fewer than
+    `at_least` rows outside the largest."""
     if not 0 <= random_state < 2**32:
-        raise OptionError(f"random_state is {random_state}", "Give a whole number from 0 to 4294967295.")
+        raise OptionError(
+            f"random_state is {random_state}", "Give a whole number from 0 to 4294967295."
+        )
     if _are_numbers(target):
         return np.zeros(len(target), dtype=np.int64), np.array([len(target)])
     _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
@@ -175,19 +208,27 @@ def _classes(target: NDArray[Any], random_state: int, *, at_least: int, why: str
     outside = len(target) - int(counts.max())
     if outside < at_least:
         where = f"{outside} of {len(target)} rows lie outside the largest class"
-        hint = f"Use fewer folds (at most {outside}) or more rows." if outside > 1 else "Add rows of another class."
+        hint = (
+            f"Use fewer folds (at most {outside}) or more rows."
+            if outside > 1
+            else "Add rows of another class."
+        )
         raise TargetError(f"{where}; at least {at_least} are needed ({why})", hint)
     return codes, counts
 
 
 def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows | None:
-    """Return the rows in groups; None if every row is a group of its own. Fewer groups than folds are an error."""
+    """Return the rows in groups; None if every row is a group of its own. Fewer groups than folds
+    are an error."""
     if groups is None:
         return None
     grouped = GroupedRows(codes, groups)
     if (n := grouped.n_groups) < folds:
         message = f"the {len(codes)} rows form {counted(n, 'group')}, too few for {folds} parts that share none"
-        raise OptionError(message, f"Use at most {n} folds." if n > 1 else "Group rows by another column, or by none.")
+        raise OptionError(
+            message,
+            f"Use at most {n} folds." if n > 1 else "Group rows by another column, or by none.",
+        )
     return None if n == len(codes) else grouped
 
 
@@ -195,17 +236,21 @@ _FEWEST_TO_CHOOSE_BY = 10  # rows of a window, as far as there are so many
 
 
 def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None = None) -> Split:
-    """Return the split that tests the latest rows and trains on the others. Equal times are never on both sides.
+    """Return the split that tests the latest rows and trains on the others. Equal times are never
+    on both sides.
 
     Rows whose group is tested, too, are left out of training.
 
-    Raises OptionError if `test_size` is not such a share, all times are equal, or groups leave nothing to train on.
+    Raises OptionError if `test_size` is not such a share, all times are equal, or groups leave
+    nothing to train on.
     """
     n_rows = len(times)
     order = np.argsort(times, kind="stable")
     cuts = _cuts(times[order], [n_rows - _n_tested(n_rows, test_size)])
     if not cuts:
-        raise OptionError(f"all {n_rows} rows have the same time", "Split them by another column, or not by time.")
+        raise OptionError(
+            f"all {n_rows} rows have the same time", "Split them by another column, or not by time."
+        )
     earlier, test = np.sort(order[: cuts[0]]), np.sort(order[cuts[0] :])
     train = _drop_tested_groups(earlier, test, groups)
     if not len(train):
@@ -215,17 +260,23 @@ def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None =
     return Split(0, 0, train, test)
 
 
-def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = None) -> tuple[tuple[Ints, Ints], ...]:
-    """Return expanding windows, for choosing: rows to train on, of the past, and rows to choose by, which follow.
+def time_folds(
+    times: Floats, rows: Ints, *, folds: int, groups: Ints | None = None
+) -> tuple[tuple[Ints, Ints], ...]:
+    """Return expanding windows, for choosing: rows to train on, of the past, and rows to choose by,
+    which follow.
 
-    The first trains on the earlier half, since the choice will be used on all rows. The later half is cut into blocks
-    of at least 10 rows, and into fewer than `folds` blocks if there are too few rows. Rows whose group is in a window's
-    block are left out of its training. Row numbers are sorted. There is no window if all times are equal, or if groups
-    leave none a row to train on.
+    The first trains on the earlier half, since the choice will be used on all rows. The later half
+    is cut into blocks of at least 10 rows, and into fewer than `folds` blocks if there are too few
+    rows. Rows whose group is in a window's block are left out of its training. Row numbers are
+    sorted. There is no window if all times are equal, or if groups leave none a row to train on.
     """
     order, n_rows = np.argsort(times[rows], kind="stable"), len(rows)
     n_blocks = max(1, min(folds, n_rows // (2 * _FEWEST_TO_CHOOSE_BY)))
-    cuts = _cuts(times[rows][order], [round(n_rows / 2 * (1 + block / n_blocks)) for block in range(n_blocks)])
+    cuts = _cuts(
+        times[rows][order],
+        [round(n_rows / 2 * (1 + block / n_blocks)) for block in range(n_blocks)],
+    )
     windows = []
     for start, stop in itertools.pairwise([*cuts, n_rows]):
         block = np.sort(rows[order[start:stop]])
@@ -236,7 +287,8 @@ def time_folds(times: Floats, rows: Ints, *, folds: int, groups: Ints | None = N
 
 
 def _cuts(ordered: Floats, wanted: list[int]) -> list[int]:
-    """Return the positions, nearest to those wanted, at which the time changes: distinct, ascending, not at an end."""
+    """Return the positions, nearest to those wanted, at which the time changes: distinct,
+    ascending, not at an end."""
     possible = np.flatnonzero(np.diff(ordered) > 0) + 1
     if not len(possible):
         return []
@@ -251,14 +303,20 @@ _STRATA = 10  # of a target of numbers, by its quantiles
 
 
 def sample_rows(
-    target: NDArray[Any], n_rows: int, *, random_state: int, groups: Ints | None = None, fewest: int = 20
+    target: NDArray[Any],
+    n_rows: int,
+    *,
+    random_state: int,
+    groups: Ints | None = None,
+    fewest: int = 20,
 ) -> Ints:
-    """Return the numbers of about `n_rows` random rows, in ascending order, stratified by the target.
+    """Return the numbers of about `n_rows` random rows, in ascending order, stratified by the
+    target.
 
-    Rows are taken in proportion to the classes, but at least `fewest` of each class if it has so many (fewer can't be
-    divided into folds), or to tenths of a numeric target. Groups are taken as a whole, each counted with the target of
-    its first row. Times are ignored, so the sample covers the same period as the table. A larger sample contains all
-    rows of a smaller one.
+    Rows are taken in proportion to the classes, but at least `fewest` of each class if it has so
+    many (fewer can't be divided into folds), or to tenths of a numeric target. Groups are taken as
+    a whole, each counted with the target of its first row. Times are ignored, so the sample covers
+    the same period as the table. A larger sample contains all rows of a smaller one.
     """
     if n_rows >= len(target):
         return np.arange(len(target))
@@ -266,7 +324,9 @@ def sample_rows(
     if numeric:
         strata = np.searchsorted(np.quantile(target, np.arange(1, _STRATA) / _STRATA), target)
     groups = np.arange(len(target)) if groups is None else groups
-    _, first, group, size = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    _, first, group, size = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
     of_group = strata[first]
     drawn = np.random.default_rng(random_state).permutation(len(first))
     drawn_groups = np.zeros(len(first), dtype=np.bool_)
@@ -282,7 +342,8 @@ def sample_rows(
 def rows_by_class(codes: Ints, rng: np.random.Generator) -> Ints:
     """Return all rows, shuffled within their class, the largest class first.
 
-    Giving them to the folds in turn yields folds of one size with similar shares of every class, however rare.
+    Giving them to the folds in turn yields folds of one size with similar shares of every class,
+    however rare.
     """
     _, numbers, counts = np.unique(codes, return_inverse=True, return_counts=True)
     rank = np.argsort(np.argsort(-counts, kind="stable"))
@@ -293,9 +354,10 @@ def rows_by_class(codes: Ints, rng: np.random.Generator) -> Ints:
 class GroupedRows:
     """Rows in groups, which can be distributed over folds repeatedly.
 
-    Groups with the same number of rows of each class are of one kind and are distributed together: tens of thousands
-    of groups are mostly single rows and pairs, over which scikit-learn's StratifiedGroupKFold loops for seconds. Codes
-    of classes count from 0 [row]; without classes, all are equal.
+    Groups with the same number of rows of each class are of one kind and are distributed together:
+    tens of thousands of groups are mostly single rows and pairs, over which scikit-learn's
+    StratifiedGroupKFold loops for seconds. Codes of classes count from 0 [row]; without classes,
+    all are equal.
     """
 
     def __init__(self, codes: Ints, groups: Ints) -> None:
@@ -303,29 +365,40 @@ class GroupedRows:
         order = np.argsort(self._group, kind="stable")  # rows, group by group
         starts = np.cumsum(self._sizes) - self._sizes
         self.n_groups, n_classes = len(starts), int(codes.max()) + 1
-        # Kinds are distinguished by a sum of random numbers of their rows' classes: a matrix [group, class] would be
-        # large and slow to sort. If two kinds have one sum by accident, folds are slightly less even.
+        # Kinds are distinguished by a sum of random numbers of their rows' classes: a matrix
+        # [group, class] would be large and slow to sort. If two kinds have one sum by accident,
+        # folds are slightly less even.
         marks = np.random.default_rng(0).integers(2**63, size=n_classes, dtype=np.uint64)
         sums = np.add.reduceat(marks[codes[order]], starts)
-        _, example, kind, n_members = np.unique(sums, return_index=True, return_inverse=True, return_counts=True)
+        _, example, kind, n_members = np.unique(
+            sums, return_index=True, return_inverse=True, return_counts=True
+        )
         rows = [order[starts[group] : starts[group] + self._sizes[group]] for group in example]
         by_class = np.stack([np.bincount(codes[some], minlength=n_classes) for some in rows])
-        # Rows of each class, then of all: in the table [class + 1], and in a group of each kind [kind, class + 1].
+        # Rows of each class, then of all: in the table [class + 1], and in a group of each kind
+        # [kind, class + 1].
         self._totals = np.append(np.bincount(codes, minlength=n_classes), len(codes))
         self._counts = np.column_stack([by_class, by_class.sum(axis=1)])
         # Group numbers, kind by kind [group], and the index of each kind's first one [kind + 1].
-        self._members, self._first = np.argsort(kind, kind="stable"), np.append(0, np.cumsum(n_members))
+        self._members, self._first = (
+            np.argsort(kind, kind="stable"),
+            np.append(0, np.cumsum(n_members)),
+        )
 
     def distribute(self, shares: Floats, rng: np.random.Generator) -> Ints:
-        """Return the fold of each row [row]: larger groups first, each in the fold that needs its classes most.
+        """Return the fold of each row [row]: larger groups first, each in the fold that needs its
+        classes most.
 
-        That is the fold in which the squared distance from its share of every class grows least, with classes weighted
-        by one over their size. The number of rows decides only between folds that need a group's classes alike. So an
-        empty fold is preferred to others of an equal share, and none stays empty. The shares of the rows [fold] add up
-        to 1, and there are at most as many folds as groups.
+        That is the fold in which the squared distance from its share of every class grows least,
+        with classes weighted by one over their size. The number of rows decides only between folds
+        that need a group's classes alike. So an empty fold is preferred to others of an equal
+        share, and none stays empty. The shares of the rows [fold] add up to 1, and there are at
+        most as many folds as groups.
         """
         weights = 1.0 / np.maximum(self._totals, 1)
-        weights[-1] = 1e-3 / self._totals[-1] ** 2  # all rows of a table weigh less than one row of a class
+        weights[-1] = (
+            1e-3 / self._totals[-1] ** 2
+        )  # all rows of a table weigh less than one row of a class
         wanted = shares[:, None] * self._totals
         have = np.zeros_like(wanted)
         fold_of_group = np.empty(self.n_groups, dtype=np.int64)
@@ -346,14 +419,18 @@ class GroupedRows:
 
 
 def _fill_evenly(level: Floats, step: Floats, n: int, turn: Ints) -> Ints:
-    """Return how many of n equal groups each fold gets [fold]; each goes to the fold that is lowest after half a step.
+    """Return how many of n equal groups each fold gets [fold]; each goes to the fold that is lowest
+    after half a step.
 
-    First all at once, up to the level that fractions of groups would reach, then one by one. A group raises the level
-    of a fold [fold] by its step [fold]; of folds that are equally low, the first in `turn` gets it.
+    First all at once, up to the level that fractions of groups would reach, then one by one. A
+    group raises the level of a fold [fold] by its step [fold]; of folds that are equally low, the
+    first in `turn` gets it.
     """
     order = np.argsort(level)
     capacity = np.cumsum(1.0 / step[order])
-    reached = (n + np.cumsum(level[order] / step[order])) / capacity  # if only the lowest so many folds are filled
+    reached = (
+        n + np.cumsum(level[order] / step[order])
+    ) / capacity  # if only the lowest so many folds are filled
     surface = reached[np.flatnonzero(reached > level[order])[-1]]
     many: Ints = np.floor(np.maximum(surface - level, 0.0) / step).astype(np.int64)
     for _ in range(n - int(many.sum())):

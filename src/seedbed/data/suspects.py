@@ -23,9 +23,14 @@ _PERSON = re.compile(
 _IDENTIFIER = re.compile(
     r"(?i:(?:.*[^a-z])?(?:ids?|uuid|guid|idcode|idno|idnum)|id[^a-z].*|p(?:t|at)?[^a-z]?id|pidnum)|.*[a-z](?:Id|ID)"
 )
-_CALENDAR = re.compile(r"(?i:.*(?:year|yr|time|date|day|week|month|quarter|period|wave|visit|age)s?[^a-z]*)")
+_CALENDAR = re.compile(
+    r"(?i:.*(?:year|yr|time|date|day|week|month|quarter|period|wave|visit|age)s?[^a-z]*)"
+)
 _FEWEST = 5  # different values
-_FEWEST_UNNAMED, _MOST_UNITS = 10, 0.6  # of a column whose name says nothing, the latter a share of its rows
+_FEWEST_UNNAMED, _MOST_UNITS = (
+    10,
+    0.6,
+)  # of a column whose name says nothing, the latter a share of its rows
 _ROWS_OF_A_UNIT, _CROSSED = 20, 0.1
 _RESEMBLANCE, _CLEAR = 0.3, 4.0  # correlation of rows with the same value, and its standard errors
 _MOST_COMPARED, _MOST_FITTED, _MOST_FEATURES = 2_000, 5_000, 300
@@ -46,10 +51,11 @@ _LABEL = re.compile(
 
 
 def find_repeated_identifiers(table: Table) -> dict[str, Note]:
-    """Return a warning (SB210) by the name of each feature whose values repeat and may be patients, firms or schools.
+    """Return a warning (SB210) by the name of each feature whose values repeat and may be patients,
+    firms or schools.
 
-    docs/tables.md has the rules. A suspect doesn't lie within the groups given by the user, nor is it named like a date
-    or an age if its name alone doesn't make it a suspect.
+    docs/tables.md has the rules. A suspect doesn't lie within the groups given by the user, nor is
+    it named like a date or an age if its name alone doesn't make it a suspect.
     """
     notes = {}
     for column in table.columns:
@@ -80,12 +86,15 @@ def find_repeated_identifiers(table: Table) -> dict[str, Note]:
         else:
             continue
         message = f"{finding}: {why}. Keep its rows in one fold with {spell('group', column.name)}"
-        notes[column.name] = Note(message, column.name, "SB210", n, finding=finding, remedy={"group": (column.name,)})
+        notes[column.name] = Note(
+            message, column.name, "SB210", n, finding=finding, remedy={"group": (column.name,)}
+        )
     return notes
 
 
 def _sample(identity: Ints, most: int) -> Ints:
-    """Return up to `most` rows: all rows of some identities, or equally many of each if these are few."""
+    """Return up to `most` rows: all rows of some identities, or equally many of each if these are
+    few."""
     rng = np.random.default_rng(0)
     drawn, rows = rng.permutation(identity.max() + 1)[identity], rng.permutation(len(identity))
     rows = rows[np.argsort(drawn[rows], kind="stable")]
@@ -95,10 +104,12 @@ def _sample(identity: Ints, most: int) -> Ints:
 
 
 def _are_units(table: Table, column: Column, identity: Ints) -> bool:
-    """Return whether values look like units that have several rows, as firms in years, not like a category.
+    """Return whether values look like units that have several rows, as firms in years, not like a
+    category.
 
-    In half of the other columns, rows of a unit are never equal, as years, or they are alike, and more than rows of the
-    next unit, unlike a quantity. In one column, they are never or always equal, as the region of a firm.
+    In half of the other columns, rows of a unit are never equal, as years, or they are alike, and
+    more than rows of the next unit, unlike a quantity. In one column, they are never or always
+    equal, as the region of a firm.
     """
     rows = _sample(identity, _MOST_COMPARED)
     rows = rows[np.argsort(identity[rows], kind="stable")]
@@ -127,9 +138,10 @@ def _are_units(table: Table, column: Column, identity: Ints) -> bool:
 def _optimism(table: Table, identity: Ints) -> str:
     """Return by how much shuffled folds are too good in a quick fit; empty if they hardly are.
 
-    The fit is a ridge regression plus the shrunken mean residual of the training rows with the same identifier, on at
-    most 5,000 rows. An identifier not in training has no effect, or that of the numbers next to it, as a quantity has.
-    One point of accuracy or R2 matters, and two standard errors.
+    The fit is a ridge regression plus the shrunken mean residual of the training rows with the same
+    identifier, on at most 5,000 rows. An identifier not in training has no effect, or that of the
+    numbers next to it, as a quantity has. One point of accuracy or R2 matters, and two standard
+    errors.
     """
     if table.n_features > _MOST_FEATURES:
         return ""
@@ -138,18 +150,30 @@ def _optimism(table: Table, identity: Ints) -> str:
     identity = np.unique(identity[sample], return_inverse=True)[1]
     n = int(identity.max()) + 1
     columns = (column.values[sample] for column in table.columns)
-    filled = [np.where(np.isnan(values), np.append(values[~np.isnan(values)], 0).mean(), values) for values in columns]
+    filled = [
+        np.where(np.isnan(values), np.append(values[~np.isnan(values)], 0).mean(), values)
+        for values in columns
+    ]
     features = np.column_stack(filled)
     features -= features.mean(axis=0)
     features /= np.maximum(features.std(axis=0), 1e-300)
     X = np.column_stack([np.ones(len(sample)), features])
     Y = target[:, None] if numeric else np.eye(len(table.labels))[target]
-    of_row, of_identity = rng.permutation(len(sample)) % _FOLDS, rng.permutation(n)[identity] % _FOLDS
-    losses = np.empty((3, len(sample)))  # [shuffled; identities together, unknown ones without or with an effect; row]
-    for loss, folds, nearest in zip(losses, (of_row, of_identity, of_identity), (False, False, True), strict=True):
+    of_row, of_identity = (
+        rng.permutation(len(sample)) % _FOLDS,
+        rng.permutation(n)[identity] % _FOLDS,
+    )
+    losses = np.empty(
+        (3, len(sample))
+    )  # [shuffled; identities together, unknown ones without or with an effect; row]
+    for loss, folds, nearest in zip(
+        losses, (of_row, of_identity, of_identity), (False, False, True), strict=True
+    ):
         for fold in range(_FOLDS):
             test, train = folds == fold, folds != fold
-            weights = np.linalg.solve(X[train].T @ X[train] + np.eye(X.shape[1]), X[train].T @ Y[train])
+            weights = np.linalg.solve(
+                X[train].T @ X[train] + np.eye(X.shape[1]), X[train].T @ Y[train]
+            )
             residuals = Y[train] - X[train] @ weights
             sums, counts = np.zeros((n, Y.shape[1])), np.bincount(identity[train], minlength=n)
             np.add.at(sums, identity[train], residuals)
@@ -159,10 +183,14 @@ def _optimism(table: Table, identity: Ints) -> str:
             effects = sums / (counts[:, None] + np.maximum(shrinking, _LEAST_SHRUNKEN))
             if nearest:
                 numbers = np.flatnonzero(counts)
-                effects = np.column_stack([np.interp(np.arange(n), numbers, effect[numbers]) for effect in effects.T])
+                effects = np.column_stack(
+                    [np.interp(np.arange(n), numbers, effect[numbers]) for effect in effects.T]
+                )
             predicted = X[test] @ weights + effects[identity[test]]
             if numeric:
-                loss[test] = (predicted[:, 0] - target[test]) ** 2 / max(float(target.var()), 1e-300)
+                loss[test] = (predicted[:, 0] - target[test]) ** 2 / max(
+                    float(target.var()), 1e-300
+                )
             else:
                 loss[test] = predicted.argmax(axis=1) != target[test]
     shuffled, grouped = losses[0], min(losses[1:], key=np.mean)
@@ -175,10 +203,11 @@ def _optimism(table: Table, identity: Ints) -> str:
 
 
 def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
-    """Return one note about numeric features that may be codes of categories, unless the user chose what they are.
+    """Return one note about numeric features that may be codes of categories, unless the user chose
+    what they are.
 
-    Such a column holds at most 40 different whole numbers, beginning with 1, 2 or 3, in at least ten rows each on
-    average. More than ten of them have gaps.
+    Such a column holds at most 40 different whole numbers, beginning with 1, 2 or 3, in at least
+    ten rows each on average. More than ten of them have gaps.
     """
     names = []
     for column in (c for c in table.columns if c.schema.kind == "number" and c.name not in chosen):
@@ -192,9 +221,11 @@ def find_codes(table: Table, chosen: tuple[str, ...]) -> list[Note]:
 
 
 def find_rare_levels(table: Table) -> list[Note]:
-    """Return one note (SB213) about categories that have most of their rows in 20 levels or more of at most six rows.
+    """Return one note (SB213) about categories that have most of their rows in 20 levels or more of
+    at most six rows.
 
-    If such levels alone carry the signal, up to 14 % of simulated tables have a winner between two equal models.
+    If such levels alone carry the signal, up to 14 % of simulated tables have a winner between two
+    equal models.
     """
     names = []
     for column in (feature for feature in table.columns if feature.schema.kind == "category"):
@@ -208,12 +239,16 @@ def find_rare_levels(table: Table) -> list[Note]:
 
 
 def find_totals(table: Table, frame: Frame, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
-    """Return warnings about a row that outweighs all others (SB207), and about totals below the table (SB208).
+    """Return warnings about a row that outweighs all others (SB207), and about totals below the
+    table (SB208).
 
-    A row outweighs the others if it alone has over half of the variance of a numeric target. The table's rows have the
-    numbers `rows` in the source; `typed` are all its columns, used or not.
+    A row outweighs the others if it alone has over half of the variance of a numeric target. The
+    table's rows have the numbers `rows` in the source; `typed` are all its columns, used or not.
     """
-    return [*_find_outweighing(table, rows), *(_find_labelled(frame, rows) or _find_summed(table, rows, typed))]
+    return [
+        *_find_outweighing(table, rows),
+        *(_find_labelled(frame, rows) or _find_summed(table, rows, typed)),
+    ]
 
 
 def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
@@ -231,12 +266,14 @@ def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
 
 
 def _find_labelled(frame: Frame, rows: Ints) -> list[Remark]:
-    """Find those of the last three rows in which a cell says that they are a total, in a column that says so nowhere
-    else."""
+    """Find those of the last three rows in which a cell says that they are a total, in a column
+    that says so nowhere else."""
     start = max(0, frame.n_rows - _LAST_ROWS)
     last = [row for row in rows[-_LAST_ROWS:].tolist() if row >= start]
     for name, column in zip(frame.names, frame.columns, strict=True):
-        if isinstance(column, Texts) and (totals := [row for row in last if _is_label(column.text_at(row))]):
+        if isinstance(column, Texts) and (
+            totals := [row for row in last if _is_label(column.text_at(row))]
+        ):
             labels = np.array([*map(_is_label, column.texts)], dtype=np.bool_)
             if not labels[column.codes[:start]].any():
                 return [_total(f"'{column.text_at(totals[0])}' in column '{name}'", totals)]
@@ -248,8 +285,11 @@ def _is_label(text: str) -> bool:
 
 
 def _find_summed(table: Table, rows: Ints, typed: Sequence[Column]) -> list[Remark]:
-    """Find the last row if in half of the numeric columns, target included, it has the sum of those above."""
-    is_sum = {column.name: _is_sum(column.values) for column in typed if column.schema.kind == "number"}
+    """Find the last row if in half of the numeric columns, target included, it has the sum of those
+    above."""
+    is_sum = {
+        column.name: _is_sum(column.values) for column in typed if column.schema.kind == "number"
+    }
     if table.outcome.is_number:
         is_sum[table.target_name] = _is_sum(table.target)
     sums = [name for name, last_is_sum in is_sum.items() if last_is_sum]
@@ -265,7 +305,9 @@ def _is_sum(values: Floats) -> bool | None:
     if np.count_nonzero(others) - np.count_nonzero(np.isnan(others)) < _FEWEST_SUMMANDS:
         return None
     total = float(np.nansum(others))
-    return bool(abs(last - total) <= _ROUNDING * abs(total) and abs(total) > np.nanmax(np.abs(others)))
+    return bool(
+        abs(last - total) <= _ROUNDING * abs(total) and abs(total) > np.nanmax(np.abs(others))
+    )
 
 
 def _total(why: str, rows: list[int]) -> Remark:

@@ -26,9 +26,10 @@ class ColumnSchema(msgspec.Struct, frozen=True):
     """What a column is and how its cells are read, decided once on all rows and without the target.
 
     Attributes:
-        levels: of a category, sorted; of a boolean, the words for 0 and for 1. Empty for the other kinds.
-        spelling: the decimal mark of numbers, "point" or "comma"; the order of a date's parts, "ymd", "dmy" or "mdy";
-            empty for the other kinds.
+        levels: of a category, sorted; of a boolean, the words for 0 and for 1. Empty for the other
+            kinds.
+        spelling: the decimal mark of numbers, "point" or "comma"; the order of a date's parts,
+            "ymd", "dmy" or "mdy"; empty for the other kinds.
         has_missing: whether a cell of the table is missing.
         unit: of a number whose cells are texts such as '1167 sqft'; see `split_unit`.
         missing: further texts that stand for a missing cell; numbers are compared as numbers.
@@ -47,8 +48,8 @@ class ColumnSchema(msgspec.Struct, frozen=True):
 class Column:
     """A typed column. Its values [row] are read-only: NaN if a cell is missing, never infinite.
 
-    A boolean is 0 or 1, a date is seconds since 1970-01-01, a category is the number of its level, or -1 for a level of
-    new rows that the schema doesn't know.
+    A boolean is 0 or 1, a date is seconds since 1970-01-01, a category is the number of its level,
+    or -1 for a level of new rows that the schema doesn't know.
     """
 
     schema: ColumnSchema
@@ -69,17 +70,20 @@ class Table:
     Attributes:
         columns: the features, in the order of the table.
         target: [row], read-only; int64 codes of classes, or float64 numbers for regression.
-        labels: the user's label of each code; of two, `labels[1]` is the positive one. Of several, numbers are ordered
-            as numbers, others by code point, as `numpy.unique` does. Empty for regression.
+        labels: the user's label of each code; of two, `labels[1]` is the positive one. Of several,
+            numbers are ordered as numbers, others by code point, as `numpy.unique` does. Empty for
+            regression.
         groups: [row]; rows of one group stay in one fold. None if every row is a group of its own.
-        grouped_by: the column that names the groups; empty if `groups` only keeps equal rows together.
+        grouped_by: the column that names the groups; empty if `groups` only keeps equal rows
+            together.
         times: [row]; order of the rows in time, if they are split by time.
         time_kind: "date" or "number".
-        durations: [row]; the time under observation, of survival. The codes of `target` then say whether it ended with
-            the event.
-        reading: the arguments of `read_table` that read it again, fit for JSON: `source` and other given options. None
-            if it came from a data frame or arrays.
-        expanded_from: the number of rows that these rows are of, see `expanded`; 0 if each row is one of its own.
+        durations: [row]; the time under observation, of survival. The codes of `target` then say
+            whether it ended with the event.
+        reading: the arguments of `read_table` that read it again, fit for JSON: `source` and other
+            given options. None if it came from a data frame or arrays.
+        expanded_from: the number of rows that these rows are of, see `expanded`; 0 if each row is
+            one of its own.
     """
 
     name: str
@@ -125,21 +129,26 @@ class Table:
         return outcome_of(of_task.learns) if self.expanded_from else of_task
 
     def training_rows(self, rows: Ints) -> Table:
-        """Return the table of some rows as models are fitted to it: with the classes that these rows have."""
+        """Return the table of some rows as models are fitted to it: with the classes that these
+        rows have."""
         part = self.of_rows(rows)
-        return dataclasses.replace(part, **self.outcome.present(part.target, part.labels)).expanded()
+        return dataclasses.replace(
+            part, **self.outcome.present(part.target, part.labels)
+        ).expanded()
 
     def expanded(self, like: Table | None = None) -> Table:
-        """Return the rows that networks train on: of survival a row for each interval in which a row was under
-        observation, with the interval as the last column, as those of `like` were; else the table itself. The rows of a
-        row are a group."""
+        """Return the rows that networks train on: of survival a row for each interval in which a
+        row was under observation, with the interval as the last column, as those of `like` were;
+        else the table itself. The rows of a row are a group."""
         expansion = self.outcome.expanded(self, None if like is None else like.follow_up)
         if expansion is None:
             return self
         rows, name = self.of_rows(expansion.rows), expansion.name
         while name in self.feature_names:
             name += "_"
-        column = Column(ColumnSchema(name, "category", expansion.levels), expansion.codes.astype(np.float64))
+        column = Column(
+            ColumnSchema(name, "category", expansion.levels), expansion.codes.astype(np.float64)
+        )
         return dataclasses.replace(
             rows,
             columns=(*rows.columns, column),

@@ -1,4 +1,5 @@
-"""Checks of a whole table: equal rows, columns that predict the target alone, rows in order, rows that aren't data."""
+"""Checks of a whole table: equal rows, columns that predict the target alone, rows in order, rows
+that aren't data."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ from seedbed.evaluation.summaries import Note
 from seedbed.typing import Bools, Floats, Ints
 
 _BY_CHANCE = 0.1  # of the pairs of equal rows
-_FEWEST, _FEWEST_OUTSIDE = 20, 10  # different rows, and those outside the largest class: as a verdict needs them
+_FEWEST, _FEWEST_OUTSIDE = (
+    20,
+    10,
+)  # different rows, and those outside the largest class: as a verdict needs them
 _SMALL_ENOUGH, _SHARE_OF_A_FOLD = 5, 10
 _ROWS_HASHED = 1 << 16  # at a time, for little memory
 
@@ -32,27 +36,39 @@ _BINS_OF_A_CLASS, _ROWS_OF_A_BIN = 32, 3
 _FEWEST_IN_ORDER = 50
 _WINDOW, _MOST_WINDOWS = 5_000, 10  # consecutive rows, of a larger table
 _LAGS = 10
-_ALIKE, _INFLATED, _CLEAR = 0.1, 2.0, 4.0  # correlation, factor of the variance of a mean, and its standard errors
+_ALIKE, _INFLATED, _CLEAR = (
+    0.1,
+    2.0,
+    4.0,
+)  # correlation, factor of the variance of a mean, and its standard errors
 _SORTED, _ALIKE_WITHIN, _IN_PAIRS = 0.95, 0.4, 0.3
 _FEWEST_BINS, _MOST_BINS, _ROWS_IN_A_BIN = 8, 64, 25  # of a feature
 _MOST_FEATURES, _ROWS_OF_A_FEATURE = 30, 20
 
 
 def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None) -> Ints:
-    """Return group numbers [row], equal for two rows if and only if all their features, and their targets, are equal.
+    """Return group numbers [row], equal for two rows if and only if all their features, and their
+    targets, are equal.
 
     A missing cell equals a missing cell, and 0 equals -0.
     """
 
     def comparable(rows: Bools | slice) -> Floats:
-        """Return rows [row, column] whose bytes are equal if their values are: -0 becomes 0, and all NaN are alike."""
-        columns = [features[rows]] if target is None else [features[rows], np.asarray(target[rows], dtype=np.float64)]
+        """Return rows [row, column] whose bytes are equal if their values are: -0 becomes 0, and
+        all NaN are alike."""
+        columns = (
+            [features[rows]]
+            if target is None
+            else [features[rows], np.asarray(target[rows], dtype=np.float64)]
+        )
         matrix: Floats = np.column_stack(columns) + 0.0
         matrix[np.isnan(matrix)] = np.nan
         return matrix
 
     starts = range(0, len(features), _ROWS_HASHED)
-    hashes = [_hashes(comparable(slice(start, start + _ROWS_HASHED)).view(np.uint64)) for start in starts]
+    hashes = [
+        _hashes(comparable(slice(start, start + _ROWS_HASHED)).view(np.uint64)) for start in starts
+    ]
     _, numbers, counts = np.unique(np.concatenate(hashes), return_inverse=True, return_counts=True)
     suspect = counts[numbers] > 1  # usually few: sorting whole rows takes ten times as long
     if suspect.any():
@@ -73,17 +89,19 @@ def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
-    """Return groups of rows to keep in one fold [row], None if there are none, and remarks (SB201, SB202, SB206).
+    """Return groups of rows to keep in one fold [row], None if there are none, and remarks (SB201,
+    SB202, SB206).
 
-    Rows with equal features stay together whatever their target. If only those with an equal target did, the features
-    of a test row would occur in training under the other labels alone: a random forest's accuracy on
-    blood_transfusion falls from .75 to .58 (whole patterns: .71).
+    Rows with equal features stay together whatever their target. If only those with an equal target
+    did, the features of a test row would occur in training under the other labels alone: a random
+    forest's accuracy on blood_transfusion falls from .75 to .58 (whole patterns: .71).
 
     They don't stay together in three cases:
-    - At least a tenth of the pairs of equal rows are what chance gives if columns of few values are independent (in
-      haberman .9, in cmc .2; in titanic .02). Equal rows aren't copies then, and without them a fold would test feature
-      values never seen, unlike new rows.
-    - They leave fewer than 20 different rows, or 10 outside the largest class (of few rows, fewer than half).
+    - At least a tenth of the pairs of equal rows are what chance gives if columns of few values are
+      independent (in haberman .9, in cmc .2; in titanic .02). Equal rows aren't copies then, and
+      without them a fold would test feature values never seen, unlike new rows.
+    - They leave fewer than 20 different rows, or 10 outside the largest class (of few rows, fewer
+      than half).
     - One row occurs in more than a tenth of the table (in mammography 30 %) and would fill a fold.
     """
     patterns = duplicate_groups(table.features)
@@ -105,7 +123,9 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     groups = np.where(common[patterns], len(sizes) + np.arange(n_rows), patterns)
     required = [(groups, _FEWEST)]
     if not table.outcome.is_number:
-        required.append((groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE))
+        required.append(
+            (groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE)
+        )
     if any(len(np.unique(some)) < max(2, min(fewest, len(some) // 2)) for some, fewest in required):
         message = f"{again}; too few different rows are left to keep them in one fold, so scores of networks that "
         message += "memorise training rows are too good"
@@ -114,12 +134,20 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
     copies, remarks = _find_repeated(same), list[Remark]()
     if len(copies):
         text = f"{_rows(len(copies), 'is an exact copy', 'are exact copies')} of an earlier one"
-        remarks.append(remark_on_rows(f"{text}; rows with equal features stay in one fold", "", "SB201", copies))
+        remarks.append(
+            remark_on_rows(
+                f"{text}; rows with equal features stay in one fold", "", "SB201", copies
+            )
+        )
     n_targets = np.bincount(patterns[np.unique(same, return_index=True)[1]])
     disagreeing = np.flatnonzero(n_targets[patterns] > 1)
     if len(disagreeing) and not table.outcome.is_number:
         text = f"{_rows(len(disagreeing), 'has', 'have')} the features of a row with another target"
-        remarks.append(remark_on_rows(f"{text}; rows with equal features stay in one fold", "", "SB202", disagreeing))
+        remarks.append(
+            remark_on_rows(
+                f"{text}; rows with equal features stay in one fold", "", "SB202", disagreeing
+            )
+        )
     for pattern in np.flatnonzero(common):
         message = f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; "
         message += "they are distributed over all folds"
@@ -128,7 +156,8 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
 
 
 def merge_groups(named: Ints | None, duplicates: Ints | None) -> Ints | None:
-    """Return the finest groups [row] that keep together what either of two groupings keeps together; None is none."""
+    """Return the finest groups [row] that keep together what either of two groupings keeps
+    together; None is none."""
     if named is None or duplicates is None:
         return duplicates if named is None else named
     groups, others = (np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates))
@@ -144,7 +173,8 @@ def merge_groups(named: Ints | None, duplicates: Ints | None) -> Ints | None:
 
 
 def pairs_of(values: NDArray[Any]) -> float:
-    """Return the number of pairs of rows with equal values [row]; each missing cell counts as equal to the others."""
+    """Return the number of pairs of rows with equal values [row]; each missing cell counts as equal
+    to the others."""
     sizes = np.unique(values, return_counts=True)[1].astype(np.float64)
     return float((sizes * (sizes - 1)).sum() / 2)
 
@@ -161,16 +191,19 @@ def _rows(n: int, singular: str, plural: str) -> str:
 
 
 def find_leaks(table: Table) -> tuple[Note, ...]:
-    """Return a note (SB203) for each column that alone predicts the target almost perfectly, or (SB212) nearly so.
+    """Return a note (SB203) for each column that alone predicts the target almost perfectly, or
+    (SB212) nearly so.
 
-    Values are put into up to 64 bins of equally many rows (32 per class). A frequent value, each level of a category
-    and missing cells have separate bins. In each of 5 folds, a bin is predicted by its rows in the other folds: as
-    the class of which it has the largest part, or as their mean. A column is suspect with a balanced accuracy, or an R2
-    of the target's ranks (one huge number would decide that of the target), above .98; nearly so above .96.
+    Values are put into up to 64 bins of equally many rows (32 per class). A frequent value, each
+    level of a category and missing cells have separate bins. In each of 5 folds, a bin is predicted
+    by its rows in the other folds: as the class of which it has the largest part, or as their mean.
+    A column is suspect with a balanced accuracy, or an R2 of the target's ranks (one huge number
+    would decide that of the target), above .98; nearly so above .96.
 
-    In few rows, bins are too coarse. So a column is suspect, too, if its cuts or levels separate the classes
-    (`_separates`), or if its ranks correlate with those of a numeric target. At most 20,000 rows are used, equally many
-    of each class if possible, as the score gives each the same weight.
+    In few rows, bins are too coarse. So a column is suspect, too, if its cuts or levels separate
+    the classes (`_separates`), or if its ranks correlate with those of a numeric target. At most
+    20,000 rows are used, equally many of each class if possible, as the score gives each the same
+    weight.
     """
     rng = np.random.default_rng(0)
     if table.outcome.is_number:
@@ -186,11 +219,15 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         if (n_classes := len(classes)) < 2:
             return ()
         order, most = rng.permutation(table.n_rows), _MOST_ROWS // n_classes
-        rows = rng.permutation(np.concatenate([order[table.target[order] == code][:most] for code in classes]))
+        rows = rng.permutation(
+            np.concatenate([order[table.target[order] == code][:most] for code in classes])
+        )
         codes = np.searchsorted(classes, table.target[rows])
         score = functools.partial(_balanced_accuracy, codes=codes, n_classes=n_classes)
         measure, most_bins = "balanced accuracy", n_classes * _BINS_OF_A_CLASS
-        in_few = functools.partial(_separates, rows=rows, codes=codes, n_classes=n_classes, n_columns=table.n_features)
+        in_few = functools.partial(
+            _separates, rows=rows, codes=codes, n_classes=n_classes, n_columns=table.n_features
+        )
     notes = []
     for column in table.columns:
         value, where = score(*_bin_values(column, rows, most_bins)), "out of fold"
@@ -198,26 +235,39 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
             value, where = cut, "on all rows, more than by chance"
         if value > _NEARLY:
             text = f"{min(value, 0.999):.3f}" if value < 1 else "1"
-            how = "almost perfectly" if value > _SUSPECT else "well enough to explain nearly all of the score"
+            how = (
+                "almost perfectly"
+                if value > _SUSPECT
+                else "well enough to explain nearly all of the score"
+            )
             finding = f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {text} {where})"
             advice = f"is it known before the outcome? If not, leave it out with {spell('drop', column.name)}"
             code, remedy = "SB203" if value > _SUSPECT else "SB212", {"drop": (column.name,)}
-            notes.append(Note(f"{finding}: {advice}", column.name, code, finding=finding, remedy=remedy))
+            notes.append(
+                Note(f"{finding}: {advice}", column.name, code, finding=finding, remedy=remedy)
+            )
     return tuple(notes)
 
 
 def _monotone(column: Column, rows: Ints, target: Floats) -> float:
-    """Return the squared rank correlation of a column with centred ranks; 0 of a category or a constant column."""
+    """Return the squared rank correlation of a column with centred ranks; 0 of a category or a
+    constant column."""
     ranks = _ranks(column.values[rows])[:, 0]
     spread = float((ranks**2).sum() * (target**2).sum())
-    return float((ranks @ target) ** 2) / spread if spread > 0 and column.schema.kind != "category" else 0.0
+    return (
+        float((ranks @ target) ** 2) / spread
+        if spread > 0 and column.schema.kind != "category"
+        else 0.0
+    )
 
 
 def _separates(column: Column, rows: Ints, codes: Ints, n_classes: int, n_columns: int) -> float:
-    """Return the balanced accuracy of the best cuts of a column, or of its levels; 0 if it may be chance.
+    """Return the balanced accuracy of the best cuts of a column, or of its levels; 0 if it may be
+    chance.
 
-    If labels were permuted, at most n_classes! (n_classes^levels) of the n! / prod(n_c!) arrangements are separated by
-    cuts (levels), times those of the rows that are on the wrong side. A level of one row predicts nothing.
+    If labels were permuted, at most n_classes! (n_classes^levels) of the n! / prod(n_c!)
+    arrangements are separated by cuts (levels), times those of the rows that are on the wrong side.
+    A level of one row predicts nothing.
     """
     values, sizes = column.values[rows], np.bincount(codes, minlength=n_classes)
     order = np.argsort(values, kind="stable")  # missing cells come last
@@ -246,15 +296,26 @@ def _separates(column: Column, rows: Ints, codes: Ints, n_classes: int, n_column
     if right <= _SUSPECT * n_classes or len(wrong) > n:
         return 0.0
     log_factorial = np.append(0.0, np.cumsum(np.log(np.arange(1, n + 1))))
-    misplaced = log_factorial[n] - log_factorial[wrong] - log_factorial[n - wrong] + wrong * np.log(n_classes - 1)
-    chance = arrangements + np.logaddexp.reduce(misplaced) - log_factorial[n] + log_factorial[sizes].sum()
+    misplaced = (
+        log_factorial[n]
+        - log_factorial[wrong]
+        - log_factorial[n - wrong]
+        + wrong * np.log(n_classes - 1)
+    )
+    chance = (
+        arrangements
+        + np.logaddexp.reduce(misplaced)
+        - log_factorial[n]
+        + log_factorial[sizes].sum()
+    )
     return right / n_classes if chance + np.log(n_columns) < np.log(_BY_LUCK) else 0.0
 
 
 def _bin_values(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]:
     """Return the bin of each of these rows, counted from 0, and its fold.
 
-    Folds take turns in the order of the values, so that the rows of a bin are in as many folds as possible.
+    Folds take turns in the order of the values, so that the rows of a bin are in as many folds as
+    possible.
     """
     values = column.values[rows]
     order = np.argsort(values, kind="stable")  # missing cells come last
@@ -275,7 +336,9 @@ def _bin_values(column: Column, rows: Ints, most_bins: int) -> tuple[Ints, Ints]
 
 def _balanced_accuracy(bins: Ints, fold: Ints, codes: Ints, n_classes: int) -> float:
     shape = (_FOLDS, int(bins.max()) + 1, n_classes)
-    tested = np.bincount(np.ravel_multi_index((fold, bins, codes), shape), minlength=math.prod(shape)).reshape(shape)
+    tested = np.bincount(
+        np.ravel_multi_index((fold, bins, codes), shape), minlength=math.prod(shape)
+    ).reshape(shape)
     trained = tested.sum(axis=0) - tested
     sizes = np.maximum(trained.sum(axis=1, keepdims=True), 1)
     predicted = (trained / sizes).argmax(axis=2)[:, :, None]
@@ -286,26 +349,33 @@ def _balanced_accuracy(bins: Ints, fold: Ints, codes: Ints, n_classes: int) -> f
 
 
 def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
-    """Return 1 - squared error of the bins' means / squared error of the target's mean, out of fold."""
+    """Return 1 - squared error of the bins' means / squared error of the target's mean, out of
+    fold."""
     shape = (_FOLDS, int(bins.max()) + 1)
     cell, centred = np.ravel_multi_index((fold, bins), shape), target - target.mean()
     spread = float((centred**2).sum())
     if spread == 0:
         return 0.0
-    n, sums = (np.bincount(cell, weights, math.prod(shape)).reshape(shape) for weights in (None, centred))
+    n, sums = (
+        np.bincount(cell, weights, math.prod(shape)).reshape(shape) for weights in (None, centred)
+    )
     others, others_sum = n.sum(axis=0) - n, sums.sum(axis=0) - sums
     means = others_sum / np.maximum(others, 1)  # of an empty bin, the mean of all, which is 0
     return 1.0 - float(((centred - means.ravel()[cell]) ** 2).sum()) / spread
 
 
-def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = ()) -> tuple[Note, ...]:
-    """Return a warning (SB209) if neighbouring rows are alike in the target, as in measurements over time.
+def find_order(
+    table: Table, groups: Ints | None, identifiers: Iterable[str] = ()
+) -> tuple[Note, ...]:
+    """Return a warning (SB209) if neighbouring rows are alike in the target, as in measurements
+    over time.
 
-    The target is compared with its neighbours up to 10 rows away (`_Neighbours.resemble`), first itself, then what the
-    features leave of it: an additive fit to the means of 8 to 64 bins per feature. In a table that is sorted by its
-    target, most features must resemble those of the next row (r of at least 0.4), given the target, as in sonar, whose
-    echoes of one object follow each other. Pairs within one of the `groups` [row] don't count. If no likeness is left
-    between rows with different values of one of the `identifiers`, the warning names that feature.
+    The target is compared with its neighbours up to 10 rows away (`_Neighbours.resemble`), first
+    itself, then what the features leave of it: an additive fit to the means of 8 to 64 bins per
+    feature. In a table that is sorted by its target, most features must resemble those of the next
+    row (r of at least 0.4), given the target, as in sonar, whose echoes of one object follow each
+    other. Pairs within one of the `groups` [row] don't count. If no likeness is left between rows
+    with different values of one of the `identifiers`, the warning names that feature.
     """
     finding, like, does_harm = _order(table, groups)
     if not does_harm:
@@ -320,7 +390,9 @@ def find_order(table: Table, groups: Ints | None, identifiers: Iterable[str] = (
             remedy, like = {"group": (column.name,)}, f"as rows with the same '{column.name}' are"
             advice = f"Keep them in one fold with {spell_all(remedy)}"
     finding += like and f", {like}"
-    return (Note(f"{finding}. {advice}", table.target_name, "SB209", finding=finding, remedy=remedy),)
+    return (
+        Note(f"{finding}. {advice}", table.target_name, "SB209", finding=finding, remedy=remedy),
+    )
 
 
 def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
@@ -329,13 +401,18 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
     starts = np.linspace(0, n_rows - _WINDOW, _MOST_WINDOWS).astype(np.int64)
     few = n_rows <= _WINDOW * _MOST_WINDOWS
     rows = np.arange(n_rows) if few else (starts[:, None] + np.arange(_WINDOW)).ravel()
-    numeric, neighbours = table.outcome.is_number, _Neighbours(rows, None if groups is None else groups[rows])
+    numeric, neighbours = (
+        table.outcome.is_number,
+        _Neighbours(rows, None if groups is None else groups[rows]),
+    )
     if numeric:
         target = _ranks(table.target[rows])
     else:
         classes = np.eye(len(table.labels))[table.target[rows]]
         target = classes - classes.mean(axis=0)
-    if len(rows) < _FEWEST_IN_ORDER or not (neighbours.resemble(target) or neighbours.in_pairs(target)):
+    if len(rows) < _FEWEST_IN_ORDER or not (
+        neighbours.resemble(target) or neighbours.in_pairs(target)
+    ):
         return "", "", False
     correlation, steps = neighbours.correlations(target)[0], np.diff(table.target[rows])
     one_way = min((steps < 0).mean(), (steps > 0).mean()) < 0.01
@@ -343,8 +420,16 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
         within = np.vander(np.linspace(-1, 1, len(rows)), 4) if numeric else classes
         features = (_residuals_of(_ranks(column.values[rows]), within) for column in table.columns)
         if np.median([neighbours.correlations(feature)[0] for feature in features]) < _ALIKE_WITHIN:
-            return f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm", "", False
-        return f"the rows are sorted by '{name}', and rows of one '{name}' are alike in most features", "", True
+            return (
+                f"the rows are sorted by '{name}'; folds are shuffled, so this does no harm",
+                "",
+                False,
+            )
+        return (
+            f"the rows are sorted by '{name}', and rows of one '{name}' are alike in most features",
+            "",
+            True,
+        )
     means, n_bins = [], max(_FEWEST_BINS, min(_MOST_BINS, len(rows) // _ROWS_IN_A_BIN))
     for bins in (_bin_values(column, rows, n_bins)[0] for column in table.columns):
         sums = np.stack([np.bincount(bins, weights=weights) for weights in target.T], axis=1)
@@ -356,7 +441,11 @@ def _order(table: Table, groups: Ints | None) -> tuple[str, str, bool]:
         finding = f"neighbouring rows are alike in '{name}' (correlation {correlation:.2f})"
         return finding, "as in measurements over time", True
     if neighbours.in_pairs(target) and neighbours.in_pairs(left_over):
-        return f"the rows come in pairs that are alike in '{name}'", "as two visits of one patient", True
+        return (
+            f"the rows come in pairs that are alike in '{name}'",
+            "as two visits of one patient",
+            True,
+        )
     return "", "", False
 
 
@@ -367,21 +456,30 @@ class _Neighbours:
         lags = range(1, 1 + min(_LAGS, len(rows) // 10))
         self._pairs = [rows[lag:] - rows[:-lag] == lag for lag in lags]
         if groups is not None:
-            self._pairs = [pair & (groups[lag:] != groups[:-lag]) for lag, pair in zip(lags, self._pairs, strict=True)]
+            self._pairs = [
+                pair & (groups[lag:] != groups[:-lag])
+                for lag, pair in zip(lags, self._pairs, strict=True)
+            ]
 
     def correlations(self, values: Floats) -> Floats:
-        """Return the correlation of centred values [row, column] with those of later rows [lag]; 0 if all are equal."""
+        """Return the correlation of centred values [row, column] with those of later rows [lag]; 0
+        if all are equal."""
         total = float((values**2).sum(axis=1).mean())
         if total < 1e-12:
             return np.zeros(len(self._pairs))
-        products = ((values[:-lag] * values[lag:]).sum(axis=1)[pair] for lag, pair in enumerate(self._pairs, start=1))
+        products = (
+            (values[:-lag] * values[lag:]).sum(axis=1)[pair]
+            for lag, pair in enumerate(self._pairs, start=1)
+        )
         return np.array([product.mean() / total if product.size else 0.0 for product in products])
 
     def resemble(self, values: Floats) -> bool:
-        """Return whether centred values [row, column] are alike in neighbouring rows, clearly and enough to matter.
+        """Return whether centred values [row, column] are alike in neighbouring rows, clearly and
+        enough to matter.
 
-        The variance of a mean over rows is then at least twice that of independent rows: 1 + 2 sum_k w_k r_k with
-        Bartlett's weights w (Newey & West 1987). And the sum is 4 standard errors above 0.
+        The variance of a mean over rows is then at least twice that of independent rows: 1 + 2
+        sum_k w_k r_k with Bartlett's weights w (Newey & West 1987). And the sum is 4 standard
+        errors above 0.
         """
         correlations = self.correlations(values)
         weights = 1 - np.arange(1, len(correlations) + 1) / (len(correlations) + 1)
@@ -389,18 +487,25 @@ class _Neighbours:
         if correlations[0] < _ALIKE or 1 + 2 * total < _INFLATED:
             return False
         covariance = values.T @ values
-        shared = float((covariance**2).sum() / np.trace(covariance) ** 2)  # 1 for one column or two classes
+        shared = float(
+            (covariance**2).sum() / np.trace(covariance) ** 2
+        )  # 1 for one column or two classes
         sizes = np.array([max(1, pair.sum()) for pair in self._pairs])
         return total > _CLEAR * float(np.sqrt((weights**2 * shared / sizes).sum()))
 
     def in_pairs(self, values: Floats) -> bool:
-        """Return whether each second row clearly resembles the one before, at least twice as much as the one after."""
-        product = (values[:-1] * values[1:]).sum(axis=1) / max(float((values**2).sum(axis=1).mean()), 1e-12)
+        """Return whether each second row clearly resembles the one before, at least twice as much
+        as the one after."""
+        product = (values[:-1] * values[1:]).sum(axis=1) / max(
+            float((values**2).sum(axis=1).mean()), 1e-12
+        )
         by_parity = [product[start::2][self._pairs[0][start::2]] for start in (0, 1)]
         if min(map(len, by_parity)) < _FEWEST_IN_ORDER // 4:
             return False
         first, second = sorted((float(products.mean()) for products in by_parity), reverse=True)
-        clear = max(_IN_PAIRS, _CLEAR * float(np.sqrt(1 / len(by_parity[0]) + 1 / len(by_parity[1]))))
+        clear = max(
+            _IN_PAIRS, _CLEAR * float(np.sqrt(1 / len(by_parity[0]) + 1 / len(by_parity[1])))
+        )
         return first - second > clear and first > 2 * second
 
 
@@ -412,4 +517,6 @@ def _ranks(values: Floats) -> Floats:
 
 def _residuals_of(values: Floats, inputs: Floats) -> Floats:
     """Return the residuals [row, column] of a least-squares fit to inputs [row, input]."""
-    return np.asarray(values - inputs @ np.linalg.lstsq(inputs, values, rcond=None)[0], dtype=np.float64)
+    return np.asarray(
+        values - inputs @ np.linalg.lstsq(inputs, values, rcond=None)[0], dtype=np.float64
+    )

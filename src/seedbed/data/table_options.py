@@ -24,18 +24,23 @@ class SourceOptions(Settings):
     Attributes:
         table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
-        skip_rows: rows above the header of a text or an Excel file; found automatically if left out.
-        limit: how large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By default 4
-            GB, or 20 times the size of the file if that is more, and 10 minutes.
+        skip_rows: rows above the header of a text or an Excel file; found automatically if left
+            out.
+        limit: how large the table may be, how long the query may run, or both: 50GB, 30min or
+            50GB,30min. By default 4 GB, or 20 times the size of the file if that is more, and 10
+            minutes.
     """
 
     table: str | None = None
     query: str | None = None
-    skip_rows: int | None = setting(None, at_least=0, hint="Give the number of rows above the header: 0 or more.")
+    skip_rows: int | None = setting(
+        None, at_least=0, hint="Give the number of rows above the header: 0 or more."
+    )
     limit: str | None = None
 
     def check(self, where: str, *takes: str) -> None:
-        """Raise OptionError for an option that the source doesn't take (`takes`), or for both a table and a query."""
+        """Raise OptionError for an option that the source doesn't take (`takes`), or for both a
+        table and a query."""
         table, query = spell("table"), spell("query")
         for option in ("table", "query"):
             if getattr(self, option) is not None and option not in takes:
@@ -57,19 +62,25 @@ class ColumnRoles(Settings):
         drop: columns to leave out.
         numeric: columns that hold numbers; all other cells in them count as missing.
         categorical: columns that hold categories, though they may look like numbers.
-        missing: a number or word that stands for a missing cell of a column, as COLUMN=VALUE, such as age=-999.
-        drop_missing_target: leave out rows without a target, even if they are more than a fifth of all rows.
-        event: for survival, in place of a target: the column that says whether the event occurred or the row was
-            censored.
+        missing: a number or word that stands for a missing cell of a column, as COLUMN=VALUE, such
+            as age=-999.
+        drop_missing_target: leave out rows without a target, even if they are more than a fifth of
+            all rows.
+        event: for survival, in place of a target: the column that says whether the event occurred
+            or the row was censored.
         time: for survival: the column with the time under observation; not a feature.
-        start: for survival: the date on which observation began, if the time is the date on which it ended.
-        horizon: for survival: the time up to which survival is predicted and scored; by default, a fifth of the rows
-            are observed longer.
-        task: what to predict: binary, multiclass or regression; by default the target's cells decide.
-        positive: the positive one of two labels; by default yes, true, 1 and the like, else the rarer if it has under
-            40 % of the rows, else the larger.
-        group: a column of groups whose rows stay together in a fold, such as patients; not a feature.
-        time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a feature.
+        start: for survival: the date on which observation began, if the time is the date on which
+            it ended.
+        horizon: for survival: the time up to which survival is predicted and scored; by default, a
+            fifth of the rows are observed longer.
+        task: what to predict: binary, multiclass or regression; by default the target's cells
+            decide.
+        positive: the positive one of two labels; by default yes, true, 1 and the like, else the
+            rarer if it has under 40 % of the rows, else the larger.
+        group: a column of groups whose rows stay together in a fold, such as patients; not a
+            feature.
+        time_split: a column of dates or numbers that orders rows in time: the latest rows are
+            tested; not a feature.
     """
 
     target: Name | None = None

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from seedbed.data.cells import MISSING_NUMBERS, exact_numbers, first_of, in_order, is_code, quote
 from seedbed.data.frame import Frame, Remark, Texts, as_notes, is_whole, remark_on_rows
-from seedbed.data.kinds import PAIRS, Finished, as_category, as_numbers, find_extreme_code, find_near_duplicates, finish
+from seedbed.data.kinds import (
+    PAIRS,
+    Finished,
+    as_category,
+    as_numbers,
+    find_extreme_code,
+    find_near_duplicates,
+    finish,
+)
 from seedbed.data.table import Column
 from seedbed.errors import OptionError, TargetError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note, Task
@@ -22,22 +30,47 @@ from seedbed.typing import Bools, Floats
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_CLASSES = 50
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
-LARGEST_TARGET = 1e30  # of the numbers to predict: networks compute in float32, which holds numbers up to 3e38
+LARGEST_TARGET = (
+    1e30  # of the numbers to predict: networks compute in float32, which holds numbers up to 3e38
+)
 ROWS_OF_A_RARE_CLASS = 10  # of a class, or half of an equal share of the rows if that is fewer
 RARE = 0.4  # a label of fewer rows is positive, unless the words say otherwise
 SAYS_NO = {"no", "nein", "non", "false", "off", "negative", "neg", "-", "absent", "none"}
 SAYS_NO |= {"control", "normal", "healthy"}
 SAYS_YES = {"yes", "ja", "oui", "true", "on", "positive", "pos", "+", "present", "case"}
-SAYS_NOTHING = MISSING_NUMBERS | {"refused", "don't know", "dk", "9", "99", "999", "-1", "-9", "-99", "-999"}
+SAYS_NOTHING = MISSING_NUMBERS | {
+    "refused",
+    "don't know",
+    "dk",
+    "9",
+    "99",
+    "999",
+    "-1",
+    "-9",
+    "-99",
+    "-999",
+}
 # In this order: 'class' may be that of a ship's passengers, and 'y' a coordinate.
 USUAL_NAMES = (
-    *("target", "y_true", "truth", "true_label", "survived", "diagnosis", "outcome", "churn", "attrition", "species"),
+    *(
+        "target",
+        "y_true",
+        "truth",
+        "true_label",
+        "survived",
+        "diagnosis",
+        "outcome",
+        "churn",
+        "attrition",
+        "species",
+    ),
     *("label", "actual", "class", "saleprice", "price", "quality", "y"),
 )
 
 
 def likely_target(names: Sequence[str], *, usual_only: bool = False) -> str | None:
-    """Return the likely target: a column with a usual name, else the last one, unless `usual_only`."""
+    """Return the likely target: a column with a usual name, else the last one, unless
+    `usual_only`."""
     plain = {re.sub("[^a-z0-9]+", "_", name.strip().lower()): name for name in reversed(names)}
     usual = next((plain[name] for name in USUAL_NAMES if name in plain), None)
     return usual if usual or usual_only or not names else names[-1]
@@ -45,7 +78,8 @@ def likely_target(names: Sequence[str], *, usual_only: bool = False) -> str | No
 
 @dataclass(frozen=True, eq=False)
 class EncodedTarget:
-    """The encoded target of the rows that have one, as in `Table`, where `values` are called `target`.
+    """The encoded target of the rows that have one, as in `Table`, where `values` are called
+    `target`.
 
     `has_target` says which rows of the frame have one [row].
     """
@@ -68,18 +102,22 @@ def encode_target(
     decimal: str = "",
     role: str = "target",
 ) -> EncodedTarget:
-    """Encode the column `name`, which errors call the `role`; `task` and `positive` are as in `read_table`.
+    """Encode the column `name`, which errors call the `role`; `task` and `positive` are as in
+    `read_table`.
 
-    `decimal` is 'point' or 'comma' if other columns decide how '60,667' is meant, else ''. Raises OptionError for no
-    such task, or if `positive` is none of two labels; TargetError for too many rows without a target, one value only, a
-    number of labels that the task can't have, and no numbers to regress on, or infinite ones.
+    `decimal` is 'point' or 'comma' if other columns decide how '60,667' is meant, else ''. Raises
+    OptionError for no such task, or if `positive` is none of two labels; TargetError for too many
+    rows without a target, one value only, a number of labels that the task can't have, and no
+    numbers to regress on, or infinite ones.
     """
     if task is not None and task not in TASKS:
         raise OptionError(f"there is no task '{task}'", did_you_mean(task, TASKS))
     where = f"{frame.where}: the {role} '{name}'"
     cells = frame.texts(frame.names.index(name))
     if positive is not None and task not in (None, "binary"):
-        raise OptionError(f"'{positive}' can't be the positive label of a {task} task", "Use it for two labels.")
+        raise OptionError(
+            f"'{positive}' can't be the positive label of a {task} task", "Use it for two labels."
+        )
     numbers = as_numbers(cells, percent=0 if task == "regression" else 95)
     if numbers is not None:
         mark = decimal if numbers.is_open else next(iter(numbers.readings))
@@ -110,7 +148,9 @@ def labelled(name: str, cells: Texts) -> Finished:
     return finish(name, draft, spelling=next(iter(draft.readings)), is_known=True, forced=True)
 
 
-def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, explain: bool) -> EncodedTarget:
+def _regression(
+    frame: Frame, where: str, cells: Texts, finished: Finished, *, explain: bool
+) -> EncodedTarget:
     column, remarks = finished
     name, values = column.name, column.values
     has_target, left_out = rows_with_target(frame, where, "has no number", cells, column)
@@ -125,7 +165,13 @@ def _regression(frame: Frame, where: str, cells: Texts, finished: Finished, *, e
 
 
 def _classes(
-    frame: Frame, where: str, cells: Texts, finished: Finished, *, task: str | None, positive: str | None
+    frame: Frame,
+    where: str,
+    cells: Texts,
+    finished: Finished,
+    *,
+    task: str | None,
+    positive: str | None,
 ) -> EncodedTarget:
     column, remarks = finished
     name, values, levels = column.name, column.values, column.schema.levels
@@ -138,14 +184,22 @@ def _classes(
     if len(labels) == 2:
         share = float((values == levels.index(labels[1])).sum() / (~np.isnan(values)).sum())
         named = None if positive is None else named_label(where, labels, positive)
-        labels = labels if named == labels[1] or (named is None and _is_positive(labels, share)) else labels[::-1]
+        labels = (
+            labels
+            if named == labels[1] or (named is None and _is_positive(labels, share))
+            else labels[::-1]
+        )
     code_of = np.array([labels.index(level) for level in levels], dtype=np.int64)
     codes = code_of[values[has_target].astype(np.intp)]
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
     remarks = [*remarks, *left_out]
     fewest = min(ROWS_OF_A_RARE_CLASS, len(codes) / len(labels) / 2)
     nothing = len(codes) / 100  # rows of a word for a missing answer, such as 9
-    rare = [label for label, n in counts.items() if n < (nothing if label.lower() in SAYS_NOTHING else 0) or n < fewest]
+    rare = [
+        label
+        for label, n in counts.items()
+        if n < (nothing if label.lower() in SAYS_NOTHING else 0) or n < fewest
+    ]
     if rare:
         listed = first_of([f"{quote(label)} ({counts[label]})" for label in rare], 5)
         message = f"the target '{name}' has labels with few rows: {listed}"
@@ -161,8 +215,11 @@ def _classes(
     return EncodedTarget(codes, labels, class_task, has_target, as_notes(frame, remarks))
 
 
-def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, column: Column) -> tuple[Bools, list[Remark]]:
-    """Return which rows have a target [row], and a remark if some have none. TargetError if these are too many."""
+def rows_with_target(
+    frame: Frame, where: str, what: str, cells: Texts, column: Column
+) -> tuple[Bools, list[Remark]]:
+    """Return which rows have a target [row], and a remark if some have none. TargetError if these
+    are too many."""
     missing = np.isnan(column.values)
     rows = np.flatnonzero(missing)
     if not len(rows):
@@ -172,8 +229,13 @@ def rows_with_target(frame: Frame, where: str, what: str, cells: Texts, column: 
         hint = f"Leave these rows out with {spell('drop_missing_target', True)}; if the word is a label, rename it."
         if len(rows) == len(cells):
             hint = "Fill these cells, or name another column."
-        raise TargetError(f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {location} ({text})", hint)
-    without = f"{len(rows)} rows without a target are" if len(rows) > 1 else "a row without a target is"
+        raise TargetError(
+            f"{where} {what} in {len(rows)} of {len(cells)} rows, first in {location} ({text})",
+            hint,
+        )
+    without = (
+        f"{len(rows)} rows without a target are" if len(rows) > 1 else "a row without a target is"
+    )
     return ~missing, [remark_on_rows(f"{without} left out", column.name, "SB205", rows)]
 
 
@@ -192,13 +254,17 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
         if any(exact_numbers([label]) for label in labels):
             regression = spell("task", "regression")
             advice = f"If it holds amounts, {regression} treats other cells as missing. Else merge rare labels."
-        raise TargetError(f"{where} has {len(labels)} labels ({some}); the limit is {MOST_CLASSES}", advice)
+        raise TargetError(
+            f"{where} has {len(labels)} labels ({some}); the limit is {MOST_CLASSES}", advice
+        )
 
 
 def _is_positive(labels: tuple[str, ...], share: float) -> bool:
-    """Return whether the second of two labels, which has this share of the rows, is the positive one.
+    """Return whether the second of two labels, which has this share of the rows, is the positive
+    one.
 
-    The words decide: yes rather than no, 1 rather than 0. Otherwise it is the clearly rarer label, else the second.
+    The words decide: yes rather than no, 1 rather than 0. Otherwise it is the clearly rarer label,
+    else the second.
     """
     first, second = (label.lower() for label in labels)
     if first in SAYS_YES or second in SAYS_NO or (second, first) in PAIRS:
@@ -210,10 +276,13 @@ def _is_positive(labels: tuple[str, ...], share: float) -> bool:
 
 
 def named_label(where: str, labels: tuple[str, ...], name: str) -> str:
-    """Return the label that the user names, as '2' or '2.0'. Raises OptionError if there is none."""
+    """Return the label that the user names, as '2' or '2.0'. Raises OptionError if there is
+    none."""
     word = name.strip()
     numbers = exact_numbers([*labels, word])
-    chosen = [label for label in labels if label == word or (numbers and numbers[label] == numbers[word])]
+    chosen = [
+        label for label in labels if label == word or (numbers and numbers[label] == numbers[word])
+    ]
     if not chosen:
         raise OptionError(f"{where} has no label {quote(word)}", did_you_mean(word, labels))
     return chosen[0]

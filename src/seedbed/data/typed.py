@@ -1,4 +1,5 @@
-"""What each column of a table is (number, boolean, date or category), decided by the cells of all columns."""
+"""What each column of a table is (number, boolean, date or category), decided by the cells of all
+columns."""
 
 from __future__ import annotations
 
@@ -48,12 +49,18 @@ class Typed:
 
 
 def type_columns(
-    frame: Frame, positions: Sequence[int], *, numeric: Collection[str] = (), categorical: Collection[str] = ()
+    frame: Frame,
+    positions: Sequence[int],
+    *,
+    numeric: Collection[str] = (),
+    categorical: Collection[str] = (),
 ) -> Typed:
-    """Decide on all rows what columns are. Those named in `numeric` are numbers whatever their cells are.
+    """Decide on all rows what columns are. Those named in `numeric` are numbers whatever their
+    cells are.
 
-    All columns of the table, also the target and those that are dropped, decide how it writes numbers and dates.
-    Raises ColumnError for infinite numbers, and for no number in a column of `numeric`.
+    All columns of the table, also the target and those that are dropped, decide how it writes
+    numbers and dates. Raises ColumnError for infinite numbers, and for no number in a column of
+    `numeric`.
     """
     forced = {*numeric, *categorical}
     everything = dict.fromkeys([*positions, *range(len(frame.names))])
@@ -67,20 +74,33 @@ def type_columns(
             has_commas = is_certain and decimal == "comma" and look.point is False
             spelling, is_known = "comma" if has_commas else "point", True
         else:
-            spelling, is_known = habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
-        finished.append(kinds.finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced))
+            spelling, is_known = (
+                habits[look.kind] if look.is_open else (next(iter(look.readings)), True)
+            )
+        finished.append(
+            kinds.finish(name, look, spelling=spelling, is_known=is_known, forced=name in forced)
+        )
     columns = tuple(
-        Column(structs.replace(c.schema, missing=(*frame.missing.get(c.name, ()), *c.schema.missing)), c.values)
+        Column(
+            structs.replace(c.schema, missing=(*frame.missing.get(c.name, ()), *c.schema.missing)),
+            c.values,
+        )
         for c, _ in finished
     )
     _refuse_infinite(frame, positions, columns)
     for position, column in zip(positions, columns, strict=True):
         if column.name in numeric and np.isnan(column.values).all():
-            text = next((text for text in frame.texts(position).texts if not missing_in_number(text)), None)
+            text = next(
+                (text for text in frame.texts(position).texts if not missing_in_number(text)), None
+            )
             if text:
                 message = f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})"
                 raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
-    remarks = [r for c, how_read in finished for r in (*how_read, *kinds.objections(c, wanted=c.name in forced))]
+    remarks = [
+        r
+        for c, how_read in finished
+        for r in (*how_read, *kinds.objections(c, wanted=c.name in forced))
+    ]
     left_out = frozenset(remark.column for remark in remarks if remark.code in kinds.LEFT_OUT)
     return Typed(columns, left_out, as_notes(frame, remarks), decimal if is_certain else "")
 
@@ -90,9 +110,10 @@ class NewRows:
     """New rows, read by the schemas of a model.
 
     Attributes:
-        columns: for each schema, values [row] as a `Column` has them: NaN for a cell that can't be read, -1 for an
-            unknown level.
-        odd: for each schema, by row the texts of cells that can't be read or whose level is unknown.
+        columns: for each schema, values [row] as a `Column` has them: NaN for a cell that can't be
+            read, -1 for an unknown level.
+        odd: for each schema, by row the texts of cells that can't be read or whose level is
+            unknown.
     """
 
     n_rows: int
@@ -102,34 +123,54 @@ class NewRows:
     def window(self, start: int, stop: int) -> NewRows:
         """Return the rows from `start` to before `stop`."""
         stop = min(stop, self.n_rows)
-        odd = [{row - start: text for row, text in texts.items() if start <= row < stop} for texts in self.odd]
-        return NewRows(stop - start, tuple(column[start:stop] for column in self.columns), tuple(odd))
+        odd = [
+            {row - start: text for row, text in texts.items() if start <= row < stop}
+            for texts in self.odd
+        ]
+        return NewRows(
+            stop - start, tuple(column[start:stop] for column in self.columns), tuple(odd)
+        )
 
 
 def read_rows(frame: Frame, positions: Sequence[int], schemas: Sequence[ColumnSchema]) -> NewRows:
-    """Read columns by their schemas. A column read by its own schema equals what it was typed as."""
-    cells = [_read(frame, position, schema) for position, schema in zip(positions, schemas, strict=True)]
-    return NewRows(frame.n_rows, tuple(values for values, _ in cells), tuple(odd for _, odd in cells))
+    """Read columns by their schemas. A column read by its own schema equals what it was typed
+    as."""
+    cells = [
+        _read(frame, position, schema) for position, schema in zip(positions, schemas, strict=True)
+    ]
+    return NewRows(
+        frame.n_rows, tuple(values for values, _ in cells), tuple(odd for _, odd in cells)
+    )
 
 
 def as_text(schemas: Iterable[ColumnSchema]) -> tuple[str, ...]:
     """Return the names of columns that must be read as text, even if they look like numbers."""
-    return tuple(schema.name for schema in schemas if schema.kind in ("date", "category") or schema.spelling == "comma")
+    return tuple(
+        schema.name
+        for schema in schemas
+        if schema.kind in ("date", "category") or schema.spelling == "comma"
+    )
 
 
 def read_values(values: Sequence[Sequence[Any]], schemas: Sequence[ColumnSchema]) -> NewRows:
-    """Read plain values [column][row] by their schemas: numbers, texts, booleans, or None for a missing value.
+    """Read plain values [column][row] by their schemas: numbers, texts, booleans, or None for a
+    missing value.
 
     A number is one by itself, whatever the decimal mark of text in its column.
     """
     cells = [_read_values(column, schema) for column, schema in zip(values, schemas, strict=True)]
-    return NewRows(len(values[0]), tuple(column for column, _ in cells), tuple(odd for _, odd in cells))
+    return NewRows(
+        len(values[0]), tuple(column for column, _ in cells), tuple(odd for _, odd in cells)
+    )
 
 
 def _read(frame: Frame, position: int, schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:
-    """Return a column's values [row], and the texts by row that can't be read, or whose level is unknown."""
+    """Return a column's values [row], and the texts by row that can't be read, or whose level is
+    unknown."""
     column = frame.columns[position]
-    as_written = schema.spelling == "comma" and isinstance(column, Numbers) and column.point is not None
+    as_written = (
+        schema.spelling == "comma" and isinstance(column, Numbers) and column.point is not None
+    )
     if isinstance(column, Numbers) and schema.kind in ("number", "boolean") and not as_written:
         return _read_numbers(column.floats(), schema)
     texts = frame.texts(position)
@@ -139,12 +180,22 @@ def _read(frame: Frame, position: int, schema: ColumnSchema) -> tuple[Floats, di
 
 def _read_values(column: Sequence[Any], schema: ColumnSchema) -> tuple[Floats, dict[int, str]]:
     plain = (int, float) if schema.kind in ("number", "boolean") else ()
-    values, odd = _read_numbers(np.array([float(cell) if type(cell) in plain else np.nan for cell in column]), schema)
-    texts = {i: trim(text_of(cell)) for i, cell in enumerate(column) if cell is not None and type(cell) not in plain}
+    values, odd = _read_numbers(
+        np.array([float(cell) if type(cell) in plain else np.nan for cell in column]), schema
+    )
+    texts = {
+        i: trim(text_of(cell))
+        for i, cell in enumerate(column)
+        if cell is not None and type(cell) not in plain
+    }
     if texts:
         rows, cells = list(texts), list(texts.values())
         values[rows], unread = _read_texts(cells, schema)
-        odd |= {row: text for row, text, is_unread in zip(rows, cells, unread.tolist(), strict=True) if is_unread}
+        odd |= {
+            row: text
+            for row, text, is_unread in zip(rows, cells, unread.tolist(), strict=True)
+            if is_unread
+        }
     return values, odd
 
 
@@ -153,7 +204,9 @@ def _read_numbers(values: Floats, schema: ColumnSchema) -> tuple[Floats, dict[in
         values = np.where(np.isin(values, [*numbers_in(schema.missing)]), np.nan, values)
     unread = np.isinf(values)
     if schema.kind == "boolean":
-        unread |= ~np.isnan(values) & (((values != 0) & (values != 1)) | kinds.is_sex(schema.levels))
+        unread |= ~np.isnan(values) & (
+            ((values != 0) & (values != 1)) | kinds.is_sex(schema.levels)
+        )
     if not unread.any():
         return values, {}
     odd = {row: str(number_text(float(values[row]))) for row in np.flatnonzero(unread).tolist()}
@@ -161,7 +214,8 @@ def _read_numbers(values: Floats, schema: ColumnSchema) -> tuple[Floats, dict[in
 
 
 def _read_texts(texts: Sequence[str], schema: ColumnSchema) -> tuple[Floats, Bools]:
-    """Return the values of texts as columns have them, and which can't be read or are unknown levels [text]."""
+    """Return the values of texts as columns have them, and which can't be read or are unknown
+    levels [text]."""
     coded = are_codes(texts, schema.missing, schema.unit)
     values = np.where(coded, np.nan, np.array(_values_of(texts, schema), dtype=np.float64))
     if schema.kind == "category":
@@ -181,7 +235,9 @@ def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
         return [getattr(moment(text), schema.spelling) for text in texts]
     code_of = {trim(level): float(code) for code, level in enumerate(schema.levels)}
     # 1.0 is the level 1 where all levels are numbers.
-    code_of_number = {number: code_of[trim(level)] for level, number in exact_numbers(schema.levels).items()}
+    code_of_number = {
+        number: code_of[trim(level)] for level, number in exact_numbers(schema.levels).items()
+    }
     among_codes = is_code_column(schema.levels)
 
     def code(text: str) -> float:
@@ -193,7 +249,9 @@ def _values_of(texts: Iterable[str], schema: ColumnSchema) -> list[float]:
     return [code(text) for text in texts]
 
 
-def _look(frame: Frame, position: int, numeric: Collection[str], categorical: Collection[str]) -> Numbers | kinds.Draft:
+def _look(
+    frame: Frame, position: int, numeric: Collection[str], categorical: Collection[str]
+) -> Numbers | kinds.Draft:
     """Return what a column is by its own cells."""
     name, column = frame.names[position], frame.columns[position]
     if name in categorical:
@@ -201,21 +259,30 @@ def _look(frame: Frame, position: int, numeric: Collection[str], categorical: Co
     if isinstance(column, Numbers):
         return column
     draft = kinds.understand(column)
-    if name not in numeric or (draft.kind == "boolean" and {level.lower() for level in draft.levels} == TRUTH):
+    if name not in numeric or (
+        draft.kind == "boolean" and {level.lower() for level in draft.levels} == TRUTH
+    ):
         return draft
     return kinds.as_numbers(column, percent=0) or draft
 
 
 def _habits(looks: list[Numbers | kinds.Draft]) -> dict[Kind, tuple[str, bool]]:
-    """Return the spelling of numbers and of dates for columns that can be read in two ways, and whether other columns
-    decide it. In `looks`, numbers that may be thousands become drafts."""
+    """Return the spelling of numbers and of dates for columns that can be read in two ways, and
+    whether other columns decide it. In `looks`, numbers that may be thousands become drafts."""
     drafts = [look for look in looks if isinstance(look, kinds.Draft)]
-    comma, thousands = any(draft.sure == "comma" for draft in drafts), any(draft.thousands for draft in drafts)
+    comma, thousands = (
+        any(draft.sure == "comma" for draft in drafts),
+        any(draft.thousands for draft in drafts),
+    )
     point = any(look.point if isinstance(look, Numbers) else look.sure == "point" for look in looks)
     if not point:
         # Whole numbers may be '2.000', too, but only decimal commas justify the search for these.
         for index, look in enumerate(looks):
-            if isinstance(look, Numbers) and look.dotted is not None and (comma or not is_whole(look.floats())):
+            if (
+                isinstance(look, Numbers)
+                and look.dotted is not None
+                and (comma or not is_whole(look.floats()))
+            ):
                 looks[index] = kinds.as_numbers(look.dotted, percent=0) or look
     decimal = "comma" if comma and not thousands else "point"
     dates = [draft for draft in drafts if draft.kind == "date"]
@@ -228,7 +295,11 @@ def _habits(looks: list[Numbers | kinds.Draft]) -> dict[Kind, tuple[str, bool]]:
 
 def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[Column]) -> None:
     """Raise one error that names every such column, so that the user can repair all at once."""
-    numeric = [(i, column) for i, column in zip(positions, columns, strict=True) if column.schema.kind == "number"]
+    numeric = [
+        (i, column)
+        for i, column in zip(positions, columns, strict=True)
+        if column.schema.kind == "number"
+    ]
     bad = {i: rows for i, column in numeric if len(rows := np.flatnonzero(np.isinf(column.values)))}
     if not bad:
         return

@@ -1,4 +1,5 @@
-"""Answers to further questions about a comparison: subgroups of rows, more rows, which columns help, and effects."""
+"""Answers to further questions about a comparison: subgroups of rows, more rows, which columns
+help, and effects."""
 
 from __future__ import annotations
 
@@ -22,9 +23,10 @@ GapRule = Literal["differs", "no_practical_difference", "cannot_tell"]
 class Subgroup:
     """The rows of one subgroup, `(missing)` and `(other)` for small levels together among them.
 
-    `scores` have the interval of one score alone. `calibration` is the mean prediction minus the mean of what was
-    observed: of two classes the probability of the positive one, of several that of the predicted class, otherwise the
-    number. Its intervals are for all subgroups at once, those of verdicts for all models and subgroups."""
+    `scores` have the interval of one score alone. `calibration` is the mean prediction minus the
+    mean of what was observed: of two classes the probability of the positive one, of several that
+    of the predicted class, otherwise the number. Its intervals are for all subgroups at once, those
+    of verdicts for all models and subgroups."""
 
     name: str
     n_rows: int
@@ -40,11 +42,12 @@ class Subgroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap(Difference):
-    """Whether the gain of a model over the reference differs between a subgroup and all other rows, in units of the
-    loss.
+    """Whether the gain of a model over the reference differs between a subgroup and all other rows,
+    in units of the loss.
 
-    The rule is `no_practical_difference` if the interval lies within the margin, else `differs` if it excludes 0, else
-    `cannot_tell`. Intervals are for all models and subgroups at once; p-values are two-sided, alone and after Holm.
+    The rule is `no_practical_difference` if the interval lies within the margin, else `differs` if
+    it excludes 0, else `cannot_tell`. Intervals are for all models and subgroups at once; p-values
+    are two-sided, alone and after Holm.
     """
 
     candidate: str
@@ -58,8 +61,9 @@ class Gap(Difference):
 class Subgroups:
     """What out-of-fold predictions say of the subgroups of a column, in the order of its values.
 
-    `model` is shown first: the recommended one, or the best other one if that is the reference. There are gaps of each
-    model, a subgroup after the other; of two subgroups that are all rows, for the first one."""
+    `model` is shown first: the recommended one, or the best other one if that is the reference.
+    There are gaps of each model, a subgroup after the other; of two subgroups that are all rows,
+    for the first one."""
 
     column: str
     reference: str
@@ -78,8 +82,9 @@ _DRAWS, _LEVEL = 1000, 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSize:
-    """The losses of models that are trained on `n_train` rows, on average over the splits, each with the interval of
-    one model alone; and verdicts against the reference, whose intervals are for all models at once at each size."""
+    """The losses of models that are trained on `n_train` rows, on average over the splits, each
+    with the interval of one model alone; and verdicts against the reference, whose intervals are
+    for all models at once at each size."""
 
     n_train: int
     losses: Mapping[str, Interval]
@@ -88,8 +93,8 @@ class TrainingSize:
 
 @dataclass(frozen=True, kw_only=True)
 class RowForecast:
-    """The forecast of a model with so many `times` more rows: its loss, and the loss with today's rows minus that, with
-    90 % intervals."""
+    """The forecast of a model with so many `times` more rows: its loss, and the loss with today's
+    rows minus that, with 90 % intervals."""
 
     candidate: str
     times: int
@@ -102,8 +107,9 @@ class RowForecast:
 class Rows:
     """Losses by the number of training rows, on the same test rows.
 
-    `repeats` are of the smaller sizes, and of the largest where the sizes are compared with each other. Sizes ascend up
-    to that of the comparison itself. `refused` has why a model has no forecast."""
+    `repeats` are of the smaller sizes, and of the largest where the sizes are compared with each
+    other. Sizes ascend up to that of the comparison itself. `refused` has why a model has no
+    forecast."""
 
     repeats: int
     sizes: tuple[TrainingSize, ...]
@@ -115,9 +121,10 @@ class Rows:
         return tuple(one for one in self.forecasts if one.candidate == name)
 
     def differs_from(self, name: str) -> tuple[int, str] | None:
-        """Return from how many training rows on a model is shown to be `better` or `worse` than the reference, at that
-        size and all larger ones; None if it isn't at the largest. As sizes are tested from the largest down to the
-        first one without a difference, they need no adjustment for their number."""
+        """Return from how many training rows on a model is shown to be `better` or `worse` than the
+        reference, at that size and all larger ones; None if it isn't at the largest. As sizes are
+        tested from the largest down to the first one without a difference, they need no adjustment
+        for their number."""
         first: tuple[int, str] | None = None
         for size in reversed(self.sizes):
             rule = next((one.rule for one in size.verdicts if one.candidate == name), "")
@@ -138,12 +145,14 @@ def forecast_rows(
     prior: float | None = None,
     random_state: int = 0,
 ) -> tuple[Mapping[int, tuple[Interval, Interval]], str]:
-    """Return loss and gain at `TIMES` as many rows, each with a 90 % interval, and why there are none, if so.
+    """Return loss and gain at `TIMES` as many rows, each with a 90 % interval, and why there are
+    none, if so.
 
-    The losses follow a + b n^-c with a, b >= 0 and c between 0.2 and 1.5, fitted by least squares with weights of one
-    over the variance. Curves are drawn from the error of the measured ones, which the same rows and splits correlate
-    between sizes, and from what the law leaves unexplained. The law has to forecast the largest size from the
-    others first, within its interval. It begins where the loss is highest, as smaller training sets teach nothing, and
+    The losses follow a + b n^-c with a, b >= 0 and c between 0.2 and 1.5, fitted by least squares
+    with weights of one over the variance. Curves are drawn from the error of the measured ones,
+    which the same rows and splits correlate between sizes, and from what the law leaves
+    unexplained. The law has to forecast the largest size from the others first, within its
+    interval. It begins where the loss is highest, as smaller training sets teach nothing, and
     leaves out sizes at which the model is no better than the prior.
 
     Args:
@@ -170,26 +179,33 @@ def forecast_rows(
     noise *= np.sqrt(df / rng.chisquare(df, size=(_DRAWS, 1)))
 
     def draw_curves(n_sizes: int) -> Floats:
-        """Return curves [draw, size] with the errors of the losses, and what the law leaves unexplained of some."""
+        """Return curves [draw, size] with the errors of the losses, and what the law leaves
+        unexplained of some."""
         law = _fit_law(sizes[:n_sizes], mean[None, :n_sizes], weights[:n_sizes])
         residuals = mean[:n_sizes] - np.concatenate([law(n) for n in sizes[:n_sizes]])
         deviation = np.sqrt((residuals**2).sum() / max(1, n_sizes - 3))
         return np.asarray(mean + noise + rng.normal(scale=deviation, size=noise.shape))
 
     held_back = draw_curves(len(sizes) - 1)
-    gap = _interval(_fit_law(sizes[:-1], held_back[:, :-1], weights[:-1])(sizes[-1]) - held_back[:, -1])
+    gap = _interval(
+        _fit_law(sizes[:-1], held_back[:, :-1], weights[:-1])(sizes[-1]) - held_back[:, -1]
+    )
     if not gap.low <= 0 <= gap.high:
         return {}, "the curve of the smaller training sets doesn't forecast the largest one"
-    laws, common = _fit_law(sizes, draw_curves(len(sizes)), weights), rng.normal(scale=np.sqrt(offset), size=_DRAWS)
+    laws, common = (
+        _fit_law(sizes, draw_curves(len(sizes)), weights),
+        rng.normal(scale=np.sqrt(offset), size=_DRAWS),
+    )
     now, later = laws(sizes[-1]), {times: laws(times * sizes[-1]) for times in TIMES}
     return {
-        times: (_interval(np.maximum(loss + common, 0.0)), _interval(now - loss)) for times, loss in later.items()
+        times: (_interval(np.maximum(loss + common, 0.0)), _interval(now - loss))
+        for times, loss in later.items()
     }, ""
 
 
 def _fit_law(sizes: Floats, losses: Floats, weights: Floats) -> Callable[[float], Floats]:
-    """Fit a + b (n / largest size)^-c to each row of losses [draw, size]: for each power a line, and the power of the
-    smallest error. Return the loss of each draw by n."""
+    """Fit a + b (n / largest size)^-c to each row of losses [draw, size]: for each power a line,
+    and the power of the smallest error. Return the loss of each draw by n."""
     unit, total = float(sizes[-1]), float(weights.sum())
     best, law = np.full(len(losses), np.inf), np.zeros((3, len(losses)))
     for power in _POWERS:
@@ -198,7 +214,9 @@ def _fit_law(sizes: Floats, losses: Floats, weights: Floats) -> Callable[[float]
         middle = losses @ weights / total
         b = np.maximum((losses * weights) @ (x - centre) / float(weights @ (x - centre) ** 2), 0.0)
         a = middle - b * centre
-        through = np.maximum((losses * weights) @ x / float(weights @ x**2), 0.0)  # a line through zero
+        through = np.maximum(
+            (losses * weights) @ x / float(weights @ x**2), 0.0
+        )  # a line through zero
         a, b = np.maximum(a, 0.0), np.where(a < 0, through, b)
         error = ((losses - a[:, None] - b[:, None] * x) ** 2) @ weights
         better = error < best
@@ -213,7 +231,13 @@ def _interval(values: Floats) -> Interval:
 
 
 ColumnVerdict = Literal[
-    "helps", "likely helps", "no difference that matters", "can't tell", "likely harms", "harms", "none"
+    "helps",
+    "likely helps",
+    "no difference that matters",
+    "can't tell",
+    "likely harms",
+    "harms",
+    "none",
 ]
 
 _OF_RULE: dict[Rule, ColumnVerdict] = {
@@ -230,12 +254,12 @@ _OF_RULE: dict[Rule, ColumnVerdict] = {
 class ColumnEffect:
     """What leaving out one column, or several together, changes.
 
-    They `harm` if the model without them is shown to be better, and `help` if it is shown to be worse, or if they are
-    shown to add something and the loss is above zero. Where nothing is shown, one of these comparisons alone may say
-    that they likely do. `none` without a verdict. `loss` is that without them minus that
-    with all columns, with the interval of the verdict. `adds` is what the model with all columns adds to the one
-    without them (`columns.added`), with an interval that holds for all columns together; None where the metric isn't a
-    squared error."""
+    They `harm` if the model without them is shown to be better, and `help` if it is shown to be
+    worse, or if they are shown to add something and the loss is above zero. Where nothing is shown,
+    one of these comparisons alone may say that they likely do. `none` without a verdict. `loss` is
+    that without them minus that with all columns, with the interval of the verdict. `adds` is what
+    the model with all columns adds to the one without them (`columns.added`), with an interval that
+    holds for all columns together; None where the metric isn't a squared error."""
 
     columns: tuple[str, ...]
     without: str
@@ -259,13 +283,19 @@ class Columns:
 
     @property
     def substitutes(self) -> tuple[tuple[ColumnEffect, bool], ...]:
-        """Groups that help although none of their columns is shown to help alone, and whether each of these is shown to
-        make no difference that matters."""
-        verdict_of = {effect.columns[0]: effect.verdict for effect in self.effects if len(effect.columns) == 1}
+        """Groups that help although none of their columns is shown to help alone, and whether each
+        of these is shown to make no difference that matters."""
+        verdict_of = {
+            effect.columns[0]: effect.verdict for effect in self.effects if len(effect.columns) == 1
+        }
         groups = []
         for group in self.effects:
             verdicts = {verdict_of.get(name) for name in group.columns}
-            if len(group.columns) > 1 and group.verdict == "helps" and not verdicts & {"helps", "none", None}:
+            if (
+                len(group.columns) > 1
+                and group.verdict == "helps"
+                and not verdicts & {"helps", "none", None}
+            ):
                 groups.append((group, verdicts == {"no difference that matters"}))
         return tuple(groups)
 
@@ -278,21 +308,29 @@ def effects_of(
     Args:
         without: the columns that each model doesn't have, by its name.
         verdicts: on these models, against the model with all columns.
-        added: what that adds to each of them. Each of two tests may find at half of the error level that columns help,
-            so together they keep it.
+        added: what that adds to each of them. Each of two tests may find at half of the error level
+            that columns help, so together they keep it.
     """
     verdict_of = {verdict.candidate: verdict for verdict in verdicts}
     effects = []
     for name, columns in without.items():
         effect = ColumnEffect(columns=tuple(columns), without=name, verdict="none")
         if (verdict := verdict_of.get(name)) is not None:
-            loss, low, high = (-value + 0.0 for value in (verdict.difference, verdict.high, verdict.low))
+            loss, low, high = (
+                -value + 0.0 for value in (verdict.difference, verdict.high, verdict.low)
+            )
             words = _OF_RULE.get(verdict.rule, "can't tell")
             if name in added:
                 gain = added[name]
                 effect = replace(effect, adds=gain.mean, adds_low=gain.low, adds_high=gain.high)
                 if loss > 0 and words in ("can't tell", "likely helps"):
-                    words = "helps" if gain.low > 0 else "likely helps" if leaning(gain, LIKELY_HELPS) > 0 else words
+                    words = (
+                        "helps"
+                        if gain.low > 0
+                        else "likely helps"
+                        if leaning(gain, LIKELY_HELPS) > 0
+                        else words
+                    )
             effect = replace(effect, verdict=words, loss=loss, low=low, high=high)
         effects.append(effect)
     return tuple(sorted(effects, key=lambda effect: (effect.loss is None, -(effect.loss or 0.0))))
@@ -303,10 +341,11 @@ _THOUSANDS = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class EffectCurve:
-    """The partial dependence of predictions on one column, of the kind `number`, `date`, `boolean` or `category`.
+    """The partial dependence of predictions on one column, of the kind `number`, `date`, `boolean`
+    or `category`.
 
-    `values`, ascending, `mean` and `spread` (the standard deviation of the networks' means) are [value]; `change` is
-    the standard deviation of the mean over the cells of the rows."""
+    `values`, ascending, `mean` and `spread` (the standard deviation of the networks' means) are
+    [value]; `change` is the standard deviation of the mean over the cells of the rows."""
 
     column: str
     kind: str
@@ -319,15 +358,20 @@ class EffectCurve:
     def texts(self) -> list[str]:
         """The values as text: 1990 without a comma, as it may be a year."""
         return [
-            value if isinstance(value, str) else f"{value:,.0f}" if abs(value) >= _THOUSANDS else f"{value:.5g}"
+            value
+            if isinstance(value, str)
+            else f"{value:,.0f}"
+            if abs(value) >= _THOUSANDS
+            else f"{value:.5g}"
             for value in self.values
         ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effects:
-    """The partial dependence of a model's predictions on its columns; of many columns, on the twelve with the largest
-    change. The model's networks were fitted to all rows, of which a sample of `n_rows` got the values."""
+    """The partial dependence of a model's predictions on its columns; of many columns, on the
+    twelve with the largest change. The model's networks were fitted to all rows, of which a sample
+    of `n_rows` got the values."""
 
     model: str
     networks: int
@@ -344,7 +388,8 @@ class Effects:
         return f"probability that {target} is {self.label}" if self.label else target
 
     def prediction_text(self, prediction: float, decimals: int = 0) -> str:
-        """Return a probability as `24%`, with a number of decimals, or a number with four digits."""
+        """Return a probability as `24%`, with a number of decimals, or a number with four
+        digits."""
         if not self.label:
             return plain_number(prediction, 4)
         return f"{prediction:.{decimals}%}" if decimals else percent(prediction)
@@ -356,7 +401,9 @@ class Effects:
         if len(set(texts)) == 1:
             return f"{texts[0]} everywhere"
         at = "for" if curve.kind in ("boolean", "category") else "at"
-        return ", ".join(f"{mean} {at} {curve.texts[place]}" for mean, place in zip(texts, ends, strict=True))
+        return ", ".join(
+            f"{mean} {at} {curve.texts[place]}" for mean, place in zip(texts, ends, strict=True)
+        )
 
 
 TREATING_ALL, TREATING_NONE = "treating all", "treating none"
@@ -364,12 +411,13 @@ TREATING_ALL, TREATING_NONE = "treating all", "treating none"
 
 @dataclass(frozen=True, kw_only=True)
 class NetBenefit:
-    """The net benefit of two classes: the share of rows that are rightly treated as positive, minus that of wrongly
-    treated ones at the odds of the threshold, the lowest probability that is treated (Vickers & Elkin 2006).
+    """The net benefit of two classes: the share of rows that are rightly treated as positive, minus
+    that of wrongly treated ones at the odds of the threshold, the lowest probability that is
+    treated (Vickers & Elkin 2006).
 
-    `curves` are along the `thresholds`; `differences` from the recommended `model`, at the few thresholds `at`, are
-    positive where more is gained than by it, and hold for all names at once. `TREATING_ALL` and `TREATING_NONE` are
-    among the names."""
+    `curves` are along the `thresholds`; `differences` from the recommended `model`, at the few
+    thresholds `at`, are positive where more is gained than by it, and hold for all names at once.
+    `TREATING_ALL` and `TREATING_NONE` are among the names."""
 
     model: str
     thresholds: tuple[float, ...]

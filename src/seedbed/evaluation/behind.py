@@ -1,8 +1,10 @@
-"""How far each model is behind the recommended one, which was chosen by the same folds; and what helps.
+"""How far each model is behind the recommended one, which was chosen by the same folds; and what
+helps.
 
-The recommended model is the one with the lowest mean loss. Intervals and verdicts allow for that choice: the step-down
-over pairs that may still be equal is Shaffer's (1986), with the quantile of the largest |t| of these pairs, or
-Bonferroni's. docs/verdicts.md and benchmarks/behind.py have its error rates.
+The recommended model is the one with the lowest mean loss. Intervals and verdicts allow for that
+choice: the step-down over pairs that may still be equal is Shaffer's (1986), with the quantile of
+the largest |t| of these pairs, or Bonferroni's. docs/verdicts.md and benchmarks/behind.py have its
+error rates.
 """
 
 from __future__ import annotations
@@ -19,22 +21,26 @@ from seedbed.evaluation.estimates import Difference, Estimate, student_cdf, stud
 from seedbed.evaluation.verdicts import LIKELY, LIKELY_FEW, LIKELY_HELPS, OPEN, Rule
 from seedbed.typing import Floats
 
-# Degrees of freedom of s^2 over ten folds by the number of repeats: k - 1 for one repeat, else the lower ends of what
-# was measured. They never narrow the interval of two models, which has at least Student's quantile with k - 1.
+# Degrees of freedom of s^2 over ten folds by the number of repeats: k - 1 for one repeat, else the
+# lower ends of what was measured. They never narrow the interval of two models, which has at least
+# Student's quantile with k - 1.
 _DEGREES = {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
 _FEWEST_REPEATS, _MOST_MODELS, _DRAWS = 3, 16, 4000
 
 _FEW = 200  # rows
 
-ContrastVerdict = Literal["helps", "hurts", "likely helps", "likely hurts", "no difference that matters", "can't tell"]
+ContrastVerdict = Literal[
+    "helps", "hurts", "likely helps", "likely hurts", "no difference that matters", "can't tell"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast(Difference):
-    """Two models that differ in one thing, the `question`, chosen before the run; positive: it helps.
+    """Two models that differ in one thing, the `question`, chosen before the run; positive: it
+    helps.
 
-    The interval holds for all contrasts together, within the margin where the difference is shown to be below it.
-    `p_adjusted` is two-sided, for all contrasts together."""
+    The interval holds for all contrasts together, within the margin where the difference is shown
+    to be below it. `p_adjusted` is two-sided, for all contrasts together."""
 
     question: str
     candidate: str
@@ -48,11 +54,12 @@ Drawn = Mapping[frozenset[str], Floats]
 
 
 def drawn_of(folds: Mapping[str, Floats], df: float | None = None) -> Drawn:
-    """Return draws of |t|. Nothing is drawn for fewer than three repeats, whose correlations are too uncertain, and for
-    two models or more than 16.
+    """Return draws of |t|. Nothing is drawn for fewer than three repeats, whose correlations are
+    too uncertain, and for two models or more than 16.
 
-    Losses are drawn as normal numbers with the covariance of those measured. The variance of each pair is that of as
-    many other draws as there are degrees of freedom: with one variance for all pairs, errors would be too frequent.
+    Losses are drawn as normal numbers with the covariance of those measured. The variance of each
+    pair is that of as many other draws as there are degrees of freedom: with one variance for all
+    pairs, errors would be too frequent.
 
     Args:
         folds: name -> [repeat, fold], losses.
@@ -84,24 +91,27 @@ def steps_behind(
     drawn: Drawn | None = None,
     n_rows: int | None = None,
 ) -> Iterator[tuple[str, Estimate, Rule, float]]:
-    """Yield how each other model stands to the recommended one: its name, the difference, rule and adjusted p-value.
+    """Yield how each other model stands to the recommended one: its name, the difference, rule and
+    adjusted p-value.
 
-    The difference is the loss of the recommended model minus that of the other one, at most 0 if both have the same
-    repeats. Its interval holds for all models together, the choice included; an end lies at 0 where the interval and
-    the steps disagree, and at the margin where a test of its own has shown that the difference is below it. The rule is
-    worse, no_practical_difference, cannot_tell or likely, see `graded`; the p-value is below alpha where it would be
-    worse without a margin.
+    The difference is the loss of the recommended model minus that of the other one, at most 0 if
+    both have the same repeats. Its interval holds for all models together, the choice included; an
+    end lies at 0 where the interval and the steps disagree, and at the margin where a test of its
+    own has shown that the difference is below it. The rule is worse, no_practical_difference,
+    cannot_tell or likely, see `graded`; the p-value is below alpha where it would be worse without
+    a margin.
 
-    With p models left, itself included, the one with the largest t is worse if that exceeds the quantile for their
-    p (p - 1) / 2 pairs; the first that doesn't ends the steps. Intervals have the quantile for all pairs that contain
-    one of the models left. It is that of the largest |t|, or Bonferroni's if that is smaller or nothing is drawn, and
-    at least Student's for one pair. A model makes no difference that matters if the margin lies outside its own
-    one-sided interval, with the standard error that it would have at the margin.
+    With p models left, itself included, the one with the largest t is worse if that exceeds the
+    quantile for their p (p - 1) / 2 pairs; the first that doesn't ends the steps. Intervals have
+    the quantile for all pairs that contain one of the models left. It is that of the largest |t|,
+    or Bonferroni's if that is smaller or nothing is drawn, and at least Student's for one pair. A
+    model makes no difference that matters if the margin lies outside its own one-sided interval,
+    with the standard error that it would have at the margin.
 
     Args:
         names: of the other models.
-        difference: of a name and a number of pairs, the estimate at this level. Models whose error isn't known are
-            counted, and left out.
+        difference: of a name and a number of pairs, the estimate at this level. Models whose error
+            isn't known are counted, and left out.
         margin: the difference that matters, in units of the loss.
         alpha: error level of all pairs together.
         tried: discarded attempts; each counts as one more model, and nothing may be drawn.
@@ -115,7 +125,11 @@ def steps_behind(
     n_left, adjusted, worse = len(names) + 1 + tried, dict[str, float](), set[str]()
     for name in order:
         largest = _largest(drawn, lambda pair: not pair & worse)
-        p = 1.0 if behind[name] <= 0 else _p_of(estimates[name], n_left * (n_left - 1) // 2, largest)
+        p = (
+            1.0
+            if behind[name] <= 0
+            else _p_of(estimates[name], n_left * (n_left - 1) // 2, largest)
+        )
         adjusted[name] = p = max(p, *adjusted.values(), 0.0)
         if p >= alpha:
             break
@@ -128,38 +142,60 @@ def steps_behind(
         if single.error_unknown:
             continue
         # An interval for counts has quantiles of its own.
-        estimate = difference(name, pairs) if single.t is None else _widened(single, pairs, alpha, largest)
-        low, high = estimate.low, min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0)
+        estimate = (
+            difference(name, pairs) if single.t is None else _widened(single, pairs, alpha, largest)
+        )
+        low, high = (
+            estimate.low,
+            min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0),
+        )
         rule: Rule = "worse" if name in worse else graded("cannot_tell", single, n_rows)
         if is_small(single, margin, alpha):
             rule, low, high = "no_practical_difference", max(low, -margin), min(high, margin)
-        yield name, replace(estimate, low=low, high=high), rule, adjusted.get(name, max(last, alpha, single.p))
+        yield (
+            name,
+            replace(estimate, low=low, high=high),
+            rule,
+            adjusted.get(name, max(last, alpha, single.p)),
+        )
 
 
 def leaning(estimate: Estimate, threshold: float) -> int:
-    """Return the sign of a difference that has this probability of having it, by a comparison alone; else 0.
+    """Return the sign of a difference that has this probability of having it, by a comparison
+    alone; else 0.
 
-    It is the one-sided probability of the corrected t, with the degrees of freedom of the spread over all repeats."""
+    It is the one-sided probability of the corrected t, with the degrees of freedom of the spread
+    over all repeats."""
     return int(np.sign(estimate.mean)) if certainty(estimate) >= threshold else 0
 
 
 def certainty(estimate: Estimate) -> float:
-    """Return the probability that a difference has the sign that it has here, as `leaning` takes it."""
-    return 1 - estimate.p / 2 if estimate.t is None else student_cdf(abs(estimate.t), _degrees_of(estimate))
+    """Return the probability that a difference has the sign that it has here, as `leaning` takes
+    it."""
+    return (
+        1 - estimate.p / 2
+        if estimate.t is None
+        else student_cdf(abs(estimate.t), _degrees_of(estimate))
+    )
 
 
 def graded(rule: Rule, estimate: Estimate, n_rows: int | None) -> Rule:
-    """Return likely better or likely worse in place of a rule that leaves it open, where the difference leans enough.
+    """Return likely better or likely worse in place of a rule that leaves it open, where the
+    difference leans enough.
 
-    This is no claim over all comparisons: among many equal models, one of them is likely worse more often. Below 200
-    rows it takes more, as the choice of the best makes differences look larger (benchmarks/grades.md)."""
-    sign = leaning(estimate, LIKELY_FEW if (n_rows or _FEW) < _FEW else LIKELY) if rule in OPEN else 0
+    This is no claim over all comparisons: among many equal models, one of them is likely worse more
+    often. Below 200 rows it takes more, as the choice of the best makes differences look larger
+    (benchmarks/grades.md)."""
+    sign = (
+        leaning(estimate, LIKELY_FEW if (n_rows or _FEW) < _FEW else LIKELY) if rule in OPEN else 0
+    )
     return ("likely_better" if sign > 0 else "likely_worse") if sign else rule
 
 
 def is_small(estimate: Estimate, margin: float, alpha: float) -> bool:
-    """Return whether a difference is shown to be below the margin on either side: each side at alpha / 2, with the
-    standard error at the margin, which grows like the root of the difference."""
+    """Return whether a difference is shown to be below the margin on either side: each side at
+    alpha / 2, with the standard error at the margin, which grows like the root of the
+    difference."""
     size = abs(estimate.mean)
     at_margin = math.sqrt(min(2.0, max(1.0, margin / max(size, margin / 2))))
     return size - student_quantile(alpha / 2, estimate.df) * estimate.se * at_margin < margin
@@ -174,27 +210,35 @@ def contrasts_of(
     alpha: float,
     drawn: Drawn | None = None,
 ) -> tuple[Contrast, ...]:
-    """Return what helps, by a two-sided test of each contrast; together step by step, with the quantiles of the steps.
+    """Return what helps, by a two-sided test of each contrast; together step by step, with the
+    quantiles of the steps.
 
-    A candidate with several references helps only if it is better than each of them, so its p is the largest one; the
-    difference shown is the smallest. It likely helps if it is likely better than each of them alone.
+    A candidate with several references helps only if it is better than each of them, so its p is
+    the largest one; the difference shown is the smallest. It likely helps if it is likely better
+    than each of them alone.
 
     Args:
         questions: the thing, the candidate with it, and those without.
-        difference: of a reference, a candidate, and 1. Contrasts whose error isn't known are left out.
+        difference: of a reference, a candidate, and 1. Contrasts whose error isn't known are left
+            out.
         names: of the models that can be judged.
         drawn: as in `steps_behind`.
     """
     rows = []
     for question, candidate, references in questions:
-        estimates = {one: difference(one, candidate, 1) for one in references if {one, candidate} <= {*names}}
+        estimates = {
+            one: difference(one, candidate, 1) for one in references if {one, candidate} <= {*names}
+        }
         if not estimates or any(one.error_unknown for one in estimates.values()):
             continue
         nearest = min(estimates, key=lambda one: estimates[one].mean)
         rows.append((question, candidate, nearest, estimates))
 
     def p_of(estimates: Mapping[str, Estimate], n: int, largest: Floats) -> float:
-        return max(_p_of(one, n, largest) if one.mean > 0 or len(estimates) == 1 else 1.0 for one in estimates.values())
+        return max(
+            _p_of(one, n, largest) if one.mean > 0 or len(estimates) == 1 else 1.0
+            for one in estimates.values()
+        )
 
     left, adjusted = [frozenset(row[1:3]) for row in rows], dict[int, float]()
     all_pairs = _largest(drawn, left.__contains__)
@@ -208,7 +252,9 @@ def contrasts_of(
         sign = signs.pop() if len(signs) == 1 else 0
         estimate = _widened(estimates[reference], len(rows), alpha, all_pairs)
         low, high = estimate.low, estimate.high
-        verdict: ContrastVerdict = "likely helps" if sign > 0 else "likely hurts" if sign else "can't tell"
+        verdict: ContrastVerdict = (
+            "likely helps" if sign > 0 else "likely hurts" if sign else "can't tell"
+        )
         if p < alpha:
             verdict = "helps" if estimate.mean > 0 else "hurts"
             low, high = (max(low, 0.0), high) if estimate.mean > 0 else (low, min(high, 0.0))
@@ -231,17 +277,25 @@ def contrasts_of(
     return tuple(contrasts)
 
 
-def optimism(choosing: Mapping[str, Floats], scored: Mapping[str, Floats], resamples: Iterable[Floats]) -> float:
-    """Return by how much the mean loss of the chosen model looks too low because it was chosen by these rows; >= 0.
+def optimism(
+    choosing: Mapping[str, Floats], scored: Mapping[str, Floats], resamples: Iterable[Floats]
+) -> float:
+    """Return by how much the mean loss of the chosen model looks too low because it was chosen by
+    these rows; >= 0.
 
-    In each resample the model with the lowest `choosing` loss in bag is chosen; the result is the mean of its `scored`
-    loss out of bag minus in bag.
+    In each resample the model with the lowest `choosing` loss in bag is chosen; the result is the
+    mean of its `scored` loss out of bag minus in bag.
 
     Args:
-        choosing, scored: name -> [row], mean loss over repeats, of the score that decides and of the one that is shown.
+        choosing, scored: name -> [row], mean loss over repeats, of the score that decides and of
+            the one that is shown.
         resamples: blocks [resample, row]: how often each row was drawn.
     """
-    by, of, gaps = np.stack(list(choosing.values())), np.stack([scored[name] for name in choosing]), []
+    by, of, gaps = (
+        np.stack(list(choosing.values())),
+        np.stack([scored[name] for name in choosing]),
+        [],
+    )
     for weights in resamples:
         outside = (weights == 0).astype(np.float64)
         usable = outside.any(axis=1)

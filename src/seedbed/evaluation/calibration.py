@@ -1,5 +1,5 @@
-"""Do the probabilities mean what they say? Reliability curve, decomposition, and ECE beside its expected value; and the
-weights and the temperature of a blend."""
+"""Do the probabilities mean what they say? Reliability curve, decomposition, and ECE beside its
+expected value; and the weights and the temperature of a blend."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _N_CURVES, _BINS = 300, 10
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """The corners of a reliability curve, with the rows of all forecasts since the previous corner."""
+    """The corners of a reliability curve, with the rows of all forecasts since the previous
+    corner."""
 
     forecast: tuple[float, ...]
     observed: tuple[float, ...]
@@ -29,7 +30,8 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """Where the curve of exact probabilities lies nine times in ten, separately at each forecast."""
+    """Where the curve of exact probabilities lies nine times in ten, separately at each
+    forecast."""
 
     forecast: tuple[float, ...]
     low: tuple[float, ...]
@@ -38,9 +40,9 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationSummary:
-    """The calibration of probabilities; `reliability` and `expected_calibration_error` say what each number is. Shares
-    are rounded for charts, and `counts` are the rows in each twentieth. `slope` and `intercept` are those of
-    `promised.OfTwoClasses`, None of other outcomes."""
+    """The calibration of probabilities; `reliability` and `expected_calibration_error` say what
+    each number is. Shares are rounded for charts, and `counts` are the rows in each twentieth.
+    `slope` and `intercept` are those of `promised.OfTwoClasses`, None of other outcomes."""
 
     miscalibration: float
     discrimination: float
@@ -73,22 +75,28 @@ def calibration_of(y: NDArray[Any], p: Floats, weights: Floats | None = None) ->
 def reliability(
     y: NDArray[Any], p: Floats, weights: Floats | None = None, *, most: int = 60
 ) -> tuple[Curve, dict[str, float]]:
-    """Return the corners of the reliability curve by isotonic regression (CORP: Dimitriadis, Gneiting & Jordan 2021),
-    and the parts of Brier score = miscalibration - discrimination + uncertainty. There are no bins to choose.
+    """Return the corners of the reliability curve by isotonic regression (CORP: Dimitriadis,
+    Gneiting & Jordan 2021), and the parts of Brier score = miscalibration - discrimination +
+    uncertainty. There are no bins to choose.
 
-    The miscalibration is what recalibrating would save, the discrimination what the recalibrated predictions gain over
-    predicting the class frequencies, the uncertainty the Brier score of these. The first two are at least 0.
+    The miscalibration is what recalibrating would save, the discrimination what the recalibrated
+    predictions gain over predicting the class frequencies, the uncertainty the Brier score of
+    these. The first two are at least 0.
 
-    Pass one prediction for each row (for example the mean over repeats and seeds): a row given twice counts twice.
+    Pass one prediction for each row (for example the mean over repeats and seeds): a row given
+    twice counts twice.
 
     Args:
         y: [row], 0 or 1. p: [row], probability of class 1.
         weights: of the rows, above 0 [row]; 1 if left out.
-        most: corners. Nothing is lost within a flat stretch; of more corners, some are left out evenly.
+        most: corners. Nothing is lost within a flat stretch; of more corners, some are left out
+            evenly.
     """
     of_row = np.ones(len(y)) if weights is None else weights / weights.mean()
     forecast, place, rows = np.unique(p, return_inverse=True, return_counts=True)
-    observed = isotonic(np.bincount(place, weights=y * of_row)[None], np.bincount(place, weights=of_row))[0]
+    observed = isotonic(
+        np.bincount(place, weights=y * of_row)[None], np.bincount(place, weights=of_row)
+    )[0]
     brier = float(np.mean(of_row * (p - y) ** 2))
     recalibrated = float(np.mean(of_row * (observed[place] - y) ** 2))
     mean = float(np.mean(of_row * y))
@@ -98,19 +106,26 @@ def reliability(
     places = np.flatnonzero(np.concatenate([[True], inner, [True]])[: len(observed)])
     places = places[spread_indices(len(places), most)]
     counts = tuple(np.diff(np.concatenate([[0], np.cumsum(rows)[places]])).tolist())
-    curve = Curve(forecast=_round_shares(forecast[places]), observed=_round_shares(observed[places]), rows=counts)
+    curve = Curve(
+        forecast=_round_shares(forecast[places]),
+        observed=_round_shares(observed[places]),
+        rows=counts,
+    )
     return curve, parts | {"uncertainty": uncertainty}
 
 
 def isotonic(sums: NDArray[Any], weights: NDArray[Any]) -> Floats:
-    """Return the isotonic regressions [curve, point] of means, from their weighted sums [curve, point] and weights
-    [point]: neighbours that don't rise are pooled until all rise. `scipy.optimize` takes half a second to load.
+    """Return the isotonic regressions [curve, point] of means, from their weighted sums [curve,
+    point] and weights [point]: neighbours that don't rise are pooled until all rise.
+    `scipy.optimize` takes half a second to load.
     """
     n_points, ends = sums.shape[1], np.arange(sums.size + 1)
     sums, weights = sums.ravel(), np.tile(weights, len(sums))
     while True:
         means = sums / weights
-        starts = np.flatnonzero(np.append(True, means[1:] > means[:-1]) | (ends[:-1] % n_points == 0))
+        starts = np.flatnonzero(
+            np.append(True, means[1:] > means[:-1]) | (ends[:-1] % n_points == 0)
+        )
         if len(starts) == len(means):
             return np.asarray(np.repeat(means, np.diff(ends)).reshape(-1, n_points))
         sums, weights = np.add.reduceat(sums, starts), np.add.reduceat(weights, starts)
@@ -118,10 +133,11 @@ def isotonic(sums: NDArray[Any], weights: NDArray[Any]) -> Floats:
 
 
 def consistency_band(p: Floats, *, points: int = 40, weights: Floats | None = None) -> Band:
-    """Return the 90 % consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis et al. 2021).
+    """Return the 90 % consistency band of a reliability curve (Broecker & Smith 2007; Dimitriadis
+    et al. 2021).
 
-    Outcomes are drawn from the probabilities themselves, and the curve of each draw is computed. A curve within the
-    band is no evidence against the probabilities.
+    Outcomes are drawn from the probabilities themselves, and the curve of each draw is computed. A
+    curve within the band is no evidence against the probabilities.
 
     Args:
         p: [row], probability of class 1.
@@ -136,20 +152,25 @@ def consistency_band(p: Floats, *, points: int = 40, weights: Floats | None = No
     block, curves = max(1, _CELLS_OF_CURVES // p.size), list[Floats]()
     for start in range(0, _N_CURVES, block):
         draws = [of_row * (rng.random(p.size) < p) for _ in range(min(block, _N_CURVES - start))]
-        curves += list(isotonic(np.array([np.bincount(place, weights=draw) for draw in draws]), sums)[:, at])
+        curves += list(
+            isotonic(np.array([np.bincount(place, weights=draw) for draw in draws]), sums)[:, at]
+        )
     low, high = np.quantile(curves, ((1 - 0.9) / 2, (1 + 0.9) / 2), axis=0)
-    return Band(forecast=_round_shares(forecast[at]), low=_round_shares(low), high=_round_shares(high))
+    return Band(
+        forecast=_round_shares(forecast[at]), low=_round_shares(low), high=_round_shares(high)
+    )
 
 
 def expected_calibration_error(
     y: NDArray[Any], p: Floats, *, n_simulations: int = 1000, weights: Floats | None = None
 ) -> tuple[float, float, float]:
-    """Return the ECE over ten bins of equal width (Naeini, Cooper & Hauskrecht 2015), its mean and 95th percentile if
-    every probability were exactly right: the sum over bins of the absolute value of sum(y - p), divided by rows.
+    """Return the ECE over ten bins of equal width (Naeini, Cooper & Hauskrecht 2015), its mean and
+    95th percentile if every probability were exactly right: the sum over bins of the absolute value
+    of sum(y - p), divided by rows.
 
-    ECE is biased upwards: with 10 bins and probabilities all over [0, 1], perfect ones show about .06 at 300 rows and
-    .10 at 100. It is therefore never given without the value of outcomes simulated from p itself (as the consistency
-    bars of Broecker & Smith 2007).
+    ECE is biased upwards: with 10 bins and probabilities all over [0, 1], perfect ones show about
+    .06 at 300 rows and .10 at 100. It is therefore never given without the value of outcomes
+    simulated from p itself (as the consistency bars of Broecker & Smith 2007).
 
     Args:
         y: [row], 0 or 1. p: [row], probability of class 1. weights: as in `reliability`.
@@ -178,22 +199,27 @@ _RANGE, _NEAR, _GOLDEN = (0.5, 2.0), 1e-4, (5**0.5 - 1) / 2
 
 
 def mean_loss(predictions: Floats, target: NDArray[np.number], weights: Floats) -> float:
-    """Return the weighted mean loss: log loss of probabilities [row, class] for class codes [row], or squared error
-    of numbers [row].
+    """Return the weighted mean loss: log loss of probabilities [row, class] for class codes [row],
+    or squared error of numbers [row].
     """
     if predictions.ndim == 1:
         losses = (predictions - target) ** 2
     else:
-        losses = -np.log(np.maximum(predictions[np.arange(len(target)), target.astype(np.int64)], _LEAST))
+        losses = -np.log(
+            np.maximum(predictions[np.arange(len(target)), target.astype(np.int64)], _LEAST)
+        )
     return float(np.average(losses, weights=weights))
 
 
-def blend_weights(predictions: Sequence[Floats], target: NDArray[np.number], weights: Floats) -> Floats:
-    """Return the weight of each of several predictions in their mean; weights are at least 0 and sum to 1.
+def blend_weights(
+    predictions: Sequence[Floats], target: NDArray[np.number], weights: Floats
+) -> Floats:
+    """Return the weight of each of several predictions in their mean; weights are at least 0 and
+    sum to 1.
 
-    Greedy selection with replacement (Caruana, Niculescu-Mizil, Crew & Ksikes 2004, "Ensemble selection from
-    libraries of models"): each of 50 rounds adds the prediction that lowers the loss of the mean most. The best mean
-    of all rounds counts.
+    Greedy selection with replacement (Caruana, Niculescu-Mizil, Crew & Ksikes 2004, "Ensemble
+    selection from libraries of models"): each of 50 rounds adds the prediction that lowers the loss
+    of the mean most. The best mean of all rounds counts.
 
     Args:
         predictions: of each, as `mean_loss` has them.
@@ -228,11 +254,12 @@ def _tempered(logs: Floats, temperature: float) -> Floats:
 
 
 def best_temperature(probabilities: Floats, target: NDArray[np.number], weights: Floats) -> float:
-    """Return the temperature between 0.5 and 2 with the lowest log loss (Guo, Pleiss, Sun & Weinberger 2017, "On
-    Calibration of Modern Neural Networks"), by golden section.
+    """Return the temperature between 0.5 and 2 with the lowest log loss (Guo, Pleiss, Sun &
+    Weinberger 2017, "On Calibration of Modern Neural Networks"), by golden section.
 
     Args:
-        probabilities: [draw, row, class]; tempered and then averaged over the draws. NaN where there is none.
+        probabilities: [draw, row, class]; tempered and then averaged over the draws. NaN where
+            there is none.
     """
     logs = np.log(np.maximum(probabilities, _LEAST))
 

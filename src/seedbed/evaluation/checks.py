@@ -1,11 +1,11 @@
 """Checks of how a candidate was trained: the reason beside a verdict.
 
-Each check is a function from arrays to a `Check`, or to None if nothing was found. Codes are stable. A check is a
-hint and not a verdict: no message says that a candidate is better.
+Each check is a function from arrays to a `Check`, or to None if nothing was found. Codes are
+stable. A check is a hint and not a verdict: no message says that a candidate is better.
 
-Curves are [epoch, network], with networks in the order (repeat, fold, seed); `shape` gives these three numbers. A
-network with a value that isn't finite is left out of every mean. `epochs` [split] is how many epochs the scored
-networks of a split were trained, 1..n_epochs; None means all.
+Curves are [epoch, network], with networks in the order (repeat, fold, seed); `shape` gives these
+three numbers. A network with a value that isn't finite is left out of every mean. `epochs` [split]
+is how many epochs the scored networks of a split were trained, 1..n_epochs; None means all.
 """
 
 from __future__ import annotations
@@ -22,9 +22,17 @@ from seedbed.errors import counted
 from seedbed.evaluation.estimates import Estimate, corrected_t
 from seedbed.typing import Floats
 
-Code = Literal["confined_outputs", "under_trained", "over_trained", "diverged", "dead_units", "no_better_than_prior",
-               "worse_than_logistic"]  # fmt: skip
-"""What a check finds, in the order in which checks are shown; docs/methods.md says what each code means."""
+Code = Literal[
+    "confined_outputs",
+    "under_trained",
+    "over_trained",
+    "diverged",
+    "dead_units",
+    "no_better_than_prior",
+    "worse_than_logistic",
+]
+"""What a check finds, in the order in which checks are shown; docs/methods.md says what each code
+means."""
 
 # Limits for a sentence. They were set on the real curves in tests/evaluation/test_checks.py.
 MATTERS = 0.01  # of the prior's loss: a fall or rise of the loss that matters
@@ -42,8 +50,8 @@ class Check:
     Attributes:
         candidate: its name.
         code: one of `Code`.
-        message: what was found, for a reader without statistics; begins with the candidate's name. What to do about it
-            stands on the first screen.
+        message: what was found, for a reader without statistics; begins with the candidate's name.
+            What to do about it stands on the first screen.
         evidence: the numbers behind it, ready for JSON; None for a number that isn't defined.
     """
 
@@ -80,26 +88,36 @@ def check_dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
     if not finite_shares.size or (mean := float(finite_shares.mean())) < MANY_DEAD:
         return None
     finding = f"on average {mean:.0%} of them return 0 for every row and can't learn any more."
-    evidence = {"mean_share": mean, "max_share": float(finite_shares.max()), "networks": int(finite_shares.size)}
-    return Check(candidate, "dead_units", f"{candidate} has many dead ReLU units: {finding}", evidence)
+    evidence = {
+        "mean_share": mean,
+        "max_share": float(finite_shares.max()),
+        "networks": int(finite_shares.size),
+    }
+    return Check(
+        candidate, "dead_units", f"{candidate} has many dead ReLU units: {finding}", evidence
+    )
 
 
 def check_against(candidate: str, kind: str, *, estimate: Estimate) -> Check | None:
-    """Check whether a candidate isn't shown to be better than predicting the same for every row, or is shown to be
-    worse than that or a plain regression.
+    """Check whether a candidate isn't shown to be better than predicting the same for every row, or
+    is shown to be worse than that or a plain regression.
 
     Args:
-        kind: what it is compared with: "prior", which predicts the class frequencies or the mean, "logistic" or
-            "linear".
+        kind: what it is compared with: "prior", which predicts the class frequencies or the mean,
+            "logistic" or "linear".
         estimate: of (loss of that - loss of the candidate), at its own level.
     """
     code: Code = "no_better_than_prior" if kind == "prior" else "worse_than_logistic"
-    name = "predicting the same for every row" if kind == "prior" else f"a plain {kind} regression here"
-    mean, low, high = (_same_digits(-value, estimate) for value in (estimate.mean, estimate.high, estimate.low))
+    name = (
+        "predicting the same for every row"
+        if kind == "prior"
+        else f"a plain {kind} regression here"
+    )
+    mean, low, high = (
+        _same_digits(-value, estimate) for value in (estimate.mean, estimate.high, estimate.low)
+    )
     if estimate.high < -ROUNDING:
-        message = (
-            f"{candidate} is worse than {name}: its prediction error is higher by {mean} (plausibly {low} to {high})."
-        )
+        message = f"{candidate} is worse than {name}: its prediction error is higher by {mean} (plausibly {low} to {high})."
     elif kind == "prior" and estimate.low <= ROUNDING:
         message = (
             f"{candidate} shows no gain over {name}: its prediction error may be anywhere "
@@ -107,11 +125,17 @@ def check_against(candidate: str, kind: str, *, estimate: Estimate) -> Check | N
         )
     else:
         return None
-    return Check(candidate, code, message, {"difference": estimate.mean, "low": estimate.low, "high": estimate.high})
+    return Check(
+        candidate,
+        code,
+        message,
+        {"difference": estimate.mean, "low": estimate.low, "high": estimate.high},
+    )
 
 
 def _same_digits(value: float, estimate: Estimate) -> str:
-    """Return a number with as many decimals as the widest number of an estimate needs for two digits."""
+    """Return a number with as many decimals as the widest number of an estimate needs for two
+    digits."""
     widest = max(abs(estimate.low), abs(estimate.high), 1e-9)
     return f"{value:,.{max(0, 1 - math.floor(math.log10(widest)))}f}"
 
@@ -119,18 +143,20 @@ def _same_digits(value: float, estimate: Estimate) -> str:
 def check_epochs(
     candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, shape: Shape, prior_loss: float
 ) -> Check | None:
-    """Check whether networks that train for all epochs have learnt nothing yet, were still learning at the end, or were
-    trained for too long.
+    """Check whether networks that train for all epochs have learnt nothing yet, were still learning
+    at the end, or were trained for too long.
 
-    They have learnt nothing if their mean training loss stayed 1 % above `prior_loss`. They were still learning if
-    their test loss fell by at least 1 % of `prior_loss` over the last tenth of the epochs, clearly over splits
-    (`corrected_t`, one-sided 5 %). They were trained for too long if it rose as clearly from its lowest value on, while
-    the training loss fell. The epoch of the lowest loss is taken for each split from the curves of the others, since a
-    minimum is low by chance. In the evidence, `loss_low` is the mean test loss at those epochs and `epoch_low` their
+    They have learnt nothing if their mean training loss stayed 1 % above `prior_loss`. They were
+    still learning if their test loss fell by at least 1 % of `prior_loss` over the last tenth of
+    the epochs, clearly over splits (`corrected_t`, one-sided 5 %). They were trained for too long
+    if it rose as clearly from its lowest value on, while the training loss fell. The epoch of the
+    lowest loss is taken for each split from the curves of the others, since a minimum is low by
+    chance. In the evidence, `loss_low` is the mean test loss at those epochs and `epoch_low` their
     median.
 
     Args:
-        prior_loss: the loss of predicting the class frequencies or the mean, in units of the curves.
+        prior_loss: the loss of predicting the class frequencies or the mean, in units of the
+            curves.
         The others are described at the top of this file.
     """
     test, train = _by_split(shape, test_loss, train_loss)
@@ -158,24 +184,37 @@ def check_epochs(
             f"{candidate} was still learning when its training ended: its test loss fell from {words(start)} to "
             f"{words(end)} over the last {tenth:,} of {n_epochs:,} epochs."
         )
-        return Check(candidate, "under_trained", message, {"fall": start - end, "loss_end": end, "epochs": n_epochs})
+        return Check(
+            candidate,
+            "under_trained",
+            message,
+            {"fall": start - end, "loss_end": end, "epochs": n_epochs},
+        )
     # The epoch at which the mean loss of all other splits is lowest [split].
     others = test.sum(axis=1, keepdims=True) - test if n_units > 1 else test
     stop, units = others.argmin(axis=0), np.arange(n_units)
-    if not (train[stop, units] - train[-1]).mean() > 0 or not _matters(test[-1] - test[stop, units], shape, prior_loss):
+    if not (train[stop, units] - train[-1]).mean() > 0 or not _matters(
+        test[-1] - test[stop, units], shape, prior_loss
+    ):
         return None
     low, at = float(test[stop, units].mean()), round(float(np.median(stop))) + 1
     message = (
         f"{candidate} was trained for too long: after about epoch {at:,} of {n_epochs:,} its test loss rose from "
         f"{words(low)} to {words(end)} while its training loss kept falling."
     )
-    evidence = {"rise": end - low, "loss_low": low, "loss_end": end, "epoch_low": at, "epochs": n_epochs}
+    evidence = {
+        "rise": end - low,
+        "loss_low": low,
+        "loss_end": end,
+        "epoch_low": at,
+        "epochs": n_epochs,
+    }
     return Check(candidate, "over_trained", message, evidence)
 
 
 def check_stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) -> Check | None:
-    """Check whether the best epoch of networks that stop by rows left out was among the last tenth of all epochs, in
-    most splits.
+    """Check whether the best epoch of networks that stop by rows left out was among the last tenth
+    of all epochs, in most splits.
 
     Args:
         epochs: [split], the epoch after which the networks were used.
@@ -193,15 +232,21 @@ def check_stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) ->
 
 
 def check_diverged(
-    candidate: str, *, train_loss: ArrayLike, test_loss: ArrayLike, predictions_finite: bool, n_networks: int = 1
+    candidate: str,
+    *,
+    train_loss: ArrayLike,
+    test_loss: ArrayLike,
+    predictions_finite: bool,
+    n_networks: int = 1,
 ) -> Check | None:
     """Check whether the curves of some networks aren't finite.
 
     Args:
         train_loss, test_loss: [epoch, network].
-        predictions_finite: whether all the predictions that are scored are; they may come from an earlier epoch.
-        n_networks: the networks of each split, whose mean predicts. Without one of them, a split has no model and no
-            curves.
+        predictions_finite: whether all the predictions that are scored are; they may come from an
+            earlier epoch.
+        n_networks: the networks of each split, whose mean predicts. Without one of them, a split
+            has no model and no curves.
     """
     lost = ~(_finite(np.asarray(train_loss)) & _finite(np.asarray(test_loss)))
     n = int(lost.any(axis=0).sum())
@@ -222,14 +267,20 @@ def check_diverged(
                 f"loss of at least one of its {n_networks:,} networks became infinite or NaN."
             )
         message += " So there is no verdict on it."
-    return Check(candidate, "diverged", message, {"diverged": n, "networks": lost.shape[1], "first_epoch": first})
+    return Check(
+        candidate,
+        "diverged",
+        message,
+        {"diverged": n, "networks": lost.shape[1], "first_epoch": first},
+    )
 
 
 def _by_split(shape: Shape, *curves: ArrayLike) -> list[Floats]:
-    """Return means over the networks of a split, each [epoch, split]; with a single split its networks, [epoch,
-    seed].
+    """Return means over the networks of a split, each [epoch, split]; with a single split its
+    networks, [epoch, seed].
 
-    Networks that aren't finite throughout all curves are left out. [epoch, 0] where a split has no others.
+    Networks that aren't finite throughout all curves are left out. [epoch, 0] where a split has no
+    others.
     """
     arrays = [np.asarray(curve) for curve in curves]
     n_epochs, n_splits = len(arrays[0]), shape[0] * shape[1]
@@ -240,24 +291,31 @@ def _by_split(shape: Shape, *curves: ArrayLike) -> list[Floats]:
     if not healthy_of_split.any(axis=2).all():
         return [np.empty((n_epochs, 0)) for _ in arrays]
     counted_in: Any = True if healthy.all() else healthy_of_split  # a mask takes twice as long
-    return [array.reshape(n_epochs, n_splits, -1).mean(axis=2, dtype=np.float64, where=counted_in) for array in arrays]
+    return [
+        array.reshape(n_epochs, n_splits, -1).mean(axis=2, dtype=np.float64, where=counted_in)
+        for array in arrays
+    ]
 
 
 def _finite(array: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return where a loss is finite in float32, with a margin so that its square is finite as well."""
+    """Return where a loss is finite in float32, with a margin so that its square is finite as
+    well."""
     return np.asarray(np.abs(array) < 3e38, dtype=np.bool_)
 
 
 def _matters(change: Floats, shape: Shape, prior_loss: float) -> bool:
-    """Return whether a change [split] is at least 1 % of the prior's loss on average, and clear over splits
-    (one-sided, 5 %).
+    """Return whether a change [split] is at least 1 % of the prior's loss on average, and clear
+    over splits (one-sided, 5 %).
 
-    With a single split, a plain t-test over seeds decides, since seeds don't overlap. A single network is never
-    clear.
+    With a single split, a plain t-test over seeds decides, since seeds don't overlap. A single
+    network is never clear.
     """
     repeats, folds, _ = shape
     if change.size < 2 or change.mean() < MATTERS * prior_loss:
         return False
     if repeats * folds == 1:
         return corrected_t(change[None], alpha=0.1, n_test_over_n_train=0.0).low > 0
-    return corrected_t(change.reshape((repeats, folds) if folds > 1 else (1, repeats)), alpha=0.1).low > 0
+    return (
+        corrected_t(change.reshape((repeats, folds) if folds > 1 else (1, repeats)), alpha=0.1).low
+        > 0
+    )

@@ -1,5 +1,5 @@
-"""Predictions of classes: codes, predicted classes, the confusion matrix, areas under ROC curves, and other scores as
-functions of row weights."""
+"""Predictions of classes: codes, predicted classes, the confusion matrix, areas under ROC curves,
+and other scores as functions of row weights."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ Codes = NDArray[np.intp]
 RowScore = Callable[[Floats], Floats]
 """Weights [resample, row] -> the score [resample], NaN where it isn't defined.
 
-A resample is a weight for each row: how often it was drawn. So all predictions of a row stay together, and 2000
-resamples are one matrix product.
+A resample is a weight for each row: how often it was drawn. So all predictions of a row stay
+together, and 2000 resamples are one matrix product.
 """
 
 
 def predicted_classes(p: ArrayLike, *, by_class: bool) -> NDArray[np.intp]:
-    """Return the predicted class: p > 0.5, or the class of the greatest probability (ties: the first).
+    """Return the predicted class: p > 0.5, or the class of the greatest probability (ties: the
+    first).
 
     Args:
         p: [...] probability of class 1, or [..., class] with `by_class`.
@@ -37,7 +38,8 @@ def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
     """Return counts [true class, predicted class] of out-of-fold predictions.
 
     Args:
-        y: [row], class codes. p: [row] or [row, class] probabilities; rows whose prediction isn't finite are left out.
+        y: [row], class codes. p: [row] or [row, class] probabilities; rows whose prediction isn't
+            finite are left out.
     """
     codes, probability = np.asarray(y, dtype=np.intp), np.asarray(p, dtype=np.float64)
     by_class = probability.ndim == 2
@@ -48,10 +50,11 @@ def confusion_matrix(y: ArrayLike, p: ArrayLike) -> NDArray[np.intp]:
 
 
 def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> tuple[float | None, bool]:
-    """Return the mean AUC over the folds of one repeat; or one pooled AUC if a fold has fewer than 5 rows of a class.
+    """Return the mean AUC over the folds of one repeat; or one pooled AUC if a fold has fewer than
+    5 rows of a class.
 
-    Pooling mixes predictions of different trainings, whose scales differ. So it is the second choice, and marked
-    (Forman & Scholz 2010).
+    Pooling mixes predictions of different trainings, whose scales differ. So it is the second
+    choice, and marked (Forman & Scholz 2010).
 
     Args:
         y: [row], class codes. p: [row] or [row, class], out-of-fold probabilities of one repeat.
@@ -60,11 +63,17 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> tuple[float | None
     Returns:
         The value, None if a class has no row at all; and whether all rows were pooled.
     """
-    codes, probability, fold = np.asarray(y, dtype=np.intp), np.asarray(p, dtype=np.float64), np.asarray(folds)
+    codes, probability, fold = (
+        np.asarray(y, dtype=np.intp),
+        np.asarray(p, dtype=np.float64),
+        np.asarray(folds),
+    )
     if probability.ndim == 1:
         probability = np.column_stack([1 - probability, probability])
     members, n_classes = [fold == number for number in np.unique(fold)], probability.shape[1]
-    pooled = any(np.bincount(codes[member], minlength=n_classes).min() < _FEWEST_ROWS for member in members)
+    pooled = any(
+        np.bincount(codes[member], minlength=n_classes).min() < _FEWEST_ROWS for member in members
+    )
     if pooled and np.bincount(codes, minlength=n_classes).min() == 0:
         return None, True
 
@@ -78,8 +87,8 @@ def fold_auc(y: ArrayLike, p: ArrayLike, folds: ArrayLike) -> tuple[float | None
 
 
 def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
-    """Return the ROC AUC of two classes as a function of row weights: the share of (positive, negative) pairs in the
-    right order, with ties as half (Bamber 1975).
+    """Return the ROC AUC of two classes as a function of row weights: the share of (positive,
+    negative) pairs in the right order, with ties as half (Bamber 1975).
 
     Args:
         p: anything that grows with the probability of class 1 [row], finite.
@@ -97,7 +106,10 @@ def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
             under = (under + below.take(last, axis=1)) / 2
         pairs = pos.sum(axis=1) * below[:, -1]
         area: Floats = np.divide(
-            np.einsum("ij,ij->i", pos, under), pairs, out=np.full(len(pairs), np.nan), where=pairs > 0
+            np.einsum("ij,ij->i", pos, under),
+            pairs,
+            out=np.full(len(pairs), np.nan),
+            where=pairs > 0,
         )
         return area
 
@@ -105,13 +117,13 @@ def two_class_auc(positive: NDArray[np.bool_], p: Floats) -> RowScore:
 
 
 def multiclass_auc(y: NDArray[np.intp], p: Floats) -> tuple[float, Floats]:
-    """Return the mean over ordered pairs of classes (i, j) of the AUC by which p_i separates rows of i from rows of
-    j (Hand & Till 2001, who write it as the mean over unordered pairs of both directions), and its derivative by the
-    weight of each row [row], where all weights are 1.
+    """Return the mean over ordered pairs of classes (i, j) of the AUC by which p_i separates rows
+    of i from rows of j (Hand & Till 2001, who write it as the mean over unordered pairs of both
+    directions), and its derivative by the weight of each row [row], where all weights are 1.
 
-    These are the placement values of DeLong, DeLong & Clarke-Pearson 1988. Their sum of squares is the variance that
-    a bootstrap of rows would find (infinitesimal jackknife, Jaeckel 1972). A bootstrap would take long: each
-    resample goes through the rows of all pairs of classes.
+    These are the placement values of DeLong, DeLong & Clarke-Pearson 1988. Their sum of squares is
+    the variance that a bootstrap of rows would find (infinitesimal jackknife, Jaeckel 1972). A
+    bootstrap would take long: each resample goes through the rows of all pairs of classes.
 
     Args:
         y: class codes [row]; each class has a row.
@@ -144,13 +156,16 @@ def _classes_of(y: Codes, sets: Floats) -> tuple[Floats, Codes]:
 def auc(y: Codes, sets: Floats) -> RowScore:
     """Return the ROC AUC of two classes, the mean over sets."""
     parts = [two_class_auc(y == 1, p) for p in sets]
-    return lambda weights: np.asarray(sum(part(weights) for part in parts) / len(parts), dtype=np.float64)
+    return lambda weights: np.asarray(
+        sum(part(weights) for part in parts) / len(parts), dtype=np.float64
+    )
 
 
 def balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
     """Return the mean recall over the classes that were drawn; NaN if only one was drawn."""
     truth, guess = _classes_of(y, sets)
-    # All sets share the rows of a class, so the mean of their recalls is the recall of their mean hits.
+    # All sets share the rows of a class, so the mean of their recalls is the recall of their mean
+    # hits.
     hits = truth * (guess == y).mean(axis=0)[:, None]
 
     def score(weights: Floats) -> Floats:
@@ -163,8 +178,8 @@ def balanced_accuracy(y: Codes, sets: Floats) -> RowScore:
 
 
 def recall(y: Codes, sets: Floats) -> RowScore:
-    """Return the share of the rarer class's rows, class 1 of equal ones, that are predicted as such; NaN if none was
-    drawn."""
+    """Return the share of the rarer class's rows, class 1 of equal ones, that are predicted as
+    such; NaN if none was drawn."""
     rare = y == int(2 * np.count_nonzero(y == 1) <= len(y))
     hits = rare * (predicted_classes(sets, by_class=False) == y).mean(axis=0)
 
@@ -177,14 +192,17 @@ def recall(y: Codes, sets: Floats) -> RowScore:
 
 
 def mcc(y: Codes, sets: Floats) -> RowScore:
-    """Return the Matthews correlation for any number of classes (Gorodkin 2004), the mean over sets.
+    """Return the Matthews correlation for any number of classes (Gorodkin 2004), the mean over
+    sets.
 
-    It is 0 for constant predictions, and NaN if only one class was drawn. It needs only the margins and the trace of
-    the confusion matrix, so that many classes are cheap.
+    It is 0 for constant predictions, and NaN if only one class was drawn. It needs only the margins
+    and the trace of the confusion matrix, so that many classes are cheap.
     """
     truth, guess = _classes_of(y, sets)
     n_classes = truth.shape[1]
-    guessed = np.stack([np.column_stack([np.eye(n_classes)[classes], classes == y]) for classes in guess], axis=1)
+    guessed = np.stack(
+        [np.column_stack([np.eye(n_classes)[classes], classes == y]) for classes in guess], axis=1
+    )
     columns = guessed.reshape(len(y), -1)
 
     def score(weights: Floats) -> Floats:
@@ -202,11 +220,14 @@ def mcc(y: Codes, sets: Floats) -> RowScore:
 
 
 def average_precision(y: Codes, p: Floats) -> float | None:
-    """Return the precision at each distinct prediction, weighted by the step in recall, as scikit-learn does."""
+    """Return the precision at each distinct prediction, weighted by the step in recall, as
+    scikit-learn does."""
     if not y.any():
         return None
     order = np.argsort(-p, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(p[order])), len(p) - 1)  # of the rows with one prediction
+    last = np.append(
+        np.flatnonzero(np.diff(p[order])), len(p) - 1
+    )  # of the rows with one prediction
     right = np.cumsum(y[order] == 1)[last]
     steps = np.diff(np.append(0.0, right / right[-1]))
     return float(np.sum((steps * (right / (last + 1)))[::-1]))

@@ -26,9 +26,10 @@ class Evidence:
     Attributes:
         runs: name -> [repeat, fold, seed], mean loss of each single run.
         means: name -> mean loss of what is judged.
-        difference: of (reference, candidate, comparisons that hold together): the loss of the reference minus that of
-            the candidate.
-        in_accuracy: `difference` by zero-one loss; None if there are no classes, or only scores are known.
+        difference: of (reference, candidate, comparisons that hold together): the loss of the
+            reference minus that of the candidate.
+        in_accuracy: `difference` by zero-one loss; None if there are no classes, or only scores are
+            known.
         folds: name -> [repeat, fold], mean loss of what is judged; that of the runs if left out.
         n_rows, n_train: rows of the table, and of each training; None if that isn't known.
         design: for which the rows that are needed are forecast; None if it isn't known.
@@ -44,9 +45,12 @@ class Evidence:
     design: Protocol | None = None
 
 
-def count_comparisons(names: Sequence[str], *, reference: str = "", separate_question: str = "") -> int:
-    """Return how many comparisons with the reference hold together: all but that with `separate_question`, a candidate
-    whose comparison is a question of its own unless it is the reference."""
+def count_comparisons(
+    names: Sequence[str], *, reference: str = "", separate_question: str = ""
+) -> int:
+    """Return how many comparisons with the reference hold together: all but that with
+    `separate_question`, a candidate whose comparison is a question of its own unless it is the
+    reference."""
     return max(1, len(names) - 1 - (separate_question in names and separate_question != reference))
 
 
@@ -63,47 +67,68 @@ def conclude(
     """Return a conclusion with the verdicts, the ranking and the advice that losses support.
 
     Args:
-        opened: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due. Unless the
-            reference was named, the recommended model takes its place.
+        opened: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due.
+            Unless the reference was named, the recommended model takes its place.
         evidence: of the candidates that can be judged.
-        without: candidates that can't be judged, and why. If a named reference is one, no candidate gets a verdict.
-        separate_question: a candidate whose comparison with a named reference is a question of its own, at the whole
-            error level.
+        without: candidates that can't be judged, and why. If a named reference is one, no candidate
+            gets a verdict.
+        separate_question: a candidate whose comparison with a named reference is a question of its
+            own, at the whole error level.
         sizes: of the models that can be simpler than another.
         contrasts: what may help: the thing, the model with it, and those without.
-        gains: whether a model is shown to be better than `prior`, if that isn't among the candidates.
+        gains: whether a model is shown to be better than `prior`, if that isn't among the
+            candidates.
     """
     names, margin = list(evidence.runs), opened.metric.margin
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
     use = ranking[0] if ranking else ""
     reference = opened.reference if opened.reference_named or not use else use
-    judged = opened.interval is not None and any(name not in (without or {}) for name in names if name != reference)
+    judged = opened.interval is not None and any(
+        name not in (without or {}) for name in names if name != reference
+    )
     verdicts: tuple[Verdict, ...] = ()
     if judged and reference in names and opened.reference_named:
-        together = count_comparisons(names, reference=reference, separate_question=separate_question)
-        pairs = {(reference, name): together + opened.plan.tried for name in names if name != reference}
+        together = count_comparisons(
+            names, reference=reference, separate_question=separate_question
+        )
+        pairs = {
+            (reference, name): together + opened.plan.tried for name in names if name != reference
+        }
         pairs |= {pair: 1 for pair in pairs if set(pair) == {separate_question, reference}}
         estimates = {pair: evidence.difference(*pair, n) for pair, n in pairs.items()}
-        verdicts = decide_all(opened, evidence, {pair: one for pair, one in estimates.items() if not one.error_unknown})
+        verdicts = decide_all(
+            opened,
+            evidence,
+            {pair: one for pair, one in estimates.items() if not one.error_unknown},
+        )
     behind: tuple[Verdict, ...] = ()
     helps: tuple[Contrast, ...] = ()
     if judged:
         others = [name for name in names if name != use]
-        folds = evidence.folds or {name: losses.mean(axis=2) for name, losses in evidence.runs.items()}
-        difference, tried = functools.cache(functools.partial(evidence.difference, use)), opened.plan.tried
+        folds = evidence.folds or {
+            name: losses.mean(axis=2) for name, losses in evidence.runs.items()
+        }
+        difference, tried = (
+            functools.cache(functools.partial(evidence.difference, use)),
+            opened.plan.tried,
+        )
         drawn = drawn_of(folds, difference(others[0], 1).df) if others and not tried else {}
         level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "drawn": drawn}
         steps = list(steps_behind(others, difference, **level, tried=tried, n_rows=evidence.n_rows))
         helps = contrasts_of(contrasts, evidence.difference, names, **level) if steps else ()
         estimates = {(use, name): estimate for name, estimate, *_ in steps}
-        behind = decide_all(opened, evidence, estimates, {(use, name): (rule, p) for name, _, rule, p in steps})
+        behind = decide_all(
+            opened, evidence, estimates, {(use, name): (rule, p) for name, _, rule, p in steps}
+        )
     is_answered = behind and (verdicts or not opened.reference_named)
     return replace(
         opened,
         reference=reference,
         verdicts=verdicts if opened.reference_named else behind,
         rivals=behind if opened.reference_named else (),
-        no_verdict=tuple(NoVerdict(name, reason) for name, reason in (without or {}).items() if name != reference),
+        no_verdict=tuple(
+            NoVerdict(name, reason) for name, reason in (without or {}).items() if name != reference
+        ),
         ranking=ranking,
         advice=advise(ranking, behind, sizes or {}, gains=gains) if is_answered else None,
         contrasts=helps,
@@ -118,21 +143,26 @@ def decide_all(
 ) -> tuple[Verdict, ...]:
     """Return the verdict on each pair of candidates that has an estimate.
 
-    The rules follow the intervals, all at once at the level of the estimates. P-values are adjusted after Holm (1979).
-    The two may disagree at the edge. Open rules are `graded` by the comparison alone. An estimate that is a comparison
-    of its own is left out of both.
+    The rules follow the intervals, all at once at the level of the estimates. P-values are adjusted
+    after Holm (1979). The two may disagree at the edge. Open rules are `graded` by the comparison
+    alone. An estimate that is a comparison of its own is left out of both.
 
     Args:
         opened: the metric, its margin, the task, and how many attempts were discarded.
         evidence: with finite losses. Of two candidates, the repeats that both have are compared.
         estimates: (reference, candidate) -> the difference of their losses.
-        decided: rule and adjusted p-value of each pair, where other steps than `decide` and Holm's have found them.
+        decided: rule and adjusted p-value of each pair, where other steps than `decide` and Holm's
+            have found them.
     """
     metric, margin, n_rows = opened.metric.name, opened.metric.margin, evidence.n_rows
-    largest = METRICS[metric].largest_loss(opened.task or "binary") if metric in METRICS else math.inf
+    largest = (
+        METRICS[metric].largest_loss(opened.task or "binary") if metric in METRICS else math.inf
+    )
     simultaneous = [pair for pair, estimate in estimates.items() if estimate.comparisons > 1]
     p_values = holm([estimates[pair].p for pair in simultaneous], tried=opened.plan.tried).tolist()
-    adjusted = {pair: one.p for pair, one in estimates.items()} | dict(zip(simultaneous, p_values, strict=True))
+    adjusted = {pair: one.p for pair, one in estimates.items()} | dict(
+        zip(simultaneous, p_values, strict=True)
+    )
     verdicts = []
     for pair, gain in estimates.items():
         n_shared = min(len(evidence.runs[name]) for name in pair)  # repeats
@@ -179,11 +209,12 @@ def decide_all(
 def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | None:
     """Return why a run may stop after the repeats that a conclusion is about; None if it goes on.
 
-    It may if every verdict is `decided`, or if it takes more `rows` to decide those that are open, as more repeats
-    would hardly narrow their intervals. A verdict is decided if it says better, worse or no difference that matters;
-    all other rules are open. The verdicts on the rivals of the recommended model count as well. The run goes on
-    where nothing is judged, or a model in the ranking has no verdict yet. Repeats can't narrow the interval of locked
-    rows. Groups need no rule of their own: they are whole in each fold.
+    It may if every verdict is `decided`, or if it takes more `rows` to decide those that are open,
+    as more repeats would hardly narrow their intervals. A verdict is decided if it says better,
+    worse or no difference that matters; all other rules are open. The verdicts on the rivals of the
+    recommended model count as well. The run goes on where nothing is judged, or a model in the
+    ranking has no verdict yet. Repeats can't narrow the interval of locked rows. Groups need no
+    rule of their own: they are whole in each fold.
 
     Args:
         most: the largest number of repeats.
@@ -195,7 +226,10 @@ def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | N
     undecided = [verdict for verdict in verdicts if verdict.rule in OPEN]
     if not undecided:
         return "decided"
-    hardly = (one.held_out if one.spread is None else one.spread.narrowing(most) <= _HARDLY for one in undecided)
+    hardly = (
+        one.held_out if one.spread is None else one.spread.narrowing(most) <= _HARDLY
+        for one in undecided
+    )
     return "rows" if all(hardly) else None
 
 
@@ -208,8 +242,8 @@ def advise(
 ) -> Advice:
     """Return which model to use.
 
-    A model is always named, as the user has to take one. Where models hardly differ, a guess costs little
-    (decision 26).
+    A model is always named, as the user has to take one. Where models hardly differ, a guess costs
+    little (decision 26).
 
     Args:
         ranking: names, the lowest mean loss first.

@@ -1,9 +1,10 @@
-"""The scores, and the loss of each row that a score is the mean of. Each entry of `METRICS` holds all that the package
-knows of one score: to add a score, add an entry.
+"""The scores, and the loss of each row that a score is the mean of. Each entry of `METRICS` holds
+all that the package knows of one score: to add a score, add an entry.
 
-A class is an integer code 0..C-1. A prediction is the probability of class 1 (binary), one probability per class
-(multiclass) or a value (regression). A smaller loss is always better. A prediction that isn't finite gives a loss of
-NaN: a network that diverged has no loss, and an invented one would hide that.
+A class is an integer code 0..C-1. A prediction is the probability of class 1 (binary), one
+probability per class (multiclass) or a value (regression). A smaller loss is always better. A
+prediction that isn't finite gives a loss of NaN: a network that diverged has no loss, and an
+invented one would hide that.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from seedbed.typing import Floats, Ints
 
 Amount = TypeVar("Amount", float, Floats)
 LOG_LOSS_CLIP = 1e-7
-"""Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and not infinity."""
+"""Probabilities are clipped to [1e-7, 1 - 1e-7] in the log loss, so one sure mistake costs 16.1 and
+not infinity."""
 _CLASSES = ("binary", "multiclass")
 
 
@@ -41,8 +43,9 @@ _CLASSES = ("binary", "multiclass")
 class Metric:
     """One score.
 
-    A score is a mean over rows (`row_loss`), a function of row weights (`weighted`), a skill derived from another score
-    (`skill_of`), a value without an interval (`value`), or a `concordance`: exactly one of the five.
+    A score is a mean over rows (`row_loss`), a function of row weights (`weighted`), a skill
+    derived from another score (`skill_of`), a value without an interval (`value`), or a
+    `concordance`: exactly one of the five.
 
     Attributes:
         name: the key in the summary and the word for `--metric`.
@@ -53,17 +56,21 @@ class Metric:
         percent: whether it is a share of rows, shown in percent, with differences in points.
         own_units: whether it is in the units of the target.
         meaning: an explanation, if the name needs one; for `--metric` help and reports.
-        row_loss: (y, p, variance of the target) -> the loss of each row, in the shape of y. y: codes or values [...];
-            p: [...] or [..., class]. A score that is better when greater is 1 - mean loss.
+        row_loss: (y, p, variance of the target) -> the loss of each row, in the shape of y. y:
+            codes or values [...]; p: [...] or [..., class]. A score that is better when greater is
+            1 - mean loss.
         largest_loss: (task) -> the largest possible loss of a row; may be infinite.
         margin: the default margin; None is 0.02 of the prior's loss, see `default_margin`.
-        weighted: (codes [row], p [set, row] or [set, row, class]) -> the mean over prediction sets as a function of row
-            weights.
-        influence: for several classes, instead of `weighted`: (codes, p [row, class]) -> the value and its derivative
-            by each row's weight [row].
-        by_fold: (codes, p, folds) -> the mean over the folds of one repeat, instead of a value of all rows.
-        skill_of: the score S of which this is 1 - S / S of predicting the class frequencies or the mean.
-        zero: that S, where the skill is shown as a score from 0 to 100 and decides; `decimals` of it.
+        weighted: (codes [row], p [set, row] or [set, row, class]) -> the mean over prediction sets
+            as a function of row weights.
+        influence: for several classes, instead of `weighted`: (codes, p [row, class]) -> the value
+            and its derivative by each row's weight [row].
+        by_fold: (codes, p, folds) -> the mean over the folds of one repeat, instead of a value of
+            all rows.
+        skill_of: the score S of which this is 1 - S / S of predicting the class frequencies or the
+            mean.
+        zero: that S, where the skill is shown as a score from 0 to 100 and decides; `decimals` of
+            it.
         value: (codes [row], p [row]) -> the score of one prediction set.
         concordance: whether it is `survival.uno_c` of the test rows of each fold.
     """
@@ -92,7 +99,8 @@ class Metric:
 
     @property
     def scale(self) -> float:
-        """The factor from a difference of losses to what is shown: points of a share, or of a score from 0 to 100."""
+        """The factor from a difference of losses to what is shown: points of a share, or of a score
+        from 0 to 100."""
         return 100.0 if self.percent else 100.0 / self.zero if self.zero else 1.0
 
     @property
@@ -107,7 +115,8 @@ class Metric:
 
     @property
     def is_of_survival(self) -> bool:
-        """Whether it is of survival: y is `censored_truth` [..., time] and p the probability of it [..., time]."""
+        """Whether it is of survival: y is `censored_truth` [..., time] and p the probability of it
+        [..., time]."""
         return "survival" in self.tasks
 
     @property
@@ -117,15 +126,21 @@ class Metric:
 
     @property
     def is_testable(self) -> bool:
-        """Whether verdicts may be about it: it has a value of each row, or of each fold, see `fold_losses`."""
+        """Whether verdicts may be about it: it has a value of each row, or of each fold, see
+        `fold_losses`."""
         return self.row_loss is not None or self.weighted is not None or self.concordance
 
     def signed(self, difference: float) -> str:
         """Return a difference of losses with its sign, in points if the score has them."""
-        return signed(self.scale * difference, max(1, self.decimals)) if self.in_points else signed(difference)
+        return (
+            signed(self.scale * difference, max(1, self.decimals))
+            if self.in_points
+            else signed(difference)
+        )
 
     def score_of(self, loss: Amount) -> Amount:
-        """Return the score of a mean loss, or of each loss of an array: 1 - loss if greater is better, else loss."""
+        """Return the score of a mean loss, or of each loss of an array: 1 - loss if greater is
+        better, else loss."""
         return 1 - loss / (self.zero or 1.0) if self.greater_is_better else loss
 
 
@@ -138,7 +153,8 @@ def _zero_one(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
 
 
 def _brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
-    """Return (p - y)^2, or the sum over classes of (p_c - [y = c])^2 (Brier 1950); half of that for two columns."""
+    """Return (p - y)^2, or the sum over classes of (p_c - [y = c])^2 (Brier 1950); half of that for
+    two columns."""
     if p.ndim == y.ndim:
         return np.asarray((p - y) ** 2)
     n_classes = p.shape[-1]
@@ -147,7 +163,9 @@ def _brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
 
 def _log_loss(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
     """Return -log of the probability of the true class."""
-    of_true = np.take_along_axis(p, y[..., None], -1)[..., 0] if p.ndim > y.ndim else np.abs(p - 1 + y)
+    of_true = (
+        np.take_along_axis(p, y[..., None], -1)[..., 0] if p.ndim > y.ndim else np.abs(p - 1 + y)
+    )
     return np.asarray(-np.log(np.clip(of_true, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)))
 
 
@@ -155,13 +173,16 @@ def _squared_error(y: NDArray[Any], p: Floats, variance: float | None) -> Floats
     """Return (p - y)^2 over the variance of the target, so that predicting the mean costs 1."""
     scale = float(np.var(y)) if variance is None else variance
     if not scale > 0:
-        raise TargetError("The target is constant, so squared error has no scale", "Choose a target that varies.")
+        raise TargetError(
+            "The target is constant, so squared error has no scale", "Choose a target that varies."
+        )
     return np.asarray((p - y) ** 2 / scale)
 
 
 def _integrated_brier(y: NDArray[Any], p: Floats, variance: float | None) -> Floats:
-    """Return the mean over evenly spaced times, by trapezoids, of w (p - s)^2: s is 1 if a row survives the time, w its
-    weight (`survival.censored_truth`: y is w, or -w of a row that doesn't survive)."""
+    """Return the mean over evenly spaced times, by trapezoids, of w (p - s)^2: s is 1 if a row
+    survives the time, w its weight (`survival.censored_truth`: y is w, or -w of a row that doesn't
+    survive)."""
     return np.asarray(np.trapezoid(np.abs(y) * (p - (y > 0)) ** 2, axis=-1) / (y.shape[-1] - 1))
 
 
@@ -177,9 +198,17 @@ METRICS: dict[str, Metric] = {
     entry.name: entry
     for entry in (
         Metric(
-            "accuracy", "accuracy", _CLASSES, **_SHARE, row_loss=_zero_one, margin=0.01, largest_loss=lambda task: 1.0
+            "accuracy",
+            "accuracy",
+            _CLASSES,
+            **_SHARE,
+            row_loss=_zero_one,
+            margin=0.01,
+            largest_loss=lambda task: 1.0,
         ),
-        Metric("balanced_accuracy", "balanced accuracy", _CLASSES, **_SHARE, weighted=balanced_accuracy),
+        Metric(
+            "balanced_accuracy", "balanced accuracy", _CLASSES, **_SHARE, weighted=balanced_accuracy
+        ),
         Metric(
             "recall",
             "recall",
@@ -189,7 +218,15 @@ METRICS: dict[str, Metric] = {
             weighted=recall,
         ),
         Metric("mcc", "Matthews correlation", _CLASSES, **_UP_TO_ONE, low=-1.0, weighted=mcc),
-        Metric("roc_auc", "ROC AUC", _CLASSES, **_UP_TO_ONE, weighted=auc, influence=multiclass_auc, by_fold=fold_auc),
+        Metric(
+            "roc_auc",
+            "ROC AUC",
+            _CLASSES,
+            **_UP_TO_ONE,
+            weighted=auc,
+            influence=multiclass_auc,
+            by_fold=fold_auc,
+        ),
         Metric("pr_auc", "PR AUC", ("binary",), **_UP_TO_ONE, value=average_precision),
         Metric(
             "brier",
@@ -210,7 +247,11 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("r2", "R2", ("regression",), **_SKILL, skill_of="squared_error"),
         Metric(
-            "mae", "mean absolute error", ("regression",), own_units=True, row_loss=lambda y, p, variance: np.abs(p - y)
+            "mae",
+            "mean absolute error",
+            ("regression",),
+            own_units=True,
+            row_loss=lambda y, p, variance: np.abs(p - y),
         ),
         Metric(
             "integrated_brier",
@@ -227,8 +268,19 @@ METRICS: dict[str, Metric] = {
             meaning="the share of pairs of rows in which the one with the higher risk has its event first",
             concordance=True,
         ),
-        Metric("brier_at_horizon", "Brier score at the horizon", ("survival",), row_loss=_brier_at_horizon),
-        Metric("ipa", "index of prediction accuracy", ("survival",), **_SKILL, skill_of="integrated_brier"),
+        Metric(
+            "brier_at_horizon",
+            "Brier score at the horizon",
+            ("survival",),
+            row_loss=_brier_at_horizon,
+        ),
+        Metric(
+            "ipa",
+            "index of prediction accuracy",
+            ("survival",),
+            **_SKILL,
+            skill_of="integrated_brier",
+        ),
     )
 }
 """The scores by name, in the order in which they are shown."""
@@ -239,10 +291,11 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
 
     Args:
         name: of a metric that is a mean over rows: brier, log_loss, accuracy, squared_error, mae.
-        y: [...] integer class codes or target values; usually [row]. Of survival [row, time], see `is_of_survival`.
+        y: [...] integer class codes or target values; usually [row]. Of survival [row, time], see
+            `is_of_survival`.
         p: [...] of the shape of y, or [..., class] with one more axis.
-        variance: of the target over the whole table (ddof 0), for squared_error; None means that of `y`. Pass it when
-            y is a part.
+        variance: of the target over the whole table (ddof 0), for squared_error; None means that of
+            `y`. Pass it when y is a part.
 
     Raises:
         OptionError: the metric isn't a mean over rows, or isn't known.
@@ -251,7 +304,9 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
     loss = METRICS[name].row_loss if name in METRICS else None
     if loss is None:
         names = [entry.name for entry in METRICS.values() if entry.row_loss]
-        raise OptionError(f"'{name}' isn't a metric with a loss for each row", did_you_mean(name, names))
+        raise OptionError(
+            f"'{name}' isn't a metric with a loss for each row", did_you_mean(name, names)
+        )
     truth, guess = np.asarray(y), np.asarray(p, dtype=np.float64)
     if METRICS[name].is_of_numbers:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -264,12 +319,14 @@ def row_losses(name: str, y: ArrayLike, p: ArrayLike, *, variance: float | None 
 
 
 def fold_losses(name: str, y: Ints, sets: Floats, folds: Sequence[Ints]) -> Floats:
-    """Return 1 - the score on the rows of each fold [fold, set], of a metric that is a function of row weights.
+    """Return 1 - the score on the rows of each fold [fold, set], of a metric that is a function of
+    row weights.
 
     It is NaN where a fold lacks a class that the score needs, or a set has no finite prediction.
 
     Args:
-        y: class codes [row]. sets: predictions [set, row] or [set, row, class]. folds: row numbers of each.
+        y: class codes [row]. sets: predictions [set, row] or [set, row, class]. folds: row numbers
+            of each.
     """
     metric = METRICS[name]
     assert metric.weighted is not None
@@ -280,19 +337,25 @@ def fold_losses(name: str, y: Ints, sets: Floats, folds: Sequence[Ints]) -> Floa
         if not np.isfinite(p[used]).all():
             continue
         if p.ndim == 2 and metric.influence is not None:
-            whole = [place for place, rows in enumerate(folds) if len(np.unique(y[rows])) == p.shape[1]]
-            scores[whole, number] = [metric.influence(y[folds[place]], p[folds[place]])[0] for place in whole]
+            whole = [
+                place for place, rows in enumerate(folds) if len(np.unique(y[rows])) == p.shape[1]
+            ]
+            scores[whole, number] = [
+                metric.influence(y[folds[place]], p[folds[place]])[0] for place in whole
+            ]
         else:
             scores[:, number] = metric.weighted(y[used], p[None, used])(inside[:, used])
     return np.asarray(1 - scores)
 
 
 def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> float:
-    """Return the mean loss of predicting the class frequencies (or the mean) of `y`; [row] -> units of the loss.
+    """Return the mean loss of predicting the class frequencies (or the mean) of `y`; [row] -> units
+    of the loss.
 
-    For accuracy it is the share of rows outside the majority class, for squared error 1, for mae the mean distance from
-    the mean.
-    `n_classes` is needed where y may lack the last classes: the Brier score of two classes is halved.
+    For accuracy it is the share of rows outside the majority class, for squared error 1, for mae
+    the mean distance from the mean.
+    `n_classes` is needed where y may lack the last classes: the Brier score of two classes is
+    halved.
 
     Raises:
         TargetError: squared error of a constant target.
@@ -301,23 +364,29 @@ def prior_loss(name: str, y: ArrayLike, *, n_classes: int | None = None) -> floa
     if METRICS[name].concordance or METRICS[name].influence is not None:
         return 0.5  # of an order by chance
     if METRICS[name].is_of_survival:
-        survival = np.maximum(truth, 0).mean(axis=0)  # the Kaplan-Meier estimate, as the mean of weighted rows
+        survival = np.maximum(truth, 0).mean(
+            axis=0
+        )  # the Kaplan-Meier estimate, as the mean of weighted rows
         return float(row_losses(name, truth, np.broadcast_to(survival, truth.shape)).mean())
     if METRICS[name].is_of_numbers:
-        return float(row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean())
+        return float(
+            row_losses(name, truth, np.full(truth.shape, truth.astype(np.float64).mean())).mean()
+        )
     codes = truth.astype(np.intp)
     shares = np.bincount(codes, minlength=n_classes or 2) / codes.size
     if (weighted := METRICS[name].weighted) is not None:
         sets = np.tile(shares, (1, codes.size, 1))
-        return 1 - float(weighted(codes, sets if len(shares) > 2 else sets[..., 1])(np.ones((1, codes.size)))[0])
+        return 1 - float(
+            weighted(codes, sets if len(shares) > 2 else sets[..., 1])(np.ones((1, codes.size)))[0]
+        )
     return float(row_losses(name, codes, np.tile(shares, (codes.size, 1))).mean())
 
 
 def default_margin(name: str, y: ArrayLike) -> float:
     """Return the default margin, in units of the loss; see `margin_beside` for its limit.
 
-    One point of accuracy; for the other metrics 0.02 of what predicting the class frequencies or the mean costs on `y`
-    [row].
+    One point of accuracy; for the other metrics 0.02 of what predicting the class frequencies or
+    the mean costs on `y` [row].
 
     Raises:
         TargetError: y is constant.
@@ -337,8 +406,9 @@ class Margin:
 
     Attributes:
         value: in units of the loss.
-        source: where it comes from: `given` by the user; `default`, see `default_margin`; `tenth_of_error`, a tenth of
-            the reference's error; or `floor`, the least part of the default.
+        source: where it comes from: `given` by the user; `default`, see `default_margin`;
+            `tenth_of_error`, a tenth of the reference's error; or `floor`, the least part of the
+            default.
     """
 
     value: float
@@ -348,12 +418,13 @@ class Margin:
 def margin_beside(name: str, default: float, reference_error: float) -> Margin:
     """Return the smaller of the default margin and a tenth of the reference's error.
 
-    On an easy table the default may be as large as the whole possible gain. But the margin is at least a tenth of the
-    default for classes (one row in a thousand, if accuracy decides), and a hundredth for numbers. Below that, two
-    models that both make hardly any errors would seem to need thousands of rows for a verdict.
+    On an easy table the default may be as large as the whole possible gain. But the margin is at
+    least a tenth of the default for classes (one row in a thousand, if accuracy decides), and a
+    hundredth for numbers. Below that, two models that both make hardly any errors would seem to
+    need thousands of rows for a verdict.
 
-    The rule is fixed before the first training; the number follows from the run. It depends on the reference only.
-    Whether an interval contains zero doesn't depend on it.
+    The rule is fixed before the first training; the number follows from the run. It depends on the
+    reference only. Whether an interval contains zero doesn't depend on it.
 
     Args:
         name: of the metric.
@@ -366,28 +437,37 @@ def margin_beside(name: str, default: float, reference_error: float) -> Margin:
 
 
 def plain_number(value: float, digits: int = 3) -> str:
-    """Return 0.00436, 12.3 or 12,300: a number with this many digits, and an exponent only if it is tiny."""
+    """Return 0.00436, 12.3 or 12,300: a number with this many digits, and an exponent only if it is
+    tiny."""
     text = f"{value:.{digits}g}"
     return f"{float(text):,.0f}" if "e+" in text else text
 
 
 def signed(value: float, decimals: int | None = None) -> str:
-    """Return a number with its sign: +1.8, -0.026, +12,300. It has three digits, or `decimals`, and up to three more if
-    these would show 0. Zero has no minus."""
+    """Return a number with its sign: +1.8, -0.026, +12,300. It has three digits, or `decimals`, and
+    up to three more if these would show 0. Zero has no minus."""
     if decimals is not None:
-        decimals = next((more for more in range(decimals, decimals + 4) if round(value, more)), decimals)
+        decimals = next(
+            (more for more in range(decimals, decimals + 4) if round(value, more)), decimals
+        )
         return f"{round(value, decimals) + 0.0:+,.{decimals}f}"
     return f"{'+' if value > 0 else ''}{plain_number(value)}"
 
 
 def plus_minus(
-    value: float, half: float, decimals: int | None = None, *, decided: bool = False, is_distance: bool = False
+    value: float,
+    half: float,
+    decimals: int | None = None,
+    *,
+    decided: bool = False,
+    is_distance: bool = False,
 ) -> str:
-    """Return a difference and half of its interval, as +1.8 ±0.6, with up to three more decimals if they show which
-    of the two is larger.
+    """Return a difference and half of its interval, as +1.8 ±0.6, with up to three more decimals if
+    they show which of the two is larger.
 
     Args:
-        decided: whether a test excludes 0. An interval that reaches 0 then ends there: +0.015 (0 to +0.031).
+        decided: whether a test excludes 0. An interval that reaches 0 then ends there: +0.015 (0 to
+            +0.031).
         is_distance: whether it has no sign.
     """
     if decimals is None:
@@ -426,7 +506,8 @@ def measure(metric: str | Metric, value: float, like: float | None = None) -> st
 
     Args:
         metric: a score, or its name; one that isn't known has its own units.
-        like: the number that decides how many decimals there are, so that the ends of a range have as many.
+        like: the number that decides how many decimals there are, so that the ends of a range have
+            as many.
     """
     if isinstance(metric, str):
         metric = find_metric(metric)

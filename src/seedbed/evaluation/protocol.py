@@ -11,8 +11,9 @@ Kind = Literal["scores_only", "cross_validation", "held_out"]
 
 FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 50, 10, 20
 FEWEST_TESTED, FEWEST_TESTED_OUTSIDE, FEWEST_TESTED_GROUPS = 30, 10, 5
-"""Smallest numbers for a paired interval on one test set: rows, rows outside the largest class (for probabilities), and
-groups. With fewer, the interval of a mean loss covers it in 80 to 90 % of cases instead of 95 %."""
+"""Smallest numbers for a paired interval on one test set: rows, rows outside the largest class (for
+probabilities), and groups. With fewer, the interval of a mean loss covers it in 80 to 90 % of cases
+instead of 95 %."""
 
 _MEDIUM, _MANY, _LARGE = 2_000, 20_000, 200_000  # rows up to which there are 10, 3 and 1 repeats
 _LOCKED = 0.2
@@ -24,9 +25,11 @@ class Protocol:
     """How the candidates are compared.
 
     Attributes:
-        kind: "cross_validation"; "scores_only" if there can be no verdict; "held_out" if rows are locked away first.
+        kind: "cross_validation"; "scores_only" if there can be no verdict; "held_out" if rows are
+            locked away first.
         repeats, folds: of the cross-validation; 1 and 1 if rows are locked away.
-        stops: whether the run ends before the last repeat if its answer is decided, or more repeats hardly change it.
+        stops: whether the run ends before the last repeat if its answer is decided, or more repeats
+            hardly change it.
         df: degrees of freedom of the corrected t; None without such a test.
         locked_share: of the rows, looked at once at the end; 0 unless "held_out" or split by time.
         quick: whether it is a first look.
@@ -63,16 +66,18 @@ def protocol(
 
     Args:
         n_rows: rows of the table, after dropping those without a target.
-        outside_largest: rows outside the largest class; of two classes, those of the smaller one. None for regression.
-            Of survival, the events up to the horizon; a single one is enough for scores.
+        outside_largest: rows outside the largest class; of two classes, those of the smaller one.
+            None for regression. Of survival, the events up to the horizon; a single one is enough
+            for scores.
         quick: a first look: 1 x k folds, unless there can be no verdict or rows are locked away.
         n_groups: groups of the group column; None without one.
-        by_time: whether rows are split by time: the latest fifth is locked away, however many rows there are.
+        by_time: whether rows are split by time: the latest fifth is locked away, however many rows
+            there are.
         events: whether `outside_largest` counts events, of survival.
 
     Raises:
-        TargetError: fewer than 4 rows, or 2 outside the largest class, or 2 groups, so that not even two folds can be
-            made.
+        TargetError: fewer than 4 rows, or 2 outside the largest class, or 2 groups, so that not
+            even two folds can be made.
     """
     for n, fewest, count in (
         (n_rows, 4, f"{n_rows} rows"),
@@ -84,18 +89,28 @@ def protocol(
             raise TargetError(f"Too few rows: {count}", hint)
     outside = "events up to the horizon" if events else "rows outside the largest class"
     why = too_few(n_rows, outside_largest, n_groups, outside)
-    # Rows of a group are alike, so there must be many groups, too: otherwise the error of the difference, which assumes
-    # independent rows, would be too small.
+    # Rows of a group are alike, so there must be many groups, too: otherwise the error of the
+    # difference, which assumes independent rows, would be too small.
     many = not why and n_rows > _LARGE and (n_groups is None or n_groups > _LARGE)
     if by_time or (many and (outside_largest is None or outside_largest >= _FEWEST_TO_LOCK)):
         locked = "a fifth is locked away and looked at once"
         if by_time:
-            locked = "the latest fifth is locked away and looked at once, since rows are split by time"
+            locked = (
+                "the latest fifth is locked away and looked at once, since rows are split by time"
+            )
         reason = f"{why}, so only scores are shown; {locked}" if why else f"{n_rows} rows: {locked}"
-        return Protocol(kind="scores_only" if why else "held_out", locked_share=_LOCKED, quick=quick, reason=reason)
+        return Protocol(
+            kind="scores_only" if why else "held_out",
+            locked_share=_LOCKED,
+            quick=quick,
+            reason=reason,
+        )
     folds = min(10, n_rows // 2, 10 if n_groups is None else n_groups // 2)
     if why:
-        folds, reason = max(2, min(folds, outside_largest or 10)), f"{why}, so only scores are shown"
+        folds, reason = (
+            max(2, min(folds, outside_largest or 10)),
+            f"{why}, so only scores are shown",
+        )
         return Protocol(kind="scores_only", folds=folds, quick=quick, reason=reason)
     rare = ""
     if outside_largest is not None and outside_largest // 2 < folds:
@@ -115,10 +130,12 @@ def protocol(
 
 
 def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protocol], ...]:
-    """Return the designs of tables like this one from `n_rows` on: (the fewest rows, the design), in this order.
+    """Return the designs of tables like this one from `n_rows` on: (the fewest rows, the design),
+    in this order.
 
-    They are those of `protocol`, with the same number of folds. A design that isn't its own, because a user, a time
-    limit or `--quick` has changed it, stays the same for all numbers of rows.
+    They are those of `protocol`, with the same number of folds. A design that isn't its own,
+    because a user, a time limit or `--quick` has changed it, stays the same for all numbers of
+    rows.
     """
     default = protocol(n_rows)
     if design.kind != default.kind or design.repeats != default.repeats:
@@ -126,12 +143,18 @@ def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protoco
     starts = [_MEDIUM, _MANY + 1, _LARGE + 1]
     larger = [(start, protocol(start)) for start in starts if start > n_rows]
     folds, df = design.folds, design.folds - 1
-    larger = [(n, design if design.df is None else replace(design, folds=folds, df=df)) for n, design in larger]
+    larger = [
+        (n, design if design.df is None else replace(design, folds=folds, df=df))
+        for n, design in larger
+    ]
     return ((0, design), *larger)
 
 
 def too_few(
-    n_rows: int, outside_largest: int | None, n_groups: int | None, outside: str = "rows outside the largest class"
+    n_rows: int,
+    outside_largest: int | None,
+    n_groups: int | None,
+    outside: str = "rows outside the largest class",
 ) -> str:
     """Return why there can be no verdict; empty if there can be one."""
     for n, fewest, what in (

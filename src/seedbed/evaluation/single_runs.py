@@ -1,4 +1,5 @@
-"""Single runs, summarized for charts and pages: the curves of many networks, and the lottery of their scores."""
+"""Single runs, summarized for charts and pages: the curves of many networks, and the lottery of
+their scores."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ _REACH = 12
 
 @dataclass(frozen=True, kw_only=True)
 class CurveLines:
-    """The lines of one curve along the epochs, over the networks: mean, middle half, and on test rows single networks
-    at the `ghost_epochs`."""
+    """The lines of one curve along the epochs, over the networks: mean, middle half, and on test
+    rows single networks at the `ghost_epochs`."""
 
     mean: list[float]
     low: list[float]
@@ -38,7 +39,8 @@ class CurveLines:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateCurves:
-    """The curves of a candidate's networks, diverged ones counted, by the names in `CURVES`. Epochs count from 0."""
+    """The curves of a candidate's networks, diverged ones counted, by the names in `CURVES`. Epochs
+    count from 0."""
 
     name: str
     n_networks: int
@@ -68,17 +70,19 @@ def summarize_curves(
 ) -> CandidateCurves:
     """Thin the curves of many networks and summarize them over the networks.
 
-    A network with a NaN or an infinity anywhere in any of its curves has diverged: it is counted and left out of every
-    number, since one NaN would wipe out a mean and dropping it only where it is NaN would make the rest look better.
+    A network with a NaN or an infinity anywhere in any of its curves has diverged: it is counted
+    and left out of every number, since one NaN would wipe out a mean and dropping it only where it
+    is NaN would make the rest look better.
 
-    Nothing is smoothed: each number belongs to exactly its epoch, and has five significant digits. With no network left
-    the lines of every curve are empty.
+    Nothing is smoothed: each number belongs to exactly its epoch, and has five significant digits.
+    With no network left the lines of every curve are empty.
 
     Args:
         name: of the candidate.
-        curves: `train_loss`, `test_loss`, `train_score`, `test_score`, each `[epoch, network]`, all of one shape. A
-            score that is a share, such as accuracy, is within 0..1.
-        stopped: networks that may have stopped early `[network]`; after that they keep their last values.
+        curves: `train_loss`, `test_loss`, `train_score`, `test_score`, each `[epoch, network]`, all
+            of one shape. A score that is a share, such as accuracy, is within 0..1.
+        stopped: networks that may have stopped early `[network]`; after that they keep their last
+            values.
         max_points: how many epochs are kept at most; the first and the last always are.
         max_ghosts: how many single networks are kept at most, evenly chosen.
     """
@@ -95,7 +99,10 @@ def summarize_curves(
     epochs = spread_indices(n_epochs, max(2, max_points))
     coarse = epochs[spread_indices(epochs.size, max(2, math.ceil(epochs.size / _COARSER)))]
     ghosts = healthy[spread_indices(healthy.size, max_ghosts)]
-    single = {key: [_plain(curves[key][coarse, ghost]) for ghost in ghosts] for key in ("test_loss", "test_score")}
+    single = {
+        key: [_plain(curves[key][coarse, ghost]) for ghost in ghosts]
+        for key in ("test_loss", "test_score")
+    }
     lines = {}
     for key, array in curves.items():
         mean, low, high = np.empty((3, epochs.size if healthy.size else 0))
@@ -106,7 +113,9 @@ def summarize_curves(
             # Rounding may push the mean of equal numbers past all of them, hence the clip.
             mean[some] = np.clip(values.mean(axis=1), values.min(axis=1), values.max(axis=1))
             low[some], high[some] = np.percentile(values, (25, 75), axis=1)
-        lines[key] = CurveLines(mean=_plain(mean), low=_plain(low), high=_plain(high), ghosts=single.get(key, []))
+        lines[key] = CurveLines(
+            mean=_plain(mean), low=_plain(low), high=_plain(high), ghosts=single.get(key, [])
+        )
     return CandidateCurves(
         name=name,
         n_networks=n_networks,
@@ -131,8 +140,8 @@ def _plain(values: NDArray[Any]) -> list[float]:
 
 
 def spread_indices(n: int, most: int) -> NDArray[np.intp]:
-    """Return at most `most` of the numbers 0..n-1, evenly spread; the first and the last are among them if `most` is
-    at least 2.
+    """Return at most `most` of the numbers 0..n-1, evenly spread; the first and the last are among
+    them if `most` is at least 2.
     """
     return np.unique(np.linspace(0, n - 1, min(n, max(0, most))).round().astype(np.intp))
 
@@ -142,8 +151,8 @@ def spread_indices(n: int, most: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpread:
-    """The finite single runs of one candidate: quantiles of 5, 25, 50, 75 and 95 %, counts in each bin, and of
-    differences the share of runs in which the candidate is better."""
+    """The finite single runs of one candidate: quantiles of 5, 25, 50, 75 and 95 %, counts in each
+    bin, and of differences the share of runs in which the candidate is better."""
 
     name: str
     n: int
@@ -157,7 +166,8 @@ class RunSpread:
 
 @dataclass(frozen=True, kw_only=True)
 class RunLottery:
-    """Single runs of each candidate with a finite one, counted in bins of equal width between `edges` [bin + 1]."""
+    """Single runs of each candidate with a finite one, counted in bins of equal width between
+    `edges` [bin + 1]."""
 
     name: str
     words: str
@@ -166,23 +176,33 @@ class RunLottery:
 
 
 def lottery(
-    values: Mapping[str, ArrayLike], *, name: str, words: str, step: float = 0.0, differences: bool = False
+    values: Mapping[str, ArrayLike],
+    *,
+    name: str,
+    words: str,
+    step: float = 0.0,
+    differences: bool = False,
 ) -> RunLottery:
     """Return single runs, counted in bins.
 
-    Without a step, 0 is an edge if it lies within. With one, edges lie halfway between the possible values. If a few
-    runs are so far off that the others would share one or two bins, the bins end before them, and the outermost bins
-    count what lies beyond.
+    Without a step, 0 is an edge if it lies within. With one, edges lie halfway between the possible
+    values. If a few runs are so far off that the others would share one or two bins, the bins end
+    before them, and the outermost bins count what lies beyond.
 
     Args:
         values: name -> one number per run, in any shape; values that aren't finite are left out.
         name, words: the score.
-        step: the smallest difference that two runs can have, `1/n` where a share of n rows is counted: no bin is
-            narrower, so that not every other bin is empty.
-        differences: whether the values are differences from a reference, so that positive ones are better.
+        step: the smallest difference that two runs can have, `1/n` where a share of n rows is
+            counted: no bin is narrower, so that not every other bin is empty.
+        differences: whether the values are differences from a reference, so that positive ones are
+            better.
     """
     arrays = {candidate: np.asarray(runs, dtype=np.float64) for candidate, runs in values.items()}
-    finite = {candidate: kept for candidate, runs in arrays.items() if (kept := runs[np.isfinite(runs)]).size}
+    finite = {
+        candidate: kept
+        for candidate, runs in arrays.items()
+        if (kept := runs[np.isfinite(runs)]).size
+    }
     if not finite:
         return RunLottery(name=name, words=words)
     edges = _edges(list(finite.values()), step)
@@ -207,13 +227,19 @@ def lottery(
 
 
 def _edges(runs: Sequence[Floats], step: float) -> Floats:
-    """Return the edges of the bins; without a step their width is 1, 2 or 5 times a power of ten."""
+    """Return the edges of the bins; without a step their width is 1, 2 or 5 times a power of
+    ten."""
     low, high = min(float(run.min()) for run in runs), max(float(run.max()) for run in runs)
-    middles = sorted((float(np.median(run)), *np.quantile(run, (0.05, 0.95)).tolist()) for run in runs)
+    middles = sorted(
+        (float(np.median(run)), *np.quantile(run, (0.05, 0.95)).tolist()) for run in runs
+    )
     widths = sorted(last - first for _, first, last in middles)
     typical, middle = widths[(len(widths) - 1) // 2], middles[(len(middles) - 1) // 2][0]
     if typical > 0 and high - low > _REACH * typical:
-        low, high = max(low, middle - _REACH / 2 * typical), min(high, middle + _REACH / 2 * typical)
+        low, high = (
+            max(low, middle - _REACH / 2 * typical),
+            min(high, middle + _REACH / 2 * typical),
+        )
     # Runs of one value still need a bin that is wide enough to be seen.
     width = max((high - low) / _MOST_BINS, step, 1e-9 * max(abs(low), abs(high), 1e-3))
     power = 10.0 ** math.floor(math.log10(width))

@@ -1,7 +1,8 @@
-"""Comparisons, judgements and trainings as plain values: text, pages, charts and JSON are made from these classes.
+"""Comparisons, judgements and trainings as plain values: text, pages, charts and JSON are made from
+these classes.
 
-docs/summary.md explains the keys of the JSON, which are their attributes, and those of the classes in other files that
-they contain; a docstring adds what it leaves out.
+docs/summary.md explains the keys of the JSON, which are their attributes, and those of the classes
+in other files that they contain; a docstring adds what it leaves out.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ Task = Literal["binary", "multiclass", "regression", "survival"]
 
 @dataclass(frozen=True)
 class Advice:
-    """Which model to use. "Shown" means that a test says so; names stand in the order of the ranking."""
+    """Which model to use. "Shown" means that a test says so; names stand in the order of the
+    ranking."""
 
     use: str
     guess: bool
@@ -49,9 +51,10 @@ class Score:
     Attributes:
         mean: over folds, of the mean over seeds; None if it isn't defined.
         low, high: interval; None if there is none.
-        fold_sd: standard deviation over the folds of all repeats, of the mean over seeds; None if a single fold has no
-            such score.
-        seed_sd: standard deviation over seeds within a fold, pooled over folds; None for a single seed.
+        fold_sd: standard deviation over the folds of all repeats, of the mean over seeds; None if a
+            single fold has no such score.
+        seed_sd: standard deviation over seeds within a fold, pooled over folds; None for a single
+            seed.
         pooled: whether the folds of a repeat were pooled, since a fold has too few rows of a class.
     """
 
@@ -65,11 +68,12 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class DecidingScore:
-    """The score that decides, of `METRICS` or a user's own, and the difference that matters, in units of its loss.
+    """The score that decides, of `METRICS` or a user's own, and the difference that matters, in
+    units of its loss.
 
     Attributes:
-        of_prior: the mean loss of predicting the class frequencies or the mean for the tested rows; None if the truth
-            isn't known.
+        of_prior: the mean loss of predicting the class frequencies or the mean for the tested rows;
+            None if the truth isn't known.
         in_points: whether it is shown as a score from 0 (`of_prior`) to 100 (no loss).
     """
 
@@ -82,18 +86,37 @@ class DecidingScore:
     in_points: bool = False
 
     @classmethod
-    def of(cls, metric: Metric, margin: Margin, of_prior: float | None = None, *, named: bool = True) -> DecidingScore:
+    def of(
+        cls, metric: Metric, margin: Margin, of_prior: float | None = None, *, named: bool = True
+    ) -> DecidingScore:
         """Return a score as the one that decides; it keeps its unit if a user `named` it."""
-        about: dict[str, Any] = {key: getattr(metric, key) for key in ("name", "words", "greater_is_better")}
-        in_points = not named and bool(of_prior) and any(one.skill_of == metric.name for one in METRICS.values())
-        return cls(**about, margin=margin.value, margin_source=margin.source, of_prior=of_prior, in_points=in_points)
+        about: dict[str, Any] = {
+            key: getattr(metric, key) for key in ("name", "words", "greater_is_better")
+        }
+        in_points = (
+            not named
+            and bool(of_prior)
+            and any(one.skill_of == metric.name for one in METRICS.values())
+        )
+        return cls(
+            **about,
+            margin=margin.value,
+            margin_source=margin.source,
+            of_prior=of_prior,
+            in_points=in_points,
+        )
 
     @property
     def shown(self) -> Metric:
         """The score as it is shown: from 0 to 100, or in its own unit."""
         if not self.in_points:
-            return replace(find_metric(self.name), words=self.words, greater_is_better=self.greater_is_better)
-        skill, zero = next(one for one in METRICS.values() if one.skill_of == self.name), self.of_prior or 1.0
+            return replace(
+                find_metric(self.name), words=self.words, greater_is_better=self.greater_is_better
+            )
+        skill, zero = (
+            next(one for one in METRICS.values() if one.skill_of == self.name),
+            self.of_prior or 1.0,
+        )
         decimals = max(0, math.ceil(-math.log10(100 * self.margin / zero)))
         return replace(skill, words="score", zero=zero, decimals=decimals)
 
@@ -147,8 +170,8 @@ class NoVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedDifference:
-    """A difference on one split, which gets no verdict; the interval is over other seeds, None with a single seed.
-    `seeds` are those of the reference and of the candidate."""
+    """A difference on one split, which gets no verdict; the interval is over other seeds, None with
+    a single seed. `seeds` are those of the reference and of the candidate."""
 
     candidate: str
     reference: str
@@ -170,12 +193,13 @@ class Epochs:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateSummary:
-    """A candidate or baseline; `n_parameters` (of one network) and what follows, but the note, is of networks only.
+    """A candidate or baseline; `n_parameters` (of one network) and what follows, but the note, is
+    of networks only.
 
-    The kind is `network`, `baseline`, or what a judgement read: `scores` or `predictions`. `finite` says whether all of
-    its predictions are. `networks` are averaged in what is judged. `parts` are the shares of the models in a blend, the
-    largest first. Confusion is the share of rows [true class,
-    predicted class]. Of `train_accuracy` and `train_r2`, one is known."""
+    The kind is `network`, `baseline`, or what a judgement read: `scores` or `predictions`. `finite`
+    says whether all of its predictions are. `networks` are averaged in what is judged. `parts` are
+    the shares of the models in a blend, the largest first. Confusion is the share of rows [true
+    class, predicted class]. Of `train_accuracy` and `train_r2`, one is known."""
 
     name: str
     kind: str
@@ -201,8 +225,8 @@ class CandidateSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Lotteries:
-    """What single runs, each with one fold and one seed, would have shown: scores, and differences from the
-    reference; None without a reference that can be compared."""
+    """What single runs, each with one fold and one seed, would have shown: scores, and differences
+    from the reference; None without a reference that can be compared."""
 
     score: RunLottery
     difference: RunLottery | None = None
@@ -212,10 +236,10 @@ class Lotteries:
 class Note:
     """A decision or a warning about a table, or about one `column`, in a complete sentence.
 
-    The code is a warning of docs/tables.md, such as "SB101"; empty for a decision that needs no attention. `count`
-    cells or rows are concerned, and `rows` say where the user finds the first of them: 'line 5'. `finding` has no
-    example and no advice; it is empty if the message is no longer. `remedy` has values of options of `read_table` that
-    the message advises."""
+    The code is a warning of docs/tables.md, such as "SB101"; empty for a decision that needs no
+    attention. `count` cells or rows are concerned, and `rows` say where the user finds the first of
+    them: 'line 5'. `finding` has no example and no advice; it is empty if the message is no longer.
+    `remedy` has values of options of `read_table` that the message advises."""
 
     message: str
     column: str = ""
@@ -228,7 +252,8 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What comparisons, trainings and judgements have in common; None and empty for what isn't known of scores."""
+    """What comparisons, trainings and judgements have in common; None and empty for what isn't
+    known of scores."""
 
     schema_version: int = SUMMARY_VERSION
     kind: str
@@ -266,7 +291,8 @@ class _Verdicts(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion(_Verdicts):
-    """The result of a comparison or a judgement: one table, each candidate against the reference."""
+    """The result of a comparison or a judgement: one table, each candidate against the
+    reference."""
 
     verdicts: tuple[Verdict, ...] = ()
     on_these_rows: tuple[SeedDifference, ...] = ()
@@ -292,14 +318,16 @@ class Conclusion(_Verdicts):
         return self.candidate(name).scores[metric or self.metric.name]
 
     def expected_score(self, name: str, metric: str) -> Score:
-        """Return a candidate's score, that of the recommended model without what it gained by being chosen."""
+        """Return a candidate's score, that of the recommended model without what it gained by being
+        chosen."""
         score, optimism = self.score(name, metric), self.optimism.get(metric)
         if optimism is None or self.advice is None or name != self.advice.use or score.mean is None:
             return score
         scale = METRICS[metric]
         shift = -optimism if scale.greater_is_better else optimism
         low, high = (
-            None if end is None else min(scale.high, max(scale.low, end + shift)) for end in (score.low, score.high)
+            None if end is None else min(scale.high, max(scale.low, end + shift))
+            for end in (score.low, score.high)
         )
         return Score(score.mean + shift, low, high)
 
@@ -315,7 +343,10 @@ class Conclusion(_Verdicts):
     def in_order(self) -> list[CandidateSummary]:
         """Return all candidates by their ranking; those without a finite score come last."""
         ranked = [self.candidate(name) for name in self.ranking]
-        return [*ranked, *(candidate for candidate in self.candidates if candidate.name not in self.ranking)]
+        return [
+            *ranked,
+            *(candidate for candidate in self.candidates if candidate.name not in self.ranking),
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -353,11 +384,12 @@ class TrainingSummary(Summary):
 
 @dataclass(frozen=True, kw_only=True)
 class TableVerdict:
-    """One candidate against the reference over several tables, by Wilcoxon's signed-rank test; p-values alone and after
-    Holm.
+    """One candidate against the reference over several tables, by Wilcoxon's signed-rank test;
+    p-values alone and after Holm.
 
-    The difference is the median over tables, `relative` if it is a share of the reference's error; positive: the
-    candidate is better. Wins and losses are tables on which it is ahead and behind."""
+    The difference is the median over tables, `relative` if it is a share of the reference's error;
+    positive: the candidate is better. Wins and losses are tables on which it is ahead and
+    behind."""
 
     candidate: str
     reference: str
@@ -400,9 +432,13 @@ def document_of(summary: AnySummary) -> dict[str, Any]:
     """Return a summary as a plain dict, fit for JSON; docs/summary.md explains its keys."""
     document: dict[str, Any] = with_lists(msgspec.to_builtins(summary))
     if isinstance(summary, Conclusion):
-        document |= {key: [one.as_dict() for one in getattr(summary, key)] for key in ("verdicts", "rivals")}
+        document |= {
+            key: [one.as_dict() for one in getattr(summary, key)] for key in ("verdicts", "rivals")
+        }
         if summary.subgroups is not None:
-            for one, group in zip(document["subgroups"]["subgroups"], summary.subgroups.subgroups, strict=True):
+            for one, group in zip(
+                document["subgroups"]["subgroups"], summary.subgroups.subgroups, strict=True
+            ):
                 one["verdicts"] = [verdict.as_dict() for verdict in group.verdicts]
     if isinstance(summary, TablesConclusion):
         document["tables"] = [document_of(table) for table in summary.tables]
@@ -425,16 +461,27 @@ def summary_from(document: Mapping[str, Any], where: str = "the summary") -> Any
     Raises:
         UnreadableError: it is of a kind that isn't known, or a key is missing or has another type.
     """
-    kinds = {"comparison": Conclusion, "training": TrainingSummary, "judgement": Conclusion, "tables": TablesConclusion}
+    kinds = {
+        "comparison": Conclusion,
+        "training": TrainingSummary,
+        "judgement": Conclusion,
+        "tables": TablesConclusion,
+    }
     kind = kinds.get(str(document.get("kind")))
     if kind is None:
         message = f"{where} is of the kind {document.get('kind')!r}, which isn't known"
         raise UnreadableError(message, "Was it written by a later version?")
-    needed_keys = ("curves", "lottery", "seconds") if document["kind"] in ("comparison", "training") else ()
+    needed_keys = (
+        ("curves", "lottery", "seconds") if document["kind"] in ("comparison", "training") else ()
+    )
     if lacking := [key for key in needed_keys if document.get(key) is None]:
-        raise UnreadableError(f"{where} lacks {', '.join(lacking)}", "Run it again with this version of seedbed.")
+        raise UnreadableError(
+            f"{where} lacks {', '.join(lacking)}", "Run it again with this version of seedbed."
+        )
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         hint = "Run it again with this version of seedbed."
-        raise UnreadableError(f"{where} can't be read: {str(error)[:1].lower()}{str(error)[1:]}", hint) from None
+        raise UnreadableError(
+            f"{where} can't be read: {str(error)[:1].lower()}{str(error)[1:]}", hint
+        ) from None

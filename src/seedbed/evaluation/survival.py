@@ -1,7 +1,8 @@
-"""Survival: the Kaplan-Meier estimate, weights for censored rows, concordance, and what reports show.
+"""Survival: the Kaplan-Meier estimate, weights for censored rows, concordance, and what reports
+show.
 
-Functions share arguments: `times` [row] are positive; `events` [row] say whether a row's event was seen at its time. If
-not, the row was censored then.
+Functions share arguments: `times` [row] are positive; `events` [row] say whether a row's event was
+seen at its time. If not, the row was censored then.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Steps:
 
     def at(self, times: Floats) -> Floats:
         """Return the values at some times."""
-        return np.concatenate([[1.0], self.values])[np.searchsorted(self.times, times, side="right")]
+        return np.concatenate([[1.0], self.values])[
+            np.searchsorted(self.times, times, side="right")
+        ]
 
     def before(self, times: Floats) -> Floats:
         """Return the values just before some times."""
@@ -41,13 +44,17 @@ class Steps:
 
 
 def kaplan_meier(times: Floats, events: Bools, *, censoring: bool = False) -> Steps:
-    """Return the share that survives each time (Kaplan & Meier 1958), with Greenwood's standard error (1926).
+    """Return the share that survives each time (Kaplan & Meier 1958), with Greenwood's standard
+    error (1926).
 
     Args:
-        censoring: whether the share that isn't censored is returned instead. Of equal times, events come first.
+        censoring: whether the share that isn't censored is returned instead. Of equal times, events
+            come first.
     """
     distinct, place = np.unique(times, return_inverse=True)
-    counts, seen = (np.bincount(place, weights=some.astype(np.float64)) for some in (events | True, events))
+    counts, seen = (
+        np.bincount(place, weights=some.astype(np.float64)) for some in (events | True, events)
+    )
     at_risk = np.asarray(counts[::-1].cumsum()[::-1], dtype=np.float64)
     if censoring:
         at_risk, seen = at_risk - seen, counts - seen
@@ -62,18 +69,22 @@ def _inverse(shares: Floats) -> Floats:
     return np.divide(1.0, shares, out=np.zeros_like(shares), where=shares > 0)
 
 
-def censored_truth(times: Floats, events: Bools, grid: Floats, known: Steps | None = None) -> Floats:
-    """Return which rows survive each time of a grid, with weights in place of those that were censored before.
+def censored_truth(
+    times: Floats, events: Bools, grid: Floats, known: Steps | None = None
+) -> Floats:
+    """Return which rows survive each time of a grid, with weights in place of those that were
+    censored before.
 
-    The weights are the inverse probability of being under observation (Graf, Schmoor, Sauerbrei & Schumacher 1999).
+    The weights are the inverse probability of being under observation (Graf, Schmoor, Sauerbrei &
+    Schumacher 1999).
 
     Args:
         grid: [time].
         known: the share of training rows that isn't censored; by default of these rows.
 
     Returns:
-        [row, time]: the weight of a row that survives, minus the weight of one that had its event; 0 if neither is
-        known.
+        [row, time]: the weight of a row that survives, minus the weight of one that had its event;
+        0 if neither is known.
     """
     known = kaplan_meier(times, events, censoring=True) if known is None else known
     survives = times[:, None] > grid
@@ -81,15 +92,18 @@ def censored_truth(times: Floats, events: Bools, grid: Floats, known: Steps | No
     return np.where(survives, _inverse(known.at(grid)), -dead * ~survives)
 
 
-def uno_c(times: Floats, events: Bools, risks: Floats, *, horizon: float, known: Steps | None = None) -> float:
-    """Return the share of pairs in which the row with the earlier event has the higher risk (Uno, Cai, Pencina,
-    D'Agostino & Wei 2011). Pairs are weighted by the probability of being seen; equal risks count half.
+def uno_c(
+    times: Floats, events: Bools, risks: Floats, *, horizon: float, known: Steps | None = None
+) -> float:
+    """Return the share of pairs in which the row with the earlier event has the higher risk (Uno,
+    Cai, Pencina, D'Agostino & Wei 2011). Pairs are weighted by the probability of being seen; equal
+    risks count half.
 
     Args:
         risks: predicted [row].
         horizon: only events before this time count.
-        known: the share of training rows that isn't censored; None weights all pairs equally, which is Harrell's C
-            (Harrell, Califf, Pryor, Lee & Rosati 1982).
+        known: the share of training rows that isn't censored; None weights all pairs equally, which
+            is Harrell's C (Harrell, Califf, Pryor, Lee & Rosati 1982).
 
     Returns:
         NaN if no pair can be compared.
@@ -98,33 +112,43 @@ def uno_c(times: Floats, events: Bools, risks: Floats, *, horizon: float, known:
     times, events, risks = times[order], events[order], risks[order]
     rows = np.flatnonzero(events & (times < horizon))
     weights = np.ones(len(rows)) if known is None else _inverse(known.before(times[rows])) ** 2
-    ends = np.append(np.flatnonzero((times[1:] != times[:-1]) | (events[1:] != events[:-1])) + 1, len(times))
-    later = ends[np.searchsorted(ends, rows, side="right")]  # the first row after all events of this time
+    ends = np.append(
+        np.flatnonzero((times[1:] != times[:-1]) | (events[1:] != events[:-1])) + 1, len(times)
+    )
+    later = ends[
+        np.searchsorted(ends, rows, side="right")
+    ]  # the first row after all events of this time
     by_risk = np.argsort(risks, kind="stable")
     ranks, ascending = np.argsort(by_risk), risks[by_risk]
     lower = _count_below(ranks, later, np.searchsorted(ascending, risks[rows] - _TIED))
-    not_higher = _count_below(ranks, later, np.searchsorted(ascending, risks[rows] + _TIED, side="right"))
+    not_higher = _count_below(
+        ranks, later, np.searchsorted(ascending, risks[rows] + _TIED, side="right")
+    )
     total = float(weights @ (len(times) - later))
     return float(weights @ (lower + not_higher)) / 2 / total if total > 0 else np.nan
 
 
 def _count_below(ranks: Ints, starts: Ints, limits: Ints) -> Ints:
-    """Count the ranks[start:] below the limit, for each start and limit, in n log n steps: a wavelet matrix (see
-    Information Systems 47, 2015, p. 15) divides the ranks by each bit, the highest first."""
+    """Count the ranks[start:] below the limit, for each start and limit, in n log n steps: a
+    wavelet matrix (see Information Systems 47, 2015, p. 15) divides the ranks by each bit, the
+    highest first."""
     counts, ends = np.zeros_like(starts), np.full_like(starts, len(ranks))
     for bit in reversed(range(len(ranks).bit_length())):
         has_bit = (ranks >> bit & 1).astype(np.bool_)
         without = np.concatenate([[0], np.cumsum(~has_bit)])
         first, last, up = without[starts], without[ends], (limits >> bit & 1).astype(np.bool_)
         counts += np.where(up, last - first, 0)
-        starts, ends = (np.where(up, without[-1] + at - n, n) for at, n in ((starts, first), (ends, last)))
+        starts, ends = (
+            np.where(up, without[-1] + at - n, n) for at, n in ((starts, first), (ends, last))
+        )
         ranks = np.concatenate([ranks[~has_bit], ranks[has_bit]])
     return counts
 
 
 @dataclass(frozen=True, eq=False)
 class FollowedFolds:
-    """The outcome of all rows, and the share that isn't censored by the training rows of each split.
+    """The outcome of all rows, and the share that isn't censored by the training rows of each
+    split.
 
     Attributes:
         times, events: of all rows [row].
@@ -139,36 +163,48 @@ class FollowedFolds:
 
     @functools.cached_property
     def _known(self) -> list[Steps]:
-        return [kaplan_meier(self.times[train], self.events[train], censoring=True) for _, train, _ in self.splits]
+        return [
+            kaplan_meier(self.times[train], self.events[train], censoring=True)
+            for _, train, _ in self.splits
+        ]
 
     @functools.cached_property
     def truths(self) -> list[Floats]:
         """`censored_truth` of the test rows [row, time], for each repeat; 0 of other rows."""
-        truths = [np.zeros((len(self.times), len(self.grid))) for _ in range(self.splits[-1][0] + 1)]
+        truths = [
+            np.zeros((len(self.times), len(self.grid))) for _ in range(self.splits[-1][0] + 1)
+        ]
         for (repeat, _, test), known in zip(self.splits, self._known, strict=True):
-            truths[repeat][test] = censored_truth(self.times[test], self.events[test], self.grid, known)
+            truths[repeat][test] = censored_truth(
+                self.times[test], self.events[test], self.grid, known
+            )
         return truths
 
     def discordances(self, survival: Floats) -> Floats:
-        """Return 1 - Uno's C of the test rows of each split [repeat, fold, seed], by the survival until the horizon
-        [repeat, seed, row]; NaN where a prediction isn't finite, or no pair can be compared."""
+        """Return 1 - Uno's C of the test rows of each split [repeat, fold, seed], by the survival
+        until the horizon [repeat, seed, row]; NaN where a prediction isn't finite, or no pair can
+        be compared."""
         losses = np.full((len(self.splits), survival.shape[1]), np.nan)
-        for place, ((repeat, _, test), known) in enumerate(zip(self.splits, self._known, strict=True)):
+        for place, ((repeat, _, test), known) in enumerate(
+            zip(self.splits, self._known, strict=True)
+        ):
             times, events, horizon = self.times[test], self.events[test], float(self.grid[-1])
             for seed, p in enumerate(survival[repeat][:, test]):
                 if np.isfinite(p).all():
-                    losses[place, seed] = 1 - uno_c(times, events, 1 - p, horizon=horizon, known=known)
+                    losses[place, seed] = 1 - uno_c(
+                        times, events, 1 - p, horizon=horizon, known=known
+                    )
         return losses.reshape(len(survival), -1, survival.shape[1])
 
 
 @dataclass(frozen=True, kw_only=True)
 class SurvivalCurve:
-    """Survival along the times of a `SurvivalSummary`: of a group of rows, of all rows (without predictions), or of a
-    single row, which has no counts and isn't observed.
+    """Survival along the times of a `SurvivalSummary`: of a group of rows, of all rows (without
+    predictions), or of a single row, which has no counts and isn't observed.
 
-    `n_events` are those up to the horizon. `low` and `high` are the range in which 95 % of the predictions of single
-    networks are, of a single row; those of `observed`, the Kaplan-Meier estimate, its 95 % interval by Greenwood's
-    error."""
+    `n_events` are those up to the horizon. `low` and `high` are the range in which 95 % of the
+    predictions of single networks are, of a single row; those of `observed`, the Kaplan-Meier
+    estimate, its 95 % interval by Greenwood's error."""
 
     name: str
     n_rows: int = 0
@@ -183,11 +219,11 @@ class SurvivalCurve:
 
 @dataclass(frozen=True, kw_only=True)
 class SurvivalSummary:
-    """The follow-up of a table up to the horizon, and what the recommended model predicts for rows that it wasn't
-    trained on.
+    """The follow-up of a table up to the horizon, and what the recommended model predicts for rows
+    that it wasn't trained on.
 
-    The grid begins with 0. Groups are thirds of the rows by predicted survival at the horizon, `rows` four typical ones
-    at the eighths of it; the highest risk comes first."""
+    The grid begins with 0. Groups are thirds of the rows by predicted survival at the horizon,
+    `rows` four typical ones at the eighths of it; the highest risk comes first."""
 
     time: str
     horizon: float
@@ -206,12 +242,17 @@ class SurvivalSummary:
         return f"{self.unit.removesuffix('s') or self.time} {self.horizon:g}"
 
 
-def observed_curve(name: str, times: Floats, events: Bools, grid: Floats, predicted: Floats) -> SurvivalCurve:
-    """Return the Kaplan-Meier estimate of some rows along a grid, beside the mean of their predictions [row, time]."""
+def observed_curve(
+    name: str, times: Floats, events: Bools, grid: Floats, predicted: Floats
+) -> SurvivalCurve:
+    """Return the Kaplan-Meier estimate of some rows along a grid, beside the mean of their
+    predictions [row, time]."""
     steps = kaplan_meier(times, events)
     of_grid = np.searchsorted(steps.times, grid, side="right")
-    values, errors = (np.concatenate([[start], ends])[of_grid]
-                      for start, ends in ((1.0, steps.values), (0.0, steps.deviations)))  # fmt: skip
+    values, errors = (
+        np.concatenate([[start], ends])[of_grid]
+        for start, ends in ((1.0, steps.values), (0.0, steps.deviations))
+    )
     low, high = np.clip(values - 1.96 * errors, 0, 1), np.clip(values + 1.96 * errors, 0, 1)
     return SurvivalCurve(
         name=name,
@@ -225,9 +266,12 @@ def observed_curve(name: str, times: Floats, events: Bools, grid: Floats, predic
 
 
 def predicted_curve(name: str, predicted: Floats, single: Floats) -> SurvivalCurve:
-    """Return the predicted survival of a row [time], with the range of 95 % of single networks [network, time]."""
+    """Return the predicted survival of a row [time], with the range of 95 % of single networks
+    [network, time]."""
     low, high = np.quantile(single, (0.025, 0.975), axis=0)
-    return SurvivalCurve(name=name, predicted=_rounded(predicted), low=_rounded(low), high=_rounded(high))
+    return SurvivalCurve(
+        name=name, predicted=_rounded(predicted), low=_rounded(low), high=_rounded(high)
+    )
 
 
 def _rounded(shares: Floats) -> tuple[float, ...]:

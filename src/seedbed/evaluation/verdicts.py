@@ -1,5 +1,5 @@
-"""Verdicts on candidates: seven strict rules in a fixed order and two likely ones, what they say in a few words, and
-the rows that would settle them."""
+"""Verdicts on candidates: seven strict rules in a fixed order and two likely ones, what they say in
+a few words, and the rows that would settle them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from typing import Any, Literal
 import numpy as np
 
 from seedbed.errors import visible
-from seedbed.evaluation.estimates import Difference, Estimate, Spread, simultaneous_quantile, student_quantile
+from seedbed.evaluation.estimates import (
+    Difference,
+    Estimate,
+    Spread,
+    simultaneous_quantile,
+    student_quantile,
+)
 from seedbed.evaluation.metrics import find_metric
 from seedbed.evaluation.protocol import Protocol, designs_by_rows
 from seedbed.typing import Floats
@@ -19,8 +25,17 @@ from seedbed.typing import Floats
 _POWER = 0.8  # the chance of deciding a difference of the margin
 _MOST = 1e9  # times narrower than the interval of these rows: more than that needs practically infinite rows
 
-Rule = Literal["better_by_margin", "no_practical_difference", "better", "worse", "no_worse", "no_better", "cannot_tell",
-               "likely_better", "likely_worse"]  # fmt: skip
+Rule = Literal[
+    "better_by_margin",
+    "no_practical_difference",
+    "better",
+    "worse",
+    "no_worse",
+    "no_better",
+    "cannot_tell",
+    "likely_better",
+    "likely_worse",
+]
 
 SHORT: dict[Rule, str] = {
     "better_by_margin": "better",
@@ -42,8 +57,8 @@ OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell", "likely_better
 """The rules that leave open whether two models differ."""
 
 LIKELY, LIKELY_FEW, LIKELY_HELPS = 0.95, 0.97, 0.975
-"""The probability from which one comparison alone is called likely: of two models, the same of a table with few rows,
-and of what helps."""
+"""The probability from which one comparison alone is called likely: of two models, the same of a
+table with few rows, and of what helps."""
 
 LOOK_OF_HELP: Mapping[str, str] = {
     "helps": "better",
@@ -59,7 +74,8 @@ LOOK_OF_HELP: Mapping[str, str] = {
 
 
 def look_of(rule: Rule) -> str:
-    """Return how a verdict looks: `better`, `worse`, `likely_better`, `likely_worse` or `unsure`."""
+    """Return how a verdict looks: `better`, `worse`, `likely_better`, `likely_worse` or
+    `unsure`."""
     return LOOKS.get(rule, rule if rule.startswith("likely") else "unsure")
 
 
@@ -67,7 +83,8 @@ def decide(*, low: float, high: float, margin: float) -> Rule:
     """Return the first of the seven strict rules that holds.
 
     Args:
-        low, high: simultaneous interval of the improvement, in units of the loss; positive: the candidate is better.
+        low, high: simultaneous interval of the improvement, in units of the loss; positive: the
+            candidate is better.
         margin: the difference that matters to the user, in the same units, above 0.
     """
     if low >= margin:
@@ -85,12 +102,14 @@ def decide(*, low: float, high: float, margin: float) -> Rule:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Verdict(Difference):
-    """One candidate against the reference. All differences: positive means that the candidate is better.
+    """One candidate against the reference. All differences: positive means that the candidate is
+    better.
 
-    docs/summary.md explains the attributes. Difference, low, high and margin are in units of the loss of the metric,
-    p-values are two-sided, and `p_better` is a posterior probability. None stands for what isn't known; `rows_needed`
-    is None as well if nothing is left to settle. `zero` is the loss of always answering the same, where differences are
-    shown in points of a score from 0 to 100."""
+    docs/summary.md explains the attributes. Difference, low, high and margin are in units of the
+    loss of the metric, p-values are two-sided, and `p_better` is a posterior probability. None
+    stands for what isn't known; `rows_needed` is None as well if nothing is left to settle. `zero`
+    is the loss of always answering the same, where differences are shown in points of a score from
+    0 to 100."""
 
     candidate: str
     reference: str
@@ -120,7 +139,8 @@ class Verdict(Difference):
 
     @property
     def by_margin(self) -> bool:
-        """Whether the difference is at least the margin over the whole interval, for better or worse."""
+        """Whether the difference is at least the margin over the whole interval, for better or
+        worse."""
         return self.low >= self.margin or self.high <= -self.margin
 
     @property
@@ -143,7 +163,12 @@ class Verdict(Difference):
         rows = None if self.rows_needed is None else list(self.rows_needed)
         ends = (self.difference, self.low, self.high)
         points = None if self.zero is None else [100 * value / self.zero for value in ends]
-        words = {"by_margin": self.by_margin, "short": self.short, "sentence": self.sentence, "points": points}
+        words = {
+            "by_margin": self.by_margin,
+            "short": self.short,
+            "sentence": self.sentence,
+            "points": points,
+        }
         return asdict(self) | {"rows_needed": rows} | words
 
 
@@ -157,7 +182,10 @@ def count_range(share: float, low: float, high: float, *, of: int, alpha: float)
         share: of rows, estimated. low, high: its interval at 1 - alpha.
     """
     of_count = math.sqrt(student_quantile(1 - alpha / 2, None) ** 2 * share * (1 - share) / of)
-    least, most = share - math.hypot(share - low, of_count), share + math.hypot(high - share, of_count)
+    least, most = (
+        share - math.hypot(share - low, of_count),
+        share + math.hypot(high - share, of_count),
+    )
     return max(0, round(of * least)), min(of, round(of * most))
 
 
@@ -165,38 +193,47 @@ def count_range(share: float, low: float, high: float, *, of: int, alpha: float)
 
 
 def fold_differences(reference: Floats, candidate: Floats) -> Floats:
-    """Return x_rj [repeat, fold]: the reference's loss minus the candidate's loss, each a mean over seeds.
+    """Return x_rj [repeat, fold]: the reference's loss minus the candidate's loss, each a mean over
+    seeds.
 
     Args:
-        reference, candidate: [repeat, fold, seed], mean loss over the fold's test rows. The numbers of seeds may
-            differ (a baseline has one).
+        reference, candidate: [repeat, fold, seed], mean loss over the fold's test rows. The numbers
+            of seeds may differ (a baseline has one).
     """
     return np.asarray(reference.mean(axis=2) - candidate.mean(axis=2), dtype=np.float64)
 
 
 def seed_noise(*losses: Floats) -> tuple[float, ...]:
-    """Return for one or two models how much of the variance of a fold's value comes from seeds, for `corrected_t`.
+    """Return for one or two models how much of the variance of a fold's value comes from seeds, for
+    `corrected_t`.
 
-    It is the mean over folds of the variance over S seeds (ddof 1), divided by S; 0 for one seed. If no model has
-    several seeds, nothing is known and the result is empty. [repeat, fold, seed] as in `fold_differences`.
+    It is the mean over folds of the variance over S seeds (ddof 1), divided by S; 0 for one seed.
+    If no model has several seeds, nothing is known and the result is empty. [repeat, fold, seed] as
+    in `fold_differences`.
     """
     if all(loss.shape[2] == 1 for loss in losses):
         return ()
-    return tuple(float(one.var(axis=2, ddof=1).mean()) / one.shape[2] if one.shape[2] > 1 else 0.0 for one in losses)
+    return tuple(
+        float(one.var(axis=2, ddof=1).mean()) / one.shape[2] if one.shape[2] > 1 else 0.0
+        for one in losses
+    )
 
 
 def opposite_share(reference: Floats, candidate: Floats) -> float:
-    """Return the share of single runs whose difference has the opposite sign of the overall one; 0 if that is 0.
+    """Return the share of single runs whose difference has the opposite sign of the overall one; 0
+    if that is 0.
 
-    A single run is one fold with one seed of each; all pairs of seeds are counted, by sorting and not one by one.
-    [repeat, fold, seed] as in `fold_differences`.
+    A single run is one fold with one seed of each; all pairs of seeds are counted, by sorting and
+    not one by one. [repeat, fold, seed] as in `fold_differences`.
     """
     overall = fold_differences(reference, candidate).mean()
     if overall == 0:
         return 0.0
-    lower, upper = (one.reshape(-1, one.shape[2]) for one in (reference, candidate)[:: 1 if overall > 0 else -1])
-    # In each fold, an upper value has as many opposite runs as there are lower values before it. Equal values, of which
-    # the upper one comes first, are none.
+    lower, upper = (
+        one.reshape(-1, one.shape[2]) for one in (reference, candidate)[:: 1 if overall > 0 else -1]
+    )
+    # In each fold, an upper value has as many opposite runs as there are lower values before it.
+    # Equal values, of which the upper one comes first, are none.
     order = np.argsort(np.concatenate([upper, lower], axis=1), axis=1, kind="stable")
     is_lower = order >= upper.shape[1]
     opposite = np.cumsum(is_lower, axis=1)[~is_lower].sum()
@@ -206,20 +243,25 @@ def opposite_share(reference: Floats, candidate: Floats) -> float:
 def rows_factor(
     estimate: Estimate, *, margin: float, n_rows: int | None = None, design: Protocol | None = None
 ) -> float:
-    """Return by what factor the number of rows n must grow to settle a difference of `margin`; 0 if se is 0.
+    """Return by what factor the number of rows n must grow to settle a difference of `margin`; 0 if
+    se is 0.
 
-    N* / n = ((q + t_{df, power}) se / margin)^2 with q the quantile of the simultaneous interval: the usual formula for
-    a sample's size, the standard error taken to shrink as 1/sqrt(rows); that is rough, so half to double of it is
-    shown. Never call it with the observed difference as the margin: "rows to make this significant" is a p-value in
-    disguise. If larger tables have other designs, it is the smallest N with N >= N*, where N* has the standard error
-    and the degrees of freedom of the design for N rows.
+    N* / n = ((q + t_{df, power}) se / margin)^2 with q the quantile of the simultaneous interval:
+    the usual formula for a sample's size, the standard error taken to shrink as 1/sqrt(rows); that
+    is rough, so half to double of it is shown. Never call it with the observed difference as the
+    margin: "rows to make this significant" is a p-value in disguise. If larger tables have other
+    designs, it is the smallest N with N >= N*, where N* has the standard error and the degrees of
+    freedom of the design for N rows.
 
     Args:
-        design: of these rows; larger tables then have the designs of `designs_by_rows`. None if they have the same.
+        design: of these rows; larger tables then have the designs of `designs_by_rows`. None if
+            they have the same.
     """
 
     def factor(se: float, df: float | None) -> float:
-        quantiles = simultaneous_quantile(estimate.alpha, estimate.comparisons, df) + student_quantile(_POWER, df)
+        quantiles = simultaneous_quantile(
+            estimate.alpha, estimate.comparisons, df
+        ) + student_quantile(_POWER, df)
         return min(_MOST, quantiles * se / margin) ** 2
 
     factor_needed = factor(estimate.se, estimate.df)
@@ -228,7 +270,9 @@ def rows_factor(
     for start, later in designs_by_rows(design, n_rows)[1:]:
         if factor_needed * n_rows < start:
             break
-        factor_needed = max(start / n_rows, factor(_se_by(later, design, estimate.spread), later.df))
+        factor_needed = max(
+            start / n_rows, factor(_se_by(later, design, estimate.spread), later.df)
+        )
     return factor_needed
 
 
@@ -237,15 +281,22 @@ def _se_by(later: Protocol, design: Protocol, spread: Spread) -> float:
     of_seeds, of_rows = spread.seeds, spread.variance - spread.seeds
     if later.kind == "held_out":
         return math.sqrt(of_rows / (later.locked_share * design.folds) + of_seeds)
-    then = replace(spread, variance=of_rows + of_seeds, seeds=of_seeds, folds=later.folds, ratio=1 / (later.folds - 1))
+    then = replace(
+        spread,
+        variance=of_rows + of_seeds,
+        seeds=of_seeds,
+        folds=later.folds,
+        ratio=1 / (later.folds - 1),
+    )
     return then.se(later.repeats)
 
 
 def more_repeats_ratio(repeats: int, folds: int) -> float:
-    """Return the part of the corrected standard error that is left after infinitely many repeats: SE_inf / SE.
+    """Return the part of the corrected standard error that is left after infinitely many repeats:
+    SE_inf / SE.
 
-    sqrt((1/(k-1)) / (1/N + 1/(k-1))) with N = repeats x folds, from the formula of `corrected_t`. .958 at 10 x 10:
-    more repeats are almost never the answer; rows are.
+    sqrt((1/(k-1)) / (1/N + 1/(k-1))) with N = repeats x folds, from the formula of `corrected_t`.
+    .958 at 10 x 10: more repeats are almost never the answer; rows are.
     """
     overlap = 1 / (folds - 1)
     return math.sqrt(overlap / (1 / (repeats * folds) + overlap))

@@ -44,13 +44,16 @@ def specify_columns(
     design: Design,
     command: str = "",
 ) -> Experiment:
-    """Return the experiment that trains a model with all columns, and without each one: a candidate, the name of a
-    default model, `auto` or an estimator; `network-1` if left out. All columns are asked about if none is named."""
+    """Return the experiment that trains a model with all columns, and without each one: a
+    candidate, the name of a default model, `auto` or an estimator; `network-1` if left out. All
+    columns are asked about if none is named."""
     name = _DEFAULT if model is None else model
     estimator = _is_estimator(name)
     baselines = ["prior", name] if estimator else ["prior"]
     design = dataclasses.replace(design, baselines=baselines, reference=None)
-    base = specify(table, [AUTO if estimator else name], recipe=recipe, design=design, command=command)
+    base = specify(
+        table, [AUTO if estimator else name], recipe=recipe, design=design, command=command
+    )
     compared = [*(one.name for one in base.estimators), *({AUTO} & {*base.names}), *base.names]
     return _without_each(base, compared[0], columns, "default" if model is None else "named")
 
@@ -58,33 +61,47 @@ def specify_columns(
 def columns_of_comparison(
     experiment: Experiment, conclusion: Conclusion, model: str | None, columns: Sequence[str]
 ) -> Experiment:
-    """Return the experiment that trains a model of a finished comparison, by default the recommended one, with all
-    columns, and without each one. CandidateError or ColumnError if there is no such model or column."""
+    """Return the experiment that trains a model of a finished comparison, by default the
+    recommended one, with all columns, and without each one. CandidateError or ColumnError if there
+    is no such model or column."""
     advised = [] if conclusion.advice is None else [conclusion.advice.use]
     best = next((one for one in [*advised, *conclusion.ranking] if one != "prior"), None)
     if (name := best if model is None else model) is None:
-        raise OptionError("this comparison recommends no model", "Name one, such as network-1 or boosted-trees.")
+        raise OptionError(
+            "this comparison recommends no model", "Name one, such as network-1 or boosted-trees."
+        )
     if name not in experiment.names:
-        raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, experiment.names))
+        raise CandidateError(
+            f"no candidate '{name}' in this comparison", did_you_mean(name, experiment.names)
+        )
     command = f"{experiment.command}.columns(...)" if experiment.command.startswith("sb.") else ""
-    base = dataclasses.replace(experiment, design=Protocol(**conclusion.specification["design"]), command=command)
+    base = dataclasses.replace(
+        experiment, design=Protocol(**conclusion.specification["design"]), command=command
+    )
     return _without_each(base, name, columns, "run" if model is None else "named")
 
 
 def _without_each(
     base: Experiment, name: str, columns: Sequence[str], source: Literal["named", "default", "run"]
 ) -> Experiment:
-    """Return the experiment of one model with all columns and without each, on the splits of another experiment."""
+    """Return the experiment of one model with all columns and without each, on the splits of
+    another experiment."""
     unit = next(unit for unit in base.units if name in unit.names)
     if isinstance(unit, Group):
-        members = tuple(one for one in unit.members if name == AUTO or unit.lines.get(one.name) == name)
-        unit = dataclasses.replace(unit, members=members, lines={AUTO if name == AUTO else members[0].name: name})
+        members = tuple(
+            one for one in unit.members if name == AUTO or unit.lines.get(one.name) == name
+        )
+        unit = dataclasses.replace(
+            unit, members=members, lines={AUTO if name == AUTO else members[0].name: name}
+        )
     about = Columns(model=name, source=source, n_columns=base.table.n_features, effects=())
     groups, estimators = list[Group](), list[Estimator]()
     for without in ((), *_questions(base.table, columns)):
         label = f"without {label_of(without)}" if without else _ALL
         if isinstance(unit, Group):
-            groups.append(dataclasses.replace(unit, lines=dict.fromkeys(unit.lines, label), without=without))
+            groups.append(
+                dataclasses.replace(unit, lines=dict.fromkeys(unit.lines, label), without=without)
+            )
         else:
             estimators.append(dataclasses.replace(unit, name=label, without=without))
     return dataclasses.replace(
@@ -99,7 +116,8 @@ def _without_each(
 
 
 def _is_estimator(model: Any) -> bool:
-    """Return whether a model is an estimator, or the import path of one. Arguments of an activation may have points."""
+    """Return whether a model is an estimator, or the import path of one. Arguments of an activation
+    may have points."""
     if not isinstance(model, str):
         return hasattr(model, "fit")
     path = model.partition("(")[0].partition("@")[0]
@@ -110,29 +128,44 @@ def _is_estimator(model: Any) -> bool:
 
 
 def _questions(table: Table, named_columns: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return the sets of columns that are left out: each column, and those together that stand for each other."""
+    """Return the sets of columns that are left out: each column, and those together that stand for
+    each other."""
     names = table.feature_names
     for name in named_columns:
         if name not in names:
-            why = next((note.message for note in table.notes if note.column == name and note.code in LEFT_OUT), "")
-            raise ColumnError(why or f"no column '{name}' among the features", did_you_mean(name, names))
+            why = next(
+                (
+                    note.message
+                    for note in table.notes
+                    if note.column == name and note.code in LEFT_OUT
+                ),
+                "",
+            )
+            raise ColumnError(
+                why or f"no column '{name}' among the features", did_you_mean(name, names)
+            )
     wanted = tuple(dict.fromkeys(named_columns)) or names
     if named_columns and len(wanted) > _MOST_ASKED:
         raise OptionError(f"{len(wanted)} columns are asked about", f"Name at most {_MOST_ASKED}.")
     if len(names) > _MOST_COLUMNS and not named_columns:
         message = f"{table.name} has {len(names):,} columns, and at most {_MOST_COLUMNS:,} are divided into groups"
-        raise OptionError(message, f"Name the columns that you ask about: {spell('column', 'NAME')}.")
+        raise OptionError(
+            message, f"Name the columns that you ask about: {spell('column', 'NAME')}."
+        )
     columns = [table.columns[names.index(name)] for name in wanted]
     if len(wanted) > _MOST_ASKED:
-        return [tuple(wanted[place] for place in group) for group in _clusters(columns, _MOST_ASKED)]
+        return [
+            tuple(wanted[place] for place in group) for group in _clusters(columns, _MOST_ASKED)
+        ]
     groups = [tuple(wanted[place] for place in group) for group in substitutes_of(columns)]
     return [*((name,) for name in wanted), *groups]
 
 
 def substitutes_of(columns: Sequence[Column]) -> list[tuple[int, ...]]:
-    """Return the groups of columns that stand for each other: those joined by associations of at least 0.9, where two
-    numbers have their rank correlation, a number and a category the correlation ratio of ranks, and two categories
-    Cramer's V, both corrected for their numbers of levels. Nothing depends on the target."""
+    """Return the groups of columns that stand for each other: those joined by associations of at
+    least 0.9, where two numbers have their rank correlation, a number and a category the
+    correlation ratio of ranks, and two categories Cramer's V, both corrected for their numbers of
+    levels. Nothing depends on the target."""
     from scipy.sparse.csgraph import connected_components
 
     close = np.zeros((len(columns), len(columns)), dtype=bool)
@@ -146,7 +179,8 @@ def substitutes_of(columns: Sequence[Column]) -> list[tuple[int, ...]]:
 def _association(first: Column, second: Column) -> float:
     # A missing category is a level of its own.
     a, b = (
-        np.nan_to_num(one.values, nan=-1) if one.schema.kind == "category" else one.values for one in (first, second)
+        np.nan_to_num(one.values, nan=-1) if one.schema.kind == "category" else one.values
+        for one in (first, second)
     )
     known = ~(np.isnan(a) | np.isnan(b))
     a, b = a[known], b[known]
@@ -173,17 +207,22 @@ def _cramer(a: Floats, b: Floats) -> float:
     counts = np.zeros((r, c))
     np.add.at(counts, (rows, columns), 1.0)
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
-    phi = max(0.0, float(((counts - expected) ** 2 / expected).sum()) / n - (r - 1) * (c - 1) / (n - 1))
+    phi = max(
+        0.0, float(((counts - expected) ** 2 / expected).sum()) / n - (r - 1) * (c - 1) / (n - 1)
+    )
     least = min(r - (r - 1) ** 2 / (n - 1), c - (c - 1) ** 2 / (n - 1)) - 1
     return float((phi / least) ** 0.5) if least > 0 else 0.0
 
 
 def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
-    """Return at most n groups of columns, by rank correlation; categories are ranked by the order of their levels."""
+    """Return at most n groups of columns, by rank correlation; categories are ranked by the order
+    of their levels."""
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    filled = (np.nan_to_num(column.values, nan=float(np.nanmedian(column.values))) for column in columns)
+    filled = (
+        np.nan_to_num(column.values, nan=float(np.nanmedian(column.values))) for column in columns
+    )
     ranks = np.stack([*map(mean_ranks, filled)])
     ranks -= ranks.mean(axis=1, keepdims=True)
     sizes = np.linalg.norm(ranks, axis=1, keepdims=True)
@@ -195,17 +234,21 @@ def _clusters(columns: Sequence[Column], n: int) -> list[tuple[int, ...]]:
 
 
 def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1) -> Estimate | None:
-    """Return what a model adds to another one that has fewer columns; None for metrics that aren't a squared error.
+    """Return what a model adds to another one that has fewer columns; None for metrics that aren't
+    a squared error.
 
-    It is the mean of (y - p0) (p - p0), with p0 the prediction of the smaller model, of classes summed over them: half
-    of Clark and West's statistic (2007) for nested models. Where the smaller model lacks nothing, its errors are
-    unrelated to what the larger one adds, so the mean is zero; else it is, up to errors of both models, the loss that
-    leaving out the columns costs. That loss is the difference of two squares, which vary twice as much.
+    It is the mean of (y - p0) (p - p0), with p0 the prediction of the smaller model, of classes
+    summed over them: half of Clark and West's statistic (2007) for nested models. Where the smaller
+    model lacks nothing, its errors are unrelated to what the larger one adds, so the mean is zero;
+    else it is, up to errors of both models, the loss that leaving out the columns costs. That loss
+    is the difference of two squares, which vary twice as much.
 
-    Both predictions are means over networks; that p0 appears twice is corrected by its variance over networks.
+    Both predictions are means over networks; that p0 appears twice is corrected by its variance
+    over networks.
 
     Args:
-        larger, smaller: finite results of the same splits; the level and the design are the larger one's.
+        larger, smaller: finite results of the same splits; the level and the design are the larger
+            one's.
         comparisons: number of simultaneous intervals.
     """
     if metric not in ("brier", "squared_error"):
@@ -221,7 +264,9 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
             for sets in (one.sets(single=True) for one in (larger, smaller))
         )
         mean, mean0, seeds = p.mean(axis=0), p0.mean(axis=0), len(p0)
-        squares = p0 * (seeds * mean0 - p0) / (seeds - 1) if seeds > 1 else p0**2  # without the square of one seed
+        squares = (
+            p0 * (seeds * mean0 - p0) / (seeds - 1) if seeds > 1 else p0**2
+        )  # without the square of one seed
         square = squares.mean(axis=0)
         by_larger.append((y * (p - mean0) - mean0 * p + square).sum(axis=2))
         by_smaller.append((y * (mean - p0) - mean * p0 + 2 * squares - square).sum(axis=2))
@@ -233,7 +278,10 @@ def added(larger: Result, smaller: Result, metric: str, *, comparisons: int = 1)
         about: dict[str, Any] = {"groups": larger.tested_groups, "times": larger.tested_times}
         return paired_hold_out(of_smaller[0][:, rows], noise[:, rows], **about, **level)
     splits = [split for split in larger.splits if split.repeat < n]
-    both = ([values[one.repeat][:, one.test].mean(axis=1) for one in splits] for values in (of_larger, of_smaller))
+    both = (
+        [values[one.repeat][:, one.test].mean(axis=1) for one in splits]
+        for values in (of_larger, of_smaller)
+    )
     shaped = [np.stack(of_folds).reshape(n, -1, len(of_folds[0])) for of_folds in both]
     level |= {"groups": larger.tested_groups, "seed_noise": seed_noise(*shaped)}
     return corrected_t(shaped[1].mean(axis=2), **level)

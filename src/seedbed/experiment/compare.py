@@ -54,33 +54,39 @@ def compare(
     overwrite: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
-    """Fit every model on the same splits, and say which to use and how far the others are behind it.
+    """Fit every model on the same splits, and say which to use and how far the others are behind
+    it.
 
     Args:
-        table: what `read_table` takes, or a `Table` of it, which has more options; or features [row, feature] with `y`.
+        table: what `read_table` takes, or a `Table` of it, which has more options; or features
+            [row, feature] with `y`.
         y: the target [row], where `table` is an array.
         target: the column to predict.
         event: for survival, in place of a target: the column that says whether the event came.
         time: for survival: the column with the time under observation.
-        candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping of names to either.
-            The default models and `auto`, their blend, if left out.
-        recipe: how networks are trained. "default" suits the table, "tutorial" is plain SGD and compares the three
-            networks of the tutorial if no candidates are named.
+        candidates: words like `"relu:64,64@lr=0.003"`, callables that build a module, or a mapping
+            of names to either. The default models and `auto`, their blend, if left out.
+        recipe: how networks are trained. "default" suits the table, "tutorial" is plain SGD and
+            compares the three networks of the tutorial if no candidates are named.
         design: splits and how candidates are judged, see `Design`.
         compute: what trains, and where, see `Compute`.
         epochs: passes over the training rows, in place of the recipe's.
-        lr: learning rate, in place of the recipe's; with several, every candidate is compared at each of them.
+        lr: learning rate, in place of the recipe's; with several, every candidate is compared at
+            each of them.
         quick: a first look: one repeat, on at most 5,000 rows.
-        folder: for specification and results. The same call continues an interrupted run, and reads a finished run
-            back without training.
-        overwrite: train a finished run again, and discard another run in the folder, which is an error otherwise.
-        on_progress: called whenever something is finished. If it is left out, a notebook shows the interim result.
+        folder: for specification and results. The same call continues an interrupted run, and reads
+            a finished run back without training.
+        overwrite: train a finished run again, and discard another run in the folder, which is an
+            error otherwise.
+        on_progress: called whenever something is finished. If it is left out, a notebook shows the
+            interim result.
 
     Raises:
         SeedbedError: the table, a candidate or an option can't be used.
 
     Warns:
-        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of returning logits.
+        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of
+            returning logits.
 
     Examples:
         >>> design = sb.Design(repeats=1, n_networks=2, baselines=[])
@@ -100,7 +106,9 @@ def compare(
         question="compare",
         source=_table(table, y, target=target, event=event, time=time),
         candidates=candidates,
-        recipe=merge_settings(recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate),
+        recipe=merge_settings(
+            recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate
+        ),
         design=merge_settings(design or Design(), quick=quick or None),
         lrs=several,
         compute=compute,
@@ -120,7 +128,9 @@ def answer_request(
     """Carry out a request, in a folder if one is given."""
     for candidate in request.plan.experiment.members:
         warn_of_probabilities(candidate, request.plan.experiment.table)
-    progress = notebook_progress if on_progress is None else functools.partial(nullcontext, on_progress)
+    progress = (
+        notebook_progress if on_progress is None else functools.partial(nullcontext, on_progress)
+    )
     if folder is None:
         return carry_out_request(request, None, progress)
     with open_folder(request.plan, folder, overwrite=overwrite) as opened:
@@ -134,17 +144,22 @@ def _table(table: Any, y: Any, **reading: Any) -> Table:
     name = next((name for name, value in reading.items() if value is not None), None)
     if isinstance(table, Table):
         if y is not None or name is not None:
-            raise OptionError(f"{name or 'y'} was given with a table that has been read", "Give it to read_table.")
+            raise OptionError(
+                f"{name or 'y'} was given with a table that has been read", "Give it to read_table."
+            )
         return table
     if y is None:
         return read_table(table, **reading)
     if name is not None:
-        raise OptionError(f"{name} is about a column of a table, but X and y are given as arrays", "Leave it out.")
+        raise OptionError(
+            f"{name} is about a column of a table, but X and y are given as arrays", "Leave it out."
+        )
     return table_from_arrays(table, y)
 
 
 def call_of(request: Request) -> str:
-    """Return the text of the call that makes a comparison, such as `sb.compare('t.csv', target='y')`.
+    """Return the text of the call that makes a comparison, such as `sb.compare('t.csv',
+    target='y')`.
 
     Tables and objects without a short text are shown by their type, and passwords as stars.
     """
@@ -152,7 +167,10 @@ def call_of(request: Request) -> str:
     assert isinstance(table, Table)
     arguments, reading = [repr(table)], dict(table.reading or {})
     if reading:  # the arguments that say which table it is
-        arguments = [_word(reading.pop("source")), *(f"{name}={_word(value)}" for name, value in reading.items())]
+        arguments = [
+            _word(reading.pop("source")),
+            *(f"{name}={_word(value)}" for name, value in reading.items()),
+        ]
         if not reading.keys() <= {"target", "event", "time"}:
             arguments = [f"sb.read_table({', '.join(arguments)})"]
     if request.candidates is not None:

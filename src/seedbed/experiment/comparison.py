@@ -1,4 +1,5 @@
-"""A comparison: the results of a run and the conclusions from them. It is computed once; all outputs read it."""
+"""A comparison: the results of a run and the conclusions from them. It is computed once; all
+outputs read it."""
 
 from __future__ import annotations
 
@@ -29,7 +30,12 @@ from seedbed.experiment.plan import STOPS, Plan, make_plan
 from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.spec import sampled_rows
-from seedbed.experiment.specification_file import SPECIFICATION, UNFINISHED, differences, read_specification
+from seedbed.experiment.specification_file import (
+    SPECIFICATION,
+    UNFINISHED,
+    differences,
+    read_specification,
+)
 from seedbed.experiment.subgroups import subgroups_of
 from seedbed.experiment.summary import add_details, conclude_results, json_text
 from seedbed.files import DIGESTS, write_digests, write_whole
@@ -43,19 +49,30 @@ from seedbed.settings.design import Compute
 if TYPE_CHECKING:
     from seedbed.figures.drawing import Chart
 
-_OF_A_VERDICT = ("candidate", "reference", "rule", "difference", "low", "high", "margin", "p", "p_adjusted", "p_better")
+_OF_A_VERDICT = (
+    "candidate",
+    "reference",
+    "rule",
+    "difference",
+    "low",
+    "high",
+    "margin",
+    "p",
+    "p_adjusted",
+    "p_better",
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Comparison(Results):
     """The candidates and baselines of an experiment, trained on the same splits.
 
-    `print(comparison)` shows the recommendation and one table, `print(comparison.details())` all numbers;
-    `comparison["relu:5"]` is one candidate's result.
+    `print(comparison)` shows the recommendation and one table, `print(comparison.details())` all
+    numbers; `comparison["relu:5"]` is one candidate's result.
 
     Attributes:
-        conclusion: verdicts, ranking, advice, scores and checks of the training, from which text, JSON, pictures and
-            pages are made; docs/summary.md explains it.
+        conclusion: verdicts, ranking, advice, scores and checks of the training, from which text,
+            JSON, pictures and pages are made; docs/summary.md explains it.
     """
 
     conclusion: Conclusion
@@ -74,9 +91,11 @@ class Comparison(Results):
         return glance_text(self.conclusion)
 
     def by(self, column: str, table: Any = None) -> Comparison:
-        """Return the comparison with the verdicts within the subgroups of a column, in `conclusion.subgroups`.
+        """Return the comparison with the verdicts within the subgroups of a column, in
+        `conclusion.subgroups`.
 
-        Nothing is trained. Levels, or bands of numbers and dates, are subgroups; see docs/compare.md.
+        Nothing is trained. Levels, or bands of numbers and dates, are subgroups; see
+        docs/compare.md.
 
         Args:
             column: of the table, also one that isn't a feature.
@@ -84,10 +103,13 @@ class Comparison(Results):
 
         Raises:
             ColumnError: there is no such column.
-            OptionError: it is the target, or doesn't divide the rows, or rows don't have the metric.
+            OptionError: it is the target, or doesn't divide the rows, or rows don't have the
+                metric.
             DataError: the table can't be read again.
         """
-        return self.with_subgroups(grouping_of(self.experiment.whole or self.experiment.table, column, table))
+        return self.with_subgroups(
+            grouping_of(self.experiment.whole or self.experiment.table, column, table)
+        )
 
     def with_subgroups(self, grouping: Grouping) -> Comparison:
         """Return the comparison with the verdicts within subgroups of all rows of its table."""
@@ -99,10 +121,15 @@ class Comparison(Results):
         return self.with_conclusion(replace(self.conclusion, subgroups=subgroups))
 
     def columns(
-        self, candidate: str | None = None, column: Sequence[str] = (), *, compute: Compute = Compute()
+        self,
+        candidate: str | None = None,
+        column: Sequence[str] = (),
+        *,
+        compute: Compute = Compute(),
     ) -> Comparison:
-        """Say which columns help: train a model of this comparison with all columns, and again without each, on the
-        same splits. `conclusion.columns` of the returned comparison has the answer; see docs/columns.md.
+        """Say which columns help: train a model of this comparison with all columns, and again
+        without each, on the same splits. `conclusion.columns` of the returned comparison has the
+        answer; see docs/columns.md.
 
         Args:
             candidate: the name of the model; the recommended one if left out.
@@ -122,8 +149,8 @@ class Comparison(Results):
         folder: Path | None = None,
         tell: Callable[[str], None] = lambda line: None,
     ) -> Comparison:
-        """Say whether more rows would help: return the comparison with its models trained again on halves, quarters and
-        so on of the training rows, in `conclusion.rows`; see docs/rows.md.
+        """Say whether more rows would help: return the comparison with its models trained again on
+        halves, quarters and so on of the training rows, in `conclusion.rows`; see docs/rows.md.
 
         Args:
             compute: what trains, and where, see `Compute`.
@@ -141,8 +168,8 @@ class Comparison(Results):
         return self if conclusion is self.conclusion else replace(self, conclusion=conclusion)
 
     def with_effects(self, model: Model | None = None) -> Comparison:
-        """Return the comparison with what the predictions of a model depend on, in `conclusion.effects`; see
-        docs/compare.md.
+        """Return the comparison with what the predictions of a model depend on, in
+        `conclusion.effects`; see docs/compare.md.
 
         Args:
             model: from `model`; the recommended model if left out.
@@ -169,7 +196,8 @@ class Comparison(Results):
         return document
 
     def summary(self) -> dict[str, Any]:
-        """Return the whole summary; under `curves` are means, bands and some single networks along the epochs."""
+        """Return the whole summary; under `curves` are means, bands and some single networks along
+        the epochs."""
         return document_of(self.conclusion)
 
     def curves(self) -> dict[str, Any]:
@@ -177,7 +205,8 @@ class Comparison(Results):
         return dict(self.summary()["curves"])
 
     def scores(self, metric: str | None = None) -> Any:
-        """Return a data frame with the score of each run, as `sb.judge` takes it: candidate, repeat, fold, seed, score.
+        """Return a data frame with the score of each run, as `sb.judge` takes it: candidate,
+        repeat, fold, seed, score.
 
         Args:
             metric: the score; that of the verdicts if left out.
@@ -188,11 +217,15 @@ class Comparison(Results):
         """
         name = metric or self.experiment.metric
         names = [
-            key for key, entry in METRICS.items() if entry.is_testable and self.experiment.table.task in entry.tasks
+            key
+            for key, entry in METRICS.items()
+            if entry.is_testable and self.experiment.table.task in entry.tasks
         ]
         if name not in names:
             raise OptionError(f"single runs have no score '{name}'", did_you_mean(name, names))
-        columns: dict[str, list[Any]] = {key: [] for key in ("candidate", "repeat", "fold", "seed", name)}
+        columns: dict[str, list[Any]] = {
+            key: [] for key in ("candidate", "repeat", "fold", "seed", name)
+        }
         for result in self.results:
             values = METRICS[name].score_of(result.losses(name))
             places = np.indices(values.shape).reshape(3, -1)
@@ -203,11 +236,12 @@ class Comparison(Results):
         return native_frame(columns)
 
     def predictions(self) -> Any:
-        """Return a data frame with each out-of-fold prediction, as `sb.judge(frame, target="y")` takes it: candidate,
-        repeat, fold, seed, row, prediction and target.
+        """Return a data frame with each out-of-fold prediction, as `sb.judge(frame, target="y")`
+        takes it: candidate, repeat, fold, seed, row, prediction and target.
 
-        The prediction is `probability_LABEL` of the positive one of two labels and of each of several, or `prediction`
-        of a number. Of survival, which `sb.judge` doesn't take, it is `survival_at_TIME`, and `time` is a column.
+        The prediction is `probability_LABEL` of the positive one of two labels and of each of
+        several, or `prediction` of a number. Of survival, which `sb.judge` doesn't take, it is
+        `survival_at_TIME`, and `time` is a column.
 
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
@@ -223,7 +257,11 @@ class Comparison(Results):
                 "fold": split.fold,
                 "seed": np.arange(len(block))[:, None],
                 "row": split.test,
-                **dict(zip(answers, np.moveaxis(block.reshape(*block.shape[:2], -1), 2, 0), strict=True)),
+                **dict(
+                    zip(
+                        answers, np.moveaxis(block.reshape(*block.shape[:2], -1), 2, 0), strict=True
+                    )
+                ),
                 "y": result.target[split.test],
             }
             for key, values in part.items():
@@ -241,19 +279,22 @@ class Comparison(Results):
         Raises:
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
-        return native_frame({key: [getattr(verdict, key) for verdict in self.verdicts] for key in _OF_A_VERDICT})
+        return native_frame(
+            {key: [getattr(verdict, key) for verdict in self.verdicts] for key in _OF_A_VERDICT}
+        )
 
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> Chart:
         """Return a chart of the comparison, saved to `path` if it is given.
 
         Args:
             path: a file that ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.
-            chart: `curves` (train and test score and loss per epoch, with bands), `lottery` (what single runs would
-                have shown), `survival` (risk groups and typical rows), `calibration`, `benefit` (net benefit over
-                thresholds), `rows` or `effects`.
+            chart: `curves` (train and test score and loss per epoch, with bands), `lottery` (what
+                single runs would have shown), `survival` (risk groups and typical rows),
+                `calibration`, `benefit` (net benefit over thresholds), `rows` or `effects`.
 
         Raises:
-            OptionError: there is no such chart, it has nothing to show, or the path can't be written to.
+            OptionError: there is no such chart, it has nothing to show, or the path can't be
+                written to.
         """
         from seedbed.figures.drawing import save_chart
         from seedbed.figures.pictures import chart_of
@@ -264,7 +305,8 @@ class Comparison(Results):
         return drawn
 
     def report(self, path: str | Path = "report.html") -> Path:
-        """Write the report, one self-contained HTML page that opens without a network; return its path.
+        """Write the report, one self-contained HTML page that opens without a network; return its
+        path.
 
         Raises:
             OptionError: the folder doesn't exist, or the path is one.
@@ -283,7 +325,8 @@ class Comparison(Results):
 
         Args:
             name: the model; the recommended one if left out.
-            n_networks: number of networks, whose predictions are averaged; as many as were compared if left out.
+            n_networks: number of networks, whose predictions are averaged; as many as were compared
+                if left out.
             threshold: of two labels, the probability above which the positive one is predicted.
             compute: what trains, and where, see `Compute`.
 
@@ -310,13 +353,15 @@ class Comparison(Results):
 
         Earlier results in the folder stay readable until the new ones are there.
         The files are `comparison.json` (the summary), `report.html`, `curves.safetensors` and
-        `sha256sums.txt` (the digests of all files of the run). `curves.safetensors` holds the out-of-fold predictions
-        of each model [repeat, 1, row], or [repeat, 1, row, class] for several classes, those of its single `networks`
-        [repeat, network, row], and of networks the curves [epoch, network], `epochs` [split], and `dead` [network].
+        `sha256sums.txt` (the digests of all files of the run). `curves.safetensors` holds the
+        out-of-fold predictions of each model [repeat, 1, row], or [repeat, 1, row, class] for
+        several classes, those of its single `networks` [repeat, network, row], and of networks the
+        curves [epoch, network], `epochs` [split], and `dead` [network].
 
         Args:
             folder: created if it doesn't exist.
-            pictures: `png`, `svg` or `pdf` also writes all charts as pictures, which takes some seconds.
+            pictures: `png`, `svg` or `pdf` also writes all charts as pictures, which takes some
+                seconds.
         """
         from safetensors.numpy import save  # save_file would write another temporary file
 
@@ -328,9 +373,14 @@ class Comparison(Results):
             specification, longer = folder / SPECIFICATION, folder / UNFINISHED / SPECIFICATION
 
             def begin() -> None:
-                for old in (document, folder / DIGESTS):  # until the new ones are there, the run isn't finished
+                for old in (
+                    document,
+                    folder / DIGESTS,
+                ):  # until the new ones are there, the run isn't finished
                     old.unlink(missing_ok=True)
-                if longer.is_file() and not differences(read_specification(longer.parent), self.specification):
+                if longer.is_file() and not differences(
+                    read_specification(longer.parent), self.specification
+                ):
                     longer.replace(specification)
 
             written = [write_report(self.conclusion, folder / "report.html"), arrays]
@@ -338,17 +388,30 @@ class Comparison(Results):
                 from seedbed.figures.pictures import save_pictures  # loads what draws
 
                 written += save_pictures(self.conclusion, folder, pictures)
-            write_whole(arrays, lambda path: path.write_bytes(save(self._arrays())), before_move=begin)
+            write_whole(
+                arrays, lambda path: path.write_bytes(save(self._arrays())), before_move=begin
+            )
             # With the summary, the run counts as finished.
-            digests = write_digests([*written, specification] if specification.is_file() else written, document, text)
+            digests = write_digests(
+                [*written, specification] if specification.is_file() else written, document, text
+            )
             return [document, *written, digests]
 
     def _arrays(self) -> dict[str, np.ndarray[Any, Any]]:
         arrays = {f"{result.name}/predictions": result.predictions for result in self.results}
-        arrays |= {f"{result.name}/networks": result.singles for result in self.results if result.singles is not None}
+        arrays |= {
+            f"{result.name}/networks": result.singles
+            for result in self.results
+            if result.singles is not None
+        }
         for result in self.networks:
-            arrays |= {f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "dead")}
-            arrays |= {f"{result.name}/{name}": np.ascontiguousarray(curve) for name, curve in result.by_name().items()}
+            arrays |= {
+                f"{result.name}/{name}": getattr(result, name) for name in ("epochs", "dead")
+            }
+            arrays |= {
+                f"{result.name}/{name}": np.ascontiguousarray(curve)
+                for name, curve in result.by_name().items()
+            }
         return arrays
 
 
@@ -360,16 +423,17 @@ def carry_out(
     started: float | None = None,
     interrupted: threading.Event | None = None,
 ) -> Comparison:
-    """Run a plan until its answer is decided, its time is over, or all its repeats are finished, and conclude.
+    """Run a plan until its answer is decided, its time is over, or all its repeats are finished,
+    and conclude.
 
-    An interrupt after the first repeat ends the run, too: the answer is that of the finished repeats. Before that,
-    KeyboardInterrupt or TrainingError is raised.
+    An interrupt after the first repeat ends the run, too: the answer is that of the finished
+    repeats. Before that, KeyboardInterrupt or TrainingError is raised.
 
     Args:
         tell, checkpoint: as in `run_by_looks`; progress has the interim result after each look.
         started: `time.perf_counter()` at the start of the time limit; now if None.
-        interrupted: set by what raises KeyboardInterrupt; an error after that is taken for it. Cleared when the interim
-            result is computed, so that a second interrupt ends that.
+        interrupted: set by what raises KeyboardInterrupt; an error after that is taken for it.
+            Cleared when the interim result is computed, so that a second interrupt ends that.
     """
     started = time.perf_counter() if started is None else started
     results: Results | None = None
@@ -388,11 +452,15 @@ def carry_out(
             if results.experiment.design.repeats < plan.experiment.design.repeats:
                 with one_blas_thread():
                     so_far = conclude_results(results)
-                if ended := _why_end(plan, results, so_far, results.seconds - before, time.perf_counter() - started):
+                if ended := _why_end(
+                    plan, results, so_far, results.seconds - before, time.perf_counter() - started
+                ):
                     break
                 before = results.seconds
     except (KeyboardInterrupt, Exception) as error:
-        stopped = isinstance(error, KeyboardInterrupt) or (interrupted is not None and interrupted.is_set())
+        stopped = isinstance(error, KeyboardInterrupt) or (
+            interrupted is not None and interrupted.is_set()
+        )
         if results is None or not stopped:
             raise
         if interrupted is not None:
@@ -405,8 +473,9 @@ def carry_out(
 
 
 def _why_end(plan: Plan, results: Results, so_far: Conclusion, last: float, passed: float) -> Ended:
-    """Return why a run ends after the repeats so far; empty if it goes on. With a time limit the next repeat is
-    expected to take as long as the last one: those before it may be reused from an earlier run."""
+    """Return why a run ends after the repeats so far; empty if it goes on. With a time limit the
+    next repeat is expected to take as long as the last one: those before it may be reused from an
+    earlier run."""
     design, repeats = plan.experiment.design, results.experiment.design.repeats
     if design.stops and repeats in STOPS and (stop := outlook(so_far, design.repeats)):
         return stop

@@ -1,4 +1,5 @@
-"""What may help: pairs of models that differ in one thing, fixed before the run; and models in a few words."""
+"""What may help: pairs of models that differ in one thing, fixed before the run; and models in a
+few words."""
 
 from __future__ import annotations
 
@@ -27,19 +28,30 @@ _NOT_WORDS = ("widths", "activations", "numbers", "categories", "plr_frequencies
 
 
 def questions_of(lines: Sequence[Line]) -> list[tuple[str, str, Sequence[str]]]:
-    """Return what may help among the models of a comparison, as `evaluation.contrasts_of` takes it: the thing, the
-    model with it, and those without. Those of the default comparison come first, then neighbours among named
-    candidates, then blending."""
+    """Return what may help among the models of a comparison, as `evaluation.contrasts_of` takes it:
+    the thing, the model with it, and those without. Those of the default comparison come first,
+    then neighbours among named candidates, then blending."""
     names = [line.name for line in lines]
     linear = next((line.name for line in lines if _is(line, Regression)), "logistic")
-    usual = [(thing, one, linear if other == "logistic" else other) for thing, one, other in _OF_DEFAULT_MODELS]
+    usual = [
+        (thing, one, linear if other == "logistic" else other)
+        for thing, one, other in _OF_DEFAULT_MODELS
+    ]
     questions: list[tuple[str, str, Sequence[str]]] = [
         (thing, one, (other,)) for thing, one, other in usual if one in names and other in names
     ]
-    mine = {line.name: _things(line.candidate) for line in lines if line.name not in LINES and _is(line, MLP)}
+    mine = {
+        line.name: _things(line.candidate)
+        for line in lines
+        if line.name not in LINES and _is(line, MLP)
+    }
     questions += [(thing, one, (other,)) for thing, one, other in _neighbours(mine)]
     if linear in names:
-        questions += [("a hidden layer", name, (linear,)) for name, things in mine.items() if things["depth"] == 1]
+        questions += [
+            ("a hidden layer", name, (linear,))
+            for name, things in mine.items()
+            if things["depth"] == 1
+        ]
     if AUTO in names:
         singles = tuple(name for name in names if name not in (AUTO, "prior"))
         questions.append(("mixing models", AUTO, singles))
@@ -50,7 +62,9 @@ def few_words(line: Line, task: Task) -> str:
     """Return what a model is, in a few words."""
     if line.is_blend:
         return "mix of models"
-    if line.candidate is None or not isinstance(line.candidate.architecture, MLP | Trees | Prior | Regression):
+    if line.candidate is None or not isinstance(
+        line.candidate.architecture, MLP | Trees | Prior | Regression
+    ):
         return "your network" if line.candidate is not None else "your model"
     architecture = line.candidate.architecture
     if isinstance(architecture, Trees):
@@ -69,7 +83,8 @@ def _is(line: Line, kind: type) -> bool:
 
 
 def _things(candidate: Candidate | None) -> _Things:
-    """Return what a network consists of, by name: depth, width, activation, words of its shape and of its recipe."""
+    """Return what a network consists of, by name: depth, width, activation, words of its shape and
+    of its recipe."""
     assert candidate is not None
     mlp = candidate.architecture
     assert isinstance(mlp, MLP)
@@ -84,8 +99,9 @@ def _things(candidate: Candidate | None) -> _Things:
 
 
 def _neighbours(networks: Mapping[str, _Things]) -> Iterator[tuple[str, str, str]]:
-    """Yield the thing, the network with it and the one without, for all that differ in one thing. Of several depths,
-    widths or other numbers, each is compared with the next smaller one; of activations, with the one named first."""
+    """Yield the thing, the network with it and the one without, for all that differ in one thing.
+    Of several depths, widths or other numbers, each is compared with the next smaller one; of
+    activations, with the one named first."""
     for thing in dict.fromkeys(itertools.chain.from_iterable(networks.values())):
         for group in _equal_but_for(networks, thing):
             values = [networks[name].get(thing) for name in group]
@@ -94,13 +110,17 @@ def _neighbours(networks: Mapping[str, _Things]) -> Iterator[tuple[str, str, str
                 pairs: Iterable[tuple[str, str]] = itertools.pairwise(group)
             else:
                 pairs = ((group[0], one) for one in group[1:])
-            yield from ((_words(thing, networks[one], networks[other]), one, other) for other, one in pairs)
+            yield from (
+                (_words(thing, networks[one], networks[other]), one, other) for other, one in pairs
+            )
     for group in _equal_but_for(networks, "depth", "width"):
         widths = dict[str, tuple[int, ...]]()
         for name in group:
             width, depth = networks[name]["width"], networks[name]["depth"]
             widths[name] = width if isinstance(width, tuple) else (width,) * depth
-        for other, one in itertools.pairwise(sorted(group, key=lambda name: (len(widths[name]), sum(widths[name])))):
+        for other, one in itertools.pairwise(
+            sorted(group, key=lambda name: (len(widths[name]), sum(widths[name])))
+        ):
             deep, shallow = widths[one], widths[other]
             if len(deep) > len(shallow) and min(deep) > max(shallow, default=0):
                 yield "deeper and wider", one, other
@@ -120,9 +140,17 @@ def _words(thing: str, with_it: Mapping[str, Any], without: Mapping[str, Any]) -
     now: Any = with_it.get(thing)
     before: Any = without.get(thing)
     if thing == "depth":
-        return _ORDINALS.get(now, f"{now} layers") if now == before + 1 else f"{now} layers, not {before}"
+        return (
+            _ORDINALS.get(now, f"{now} layers")
+            if now == before + 1
+            else f"{now} layers, not {before}"
+        )
     if thing == "width":
-        return f"{now} units, not {before}" if isinstance(now, int) and isinstance(before, int) else "other widths"
+        return (
+            f"{now} units, not {before}"
+            if isinstance(now, int) and isinstance(before, int)
+            else "other widths"
+        )
     if thing == "activation":
         return f"{now}" if before == "linear" else f"{now}, not {before}"
     if now is True:

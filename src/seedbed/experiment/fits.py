@@ -1,4 +1,5 @@
-"""What a comparison fits on each split: groups of models that train together, and scikit-learn estimators."""
+"""What a comparison fits on each split: groups of models that train together, and scikit-learn
+estimators."""
 
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ class Group:
 
     Attributes:
         members: the candidates.
-        lines: the names under which they are compared, by the candidate's name, and that of their blend by `auto`.
-            Others are fitted for the blend only.
+        lines: the names under which they are compared, by the candidate's name, and that of their
+            blend by `auto`. Others are fitted for the blend only.
         without: columns of the table that they don't see.
     """
 
@@ -61,8 +62,9 @@ class Estimator:
     """A scikit-learn model of the user that is compared.
 
     Attributes:
-        estimator: an unfitted classifier with `predict_proba`, or a regressor; cloned for every split. It gets
-            unstandardised features, so an estimator that needs a scaler must contain one.
+        estimator: an unfitted classifier with `predict_proba`, or a regressor; cloned for every
+            split. It gets unstandardised features, so an estimator that needs a scaler must contain
+            one.
         without: columns of the table that it doesn't see.
     """
 
@@ -86,8 +88,8 @@ class Fitted:
     """A model that was fitted on one split.
 
     Attributes:
-        predictions: for the test rows: the probability of class 1 [row], of each class [row, class], numbers [row], or
-            the probability of survival [row, time].
+        predictions: for the test rows: the probability of class 1 [row], of each class [row,
+            class], numbers [row], or the probability of survival [row, time].
         networks: the same of each of its networks [network, ...]; None of an estimator.
         curves, dead, epochs, note: as in `Member`.
         failure: why the model can't be fitted, so that its predictions are NaN; else empty.
@@ -115,19 +117,24 @@ def fit_group(
     compute: Compute,
     tell: Callable[[str], None] = lambda name: None,
 ) -> list[dict[str, Fitted]]:
-    """Fit a group to the training rows of each split; return what each line predicts for the test rows.
+    """Fit a group to the training rows of each split; return what each line predicts for the test
+    rows.
 
-    Networks of all splits train in the same stacks. A model whose networks diverge on a split is missing there. `tell`
-    is called with the name of each member of a split after its fit.
+    Networks of all splits train in the same stacks. A model whose networks diverge on a split is
+    missing there. `tell` is called with the name of each member of a split after its fit.
     """
     if group.without:
-        visible_columns = tuple(column for column in table.columns if column.name not in group.without)
+        visible_columns = tuple(
+            column for column in table.columns if column.name not in group.without
+        )
         nothing = dataclasses.replace(table.columns[0], values=np.zeros(table.n_rows))
         table = dataclasses.replace(table, columns=visible_columns or (nothing,))
     recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
     fits = [_fit(group, table, split, recipe, n_networks, random_state) for split in splits]
     usable = [fit for fit in fits if _can_be_learnt(fit.table)]
-    with contextlib.closing(trained_members(usable, random_state=random_state, compute=compute)) as training:
+    with contextlib.closing(
+        trained_members(usable, random_state=random_state, compute=compute)
+    ) as training:
         for position, number, member in training:
             usable[number].trained[position] = member
             tell(member.candidate.name)
@@ -137,13 +144,24 @@ def fit_group(
     return [_of_split(group, table, split, fit) for split, fit in zip(splits, fits, strict=True)]
 
 
-def _fit(group: Group, table: Table, split: Split, recipe: Recipe, n_networks: int, random_state: int) -> Fit:
-    """Return the training rows of a split, to which the members of a group are fitted. Networks that leave no row out
-    show their figures on the test rows."""
+def _fit(
+    group: Group, table: Table, split: Split, recipe: Recipe, n_networks: int, random_state: int
+) -> Fit:
+    """Return the training rows of a split, to which the members of a group are fitted. Networks
+    that leave no row out show their figures on the test rows."""
     part, tested = table.training_rows(split.train), None
     if part.labels == table.labels and _can_be_learnt(part):
         tested = table.of_rows(split.test).expanded(part)
-    return Fit(part, group.members, recipe, n_networks, random_state, tested=tested, drops=False, failures={})
+    return Fit(
+        part,
+        group.members,
+        recipe,
+        n_networks,
+        random_state,
+        tested=tested,
+        drops=False,
+        failures={},
+    )
 
 
 def _can_be_learnt(part: Table) -> bool:
@@ -151,7 +169,8 @@ def _can_be_learnt(part: Table) -> bool:
 
 
 def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, Fitted]:
-    """Return what the lines of a group predict for the test rows of a split, each by the model of its members."""
+    """Return what the lines of a group predict for the test rows of a split, each by the model of
+    its members."""
     tested, outcome = table.of_rows(split.test), outcome_of(table.task)
     if not _can_be_learnt(fit.table):
         return dict.fromkeys(group.names, _prior(table, split, fit.n_networks))
@@ -159,10 +178,14 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
     fitted, lines = dict[str, Fitted](), group.lines
     inputs = fit.preprocessor.inputs_of_values(tested.features)
 
-    def predicted(name: str, members: Sequence[Member], blended: OutOfBag | None = None) -> tuple[Floats, Floats]:
+    def predicted(
+        name: str, members: Sequence[Member], blended: OutOfBag | None = None
+    ) -> tuple[Floats, Floats]:
         """Return what a model predicts as scores take it, and each of its networks."""
         model = make_model(name, fit, members, blended)
-        values = network_values(model, inputs).astype(np.float64 if outcome.is_number else np.float32)
+        values = network_values(model, inputs).astype(
+            np.float64 if outcome.is_number else np.float32
+        )
         mean = values.mean(axis=0, dtype=np.float64)
         return outcome.scored(mean, model, table), outcome.scored(values, model, table)
 
@@ -173,13 +196,19 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
             fit.fail(member.candidate, error)
             continue
         if name in lines:
-            about = {} if member.curves is None else {part: getattr(member, part) for part in _ABOUT}
+            about = (
+                {} if member.curves is None else {part: getattr(member, part) for part in _ABOUT}
+            )
             fitted[lines[name]] = Fitted(*both, **about)
     failures, nothing = fit.failures or {}, np.full(len(split.test), np.nan)
-    fitted |= {lines[name]: Fitted(nothing, failure=why) for name, why in failures.items() if name in lines}
+    fitted |= {
+        lines[name]: Fitted(nothing, failure=why) for name, why in failures.items() if name in lines
+    }
     if PRIOR in lines and outcome.is_expanded:
         fitted[lines[PRIOR]] = _prior(table, split, fit.n_networks)
-    blended = [by_name[part.name] for part in group.members if part.name in by_name and part.name != PRIOR]
+    blended = [
+        by_name[part.name] for part in group.members if part.name in by_name and part.name != PRIOR
+    ]
     blended = [member for member in blended if member.candidate.name not in failures]
     if AUTO in lines and blended:
         out_of_bag, _ = blend_members(fit, blended, crossed=False)
@@ -197,12 +226,16 @@ def _prior(table: Table, split: Split, n_networks: int) -> Fitted:
 
 
 def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
-    """Fit an estimator to the training rows of a split; return what it predicts for the test rows, or why it can't be
-    fitted."""
+    """Fit an estimator to the training rows of a split; return what it predicts for the test rows,
+    or why it can't be fitted."""
     import joblib
 
     try:
-        with warnings.catch_warnings(), _threads().limit(limits=1), joblib.parallel_config(backend="sequential"):
+        with (
+            warnings.catch_warnings(),
+            _threads().limit(limits=1),
+            joblib.parallel_config(backend="sequential"),
+        ):
             warnings.simplefilter("ignore")
             predictions = _of_estimator(model, table, split)
     except Exception as error:  # noqa: BLE001 - whatever fails, other models can be fitted
@@ -212,8 +245,9 @@ def fit_estimator(model: Estimator, table: Table, split: Split) -> Fitted:
 
 @functools.cache
 def _threads() -> Any:
-    """Return what limits the threads of scikit-learn. Those of HistGradientBoosting wait for each other many times
-    longer than they work while another process keeps a core busy. "sequential" of joblib is for models with n_jobs."""
+    """Return what limits the threads of scikit-learn. Those of HistGradientBoosting wait for each
+    other many times longer than they work while another process keeps a core busy. "sequential" of
+    joblib is for models with n_jobs."""
     import sklearn.ensemble  # noqa: F401 - loads the libraries that the limit must find
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
@@ -234,8 +268,8 @@ def _of_estimator(model: Estimator, table: Table, split: Split) -> npt.NDArray[n
 
 
 def one_blas_thread() -> contextlib.AbstractContextManager[Any]:
-    """Return a context in which matrices are multiplied on one thread. They are small: a second thread costs time, and
-    changes the last digit of some sums."""
+    """Return a context in which matrices are multiplied on one thread. They are small: a second
+    thread costs time, and changes the last digit of some sums."""
     import scipy.special  # noqa: F401 - loads its BLAS, so that the limit finds it
     from threadpoolctl import threadpool_limits
 

@@ -33,8 +33,8 @@ class ModelPlan:
     candidate: Candidate | str
 
     def fit(self, **options: Any) -> Model:
-        """Return the model; `options` are those of `fit_model`, and the number of networks is that of the comparison
-        unless they name another."""
+        """Return the model; `options` are those of `fit_model`, and the number of networks is that
+        of the comparison unless they name another."""
         plan, experiment = self.conclusion.plan, self.experiment
         model = fit_model(
             experiment.whole or experiment.table,
@@ -50,10 +50,12 @@ class ModelPlan:
 
 
 def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment) -> ModelPlan:
-    """Return how a model of a comparison, by default the recommended one, is fitted to all rows. CandidateError if it
-    isn't there, or is a scikit-learn model, which the experiment may lack."""
+    """Return how a model of a comparison, by default the recommended one, is fitted to all rows.
+    CandidateError if it isn't there, or is a scikit-learn model, which the experiment may lack."""
     summary = _find_summary(conclusion, name)
-    members: dict[str, Candidate | str] = {member.name: member for member in experiment.members} | {AUTO: AUTO}
+    members: dict[str, Candidate | str] = {member.name: member for member in experiment.members} | {
+        AUTO: AUTO
+    }
     if (candidate := members.get(summary.name)) is None:
         hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
         raise CandidateError(f"'{summary.name}' is a scikit-learn model", hint)
@@ -69,7 +71,9 @@ def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:
             raise OptionError("this comparison recommends no model", f"Name one: {names}.")
         name = conclusion.advice.use
     if name not in models:
-        raise CandidateError(f"no candidate '{name}' in this comparison", did_you_mean(name, models))
+        raise CandidateError(
+            f"no candidate '{name}' in this comparison", did_you_mean(name, models)
+        )
     return models[name]
 
 
@@ -79,7 +83,13 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     words = {name: metric.words for name, metric in METRICS.items()} | {shown.name: shown.words}
     scores, promises = (
         [
-            {"name": name, "words": words[name], "mean": score.mean, "low": score.low, "high": score.high}
+            {
+                "name": name,
+                "words": words[name],
+                "mean": score.mean,
+                "low": score.low,
+                "high": score.high,
+            }
             for name in summary.scores
             if (score := score_of(summary.name, name)).mean is not None
         ]
@@ -89,7 +99,12 @@ def _score(conclusion: Conclusion, summary: CandidateSummary) -> dict[str, Any]:
     if expected.low is not None and expected != conclusion.score(summary.name, shown.name):
         chosen = {"words": shown.words, "among": len(conclusion.ranking), "expected": expected.mean}
         chosen |= {"low": expected.low, "high": expected.high}
-    about = {"of": _whose(conclusion, summary), "alpha": conclusion.alpha, "scores": scores, "chosen": chosen}
+    about = {
+        "of": _whose(conclusion, summary),
+        "alpha": conclusion.alpha,
+        "scores": scores,
+        "chosen": chosen,
+    }
     return about | ({} if promises == scores else {"expected": promises})
 
 

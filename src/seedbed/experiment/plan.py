@@ -1,4 +1,5 @@
-"""The plan of a comparison: its splits, what is fitted on each, and the looks at which it may stop."""
+"""The plan of a comparison: its splits, what is fitted on each, and the looks at which it may
+stop."""
 
 from __future__ import annotations
 
@@ -22,7 +23,13 @@ from seedbed.training.data import TrainingData
 from seedbed.training.parallel import pick_jobs
 from seedbed.training.planning import pick_device
 
-STOPS = (1, 2, 3, 5, 10)  # the numbers of repeats after which a run may stop because its answer is decided
+STOPS = (
+    1,
+    2,
+    3,
+    5,
+    10,
+)  # the numbers of repeats after which a run may stop because its answer is decided
 _FEW_ROWS = 100
 _MOST_SPLITS, _MOST_CELLS = 10, 1 << 25  # whose models train together, and the inputs of their rows
 _FIRST_SPLITS, _MANY_ROWS = 2, 2000
@@ -47,7 +54,8 @@ class Plan:
 
     @functools.cached_property
     def looks(self) -> tuple[int, ...]:
-        """The numbers of repeats after which there is an interim result: the stops up to all repeats, and these."""
+        """The numbers of repeats after which there is an interim result: the stops up to all
+        repeats, and these."""
         repeats = self.experiment.design.repeats
         return (*(stop for stop in STOPS if stop < repeats), repeats)
 
@@ -56,13 +64,15 @@ class Plan:
         experiment = self.experiment
         if repeats == experiment.design.repeats:
             return self
-        experiment = dataclasses.replace(experiment, design=dataclasses.replace(experiment.design, repeats=repeats))
+        experiment = dataclasses.replace(
+            experiment, design=dataclasses.replace(experiment.design, repeats=repeats)
+        )
         splits = tuple(split for split in self.splits if split.repeat < repeats)
         return dataclasses.replace(self, experiment=experiment, splits=splits)
 
     def batch(self, *, is_first: bool) -> int:
-        """Return the number of splits whose models train together, which changes no result. Of many rows, the first are
-        few, so that the time left is known soon."""
+        """Return the number of splits whose models train together, which changes no result. Of many
+        rows, the first are few, so that the time left is known soon."""
         spec = self.experiment
         periods = spec.fitted_table.n_rows / spec.table.n_rows
         cells = periods * len(self.splits[0].train) * max(1, spec.layout.n_inputs)
@@ -89,11 +99,15 @@ class Plan:
         return f"{text}; {missing}" if missing else text
 
 
-def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...] | None = None) -> Plan:
-    """Return the plan of an experiment, with its own splits unless others are given. SeedbedError if a class has fewer
-    rows than folds, or a network can't be trained on this table."""
+def make_plan(
+    experiment: Experiment, compute: Compute, splits: tuple[Split, ...] | None = None
+) -> Plan:
+    """Return the plan of an experiment, with its own splits unless others are given. SeedbedError
+    if a class has fewer rows than folds, or a network can't be trained on this table."""
     splits = experiment.splits() if splits is None else splits
-    compute = dataclasses.replace(compute, n_jobs=pick_jobs(compute.n_jobs), device=pick_device(compute.device))
+    compute = dataclasses.replace(
+        compute, n_jobs=pick_jobs(compute.n_jobs), device=pick_device(compute.device)
+    )
     table = experiment.fitted_table
     # A network of each candidate on a few rows, so that one that can't be trained is refused now.
     rows = np.arange(min(table.n_rows, _FEW_ROWS))
@@ -104,5 +118,7 @@ def make_plan(experiment: Experiment, compute: Compute, splits: tuple[Split, ...
     data = TrainingData(X=X, y=y, train=once, test=once)
     for member in filter(is_network, experiment.members):
         network = with_inputs_of(member, preprocessor.layout)
-        check_candidate(network, table, data, experiment.recipe_of(member), compute.engine, compute.device)
+        check_candidate(
+            network, table, data, experiment.recipe_of(member), compute.engine, compute.device
+        )
     return Plan(experiment, splits, specification(experiment, splits), compute)

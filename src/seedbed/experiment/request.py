@@ -1,4 +1,5 @@
-"""What a user asks for, and the one function that carries it out for the command line and for Python."""
+"""What a user asks for, and the one function that carries it out for the command line and for
+Python."""
 
 from __future__ import annotations
 
@@ -52,8 +53,10 @@ class Request:
 
     Attributes:
         question: what is to be answered.
-        source: the table; or the folder of a finished comparison, whose table, recipe and design are used.
-        candidates, recipe, design, lrs, command: as in `specify`; to ask about columns, the candidate is the one model.
+        source: the table; or the folder of a finished comparison, whose table, recipe and design
+            are used.
+        candidates, recipe, design, lrs, command: as in `specify`; to ask about columns, the
+            candidate is the one model.
         columns: the columns to ask about; all if empty.
         grouping: subgroups of rows to judge within.
         effects: whether to add what the predictions of the recommended model depend on.
@@ -75,7 +78,11 @@ class Request:
 
     def experiment(self) -> Experiment:
         """Return the experiment that answers the question."""
-        shared: dict[str, Any] = {"recipe": self.recipe, "design": self.design, "command": self.command}
+        shared: dict[str, Any] = {
+            "recipe": self.recipe,
+            "design": self.design,
+            "command": self.command,
+        }
         if isinstance(self.source, Path):
             experiment = self._of_run(self.source)
         elif self.question == "columns":
@@ -88,7 +95,8 @@ class Request:
 
     @functools.cached_property
     def plan(self) -> Plan:
-        """What is fitted to answer it. SeedbedError if the table, a candidate or an option can't be used."""
+        """What is fitted to answer it. SeedbedError if the table, a candidate or an option can't be
+        used."""
         plan = make_plan(self.experiment(), self.compute)
         if self.grouping is not None:
             check_metric(plan.experiment.metric)
@@ -96,7 +104,8 @@ class Request:
 
     @functools.cached_property
     def finished(self) -> Comparison | None:
-        """The finished comparison that the source holds, of which more rows are asked; None if it must be trained."""
+        """The finished comparison that the source holds, of which more rows are asked; None if it
+        must be trained."""
         if self.question != "rows" or not isinstance(self.source, Path):
             return None
         return read_finished(self.plan, self.source)
@@ -110,8 +119,14 @@ class Request:
             raise OptionError(f"the comparison in {folder} was interrupted", command_hint(folder))
         if is_rows and stored["estimators"]:
             name = stored["estimators"][0]["name"]
-            raise OptionError(f"the scikit-learn model {name} of this comparison isn't in the run's folder", instead)
-        options: dict[str, Any] = {"trusts_code": not is_rows, "instead": instead if is_rows else ""}
+            raise OptionError(
+                f"the scikit-learn model {name} of this comparison isn't in the run's folder",
+                instead,
+            )
+        options: dict[str, Any] = {
+            "trusts_code": not is_rows,
+            "instead": instead if is_rows else "",
+        }
         request, name = _request_of_run(folder, conclusion, stored, **options), self.candidates
         experiment = request.experiment()
         if self.question == "columns":
@@ -131,23 +146,34 @@ def carry_out_request(
     working: Callable[[str], AbstractContextManager[Any]] = nullcontext,
     interrupted: threading.Event | None = None,
 ) -> Comparison:
-    """Return the comparison that answers a request. What is finished in the folder, or in the source, isn't trained.
+    """Return the comparison that answers a request. What is finished in the folder, or in the
+    source, isn't trained.
 
-    `progress` returns a context of the training, whose function gets the progress; `working` one in which a message is
-    shown. `say` gets a line for the user. `interrupted` is as in `carry_out`.
+    `progress` returns a context of the training, whose function gets the progress; `working` one in
+    which a message is shown. `say` gets a line for the user. `interrupted` is as in `carry_out`.
     """
-    checkpoint, folder = (None, None) if opened is None else (opened.checkpoint, opened.checkpoint.folder)
+    checkpoint, folder = (
+        (None, None) if opened is None else (opened.checkpoint, opened.checkpoint.folder)
+    )
     comparison = (None if opened is None else opened.finished) or request.finished
     if comparison is None:
         with progress() as tell:
             comparison = carry_out(
-                request.plan, tell, checkpoint=checkpoint, started=request.started, interrupted=interrupted
+                request.plan,
+                tell,
+                checkpoint=checkpoint,
+                started=request.started,
+                interrupted=interrupted,
             )
     if request.question == "rows":
         return comparison.rows(compute=request.compute, folder=folder, tell=say)
     if request.grouping is not None:
         comparison = comparison.with_subgroups(request.grouping)
-    if not request.effects or comparison.ended == "interrupted" or comparison.conclusion.effects is not None:
+    if (
+        not request.effects
+        or comparison.ended == "interrupted"
+        or comparison.conclusion.effects is not None
+    ):
         return comparison
     try:
         chosen = plan_model(comparison.conclusion, None, comparison.experiment)
@@ -161,16 +187,21 @@ def carry_out_request(
 
 
 def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
-    """Return the conclusion of a finished comparison, and the contents of its `experiment.json`. OptionError if the
-    folder holds none, or one of an earlier version."""
+    """Return the conclusion of a finished comparison, and the contents of its `experiment.json`.
+    OptionError if the folder holds none, or one of an earlier version."""
     conclusion, stored = read_summary(folder), read_specification(folder)
     if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
         message = f"{folder} holds a training on one split, not a comparison"
         raise OptionError(message, "Name the folder that seedbed compare has made, or a table.")
     if conclusion.columns is not None:
-        raise OptionError(f"{folder} compares columns, not models", "Name the folder that seedbed compare has made.")
+        raise OptionError(
+            f"{folder} compares columns, not models",
+            "Name the folder that seedbed compare has made.",
+        )
     if stored.get("schema_version") != SPECIFICATION_VERSION or "request" not in stored:
-        raise OptionError(f"the run in {folder} was written by an older seedbed", command_hint(folder))
+        raise OptionError(
+            f"the run in {folder} was written by an older seedbed", command_hint(folder)
+        )
     if differing := differences(stored, conclusion.specification):
         message = f"{folder / SPECIFICATION} and comparison.json belong to two runs: {differing[0]}"
         raise OptionError(message, f"Run compare again with {spell('overwrite', True)}.")
@@ -178,19 +209,26 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
 
 
 def model_plan_from(folder: str | Path, name: str | None = None) -> ModelPlan:
-    """Return `plan_model` of a finished comparison in a folder. The table is read again from its source; DataError if
-    it has changed."""
+    """Return `plan_model` of a finished comparison in a folder. The table is read again from its
+    source; DataError if it has changed."""
     conclusion, stored = opened_run(folder := Path(folder))
-    experiment = _request_of_run(folder, conclusion, stored, trusts_code=name is not None).experiment()
+    experiment = _request_of_run(
+        folder, conclusion, stored, trusts_code=name is not None
+    ).experiment()
     return plan_model(conclusion, name, experiment)
 
 
 def _request_of_run(
-    folder: Path, conclusion: Conclusion, stored: Mapping[str, Any], *, trusts_code: bool, instead: str = ""
+    folder: Path,
+    conclusion: Conclusion,
+    stored: Mapping[str, Any],
+    *,
+    trusts_code: bool,
+    instead: str = "",
 ) -> Request:
-    """Return the request of a run, without its scikit-learn models. The table is read again. `trusts_code` says
-    whether networks that are code in a file may be built, `instead` what to do if something isn't in the folder; by
-    default, how to train a model without the run."""
+    """Return the request of a run, without its scikit-learn models. The table is read again.
+    `trusts_code` says whether networks that are code in a file may be built, `instead` what to do
+    if something isn't in the folder; by default, how to train a model without the run."""
     request = stored["request"]
     options: dict[str, Any] = {"trusts_code": trusts_code, "instead": instead}
     design = settings_in(Design, request["design"])
@@ -205,26 +243,35 @@ def _request_of_run(
 
 
 def _candidates_of(spec: Any, name: str | None = None, **options: Any) -> Any:
-    """Return candidates of a run, or one. A network that isn't in the folder, or that is code without permission to run
-    it, raises an error when it is built."""
+    """Return candidates of a run, or one. A network that isn't in the folder, or that is code
+    without permission to run it, raises an error when it is built."""
     if isinstance(spec, list):
         return [_candidates_of(part, **options) for part in spec]
     if isinstance(spec, dict) and not isinstance(spec.get("overrides"), list):
         return {key: _candidates_of(part, key, **options) for key, part in spec.items()}
     if isinstance(spec, dict):
         network = architecture_from_values(spec["architecture"])
-        pairs = {key: tuple((setting, value) for setting, value in spec[key]) for key in ("overrides", "defaults")}
-        candidate = Candidate(spec["name"], MLP((), ()) if isinstance(network, str) else network, **pairs)
+        pairs = {
+            key: tuple((setting, value) for setting, value in spec[key])
+            for key in ("overrides", "defaults")
+        }
+        candidate = Candidate(
+            spec["name"], MLP((), ()) if isinstance(network, str) else network, **pairs
+        )
         if not isinstance(network, str):
             return candidate
         hint = "In Python, the comparison itself has it: comparison.model(...)."
-        error = CandidateError(f"it is your own network, {network}, which isn't in the run's folder", hint)
+        error = CandidateError(
+            f"it is your own network, {network}, which isn't in the run's folder", hint
+        )
     elif options["trusts_code"] or ".py:" not in (spec or ""):
         return spec
     else:
         candidate = candidate_from(spec, name)
         hint = options["instead"] or f"Name it: {spell('candidate', candidate.name)}."
-        error = CandidateError(f"it is Python code, {spec}", f"If you trust it, {hint[0].lower()}{hint[1:]}")
+        error = CandidateError(
+            f"it is Python code, {spec}", f"If you trust it, {hint[0].lower()}{hint[1:]}"
+        )
 
     def build(n_features: int, n_outputs: int) -> None:
         raise error
@@ -232,11 +279,15 @@ def _candidates_of(spec: Any, name: str | None = None, **options: Any) -> Any:
     return replace(candidate, architecture=UserArchitecture(build, candidate.name))
 
 
-def _table_of_run(folder: Path, conclusion: Conclusion, reading: Mapping[str, Any] | None, instead: str) -> Table:
+def _table_of_run(
+    folder: Path, conclusion: Conclusion, reading: Mapping[str, Any] | None, instead: str
+) -> Table:
     """Read the table of a run again, and check that it is the one that was compared."""
     if reading is None:
         message = "the table of this run was given in Python, and isn't in its folder"
-        raise OptionError(message, instead or "In Python, use comparison.model(...), or save the table as a file.")
+        raise OptionError(
+            message, instead or "In Python, use comparison.model(...), or save the table as a file."
+        )
     source = reading["source"]
     if "***" in source:
         raise OptionError(f"the password of {source} isn't stored with the run", instead or _TABLE)
@@ -249,6 +300,13 @@ def _table_of_run(folder: Path, conclusion: Conclusion, reading: Mapping[str, An
     now = table_specification(table, then["n_inputs"])
     if then.get("sample"):  # what was compared is a sample of it
         then = {**then, **then["sample"]}
-    if (now["sha256"], now["features"], now["labels"]) != (then["sha256"], then["features"], then["labels"]):
-        raise DataError(f"{path} isn't the table that was compared: its cells have changed", "Run compare again.")
+    if (now["sha256"], now["features"], now["labels"]) != (
+        then["sha256"],
+        then["features"],
+        then["labels"],
+    ):
+        raise DataError(
+            f"{path} isn't the table that was compared: its cells have changed",
+            "Run compare again.",
+        )
     return table

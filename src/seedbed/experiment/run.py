@@ -39,13 +39,15 @@ class NetworkResult(Result):
 
     Attributes:
         n_parameters: number of parameters of one network.
-        curves: float32 [4, epoch, network], in the order of `evaluation.CURVES`; networks in the order
-            (repeat, fold, network). NaN after the last epoch of a network. Test figures are of the rows that a network
-            left out; of the test rows, if none is left out.
+        curves: float32 [4, epoch, network], in the order of `evaluation.CURVES`; networks in the
+            order (repeat, fold, network). NaN after the last epoch of a network. Test figures are
+            of the rows that a network left out; of the test rows, if none is left out.
         epochs: the epoch after which the networks were used [split].
-        dead: share of ReLU units that are zero for all training rows at the end [network]; NaN if unknown.
+        dead: share of ReLU units that are zero for all training rows at the end [network]; NaN if
+            unknown.
         note: on how it was trained; usually empty.
-        confined: the last layer of `forward()` if outputs seem to be probabilities instead of logits; else empty.
+        confined: the last layer of `forward()` if outputs seem to be probabilities instead of
+            logits; else empty.
     """
 
     recipe: Recipe
@@ -80,7 +82,9 @@ class NetworkResult(Result):
         low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
         outcome, finite = outcome_of(self.task), ~self.diverged
         used = (self.used(curve)[finite] for curve in (1, 0, 2))
-        train, train_loss, test_loss = (float(one.mean(dtype=np.float64)) if len(one) else None for one in used)
+        train, train_loss, test_loss = (
+            float(one.mean(dtype=np.float64)) if len(one) else None for one in used
+        )
         return replace(
             super().summary(whole=whole),
             n_parameters=self.n_parameters,
@@ -103,7 +107,8 @@ class Results:
         splits: row numbers of each split, repeat by repeat.
         seconds: duration of the run, with what its earlier starts have finished.
         ended: why it ended before its last repeat, as in `PlanSummary`; else empty.
-        specification: everything that decides the results, as in `experiment.json`; empty if unknown.
+        specification: everything that decides the results, as in `experiment.json`; empty if
+            unknown.
     """
 
     experiment: Experiment
@@ -122,23 +127,33 @@ class Results:
         for result in self.results:
             if result.name == name:
                 return result
-        raise KeyError(f"no candidate '{name}'; there are {', '.join(result.name for result in self.results)}")
+        raise KeyError(
+            f"no candidate '{name}'; there are {', '.join(result.name for result in self.results)}"
+        )
 
 
 def run(plan: Plan, folder: Path | None = None) -> Results:
-    """Fit all models of a plan; store finished work in a folder if there is one, from which a later call continues."""
-    *_, results = run_by_looks(plan, checkpoint=None if folder is None else Checkpoint(plan, folder), lenient=True)
+    """Fit all models of a plan; store finished work in a folder if there is one, from which a later
+    call continues."""
+    *_, results = run_by_looks(
+        plan, checkpoint=None if folder is None else Checkpoint(plan, folder), lenient=True
+    )
     return results
 
 
 def run_by_looks(
-    plan: Plan, *, tell: Tell | None = None, checkpoint: Checkpoint | None = None, lenient: bool = False
+    plan: Plan,
+    *,
+    tell: Tell | None = None,
+    checkpoint: Checkpoint | None = None,
+    lenient: bool = False,
 ) -> Generator[Results, None, None]:
     """Fit a plan part by part, and yield the results of all repeats so far after each of its looks.
 
-    Looks change no result: a caller may stop at any of them. `tell` gets the progress after each fit. The checkpoint
-    stores finished work, and returns that of an earlier run. If `lenient`, code of the user that can't be fitted on any
-    split of the first repeat is left out, too; otherwise it raises TrainingError.
+    Looks change no result: a caller may stop at any of them. `tell` gets the progress after each
+    fit. The checkpoint stores finished work, and returns that of an earlier run. If `lenient`, code
+    of the user that can't be fitted on any split of the first repeat is left out, too; otherwise it
+    raises TrainingError.
     """
     started, work = time.perf_counter(), _Work(plan, tell, checkpoint)
     for first, repeats in itertools.pairwise((0, *plan.looks)):
@@ -158,7 +173,9 @@ class _Work:
         units, self._last = plan.experiment.units, 0.0
         self._reused, self._batches = [0] * len(units), [0] * len(units)
         self._done = {(number, name): 0 for number, unit in enumerate(units) for name in unit.fits}
-        self._pace = dict.fromkeys(self._done, (0, math.inf))  # timed fits of each kind, and their seconds
+        self._pace = dict.fromkeys(
+            self._done, (0, math.inf)
+        )  # timed fits of each kind, and their seconds
 
     def do(self, repeats: range, *, lenient: bool) -> None:
         """Fit everything of some repeats."""
@@ -167,20 +184,34 @@ class _Work:
         for number, unit in enumerate(plan.experiment.units):
             waiting = list[int]()
             for split in splits:
-                if (stored := None if self.checkpoint is None else self.checkpoint.load(number, split)) is None:
+                if (
+                    stored := None
+                    if self.checkpoint is None
+                    else self.checkpoint.load(number, split)
+                ) is None:
                     waiting.append(split)
                 else:
                     self.fitted[split] |= stored
                     self._reused[number] += 1
             while waiting:
-                size = plan.batch(is_first=not self._batches[number]) if isinstance(unit, Group) else 1
+                size = (
+                    plan.batch(is_first=not self._batches[number]) if isinstance(unit, Group) else 1
+                )
                 some, waiting = waiting[:size], waiting[size:]
                 begun = self._last = time.perf_counter()
-                before, of_splits = self._pace.copy(), self._fit(number, [plan.splits[split] for split in some])
+                before, of_splits = (
+                    self._pace.copy(),
+                    self._fit(number, [plan.splits[split] for split in some]),
+                )
                 self._batches[number] += 1
-                if self._batches[number] == 2:  # the first one also loaded libraries and started threads
+                if (
+                    self._batches[number] == 2
+                ):  # the first one also loaded libraries and started threads
                     for kind in ((number, name) for name in unit.fits):
-                        n, seconds = (now - then for now, then in zip(self._pace[kind], before[kind], strict=True))
+                        n, seconds = (
+                            now - then
+                            for now, then in zip(self._pace[kind], before[kind], strict=True)
+                        )
                         self._pace[kind] = int(n), seconds
                 seconds = (time.perf_counter() - begun) / len(some)
                 for split, fitted in zip(some, of_splits, strict=True):
@@ -194,17 +225,28 @@ class _Work:
         spec = self.plan.experiment
         unit, tell = spec.units[number], functools.partial(self._count, number)
         if isinstance(unit, Group):
-            shared: dict[str, Any] = {"n_networks": spec.n_networks, "random_state": spec.random_state, "tell": tell}
-            return fit_group(unit, spec.table, splits, recipe=spec.recipe, compute=self.plan.compute, **shared)
+            shared: dict[str, Any] = {
+                "n_networks": spec.n_networks,
+                "random_state": spec.random_state,
+                "tell": tell,
+            }
+            return fit_group(
+                unit, spec.table, splits, recipe=spec.recipe, compute=self.plan.compute, **shared
+            )
         fitted = [{unit.name: fit_estimator(unit, spec.table, split)} for split in splits]
         tell(unit.name)
         return fitted
 
     def _check_own(self, unit: Unit, splits: Sequence[int]) -> None:
-        """Raise TrainingError if code of the user in a unit can't be fitted on any of these splits."""
+        """Raise TrainingError if code of the user in a unit can't be fitted on any of these
+        splits."""
         for line in (line for line in self.plan.experiment.lines if line.name in unit.names):
-            is_own = line.candidate is None or isinstance(line.candidate.architecture, OwnArchitecture)
-            fits = [self.fitted[split][line.name] for split in splits if line.name in self.fitted[split]]
+            is_own = line.candidate is None or isinstance(
+                line.candidate.architecture, OwnArchitecture
+            )
+            fits = [
+                self.fitted[split][line.name] for split in splits if line.name in self.fitted[split]
+            ]
             failures = [fit.failure for fit in fits if fit.failure]
             if is_own and not line.is_blend and len(failures) == len(splits):
                 message = f"'{line.name}' can't be fitted: {failures[0]}"
@@ -221,12 +263,17 @@ class _Work:
             for kind, (n, seconds) in self._pace.items():
                 n_done = self._done[kind] + self._reused[kind[0]]
                 done += n_done
-                seconds_left += (n_splits - n_done) * seconds / max(1, n) if n_done < n_splits else 0.0
+                seconds_left += (
+                    (n_splits - n_done) * seconds / max(1, n) if n_done < n_splits else 0.0
+                )
             self._tell(Progress(done=done, total=n_splits * len(self._pace), left=seconds_left))
 
 
-def results_of(plan: Plan, repeats: int, fitted: Sequence[Mapping[str, Fitted]], seconds: float) -> Results:
-    """Return the results of the first repeats of a plan from what each model predicts on each split, by its name."""
+def results_of(
+    plan: Plan, repeats: int, fitted: Sequence[Mapping[str, Fitted]], seconds: float
+) -> Results:
+    """Return the results of the first repeats of a plan from what each model predicts on each
+    split, by its name."""
     part = plan.first(repeats)
     results = tuple(_result(part, line, fitted) for line in part.experiment.lines)
     return Results(part.experiment, part.splits, results, seconds, plan.specification)
@@ -235,7 +282,11 @@ def results_of(plan: Plan, repeats: int, fitted: Sequence[Mapping[str, Fitted]],
 def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> Result:
     """Return the result of one model; values of splits on which it isn't fitted are NaN."""
     spec, table, n_splits = plan.experiment, plan.experiment.table, len(plan.splits)
-    fits = {number: lines[line.name] for number, lines in enumerate(fitted[:n_splits]) if line.name in lines}
+    fits = {
+        number: lines[line.name]
+        for number, lines in enumerate(fitted[:n_splits])
+        if line.name in lines
+    }
     failures = [fit.failure for fit in fits.values() if fit.failure]
     usable = {number: fit for number, fit in fits.items() if not fit.failure}
     row = (table.n_rows, *table.outcome.prior(table, np.arange(1)).shape)
@@ -245,7 +296,9 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
     networks: Floats | None = None
     if line.candidate is not None or line.is_blend:
         networks = np.full((spec.design.repeats, spec.n_networks, *row), np.nan, dtype=dtype)
-    n_epochs = max((fit.curves.shape[1] for fit in usable.values() if fit.curves is not None), default=1)
+    n_epochs = max(
+        (fit.curves.shape[1] for fit in usable.values() if fit.curves is not None), default=1
+    )
     curves = np.full((len(CURVES), n_epochs, n_splits, spec.n_networks), np.nan, dtype=np.float32)
     dead = np.full((n_splits, spec.n_networks), np.nan, dtype=np.float32)
     for number, fit in usable.items():
@@ -259,7 +312,10 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
             dead[number] = fit.dead
     about: dict[str, Any] = {
         "name": line.name,
-        **{name: getattr(table, name) for name in ("target", "task", "groups", "times", "durations", "follow_up")},
+        **{
+            name: getattr(table, name)
+            for name in ("target", "task", "groups", "times", "durations", "follow_up")
+        },
         "splits": plan.splits,
         "design": spec.design,
         "alpha": spec.alpha,
@@ -270,7 +326,10 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
     }
     if weights := [fit.weights for fit in usable.values() if fit.weights]:
         names = {name for of_split in weights for name in of_split}
-        shares = {name: sum(of_split.get(name, 0.0) for of_split in weights) / len(weights) for name in names}
+        shares = {
+            name: sum(of_split.get(name, 0.0) for of_split in weights) / len(weights)
+            for name in names
+        }
         about["parts"] = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
     if failures:
         n_failed = f"{len(failures)} of {counted(n_splits, 'split')}"
@@ -282,7 +341,9 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         recipe=line.recipe,
         n_parameters=line.n_parameters,
         curves=curves.reshape(len(CURVES), n_epochs, -1),
-        epochs=np.array([usable[number].epochs if number in usable else 0 for number in range(n_splits)]),
+        epochs=np.array(
+            [usable[number].epochs if number in usable else 0 for number in range(n_splits)]
+        ),
         dead=dead.ravel(),
         note="; ".join(sorted({fit.note for fit in usable.values()} - {""})),
         confined=line.confined,

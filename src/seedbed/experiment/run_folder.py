@@ -1,4 +1,5 @@
-"""The folder of a run: one writer at a time, one specification for good, and finished results read back."""
+"""The folder of a run: one writer at a time, one specification for good, and finished results read
+back."""
 
 from __future__ import annotations
 
@@ -52,8 +53,9 @@ class RunFolder:
     finished: Comparison | None = None
 
     def save(self, comparison: Comparison, *, pictures: str | None = None) -> list[Path]:
-        """Write the results, and return the paths. What was kept is removed, unless the run was interrupted. Results
-        of a folder that was replaced are written into a new one, which the OptionError names."""
+        """Write the results, and return the paths. What was kept is removed, unless the run was
+        interrupted. Results of a folder that was replaced are written into a new one, which the
+        OptionError names."""
         folder = self.checkpoint.folder
         if self.checkpoint.is_replaced:
             other = next(path for path in _numbered(folder) if not path.exists())
@@ -74,13 +76,15 @@ class RunFolder:
 def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> Iterator[RunFolder]:
     """Lock the folder of a run, create it if it doesn't exist, and write the specification into it.
 
-    With `overwrite`, a finished run is trained again, and files of another run are discarded. OptionError if another
-    process is writing there, the folder is read-only, or it holds another run; UnreadableError if a file of the
-    finished run has changed, and it isn't overwritten.
+    With `overwrite`, a finished run is trained again, and files of another run are discarded.
+    OptionError if another process is writing there, the folder is read-only, or it holds another
+    run; UnreadableError if a file of the finished run has changed, and it isn't overwritten.
     """
     folder = Path(folder)
     if "\0" in str(folder):
-        raise OptionError(f"folder is {shown(str(folder))}", "A folder's name can't hold a null character.")
+        raise OptionError(
+            f"folder is {shown(str(folder))}", "A folder's name can't hold a null character."
+        )
     lock = lock_folder(folder).lock
     checkpoint = None
     try:
@@ -90,12 +94,17 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
         if not overwrite:
             check_files(folder)
         stored, differing = read_specification(folder), _differing(plan, folder)
-        growing = not overwrite and _grows(plan, folder) and (bool(differing) or not is_finished(folder))
+        growing = (
+            not overwrite and _grows(plan, folder) and (bool(differing) or not is_finished(folder))
+        )
         if growing:
             _keep_results(plan, folder, checkpoint)
         elif differing and not overwrite and _holds_another(plan, folder):
             message = f"{folder} holds another run: {_shown(differing)}"
-            raise OptionError(message, f"Name another folder, or discard that run with {spell('overwrite', True)}.")
+            raise OptionError(
+                message,
+                f"Name another folder, or discard that run with {spell('overwrite', True)}.",
+            )
         is_done = is_finished(folder) and not (overwrite or growing)
         if (done := restore(plan, folder) if is_done else None) is not None:
             if not checkpoint.others:
@@ -109,7 +118,11 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
         elif differing or not stored or (folder / _RESULTS).exists():
             with writing(folder, "Name another folder."):
                 longer = f"{UNFINISHED}/{SPECIFICATION}"
-                for name in [*_FILES, longer, *(altered_files(folder) or ())]:  # no file of another run stays
+                for name in [
+                    *_FILES,
+                    longer,
+                    *(altered_files(folder) or ()),
+                ]:  # no file of another run stays
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
         if stored and not differing and "request" not in stored:  # of an earlier version
@@ -120,15 +133,17 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
         yield RunFolder(checkpoint, finished=done)
     finally:
         # Another process that has opened the lock by now finds it deleted, and opens it again.
-        if checkpoint is None or not checkpoint.is_replaced:  # by a folder in which another run may have its own lock
+        if (
+            checkpoint is None or not checkpoint.is_replaced
+        ):  # by a folder in which another run may have its own lock
             with contextlib.suppress(OSError):
                 Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
 
 def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
-    """Return which of `folder`, `folder-2` and so on holds the run, or is the first that holds no other; and in words
-    how the run in `folder` differs, if another one is chosen."""
+    """Return which of `folder`, `folder-2` and so on holds the run, or is the first that holds no
+    other; and in words how the run in `folder` differs, if another one is chosen."""
     free = None
     for path in _numbered(folder):
         if not path.exists():
@@ -138,7 +153,9 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
         if _grows(plan, path) or (read_specification(path) and not differing):
             chosen = path
             break
-        if free is None and not (differing and ((path / LOCK).exists() or _holds_another(plan, path))):
+        if free is None and not (
+            differing and ((path / LOCK).exists() or _holds_another(plan, path))
+        ):
             free = path
     return chosen, "" if chosen == folder else _shown(_differing(plan, folder))
 
@@ -159,30 +176,46 @@ def _differing(plan: Plan, folder: Path) -> list[str]:
 
 
 def _grows(plan: Plan, folder: Path) -> bool:
-    """Return whether the results in a folder are those of the first repeats of a plan, by the same code of all models,
-    which is known."""
+    """Return whether the results in a folder are those of the first repeats of a plan, by the same
+    code of all models, which is known."""
     stored = read_specification(folder)
     if not (folder / _RESULTS).is_file() or not grows(stored, plan.specification):
         return False
     code = code_hashes(plan.experiment)
-    then = {name: stored_code for name, stored_code in stored.get("code", {}).items() if name in code}
-    return bool(then) and None not in then.values() and all(code[name] == digest for name, digest in then.items())
+    then = {
+        name: stored_code for name, stored_code in stored.get("code", {}).items() if name in code
+    }
+    return (
+        bool(then)
+        and None not in then.values()
+        and all(code[name] == digest for name, digest in then.items())
+    )
 
 
 def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
-    """Keep each split of the results in a folder as an unfinished run does, so that a longer run can replace them."""
+    """Keep each split of the results in a folder as an unfinished run does, so that a longer run
+    can replace them."""
     arrays = read_arrays(folder / _ARRAYS)
     fits = list[tuple[int, int]]()
     for number, unit in enumerate(plan.experiment.units):
         repeats = min(len(arrays.get(f"{name}/predictions", ())) for name in unit.names)
-        fits += [(number, position) for position, split in enumerate(plan.splits) if split.repeat < repeats]
+        fits += [
+            (number, position)
+            for position, split in enumerate(plan.splits)
+            if split.repeat < repeats
+        ]
     results = read_document(folder / _RESULTS)
     parts = {model["name"]: model.get("parts") or {} for model in results.get("candidates", ())}
     seconds = float(results.get("seconds") or 0) / max(1, len(fits))
     for number, position in fits:
         names = plan.experiment.units[number].names
-        fitted = {name: replace(_stored(arrays, plan, name, position), weights=parts.get(name, {})) for name in names}
-        if all(np.isfinite(fit.predictions).all() for fit in fitted.values()):  # else the reason isn't known
+        fitted = {
+            name: replace(_stored(arrays, plan, name, position), weights=parts.get(name, {}))
+            for name in names
+        }
+        if all(
+            np.isfinite(fit.predictions).all() for fit in fitted.values()
+        ):  # else the reason isn't known
             checkpoint.keep(number, position, fitted, seconds)
     if checkpoint.trouble:
         raise OptionError(f"can't write to {folder}: {checkpoint.trouble}", "Free some space.")
@@ -191,22 +224,35 @@ def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
 def _stored(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, name: str, number: int) -> Fitted:
     """Return what `Comparison.save` has stored of a model and a split."""
     split, n = plan.splits[number], plan.experiment.n_networks
-    of_model = {key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")}
-    networks, dead, columns = of_model.get("networks"), of_model.get("dead"), slice(number * n, (number + 1) * n)
+    of_model = {
+        key.removeprefix(f"{name}/"): array
+        for key, array in arrays.items()
+        if key.startswith(f"{name}/")
+    }
+    networks, dead, columns = (
+        of_model.get("networks"),
+        of_model.get("dead"),
+        slice(number * n, (number + 1) * n),
+    )
     return Fitted(
         of_model["predictions"][split.repeat, 0, split.test],
         None if networks is None else networks[split.repeat][:, split.test],
-        np.stack([of_model[curve][:, columns] for curve in CURVES]) if CURVES[0] in of_model else None,
+        np.stack([of_model[curve][:, columns] for curve in CURVES])
+        if CURVES[0] in of_model
+        else None,
         None if dead is None else dead[columns],
         int(of_model["epochs"][number]) if "epochs" in of_model else 0,
     )
 
 
 def _holds_another(plan: Plan, folder: Path) -> bool:
-    """Return whether a folder holds results, or finished parts of a run that isn't the beginning of a plan."""
+    """Return whether a folder holds results, or finished parts of a run that isn't the beginning of
+    a plan."""
     if any((folder / name).exists() for name in (_RESULTS, _TRAINING)):
         return True
-    return any((folder / UNFINISHED).glob("*.s*")) and not grows(read_specification(folder), plan.specification)
+    return any((folder / UNFINISHED).glob("*.s*")) and not grows(
+        read_specification(folder), plan.specification
+    )
 
 
 def is_finished(folder: Path) -> bool:
@@ -224,30 +270,39 @@ def _shown(differing: list[str]) -> str:
 
 
 def read_finished(plan: Plan, folder: Path) -> Comparison:
-    """Return the finished comparison of a plan from its folder; OptionError if it holds another run, or is damaged."""
+    """Return the finished comparison of a plan from its folder; OptionError if it holds another
+    run, or is damaged."""
     differing = _differing(plan, folder)
     done = None if differing else restore(plan, folder)
     if done is None:
         why = _shown(differing) or "its files can't be read"
         message = f"the networks of {folder} can't be reused: {why}"
-        raise OptionError(message, "Name the table instead of the folder: then all networks are trained.")
+        raise OptionError(
+            message, "Name the table instead of the folder: then all networks are trained."
+        )
     return done
 
 
 def restore(plan: Plan, folder: Path) -> Comparison | None:
-    """Return the finished comparison of a plan, whose specification is in the folder, from its files; None if they
-    don't hold it."""
+    """Return the finished comparison of a plan, whose specification is in the folder, from its
+    files; None if they don't hold it."""
     code = code_hashes(plan.experiment)
     if read_specification(folder).get("code") != code or None in code.values():
         return None  # the code of a network or a baseline has changed, or is unknown
-    with contextlib.suppress(Exception):  # files without digests that are damaged in any way: train again
+    with contextlib.suppress(
+        Exception
+    ):  # files without digests that are damaged in any way: train again
         conclusion = summary_from(read_document(folder / _RESULTS))
         assert isinstance(conclusion, Conclusion)
         arrays = read_arrays(folder / _ARRAYS)
         repeats, names = conclusion.plan.repeats, plan.experiment.names
         numbers = [number for number, split in enumerate(plan.splits) if split.repeat < repeats]
-        fitted = [{name: _stored(arrays, plan, name, number) for name in names} for number in numbers]
+        fitted = [
+            {name: _stored(arrays, plan, name, number) for name in names} for number in numbers
+        ]
         results = results_of(plan, repeats, fitted, conclusion.seconds or 0.0)
-        whole = replace(results, specification=conclusion.specification, ended=conclusion.plan.ended)
+        whole = replace(
+            results, specification=conclusion.specification, ended=conclusion.plan.ended
+        )
         return Comparison(**vars(whole), conclusion=conclusion)
     return None

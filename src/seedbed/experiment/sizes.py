@@ -1,4 +1,5 @@
-"""Would more rows help: a finished comparison again, with smaller training sets and the same test rows."""
+"""Would more rows help: a finished comparison again, with smaller training sets and the same test
+rows."""
 
 from __future__ import annotations
 
@@ -25,16 +26,23 @@ from seedbed.scoring import Result, of_one_model
 from seedbed.settings.design import Compute
 
 _MOST_SIZES = 6
-_FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = 30, 5, 5  # of a training set; outside its largest class
+_FEWEST_ROWS, _FEWEST_OUTSIDE, _FEWEST_GROUPS = (
+    30,
+    5,
+    5,
+)  # of a training set; outside its largest class
 _MOST_REPEATS = 2  # of the smaller sizes, so that all take about as long as the largest one
 
 
-def smaller_splits(table: Table, splits: Sequence[Split], random_state: int) -> list[tuple[Split, ...]]:
-    """Return the splits with half of their training rows, a quarter and so on to a 32nd, the largest first; those with
-    fewer than 30 rows, 5 rows outside the largest class or 5 groups are left out.
+def smaller_splits(
+    table: Table, splits: Sequence[Split], random_state: int
+) -> list[tuple[Split, ...]]:
+    """Return the splits with half of their training rows, a quarter and so on to a 32nd, the
+    largest first; those with fewer than 30 rows, 5 rows outside the largest class or 5 groups are
+    left out.
 
-    Each training set is a part of the next larger one, test rows stay the same. Rows are drawn by `sample_rows`; those
-    with times are the latest.
+    Each training set is a part of the next larger one, test rows stay the same. Rows are drawn by
+    `sample_rows`; those with times are the latest.
     """
     sizes = []
     for halvings in range(1, _MOST_SIZES):
@@ -52,16 +60,21 @@ def _smaller(table: Table, split: Split, halvings: int, random_state: int) -> Sp
         return dataclasses.replace(split, train=np.sort(train[latest]))
     state = derive(random_state, "rows", split.repeat, split.fold) % 2**32
     groups = None if table.groups is None else table.groups[train]
-    strata = np.zeros(len(train), dtype=np.int64) if table.outcome.is_number else table.target[train]
+    strata = (
+        np.zeros(len(train), dtype=np.int64) if table.outcome.is_number else table.target[train]
+    )
     rows = sample_rows(strata, n_rows, random_state=state, groups=groups, fewest=1)
     return dataclasses.replace(split, train=train[rows])
 
 
 def _enough(table: Table, split: Split) -> float:
-    """Return how many times the fewest rows, rows outside the largest class, and groups a training set has."""
+    """Return how many times the fewest rows, rows outside the largest class, and groups a training
+    set has."""
     times = [len(split.train) / _FEWEST_ROWS]
     if not table.outcome.is_number:
-        times.append((len(split.train) - int(np.bincount(table.target[split.train]).max())) / _FEWEST_OUTSIDE)
+        times.append(
+            (len(split.train) - int(np.bincount(table.target[split.train]).max())) / _FEWEST_OUTSIDE
+        )
     if table.groups is not None:
         times.append(len(np.unique(table.groups[split.train])) / _FEWEST_GROUPS)
     return min(times)
@@ -71,20 +84,30 @@ def check_sizes(experiment: Experiment) -> None:
     """Raise DataError if half of the training rows is too few to learn from."""
     table, splits = experiment.table, experiment.splits()
     if not smaller_splits(table, splits, experiment.random_state):
-        outside = "" if table.outcome.is_number else f", {_FEWEST_OUTSIDE} of them outside the largest class"
+        outside = (
+            ""
+            if table.outcome.is_number
+            else f", {_FEWEST_OUTSIDE} of them outside the largest class"
+        )
         groups = "" if table.groups is None else f", in {_FEWEST_GROUPS} groups"
         message = f"{table.name} has {counted(len(splits[0].train), 'row')} to train on, and half of them are too few"
-        raise DataError(message, f"A training set needs {_FEWEST_ROWS} rows{outside}{groups}; add rows.")
+        raise DataError(
+            message, f"A training set needs {_FEWEST_ROWS} rows{outside}{groups}; add rows."
+        )
 
 
 def add_sizes(
-    results: Results, conclusion: Conclusion, compute: Compute, folder: Path | None, tell: Callable[[str], None]
+    results: Results,
+    conclusion: Conclusion,
+    compute: Compute,
+    folder: Path | None,
+    tell: Callable[[str], None],
 ) -> Conclusion:
-    """Return the conclusion of a finished comparison with the losses of smaller training sets, verdicts at each size,
-    and forecasts.
+    """Return the conclusion of a finished comparison with the losses of smaller training sets,
+    verdicts at each size, and forecasts.
 
-    The models are fitted again to parts of each split's training rows, in at most two repeats. Arguments are those of
-    `Comparison.rows`.
+    The models are fitted again to parts of each split's training rows, in at most two repeats.
+    Arguments are those of `Comparison.rows`.
     """
     if results.ended == "interrupted" or conclusion.rows is not None:
         return conclusion  # or it is read back from its folder
@@ -115,15 +138,26 @@ def add_sizes(
     for name in names:
         if name == "prior":
             continue
-        curve, n_train = [results_of_size[name] for results_of_size in by_size], [size.n_train for size in sizes]
+        curve, n_train = (
+            [results_of_size[name] for results_of_size in by_size],
+            [size.n_train for size in sizes],
+        )
         answers, why = _forecast(curve, n_train, repeats, spec, conclusion.metric.of_prior)
         refused |= {name: why} if why else {}
         forecasts += [
-            RowForecast(candidate=name, times=times, n_train=times * n_train[-1], loss=loss, gain=gain)
+            RowForecast(
+                candidate=name, times=times, n_train=times * n_train[-1], loss=loss, gain=gain
+            )
             for times, (loss, gain) in answers.items()
         ]
     left_out = tuple(name for name in spec.names if name not in names)
-    rows = Rows(repeats=repeats, sizes=tuple(sizes), forecasts=tuple(forecasts), refused=refused, left_out=left_out)
+    rows = Rows(
+        repeats=repeats,
+        sizes=tuple(sizes),
+        forecasts=tuple(forecasts),
+        refused=refused,
+        left_out=left_out,
+    )
     return dataclasses.replace(conclusion, rows=rows)
 
 
@@ -136,24 +170,44 @@ def _loss(result: Result, metric: str) -> Interval:
     mean, score = float(result.losses(metric).mean()), result.scores[metric]
     if score.mean is None or score.low is None or score.high is None:
         return Interval(mean=mean, low=mean, high=mean)
-    ends = (1 - score.high, 1 - score.low) if METRICS[metric].greater_is_better else (score.low, score.high)
+    ends = (
+        (1 - score.high, 1 - score.low)
+        if METRICS[metric].greater_is_better
+        else (score.low, score.high)
+    )
     return Interval(mean=mean, low=ends[0], high=ends[1])
 
 
 def _forecast(
-    curve: Sequence[Result], n_train: Sequence[int], repeats: int, spec: Experiment, prior: float | None
+    curve: Sequence[Result],
+    n_train: Sequence[int],
+    repeats: int,
+    spec: Experiment,
+    prior: float | None,
 ) -> tuple[dict[int, tuple[Interval, Interval]], str]:
     """Return the forecasts of one model from its results at each size, or why there are none."""
     if not all(result.finite for result in curve):
-        return {}, next((result.failure for result in curve if result.failure), "its networks diverged at some sizes")
+        return {}, next(
+            (result.failure for result in curve if result.failure),
+            "its networks diverged at some sizes",
+        )
     if spec.design.kind != "cross_validation":
-        return {}, "rows are split by time" if spec.table.times is not None else "there is one split"
+        return (
+            {},
+            "rows are split by time" if spec.table.times is not None else "there is one split",
+        )
     folds = [result.losses(spec.metric)[:repeats].mean(axis=2).ravel() for result in curve]
     k = spec.design.folds
     estimate, blocks = of_one_model(curve[-1], spec.metric), np.stack(folds, axis=1)
     scale = 1 / len(blocks) + 1 / (k - 1)
     offset = max(0.0, estimate.se**2 - float(blocks[:, -1].var(ddof=1)) * scale)
     answers, why = forecast_rows(
-        n_train, blocks, scale=scale, df=k - 1, offset=offset, prior=prior, random_state=spec.random_state % 2**32
+        n_train,
+        blocks,
+        scale=scale,
+        df=k - 1,
+        offset=offset,
+        prior=prior,
+        random_state=spec.random_state % 2**32,
     )
     return dict(answers), why

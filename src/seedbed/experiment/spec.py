@@ -11,7 +11,14 @@ from typing import Any, Literal
 import numpy as np
 
 from seedbed.data.layout import Layout, layout_of
-from seedbed.data.splits import Split, check_training, holdout, repeated_folds, sample_rows, time_holdout
+from seedbed.data.splits import (
+    Split,
+    check_training,
+    holdout,
+    repeated_folds,
+    sample_rows,
+    time_holdout,
+)
 from seedbed.data.table import Table
 from seedbed.errors import CandidateError, OptionError, counted, did_you_mean, spell
 from seedbed.evaluation.analyses import Columns
@@ -21,7 +28,14 @@ from seedbed.evaluation.summaries import Task
 from seedbed.experiment.fits import Estimator, Group, Unit
 from seedbed.experiment.user_estimators import estimators_from
 from seedbed.model.member import is_network
-from seedbed.model.portfolio import AUTO, LINES, anchors, candidates_for, default_models, n_networks_for
+from seedbed.model.portfolio import (
+    AUTO,
+    LINES,
+    anchors,
+    candidates_for,
+    default_models,
+    n_networks_for,
+)
 from seedbed.networks.candidate import Candidate, candidate_from, unique_names
 from seedbed.networks.draws import derive
 from seedbed.networks.mlp import Prior, Trees, architecture_to_values
@@ -34,7 +48,8 @@ from seedbed.training.torch import require_torch
 from seedbed.typing import Ints
 
 TUTORIAL = ("linear:5", "linear:20,20", "relu:5")
-"""The three networks of the tutorial: the candidates of a comparison with its recipe that names none."""
+"""The three networks of the tutorial: the candidates of a comparison with its recipe that names
+none."""
 
 DESIGN = Design()
 
@@ -48,7 +63,8 @@ class Line:
     Attributes:
         candidate: what is fitted; None of a blend of the members of its group, and of an estimator.
         recipe, n_parameters: of one network, for the rows of the table; None and 0 of other models.
-        confined: the last layer of a user-defined module that seems to return probabilities; else empty.
+        confined: the last layer of a user-defined module that seems to return probabilities; else
+            empty.
     """
 
     name: str
@@ -67,17 +83,20 @@ class Experiment:
     Attributes:
         groups: the models that are compared; those of a group are fitted together.
         reference: the name of the model that subgroups, curves and checks compare the others with.
-        reference_named: whether the user named it; the verdicts then compare with it, else with the recommended model.
+        reference_named: whether the user named it; the verdicts then compare with it, else with the
+            recommended model.
         recipe: of all candidates, whose words may override it.
-        margin: the difference that matters, in units of the loss of the metric; unless it is given, its largest value,
-            see `evaluation.margin_beside`.
+        margin: the difference that matters, in units of the loss of the metric; unless it is given,
+            its largest value, see `evaluation.margin_beside`.
         alpha: error level of all comparisons together.
         random_state: all randomness is derived from it.
         command: the command or call that repeats the run; empty if unknown. It decides nothing.
         whole: the table of which `table` is a sample; None if it isn't one.
         missing: default models that don't suit the table, and why.
-        columns: where the candidates are one model without one column or another: which model, yet without effects.
-        request: the arguments of `specify` that make it again, as JSON has them; empty if it wasn't made so.
+        columns: where the candidates are one model without one column or another: which model, yet
+            without effects.
+        request: the arguments of `specify` that make it again, as JSON has them; empty if it wasn't
+            made so.
     """
 
     table: Table
@@ -105,7 +124,9 @@ class Experiment:
                 raise CandidateError(f"two models are named '{name}'", "Rename one.")
         if self.reference not in self.names:
             hint = did_you_mean(self.reference, self.names)
-            raise CandidateError(f"the reference '{self.reference}' isn't among the candidates", hint)
+            raise CandidateError(
+                f"the reference '{self.reference}' isn't among the candidates", hint
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,7 +140,9 @@ class Experiment:
     @property
     def members(self) -> tuple[Candidate, ...]:
         """All candidates, once if they are in several groups."""
-        return tuple({member.name: member for group in self.groups for member in group.members}.values())
+        return tuple(
+            {member.name: member for group in self.groups for member in group.members}.values()
+        )
 
     @functools.cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -128,7 +151,10 @@ class Experiment:
         for group in self.groups:
             of_group = {member.name: member for member in group.members}
             lines += [self._line(line, of_group.get(name)) for name, line in group.lines.items()]
-        return (*lines, *(Line(model.name, None, False, model.description) for model in self.estimators))
+        return (
+            *lines,
+            *(Line(model.name, None, False, model.description) for model in self.estimators),
+        )
 
     @functools.cached_property
     def fitted_table(self) -> Table:
@@ -142,13 +168,20 @@ class Experiment:
 
     def _line(self, name: str, candidate: Candidate | None) -> Line:
         if candidate is None:
-            return Line(name, None, True, "a blend of the others, weighted by their predictions for rows left out")
+            return Line(
+                name,
+                None,
+                True,
+                "a blend of the others, weighted by their predictions for rows left out",
+            )
         if isinstance(candidate.architecture, Trees):
             trees = {"boosted": "gradient-boosted trees", "extra": "extremely randomised trees"}
             return Line(name, candidate, False, trees[candidate.architecture.method])
         if not is_network(candidate):
             outcome, is_prior = self.table.outcome, isinstance(candidate.architecture, Prior)
-            return Line(name, candidate, False, outcome.prior_words if is_prior else outcome.linear_words)
+            return Line(
+                name, candidate, False, outcome.prior_words if is_prior else outcome.linear_words
+            )
         recipe, n_inputs = self.recipe_of(candidate), self.layout.n_inputs
         architecture = with_inputs_of(candidate, self.layout).architecture
         confined: Literal["", "sigmoid", "softmax"] = ""
@@ -157,7 +190,9 @@ class Experiment:
             require_torch("a network of your own")
             from seedbed.training.torch.own_modules import find_final_activation
 
-            confined = "" if self.table.outcome.is_number else find_final_activation(source, n_inputs)
+            confined = (
+                "" if self.table.outcome.is_number else find_final_activation(source, n_inputs)
+            )
         n_parameters = n_parameters_of(architecture, n_inputs, self.table.n_outputs)
         return Line(name, candidate, False, recipe.describe(), recipe, n_parameters, confined)
 
@@ -168,12 +203,14 @@ class Experiment:
     @property
     def usual_recipe(self) -> str:
         """The recipe that most networks are trained by, in a few words; empty without networks."""
-        recipes = [self.recipe_of(member).describe() for member in self.members if is_network(member)]
+        recipes = [
+            self.recipe_of(member).describe() for member in self.members if is_network(member)
+        ]
         return max(recipes, key=recipes.count, default="")
 
     def splits(self) -> tuple[Split, ...]:
-        """Return the splits that all candidates share, repeat by repeat; a held-out set is one split. SeedbedError if
-        the classes, groups or times don't allow them."""
+        """Return the splits that all candidates share, repeat by repeat; a held-out set is one
+        split. SeedbedError if the classes, groups or times don't allow them."""
         table, design = self.table, self.design
         if table.times is not None:
             split = time_holdout(table.times, test_size=design.locked_share, groups=table.groups)
@@ -199,27 +236,37 @@ def specify(
     """Return the experiment that compares candidates, given as a user gives them.
 
     Args:
-        candidates: if left out, the default models and their blend; with a recipe that leaves out no rows, `TUTORIAL`.
+        candidates: if left out, the default models and their blend; with a recipe that leaves out
+            no rows, `TUTORIAL`.
         design: the table decides what it leaves out, see `evaluation.protocol`.
         lrs: learning rates into which each candidate without its own one is expanded.
     """
     random_state = int(design.random_state)
     if candidates is not None and not isinstance(candidates, str | Mapping):
         candidates = list(candidates)
-    request: dict[str, Any] = {"candidates": _plain(candidates), "recipe": dataclasses.asdict(recipe)}
+    request: dict[str, Any] = {
+        "candidates": _plain(candidates),
+        "recipe": dataclasses.asdict(recipe),
+    }
     request |= {"design": dict(vars(design)), "lrs": list(lrs)}
     whole = table if design.quick and table.n_rows > _QUICK_ROWS else None
-    table = table if whole is None else whole.of_rows(sampled_rows(whole, _QUICK_ROWS, random_state))
+    table = (
+        table if whole is None else whole.of_rows(sampled_rows(whole, _QUICK_ROWS, random_state))
+    )
     # It also decides how outputs become predictions.
     loss = table.outcome.loss
     if recipe.loss not in ("auto", loss):
-        raise OptionError(f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}.")
+        raise OptionError(
+            f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}."
+        )
     recipe = dataclasses.replace(recipe, loss=loss)
     is_default = candidates is None and recipe.leaves_out
     named: Any = TUTORIAL if candidates is None else candidates
     others, has_auto = ([], True) if is_default else _without_auto(named)
     if lrs and not others:
-        raise OptionError("several learning rates need named candidates", "Name one, such as network-1.")
+        raise OptionError(
+            "several learning rates need named candidates", "Name one, such as network-1."
+        )
     expanded = _expand_learning_rates(candidates_for(others, table), lrs) if others else ()
     usual = () if is_default else anchors(table.task)
     baselines: Any = usual if design.baselines is None else design.baselines
@@ -233,16 +280,22 @@ def specify(
     if unknown:
         table.outcome.refuse("a scikit-learn model")
     estimators = estimators_from(unknown, random_state=random_state, task=table.task)
-    n_networks = n_networks_for(table.n_rows) if design.n_networks is None else int(design.n_networks)
+    n_networks = (
+        n_networks_for(table.n_rows) if design.n_networks is None else int(design.n_networks)
+    )
     groups = _groups(members, set(lines), has_auto=has_auto)
     if has_auto and (n_networks == 1 or not recipe.leaves_out):
         hint = f"Leave it out, or give {spell('n_networks', 2)} or more."
         raise OptionError("auto needs rows that networks leave out", hint)
     first = table.outcome.linear if is_default or not expanded else expanded[0].name
-    metrics = [entry.name for entry in METRICS.values() if entry.is_testable and table.task in entry.tasks]
+    metrics = [
+        entry.name for entry in METRICS.values() if entry.is_testable and table.task in entry.tasks
+    ]
     metric = table.outcome.metric if design.metric is None else design.metric
     if metric not in metrics:
-        raise OptionError(f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics))
+        raise OptionError(
+            f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics)
+        )
     judging = _protocol(table, design)
     if METRICS[metric].row_loss is None and judging.kind == "held_out":
         message = f"'{metric}' is a score of whole folds, but one set of rows is tested here"
@@ -255,7 +308,9 @@ def specify(
         recipe=recipe,
         design=judging,
         metric=metric,
-        margin=default_margin(metric, table.truth) if design.margin is None else float(design.margin),
+        margin=default_margin(metric, table.truth)
+        if design.margin is None
+        else float(design.margin),
         margin_given=design.margin is not None,
         alpha=float(design.alpha),
         n_networks=n_networks,
@@ -280,11 +335,15 @@ def _plain(spec: Any, name: str | None = None) -> Any:
     return {**vars(candidate), "architecture": architecture_to_values(candidate.architecture)}
 
 
-def _groups(members: Sequence[Candidate], blended: set[str], *, has_auto: bool) -> tuple[Group, ...]:
+def _groups(
+    members: Sequence[Candidate], blended: set[str], *, has_auto: bool
+) -> tuple[Group, ...]:
     """Return the groups of models: those that are blended, with their blend, and the others."""
     if not has_auto:
         return (Group(tuple(members), {member.name: member.name for member in members}),)
-    outside = _groups([member for member in members if member.name not in blended], set(), has_auto=False)
+    outside = _groups(
+        [member for member in members if member.name not in blended], set(), has_auto=False
+    )
     inside = tuple(member for member in members if member.name in blended)
     group = Group(inside, {**{member.name: member.name for member in inside}, AUTO: AUTO})
     return (*outside, group) if outside[0].members else (group,)
@@ -299,8 +358,12 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
     if isinstance(candidates, Mapping):
         for name, candidate in candidates.items():
             if name in (*LINES, "linear", AUTO) and candidate != name:
-                raise CandidateError(f"a candidate can't be named '{name}'", "This name belongs to a default model.")
-        others: Any = {name: candidate for name, candidate in candidates.items() if not is_auto(candidate)}
+                raise CandidateError(
+                    f"a candidate can't be named '{name}'", "This name belongs to a default model."
+                )
+        others: Any = {
+            name: candidate for name, candidate in candidates.items() if not is_auto(candidate)
+        }
         return others, len(others) < len(candidates)
     specs = [candidates] if isinstance(candidates, str) else candidates
     if not specs:
@@ -312,7 +375,8 @@ def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[
 
 
 def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]:
-    """Return the default models among baselines, by the names that they are given, and the others."""
+    """Return the default models among baselines, by the names that they are given, and the
+    others."""
     default_names, others = dict[str, str](), list[Any]()
     for spec in [specs] if isinstance(specs, str | Mapping) else specs:
         named = spec.items() if isinstance(spec, Mapping) else [(None, spec)]
@@ -331,20 +395,32 @@ def _known_baselines(specs: Any, task: Task) -> tuple[dict[str, str], list[Any]]
 
 def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
     """Return the rows of a table that a sample of `n_rows` rows has."""
-    return sample_rows(table.target, n_rows, random_state=derive(random_state, "sample"), groups=table.groups)
+    return sample_rows(
+        table.target, n_rows, random_state=derive(random_state, "sample"), groups=table.groups
+    )
 
 
-def _expand_learning_rates(candidates: tuple[Candidate, ...], lrs: Sequence[float]) -> tuple[Candidate, ...]:
+def _expand_learning_rates(
+    candidates: tuple[Candidate, ...], lrs: Sequence[float]
+) -> tuple[Candidate, ...]:
     """Return candidates, those without a learning rate of their own once for each of `lrs`."""
     if len(set(lrs)) < len(lrs):
-        raise OptionError(f"a learning rate appears twice in {', '.join(f'{lr:g}' for lr in lrs)}", "Leave one out.")
+        raise OptionError(
+            f"a learning rate appears twice in {', '.join(f'{lr:g}' for lr in lrs)}",
+            "Leave one out.",
+        )
     if lrs and all("lr" in dict(candidate.overrides) for candidate in candidates):
         raise OptionError("every candidate has its own learning rate", f"Leave {spell('lr')} out.")
     expanded: list[Candidate] = []
     for candidate in candidates:
         joint = "," if "@" in candidate.name else "@"
-        at_each = [(f"{candidate.name}{joint}lr={lr:g}", (*candidate.overrides, ("lr", lr))) for lr in lrs]
-        variants = [dataclasses.replace(candidate, name=name, overrides=overrides) for name, overrides in at_each]
+        at_each = [
+            (f"{candidate.name}{joint}lr={lr:g}", (*candidate.overrides, ("lr", lr))) for lr in lrs
+        ]
+        variants = [
+            dataclasses.replace(candidate, name=name, overrides=overrides)
+            for name, overrides in at_each
+        ]
         expanded += [candidate] if not lrs or "lr" in dict(candidate.overrides) else variants
     return unique_names(expanded)
 
@@ -352,8 +428,14 @@ def _expand_learning_rates(candidates: tuple[Candidate, ...], lrs: Sequence[floa
 def _protocol(table: Table, design: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
     by_time = table.times is not None
-    named = table.groups if table.grouped_by else None  # equal rows that are kept together don't count as groups
-    about: dict[str, Any] = {"quick": design.quick, "by_time": by_time, "events": table.outcome.is_expanded}
+    named = (
+        table.groups if table.grouped_by else None
+    )  # equal rows that are kept together don't count as groups
+    about: dict[str, Any] = {
+        "quick": design.quick,
+        "by_time": by_time,
+        "events": table.outcome.is_expanded,
+    }
     n_groups = None if named is None else len(np.unique(named))
     planned = protocol(table.n_rows, table.outcome.n_outside(table), n_groups=n_groups, **about)
     if table.times is not None and table.groups is not None:
@@ -363,7 +445,9 @@ def _protocol(table: Table, design: Design) -> Protocol:
         planned = dataclasses.replace(planned, reason=reason) if n else planned
     counts = {"repeats": design.repeats, "folds": design.folds}
     counts_given = {name: int(value) for name, value in counts.items() if value is not None}
-    planned = dataclasses.replace(planned, time_limit=None if design.time_limit is None else float(design.time_limit))
+    planned = dataclasses.replace(
+        planned, time_limit=None if design.time_limit is None else float(design.time_limit)
+    )
     if by_time:
         for name, value in counts_given.items():
             if value > 1:
@@ -373,10 +457,15 @@ def _protocol(table: Table, design: Design) -> Protocol:
         return planned
     if planned.kind == "held_out":
         planned = dataclasses.replace(planned, kind="cross_validation", locked_share=0.0, folds=10)
-    stops, quick = planned.stops and "repeats" not in counts_given, planned.quick and "repeats" not in counts_given
+    stops, quick = (
+        planned.stops and "repeats" not in counts_given,
+        planned.quick and "repeats" not in counts_given,
+    )
     planned = dataclasses.replace(planned, **counts_given, stops=stops, quick=quick)  # type: ignore[arg-type]
     if not planned.has_verdict:
         return planned
-    splits = f"{'up to ' if planned.stops else ''}{planned.repeats} x {counted(planned.folds, 'fold')}"
+    splits = (
+        f"{'up to ' if planned.stops else ''}{planned.repeats} x {counted(planned.folds, 'fold')}"
+    )
     reason = f"{table.n_rows} rows: {splits}, as requested"
     return dataclasses.replace(planned, df=planned.folds - 1, reason=reason)

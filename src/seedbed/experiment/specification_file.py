@@ -1,4 +1,5 @@
-"""The specification of a run as a file, written before the first fit, and the code that it depends on."""
+"""The specification of a run as a file, written before the first fit, and the code that it depends
+on."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ SPECIFICATION_VERSION = 4  # of `experiment.json`
 SPECIFICATION = "experiment.json"  # the file of the specification in the folder of a run
 
 UNFINISHED = "unfinished"
-"""The folder of finished fits in that of a run; with the specification, where a longer run replaces a finished one."""
+"""The folder of finished fits in that of a run; with the specification, where a longer run replaces
+a finished one."""
 
 _UNSHOWN = {
     "table sha256": "the table's cells have changed",
@@ -45,29 +47,48 @@ _UNSHOWN = {
     "splits_sha256": "the splits differ",
     "groups": "other models are blended, or other columns left out",
 }
-_DECIDING = ("reference", "reference_named", "metric", "margin", "alpha", "n_networks", "random_state")
+_DECIDING = (
+    "reference",
+    "reference_named",
+    "metric",
+    "margin",
+    "alpha",
+    "n_networks",
+    "random_state",
+)
 _OF_ESTIMATORS = ("name", "description", "without")
 _GROWING = ("repeats", "stops", "quick", "time_limit", "reason")
 _COMPARISON, _TRAINING = "comparison.json", "training.json"
 _NAMED = 10
-# Libraries whose versions are part of every specification. Python's version covers the standard library.
+# Libraries whose versions are part of every specification. Python's version covers the standard
+# library.
 _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
 
 
 def specification(spec: Experiment, splits: Sequence[Split]) -> dict[str, Any]:
-    """Return everything that decides the result, as JSON gives it back; table and splits by their SHA-256."""
+    """Return everything that decides the result, as JSON gives it back; table and splits by their
+    SHA-256."""
     whole = spec.whole
     sample = None if whole is None else {"of": whole.n_rows, "sha256": _cells_hash(whole)}
     decided = {
         "schema_version": SPECIFICATION_VERSION,
         "table": {**table_specification(spec.table, spec.layout.n_inputs), "sample": sample},
         "candidates": [
-            {"name": part.name, "architecture": spelled(part.architecture), "overrides": part.overrides}
+            {
+                "name": part.name,
+                "architecture": spelled(part.architecture),
+                "overrides": part.overrides,
+            }
             | (dataclasses.asdict(spec.recipe_of(part)) if is_network(part) else {})
             for part in spec.members
         ],
-        "groups": [{"members": part.fits, "lines": part.lines, "without": part.without} for part in spec.groups],
-        "estimators": [{name: vars(part)[name] for name in _OF_ESTIMATORS} for part in spec.estimators],
+        "groups": [
+            {"members": part.fits, "lines": part.lines, "without": part.without}
+            for part in spec.groups
+        ],
+        "estimators": [
+            {name: vars(part)[name] for name in _OF_ESTIMATORS} for part in spec.estimators
+        ],
         "recipe": dataclasses.asdict(spec.recipe),
         "design": dataclasses.asdict(spec.design),
         "splits_sha256": hash_of(*(rows for split in splits for rows in (split.train, split.test))),
@@ -98,7 +119,9 @@ def table_specification(table: Table, n_inputs: int) -> dict[str, Any]:
 
 
 def _cells_hash(table: Table) -> str:
-    return hash_of(table.features, table.target, *([] if table.durations is None else [table.durations]))
+    return hash_of(
+        table.features, table.target, *([] if table.durations is None else [table.durations])
+    )
 
 
 def hash_of(*arrays: np.ndarray[Any, Any]) -> str:
@@ -109,7 +132,9 @@ def hash_of(*arrays: np.ndarray[Any, Any]) -> str:
     return digest.hexdigest()
 
 
-def write_specification(experiment: Experiment, specification: Mapping[str, Any], folder: str | Path) -> Path:
+def write_specification(
+    experiment: Experiment, specification: Mapping[str, Any], folder: str | Path
+) -> Path:
     """Write `experiment.json` into a folder, which is created if it doesn't exist."""
     path = Path(folder) / SPECIFICATION
     make_folder(path.parent)
@@ -121,7 +146,9 @@ def write_specification(experiment: Experiment, specification: Mapping[str, Any]
         "code": code_hashes(experiment),
         "frozen_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    text = json.dumps(document, indent=2, allow_nan=False, default=lambda number: number.item()) + "\n"
+    text = (
+        json.dumps(document, indent=2, allow_nan=False, default=lambda number: number.item()) + "\n"
+    )
     write_whole(path, lambda where: where.write_text(text))
     return path
 
@@ -133,12 +160,14 @@ def code_hashes(experiment: Experiment) -> dict[str, str | None]:
 
 
 def read_specification(folder: Path) -> dict[str, Any]:
-    """Return the contents of `experiment.json` in a folder; empty if it doesn't exist or can't be read."""
+    """Return the contents of `experiment.json` in a folder; empty if it doesn't exist or can't be
+    read."""
     return read_document(folder / SPECIFICATION)
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of a safetensors file; empty if it doesn't exist or is damaged in any way."""
+    """Return the arrays of a safetensors file; empty if it doesn't exist or is damaged in any
+    way."""
     from safetensors.numpy import load_file
 
     with contextlib.suppress(Exception):
@@ -147,7 +176,8 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return in words how a specification differs from one on disk; empty if there is none on disk."""
+    """Return in words how a specification differs from one on disk; empty if there is none on
+    disk."""
     if not then:
         return []
     if then.get("schema_version") != now["schema_version"]:
@@ -158,7 +188,9 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         if key in ("candidates", "estimators"):
             values = [{entry["name"]: entry for entry in value or ()} for value in values]
         changes += _between(key, *values)
-    return changes or _between("groups", then.get("groups"), now["groups"])  # which name the candidates once more
+    return changes or _between(
+        "groups", then.get("groups"), now["groups"]
+    )  # which name the candidates once more
 
 
 def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
@@ -168,7 +200,9 @@ def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """
 
     def common(document: Mapping[str, Any]) -> dict[str, Any]:
-        whole = {key: value for key, value in document.items() if key in now and key != "splits_sha256"}
+        whole = {
+            key: value for key, value in document.items() if key in now and key != "splits_sha256"
+        }
         design = {key: value for key, value in document["design"].items() if key not in _GROWING}
         return {**whole, "design": design}
 
@@ -179,7 +213,9 @@ def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 def _between(key_path: str, then: Any, now: Any) -> list[str]:
     if isinstance(then, dict) and isinstance(now, dict):
-        inside = [_between(f"{key_path} {key}", then.get(key), now.get(key)) for key in {**then, **now}]
+        inside = [
+            _between(f"{key_path} {key}", then.get(key), now.get(key)) for key in {**then, **now}
+        ]
         return [difference for differences in inside for difference in differences]
     if then == now:
         return []
@@ -191,11 +227,19 @@ def _between(key_path: str, then: Any, now: Any) -> list[str]:
 
 
 def check_no_part_of_a_run(table: str) -> None:
-    """Raise OptionError if a table is a file of a run, or a missing folder beside folders of runs."""
+    """Raise OptionError if a table is a file of a run, or a missing folder beside folders of
+    runs."""
     if ":" in table:  # an example, or an address
         return
-    path, is_of_run = Path(table), Path(table).name in (_COMPARISON, _TRAINING, SPECIFICATION, "report.html")
-    if is_of_run and path.is_file() and any(path.with_name(name).is_file() for name in (_COMPARISON, _TRAINING)):
+    path, is_of_run = (
+        Path(table),
+        Path(table).name in (_COMPARISON, _TRAINING, SPECIFICATION, "report.html"),
+    )
+    if (
+        is_of_run
+        and path.is_file()
+        and any(path.with_name(name).is_file() for name in (_COMPARISON, _TRAINING))
+    ):
         raise OptionError(f"{path} is a file of a finished run", f"Name the folder: {path.parent}.")
     if path.exists():
         return
@@ -203,16 +247,20 @@ def check_no_part_of_a_run(table: str) -> None:
         raise OptionError(f"there is no folder {path}", f"Did you mean {inside}?")
     comparisons = [str(path.parent) for path in sorted(path.parent.glob(f"*/{_COMPARISON}"))]
     if not path.suffix and comparisons:
-        hint = nearest(str(path), comparisons) or f"Comparisons beside it: {first_of(comparisons, _NAMED)}."
+        hint = (
+            nearest(str(path), comparisons)
+            or f"Comparisons beside it: {first_of(comparisons, _NAMED)}."
+        )
         raise OptionError(f"there is no folder {path}", hint)
 
 
 def code_hash(thing: Any) -> str | None:
-    """Return a hash of what an object does, from its contents and its code; None if the code can't be read.
+    """Return a hash of what an object does, from its contents and its code; None if the code can't
+    be read.
 
-    The libraries of a specification are identified by their versions. If an object uses other code, the hash covers all
-    loaded files of the user and the versions of all installed packages. Code typed at a prompt can't be read. Files
-    that a network reads by itself are not covered.
+    The libraries of a specification are identified by their versions. If an object uses other code,
+    the hash covers all loaded files of the user and the versions of all installed packages. Code
+    typed at a prompt can't be read. Files that a network reads by itself are not covered.
     """
     pickler = _Pickler(file := io.BytesIO())
     try:
@@ -243,18 +291,23 @@ class _Pickler(pickle.Pickler):
         if isinstance(thing, (type, types.FunctionType, types.BuiltinFunctionType)):
             module = thing.__module__ or "builtins"
             self.roots.add(module.partition(".")[0])
-            self.readable = self.readable and (module.partition(".")[0] in _KNOWN or _is_in_a_file(thing))
+            self.readable = self.readable and (
+                module.partition(".")[0] in _KNOWN or _is_in_a_file(thing)
+            )
         elif isinstance(thing, FileArchitecture):
             self.roots.add(thing.path)
 
 
 def _is_in_a_file(thing: Any) -> bool:
-    """Return whether the code of a class or function is in a file, and not from a prompt or a notebook."""
+    """Return whether the code of a class or function is in a file, and not from a prompt or a
+    notebook."""
     module = sys.modules.get(thing.__module__)
     if getattr(module, "__file__", None) is None:
         return False
     functions = [thing, *(vars(thing).values() if isinstance(thing, type) else ())]
-    codes = [function.__code__ for function in functions if isinstance(function, types.FunctionType)]
+    codes = [
+        function.__code__ for function in functions if isinstance(function, types.FunctionType)
+    ]
     # Python generates the methods of a dataclass, with the file name "<string>".
     return all(code.co_filename == "<string>" or Path(code.co_filename).is_file() for code in codes)
 
@@ -262,9 +315,15 @@ def _is_in_a_file(thing: Any) -> bool:
 def _user_files() -> Iterator[Path]:
     """Yield the files of loaded modules that belong to no installed package."""
     paths = sysconfig.get_paths()
-    libraries = {Path(paths[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    libraries = {
+        Path(paths[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
     libraries.add(Path(__file__).resolve().parents[1])
-    files = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
+    files = {
+        Path(file)
+        for module in list(sys.modules.values())
+        if (file := getattr(module, "__file__", None))
+    }
     for path in {path.resolve() for path in files}:
         if not any(path.is_relative_to(library) for library in libraries):
             yield path

@@ -27,10 +27,11 @@ from seedbed.typing import Bools, Floats, Ints
 class PartResult(Result):
     """A result of which the tested rows of a subgroup count.
 
-    A fold may have few rows of a subgroup, or none, so their mean can't be the value of a fold. It is
-    c + F / n * sum (loss - c) over the fold's rows of the subgroup, with c the mean loss in the subgroup, which has n
-    tested rows in F folds. Its mean over folds is the subgroup's mean loss, and its spread that of a mean over a number
-    of rows that varies as well: the linearised ratio (Cochran 1977, Sampling Techniques, ch. 6).
+    A fold may have few rows of a subgroup, or none, so their mean can't be the value of a fold. It
+    is c + F / n * sum (loss - c) over the fold's rows of the subgroup, with c the mean loss in the
+    subgroup, which has n tested rows in F folds. Its mean over folds is the subgroup's mean loss,
+    and its spread that of a mean over a number of rows that varies as well: the linearised ratio
+    (Cochran 1977, Sampling Techniques, ch. 6).
 
     Attributes:
         rows: whether a row belongs to the subgroup [row].
@@ -57,7 +58,8 @@ class PartResult(Result):
         return centre + values.shape[1] * values
 
     def shares(self, metric: str | None = None, *, single: bool = False) -> tuple[float, Floats]:
-        """Return the mean loss c, and (loss - c) / n of each row of the subgroup, 0 of others [repeat, seed, row]."""
+        """Return the mean loss c, and (loss - c) / n of each row of the subgroup, 0 of others
+        [repeat, seed, row]."""
         by_row = self.row_losses(metric, single=single)
         centre = float(by_row[:, :, self.tested].mean())
         return centre, np.where(self.rows, by_row - centre, 0.0) / len(self.tested)
@@ -66,32 +68,44 @@ class PartResult(Result):
 def check_metric(metric: str) -> None:
     """Raise OptionError if rows don't have a metric: it is a score of a fold, or of survival."""
     if METRICS[metric].is_of_survival:
-        raise OptionError(f"{spell('by')} can't be combined with survival", f"Leave {spell('by')} out.")
+        raise OptionError(
+            f"{spell('by')} can't be combined with survival", f"Leave {spell('by')} out."
+        )
     if METRICS[metric].row_loss is None:
         message = f"'{metric}' is a score of a fold, and a subgroup may have few rows in it"
         raise OptionError(message, f"Leave {spell('metric')} or {spell('by')} out.")
 
 
-def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conclusion) -> Subgroups:
+def subgroups_of(
+    results: Sequence[Result], grouping: Grouping, conclusion: Conclusion
+) -> Subgroups:
     """Return the verdicts within subgroups, and whether gains differ between them.
 
-    All models are judged in all subgroups that have enough rows, and intervals hold together: over models by Dunnett's
-    quantile as always, over subgroups by Bonferroni's. Nested intervals aren't defined for parts of rows, so the
-    corrected t takes their place.
+    All models are judged in all subgroups that have enough rows, and intervals hold together: over
+    models by Dunnett's quantile as always, over subgroups by Bonferroni's. Nested intervals aren't
+    defined for parts of rows, so the corrected t takes their place.
 
     Args:
         grouping: of the rows of the compared table.
-        conclusion: of the results. Gains are over its reference if that was named, else over the simple model that
-            the run has in its place.
+        conclusion: of the results. Gains are over its reference if that was named, else over the
+            simple model that the run has in its place.
     """
     check_metric(metric := conclusion.metric.name)
-    conclusion = replace(conclusion, reference=conclusion.specification.get("reference", conclusion.reference))
+    conclusion = replace(
+        conclusion, reference=conclusion.specification.get("reference", conclusion.reference)
+    )
     usable = {result.name: result for result in results if result.finite}
-    tested, due = results[0].tested, conclusion.interval is not None and conclusion.reference in usable
+    tested, due = (
+        results[0].tested,
+        conclusion.interval is not None and conclusion.reference in usable,
+    )
     members = {name: grouping.codes == code for code, name in enumerate(grouping.names)}
-    unjudged = next((one.reason for one in conclusion.no_verdict), "nothing is compared with the reference")
+    unjudged = next(
+        (one.reason for one in conclusion.no_verdict), "nothing is compared with the reference"
+    )
     reasons = {
-        name: _too_few(results[0], tested[rows[tested]]) or ("" if due else unjudged) for name, rows in members.items()
+        name: _too_few(results[0], tested[rows[tested]]) or ("" if due else unjudged)
+        for name, rows in members.items()
     }
     known = {name: dict[tuple[str | None, bool], Floats]() for name in usable}
     judged = {
@@ -104,8 +118,12 @@ def subgroups_of(results: Sequence[Result], grouping: Grouping, conclusion: Conc
             name=name,
             n_rows=int(rows[tested].sum()),
             reason=reasons[name],
-            scores={one: _interval(score(metric, part)) for one, part in judged.get(name, {}).items()},
-            calibration={one: _calibration(part, len(judged)) for one, part in judged.get(name, {}).items()},
+            scores={
+                one: _interval(score(metric, part)) for one, part in judged.get(name, {}).items()
+            },
+            calibration={
+                one: _calibration(part, len(judged)) for one, part in judged.get(name, {}).items()
+            },
             verdicts=_verdicts(judged[name], conclusion, len(judged)) if name in judged else (),
         )
         for name, rows in members.items()
@@ -150,33 +168,55 @@ def _calibration(part: PartResult, n_subgroups: int) -> Interval:
 
 def _comparisons(names: Sequence[str], reference: str, name: str) -> int:
     """Return how many comparisons of models hold together with that of a name."""
-    return 1 if name == PRIOR else count_comparisons(names, reference=reference, separate_question=PRIOR)
+    return (
+        1
+        if name == PRIOR
+        else count_comparisons(names, reference=reference, separate_question=PRIOR)
+    )
 
 
-def _verdicts(parts: Mapping[str, PartResult], conclusion: Conclusion, n_subgroups: int) -> tuple[Verdict, ...]:
+def _verdicts(
+    parts: Mapping[str, PartResult], conclusion: Conclusion, n_subgroups: int
+) -> tuple[Verdict, ...]:
     """Return the verdicts on all models in one of several subgroups."""
     reference, metric = conclusion.reference, conclusion.metric.name
     parts = {**parts, reference: replace(parts[reference], alpha=conclusion.alpha / n_subgroups)}
-    evidence = replace(evidence_of([*parts.values()], metric), in_accuracy=None, n_rows=None, n_train=None)
+    evidence = replace(
+        evidence_of([*parts.values()], metric), in_accuracy=None, n_rows=None, n_train=None
+    )
     estimates = {
-        (reference, name): evidence.difference(reference, name, _comparisons(list(parts), reference, name))
+        (reference, name): evidence.difference(
+            reference, name, _comparisons(list(parts), reference, name)
+        )
         for name in parts
         if name != reference
     }
     verdicts = decide_all(
-        conclusion, evidence, {pair: one for pair, one in estimates.items() if one.low < one.high or one.mean == 0}
+        conclusion,
+        evidence,
+        {pair: one for pair, one in estimates.items() if one.low < one.high or one.mean == 0},
     )
     return tuple(
-        replace(one, comparisons=n_subgroups * one.comparisons, p_adjusted=min(1.0, n_subgroups * one.p_adjusted))
+        replace(
+            one,
+            comparisons=n_subgroups * one.comparisons,
+            p_adjusted=min(1.0, n_subgroups * one.p_adjusted),
+        )
         for one in verdicts
     )
 
 
-def _gaps(judged: Mapping[str, Mapping[str, PartResult]], conclusion: Conclusion, n_tested: int) -> tuple[Gap, ...]:
-    """Return, for all models and subgroups, whether the gain differs from that in all other rows."""
+def _gaps(
+    judged: Mapping[str, Mapping[str, PartResult]], conclusion: Conclusion, n_tested: int
+) -> tuple[Gap, ...]:
+    """Return, for all models and subgroups, whether the gain differs from that in all other
+    rows."""
     reference, subgroups = conclusion.reference, list(judged)
     names = list(judged[subgroups[0]])
-    if len(judged) == 2 and sum(len(parts[reference].tested) for parts in judged.values()) == n_tested:
+    if (
+        len(judged) == 2
+        and sum(len(parts[reference].tested) for parts in judged.values()) == n_tested
+    ):
         subgroups = subgroups[:1]  # the other one has the same gap, with the other sign
     estimates = {
         (name, subgroup): _gap(
@@ -193,18 +233,26 @@ def _gaps(judged: Mapping[str, Mapping[str, PartResult]], conclusion: Conclusion
     adjusted: dict[tuple[str, str], float] = {}
     for alone in (False, True):  # the prior is a question of its own
         family = [pair for pair in estimates if (pair[0] == PRIOR) == alone]
-        adjusted |= dict(zip(family, holm([estimates[pair].p for pair in family]).tolist(), strict=True))
+        adjusted |= dict(
+            zip(family, holm([estimates[pair].p for pair in family]).tolist(), strict=True)
+        )
     margin, gaps = conclusion.metric.margin, list[Gap]()
     for (name, subgroup), gain in estimates.items():
         rule: GapRule = "cannot_tell" if gain.low <= 0 <= gain.high else "differs"
         rule = "no_practical_difference" if -margin < gain.low and gain.high < margin else rule
-        interval, p_values = (gain.mean, gain.low, gain.high), {"p": gain.p, "p_adjusted": adjusted[name, subgroup]}
+        interval, p_values = (
+            (gain.mean, gain.low, gain.high),
+            {"p": gain.p, "p_adjusted": adjusted[name, subgroup]},
+        )
         gaps.append(Gap(*interval, candidate=name, subgroup=subgroup, rule=rule, **p_values))
     return tuple(gaps)
 
 
-def _gap(reference: PartResult, candidate: PartResult, metric: str, *, alpha: float, comparisons: int) -> Estimate:
-    """Return the gain in a subgroup minus that in all other rows, with the interval that suits the design."""
+def _gap(
+    reference: PartResult, candidate: PartResult, metric: str, *, alpha: float, comparisons: int
+) -> Estimate:
+    """Return the gain in a subgroup minus that in all other rows, with the interval that suits the
+    design."""
     pair = reference, candidate
     level: dict[str, Any] = {"alpha": alpha, "comparisons": comparisons}
     rests = [replace(part, rows=~part.rows) for part in pair]
@@ -213,12 +261,19 @@ def _gap(reference: PartResult, candidate: PartResult, metric: str, *, alpha: fl
         ours, theirs = (
             centre - of_rest + len(tested) * (inside - outside)[0][:, tested]
             for (centre, inside), (of_rest, outside) in zip(
-                (part.shares(metric) for part in pair), (rest.shares(metric) for rest in rests), strict=True
+                (part.shares(metric) for part in pair),
+                (rest.shares(metric) for rest in rests),
+                strict=True,
             )
         )
-        groups, times = (None if one is None else one[tested] for one in (reference.groups, reference.times))
+        groups, times = (
+            None if one is None else one[tested] for one in (reference.groups, reference.times)
+        )
         return paired_hold_out(ours, theirs, groups=groups, times=times, **level)
     n = min(len(part.predictions) for part in pair)
-    ours, theirs = ((part.losses(metric) - rest.losses(metric))[:n] for part, rest in zip(pair, rests, strict=True))
+    ours, theirs = (
+        (part.losses(metric) - rest.losses(metric))[:n]
+        for part, rest in zip(pair, rests, strict=True)
+    )
     level |= {"groups": reference.tested_groups, "seed_noise": seed_noise(ours, theirs)}
     return corrected_t(fold_differences(ours, theirs), **level)

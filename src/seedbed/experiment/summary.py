@@ -1,4 +1,5 @@
-"""The summary of a comparison: the values from which text, pictures, pages and JSON are made, and nothing else.
+"""The summary of a comparison: the values from which text, pictures, pages and JSON are made, and
+nothing else.
 
 docs/summary.md explains them; `tests/experiment/test_saved.py` compares the two.
 """
@@ -32,7 +33,13 @@ from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, paired
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
 from seedbed.evaluation.promised import of_net_benefit
 from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, lottery, summarize_curves
-from seedbed.evaluation.summaries import CandidateSummary, Conclusion, DecidingScore, Lotteries, PlanSummary
+from seedbed.evaluation.summaries import (
+    CandidateSummary,
+    Conclusion,
+    DecidingScore,
+    Lotteries,
+    PlanSummary,
+)
 from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predicted_curve
 from seedbed.evaluation.verdicts import decide, more_repeats_ratio
 from seedbed.experiment.columns import added
@@ -45,30 +52,39 @@ from seedbed.typing import Floats
 
 _RESAMPLES, _MOST_ROWS = 1000, 20_000
 _OF_DESIGN = ("kind", "locked_share", "repeats", "folds", "quick", "time_limit", "reason")
-_TYPICAL = ("very high risk", "rather high risk", "rather low risk", "very low risk")  # eighths of the rows
+_TYPICAL = (
+    "very high risk",
+    "rather high risk",
+    "rather low risk",
+    "very low risk",
+)  # eighths of the rows
 _AT = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 0.9)
 _MOST, _POINTS = 5, 80  # of these thresholds; of a curve
 _REACH = 10  # thresholds make sense up to so many times the odds of the positive class, and down to that part of them
 
 
 def add_details(conclusion: Conclusion, results: Results) -> Conclusion:
-    """Return the conclusion from the results of a run with all scores, curves, the lottery and predicted survival."""
+    """Return the conclusion from the results of a run with all scores, curves, the lottery and
+    predicted survival."""
     return replace(
         conclusion,
         plan=replace(conclusion.plan, ended=results.ended),
         candidates=_candidates(results, whole=True),
         lottery=_lotteries(results.experiment, results.results, conclusion.reference),
         curves=_curves(results),
-        net_benefit=None if conclusion.advice is None else net_benefit_of(results.results, conclusion.advice.use),
+        net_benefit=None
+        if conclusion.advice is None
+        else net_benefit_of(results.results, conclusion.advice.use),
         survival=_survival(results.experiment.table, conclusion, results.results),
     )
 
 
 def conclude_results(run: Results) -> Conclusion:
-    """Return what the first screen shows of the results of a run, in a fraction of the time of `add_details`: verdicts,
-    ranking, advice and checks.
+    """Return what the first screen shows of the results of a run, in a fraction of the time of
+    `add_details`: verdicts, ranking, advice and checks.
 
-    There are no curves, no lottery, no confusion and no calibration, and a score is computed when it is read.
+    There are no curves, no lottery, no confusion and no calibration, and a score is computed when
+    it is read.
     """
     experiment, splits, results = run.experiment, run.splits, run.results
     design, margin = experiment.design, margin_of(experiment, results)
@@ -76,7 +92,10 @@ def conclude_results(run: Results) -> Conclusion:
     named = experiment.request.get("design", {}).get("metric") is not None
     opened = Conclusion(
         kind="comparison",
-        **{name: vars(experiment)[name] for name in ("command", "reference", "reference_named", "alpha")},
+        **{
+            name: vars(experiment)[name]
+            for name in ("command", "reference", "reference_named", "alpha")
+        },
         **table_of(experiment.table),
         metric=DecidingScore.of(METRICS[experiment.metric], margin, of_prior, named=named),
         interval={"cross_validation": "corrected", "held_out": "held_out"}.get(design.kind),
@@ -106,26 +125,38 @@ def conclude_results(run: Results) -> Conclusion:
     return replace(judged, checks=checks, candidates=_candidates(run, whole=False))
 
 
-def add_verdicts(opened: Conclusion, experiment: Experiment, results: Sequence[Result]) -> Conclusion:
-    """Return a conclusion with the verdicts, the ranking and the advice that the results support."""
+def add_verdicts(
+    opened: Conclusion, experiment: Experiment, results: Sequence[Result]
+) -> Conclusion:
+    """Return a conclusion with the verdicts, the ranking and the advice that the results
+    support."""
     usable = {result.name: result for result in results if result.finite}
-    networks = {result.name: float(result.n_parameters) for result in results if isinstance(result, NetworkResult)}
+    networks = {
+        result.name: float(result.n_parameters)
+        for result in results
+        if isinstance(result, NetworkResult)
+    }
 
     def gains(name: str) -> bool:
-        """Return whether a network is shown to be better than guessing, if guessing isn't among the baselines."""
+        """Return whether a network is shown to be better than guessing, if guessing isn't among the
+        baselines."""
         estimate = difference(guessing_like(usable[name]), usable[name], experiment.metric)
         return check_against(name, PRIOR, estimate=estimate) is None
 
     conclusion = conclude(
         opened,
         evidence_of(results, experiment.metric),
-        without=without_verdict(results, experiment.reference if experiment.reference_named else "", experiment.metric),
+        without=without_verdict(
+            results, experiment.reference if experiment.reference_named else "", experiment.metric
+        ),
         separate_question=PRIOR,
         sizes={PRIOR: -2.0, experiment.table.outcome.linear: -1.0} | networks,
         contrasts=() if experiment.columns is not None else questions_of(experiment.lines),
         gains=gains,
     )
-    if METRICS[experiment.metric].row_loss is None:  # what the choice changes is known of means over rows only
+    if (
+        METRICS[experiment.metric].row_loss is None
+    ):  # what the choice changes is known of means over rows only
         return conclusion
     ranked, shown = [usable[name] for name in conclusion.ranking], conclusion.metric.shown
     optimism = _optimism(experiment, ranked)
@@ -135,9 +166,11 @@ def add_verdicts(opened: Conclusion, experiment: Experiment, results: Sequence[R
 
 
 def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, float]:
-    """Return by how much scores of the best model look too good because it was chosen by these rows.
+    """Return by how much scores of the best model look too good because it was chosen by these
+    rows.
 
-    Only scores that are means over rows are corrected. With many rows it is below a tenth of a point.
+    Only scores that are means over rows are corrected. With many rows it is below a tenth of a
+    point.
     """
     if len(results) < 2 or not experiment.design.has_verdict or len(results[0].tested) > _MOST_ROWS:
         return {}
@@ -150,7 +183,11 @@ def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, fl
     in_words = first.outcome.in_words or experiment.metric
     groups, resamples = first.tested_groups, _RESAMPLES
     return {
-        metric: optimism(choosing, losses(metric), resample_weights(len(rows), n_resamples=resamples, groups=groups))
+        metric: optimism(
+            choosing,
+            losses(metric),
+            resample_weights(len(rows), n_resamples=resamples, groups=groups),
+        )
         for metric in dict.fromkeys((experiment.metric, in_words))
     }
 
@@ -159,20 +196,26 @@ def margin_of(experiment: Experiment, results: Sequence[Result]) -> Margin:
     """Return the difference that matters, by the rule that the specification has frozen."""
     if experiment.margin_given:
         return Margin(experiment.margin, "given")
-    reference = next((result for result in results if result.name == experiment.reference and result.finite), None)
+    reference = next(
+        (result for result in results if result.name == experiment.reference and result.finite),
+        None,
+    )
     error = np.inf if reference is None else float(reference.losses(experiment.metric).mean())
     return margin_beside(experiment.metric, experiment.margin, error)
 
 
 def guessing_like(like: Result) -> Result:
-    """Return the predictions of the training rows' class frequencies or mean, on the splits of another result."""
+    """Return the predictions of the training rows' class frequencies or mean, on the splits of
+    another result."""
     predictions = np.full_like(like.predictions[:, :1], np.nan)
     for split in like.splits:
         predictions[split.repeat, 0, split.test] = like.outcome.prior(like, split.train)
     return replace(like, name=PRIOR, predictions=predictions, singles=None)
 
 
-def training_checks(experiment: Experiment, results: Sequence[Result], conclusion: Conclusion) -> tuple[Check, ...]:
+def training_checks(
+    experiment: Experiment, results: Sequence[Result], conclusion: Conclusion
+) -> tuple[Check, ...]:
     """Return the checks that fire, candidate by candidate."""
     finite = {result.name: result for result in results if result.finite}
     diagnosed: list[Check] = []
@@ -183,7 +226,10 @@ def training_checks(experiment: Experiment, results: Sequence[Result], conclusio
 
 
 def _checks(
-    experiment: Experiment, result: NetworkResult, others: Mapping[str, Result], conclusion: Conclusion
+    experiment: Experiment,
+    result: NetworkResult,
+    others: Mapping[str, Result],
+    conclusion: Conclusion,
 ) -> Iterator[Check | None]:
     name = result.name
     if result.confined:
@@ -202,16 +248,23 @@ def _checks(
     train, test = result.used(0)[None], result.used(2)[None]
     if not result.failure:
         yield check_diverged(
-            name, train_loss=train, test_loss=test, predictions_finite=result.finite, n_networks=result.n_networks
+            name,
+            train_loss=train,
+            test_loss=test,
+            predictions_finite=result.finite,
+            n_networks=result.n_networks,
         )
     yield check_dead_units(name, share=result.dead)
     if not (result.finite and experiment.design.has_verdict):
         return
 
-    yield check_against(name, PRIOR, estimate=difference(guessing_like(result), result, experiment.metric))
+    yield check_against(
+        name, PRIOR, estimate=difference(guessing_like(result), result, experiment.metric)
+    )
     kind = experiment.table.outcome.linear
     if kind in others and conclusion.reference != kind:
-        # At the level of the verdicts, so that no check contradicts an undecided verdict on the same two.
+        # At the level of the verdicts, so that no check contradicts an undecided verdict on the
+        # same two.
         n = count_comparisons(list(others), reference=experiment.reference, separate_question=PRIOR)
         estimate = difference(others[kind], result, experiment.metric, comparisons=n)
         if decide(low=estimate.low, high=estimate.high, margin=conclusion.metric.margin) == "worse":
@@ -220,27 +273,36 @@ def _checks(
 
 def _candidates(run: Results, *, whole: bool) -> tuple[CandidateSummary, ...]:
     words = {line.name: few_words(line, run.experiment.table.task) for line in run.experiment.lines}
-    return tuple(replace(one.summary(whole=whole), few_words=words[one.name]) for one in run.results)
+    return tuple(
+        replace(one.summary(whole=whole), few_words=words[one.name]) for one in run.results
+    )
 
 
-def _with_effects(columns: Columns, experiment: Experiment, judged: Conclusion, results: Sequence[Result]) -> Columns:
-    """Return what leaving out columns changes, by the verdicts and by what the first model adds to the others."""
+def _with_effects(
+    columns: Columns, experiment: Experiment, judged: Conclusion, results: Sequence[Result]
+) -> Columns:
+    """Return what leaving out columns changes, by the verdicts and by what the first model adds to
+    the others."""
     without = {name: unit.without for unit in experiment.units for name in unit.names}
     whole, *others = results
     gains = dict[str, Estimate]()
-    # Of a single network, or of an estimator that draws random numbers, noise looks like what a column adds.
+    # Of a single network, or of an estimator that draws random numbers, noise looks like what a
+    # column adds.
     for other in others if whole.singles is not None and whole.singles.shape[1] > 1 else ():
         if (verdict := judged.verdict(other.name)) is not None:
             gain = added(whole, other, experiment.metric, comparisons=verdict.comparisons)
             gains |= {} if gain is None else {other.name: gain}
     return replace(
-        columns, effects=effects_of({other.name: without[other.name] for other in others}, judged.verdicts, gains)
+        columns,
+        effects=effects_of(
+            {other.name: without[other.name] for other in others}, judged.verdicts, gains
+        ),
     )
 
 
 def table_of(table: Table) -> dict[str, Any]:
-    """Return the fields of a summary on the table, its target and its notes: rows of each label, or mean and
-    deviation."""
+    """Return the fields of a summary on the table, its target and its notes: rows of each label, or
+    mean and deviation."""
     about = {
         "table": table.name,
         "target": table.target_name,
@@ -250,7 +312,10 @@ def table_of(table: Table) -> dict[str, Any]:
         "notes": table.notes,
     }
     if table.outcome.is_number:
-        return about | {"target_mean": float(table.target.mean()), "target_sd": float(table.target.std())}
+        return about | {
+            "target_mean": float(table.target.mean()),
+            "target_sd": float(table.target.std()),
+        }
     counts = np.bincount(table.target, minlength=len(table.labels))
     return about | {
         "labels": dict(zip(table.labels, counts.tolist(), strict=True)),
@@ -258,10 +323,14 @@ def table_of(table: Table) -> dict[str, Any]:
     }
 
 
-def _survival(table: Table, judged: Conclusion | None = None, results: Sequence[Result] = ()) -> SurvivalSummary | None:
-    """Return the follow-up of a table, and what the model that a conclusion recommends predicts; None of other tasks.
+def _survival(
+    table: Table, judged: Conclusion | None = None, results: Sequence[Result] = ()
+) -> SurvivalSummary | None:
+    """Return the follow-up of a table, and what the model that a conclusion recommends predicts;
+    None of other tasks.
 
-    Predictions are out of fold, averaged over the repeats. A band holds 95 % of those of single networks.
+    Predictions are out of fold, averaged over the repeats. A band holds 95 % of those of single
+    networks.
     """
     if table.durations is None or table.follow_up is None:
         return None
@@ -283,17 +352,23 @@ def _survival(table: Table, judged: Conclusion | None = None, results: Sequence[
     if result is None or name == PRIOR:
         return summary
     rows, alive = result.tested, ((0, 0), (1, 0))
-    of_rows = np.pad(result.predictions[:, :, rows].mean(axis=(0, 1)), alive, constant_values=1.0)  # [row, time]
+    of_rows = np.pad(
+        result.predictions[:, :, rows].mean(axis=(0, 1)), alive, constant_values=1.0
+    )  # [row, time]
     order = np.argsort(of_rows[:, -1], kind="stable")
     parts = zip(("high risk", "middle risk", "low risk"), np.array_split(order, 3), strict=True)
     typical = order[((np.arange(4) + 0.5) / 4 * len(order)).astype(np.intp)]
     single = result.sets(single=True)
-    bands = [np.pad(single[:, :, rows[row]].reshape(-1, len(grid) - 1), alive, constant_values=1.0) for row in typical]
+    bands = [
+        np.pad(single[:, :, rows[row]].reshape(-1, len(grid) - 1), alive, constant_values=1.0)
+        for row in typical
+    ]
     return replace(
         summary,
         model=name,
         groups=tuple(
-            observed_curve(words, times[rows[some]], events[rows[some]], grid, of_rows[some]) for words, some in parts
+            observed_curve(words, times[rows[some]], events[rows[some]], grid, of_rows[some])
+            for words, some in parts
         ),
         rows=tuple(
             predicted_curve(words, of_rows[row], band)
@@ -303,9 +378,12 @@ def _survival(table: Table, judged: Conclusion | None = None, results: Sequence[
 
 
 def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
-    """Return the net benefit of models of two classes by their out-of-fold predictions, and how far it is from that of
-    one of them; None if that is the prior, where no verdict is due, and where no threshold makes sense."""
-    usable = {one.name: one for one in results if one.finite and one.n_classes == 2 and one.name != PRIOR}
+    """Return the net benefit of models of two classes by their out-of-fold predictions, and how far
+    it is from that of one of them; None if that is the prior, where no verdict is due, and where no
+    threshold makes sense."""
+    usable = {
+        one.name: one for one in results if one.finite and one.n_classes == 2 and one.name != PRIOR
+    }
     if model not in usable or not usable[model].design.has_verdict:
         return None
     first = usable[model]
@@ -315,8 +393,14 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
     at = [threshold for threshold in _AT if least < threshold < most][:_MOST]
     if not at:  # as where all rows are of one class
         return None
-    forecasts = {name: np.asarray(one.predictions.mean(axis=1), dtype=np.float64) for name, one in usable.items()}
-    forecasts |= {TREATING_ALL: np.ones_like(forecasts[model]), TREATING_NONE: np.zeros_like(forecasts[model])}
+    forecasts = {
+        name: np.asarray(one.predictions.mean(axis=1), dtype=np.float64)
+        for name, one in usable.items()
+    }
+    forecasts |= {
+        TREATING_ALL: np.ones_like(forecasts[model]),
+        TREATING_NONE: np.zeros_like(forecasts[model]),
+    }
     weights = np.zeros((n_repeats, len(y)))  # each fold counts equally
     for split in splits:
         weights[split.repeat, split.test] = 1 / len(split.test) / len(splits)
@@ -329,21 +413,31 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
         gains = benefits(name, threshold) - benefits(model, threshold)
         if first.design.kind == "held_out":
             ours = np.zeros((1, len(rows)))
-            estimate = paired_hold_out(gains[:1, rows], ours, groups=first.tested_groups, times=first.tested_times)
+            estimate = paired_hold_out(
+                gains[:1, rows], ours, groups=first.tested_groups, times=first.tested_times
+            )
         else:
             negative, positive = (gains[:, rows[y[rows] == label]].mean() for label in (0, 1))
-            between = share * (1 - share) * float(positive - negative) ** 2 / len(rows)  # which stratified folds hide
-            folds = np.reshape([gains[split.repeat, split.test].mean() for split in splits], (n_repeats, -1))
+            between = (
+                share * (1 - share) * float(positive - negative) ** 2 / len(rows)
+            )  # which stratified folds hide
+            folds = np.reshape(
+                [gains[split.repeat, split.test].mean() for split in splits], (n_repeats, -1)
+            )
             estimate = corrected_t(folds, groups=first.tested_groups, between_classes=between)
         n = len(forecasts) - 1
-        return of_net_benefit(estimate, threshold, len(rows), alpha=first.alpha, comparisons=n).times(1)
+        return of_net_benefit(
+            estimate, threshold, len(rows), alpha=first.alpha, comparisons=n
+        ).times(1)
 
     thresholds = np.unique([*at, *np.linspace(least, most, _POINTS).round(6)])
 
     def curve(name: str) -> tuple[float, ...]:
         n_below = np.searchsorted(thresholds, forecasts[name]).ravel()
         wrong, right = (
-            np.bincount(n_below, (weights * (y == label)).ravel(), len(thresholds) + 1)[:0:-1].cumsum()[::-1]
+            np.bincount(n_below, (weights * (y == label)).ravel(), len(thresholds) + 1)[
+                :0:-1
+            ].cumsum()[::-1]
             for label in (0, 1)
         )
         return tuple((right - wrong * thresholds / (1 - thresholds)).round(6).tolist())
@@ -353,7 +447,9 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
         thresholds=tuple(thresholds.tolist()),
         curves={name: curve(name) for name in forecasts},
         at=tuple(at),
-        differences={name: tuple(difference(name, one) for one in at) for name in forecasts if name != model},
+        differences={
+            name: tuple(difference(name, one) for one in at) for name in forecasts if name != model
+        },
     )
 
 
@@ -372,15 +468,18 @@ def _curves(results: Results) -> Curves:
         title=f"{experiment.table.target_name} of {experiment.table.name}",
         subtitle=f"{experiment.usual_recipe}{of_most}; {size}",
         candidates=tuple(
-            summarize_curves(one.name, one.by_name(), stopped=~one.diverged, max_ghosts=n_single) for one in networks
+            summarize_curves(one.name, one.by_name(), stopped=~one.diverged, max_ghosts=n_single)
+            for one in networks
         ),
     )
 
 
 def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str) -> Lotteries:
-    """Return what single runs, each with one fold and one seed, would have shown, alone and beside the reference.
+    """Return what single runs, each with one fold and one seed, would have shown, alone and beside
+    the reference.
 
-    Models with predictions that aren't finite are left out, and so is predicting the class frequencies.
+    Models with predictions that aren't finite are left out, and so is predicting the class
+    frequencies.
     """
     finite = {result.name: result for result in results if result.finite}
     shown = {name: result for name, result in finite.items() if name != "prior"}
@@ -404,7 +503,8 @@ def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str
 
 
 def json_text(value: Any) -> str:
-    """Return strict JSON that is also readable: indented, but with each list of numbers on one line."""
+    """Return strict JSON that is also readable: indented, but with each list of numbers on one
+    line."""
     return f"{_indent(value, chr(10))}\n"
 
 

@@ -21,7 +21,13 @@ from seedbed.data.table import Table
 from seedbed.errors import OptionError, writing
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.single_runs import lottery
-from seedbed.evaluation.summaries import Lotteries, SplitSizes, TrainedNetworks, TrainingSummary, document_of
+from seedbed.evaluation.summaries import (
+    Lotteries,
+    SplitSizes,
+    TrainedNetworks,
+    TrainingSummary,
+    document_of,
+)
 from seedbed.experiment.specification_file import hash_of, table_specification
 from seedbed.experiment.summary import json_text, table_of
 from seedbed.files import DIGESTS, altered_files, write_digests, write_whole
@@ -41,24 +47,29 @@ class TrainingRun:
 
     Attributes:
         history: curves and networks, one for each seed.
-        conclusion: everything but the networks as plain values, from which pictures and pages are drawn;
-            docs/summary.md explains them.
+        conclusion: everything but the networks as plain values, from which pictures and pages are
+            drawn; docs/summary.md explains them.
     """
 
     history: History
     conclusion: TrainingSummary
 
     def save(self, folder: str | Path, *, pictures: str | None = None) -> list[Path]:
-        """Write into a folder, and return the paths: `training.json` (the summary), `report.html`, `history.csv` (a row
-        for each seed and epoch), `sha256sums.txt` (the digests of the others), and `pictures` if a format is given:
-        `png`, `svg` or `pdf`."""
+        """Write into a folder, and return the paths: `training.json` (the summary), `report.html`,
+        `history.csv` (a row for each seed and epoch), `sha256sums.txt` (the digests of the others),
+        and `pictures` if a format is given: `png`, `svg` or `pdf`."""
         folder = Path(folder)
         with writing(folder, "Name another folder, or free disk space."):
             folder.mkdir(parents=True, exist_ok=True)
             document, rows = folder / "training.json", folder / "history.csv"
             text = json_text(document_of(self.conclusion))
-            # Until the new ones are there, the run isn't finished. An earlier one may have pictures.
-            for old in (document, folder / DIGESTS, *map(folder.joinpath, altered_files(folder) or ())):
+            # Until the new ones are there, the run isn't finished. An earlier one may have
+            # pictures.
+            for old in (
+                document,
+                folder / DIGESTS,
+                *map(folder.joinpath, altered_files(folder) or ()),
+            ):
                 old.unlink(missing_ok=True)
             written = [write_report(self.conclusion, folder / "report.html"), rows]
             if pictures is not None:
@@ -84,9 +95,10 @@ def train(
 ) -> TrainingRun:
     """Train a candidate on one split of a table, one network for each seed.
 
-    The split is that of scikit-learn's `train_test_split(rows, test_size=..., random_state=..., stratify=target)`; rows
-    with times are split by time. Features are standardised by the mean and the population deviation of the training
-    rows, as float32, and each network is built under `torch.manual_seed(seed)`: plain PyTorch gives the same figures.
+    The split is that of scikit-learn's `train_test_split(rows, test_size=..., random_state=...,
+    stratify=target)`; rows with times are split by time. Features are standardised by the mean and
+    the population deviation of the training rows, as float32, and each network is built under
+    `torch.manual_seed(seed)`: plain PyTorch gives the same figures.
     """
     table = table if isinstance(table, Table) else read_table(table)
     table.outcome.refuse("training on one split", "Add -o for a model, or compare models.")
@@ -98,7 +110,9 @@ def train(
     if table.times is not None:
         split = time_holdout(table.times, test_size=test_size, groups=table.groups)
     else:
-        split = holdout(table.target, test_size=test_size, random_state=random_state, groups=table.groups)
+        split = holdout(
+            table.target, test_size=test_size, random_state=random_state, groups=table.groups
+        )
     settings = dataclasses.replace(settings, loss=table.outcome.loss)
     started = time.perf_counter()
     preprocessor = Preprocessor.fit(table, split.train)
@@ -107,21 +121,33 @@ def train(
         mean, deviation = target_moments(table.target[split.train])
         y = ((table.target - mean) / deviation).astype(np.float32)
     history = train_many(
-        dataclasses.replace(with_inputs_of(parsed, preprocessor.layout), overrides=()),  # the recipe has them
+        dataclasses.replace(
+            with_inputs_of(parsed, preprocessor.layout), overrides=()
+        ),  # the recipe has them
         X[split.train],
         y[split.train],
         X[split.test],
         y[split.test],
         seeds=tuple(seeds),
         task=table.task,
-        **{name: getattr(settings, name) for name, about in settings_of(Recipe).items() if not about.choosing},
+        **{
+            name: getattr(settings, name)
+            for name, about in settings_of(Recipe).items()
+            if not about.choosing
+        },
         **dataclasses.asdict(compute),
     )
     seconds = round(time.perf_counter() - started, 2)
-    sizes = SplitSizes(n_train=len(split.train), n_test=len(split.test), by_time=table.times is not None)
+    sizes = SplitSizes(
+        n_train=len(split.train), n_test=len(split.test), by_time=table.times is not None
+    )
     decided = {
         "table": table_specification(table, X.shape[1]),
-        "candidate": {"name": parsed.name, "architecture": spelled(parsed.architecture), **vars(settings)},
+        "candidate": {
+            "name": parsed.name,
+            "architecture": spelled(parsed.architecture),
+            **vars(settings),
+        },
         "split": dataclasses.asdict(sizes) | {"sha256": hash_of(split.train, split.test)},
         "random_state": random_state,
         "versions": versions(),
@@ -136,8 +162,12 @@ def train(
         epochs=history.recipe.n_epochs,
         note=history.note,
     )
-    metric, step = (METRICS["r2"], 0.0) if table.outcome.is_number else (METRICS["accuracy"], 1 / sizes.n_test)
-    scores = {parsed.name: history.test_score[-1, ~history.diverged]}  # on the test rows, after the last epoch
+    metric, step = (
+        (METRICS["r2"], 0.0) if table.outcome.is_number else (METRICS["accuracy"], 1 / sizes.n_test)
+    )
+    scores = {
+        parsed.name: history.test_score[-1, ~history.diverged]
+    }  # on the test rows, after the last epoch
     conclusion = TrainingSummary(
         kind="training",
         **table_of(table),
@@ -145,7 +175,9 @@ def train(
         seeds=tuple(history.seeds),
         candidates=(networks,),
         lottery=Lotteries(score=lottery(scores, name=metric.name, words=metric.words, step=step)),
-        curves=history.curves(title=f"{parsed.name} on {table.target_name} of {table.name}", name=parsed.name),
+        curves=history.curves(
+            title=f"{parsed.name} on {table.target_name} of {table.name}", name=parsed.name
+        ),
         command=command,
         specification=json.loads(json.dumps(decided)),
         seconds=seconds,

@@ -2,10 +2,10 @@
 
 An estimator is named on the command line or given in Python:
 
-    sklearn.ensemble.RandomForestClassifier         any classifier with predict_proba, or any regressor, by import path
-    sklearn.naive_bayes:GaussianNB                  the same, with a colon
-    sklearn.svm.SVC(probability=True, C=2.0)        with arguments: keywords and plain values, nothing is evaluated
-    my-svc=sklearn.svm.SVC(probability=True)        under another name
+    sklearn.ensemble.RandomForestClassifier         any classifier with predict_proba, or any
+    regressor, by import path sklearn.naive_bayes:GaussianNB                  the same, with a colon
+    sklearn.svm.SVC(probability=True, C=2.0)        with arguments: keywords and plain values,
+    nothing is evaluated my-svc=sklearn.svm.SVC(probability=True)        under another name
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ def estimators_from(
 ) -> tuple[Estimator, ...]:
     """Return estimators from import paths, estimators, or their classes.
 
-    A mapping gives them names, and may be an element of a sequence: `["prior", {"mine": estimator}]`.
+    A mapping gives them names, and may be an element of a sequence: `["prior", {"mine":
+    estimator}]`.
 
-    Each `random_state` of an estimator, or of a step of a pipeline, that is None gets a value derived from
-    `random_state`. Splitters within an estimator, such as `cv=StratifiedKFold(shuffle=True)`, are not changed.
-    OptionError if an estimator can't be read, isn't a classifier with probabilities (or a regressor, if numbers are
-    predicted), or two have the same name.
+    Each `random_state` of an estimator, or of a step of a pipeline, that is None gets a value
+    derived from `random_state`. Splitters within an estimator, such as
+    `cv=StratifiedKFold(shuffle=True)`, are not changed. OptionError if an estimator can't be read,
+    isn't a classifier with probabilities (or a regressor, if numbers are predicted), or two have
+    the same name.
     """
     models = dict[str, Estimator]()
     for name, spec in _specs_with_names(specs):
@@ -51,11 +53,14 @@ def estimators_from(
 
 
 def _specs_with_names(specs: Any) -> Iterator[tuple[str | None, Any]]:
-    """Yield each baseline with its name from a mapping or from `NAME=...`; None if it has no name."""
+    """Yield each baseline with its name from a mapping or from `NAME=...`; None if it has no
+    name."""
     if isinstance(specs, Mapping):
         for name, spec in specs.items():
             if not isinstance(name, str) or not name.strip():
-                raise OptionError(f"a baseline is named {shown(name)}", "Give it a text as its name.")
+                raise OptionError(
+                    f"a baseline is named {shown(name)}", "Give it a text as its name."
+                )
             yield name, spec
         return
     for spec in [specs] if isinstance(specs, str) else specs:
@@ -84,7 +89,9 @@ def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Es
         estimator = make_pipeline(StandardScaler(), estimator)
         description += ", standardised features"
     if name is not None and name != title and name in _TAKEN:
-        raise OptionError(f"a baseline can't be named '{name}'", "This name belongs to a default model.")
+        raise OptionError(
+            f"a baseline can't be named '{name}'", "This name belongs to a default model."
+        )
     title = title if name is None else name
     return Estimator(title, _seed(title, estimator, random_state), description)
 
@@ -95,7 +102,9 @@ def _from_path(spec: str, task: Task) -> tuple[str, Any]:
     path = path.strip()
     module, dot, name = path.rpartition(":" if ":" in path else ".")
     if not dot:
-        raise OptionError(f"no baseline '{path}'", did_you_mean(path, [*anchors(task), _example(task)]))
+        raise OptionError(
+            f"no baseline '{path}'", did_you_mean(path, [*anchors(task), _example(task)])
+        )
     try:
         imported = importlib.import_module(module)
     except Exception as error:
@@ -105,10 +114,15 @@ def _from_path(spec: str, task: Task) -> tuple[str, Any]:
     if not inspect.isclass(cls):
         gives = outcome_of(task).method
         models = [key for key, value in vars(imported).items() if hasattr(value, gives)]
-        hint = did_you_mean(name, models) or f"Give a {outcome_of(task).estimator}, such as {_example(task)}."
+        hint = (
+            did_you_mean(name, models)
+            or f"Give a {outcome_of(task).estimator}, such as {_example(task)}."
+        )
         raise _refuse(spec, f"no class '{name}' in {module}", hint)
     values = _literal_arguments(spec, parenthesis + arguments) if parenthesis else {}
-    return f"{name}{parenthesis}{arguments}" if values else name, _construct(cls, values, spec, task)
+    return f"{name}{parenthesis}{arguments}" if values else name, _construct(
+        cls, values, spec, task
+    )
 
 
 def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
@@ -122,7 +136,9 @@ def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
         pairs = [(None, None)]
     arguments_by_name = {word: value for word, value in pairs if word is not None}
     if len(arguments_by_name) < len(pairs):
-        hint = "Write each argument once, as word=value with a plain value: (C=2.0, kernel='linear')."
+        hint = (
+            "Write each argument once, as word=value with a plain value: (C=2.0, kernel='linear')."
+        )
         raise _refuse(spec, f"'{arguments}' can't be read", hint)
     return arguments_by_name
 
@@ -133,12 +149,20 @@ def _construct(cls: type, arguments: Mapping[str, Any], spec: str, task: Task) -
         raise _no_model(cls.__name__, task)
     parameters = inspect.signature(cls).parameters
     unknown = [word for word in arguments if word not in parameters]
-    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        raise _refuse(spec, f"{cls.__name__} has no argument '{unknown[0]}'", did_you_mean(unknown[0], parameters))
+    if unknown and not any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+    ):
+        raise _refuse(
+            spec,
+            f"{cls.__name__} has no argument '{unknown[0]}'",
+            did_you_mean(unknown[0], parameters),
+        )
     try:
         return cls(**arguments)
     except Exception as error:
-        raise _refuse(spec, f"it can't be created: {error_line(error)}", "In Python, give an instance.") from error
+        raise _refuse(
+            spec, f"it can't be created: {error_line(error)}", "In Python, give an instance."
+        ) from error
 
 
 def _check(name: str, estimator: Any, task: Task) -> None:
@@ -151,7 +175,9 @@ def _check(name: str, estimator: Any, task: Task) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                is_wanted = bool((is_classifier if kind == "classifier" else is_regressor)(estimator))
+                is_wanted = bool(
+                    (is_classifier if kind == "classifier" else is_regressor)(estimator)
+                )
             except (AttributeError, TypeError):  # an estimator without the tags of scikit-learn 1.6
                 is_wanted = getattr(estimator, "_estimator_type", None) == kind
     if not is_wanted:
@@ -172,13 +198,15 @@ def _is_estimator(thing: Any) -> bool:
 
 
 def _seed(name: str, estimator: Any, random_state: int) -> Any:
-    """Return a clone in which nothing draws from the global state of NumPy; the given object isn't changed."""
+    """Return a clone in which nothing draws from the global state of NumPy; the given object isn't
+    changed."""
     from sklearn.base import clone
 
     try:
         estimator = clone(estimator)
         seeds = {
-            key: derive(random_state, "baseline", name, *([] if key == "random_state" else [key])) % 2**32
+            key: derive(random_state, "baseline", name, *([] if key == "random_state" else [key]))
+            % 2**32
             for key, value in estimator.get_params().items()
             if value is None and (key == "random_state" or key.endswith("__random_state"))
         }

@@ -32,7 +32,8 @@ _STEEP, _TILTED = 8, 24  # levels, and letters of all levels, that fit beside ea
 
 
 def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
-    """Draw how the mean prediction changes with each column; None without effects. All charts have the same scale."""
+    """Draw how the mean prediction changes with each column; None without effects. All charts have
+    the same scale."""
     effects = summary.effects
     if effects is None or not effects.curves:
         return None
@@ -43,25 +44,43 @@ def effect_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         if curve.kind == "date":
             values = np.array(values, dtype="datetime64[ms]").astype(np.int64).tolist()
         of_curve = [
-            {"place": place, "value": value, "text": text, "mean": mean, "low": max(least, mean - spread),
-             "high": min(most, mean + spread)}
-            for value, text, mean, spread in zip(values, curve.texts, curve.mean, curve.spread, strict=True)
-        ]  # fmt: skip
+            {
+                "place": place,
+                "value": value,
+                "text": text,
+                "mean": mean,
+                "low": max(least, mean - spread),
+                "high": min(most, mean + spread),
+            }
+            for value, text, mean, spread in zip(
+                values, curve.texts, curve.mean, curve.spread, strict=True
+            )
+        ]
         is_category = curve.kind == "category"  # levels are sorted by their predictions
         records += sorted(of_curve, key=lambda record: record["mean"]) if is_category else of_curve
-    form = "~%" if effects.label else _form([one[end] for one in records for end in ("low", "high")])
+    form = (
+        "~%" if effects.label else _form([one[end] for one in records for end in ("low", "high")])
+    )
     axis = {"title": None, "tickCount": 4, "domain": False, "format": form}
     y = channel("mean:Q", axis=axis, scale=_scale(records))
     colour = model_colours(summary, theme)[effects.model]
-    panels = [_panel(place, curve, effects, y, colour) for place, curve in enumerate(effects.curves)]
+    panels = [
+        _panel(place, curve, effects, y, colour) for place, curve in enumerate(effects.curves)
+    ]
     phrases = [
         "the mean prediction if every row had this value of the column and kept its other cells",
         f"up: {effects.what(summary.target)}",
-        *([f"band: one standard deviation of the {effects.networks} networks"] if effects.networks > 1 else []),
+        *(
+            [f"band: one standard deviation of the {effects.networks} networks"]
+            if effects.networks > 1
+            else []
+        ),
         "points: all values, or 20 quantiles from 5 to 95% of the rows; levels of at least 2%",
     ]
     title = f"{summary.target} of {summary.table}: what do the predictions of {effects.model} depend on?"
-    return join_panels(panels, records, title=title, phrases=phrases, theme=theme, columns=_COLUMNS, spacing=24)
+    return join_panels(
+        panels, records, title=title, phrases=phrases, theme=theme, columns=_COLUMNS, spacing=24
+    )
 
 
 def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: str) -> Spec:
@@ -73,11 +92,25 @@ def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: st
     tooltip = [channel("text:N", title=curve.column)]
     tooltip += [channel(f"{key}:Q", format=form) for key in ("mean", "low", "high")]
     if kind == "N":
-        angle = -90 if len(curve.values) > _STEEP else -40 if sum(map(len, curve.texts)) > _TILTED else 0
-        axis: Spec = {"title": None, "labelAngle": angle, "labelLimit": 90, "labelFontSize": 11, "domain": False}
+        angle = (
+            -90
+            if len(curve.values) > _STEEP
+            else -40
+            if sum(map(len, curve.texts)) > _TILTED
+            else 0
+        )
+        axis: Spec = {
+            "title": None,
+            "labelAngle": angle,
+            "labelLimit": 90,
+            "labelFontSize": 11,
+            "domain": False,
+        }
         axis["ticks"] = False
         x = channel("text:N", axis=axis, sort=None, scale={"type": "point", "padding": 0.5})
-        layers = [rows.draw("rule", {"color": colour, "opacity": 0.3, "strokeWidth": 6}, x=x, **ends)]
+        layers = [
+            rows.draw("rule", {"color": colour, "opacity": 0.3, "strokeWidth": 6}, x=x, **ends)
+        ]
     else:
         axis = {"title": None, **PLAIN_AXIS, "tickCount": 4}
         if kind == "Q":
@@ -97,19 +130,22 @@ def _panel(place: int, curve: EffectCurve, effects: Effects, y: Spec, colour: st
 
 
 def _scale(records: Sequence[Spec]) -> Spec:
-    """Return the scale of an axis that contains the ranges of all records, with some space beyond them."""
+    """Return the scale of an axis that contains the ranges of all records, with some space beyond
+    them."""
     low, high = min(one["low"] for one in records), max(one["high"] for one in records)
     air = _AIR * (high - low) or 1.0
     return {"domain": [low - air, high + air], "nice": False, "zero": False}
 
 
 def _form(numbers: Sequence[Any]) -> str:
-    """Return the format of numbers: 20k for 20,000, but 1990 without a comma, as it may be a year."""
+    """Return the format of numbers: 20k for 20,000, but 1990 without a comma, as it may be a
+    year."""
     return ".5~s" if max(map(abs, numbers)) >= _THOUSANDS else ".5~g"
 
 
 def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
-    """Draw the score that decides by the number of training rows; None unless smaller training sets were trained."""
+    """Draw the score that decides by the number of training rows; None unless smaller training sets
+    were trained."""
     rows = summary.rows
     if rows is None:
         return None
@@ -118,16 +154,31 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     def record(name: str, part: str, n: int, loss: Interval) -> dict[str, Any]:
         factor = 100 if metric.in_points else 1
         ends = [factor * metric.score_of(value) for value in (loss.mean, loss.low, loss.high)]
-        return {"candidate": name, "part": part, "n": n, "mean": ends[0], "low": min(ends), "high": max(ends)}
+        return {
+            "candidate": name,
+            "part": part,
+            "n": n,
+            "mean": ends[0],
+            "low": min(ends),
+            "high": max(ends),
+        }
 
     records, last = [], rows.sizes[-1]
     for name in last.losses:
-        records += [record(name, "now", one.n_train, one.losses[name]) for one in rows.sizes if name in one.losses]
+        records += [
+            record(name, "now", one.n_train, one.losses[name])
+            for one in rows.sizes
+            if name in one.losses
+        ]
         if forecasts := rows.forecasts_of(name):
             records.append(record(name, "more", last.n_train, last.losses[name]))
             records += [record(name, "more", one.n_train, one.loss) for one in forecasts]
-    x = channel("n:Q", axis={"title": "training rows", "grid": False}, scale={"type": "log", "nice": False})
-    y = channel("mean:Q", axis={"title": f"{metric.words}{metric.percent * ' (%)'}"}, scale=_scale(records))
+    x = channel(
+        "n:Q", axis={"title": "training rows", "grid": False}, scale={"type": "log", "nice": False}
+    )
+    y = channel(
+        "mean:Q", axis={"title": f"{metric.words}{metric.percent * ' (%)'}"}, scale=_scale(records)
+    )
     colour = colour_channel(summary, theme)
     tooltip = [channel("candidate:N"), channel("n:Q", title="training rows", format=",")]
     tooltip += [channel(f"{key}:Q", format=",.4~r") for key in ("mean", "low", "high")]
@@ -138,7 +189,14 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         layers += [
             of_part.draw("area", {"opacity": 0.07}, **band),
             of_part.draw("line", {"strokeWidth": 2.2, "strokeDash": dash}, x=x, y=y, color=colour),
-            of_part.draw("point", {"filled": True, "size": 32, "opacity": 1}, x=x, y=y, color=colour, tooltip=tooltip),
+            of_part.draw(
+                "point",
+                {"filled": True, "size": 32, "opacity": 1},
+                x=x,
+                y=y,
+                color=colour,
+                tooltip=tooltip,
+            ),
         ]
     panel = {"layer": layers, "width": WIDE, "height": PANEL_HEIGHT}
     phrases = ["solid: trained on so many rows, with the interval of each model alone"]

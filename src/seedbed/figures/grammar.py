@@ -13,14 +13,16 @@ _TYPES = {"Q": "quantitative", "N": "nominal", "O": "ordinal", "T": "temporal"}
 
 
 def channel(name: str, **options: Any) -> Spec:
-    """Return a channel that shows a field: `epoch:Q` a quantitative one; `high`, an end, has the type of its axis."""
+    """Return a channel that shows a field: `epoch:Q` a quantitative one; `high`, an end, has the
+    type of its axis."""
     name, _, kind = name.partition(":")
     return {"field": name, **({"type": _TYPES[kind]} if kind else {}), **options}
 
 
 @dataclass(frozen=True)
 class Records:
-    """The records that a layer draws: those of the whole chart, or its own `data`, after some steps."""
+    """The records that a layer draws: those of the whole chart, or its own `data`, after some
+    steps."""
 
     data: Spec = field(default_factory=dict)
     steps: tuple[Spec, ...] = ()

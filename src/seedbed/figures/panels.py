@@ -15,17 +15,30 @@ from seedbed.figures.theme import LIGHT, PANEL_WIDTH, Theme, chart_config, colou
 SPACING = 36
 WIDE = 2 * PANEL_WIDTH + SPACING  # a panel that is alone
 # Labels at the ends stay within the panel, so that they don't push the next panel aside.
-PLAIN_AXIS: dict[str, Any] = {"tickCount": 6, "domain": False, "grid": False, "labelFlush": 18, "labelSeparation": 6}
+PLAIN_AXIS: dict[str, Any] = {
+    "tickCount": 6,
+    "domain": False,
+    "grid": False,
+    "labelFlush": 18,
+    "labelSeparation": 6,
+}
 _DATA = "rows"
 SHOWN = "indexof(hidden, datum.candidate) < 0"
 _TITLE_WIDTH, SUBTITLE_WIDTH = 115, 150  # letters that fit above the two panels
-_LABEL, _WIDEST, _CHARACTER, _DOT = 15, 150, 6.6, 16  # points: height, greatest width, a letter, the dot
+_LABEL, _WIDEST, _CHARACTER, _DOT = (
+    15,
+    150,
+    6.6,
+    16,
+)  # points: height, greatest width, a letter, the dot
 
 
 def model_colours(summary: AnySummary, theme: Theme = LIGHT) -> dict[str, str]:
     """Return the colour of each model in the charts of a summary."""
     advice = summary.advice if isinstance(summary, Conclusion) else None
-    return colours([one.name for one in summary.candidates], theme, "" if advice is None else advice.use)
+    return colours(
+        [one.name for one in summary.candidates], theme, "" if advice is None else advice.use
+    )
 
 
 def colour_channel(summary: AnySummary, theme: Theme = LIGHT) -> Spec:
@@ -72,13 +85,17 @@ def along(axis: Spec, name: str) -> Spec:
     return {**axis, "field": name}
 
 
-def labelled(panel: Spec, records: Iterable[Mapping[str, Any]], x: Spec, y: Spec, colour: Spec, theme: Theme) -> Spec:
-    """Return a panel with the names of its lines on the right, each as near to the end of its line as is possible
-    without an overlap, and what connects both. Together they have the width of the panel. The last record of a line is
-    its end."""
+def labelled(
+    panel: Spec, records: Iterable[Mapping[str, Any]], x: Spec, y: Spec, colour: Spec, theme: Theme
+) -> Spec:
+    """Return a panel with the names of its lines on the right, each as near to the end of its line
+    as is possible without an overlap, and what connects both. Together they have the width of the
+    panel. The last record of a line is its end."""
     bottom, top = y["scale"]["domain"]
     ends = {one["candidate"]: {"at": one[x["field"]], "last": one[y["field"]]} for one in records}
-    values = sorted(({"candidate": name, **end} for name, end in ends.items()), key=lambda one: one["last"])
+    values = sorted(
+        ({"candidate": name, **end} for name, end in ends.items()), key=lambda one: one["last"]
+    )
     height, n = (top - bottom) * _LABEL / panel["height"], len(values)
     free = [one["last"] - k * height for k, one in enumerate(values)]
     for k, one in enumerate(values):  # isotonic regression
@@ -87,12 +104,27 @@ def labelled(panel: Spec, records: Iterable[Mapping[str, Any]], x: Spec, y: Spec
     width = min(_WIDEST, _DOT + _CHARACTER * max(map(len, ends), default=0))
     labels, edge = Records({"values": values}).filter(SHOWN), {"value": "width"}
     last, place, name = along(y, "last"), along(y, "place"), channel("candidate:N")
-    words = {"align": "left", "dx": _DOT, "fontSize": 12, "limit": _WIDEST - _DOT, "color": theme.ink}
+    words = {
+        "align": "left",
+        "dx": _DOT,
+        "fontSize": 12,
+        "limit": _WIDEST - _DOT,
+        "color": theme.ink,
+    }
     dot = {"filled": True, "size": 45, "opacity": 1, "xOffset": 9}
     layers = [
         *panel["layer"],
-        labels.draw("rule", {"strokeDash": [1, 3], "clip": True}, x=along(x, "at"), x2=edge, y=last, color=colour),
-        labels.draw("rule", {"x2Offset": 9}, x=edge, x2=edge, y=last, y2=channel("place"), color=colour),
+        labels.draw(
+            "rule",
+            {"strokeDash": [1, 3], "clip": True},
+            x=along(x, "at"),
+            x2=edge,
+            y=last,
+            color=colour,
+        ),
+        labels.draw(
+            "rule", {"x2Offset": 9}, x=edge, x2=edge, y=last, y2=channel("place"), color=colour
+        ),
         labels.draw("point", dot, x=edge, y=place, color=colour),
         labels.draw("text", words, x=edge, y=place, text=name),
     ]
@@ -114,7 +146,8 @@ def span(counts: Sequence[int]) -> str:
 
 
 def phrase_lines(phrases: Sequence[str]) -> list[str]:
-    """Return phrases in as few lines as possible. A phrase is broken only if it is longer than a line."""
+    """Return phrases in as few lines as possible. A phrase is broken only if it is longer than a
+    line."""
     lines: list[str] = []
     for phrase in phrases:
         if lines and len(lines[-1]) + len(phrase) + 2 <= SUBTITLE_WIDTH:

@@ -37,7 +37,8 @@ _OF_KIND = {
 
 
 def script_json(value: Any) -> str:
-    """Return JSON that can't end the script element of a page that contains it, nor reorder the page's text."""
+    """Return JSON that can't end the script element of a page that contains it, nor reorder the
+    page's text."""
     text = json.dumps(drawable(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return text.encode("utf-8", "backslashreplace").decode()  # a file can't hold a lone surrogate
@@ -45,7 +46,8 @@ def script_json(value: Any) -> str:
 
 @functools.cache
 def browser_library() -> str:
-    """Return a script (0.9 MB) that defines `vegaEmbed` for the whole page; safe to stand in a script element.
+    """Return a script (0.9 MB) that defines `vegaEmbed` for the whole page; safe to stand in a
+    script element.
 
     It takes over a second to make, so it is kept in the user's cache folder.
     """
@@ -57,7 +59,9 @@ def browser_library() -> str:
     except (OSError, UnicodeDecodeError):
         pass
     # vl-convert's bundle gives vegaEmbed only: vega and vegaLite are null in it.
-    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)
+    bundle: str = vl_convert.javascript_bundle(
+        "window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE
+    )
     library = bundle.replace("</script", "<\\/script")
     if cached is not None:
         with contextlib.suppress(OSError):
@@ -67,9 +71,11 @@ def browser_library() -> str:
 
 @functools.cache
 def csv_library() -> str:
-    """Return a script (2 kB) that defines the function `dsvFormat` of d3-dsv: it splits delimited text into cells.
+    """Return a script (2 kB) that defines the function `dsvFormat` of d3-dsv: it splits delimited
+    text into cells.
 
-    vl-convert contains d3-dsv, as Vega loads data with it. The address is the module's name there: nothing is fetched.
+    vl-convert contains d3-dsv, as Vega loads data with it. The address is the module's name there:
+    nothing is fetched.
     """
     address = "https://cdn.jsdelivr.net/npm/d3-dsv@3.0.1/+esm"
     snippet = f'import {{ dsvFormat }} from "{address}"; globalThis.dsvFormat = dsvFormat;'
@@ -77,7 +83,8 @@ def csv_library() -> str:
 
 
 def _curves(summary: AnySummary, *, theme: Theme = LIGHT) -> Chart | None:
-    """Draw learning curves; None if no network has any, as when a blend is compared with baselines only."""
+    """Draw learning curves; None if no network has any, as when a blend is compared with baselines
+    only."""
     curves = summary.curves
     if curves is None or not curves.candidates:
         return None
@@ -95,29 +102,38 @@ _CHARTS: Mapping[str, Callable[..., Chart | None]] = {
 }
 
 
-def all_charts(summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)) -> dict[str, Chart]:
-    """Return the charts of a summary that have something to show, by name; or `only` the named ones, in that order.
-    Models without some columns have none."""
+def all_charts(
+    summary: AnySummary, theme: Theme = LIGHT, *, only: Sequence[str] = tuple(_CHARTS)
+) -> dict[str, Chart]:
+    """Return the charts of a summary that have something to show, by name; or `only` the named
+    ones, in that order. Models without some columns have none."""
     possible_names = () if getattr(summary, "columns", None) is not None else _OF_KIND[summary.kind]
     charts = {name: _CHARTS[name](summary, theme=theme) for name in only if name in possible_names}
     return {name: chart for name, chart in charts.items() if chart is not None}
 
 
 def chart_of(summary: AnySummary, name: str) -> Chart:
-    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `benefit`, `rows` or `effects`.
-    OptionError if the name is unknown, or the chart would be empty."""
+    """Return one chart of a summary: `survival`, `curves`, `lottery`, `calibration`, `benefit`,
+    `rows` or `effects`. OptionError if the name is unknown, or the chart would be empty."""
     names = _OF_KIND[summary.kind]
     if name not in names:
         raise OptionError(f"there is no chart '{name}'", did_you_mean(name, names))
     chart = _CHARTS[name](summary)
     if chart is None:
-        raise OptionError(f"this run has nothing that the chart '{name}' could show", "Draw another one.")
+        raise OptionError(
+            f"this run has nothing that the chart '{name}' could show", "Draw another one."
+        )
     return chart
 
 
 def save_pictures(summary: AnySummary, folder: str | os.PathLike[str], format: str) -> list[Path]:
-    """Draw the charts of a summary into a folder as `png`, `svg` or `pdf`; return the paths. OptionError if the format
-    is unknown, or the folder doesn't exist."""
+    """Draw the charts of a summary into a folder as `png`, `svg` or `pdf`; return the paths.
+    OptionError if the format is unknown, or the folder doesn't exist."""
     if format not in PICTURES:
-        raise OptionError(f"pictures can't be written as '{format}'", did_you_mean(format, PICTURES))
-    return [save_chart(chart, Path(folder) / f"{name}.{format}") for name, chart in all_charts(summary).items()]
+        raise OptionError(
+            f"pictures can't be written as '{format}'", did_you_mean(format, PICTURES)
+        )
+    return [
+        save_chart(chart, Path(folder) / f"{name}.{format}")
+        for name, chart in all_charts(summary).items()
+    ]

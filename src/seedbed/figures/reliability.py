@@ -1,4 +1,5 @@
-"""Do the probabilities mean what they say, and is it of use to act on them? Reliability curves and decision curves."""
+"""Do the probabilities mean what they say, and is it of use to act on them? Reliability curves and
+decision curves."""
 
 from __future__ import annotations
 
@@ -8,7 +9,15 @@ from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Spec, channel
-from seedbed.figures.panels import PLAIN_AXIS, WIDE, along, join_panels, labelled, model_colours, visible_records
+from seedbed.figures.panels import (
+    PLAIN_AXIS,
+    WIDE,
+    along,
+    join_panels,
+    labelled,
+    model_colours,
+    visible_records,
+)
 from seedbed.figures.theme import LIGHT, Theme
 
 _LARGEST = 240
@@ -29,12 +38,15 @@ _AXIS: dict[str, Any] = {
 def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     """Draw a reliability curve for each candidate, in the order of the ranking.
 
-    The line is isotonic regression. The grey band shows where it would lie, separately at each forecast, if the
-    probabilities were exact. The bars below count rows by forecast. With several classes, the probability of the
-    predicted class is shown. The baseline `prior` is left out. None if no candidate has probabilities.
+    The line is isotonic regression. The grey band shows where it would lie, separately at each
+    forecast, if the probabilities were exact. The bars below count rows by forecast. With several
+    classes, the probability of the predicted class is shown. The baseline `prior` is left out. None
+    if no candidate has probabilities.
     """
     models = [model for model in summary.in_order() if model.name != "prior"]
-    calibrations = {model.name: model.calibration for model in models if model.calibration is not None}
+    calibrations = {
+        model.name: model.calibration for model in models if model.calibration is not None
+    }
     names = list(calibrations)
     if not names:
         return None
@@ -47,13 +59,28 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         model, counts = calibrations[name], calibrations[name].counts
         most, bins = max([1, *counts]), len(counts)
         filled = [number for number, count in enumerate(counts) if count]
-        ece, exact = (f"{share:.2f}".removeprefix("0") for share in (model.ece, model.ece_if_calibrated))
-        record = {"candidate": name, "place": place, "note": f"ECE {ece} ({exact} if exact)", **vars(model.curve)}
-        record |= {key: getattr(model, key) for key in ("ece", "ece_if_calibrated", "ece_if_calibrated_high")}
+        ece, exact = (
+            f"{share:.2f}".removeprefix("0") for share in (model.ece, model.ece_if_calibrated)
+        )
+        record = {
+            "candidate": name,
+            "place": place,
+            "note": f"ECE {ece} ({exact} if exact)",
+            **vars(model.curve),
+        }
+        record |= {
+            key: getattr(model, key)
+            for key in ("ece", "ece_if_calibrated", "ece_if_calibrated_high")
+        }
         record |= {"at": model.band.forecast, "low": model.band.low, "high": model.band.high}
-        record |= {"from": [number / bins for number in filled], "to": [(number + 1) / bins for number in filled]}
+        record |= {
+            "from": [number / bins for number in filled],
+            "to": [(number + 1) / bins for number in filled],
+        }
         record |= {"count": [counts[number] for number in filled]}
-        records.append(record | {"top": [(counts[number] / most * 0.8 - 1) * _BELOW for number in filled]})
+        records.append(
+            record | {"top": [(counts[number] / most * 0.8 - 1) * _BELOW for number in filled]}
+        )
     across = "probability of the class that was predicted"
     if summary.survival is not None:
         across = f"forecast probability of surviving until {summary.survival.words}"
@@ -67,7 +94,15 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         "ECE: mean distance, with what exact probabilities would show",
     ]
     title = f"{summary.target} of {summary.table}: do the probabilities mean what they say?"
-    return join_panels(panels, records, title=title, phrases=phrases, theme=theme, columns=columns, spacing=_SPACING)
+    return join_panels(
+        panels,
+        records,
+        title=title,
+        phrases=phrases,
+        theme=theme,
+        columns=columns,
+        spacing=_SPACING,
+    )
 
 
 def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
@@ -82,9 +117,18 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
     diagonal = rows.calculate(end="[0, 1]").flatten("end")
     curve = rows.flatten("forecast", "observed", "rows")
     shares = [channel(f"{key}:Q", format=".3f") for key in ("forecast", "observed")]
-    bar = [name, *(channel(f"{key}:Q", format=".2f") for key in ("from", "to")), channel("count:Q", title="rows")]
+    bar = [
+        name,
+        *(channel(f"{key}:Q", format=".2f") for key in ("from", "to")),
+        channel("count:Q", title="rows"),
+    ]
     between = {"x": along(x, "at"), "y": along(y, "low"), "y2": channel("high")}
-    of_bar = {"x": along(x, "from"), "x2": channel("to"), "y": along(y, "top"), "y2": channel("floor")}
+    of_bar = {
+        "x": along(x, "from"),
+        "x2": channel("to"),
+        "y": along(y, "top"),
+        "y2": channel("floor"),
+    }
     dashed = {"color": theme.faint_ink, "strokeWidth": 1.2, "strokeDash": _DIAGONAL}
     point = {"filled": True, "color": colour, "size": 14, "opacity": 1}
     # Name and ECE are marks, as a title would stay when the candidate is hidden.
@@ -92,15 +136,22 @@ def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:
     here = {"x": {"value": 0}, "y": {"value": 0}}
     titles = {"ece": "ECE", "ece_if_calibrated": "if exact, on average"}
     titles["ece_if_calibrated_high"] = "if exact, 19 of 20 below"
-    numbers = [name, *(channel(f"{key}:Q", title=title, format=".4f") for key, title in titles.items())]
+    numbers = [
+        name,
+        *(channel(f"{key}:Q", title=title, format=".4f") for key, title in titles.items()),
+    ]
     layers = [
         band.draw("area", {"color": theme.rule, "opacity": 1}, **between),
-        band.draw("rule", {"color": theme.rule, "strokeWidth": 2}, **between),  # an area through one point is invisible
+        band.draw(
+            "rule", {"color": theme.rule, "strokeWidth": 2}, **between
+        ),  # an area through one point is invisible
         bars.draw("bar", {"color": theme.unsure}, **of_bar, tooltip=bar),
         diagonal.draw("line", dashed, x=along(x, "end"), y=along(y, "end")),
         curve.draw("line", {"color": colour, "strokeWidth": 2.2}, x=x, y=y),
         curve.draw("point", point, x=x, y=y, tooltip=[name, *shares, channel("rows:Q")]),
-        rows.draw("text", {"fontWeight": "bold", "dy": -26, **words}, text=name, tooltip=numbers, **here),
+        rows.draw(
+            "text", {"fontWeight": "bold", "dy": -26, **words}, text=name, tooltip=numbers, **here
+        ),
         rows.draw("text", {"dy": -11, **words}, text=channel("note:N"), tooltip=numbers, **here),
     ]
     return {"layer": layers, "width": size, "height": round(size * (1 + _BELOW))}
@@ -110,13 +161,16 @@ _MOST, _HEIGHT, _UNDER = 3, 240, 0.15  # models; below 0, as a share of the heig
 
 
 def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
-    """Draw the net benefit of the recommended model, of a simple one and of a further one over the thresholds, beside
-    treating all and treating none; None without it."""
+    """Draw the net benefit of the recommended model, of a simple one and of a further one over the
+    thresholds, beside treating all and treating none; None without it."""
     benefit, advice = summary.net_benefit, summary.advice
     if benefit is None or advice is None:
         return None
     ranked = dict.fromkeys((benefit.model, advice.simpler, "logistic", *summary.ranking))
-    models, policies = [name for name in ranked if name in benefit.curves][:_MOST], (TREATING_ALL, TREATING_NONE)
+    models, policies = (
+        [name for name in ranked if name in benefit.curves][:_MOST],
+        (TREATING_ALL, TREATING_NONE),
+    )
     colour_of = {name: model_colours(summary, theme)[name] for name in models} | dict.fromkeys(
         policies, theme.faint_ink
     )
@@ -127,24 +181,40 @@ def benefit_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None
         for threshold, value in zip(benefit.thresholds, benefit.curves[name], strict=True)
         if value >= -_UNDER * top
     ]
-    scale = {"domain": [benefit.thresholds[0], benefit.thresholds[-1]], "nice": False, "zero": False}
-    x = channel("threshold:Q", axis={"title": "threshold", **PLAIN_AXIS, "format": "~%"}, scale=scale)
+    scale = {
+        "domain": [benefit.thresholds[0], benefit.thresholds[-1]],
+        "nice": False,
+        "zero": False,
+    }
+    x = channel(
+        "threshold:Q", axis={"title": "threshold", **PLAIN_AXIS, "format": "~%"}, scale=scale
+    )
     axis = {"title": None, "tickCount": 5, "domain": False}
     y = channel("benefit:Q", axis=axis, scale={"domain": [-_UNDER * top, top], "nice": False})
     scale = {"domain": [*colour_of], "range": [*colour_of.values()]}
     colour = channel("candidate:N", scale=scale, legend=None)
-    dash = channel("is_model:N", scale={"domain": [True, False], "range": [[1, 0], [4, 3]]}, legend=None)
+    dash = channel(
+        "is_model:N", scale={"domain": [True, False], "range": [[1, 0], [4, 3]]}, legend=None
+    )
     tooltip = [
         channel("candidate:N", title=" "),
         channel("threshold:Q", format=".1%"),
         channel("benefit:Q", format=".4f"),
     ]
     layers = [
-        visible_records("true").draw("line", {"strokeWidth": 2}, x=x, y=y, color=colour, strokeDash=dash),
-        visible_records("true").draw("point", {"size": 60, "opacity": 0}, x=x, y=y, tooltip=tooltip),
+        visible_records("true").draw(
+            "line", {"strokeWidth": 2}, x=x, y=y, color=colour, strokeDash=dash
+        ),
+        visible_records("true").draw(
+            "point", {"size": 60, "opacity": 0}, x=x, y=y, tooltip=tooltip
+        ),
     ]
-    panel = labelled({"layer": layers, "width": WIDE, "height": _HEIGHT}, records, x, y, colour, theme)
-    across = f"across: the lowest probability of {list(summary.labels)[1]} at which a row is treated"
+    panel = labelled(
+        {"layer": layers, "width": WIDE, "height": _HEIGHT}, records, x, y, colour, theme
+    )
+    across = (
+        f"across: the lowest probability of {list(summary.labels)[1]} at which a row is treated"
+    )
     phrases = [across, "up: net benefit per row, out of fold", "dashed: treating all rows, or none"]
     title = f"{summary.target} of {summary.table}: is it of use to act on the predictions?"
     return join_panels([panel], records, title=title, phrases=phrases, theme=theme)

@@ -1,4 +1,5 @@
-"""Predicted and observed survival along time: of groups of rows by their risk, and of typical rows."""
+"""Predicted and observed survival along time: of groups of rows by their risk, and of typical
+rows."""
 
 from __future__ import annotations
 
@@ -14,15 +15,17 @@ _PANELS = (("groups", "Thirds of the rows by predicted risk"), ("rows", "Four ty
 
 
 def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
-    """Draw the predictions of the recommended model beside the Kaplan-Meier estimate of risk groups, and those for four
-    typical rows. None without such a model, and of other tasks."""
+    """Draw the predictions of the recommended model beside the Kaplan-Meier estimate of risk
+    groups, and those for four typical rows. None without such a model, and of other tasks."""
     survival = summary.survival
     if survival is None or not survival.groups:
         return None
     records = []
     for panel, curves in (("groups", survival.groups), ("rows", survival.rows)):
         for place, curve in enumerate(curves):
-            name = f"{curve.name} ({curve.n_events} of {curve.n_rows})" if curve.n_rows else curve.name
+            name = (
+                f"{curve.name} ({curve.n_events} of {curve.n_rows})" if curve.n_rows else curve.name
+            )
             columns = {
                 "time": survival.grid,
                 "predicted": curve.predicted,
@@ -30,7 +33,9 @@ def survival_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | Non
                 "low": curve.observed_low or curve.low,
                 "high": curve.observed_high or curve.high,
             }
-            rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+            rows = (
+                dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+            )
             records += [{"candidate": name, "panel": panel, "place": place, **row} for row in rows]
     unit = survival.unit or survival.time
     panels = [_panel(name, title, unit, records, theme) for name, title in _PANELS]
@@ -56,7 +61,9 @@ def _panel(name: str, title: str, time: str, records: Sequence[Spec], theme: The
     colour = channel("candidate:N", sort=None, scale=scale, legend=None)
     band = {"x": x, "y": channel("low:Q", axis=axis), "y2": channel("high"), "color": colour}
     tooltip = [channel("candidate:N", title=" "), channel("time:Q", title=time, format=",.4~g")]
-    tooltip += [channel(f"{key}:Q", format=".1%") for key in ("predicted", *["observed"] * of_groups)]
+    tooltip += [
+        channel(f"{key}:Q", format=".1%") for key in ("predicted", *["observed"] * of_groups)
+    ]
     line = {"strokeWidth": 2, "strokeDash": [5, 4] if of_groups else [1, 0]}
     layers = [
         rows.draw("area", {"opacity": 0.13}, **band),

@@ -21,8 +21,21 @@ from seedbed.judgement.forms import read_form
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.judging import conclude_scores, conclude_tables
 from seedbed.judgement.predictions import conclude_predictions
-from seedbed.judgement.score_columns import ScoreFile, reference_among, score_columns, score_file, score_kind
-from seedbed.judgement.scores import align, attempts_note, items_of, read_lines, scores_by_candidate, split_plan
+from seedbed.judgement.score_columns import (
+    ScoreFile,
+    reference_among,
+    score_columns,
+    score_file,
+    score_kind,
+)
+from seedbed.judgement.scores import (
+    align,
+    attempts_note,
+    items_of,
+    read_lines,
+    scores_by_candidate,
+    split_plan,
+)
 from seedbed.report.judgement_text import tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.terminal import glance_text
@@ -34,8 +47,8 @@ _MOST_STDIN = 1 << 28  # bytes
 class Judgement:
     """The verdicts of `judge`.
 
-    `print(judgement)` shows them. `judgement["mine"]` is the verdict on one candidate as a plain dict, with `rule`,
-    `difference`, `low`, `high` and `sentence`.
+    `print(judgement)` shows them. `judgement["mine"]` is the verdict on one candidate as a plain
+    dict, with `rule`, `difference`, `low`, `high` and `sentence`.
 
     Examples:
         >>> import seedbed as sb
@@ -51,7 +64,10 @@ class Judgement:
     @property
     def verdicts(self) -> list[dict[str, Any]]:
         """The verdict on each candidate against the reference, as plain dicts."""
-        return [asdict(each) if isinstance(each, TableVerdict) else each.as_dict() for each in self.conclusion.verdicts]
+        return [
+            asdict(each) if isinstance(each, TableVerdict) else each.as_dict()
+            for each in self.conclusion.verdicts
+        ]
 
     @property
     def reference(self) -> str:
@@ -90,17 +106,36 @@ class Judgement:
     def _rule(self, candidate: str) -> str:
         names = [summary.name for summary in self.conclusion.candidates]
         if candidate not in names:
-            raise OptionError(f"there is no candidate '{candidate}'", did_you_mean(candidate, names))
+            raise OptionError(
+                f"there is no candidate '{candidate}'", did_you_mean(candidate, names)
+            )
         if candidate == self.reference:
-            raise OptionError(f"'{candidate}' is the reference itself", f"Name another one with {spell('reference')}.")
-        return next((verdict.rule for verdict in self.conclusion.verdicts if verdict.candidate == candidate), "")
+            raise OptionError(
+                f"'{candidate}' is the reference itself",
+                f"Name another one with {spell('reference')}.",
+            )
+        return next(
+            (
+                verdict.rule
+                for verdict in self.conclusion.verdicts
+                if verdict.candidate == candidate
+            ),
+            "",
+        )
 
     def __str__(self) -> str:
         conclusion = self.conclusion
-        return tables_text(conclusion) if isinstance(conclusion, TablesConclusion) else glance_text(conclusion)
+        return (
+            tables_text(conclusion)
+            if isinstance(conclusion, TablesConclusion)
+            else glance_text(conclusion)
+        )
 
     def __repr__(self) -> str:
-        verdicts = "; ".join(f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts) or "no verdict"
+        verdicts = (
+            "; ".join(f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts)
+            or "no verdict"
+        )
         return visible(f"<Judgement against {self.reference}: {verdicts}>")
 
     def _repr_html_(self) -> str:
@@ -115,7 +150,9 @@ class Judgement:
         keys: tuple[str, ...] = ("candidate", "reference", "rule", "difference", "p", "p_adjusted")
         several = isinstance(self.conclusion, TablesConclusion)
         keys += ("wins", "losses", "n_tables") if several else ("low", "high", "margin", "p_better")
-        return native_frame({key: [getattr(row, key) for row in self.conclusion.verdicts] for key in keys})
+        return native_frame(
+            {key: [getattr(row, key) for row in self.conclusion.verdicts] for key in keys}
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write the report (`.html`) or the document (`.json`); return the path.
@@ -125,11 +162,16 @@ class Judgement:
         """
         path = Path(path)
         if path.suffix.lower() == ".tex":
-            raise OptionError(f"can't write {path}: LaTeX isn't written", "Give pandas' to_latex() the to_frame().")
+            raise OptionError(
+                f"can't write {path}: LaTeX isn't written",
+                "Give pandas' to_latex() the to_frame().",
+            )
         if path.suffix.lower() != ".json":
             return write_report(self.conclusion, path)
         if not path.parent.is_dir():
-            raise OptionError(f"can't write {path}: there is no folder {path.parent}", "Make the folder first.")
+            raise OptionError(
+                f"can't write {path}: there is no folder {path.parent}", "Make the folder first."
+            )
         text = f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
         with writing(path):
             write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
@@ -149,26 +191,30 @@ class Judgement:
 def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
     """Judge which candidates are better than the reference, from your own scores or predictions.
 
-    Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split never give a verdict;
-    predictions of one test set of at least 30 rows give one on these fitted models.
+    Seeds are averaged within a split; the corrected t runs over splits. Scores of a single split
+    never give a verdict; predictions of one test set of at least 30 rows give one on these fitted
+    models.
 
-    Scores have a long form, a row for each score, with the score and, if there are any, columns `candidate`, `repeat`,
-    `fold`, `seed`; or a wide form, a row for each split, with a column for each candidate. Other usual names are
-    recognised as well. Predictions have a long form, a row for each candidate, split, seed and row of the table, with
-    `row` and `probability` (of the larger of two labels), `probability_LABEL` of each label, or `prediction`; or a wide
-    form, a row for each row, and a column for each candidate with its labels, numbers, or probabilities of the larger
-    of two labels.
+    Scores have a long form, a row for each score, with the score and, if there are any, columns
+    `candidate`, `repeat`, `fold`, `seed`; or a wide form, a row for each split, with a column for
+    each candidate. Other usual names are recognised as well. Predictions have a long form, a row
+    for each candidate, split, seed and row of the table, with `row` and `probability` (of the
+    larger of two labels), `probability_LABEL` of each label, or `prediction`; or a wide form, a row
+    for each row, and a column for each candidate with its labels, numbers, or probabilities of the
+    larger of two labels.
 
     Args:
-        scores: a path, a data frame or a mapping from names to columns; or a fitted search, its `cv_results_`, what
-            `cross_validate` returns by name, an Optuna study, or a skore report.
+        scores: a path, a data frame or a mapping from names to columns; or a fitted search, its
+            `cv_results_`, what `cross_validate` returns by name, an Optuna study, or a skore
+            report.
         command: the command line, for the document.
         options: the settings of `JudgeOptions`.
 
     Raises:
         ColumnError: a column is missing, or several could be meant.
         DataError: scores are missing, or given twice.
-        OptionError: the kind of the splits or the better direction isn't clear, or the splits are bootstrap samples.
+        OptionError: the kind of the splits or the better direction isn't clear, or the splits are
+            bootstrap samples.
 
     Examples:
         >>> old, new = [0.80, 0.78, 0.83, 0.79, 0.81], [0.85, 0.84, 0.88, 0.85, 0.86]
@@ -181,30 +227,45 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
         name = Path(scores).name if isinstance(scores, str | Path) else "scores"
         return _judge(*read_form(scores, asked), name, command)
     with temporary_folder() as folder:  # until the end, as errors look up lines of the file
-        if (path := folder / "stdin").write_bytes(sys.stdin.buffer.read(_MOST_STDIN + 1)) > _MOST_STDIN:
-            raise DataError(f"stdin: over {_MOST_STDIN >> 20} MiB", "Save the table as a file and give its path.")
+        if (path := folder / "stdin").write_bytes(
+            sys.stdin.buffer.read(_MOST_STDIN + 1)
+        ) > _MOST_STDIN:
+            raise DataError(
+                f"stdin: over {_MOST_STDIN >> 20} MiB",
+                "Save the table as a file and give its path.",
+            )
         return _judge(*read_form(path, asked, "stdin"), "stdin", command)
 
 
-def _judge(frame: Frame, options: JudgeOptions, left_out: tuple[str, ...], name: str, command: str) -> Judgement:
+def _judge(
+    frame: Frame, options: JudgeOptions, left_out: tuple[str, ...], name: str, command: str
+) -> Judgement:
     """Return the verdicts on the columns of a file; `name` is the file's."""
     file = score_file(frame, options)
     conclude = conclude_predictions if "target" in file.roles else _conclude_scores
     tables = file.factor("dataset")
     if len(tables.labels) < 2:
-        return Judgement(conclude(file, {"table": name, "command": command, "understood": left_out}))
+        return Judgement(
+            conclude(file, {"table": name, "command": command, "understood": left_out})
+        )
     order, conclusions = np.argsort(tables.codes, kind="stable"), []
-    for label, rows in zip(tables.labels, np.split(order, np.cumsum(np.bincount(tables.codes))[:-1]), strict=True):
+    for label, rows in zip(
+        tables.labels, np.split(order, np.cumsum(np.bincount(tables.codes))[:-1]), strict=True
+    ):
         part = replace(file, frame=frame.rows(rows, f"{frame.where}, table {label}"))
         conclusions.append(conclude(part, {"table": label}))
-    return Judgement(conclude_tables(conclusions, options, column=tables.name, name=name, command=command))
+    return Judgement(
+        conclude_tables(conclusions, options, column=tables.name, name=name, command=command)
+    )
 
 
 def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     """Return the conclusion from a file of scores."""
     options, values = file.options, score_columns(file)
     column = file.frame.names[values[0]]
-    metric = score_kind((options.score or "") if file.is_wide else column, lower_is_better=options.lower_is_better)
+    metric = score_kind(
+        (options.score or "") if file.is_wide else column, lower_is_better=options.lower_is_better
+    )
     lines = read_lines(file, in_order=options.folds is not None or options.test_share is not None)
     scores = scores_by_candidate(lines, values)
     by_name, kept, dropped = align(lines, scores)
@@ -226,9 +287,13 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     what = metric.words if file.is_wide else f"{metric.words} (column '{column}')"
     understood = [f"{len(by_name)} candidates {where}; {what}, {way} is better.", plan.reason]
     if seeds > 1 < len(lines.splits):
-        understood.append(f"{seeds} seeds a split (column '{lines.seed.name}'), averaged within it.")
+        understood.append(
+            f"{seeds} seeds a split (column '{lines.seed.name}'), averaged within it."
+        )
         if single := [name for name, values in by_name.items() if values.shape[1] == 1]:
-            understood.append(f"One seed of {', '.join(single)}, which doesn't show how much seeds matter.")
+            understood.append(
+                f"One seed of {', '.join(single)}, which doesn't show how much seeds matter."
+            )
     understood += [dropped] if dropped else []
     about = {**about, "understood": (*understood, *about.get("understood", ()))}
     return conclude_scores(by_name, metric, plan, options, about, groups=groups)

@@ -13,25 +13,30 @@ class JudgeOptions(Settings):
 
     Attributes:
         reference: the candidate that the others are compared with; the first one if left out.
-        margin: the difference that matters, in the units of the scores; one point of accuracy, 0.01 of a score up to 1,
-            else 2 % of the reference's mean.
-        alpha: error level: how often a difference may be claimed although there is none, over all comparisons together.
+        margin: the difference that matters, in the units of the scores; one point of accuracy, 0.01
+            of a score up to 1, else 2 % of the reference's mean.
+        alpha: error level: how often a difference may be claimed although there is none, over all
+            comparisons together.
         tried: how many attempts were discarded; each counts as one more comparison.
         lower_is_better: which way is better; by the score's name if left out.
         folds: folds of each repeat, if no column says it.
         test_share: share of test rows, for random splits.
         drop_incomplete: leave out splits in which a score is missing.
-        score: the column of scores; of the wide form, what the numbers are, such as accuracy; of predictions, the score
-            that verdicts are about: brier, log_loss, accuracy, squared_error or mae.
-        candidate: the column of candidates. This and the next five are needed only if a column has no usual name.
+        score: the column of scores; of the wide form, what the numbers are, such as accuracy; of
+            predictions, the score that verdicts are about: brier, log_loss, accuracy, squared_error
+                or mae.
+        candidate: the column of candidates. This and the next five are needed only if a column has
+            no usual name.
         fold: the column of folds.
         repeat: the column of repeats.
         seed: the column of seeds, or of attempts.
-        dataset: the column of tables. Each table gets its verdicts, and a signed-rank test decides over all of them.
+        dataset: the column of tables. Each table gets its verdicts, and a signed-rank test decides
+            over all of them.
         row: the column of rows, for predictions, or of items.
-        group: a column that names the group of each row, such as the patient. Verdicts are then about new groups.
-        target: the column of true values, if the file contains predictions of rows that weren't trained on; usual names
-            such as y, y_true, target and label are known.
+        group: a column that names the group of each row, such as the patient. Verdicts are then
+            about new groups.
+        target: the column of true values, if the file contains predictions of rows that weren't
+            trained on; usual names such as y, y_true, target and label are known.
         positive: of two labels, the one whose probability is given; the larger one if left out.
 
     Raises:
@@ -47,7 +52,11 @@ class JudgeOptions(Settings):
         group="Verdicts",
     )
     alpha: float = setting(
-        0.05, at_least=1e-9, below=1, hint="Give a share from 1e-9 to below 1, such as 0.05.", group="Verdicts"
+        0.05,
+        at_least=1e-9,
+        below=1,
+        hint="Give a share from 1e-9 to below 1, such as 0.05.",
+        group="Verdicts",
     )
     tried: int = setting(
         0,

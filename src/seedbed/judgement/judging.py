@@ -49,7 +49,9 @@ from seedbed.typing import Floats, Ints
 _SHARE_OF_REFERENCE = 0.02
 _MOST_EXACT = 200  # differences of which a signed-rank test is exact
 
-_version = functools.cache(functools.partial(version, "seedbed"))  # it reads files, and there may be many tables
+_version = functools.cache(
+    functools.partial(version, "seedbed")
+)  # it reads files, and there may be many tables
 
 
 def open_conclusion(
@@ -61,7 +63,8 @@ def open_conclusion(
     about: Mapping[str, Any],
     of_prior: float | None = None,
 ) -> Conclusion:
-    """Return a conclusion without verdicts, ranking and candidates; `about` has its fields on the file."""
+    """Return a conclusion without verdicts, ranking and candidates; `about` has its fields on the
+    file."""
     is_repeated = plan.kind == "cross_validation"
     return Conclusion(
         kind="judgement",
@@ -70,7 +73,9 @@ def open_conclusion(
         reference=reference,
         metric=DecidingScore.of(metric, margin, of_prior, named=options.score is not None),
         alpha=options.alpha,
-        interval={"one_split": None, "held_out": "held_out", "items": "held_out"}.get(plan.kind, "corrected"),
+        interval={"one_split": None, "held_out": "held_out", "items": "held_out"}.get(
+            plan.kind, "corrected"
+        ),
         plan=plan,
         more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds) if is_repeated else None,
     )
@@ -85,22 +90,34 @@ def conclude_scores(
     margin: Margin | None = None,
     groups: Ints | None = None,
 ) -> Conclusion:
-    """Return the conclusion from scores of each candidate [split, seed], which are finite, of the same splits; of items
-    [item, 1] by the paired t over items, the jackknife over their groups [item], or McNemar's test of right and wrong.
+    """Return the conclusion from scores of each candidate [split, seed], which are finite, of the
+    same splits; of items [item, 1] by the paired t over items, the jackknife over their groups
+    [item], or McNemar's test of right and wrong.
 
-    `about` has fields of the conclusion on the file. The margin is by `_margin_of` if left out. OptionError for fewer
-    than two candidates, or a reference that isn't there.
+    `about` has fields of the conclusion on the file. The margin is by `_margin_of` if left out.
+    OptionError for fewer than two candidates, or a reference that isn't there.
     """
     reference, alpha = reference_among(list(scores), options), options.alpha
     margin = margin or _margin_of(scores[reference], metric, options)
-    plan = replace(plan, seeds=max(plan.seeds, *(values.shape[1] for values in scores.values())), tried=options.tried)
-    losses = {name: -values if metric.greater_is_better else values for name, values in scores.items()}
+    plan = replace(
+        plan,
+        seeds=max(plan.seeds, *(values.shape[1] for values in scores.values())),
+        tried=options.tried,
+    )
+    losses = {
+        name: -values if metric.greater_is_better else values for name, values in scores.items()
+    }
     ours, comparisons = losses[reference], count_comparisons(list(losses)) + options.tried
     means = ours.mean(axis=1)
     of_items, of_shares = plan.kind == "items", plan.kind == "items" and metric.percent
     too_few = too_few_tested(len(ours), plan.n_groups, "item") if of_items else ""
-    unseen = f"in all {'items' if of_items else 'splits'}, so their spread, which decides, can't be seen"
-    fixed, on_these_rows = dict[str, str](), list[SeedDifference]()  # the candidates without a verdict, and why
+    unseen = (
+        f"in all {'items' if of_items else 'splits'}, so their spread, which decides, can't be seen"
+    )
+    fixed, on_these_rows = (
+        dict[str, str](),
+        list[SeedDifference](),
+    )  # the candidates without a verdict, and why
     for name, values in losses.items():
         gains = means - values.mean(axis=1)
         is_constant = np.ptp(gains) <= 1e-12 * np.abs(gains).max()
@@ -109,29 +126,47 @@ def conclude_scores(
         if plan.df is None:
             fixed[name] = "its scores are all of one split, so they say nothing about other rows"
             over_seeds = seed_difference(ours[0], values[0], alpha=alpha, comparisons=comparisons)
-            ends: Any = {} if over_seeds is None else {"low": over_seeds.low, "high": over_seeds.high}
-            of_pair: Any = {"candidate": name, "reference": reference, "seeds": (ours.shape[1], values.shape[1])}
+            ends: Any = (
+                {} if over_seeds is None else {"low": over_seeds.low, "high": over_seeds.high}
+            )
+            of_pair: Any = {
+                "candidate": name,
+                "reference": reference,
+                "seeds": (ours.shape[1], values.shape[1]),
+            }
             on_these_rows.append(SeedDifference(difference=float(gains[0]), **of_pair, **ends))
         elif too_few:
             fixed[name] = too_few
         elif is_constant and gains.any() and not of_shares:
-            fixed[name] = f"it differs from {reference} by the same {abs(float(gains.mean())):.4g} {unseen}"
+            fixed[name] = (
+                f"it differs from {reference} by the same {abs(float(gains.mean())):.4g} {unseen}"
+            )
         elif is_constant and np.ptp(means) == 0 and not of_shares:
             same = f"it and {reference} have the same score, {abs(float(means.mean())):.4g}"
             fixed[name] = f"{same}, {unseen}; predictions show more"
-    usable = {name: values[None] for name, values in losses.items() if name not in fixed or plan.df is None}
+    usable = {
+        name: values[None]
+        for name, values in losses.items()
+        if name not in fixed or plan.df is None
+    }
 
     def test(gains: Floats, noise: Sequence[float], n: int = 1) -> Estimate:
         about: Any = {"alpha": alpha, "comparisons": n}
         if of_items:
             return paired_hold_out(gains, np.zeros_like(gains), groups=groups, **about)
-        return corrected_t(gains, n_test_over_n_train=plan.overlap, df=plan.df, seed_noise=noise, **about)
+        return corrected_t(
+            gains, n_test_over_n_train=plan.overlap, df=plan.df, seed_noise=noise, **about
+        )
 
     def difference(first: str, second: str, n: int) -> Estimate:
         pair = usable[first], usable[second]
         estimate = test(gains := fold_differences(*pair), seed_noise(*pair), n)
         right_or_wrong = of_items and groups is None and np.isin(np.abs(pair), (0, 1)).all()
-        return paired_shares(estimate, gains[0]) if right_or_wrong or (of_shares and estimate.se == 0) else estimate
+        return (
+            paired_shares(estimate, gains[0])
+            if right_or_wrong or (of_shares and estimate.se == 0)
+            else estimate
+        )
 
     candidates = []
     for name, values in scores.items():
@@ -141,12 +176,16 @@ def conclude_scores(
             estimate = test(values.mean(axis=1)[None], seed_noise(values[None]))
             low, high = estimate.low, estimate.high
             if of_shares:
-                low, high = share_interval(estimate.mean, low, high, n=plan.n_groups or len(values), alpha=alpha)
+                low, high = share_interval(
+                    estimate.mean, low, high, n=plan.n_groups or len(values), alpha=alpha
+                )
             if of_shares or estimate.se > 0:  # else the spread of the error can't be seen
                 score = replace(score, low=max(metric.low, low), high=min(metric.high, high))
         candidates.append(CandidateSummary(name=name, kind="scores", scores={metric.name: score}))
     mean_losses = {name: float(values.mean()) for name, values in usable.items()}
-    evidence = Evidence(runs=usable, means=mean_losses, difference=difference, n_rows=about.get("n_rows"))
+    evidence = Evidence(
+        runs=usable, means=mean_losses, difference=difference, n_rows=about.get("n_rows")
+    )
     conclusion = open_conclusion(options, metric, plan, reference, margin, about)
     notes = [
         Note(f"{name} and {reference} have the same scores everywhere. Are they the same model?")
@@ -162,14 +201,17 @@ def conclude_scores(
 
 
 def _margin_of(reference: Floats, metric: Metric, options: JudgeOptions) -> Margin:
-    """Return the margin: one point of a share, 0.01 of a score up to 1, or 2 % of the reference's score."""
+    """Return the margin: one point of a share, 0.01 of a score up to 1, or 2 % of the reference's
+    score."""
     if options.margin is not None:
         return Margin(options.margin, "given")
     if metric.greater_is_better and (np.abs(reference).max() <= 1 or metric.high <= 1):
         return Margin(0.01, "default")
     size = abs(float(reference.mean()))
     if size < 1 / LARGEST:
-        raise OptionError("the reference's mean score is 0 or tiny: no default margin", f"Give {spell('margin')}.")
+        raise OptionError(
+            "the reference's mean score is 0 or tiny: no default margin", f"Give {spell('margin')}."
+        )
     return Margin(_SHARE_OF_REFERENCE * size, "share_of_reference")
 
 
@@ -181,9 +223,10 @@ def conclude_tables(
 ) -> TablesConclusion:
     """Return the conclusion from several tables, which a `column` of the file `name` distinguishes.
 
-    The difference of the mean scores on a table is one number. Errors are compared as shares of the reference's error,
-    since tables may have errors of any size. Wilcoxon's signed-rank test with Holm's adjustment decides (Demsar 2006).
-    DataError if the tables have different candidates, or the reference's error is 0 on one of them.
+    The difference of the mean scores on a table is one number. Errors are compared as shares of the
+    reference's error, since tables may have errors of any size. Wilcoxon's signed-rank test with
+    Holm's adjustment decides (Demsar 2006). DataError if the tables have different candidates, or
+    the reference's error is 0 on one of them.
     """
     first = tables[0]
     metric, reference, n = first.metric, first.reference, len(tables)
@@ -192,13 +235,17 @@ def conclude_tables(
     scores = np.empty((n, len(names)))
     for row, conclusion in zip(scores, tables, strict=True):
         score = conclusion.metric.name
-        means = {candidate.name: candidate.scores[score].mean for candidate in conclusion.candidates}
+        means = {
+            candidate.name: candidate.scores[score].mean for candidate in conclusion.candidates
+        }
         missing = [model for model in names if means.get(model) is None] or [
             model for model in means if model not in names
         ]
         if missing:
             message = f"{name}: {missing[0]} doesn't have scores on all tables ({conclusion.table})"
-            hint = "Give the scores of all candidates on all tables, or leave out what is incomplete."
+            hint = (
+                "Give the scores of all candidates on all tables, or leave out what is incomplete."
+            )
             raise DataError(message, hint)
         row[:] = [means[model] for model in names]
     losses = -scores if metric.greater_is_better else scores
@@ -209,7 +256,10 @@ def conclude_tables(
             message = f"{name}: the error of {reference} isn't clearly above 0 on {tables[int(tiny.argmax())].table}"
             raise DataError(message, "Leave that table out.")
         gains = gains / ours
-    ranks, verdicts = np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist(), list[TableVerdict]()
+    ranks, verdicts = (
+        np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist(),
+        list[TableVerdict](),
+    )
     pairs = [(name, gain) for name, gain in zip(names, gains.T, strict=True) if name != reference]
     tests = [(name, gain, *signed_rank(gain)) for name, gain in pairs]
     adjusted = holm([p for *_, p, _ in tests], tried=options.tried).tolist()
@@ -217,9 +267,20 @@ def conclude_tables(
         rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
         if p_adjusted < options.alpha:
             rule = "better" if balance > 0 else "worse"
-        counts: Any = {"wins": int((gain > 0).sum()), "losses": int((gain < 0).sum()), "n_tables": n}
-        about: Any = {"rule": rule, "short": SHORT[rule], "difference": float(np.median(gain)), "relative": relative}
-        verdict = TableVerdict(candidate=other, reference=reference, p=p, p_adjusted=p_adjusted, **about, **counts)
+        counts: Any = {
+            "wins": int((gain > 0).sum()),
+            "losses": int((gain < 0).sum()),
+            "n_tables": n,
+        }
+        about: Any = {
+            "rule": rule,
+            "short": SHORT[rule],
+            "difference": float(np.median(gain)),
+            "relative": relative,
+        }
+        verdict = TableVerdict(
+            candidate=other, reference=reference, p=p, p_adjusted=p_adjusted, **about, **counts
+        )
         verdicts += [verdict] if enough else []
     comparisons, notes = len(others) + options.tried, list[Note]()
     if enough and 2.0 ** (1 - n) * comparisons > options.alpha:
@@ -227,9 +288,15 @@ def conclude_tables(
         words += f"{options.alpha:g}, however clear the difference: more tables are needed."
         notes.append(Note(words))
     reason = f"{n} tables are too few for a verdict over tables, which needs {_FEWEST}"
-    said: Any = {"understood": (f"{n} tables (column '{column}').", *first.understood), "notes": tuple(notes)}
+    said: Any = {
+        "understood": (f"{n} tables (column '{column}').", *first.understood),
+        "notes": tuple(notes),
+    }
     said |= {"reference": reference, "metric": metric, "alpha": first.alpha, "relative": relative}
-    said |= {"ranks": Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n), "tables": tuple(tables)}
+    said |= {
+        "ranks": Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n),
+        "tables": tuple(tables),
+    }
     return TablesConclusion(
         kind="tables",
         command=command,
@@ -245,12 +312,12 @@ def conclude_tables(
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test (1945) for differences [table], and the ranks of
-    positive ones minus those of negative ones as a share of all, from -1 to 1.
+    """Return the two-sided p-value of Wilcoxon's signed-rank test (1945) for differences [table],
+    and the ranks of positive ones minus those of negative ones as a share of all, from -1 to 1.
 
-    Zeros are left out. Ties get their mean rank, and the distribution is that of the ranks as they are, over all signs:
-    exact for up to 200 differences that aren't 0, normal with a continuity correction beyond. With n tables p can't be
-    below 2^(1-n).
+    Zeros are left out. Ties get their mean rank, and the distribution is that of the ranks as they
+    are, over all signs: exact for up to 200 differences that aren't 0, normal with a continuity
+    correction beyond. With n tables p can't be below 2^(1-n).
     """
     values = np.asarray(differences, dtype=np.float64)
     values = values[values != 0]

@@ -1,4 +1,5 @@
-"""Verdicts on out-of-fold predictions in a file: by candidate, repeat, seed and row, as in a comparison."""
+"""Verdicts on out-of-fold predictions in a file: by candidate, repeat, seed and row, as in a
+comparison."""
 
 from __future__ import annotations
 
@@ -18,7 +19,14 @@ from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_b
 from seedbed.evaluation.protocol import FEWEST_TESTED_OUTSIDE, Protocol, too_few
 from seedbed.evaluation.summaries import Conclusion, Note, PlanSummary, Task
 from seedbed.judgement.judging import conclude_scores, open_conclusion
-from seedbed.judgement.score_columns import ROLES, Factor, ScoreFile, check_number, plain, reference_among
+from seedbed.judgement.score_columns import (
+    ROLES,
+    Factor,
+    ScoreFile,
+    check_number,
+    plain,
+    reference_among,
+)
 from seedbed.judgement.scores import FileLines, of_each, read_lines, split_plan, too_few_tested
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.scoring import Result, evidence_of, loss_of_prior, without_verdict
@@ -27,7 +35,11 @@ from seedbed.typing import Ints
 _OF_CLASS = re.compile(r"(probability|proba|prob|p)_(.+)")
 _MOST_CLASSES = 100
 _MOST_CANDIDATES = 200  # the intervals of all scores of one take a tenth of a second or more
-_OF_LABELS = ("accuracy", "balanced_accuracy", "mcc")  # scores of predicted labels; the others need probabilities
+_OF_LABELS = (
+    "accuracy",
+    "balanced_accuracy",
+    "mcc",
+)  # scores of predicted labels; the others need probabilities
 _WHOLE = re.compile(r"^(-?\d+)\.0+$")
 _MOST_LABELS = 20  # whole numbers with more distinct values than this are numbers and not classes
 _FEWEST_REPEATING = 5  # values of a column that may name groups
@@ -40,8 +52,8 @@ class _Predicted:
     Attributes:
         labels: the classes; of two, the positive one is the last. Empty for numbers.
         y: the target of each line: class codes or numbers.
-        p: the prediction of each line: [line] or [line, class]; one array, or one for each candidate with a column of
-            its own.
+        p: the prediction of each line: [line] or [line, class]; one array, or one for each
+            candidate with a column of its own.
         hard: whether labels are predicted instead of probabilities, so that only accuracy is known.
     """
 
@@ -52,12 +64,15 @@ class _Predicted:
 
     @property
     def task(self) -> Task:
-        return ("binary" if len(self.labels) == 2 else "multiclass") if self.labels else "regression"
+        return (
+            ("binary" if len(self.labels) == 2 else "multiclass") if self.labels else "regression"
+        )
 
 
 def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
-    """Return the conclusion from a file that has a line for each candidate, split, seed and row; or a line for each
-    split, seed and row, with a column for each candidate. Raises what `judge` does."""
+    """Return the conclusion from a file that has a line for each candidate, split, seed and row; or
+    a line for each split, seed and row, with a column for each candidate. Raises what `judge`
+    does."""
     options, names = file.options, file.frame.names
     file.factor("target")  # refuses empty cells
     truth = _texts(file, file.roles["target"])
@@ -69,7 +84,9 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     wide = file.free() if file.is_wide else []
     if file.is_wide and (len(wide) < 2 or all(of_class.get(i) in truth for i in wide)):
         hint = f"Add a column 'candidate', or name it with {spell('candidate', 'NAME')}. "
-        raise file.error(ColumnError, "no column names the candidate", f"{hint}Or give each candidate a column.")
+        raise file.error(
+            ColumnError, "no column names the candidate", f"{hint}Or give each candidate a column."
+        )
     row = _rows_of(file)
     lines = read_lines(file)
     check_number(file, len(wide) or len(lines.candidate.labels), _MOST_CANDIDATES)
@@ -89,7 +106,9 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
         at = divmod(number, plan.folds) if plan.kind == "cross_validation" else (number, 0)
         train = np.setdiff1d(np.arange(n_rows), test, assume_unique=True)
         splits.append(Split(*at, train, test))
-        for both in () if groups is None else np.intersect1d(groups[test], groups[train])[:1].tolist():
+        for both in (
+            () if groups is None else np.intersect1d(groups[test], groups[train])[:1].tolist()
+        ):
             message = f"{lines.split_name(number)} tests some rows of {group.name} {group.labels[both]} and not others"
             message += ", so its models were trained on the same group"
             hint = "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does."
@@ -112,12 +131,23 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
             raise file.error(DataError, f"{message}{lines.split_name(number)}", hint)
         for name, p in zip([names[i] for i in wide] or [candidate], predicted.p, strict=True):
             table = np.full(
-                (splits[-1].repeat + 1, n, n_rows, *p.shape[1:]), np.nan, np.float32 if labels else np.float64
+                (splits[-1].repeat + 1, n, n_rows, *p.shape[1:]),
+                np.nan,
+                np.float32 if labels else np.float64,
             )
             table[repeat[own_lines], seed, row.codes[own_lines]] = p[own_lines]
-            about_rows: Any = {"target": target, "splits": tuple(splits), "design": design, "task": task}
-            by_name[name] = Result(name=name, alpha=options.alpha, predictions=table, groups=groups, **about_rows)
-    testable_scores = [name for name, score in METRICS.items() if score.row_loss and task in score.tasks]
+            about_rows: Any = {
+                "target": target,
+                "splits": tuple(splits),
+                "design": design,
+                "task": task,
+            }
+            by_name[name] = Result(
+                name=name, alpha=options.alpha, predictions=table, groups=groups, **about_rows
+            )
+    testable_scores = [
+        name for name, score in METRICS.items() if score.row_loss and task in score.tasks
+    ]
     testable_scores = ["accuracy"] if hard else testable_scores
     score = options.score or ("accuracy" if hard else outcome_of(task).metric)
     if score not in testable_scores:
@@ -133,12 +163,20 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
         counts = np.bincount(target, minlength=len(labels))
         about["labels"] = dict(zip(labels, counts.tolist(), strict=True))
         about["majority_share"] = float(counts.max() / counts.sum())
-        what = f"{len(labels)} labels of {target_name}" if labels[2:] else f"{target_name} = {labels[-1]}"
+        what = (
+            f"{len(labels)} labels of {target_name}"
+            if labels[2:]
+            else f"{target_name} = {labels[-1]}"
+        )
     predictions = "predicted labels" if hard else "predictions"
     about["understood"] = (
         f"{predictions} of {len(by_name)} candidates for {n_rows:,} rows: {what}.",
         plan.reason,
-        *([f"{seeds} seeds a split, averaged within it."] if seeds > 1 and plan.kind != "held_out" else []),
+        *(
+            [f"{seeds} seeds a split, averaged within it."]
+            if seeds > 1 and plan.kind != "held_out"
+            else []
+        ),
     )
     reference = reference_among(list(by_name), options)
     if options.margin is not None:
@@ -147,7 +185,9 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
         of_reference = float(by_name[reference].losses(score).mean())
         margin = margin_beside(score, default_margin(score, target), of_reference)
     if plan.kind == "random_splits":
-        losses = {name: result.losses(score)[:, 0].astype(np.float64) for name, result in by_name.items()}
+        losses = {
+            name: result.losses(score)[:, 0].astype(np.float64) for name, result in by_name.items()
+        }
         if missing := [name for name, values in losses.items() if not np.isfinite(values).all()]:
             message = f"some predictions of {missing[0]} aren't finite numbers"
             raise file.error(DataError, message, "Leave the candidate out, or predict all rows.")
@@ -165,19 +205,27 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     if hard:
         scores_of = [{name: summary.scores[name] for name in _OF_LABELS} for summary in candidates]
         pairs = zip(candidates, scores_of, strict=True)
-        candidates = [replace(summary, calibration=None, scores=scores) for summary, scores in pairs]
+        candidates = [
+            replace(summary, calibration=None, scores=scores) for summary, scores in pairs
+        ]
     return replace(conclusion, candidates=tuple(candidates))
 
 
 def _rows_of(file: ScoreFile) -> Factor:
-    """Return the row of the table that each line of the file predicts; row names that are numbers are put in order."""
+    """Return the row of the table that each line of the file predicts; row names that are numbers
+    are put in order."""
     if "row" in file.roles:
         row = file.factor("row")
         with contextlib.suppress(ValueError):
             order = np.argsort([float(label) for label in row.labels], kind="stable")
-            row = Factor(row.name, np.argsort(order)[row.codes], tuple(row.labels[i] for i in order.tolist()))
+            row = Factor(
+                row.name, np.argsort(order)[row.codes], tuple(row.labels[i] for i in order.tolist())
+            )
         return row
-    if file.is_wide and not file.roles.keys() & {"repeat", "seed"}:  # each line is a row of its own, in one fold
+    if file.is_wide and not file.roles.keys() & {
+        "repeat",
+        "seed",
+    }:  # each line is a row of its own, in one fold
         n_rows = file.frame.n_rows
         return Factor("", np.arange(n_rows), tuple(str(number + 1) for number in range(n_rows)))
     hint = "Add a column 'row', or name it with row: NAME."
@@ -185,17 +233,22 @@ def _rows_of(file: ScoreFile) -> Factor:
 
 
 def _repeating_columns(file: ScoreFile, row: Factor) -> Iterator[Note]:
-    """Yield a note on each unread column that has one value for each row of the table, and may name groups of rows."""
+    """Yield a note on each unread column that has one value for each row of the table, and may name
+    groups of rows."""
     for name, cells in file.free_labels():
         of_row, n_values = np.zeros(len(row.labels), dtype=np.int64), len(np.unique(cells))
         of_row[row.codes] = cells
         if (of_row[row.codes] == cells).all() and _FEWEST_REPEATING <= n_values < len(of_row):
             repeats = f"values of column '{name}' repeat: {n_values:,} in {len(of_row):,} rows"
-            yield Note(f"{repeats}; if rows with the same value may be alike, give {spell('group', name)}.", name)
+            yield Note(
+                f"{repeats}; if rows with the same value may be alike, give {spell('group', name)}.",
+                name,
+            )
 
 
 def _texts(file: ScoreFile, position: int) -> list[str]:
-    """Return cells as texts; 1.0 as 1, since one column of labels may have been read as decimal numbers."""
+    """Return cells as texts; 1.0 as 1, since one column of labels may have been read as decimal
+    numbers."""
     column = file.frame.texts(position)
     texts = [_WHOLE.sub(r"\1", text) for text in column.texts]
     return [texts[code] for code in column.codes.tolist()]
@@ -209,7 +262,9 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
     if len(by_label) > 1:
         labels = _order_labels({*by_label, *truth}, positive)
         if missing := [label for label in labels if label not in by_label]:
-            message = f"the target has '{missing[0]}', and there is no column 'probability_{missing[0]}'"
+            message = (
+                f"the target has '{missing[0]}', and there is no column 'probability_{missing[0]}'"
+            )
             raise file.error(ColumnError, message, "Give a column of probabilities for each label.")
         p = np.column_stack([file.numbers(by_label[label]) for label in labels])
         return _Predicted(labels, _codes(truth, labels), [p[:, 1] if len(labels) == 2 else p])
@@ -237,8 +292,8 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
 
 
 def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[int]) -> _Predicted:
-    """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns also probabilities
-    of the larger of two labels."""
+    """Return what columns predict: labels, as probabilities of 0 and 1, or numbers; several columns
+    also probabilities of the larger of two labels."""
     target, positive = file.name("target"), file.options.positive
     labels, names = set(truth), [file.frame.names[i] for i in predicted]
     cells = [_texts(file, i) for i in predicted]
@@ -259,19 +314,25 @@ def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[i
         ordered = _order_labels(labels, positive)
         for name, i in zip(names, predicted, strict=True):
             values = file.frame.numbers(i)
-            if name in strange and (not np.isfinite(values).any() or ((values < 0) | (values > 1)).any()):
+            if name in strange and (
+                not np.isfinite(values).any() or ((values < 0) | (values > 1)).any()
+            ):
                 message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
                 hint = f"Leave it out, or give {spell('group', name)} if it names groups of rows."
                 raise file.error(ColumnError, f"{message}: '{strange[name]}'", hint)
         if of_labels := [name for name in names if name not in strange]:
             message = f"column '{of_labels[0]}' holds labels, and not all others do"
-            raise file.error(ColumnError, message, "Give labels of all candidates, or probabilities of all.")
+            raise file.error(
+                ColumnError, message, "Give labels of all candidates, or probabilities of all."
+            )
         return _Predicted(ordered, _codes(truth, ordered), [file.numbers(i) for i in predicted])
     for name, cell in [*strange.items()][:1] if texts_only else ():
         message = f"'{cell}' is predicted (column '{name}'), and no row has that target"
         raise file.error(ColumnError, message, "Give labels of the target.")
     if texts_only:
-        message = f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
+        message = (
+            f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
+        )
         raise file.error(ColumnError, message, f"Name another one with {spell('target', 'NAME')}.")
     return _Predicted((), file.numbers(file.roles["target"]), [file.numbers(i) for i in predicted])
 
@@ -282,20 +343,24 @@ def _codes(cells: Sequence[str], labels: Sequence[str]) -> Ints:
 
 
 def _order_labels(labels: set[str], positive: str | None) -> tuple[str, ...]:
-    """Return labels in order, as numbers if they are numbers. Of two labels, the positive one is the last."""
+    """Return labels in order, as numbers if they are numbers. Of two labels, the positive one is
+    the last."""
     try:
         ordered = sorted(labels, key=lambda label: (float(label), label))
     except ValueError:
         ordered = sorted(labels)
     if positive is not None:
         if positive not in ordered or len(ordered) != 2:
-            raise OptionError(f"the positive label '{positive}' isn't one of two", did_you_mean(positive, ordered))
+            raise OptionError(
+                f"the positive label '{positive}' isn't one of two", did_you_mean(positive, ordered)
+            )
         ordered = [*(label for label in ordered if label != positive), positive]
     return tuple(ordered)
 
 
 def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
-    """Return how the splits were made, by the columns or else by the rows, and the tested rows of each split."""
+    """Return how the splits were made, by the columns or else by the rows, and the tested rows of
+    each split."""
     n_rows, n_splits, options = len(row.labels), len(lines.splits), lines.file.options
     pairs = np.unique(lines.split * n_rows + row.codes)
     tested = np.split(pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits)))
@@ -320,16 +385,27 @@ def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
 
 
 def _design(plan: PlanSummary, target: NDArray[Any], predicted: _Predicted) -> Protocol:
-    """Return the design of a comparison with these splits. Too few rows or groups have no verdict."""
+    """Return the design of a comparison with these splits. Too few rows or groups have no
+    verdict."""
     n, n_groups, held_out = len(target), plan.n_groups, plan.kind == "held_out"
     outside = n - int(np.bincount(target).max()) if predicted.labels else None
     why = too_few_tested(n, n_groups, "row") if held_out else too_few(n, outside, n_groups)
     why += ", so only scores are shown" if why and not held_out else ""
-    if held_out and not why and not predicted.hard and outside is not None and outside < FEWEST_TESTED_OUTSIDE:
+    if (
+        held_out
+        and not why
+        and not predicted.hard
+        and outside is not None
+        and outside < FEWEST_TESTED_OUTSIDE
+    ):
         why = f"{outside} rows outside the largest class are too few for a verdict "
         why += f"(probabilities need {FEWEST_TESTED_OUTSIDE}, predicted labels none)"
     return Protocol(
-        kind="scores_only" if why or plan.kind == "random_splits" else "held_out" if held_out else "cross_validation",
+        kind="scores_only"
+        if why or plan.kind == "random_splits"
+        else "held_out"
+        if held_out
+        else "cross_validation",
         repeats=plan.repeats,
         folds=plan.folds,
         df=plan.df,

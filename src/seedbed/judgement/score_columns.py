@@ -1,4 +1,5 @@
-"""What each column of a file of scores or predictions holds, by one table of roles, and what a score is by its name."""
+"""What each column of a file of scores or predictions holds, by one table of roles, and what a
+score is by its name."""
 
 from __future__ import annotations
 
@@ -24,13 +25,17 @@ from seedbed.typing import Floats
 
 @dataclass(frozen=True)
 class Role:
-    """What a column may hold. An option with the name of the role names a column that has no usual name.
+    """What a column may hold. An option with the name of the role names a column that has no usual
+    name.
 
     Attributes:
         usual: its usual names, in lower case, with spaces between them.
-        most: the most labels: a wrong column has more, and each of them takes time. None for any number.
-        first: the usual name that is meant where several columns have one; without it, they are refused.
-        is_split: whether its labels number splits, which the words for training and test rows don't.
+        most: the most labels: a wrong column has more, and each of them takes time. None for any
+            number.
+        first: the usual name that is meant where several columns have one; without it, they are
+            refused.
+        is_split: whether its labels number splits, which the words for training and test rows
+            don't.
         is_found: whether a usual name alone gives a column the role.
     """
 
@@ -46,13 +51,17 @@ class Role:
 
 
 ROLES: Mapping[str, Role] = {
-    "candidate": Role("candidate model method algorithm classifier estimator learner system name", most=1_000),
+    "candidate": Role(
+        "candidate model method algorithm classifier estimator learner system name", most=1_000
+    ),
     "dataset": Role("table dataset data_set task", most=20_000),
     "repeat": Role("repeat repetition rep", is_split=True),
     "fold": Role("fold split cv_fold fold_id split_id", is_split=True),
     # Exports of trackers name each run beside its seed.
     "seed": Role("seed random_state random_seed run trial attempt", first="seed"),
-    "row": Role("row row_id sample_id instance id item item_id question question_id sample task_id doc_id"),
+    "row": Role(
+        "row row_id sample_id instance id item item_id question question_id sample task_id doc_id"
+    ),
     "group": Role(),
     "n_train": Role("n_train train_size train_rows"),
     "n_test": Role("n_test test_size test_rows"),
@@ -71,34 +80,110 @@ _BESIDE = re.compile(
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
 _DEVIATION = re.compile(r"(?<![^_])(standard_deviation|std_?dev|stdev|std|sd)(?![^_])")
 _PLUS_MINUS = re.compile(r"[0-9]%? *(±|\+/?-|\\pm)")
-_NO_NUMBER = {"", "nan", "na", "n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity", "-", "?"}
+_NO_NUMBER = {
+    "",
+    "nan",
+    "na",
+    "n/a",
+    "null",
+    "none",
+    "inf",
+    "-inf",
+    "+inf",
+    "infinity",
+    "-infinity",
+    "-",
+    "?",
+}
 LARGEST = 1e30
 """The largest size of a score, a prediction or a margin; the smallest margin is its reciprocal."""
 _NO_ROWS = "Give a row for each score."
 _PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
 _TAG = re.compile(r"(params|tags)_")
 _OTHER_NAMES = {
-    "acc": "accuracy", "bal_acc": "balanced_accuracy", "auc": "roc_auc", "auroc": "roc_auc", "logloss": "log_loss",
-    "average_precision": "pr_auc", "auprc": "pr_auc", "matthews_corrcoef": "mcc", "brier_score": "brier",
+    "acc": "accuracy",
+    "bal_acc": "balanced_accuracy",
+    "auc": "roc_auc",
+    "auroc": "roc_auc",
+    "logloss": "log_loss",
+    "average_precision": "pr_auc",
+    "auprc": "pr_auc",
+    "matthews_corrcoef": "mcc",
+    "brier_score": "brier",
     "r_squared": "r2",
-    **dict.fromkeys(["correct", "is_correct", "passed", "success", "solved", "resolved", "exact_match"], "accuracy"),
-}  # fmt: skip
-_RIGHT = {"true": 1.0, "false": 0.0, "correct": 1.0, "incorrect": 0.0, "c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0}
-"""What words of a column of scores mean; the letters are those of Inspect: correct, partial, incorrect, no answer."""
+    **dict.fromkeys(
+        ["correct", "is_correct", "passed", "success", "solved", "resolved", "exact_match"],
+        "accuracy",
+    ),
+}
+_RIGHT = {
+    "true": 1.0,
+    "false": 0.0,
+    "correct": 1.0,
+    "incorrect": 0.0,
+    "c": 1.0,
+    "p": 0.5,
+    "i": 0.0,
+    "n": 0.0,
+}
+"""What words of a column of scores mean; the letters are those of Inspect: correct, partial,
+incorrect, no answer."""
 _HIGHER = frozenset(
-    {"score", "f1", "f1_macro", "f1_micro", "f1_weighted", "precision", "recall", "sensitivity", "specificity", "kappa",
-     "ndcg", "map", "iou", "dice", "bleu", "rouge", "top_1", "top_5", "explained_variance", "reward", "return", "gain",
-     "likelihood", "log_likelihood"}
-)  # fmt: skip
+    {
+        "score",
+        "f1",
+        "f1_macro",
+        "f1_micro",
+        "f1_weighted",
+        "precision",
+        "recall",
+        "sensitivity",
+        "specificity",
+        "kappa",
+        "ndcg",
+        "map",
+        "iou",
+        "dice",
+        "bleu",
+        "rouge",
+        "top_1",
+        "top_5",
+        "explained_variance",
+        "reward",
+        "return",
+        "gain",
+        "likelihood",
+        "log_likelihood",
+    }
+)
 _LOWER = frozenset(
-    {"loss", "nll", "cross_entropy", "error", "err", "mse", "rmse", "mean_squared_error", "root_mean_squared_error",
-     "mean_absolute_error", "mape", "perplexity", "ece", "wer", "cer", "deviance", "regret", "cost"}
-)  # fmt: skip
+    {
+        "loss",
+        "nll",
+        "cross_entropy",
+        "error",
+        "err",
+        "mse",
+        "rmse",
+        "mean_squared_error",
+        "root_mean_squared_error",
+        "mean_absolute_error",
+        "mape",
+        "perplexity",
+        "ece",
+        "wer",
+        "cer",
+        "deviance",
+        "regret",
+        "cost",
+    }
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """A column of labels as codes [row] into `labels`, in order of appearance; `name` is the column's name."""
+    """A column of labels as codes [row] into `labels`, in order of appearance; `name` is the
+    column's name."""
 
     name: str
     codes: NDArray[np.int64]
@@ -106,18 +191,24 @@ class Factor:
 
 
 def read_scores(source: Any, where: str) -> Frame:
-    """Read a path, a data frame, or a mapping from names to columns, with its name in messages if that isn't empty.
-    DataError if it can't be read, or has no rows."""
+    """Read a path, a data frame, or a mapping from names to columns, with its name in messages if
+    that isn't empty. DataError if it can't be read, or has no rows."""
     if isinstance(source, Mapping):
         lists = {str(name): np.asarray(column).tolist() for name, column in source.items()}
         if len({len(column) if isinstance(column, list) else 0 for column in lists.values()}) != 1:
-            raise DataError("the columns aren't lists of one length", "Give one value a row in each of them.")
-        frame = frame_of_values(list(lists.values()), list(lists), where or "the mapping", as_text=EveryName())
+            raise DataError(
+                "the columns aren't lists of one length", "Give one value a row in each of them."
+            )
+        frame = frame_of_values(
+            list(lists.values()), list(lists), where or "the mapping", as_text=EveryName()
+        )
     elif isinstance(source, list) and not source:
         raise DataError("there are no rows", _NO_ROWS)
     else:
         try:
-            frame = read_new_rows(source, (), as_text=EveryName())  # 1.1 and 1.10 are two candidates
+            frame = read_new_rows(
+                source, (), as_text=EveryName()
+            )  # 1.1 and 1.10 are two candidates
         except SeedbedError as error:
             if not error.option:  # scores don't have it
                 raise
@@ -129,8 +220,9 @@ def read_scores(source: Any, where: str) -> Frame:
 
 @dataclass(frozen=True, eq=False)
 class ScoreFile:
-    """A file of scores or predictions: its columns as they are read, the position of the column of each role that there
-    is, by the keys of `ROLES`, and what is asked about it. With a target it holds predictions."""
+    """A file of scores or predictions: its columns as they are read, the position of the column of
+    each role that there is, by the keys of `ROLES`, and what is asked about it. With a target it
+    holds predictions."""
 
     frame: Frame
     roles: Mapping[str, int]
@@ -146,14 +238,19 @@ class ScoreFile:
         """Whether the scores are of items such as questions, and not of splits."""
         if "row" not in self.roles or self.roles.keys() & {"fold", "repeat", "bootstrap", "target"}:
             return False
-        roles = ("row", "seed") if self.is_wide and "seed" in self.roles else ("row",)  # an id alone may number seeds
-        return (self.is_wide and len(roles) == 1) or any(map(self._repeats, [self.roles[role] for role in roles]))
+        roles = (
+            ("row", "seed") if self.is_wide and "seed" in self.roles else ("row",)
+        )  # an id alone may number seeds
+        return (self.is_wide and len(roles) == 1) or any(
+            map(self._repeats, [self.roles[role] for role in roles])
+        )
 
     def _repeats(self, position: int) -> bool:
         return len(self.frame.texts(position).texts) < self.frame.n_rows
 
     def values(self, position: int) -> Floats:
-        """Return a column as numbers, NaN where it holds none; words such as True or incorrect are 1 and 0."""
+        """Return a column as numbers, NaN where it holds none; words such as True or incorrect are
+        1 and 0."""
         texts = self.frame.texts(position)
         words = [text.lower() for text in texts.texts]
         if {*words} - {""} <= _RIGHT.keys():
@@ -168,20 +265,27 @@ class ScoreFile:
         return kind(f"{self.frame.where}: {message}", hint)
 
     def free(self) -> list[int]:
-        """Return the columns without a role that may hold scores or predictions, and nothing such as time."""
+        """Return the columns without a role that may hold scores or predictions, and nothing such
+        as time."""
         used, names = set(self.roles.values()), self.frame.names
-        return [i for i, name in enumerate(names) if i not in used and _BESIDE.fullmatch(plain(name)) is None]
+        return [
+            i
+            for i, name in enumerate(names)
+            if i not in used and _BESIDE.fullmatch(plain(name)) is None
+        ]
 
     def free_labels(self, scores: Sequence[int] = ()) -> Iterator[tuple[str, NDArray[np.int64]]]:
-        """Yield the name and the codes [row] of each column without a role that may hold labels: no fractions."""
+        """Yield the name and the codes [row] of each column without a role that may hold labels: no
+        fractions."""
         for i in [i for i in self.free() if i not in scores]:
             values = self.frame.numbers(i)
             if not (np.isfinite(values) & (values % 1 != 0)).any():
                 yield self.frame.names[i], self.frame.texts(i).codes
 
     def factor(self, role: str) -> Factor:
-        """Return the column of a role as codes and labels; without labels if there is none. ColumnError if a cell is
-        empty, OptionError if there are too many labels, or they mark rows as training or test rows."""
+        """Return the column of a role as codes and labels; without labels if there is none.
+        ColumnError if a cell is empty, OptionError if there are too many labels, or they mark rows
+        as training or test rows."""
         if role not in self.roles:
             return Factor("", np.zeros(self.frame.n_rows, dtype=np.int64), ())
         name, texts, about = self.name(role), self.frame.texts(self.roles[role]), ROLES[role]
@@ -189,19 +293,27 @@ class ScoreFile:
         if "" in order:
             row = int(np.flatnonzero(codes == order.index(""))[0])
             place, fill = self.frame.places([row])[row], "Fill it in, or leave the row out"
-            raise self.error(ColumnError, f"{place} has no {role}: column '{name}' is empty there", f"{fill}.")
+            raise self.error(
+                ColumnError, f"{place} has no {role}: column '{name}' is empty there", f"{fill}."
+            )
         if about.is_split and {label.lower() for label in order} <= _PARTS:
-            message = f"column '{name}' says {' and '.join(order)}, and not which split a score is of"
-            raise self.error(OptionError, message, "Keep the scores of test rows, and number the splits.")
+            message = (
+                f"column '{name}' says {' and '.join(order)}, and not which split a score is of"
+            )
+            raise self.error(
+                OptionError, message, "Keep the scores of test rows, and number the splits."
+            )
         if about.most is not None and len(order) > about.most:
-            message = f"column '{name}' has {len(order):,} different values; the most are {about.most:,}"
+            message = (
+                f"column '{name}' has {len(order):,} different values; the most are {about.most:,}"
+            )
             hint = f"If another column names the {role}s, give {role}: NAME. Otherwise judge fewer."
             raise self.error(OptionError, message, hint)
         return Factor(name, codes, order)
 
     def numbers(self, position: int) -> Floats:
-        """Return a column as numbers [row], NaN for empty cells. ColumnError if a cell holds a text, or a number so
-        large that its square or a sum may be infinite."""
+        """Return a column as numbers [row], NaN for empty cells. ColumnError if a cell holds a
+        text, or a number so large that its square or a sum may be infinite."""
         values, name = self.values(position), self.frame.names[position]
         missing = ~np.isfinite(values)
         for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
@@ -210,18 +322,27 @@ class ScoreFile:
             raise self.error(ColumnError, message, f"Numbers may be up to {LARGEST:g}: {hint}")
         if missing.any():
             texts = self.frame.texts(position)
-            is_text = np.array([text.lower() not in _NO_NUMBER for text in texts.texts], dtype=np.bool_)
+            is_text = np.array(
+                [text.lower() not in _NO_NUMBER for text in texts.texts], dtype=np.bool_
+            )
             for row in np.flatnonzero(missing & is_text[texts.codes])[:1].tolist():
                 text = texts.text_at(row)[:40]
                 message = f"{self.frame.places([row])[row]}, column '{name}' holds {text!r}, which is no number"
-                hint = "Write a decimal point." if "," in text else "Write a share from 0 to 1." if "%" in text else ""
+                hint = (
+                    "Write a decimal point."
+                    if "," in text
+                    else "Write a share from 0 to 1."
+                    if "%" in text
+                    else ""
+                )
                 raise self.error(ColumnError, message, hint)
         return np.where(missing, np.nan, values)
 
 
 def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
-    """Return a file with the roles of its columns. ColumnError if a named column is missing, or several could have a
-    role; OptionError if an option is about scores and the file holds predictions, or the other way round."""
+    """Return a file with the roles of its columns. ColumnError if a named column is missing, or
+    several could have a role; OptionError if an option is about scores and the file holds
+    predictions, or the other way round."""
     roles, names = dict[str, int](), frame.names
     file, target = ScoreFile(frame, roles, options), options.target
     named = {getattr(options, role, None) for role in (*ROLES, "score")}
@@ -229,7 +350,9 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
         name = getattr(options, role, None)
         if name is not None and name not in names:
             raise file.error(ColumnError, f"there is no column '{name}'", did_you_mean(name, names))
-        positions = [i for i, other in enumerate(names) if is_role(other, role) and other not in named]
+        positions = [
+            i for i, other in enumerate(names) if is_role(other, role) and other not in named
+        ]
         positions = [names.index(name)] if name is not None else positions if about.is_found else []
         positions = [i for i in positions if plain(names[i]) == about.first] or positions
         if len(positions) > 1:  # the name of a run or an answer names nothing else
@@ -246,7 +369,10 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
         target = _likely_target(file, are_scores=options.score is not None or bool(about_scores))
     if target is None and options.group is not None and not file.of_items:
         message = f"group is about rows, and {frame.where} contains scores of whole folds"
-        raise OptionError(message, "Give predictions of rows; or score folds of whole groups, and leave group out.")
+        raise OptionError(
+            message,
+            "Give predictions of rows; or score folds of whole groups, and leave group out.",
+        )
     if target is None:
         if "epoch" in names and "seed" not in roles and file.of_items:  # an attempt, of Inspect
             roles["seed"] = names.index("epoch")
@@ -258,10 +384,11 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
 
 
 def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
-    """Return the column of true values if no option names it and the file holds predictions, else None.
+    """Return the column of true values if no option names it and the file holds predictions, else
+    None.
 
-    It is a column with a usual name, provided that another one has a usual name of predictions, or that no column names
-    the candidates, so that each of the others holds the predictions of one.
+    It is a column with a usual name, provided that another one has a usual name of predictions, or
+    that no column names the candidates, so that each of the others holds the predictions of one.
     """
     taken = {file.options.score, *(file.frame.names[position] for position in file.roles.values())}
     free = [name for name in file.frame.names if name not in taken]
@@ -270,9 +397,7 @@ def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
     target = likely_target(free, usual_only=True)
     if target is None and file.is_wide and "row" in file.roles and not are_scores:
         message = "no column names the candidates, and none has a usual name of true values"
-        hint = (
-            f"Predictions need {spell('target', 'NAME')}. Scores need {spell('candidate', 'NAME')}, or, with a column "
-        )
+        hint = f"Predictions need {spell('target', 'NAME')}. Scores need {spell('candidate', 'NAME')}, or, with a column "
         hint += f"for each candidate, {spell('score', 'accuracy')}."
         raise file.error(ColumnError, message, hint)
     other = likely_target([name for name in free if name != target], usual_only=True)
@@ -285,8 +410,9 @@ def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
 def score_columns(file: ScoreFile) -> list[int]:
     """Return the column of scores; of a file in the wide form one for each candidate.
 
-    ColumnError if the named column is missing, or there are no candidates, no scores, or several columns that could be;
-    OptionError if there are too many candidates, or a row for each of them has a mean and a standard deviation.
+    ColumnError if the named column is missing, or there are no candidates, no scores, or several
+    columns that could be; OptionError if there are too many candidates, or a row for each of them
+    has a mean and a standard deviation.
     """
     score, names, wide, free = file.options.score, file.frame.names, file.is_wide, file.free()
     values = [i for i in free if np.isfinite(file.values(i)).any()]
@@ -295,9 +421,13 @@ def score_columns(file: ScoreFile) -> list[int]:
     if not wide and score is not None:
         named = named or [i for i in free if without_prefix(names[i]) == plain(score)]
         if len(named) != 1:
-            raise file.error(ColumnError, f"there is no column '{score}'", did_you_mean(score, names))
+            raise file.error(
+                ColumnError, f"there is no column '{score}'", did_you_mean(score, names)
+            )
         return named
-    values = [i for i in values if wide or plain(names[i]) not in ROLES["target"].names]  # such as a right answer
+    values = [
+        i for i in values if wide or plain(names[i]) not in ROLES["target"].names
+    ]  # such as a right answer
     usual, value_names = [i for i in values if usual_name(names[i])], [names[i] for i in values]
     for i in free if not values and not named else ():
         if usual_name(names[i]):
@@ -320,7 +450,8 @@ def score_columns(file: ScoreFile) -> list[int]:
 
 
 def _refuse_means(file: ScoreFile, free: Sequence[int], texts: Sequence[int]) -> None:
-    """Raise OptionError if scores have standard deviations, and no column says which split each score is of."""
+    """Raise OptionError if scores have standard deviations, and no column says which split each
+    score is of."""
     frame = file.frame
     deviations = [i for i in texts if any(map(_PLUS_MINUS.search, frame.texts(i).texts))]
     if not file.roles.keys() & {"fold", "repeat", "seed", "row"}:
@@ -333,20 +464,26 @@ def _refuse_means(file: ScoreFile, free: Sequence[int], texts: Sequence[int]) ->
 
 
 def reference_among(names: Sequence[str], options: JudgeOptions) -> str:
-    """Return the reference. OptionError if it isn't among the candidates, there are fewer than two, or one of them has
-    the name of the true values."""
+    """Return the reference. OptionError if it isn't among the candidates, there are fewer than two,
+    or one of them has the name of the true values."""
     if true := [name for name in names if plain(name) in ROLES["target"].names]:
         hint = "In predictions, keep this column of true values, and give no scores; in scores, rename the candidate."
-        raise OptionError(f"a candidate is named '{true[0]}', which is a usual name of the true values", hint)
+        raise OptionError(
+            f"a candidate is named '{true[0]}', which is a usual name of the true values", hint
+        )
     if len(names) < 2:
-        raise OptionError(f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more.")
+        raise OptionError(
+            f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more."
+        )
     if options.reference is not None and options.reference not in names:
         message = f"the reference '{options.reference}' is not among the candidates"
         raise OptionError(message, did_you_mean(options.reference, names))
     return options.reference or names[0]
 
 
-def check_number(file: ScoreFile, n_candidates: int, most: int | None = ROLES["candidate"].most) -> None:
+def check_number(
+    file: ScoreFile, n_candidates: int, most: int | None = ROLES["candidate"].most
+) -> None:
     """Raise OptionError where there are too many candidates."""
     if most is not None and n_candidates > most:
         message = f"{n_candidates:,} columns or names look like candidates; the most are {most:,}"
@@ -354,7 +491,8 @@ def check_number(file: ScoreFile, n_candidates: int, most: int | None = ROLES["c
 
 
 def is_role(name: str, role: str) -> bool:
-    """Return whether a column's name is usual for a role. Trackers put `params.` and `tags.` before it."""
+    """Return whether a column's name is usual for a role. Trackers put `params.` and `tags.` before
+    it."""
     return _TAG.sub("", plain(name)) in ROLES[role].names
 
 
@@ -369,21 +507,29 @@ def plain(name: str) -> str:
 
 
 def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
-    """Return what a score is by its name. OptionError if neither the name nor the user says which way is better."""
+    """Return what a score is by its name. OptionError if neither the name nor the user says which
+    way is better."""
     usual = usual_name(name)
-    metric = METRICS[usual] if usual in METRICS else replace(find_metric(name or "score"), low=-np.inf)
+    metric = (
+        METRICS[usual] if usual in METRICS else replace(find_metric(name or "score"), low=-np.inf)
+    )
     if lower_is_better is not None:
         return replace(metric, greater_is_better=not lower_is_better)
     if usual is None:
         what = f"'{name}'" if name else "a score without a name"
-        hint = "" if name not in ("", "value") else ", or say what the numbers are, as in score: accuracy"
+        hint = (
+            ""
+            if name not in ("", "value")
+            else ", or say what the numbers are, as in score: accuracy"
+        )
         message = f"it isn't known whether a high or a low value of {what} is better"
         raise OptionError(message, f"Say whether lower is better ('lower_is_better'){hint}.")
     return metric if usual in METRICS else replace(metric, greater_is_better=usual in _HIGHER)
 
 
 def usual_name(name: str) -> str | None:
-    """Return the usual name of a score; of scikit-learn's negated losses, which grow where they get better, `score`."""
+    """Return the usual name of a score; of scikit-learn's negated losses, which grow where they get
+    better, `score`."""
     score = without_prefix(name)
     if score.startswith("neg_"):
         return "score"

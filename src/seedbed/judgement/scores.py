@@ -1,4 +1,5 @@
-"""Scores by candidate, split or item, and seed, and how they came about: folds, random splits, one split, or items."""
+"""Scores by candidate, split or item, and seed, and how they came about: folds, random splits, one
+split, or items."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class FileLines:
         candidate, repeat, fold, seed: of each line; without labels if there is no such column.
         split: codes [line] of (repeat, fold).
         splits: (repeat, fold) of each split, as codes.
-        test_share: share of test rows in each split, from the columns `n_train` and `n_test`; None without them.
+        test_share: share of test rows in each split, from the columns `n_train` and `n_test`; None
+            without them.
         of_candidate: the lines of each candidate; of the wide form all lines, once.
         place: position of each line's seed among those of its candidate and split.
         n_seeds: the most seeds in a split, for each of `of_candidate`.
@@ -54,18 +56,24 @@ class FileLines:
 
     def split_name(self, split: int) -> str:
         parts = zip((self.repeat, self.fold), self.splits[split], strict=True)
-        return ", ".join(f"{part.name} {part.labels[code]}" for part, code in parts if part.labels) or "the split"
+        return (
+            ", ".join(f"{part.name} {part.labels[code]}" for part, code in parts if part.labels)
+            or "the split"
+        )
 
 
 def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
-    """Return the candidate, split and seed of each line. With `in_order`, a candidate's lines are its splits, if no
-    column names these. ColumnError for an empty cell, OptionError for bootstrap samples."""
+    """Return the candidate, split and seed of each line. With `in_order`, a candidate's lines are
+    its splits, if no column names these. ColumnError for an empty cell, OptionError for bootstrap
+    samples."""
     for role in [role for role in ("bootstrap", "repeat", "fold", "seed") if role in file.roles]:
         texts = file.frame.texts(file.roles[role]).texts
         if role == "bootstrap" or any(text.lower().startswith(("boot", "oob")) for text in texts):
             message = f"column '{file.name(role)}' says that the splits are bootstrap samples, which repeat rows; "
             message += "no corrected test is known to keep its error level with them"
-            raise file.error(OptionError, message, "Score the candidates by repeated k-fold cross-validation.")
+            raise file.error(
+                OptionError, message, "Score the candidates by repeated k-fold cross-validation."
+            )
     test_share = None
     if {"n_test", "n_train"} <= file.roles.keys():
         trained, tested = (file.numbers(file.roles[role]) for role in ("n_train", "n_test"))
@@ -83,18 +91,26 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
         fold = Factor("", number, tuple(str(i + 1) for i in range(int(number.max()) + 1)))
     n_folds, n_seeds = max(1, len(fold.labels)), max(1, len(seed.labels))
     splits, split = np.unique(repeat.codes * n_folds + fold.codes, return_inverse=True)
-    seeds, inverse = np.unique((candidate.codes * len(splits) + split) * n_seeds + seed.codes, return_inverse=True)
+    seeds, inverse = np.unique(
+        (candidate.codes * len(splits) + split) * n_seeds + seed.codes, return_inverse=True
+    )
     group = seeds // n_seeds  # candidate and split of each seed
     position = np.arange(len(seeds)) - np.searchsorted(group, group)
     counts = np.bincount(group, minlength=len(of_candidate) * len(splits)).reshape(-1, len(splits))
-    pairs, place = tuple(divmod(key, n_folds) for key in splits.tolist()), position[inverse].astype(np.int64)
+    pairs, place = (
+        tuple(divmod(key, n_folds) for key in splits.tolist()),
+        position[inverse].astype(np.int64),
+    )
     columns, n_seeds_of = (candidate, repeat, fold, seed), counts.max(axis=1).tolist()
-    return FileLines(file, *columns, split.astype(np.int64), pairs, test_share, of_candidate, place, n_seeds_of)
+    return FileLines(
+        file, *columns, split.astype(np.int64), pairs, test_share, of_candidate, place, n_seeds_of
+    )
 
 
 def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Floats]:
-    """Return the scores of each candidate [split, seed], NaN where there is none, from the column of scores; of the
-    wide form, from one for each candidate. DataError if two lines are about one candidate, split and seed."""
+    """Return the scores of each candidate [split, seed], NaN where there is none, from the column
+    of scores; of the wide form, from one for each candidate. DataError if two lines are about one
+    candidate, split and seed."""
     file, n_splits, n_seeds = lines.file, len(lines.splits), lines.n_seeds
     names = [file.frame.names[i] for i in values] if file.is_wide else list(lines.candidate.labels)
     if n_splits * (len(names) * n_seeds[0] if file.is_wide else sum(n_seeds)) > _MOST_CELLS:
@@ -120,11 +136,15 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
             hint = f"Keep one of them{unless}."
             if not which:
                 which = "and no column says whether they are folds, random splits or seeds"
-                hint = "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give "
+                hint = (
+                    "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give "
+                )
                 hint += f"{spell('folds', 10)}."
             at = cells * file.frame.n_rows
             for name, codes in file.free_labels(values):  # that make the rows unique
-                if len(np.unique(codes)) < len(codes) and len(np.unique(at + codes[of_name])) == len(of_name):
+                if len(np.unique(codes)) < len(codes) and len(
+                    np.unique(at + codes[of_name])
+                ) == len(of_name):
                     hint = f"The values of column '{name}' differ there: say what it is, as in dataset: {name}, "
                     hint += f"fold: {name} or seed: {name}."
             raise file.error(DataError, f"{message}, {which}", hint)
@@ -134,11 +154,15 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
 
 
 def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Floats], Bools, str]:
-    """Return scores [split, seed] on the splits that all candidates have, which of the splits these are, and in words
-    what was left out. Items may have different numbers of attempts, and the others are NaN then. DataError if scores
-    are missing and may not be dropped, or no split is left."""
+    """Return scores [split, seed] on the splits that all candidates have, which of the splits these
+    are, and in words what was left out. Items may have different numbers of attempts, and the
+    others are NaN then. DataError if scores are missing and may not be dropped, or no split is
+    left."""
     file, compact = lines.file, dict[str, Floats]()
-    for name, values in scores.items():  # splits may have different seeds, so scores are moved to the left
+    for (
+        name,
+        values,
+    ) in scores.items():  # splits may have different seeds, so scores are moved to the left
         has_score = np.isfinite(values)
         packed = np.take_along_axis(values, np.argsort(~has_score, axis=1, kind="stable"), axis=1)
         compact[name] = packed[:, : max(1, int(has_score.sum(axis=1).max()))]
@@ -148,9 +172,15 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
     if kept.all():
         return compact, kept, ""
     missing, unit = np.argwhere(~complete).tolist(), "item" if file.of_items else "split"
-    missing_scores = _list_words([f"{names[place]} in {lines.split_name(split)}" for place, split in missing])
+    missing_scores = _list_words(
+        [f"{names[place]} in {lines.split_name(split)}" for place, split in missing]
+    )
     if not file.options.drop_incomplete:
-        seeds = ", with all of their seeds" if any(values.shape[1] > 1 for values in needed.values()) else ""
+        seeds = (
+            ", with all of their seeds"
+            if any(values.shape[1] > 1 for values in needed.values())
+            else ""
+        )
         hint = f"All candidates need all {unit}s{seeds}. If a run failed, report that; "
         hint += f"'drop_incomplete' leaves out the {unit}s in which a score is missing."
         raise file.error(DataError, f"scores are missing: {missing_scores}", hint)
@@ -166,7 +196,8 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
 
 
 def of_each(file: ScoreFile, split: Factor, values: NDArray[Any], what: str) -> NDArray[Any]:
-    """Return the value of each row or item, checked to be the same in all lines; `what` they are, for the error."""
+    """Return the value of each row or item, checked to be the same in all lines; `what` they are,
+    for the error."""
     of_split = np.empty(len(split.labels), dtype=values.dtype)
     of_split[split.codes] = values
     for line in np.flatnonzero(of_split[split.codes] != values)[:1].tolist():
@@ -180,7 +211,10 @@ def of_each(file: ScoreFile, split: Factor, values: NDArray[Any], what: str) -> 
 def too_few_tested(n: int, n_groups: int | None, unit: str) -> str:
     """Return why the rows of one test set, or items, have no verdict; empty if they are enough."""
     on = "" if unit == "item" else " on a test set"
-    for number, what, fewest in ((n, unit, FEWEST_TESTED), (n_groups, "group", FEWEST_TESTED_GROUPS)):
+    for number, what, fewest in (
+        (n, unit, FEWEST_TESTED),
+        (n_groups, "group", FEWEST_TESTED_GROUPS),
+    ):
         if number is not None and number < fewest:
             return f"{counted(number, what)} are too few for a verdict{on} (it needs {fewest})"
     return ""
@@ -188,16 +222,28 @@ def too_few_tested(n: int, n_groups: int | None, unit: str) -> str:
 
 def _list_words(words: Sequence[str]) -> str:
     """Return a, b, c and 4 more."""
-    return "; ".join(words[:_MOST_NAMED]) + (f" and {len(words) - _MOST_NAMED} more" if words[_MOST_NAMED:] else "")
+    return "; ".join(words[:_MOST_NAMED]) + (
+        f" and {len(words) - _MOST_NAMED} more" if words[_MOST_NAMED:] else ""
+    )
 
 
-def items_of(lines: FileLines, attempts: Mapping[str, Floats], kept: Bools) -> tuple[PlanSummary, Ints | None]:
-    """Return how items were scored, by the attempts of each candidate [kept item, attempt], NaN where there is none;
-    and the groups of these items, if they have some. DataError for a single item, or one in two groups."""
+def items_of(
+    lines: FileLines, attempts: Mapping[str, Floats], kept: Bools
+) -> tuple[PlanSummary, Ints | None]:
+    """Return how items were scored, by the attempts of each candidate [kept item, attempt], NaN
+    where there is none; and the groups of these items, if they have some. DataError for a single
+    item, or one in two groups."""
     file, n = lines.file, int(kept.sum())
     if n < 2:
-        raise file.error(DataError, "there are scores of one item", "Give those of 30 items or more.")
-    group, groups, n_groups, words = file.factor("group"), None, None, f"{n:,} items (column '{lines.fold.name}')"
+        raise file.error(
+            DataError, "there are scores of one item", "Give those of 30 items or more."
+        )
+    group, groups, n_groups, words = (
+        file.factor("group"),
+        None,
+        None,
+        f"{n:,} items (column '{lines.fold.name}')",
+    )
     if group.labels:
         groups = of_each(file, lines.fold, group.codes, "groups")[kept]
         n_groups = len(np.unique(groups))
@@ -205,13 +251,20 @@ def items_of(lines: FileLines, attempts: Mapping[str, Floats], kept: Bools) -> t
     n_attempts = max(values.shape[1] for values in attempts.values())
     if n_attempts > 1:
         words += f", up to {n_attempts} attempts of each (column '{lines.seed.name}'), averaged within it"
-    plan = PlanSummary(kind="items", df=(n_groups or n) - 1, seeds=n_attempts, n_groups=n_groups, reason=f"{words}.")
+    plan = PlanSummary(
+        kind="items",
+        df=(n_groups or n) - 1,
+        seeds=n_attempts,
+        n_groups=n_groups,
+        reason=f"{words}.",
+    )
     return plan, groups
 
 
 def attempts_note(attempts: Mapping[str, Floats], reference: str) -> tuple[Note, ...]:
-    """Return a note on how much of the error is the noise of attempts [item, attempt], NaN where there is none, and
-    what more of them would do, of the candidate for which it is the largest part; none of single attempts."""
+    """Return a note on how much of the error is the noise of attempts [item, attempt], NaN where
+    there is none, and what more of them would do, of the candidate for which it is the largest
+    part; none of single attempts."""
     means = {name: np.nanmean(values, axis=1) for name, values in attempts.items()}
     noise, counts = dict[str, float](), dict[str, float]()
     for name, values in attempts.items():
@@ -221,7 +274,10 @@ def attempts_note(attempts: Mapping[str, Floats], reference: str) -> tuple[Note,
         counts[name] = float(n.mean())
     found = list[tuple[float, str]]()
     for name in attempts:
-        total, part = float(np.var(means[reference] - means[name], ddof=1)), noise[reference] + noise[name]
+        total, part = (
+            float(np.var(means[reference] - means[name], ddof=1)),
+            noise[reference] + noise[name],
+        )
         if name != reference and total > 0 and part > 0:
             found.append((min(1.0, part / total), name))
     if not found:
@@ -233,25 +289,41 @@ def attempts_note(attempts: Mapping[str, Floats], reference: str) -> tuple[Note,
         return (Note(f"{words}; more attempts would narrow its range by at most {most:.0f}%."),)
     n_now = (counts[reference] + counts[name]) / 2
     more = math.ceil(n_now / (1 - _A_TENTH / share) - n_now)
-    return (Note(f"{words}; {more} more attempt{'s' * (more > 1)} of each item would narrow its range by a tenth."),)
+    return (
+        Note(
+            f"{words}; {more} more attempt{'s' * (more > 1)} of each item would narrow its range by a tenth."
+        ),
+    )
 
 
 def split_plan(
     lines: FileLines, *, folds: int | None, test_share: float | None, predicted: bool = False
 ) -> PlanSummary:
-    """Return how the splits were made; `reason` is what was understood, as a sentence. The kind is repeated k-fold,
-    random splits, predictions of one test set or, without verdicts, scores of one split.
+    """Return how the splits were made; `reason` is what was understood, as a sentence. The kind is
+    repeated k-fold, random splits, predictions of one test set or, without verdicts, scores of one
+    split.
 
-    If no column says it, `folds` are those of each repeat, and `test_share` is that of random splits. A single split is
-    of predictions (`predicted`) or scores. OptionError if columns allow several answers, or options contradict them.
+    If no column says it, `folds` are those of each repeat, and `test_share` is that of random
+    splits. A single split is of predictions (`predicted`) or scores. OptionError if columns allow
+    several answers, or options contradict them.
     """
     if folds is not None and test_share is not None:
-        raise OptionError("folds and a test share are given", "Splits are folds or random; give one of the two.")
+        raise OptionError(
+            "folds and a test share are given", "Splits are folds or random; give one of the two."
+        )
     if test_share is not None and not 0 < test_share < 1:
-        raise OptionError(f"the test share is {test_share}", "Give the share of test rows: 0.2, say.")
-    n, seed, named = len(lines.splits), lines.seed, [part.name for part in (lines.repeat, lines.fold) if part.name]
+        raise OptionError(
+            f"the test share is {test_share}", "Give the share of test rows: 0.2, say."
+        )
+    n, seed, named = (
+        len(lines.splits),
+        lines.seed,
+        [part.name for part in (lines.repeat, lines.fold) if part.name],
+    )
     if n == 1:
-        runs = f" and {len(seed.labels)} seeds (column '{seed.name}')" if len(seed.labels) > 1 else ""
+        runs = (
+            f" and {len(seed.labels)} seeds (column '{seed.name}')" if len(seed.labels) > 1 else ""
+        )
         if not predicted:
             words = f"One split of the rows{runs or ' and one run of each candidate'}."
             return PlanSummary(kind="one_split", reason=words)
@@ -268,18 +340,28 @@ def split_plan(
     if k is None or no_folds:
         if share is None:
             hint = f"For random splits give the share of test rows, such as {spell('test_share', 0.2)}, or columns "
-            hint += f"n_train and n_test; for folds give how many a repeat has: {spell('folds', 10)}."
-            raise lines.file.error(OptionError, f"{n:,} splits ({which}) may be random splits or folds", hint)
+            hint += (
+                f"n_train and n_test; for folds give how many a repeat has: {spell('folds', 10)}."
+            )
+            raise lines.file.error(
+                OptionError, f"{n:,} splits ({which}) may be random splits or folds", hint
+            )
         words = f"{n} random splits ({which}), {100 * share:.3g} % of the rows tested in each."
         words += f" They aren't folds, which would test one row in {k}." if no_folds else ""
-        return PlanSummary(kind="random_splits", folds=n, test_share=share, df=min(n - 1, _MOST_DF), reason=words)
+        return PlanSummary(
+            kind="random_splits", folds=n, test_share=share, df=min(n - 1, _MOST_DF), reason=words
+        )
     repeats = n // k
     if k < 2 or repeats * k != n:
-        hint = f"Give {spell('folds', 'K')}, or {spell('test_share', 'S')} if the splits are random."
+        hint = (
+            f"Give {spell('folds', 'K')}, or {spell('test_share', 'S')} if the splits are random."
+        )
         raise lines.file.error(OptionError, f"{n} splits aren't repeats of {k} folds", hint)
     times = f"{repeats} repeats of {k} folds" if repeats > 1 else f"{k} folds"
     words = f"Cross-validation: {times} ({which})."
-    return PlanSummary(kind="cross_validation", repeats=repeats, folds=k, test_share=1 / k, df=k - 1, reason=words)
+    return PlanSummary(
+        kind="cross_validation", repeats=repeats, folds=k, test_share=1 / k, df=k - 1, reason=words
+    )
 
 
 def _folds_of(lines: FileLines, folds: int | None) -> int | None:

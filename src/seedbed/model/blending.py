@@ -18,13 +18,24 @@ from seedbed.arguments import checked, shown
 from seedbed.data.reading import read_table
 from seedbed.data.table import Table
 from seedbed.errors import OptionError, TrainingError
-from seedbed.evaluation.calibration import apply_temperature, best_temperature, blend_weights, mean_loss
+from seedbed.evaluation.calibration import (
+    apply_temperature,
+    best_temperature,
+    blend_weights,
+    mean_loss,
+)
 from seedbed.model.ensemble import typical_values
 from seedbed.model.header import MOST_NETWORKS
 from seedbed.model.member import LIMIT, N_FOLDS, Fit, Member, is_network
 from seedbed.model.members import join_bags, trained_members
 from seedbed.model.model import Model
-from seedbed.model.portfolio import AUTO, candidates_for, default_models, more_members, n_networks_for
+from seedbed.model.portfolio import (
+    AUTO,
+    candidates_for,
+    default_models,
+    more_members,
+    n_networks_for,
+)
 from seedbed.model.row_hashes import Hashes, kept_hashes, row_hashes
 from seedbed.model.sets import left_out_errors
 from seedbed.networks.candidate import Candidate
@@ -58,17 +69,19 @@ def fit_model(
 ) -> Model:
     """Fit a model to all rows of a table.
 
-    A model averages the predictions of several networks, or trees. Each leaves out a fold of the rows, by which
-    training ends.
+    A model averages the predictions of several networks, or trees. Each leaves out a fold of the
+    rows, by which training ends.
 
     Args:
-        table: a table from `read_table`; or a source that `read_table` takes, together with `target`.
-        candidate: "auto", a blend of the default models; the name of one of these, such as "network-1"; words such as
-            "relu:64,64@dropout=0.1"; or a function that builds an `nn.Module`.
+        table: a table from `read_table`; or a source that `read_table` takes, together with
+            `target`.
+        candidate: "auto", a blend of the default models; the name of one of these, such as
+            "network-1"; words such as "relu:64,64@dropout=0.1"; or a function that builds an
+            `nn.Module`.
         target: the column to predict, if the table isn't read yet.
         recipe: settings that the candidate's words don't contain.
-        n_networks: number of networks, each with its own seed; 8, or 4 from 12,000 rows on, if left out. A single one
-            is trained on all rows for all epochs.
+        n_networks: number of networks, each with its own seed; 8, or 4 from 12,000 rows on, if left
+            out. A single one is trained on all rows for all epochs.
         sample_weight: weight of each row [row]; 0 or more.
         score: expected performance of the model, and what was scored.
         threshold: for two labels, the probability above which the positive one is predicted.
@@ -79,7 +92,8 @@ def fit_model(
         SeedbedError: the candidate can't be trained on this table, or an option is out of range.
 
     Warns:
-        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of returning logits.
+        UserWarning: a module of your own seems to end with a sigmoid or softmax instead of
+            returning logits.
 
     Examples:
         >>> sb.fit_model("example:iris", "relu:5", n_networks=2)
@@ -88,7 +102,9 @@ def fit_model(
     if not isinstance(table, Table):
         table = read_table(table, target=target)
     elif target is not None:
-        raise OptionError("a target was given with a table that is read already", "Give it to read_table.")
+        raise OptionError(
+            "a target was given with a table that is read already", "Give it to read_table."
+        )
     table.outcome.check_threshold(None if threshold == 0.5 else threshold)
     is_auto = isinstance(candidate, str) and candidate.strip() == AUTO
     model, _ = blend_table(
@@ -110,25 +126,34 @@ def _row_weights(table: Table, sample_weight: ArrayLike | None) -> NDArray[np.fl
         with np.errstate(over="ignore"):  # infinite weights are refused below
             weights = np.asarray(sample_weight, dtype=np.float32)
     except (TypeError, ValueError):
-        raise OptionError(f"sample_weight is {shown(sample_weight)}", "Give a number for each row.") from None
+        raise OptionError(
+            f"sample_weight is {shown(sample_weight)}", "Give a number for each row."
+        ) from None
     if weights.shape != (table.n_rows,):
-        raise OptionError(f"sample_weight has shape {list(weights.shape)}", f"It must be [{table.n_rows}].")
+        raise OptionError(
+            f"sample_weight has shape {list(weights.shape)}", f"It must be [{table.n_rows}]."
+        )
     if not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
-        raise OptionError("sample_weight is negative, all zero or not finite", "Give a weight of 0 or more per row.")
+        raise OptionError(
+            "sample_weight is negative, all zero or not finite",
+            "Give a weight of 0 or more per row.",
+        )
     return weights
 
 
 @dataclass(frozen=True, eq=False)
 class OutOfBag:
-    """Predictions of a blend for the rows it was fitted to, each by the networks that weren't trained on the row.
+    """Predictions of a blend for the rows it was fitted to, each by the networks that weren't
+    trained on the row.
 
-    The same rows choose weights, temperature and epochs. So the loss is slightly too good, but these are few numbers
-    for many rows.
+    The same rows choose weights, temperature and epochs. So the loss is slightly too good, but
+    these are few numbers for many rows.
 
     Attributes:
         values: probabilities [row, class], or numbers [row]; NaN for rows that were never left out.
         loss: mean log loss, or mean squared error; NaN if no row was left out.
-        losses: the same of each member alone, by its words; members without weight in the blend are included.
+        losses: the same of each member alone, by its words; members without weight in the blend are
+            included.
         weights: the weight of each member in the blend, by its words, without members of weight 0.
         temperature: of the blend's probabilities.
     """
@@ -153,44 +178,57 @@ def blend_table(
     compute: Compute = Compute(),
     on_member: Callable[[str, Callable[[], tuple[Model, OutOfBag]]], None] | None = None,
 ) -> tuple[Model, OutOfBag]:
-    """Fit the members of a portfolio to all rows; return their blend, and its predictions for rows left out.
+    """Fit the members of a portfolio to all rows; return their blend, and its predictions for rows
+    left out.
 
-    A member is a stack of networks, each of which leaves out other rows. The rows left out decide after how many epochs
-    each member stops, its weight in the blend, and the temperature of the blend.
+    A member is a stack of networks, each of which leaves out other rows. The rows left out decide
+    after how many epochs each member stops, its weight in the blend, and the temperature of the
+    blend.
 
     Args:
-        portfolio: candidates, their words, or names of default models; by default all of these but `prior`. A single
-            one is a model of its own.
+        portfolio: candidates, their words, or names of default models; by default all of these but
+            `prior`. A single one is a model of its own.
         n_networks: networks of each member; by default as many as suit the number of rows.
         recipe: of the members, whose words may override it.
         sample_weight: weight of each row [row]; 0 or more.
-        time_limit: seconds for the fit; None trains each member once. Time that is left trains other kinds of members,
-            except with a portfolio, and then more networks of those with weight in the blend, in bags of their own
-            splits. What is trained depends on the machine.
+        time_limit: seconds for the fit; None trains each member once. Time that is left trains
+            other kinds of members, except with a portfolio, and then more networks of those with
+            weight in the blend, in bags of their own splits. What is trained depends on the
+            machine.
         random_state, compute: as in `fit_model`.
-        on_member: called when a member has finished, with its name and a function that returns the result with the
-            members so far, uncalibrated.
+        on_member: called when a member has finished, with its name and a function that returns the
+            result with the members so far, uncalibrated.
     """
     is_number = isinstance(time_limit, int | float | np.number) and not isinstance(time_limit, bool)
     if time_limit is not None and not (is_number and time_limit > 0):
-        raise OptionError(f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None.")
+        raise OptionError(
+            f"time_limit is {time_limit!r}", "It must be a number of seconds above 0, or None."
+        )
     started = time.monotonic()
     ends = None if time_limit is None else started + time_limit
     if sample_weight is not None:
         table.outcome.refuse("sample_weight")
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
     whole, typical = table, typical_values(table.columns)
-    hashes = kept_hashes(row_hashes([column.values for column in table.columns], table.target, table.durations))
+    hashes = kept_hashes(
+        row_hashes([column.values for column in table.columns], table.target, table.durations)
+    )
     table = table.expanded()
     typical = np.concatenate([typical, typical_values(table.columns[len(typical) :])])
     weights, members = _row_weights(table, sample_weight), members_for(portfolio, table, recipe)
     if any(isinstance(member.architecture, Prior) for member in members):
-        whole.outcome.refuse("training the prior", "It is the Kaplan-Meier curve, the same for all rows.")
+        whole.outcome.refuse(
+            "training the prior", "It is the Kaplan-Meier curve, the same for all rows."
+        )
     warn_of_probabilities(members[0], table)
     if not 1 <= n <= MOST_NETWORKS:
-        raise OptionError(f"n_networks is {shown(n)}", f"A model has 1 to {MOST_NETWORKS:,} networks.")
+        raise OptionError(
+            f"n_networks is {shown(n)}", f"A model has 1 to {MOST_NETWORKS:,} networks."
+        )
     if n == 1 and len(members) > 1:
-        raise OptionError("a blend of single networks has no rows left out", "Give n_networks=2 or more.")
+        raise OptionError(
+            "a blend of single networks has no rows left out", "Give n_networks=2 or more."
+        )
     fit = Fit(table, members, recipe, n, random_state, weights, drops=len(members) > 1)
     bags = [fit]
     finished = functools.partial(_finished, bags, random_state, typical, hashes)
@@ -198,7 +236,9 @@ def blend_table(
     def train(fit: Fit, seed: int, until: float | None) -> None:
         """Train members and add them to those of a fit."""
         n_before = len(fit.trained)
-        with contextlib.closing(trained_members([fit], random_state=seed, compute=compute, ends=until)) as training:
+        with contextlib.closing(
+            trained_members([fit], random_state=seed, compute=compute, ends=until)
+        ) as training:
             for place, _, member in training:
                 fit.trained[n_before, *place] = member
                 if on_member is not None:
@@ -208,8 +248,8 @@ def blend_table(
     if ends is None or not fit.leaves_out:
         return finished(calibrated=True)
 
-    # The rest of the time is for other kinds of members, then for more networks of those with weight in the blend.
-    # They take about as long as what was trained so far.
+    # The rest of the time is for other kinds of members, then for more networks of those with
+    # weight in the blend. They take about as long as what was trained so far.
     other = fit.with_members(more_members(table))
     half = (time.monotonic() + ends) / 2
     if portfolio is None and 2 * time.monotonic() - started < half:
@@ -225,7 +265,9 @@ def blend_table(
     return finished(calibrated=True)
 
 
-def members_for(portfolio: Sequence[Any] | None, table: Table, recipe: Recipe) -> tuple[Candidate, ...]:
+def members_for(
+    portfolio: Sequence[Any] | None, table: Table, recipe: Recipe
+) -> tuple[Candidate, ...]:
     """Return the candidates of a blend, adapted to the table's inputs."""
     if portfolio is None:
         portfolio = [name for name in default_models(table)[0] if name != "prior"]
@@ -237,12 +279,20 @@ def members_for(portfolio: Sequence[Any] | None, table: Table, recipe: Recipe) -
             hint = "Name default models, or networks in words such as relu:64,64."
             raise OptionError(f"'{member.name}' can't be blended", hint)
         if is_network(member) and not member.recipe(recipe).leaves_out:
-            raise OptionError(f"'{member.name}' leaves out no rows, so it can't be blended", "Leave out patience=none.")
+            raise OptionError(
+                f"'{member.name}' leaves out no rows, so it can't be blended",
+                "Leave out patience=none.",
+            )
     return members
 
 
 def _finished(
-    bags: Sequence[Fit], random_state: int, typical: Floats, hashes: Hashes | None, *, calibrated: bool
+    bags: Sequence[Fit],
+    random_state: int,
+    typical: Floats,
+    hashes: Hashes | None,
+    *,
+    calibrated: bool,
 ) -> tuple[Model, OutOfBag]:
     """Return the model of the bags of a table, and its predictions for rows left out."""
     trained, whole = join_bags(bags)
@@ -274,9 +324,11 @@ def _finished(
     return model, out_of_bag
 
 
-def make_model(name: str, fit: Fit, members: Sequence[Member], blended: OutOfBag | None = None) -> Model:
-    """Return the model of members that are fitted to a table, without a word on how it was made. `blended` gives their
-    weights, in their order, and the temperature; None for a single member."""
+def make_model(
+    name: str, fit: Fit, members: Sequence[Member], blended: OutOfBag | None = None
+) -> Model:
+    """Return the model of members that are fitted to a table, without a word on how it was made.
+    `blended` gives their weights, in their order, and the temperature; None for a single member."""
     table, architecture, states = fit.table, members[0].candidate.architecture, members[0].states
     if len(members) > 1 or members[0].clipped:
         architecture = BlendedMembers(
@@ -288,7 +340,11 @@ def make_model(name: str, fit: Fit, members: Sequence[Member], blended: OutOfBag
             numbers=table.outcome.is_number,
         )
         numbered = enumerate(members)  # their layers come behind the clip
-        states = {f"1.{number}.{name}": value for number, member in numbered for name, value in member.states.items()}
+        states = {
+            f"1.{number}.{name}": value
+            for number, member in numbered
+            for name, value in member.states.items()
+        }
     mean, deviation = fit.target_scale
     return Model(
         candidate=name,
@@ -313,7 +369,11 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
     recipes = [fit.recipe_of(member.candidate) for member in networks]
     recipe = max(recipes, key=recipes.count, default=fit.recipe_of(Candidate("", MLP())))
     leaves_out = fit.leaves_out and recipe.leaves_out
-    chosen = "by the rows that each network left out" if leaves_out else "all epochs, as no rows are left out"
+    chosen = (
+        "by the rows that each network left out"
+        if leaves_out
+        else "all epochs, as no rows are left out"
+    )
     chosen += "; some members have other settings" * (len({one.describe() for one in recipes}) > 1)
     return {
         **({"n_left_out": n_rows_without} if n_rows_without else {}),
@@ -331,20 +391,25 @@ def _facts(fit: Fit, members: Sequence[Member], random_state: int) -> dict[str, 
 
 
 def blend_members(fit: Fit, trained: Sequence[Member], *, crossed: bool) -> tuple[OutOfBag, Floats]:
-    """Return the weights with the lowest loss on the rows that networks left out, and the predictions for them.
+    """Return the weights with the lowest loss on the rows that networks left out, and the
+    predictions for them.
 
-    A single member has weight 1 and no temperature. With `crossed`, which takes a tenth of a fit, the last part of the
-    result is computed: predictions like those out of bag, but by weights and a temperature chosen without the row's
-    fold.
+    A single member has weight 1 and no temperature. With `crossed`, which takes a tenth of a fit,
+    the last part of the result is computed: predictions like those out of bag, but by weights and a
+    temperature chosen without the row's fold.
     """
     table, names = fit.table, [member.candidate.name for member in trained]
     of_each = [_by_draw(member.outputs, table, fit.target_scale) for member in trained]
     values = np.full(of_each[0].shape[1:], np.nan)
-    rows = np.flatnonzero(np.isfinite(of_each[0].reshape(*of_each[0].shape[:2], -1)).all(axis=2).any(axis=0))
+    rows = np.flatnonzero(
+        np.isfinite(of_each[0].reshape(*of_each[0].shape[:2], -1)).all(axis=2).any(axis=0)
+    )
     if not len(rows):
         nothing, shares = dict.fromkeys(names, np.nan), dict.fromkeys(names, 1 / len(names))
         return OutOfBag(values, np.nan, nothing, shares), values
-    counts = (np.ones(table.n_rows) if fit.weights is None else fit.weights.astype(np.float64))[rows]
+    counts = (np.ones(table.n_rows) if fit.weights is None else fit.weights.astype(np.float64))[
+        rows
+    ]
     target = table.target[rows]
     of_each = [draw[:, rows] for draw in of_each]
     each = zip(names, of_each, strict=True)
@@ -354,14 +419,18 @@ def blend_members(fit: Fit, trained: Sequence[Member], *, crossed: bool) -> tupl
     weights, temperature = _choose_blend(draws, target, counts)
     values[rows] = np.nanmean(_blended(draws, weights, temperature), axis=0)
     shares = {name: weight for name, weight in zip(names, weights, strict=True) if weight}
-    out_of_bag = OutOfBag(values, mean_loss(values[rows], target, counts), losses, shares, temperature)
+    out_of_bag = OutOfBag(
+        values, mean_loss(values[rows], target, counts), losses, shares, temperature
+    )
     if not crossed or len(draws) == 1:
         return out_of_bag, values
     crossed_values = values.copy()
     for split in fit.splits[:N_FOLDS]:
         in_fold = np.isin(rows, split.test)
         if in_fold.any() and not in_fold.all():
-            chosen = _choose_blend([draw[:, ~in_fold] for draw in draws], target[~in_fold], counts[~in_fold])
+            chosen = _choose_blend(
+                [draw[:, ~in_fold] for draw in draws], target[~in_fold], counts[~in_fold]
+            )
             in_blend = _blended([draw[:, in_fold] for draw in draws], *chosen)
             crossed_values[rows[in_fold]] = np.nanmean(in_blend, axis=0)
     return out_of_bag, crossed_values
@@ -377,8 +446,11 @@ def _weighted(draws: Sequence[Floats], weights: Sequence[float]) -> Floats:
     return np.asarray(sum(weight * draw for weight, draw in zip(weights, draws, strict=True)))
 
 
-def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats) -> tuple[list[float], float]:
-    """Return the weights and the temperature with the lowest loss of the members' predictions [draw, row, ...]."""
+def _choose_blend(
+    draws: Sequence[Floats], target: NDArray[Any], counts: Floats
+) -> tuple[list[float], float]:
+    """Return the weights and the temperature with the lowest loss of the members' predictions
+    [draw, row, ...]."""
     if len(draws) == 1:
         return [1.0], 1.0
     weights = blend_weights([np.nanmean(draw, axis=0) for draw in draws], target, counts).tolist()
@@ -387,10 +459,11 @@ def _choose_blend(draws: Sequence[Floats], target: NDArray[Any], counts: Floats)
 
 
 def _by_draw(outputs: NDArray[np.float32], table: Table, scale: tuple[float, float]) -> Floats:
-    """Return predictions for rows left out: probabilities [draw, row, class] or numbers [draw, row].
+    """Return predictions for rows left out: probabilities [draw, row, class] or numbers [draw,
+    row].
 
-    A row's draws are the networks that left it out. NaN fills up the draws of rows that were left out less often, and
-    outputs [row, output, network] of rows that a network trained on.
+    A row's draws are the networks that left it out. NaN fills up the draws of rows that were left
+    out less often, and outputs [row, output, network] of rows that a network trained on.
     """
     there = np.isfinite(outputs[:, 0])
     place = there.cumsum(axis=1) - 1

@@ -28,13 +28,15 @@ _MISSING, _LEAST_SHARE = "(missing)", 0.02
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """How the mean prediction changes if all rows get the same value of one column: partial dependence.
+    """How the mean prediction changes if all rows get the same value of one column: partial
+    dependence.
 
     Attributes:
         column: name of the column.
         values: its values, ascending: numbers, moments (datetime64), or levels as text [value].
         mean: mean prediction over the rows and the networks [value].
-        low, high: the mean minus and plus the standard deviation of the networks' mean predictions [value].
+        low, high: the mean minus and plus the standard deviation of the networks' mean predictions
+            [value].
     """
 
     column: str
@@ -48,7 +50,9 @@ def effect_of(model: Ensemble, column: str, rows: Any, label: Any = None) -> Eff
     """Return the partial dependence of the prediction on a column; `Model.effect` documents it."""
     names, code = model.feature_names_in_, _code_of(model, label)
     if column not in names:
-        raise ColumnError(f"the model has no column {shown(column)}", did_you_mean(str(column), names))
+        raise ColumnError(
+            f"the model has no column {shown(column)}", did_you_mean(str(column), names)
+        )
     place = names.index(column)
     read, inputs = _read(model, rows)
     grid, values = _grid(model, place, read.columns[place])
@@ -58,25 +62,36 @@ def effect_of(model: Ensemble, column: str, rows: Any, label: Any = None) -> Eff
 
 
 def effects_in(model: Ensemble, table: Table) -> Effects:
-    """Return the partial dependence on the columns of the table that a model was fitted to, the largest change first.
+    """Return the partial dependence on the columns of the table that a model was fitted to, the
+    largest change first.
 
-    Numbers and dates of more than 20 values get 20 quantiles, from 5 to 95 %. Columns with one value are left out. If
-    more than twelve are left, five values on 100 rows decide which are kept. Levels of fewer than 2 % of the rows are
-    left out, and a missing cell is a level. Of several labels, the most frequent one is meant. OptionError if the model
-    was fitted to another table.
+    Numbers and dates of more than 20 values get 20 quantiles, from 5 to 95 %. Columns with one
+    value are left out. If more than twelve are left, five values on 100 rows decide which are kept.
+    Levels of fewer than 2 % of the rows are left out, and a missing cell is a level. Of several
+    labels, the most frequent one is meant. OptionError if the model was fitted to another table.
     """
-    if model.target_name != table.target_name or model.schemas != tuple(column.schema for column in table.columns):
-        raise OptionError(f"the model {model.candidate} was fitted to another table", "Fit it to this one.")
+    if model.target_name != table.target_name or model.schemas != tuple(
+        column.schema for column in table.columns
+    ):
+        raise OptionError(
+            f"the model {model.candidate} was fitted to another table", "Fit it to this one."
+        )
     code = model.outcome.code_of(model.labels)
     code = int(np.bincount(table.target).argmax()) if code is None else code
     if table.n_rows > _MOST_ROWS:
         table = table.of_rows(_sample(table.n_rows))
     inputs, columns = model.preprocessor.inputs_of_values(table.features), table.columns
-    values = [column.values if column.schema.levels else column.values[~np.isnan(column.values)] for column in columns]
+    values = [
+        column.values if column.schema.levels else column.values[~np.isnan(column.values)]
+        for column in columns
+    ]
     places = [place for place, of_column in enumerate(values) if len(np.unique(of_column)) > 1]
     if len(places) > _MOST_SHOWN:
         few = inputs[:: -(-table.n_rows // _FEW_ROWS)]
-        coarse = [-_curve(model, place, columns[place].values, few, code, _FEW_VALUES).change for place in places]
+        coarse = [
+            -_curve(model, place, columns[place].values, few, code, _FEW_VALUES).change
+            for place in places
+        ]
         places = [places[rank] for rank in np.argsort(coarse, kind="stable")[:_MOST_SHOWN]]
     curves = [_curve(model, place, columns[place].values, inputs, code) for place in places]
     return Effects(
@@ -91,19 +106,32 @@ def effects_in(model: Ensemble, table: Table) -> Effects:
 
 
 def _curve(
-    model: Ensemble, place: int, cells: Floats, inputs: NDArray[np.float32], code: int, most: int = _MOST_VALUES
+    model: Ensemble,
+    place: int,
+    cells: Floats,
+    inputs: NDArray[np.float32],
+    code: int,
+    most: int = _MOST_VALUES,
 ) -> EffectCurve:
     schema = model.schemas[place]
     grid, values = _grid(model, place, cells, most, cut=1 / most)
     if schema.kind == "date":
-        values = np.datetime_as_string(values, unit="s" if model.preprocessor.layout.timed[place] else "D")
+        values = np.datetime_as_string(
+            values, unit="s" if model.preprocessor.layout.timed[place] else "D"
+        )
     if schema.levels:  # no rare ones, as the model has hardly seen them
-        grid, values, cells = np.append(-1.0, grid), np.append(_MISSING, values), np.nan_to_num(cells, nan=-1.0)
+        grid, values, cells = (
+            np.append(-1.0, grid),
+            np.append(_MISSING, values),
+            np.nan_to_num(cells, nan=-1.0),
+        )
         rows_of = (cells == grid[:, None]).sum(axis=1)
         is_frequent = rows_of >= _LEAST_SHARE * len(cells)
         is_frequent = is_frequent if is_frequent.sum() > 1 else rows_of > 0
         grid, values = grid[is_frequent], values[is_frequent]
-    curves = _means(model, place, np.where(grid < 0, np.nan, grid) if schema.levels else grid, inputs, code)
+    curves = _means(
+        model, place, np.where(grid < 0, np.nan, grid) if schema.levels else grid, inputs, code
+    )
     mean = curves.mean(axis=1)
     present = cells[np.isin(cells, grid) if schema.levels else ~np.isnan(cells)]
     return EffectCurve(
@@ -116,15 +144,19 @@ def _curve(
     )
 
 
-def _means(model: Ensemble, place: int, grid: Floats, inputs: NDArray[np.float32], code: int) -> Floats:
-    """Return the networks' mean predictions [value, network] if all rows, whose inputs are given [row, input], have the
-    same value of a column, by its values as a `Column` has them [value]."""
+def _means(
+    model: Ensemble, place: int, grid: Floats, inputs: NDArray[np.float32], code: int
+) -> Floats:
+    """Return the networks' mean predictions [value, network] if all rows, whose inputs are given
+    [row, input], have the same value of a column, by its values as a `Column` has them [value]."""
     of_column, changed = model.inputs_of_column(place, grid)
 
     def mean(value: NDArray[np.float32]) -> Floats:
         same = inputs.copy()
         same[:, of_column] = value
-        return np.asarray(model.outcome.effect(network_values(model, same), model, code).mean(axis=1))
+        return np.asarray(
+            model.outcome.effect(network_values(model, same), model, code).mean(axis=1)
+        )
 
     with one_thread("cpu"), products_on_one_thread(), ThreadPoolExecutor(pick_jobs(None)) as pool:
         return np.array([*pool.map(mean, changed)])
@@ -136,10 +168,14 @@ def _code_of(model: Ensemble, label: Any) -> int:
         if not model.outcome.has_classes:
             raise OptionError(f"a {model.task} model has no classes", "Leave label out.")
         if str(label) not in model.labels:
-            raise OptionError(f"the model has no label {shown(label)}", did_you_mean(str(label), model.labels))
+            raise OptionError(
+                f"the model has no label {shown(label)}", did_you_mean(str(label), model.labels)
+            )
         return model.labels.index(str(label))
     if (code := model.outcome.code_of(model.labels)) is None:
-        raise OptionError(f"the model has {len(model.labels)} labels", f"Choose one: label={model.labels[0]!r}.")
+        raise OptionError(
+            f"the model has {len(model.labels)} labels", f"Choose one: label={model.labels[0]!r}."
+        )
     return code
 
 
@@ -176,9 +212,16 @@ def _grid(
         return codes.astype(np.float64), np.array(schema.levels)[codes]
     known, counts = np.unique(cells[~np.isnan(cells)], return_counts=True)
     if not len(known):
-        raise DataError(f"column '{schema.name}' has no {schema.kind} in these rows", "Give rows that have some.")
+        raise DataError(
+            f"column '{schema.name}' has no {schema.kind} in these rows",
+            "Give rows that have some.",
+        )
     if len(known) > most:
-        usual = known[counts.argmax()] if 2 * counts.max() > counts.sum() else np.nan  # it would be all quantiles
-        quantiles = np.nanquantile(cells[cells != usual], np.linspace(cut, 1 - cut, most), method="inverted_cdf")
+        usual = (
+            known[counts.argmax()] if 2 * counts.max() > counts.sum() else np.nan
+        )  # it would be all quantiles
+        quantiles = np.nanquantile(
+            cells[cells != usual], np.linspace(cut, 1 - cut, most), method="inverted_cdf"
+        )
         known = np.unique([*quantiles, *([] if np.isnan(usual) else [usual])])
     return known, known.astype("datetime64[s]") if schema.kind == "date" else known

@@ -1,4 +1,5 @@
-"""The networks of a model and their preprocessing: the data that prediction, model files, exports and cards use."""
+"""The networks of a model and their preprocessing: the data that prediction, model files, exports
+and cards use."""
 
 from __future__ import annotations
 
@@ -47,19 +48,25 @@ class Ensemble:
         preprocessor: computes the inputs of the networks from columns.
         target_name: name of the target column.
         task: "binary", "multiclass", "regression" or "survival".
-        labels: the classes as written in the table; the second of two is the positive one, or the event. Empty for a
-            regression.
-        threshold: a row is predicted positive if its probability is above this; used for two labels only.
-        target_mean, target_deviation: of a numeric target, as the networks' outputs are standardised; else 0 and 1.
+        labels: the classes as written in the table; the second of two is the positive one, or the
+            event. Empty for a regression.
+        threshold: a row is predicted positive if its probability is above this; used for two labels
+            only.
+        target_mean, target_deviation: of a numeric target, as the networks' outputs are
+            standardised; else 0 and 1.
         training: how the model was made, as plain values.
-        score: expected performance on new rows, and what was scored, as plain values; None if it wasn't measured.
-        calibration: errors on rows that networks weren't trained on, for prediction sets; None if there are none.
+        score: expected performance on new rows, and what was scored, as plain values; None if it
+            wasn't measured.
+        calibration: errors on rows that networks weren't trained on, for prediction sets; None if
+            there are none.
         versions: versions of the libraries that made it.
-        follow_up: of survival; the networks then predict hazards, and their last column is the interval.
-        typical: mean, deviation and median of the known cells of each column of the table [column, 3]; of a column of
-            levels the last one is its most frequent level, or -1 if more cells are missing.
-        warnings: sentences, with codes as in docs/tables.md, about what may make the model and its score wrong, such
-            as a column that isn't known before the outcome.
+        follow_up: of survival; the networks then predict hazards, and their last column is the
+            interval.
+        typical: mean, deviation and median of the known cells of each column of the table [column,
+            3]; of a column of levels the last one is its most frequent level, or -1 if more cells
+            are missing.
+        warnings: sentences, with codes as in docs/tables.md, about what may make the model and its
+            score wrong, such as a column that isn't known before the outcome.
         training_rows: hashes of the training rows, ascending; None in files of earlier versions.
     """
 
@@ -102,8 +109,8 @@ class Ensemble:
         return schemas[:-1] if self.n_levels else schemas
 
     def read(self, frame: Frame) -> tuple[NewRows, list[Remark]]:
-        """Return new rows as the columns' schemas read them, and remarks on other columns. ColumnError if a column is
-        missing, or there twice."""
+        """Return new rows as the columns' schemas read them, and remarks on other columns.
+        ColumnError if a column is missing, or there twice."""
         expected = [self.target_name, *self.identifiers, *self.outcome.columns(self)]
         if self.n_levels:
             name = self.preprocessor.feature_names_in_[-1]
@@ -120,7 +127,8 @@ class Ensemble:
 
     @property
     def identifiers(self) -> tuple[str, ...]:
-        """Columns of the training table that were left out as identifiers; '' is a column without a name."""
+        """Columns of the training table that were left out as identifiers; '' is a column without a
+        name."""
         return tuple(self.training.get("identifiers", ()))
 
     @functools.cached_property
@@ -133,9 +141,11 @@ class Ensemble:
         whole = bool(numbers) and [str(number) for number in numbers] == list(self.labels)
         return np.array(numbers if whole and max(map(abs, numbers)) < 2**63 else self.labels)
 
-    def thresholds_of_sets(self, coverage: float | None = COVERAGE, *, per_class: bool = False) -> Floats:
-        """Return `LeftOutErrors.thresholds` of this model [class]. OptionError as there, or if the model has no sets,
-        or no classes for `per_class`."""
+    def thresholds_of_sets(
+        self, coverage: float | None = COVERAGE, *, per_class: bool = False
+    ) -> Floats:
+        """Return `LeftOutErrors.thresholds` of this model [class]. OptionError as there, or if the
+        model has no sets, or no classes for `per_class`."""
         if per_class and coverage is None:
             raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
         self.outcome.check_sets(per_class=per_class)
@@ -147,15 +157,21 @@ class Ensemble:
     def networks(self) -> list[Any]:
         """Return the networks as PyTorch modules in evaluation mode.
 
-        They take the inputs that `preprocessor` computes, and return logits, or the standardised number.
+        They take the inputs that `preprocessor` computes, and return logits, or the standardised
+        number.
 
         Raises:
             CandidateError: the model is of trees, or a blend of several models.
             OptionError: PyTorch isn't installed.
         """
         made = self.architecture
-        if isinstance(made, BlendedMembers) and (len(made.members) > 1 or not isinstance(made.members[0], MLP)):
-            raise CandidateError(f"'{self.candidate}' isn't a network alone", "Export it to ONNX: model.export(FILE).")
+        if isinstance(made, BlendedMembers) and (
+            len(made.members) > 1 or not isinstance(made.members[0], MLP)
+        ):
+            raise CandidateError(
+                f"'{self.candidate}' isn't a network alone",
+                "Export it to ONNX: model.export(FILE).",
+            )
         require_torch("model.networks()")
         return list(self._networks)
 
@@ -180,8 +196,8 @@ class Ensemble:
         return self._make_stacks(slice(None))
 
     def made_stacks(self) -> Iterator[Callable[[Array], Array]]:
-        """Yield `stacks` in parts, each made when it is needed. In double precision, all networks take twice the file's
-        size."""
+        """Yield `stacks` in parts, each made when it is needed. In double precision, all networks
+        take twice the file's size."""
         size = max(1, _MOST_MADE // sum(value[0].size for value in self.states.values()))
         for start in range(0, self.n_networks, size):
             yield self._make_stacks(slice(start, start + size))
@@ -197,8 +213,8 @@ class Ensemble:
         return lambda X: np.stack(outputs_of_modules(modules, X, in_pieces=True)).astype(np.float64)
 
     def inputs_of_column(self, place: int, values: Floats) -> tuple[Bools, NDArray[np.float32]]:
-        """Return which inputs are a column's [input], and these inputs of some of its values [value, input], which are
-        as those of a `Column`."""
+        """Return which inputs are a column's [input], and these inputs of some of its values
+        [value, input], which are as those of a `Column`."""
         layout = self.preprocessor.layout
         cells = np.full((len(values), len(layout.schemas)), np.nan)
         cells[:, place], of_column = values, layout.places.sources == place
@@ -209,12 +225,15 @@ class Ensemble:
         """Parameters of one network, and thresholds and values of trees."""
         if isinstance(self.architecture, MLP | BlendedMembers):
             parameters, others = shapes_of(self.architecture, *self.sizes)
-            of_trees = (shape for name, shape in others.items() if name.endswith((".threshold", ".value")))
+            of_trees = (
+                shape for name, shape in others.items() if name.endswith((".threshold", ".value"))
+            )
             return sum(map(math.prod, (*parameters.values(), *of_trees)))
         return n_parameters_of(self.architecture, *self.sizes)
 
     def card(self) -> dict[str, Any]:
-        """Return a description of the model as a plain dict, fit for JSON. docs/summary.md explains its keys."""
+        """Return a description of the model as a plain dict, fit for JSON. docs/summary.md explains
+        its keys."""
         card = {
             "schema_version": CARD_VERSION,
             "kind": "model",
@@ -241,7 +260,8 @@ class Ensemble:
         return {**card, "sentences": score_sentences(card)}
 
     def _column(self, number: int) -> dict[str, Any]:
-        """Return what users need to fill in a column of a row, with typical values if they are known."""
+        """Return what users need to fill in a column of a row, with typical values if they are
+        known."""
         layout, schema = self.preprocessor.layout, self.schemas[number]
         described: dict[str, Any] = {
             "name": schema.name,
@@ -256,7 +276,9 @@ class Ensemble:
             described["n_groups"] = vocabulary.n_buckets
         if self.typical is not None:
             typical = self.typical[number].tolist()
-            described |= {} if schema.levels else zip(("mean", "deviation", "median"), typical, strict=True)
+            described |= (
+                {} if schema.levels else zip(("mean", "deviation", "median"), typical, strict=True)
+            )
             described["usual"] = _usual(schema, typical[2], layout.timed[number])
         return described
 
@@ -272,7 +294,9 @@ def typical_values(columns: Sequence[Column]) -> Floats:
     for place, column in enumerate(columns):
         missing = np.isnan(column.values)
         if column.schema.levels:
-            typical[place, 2] = np.bincount(np.where(missing, 0, column.values + 1).astype(np.int64)).argmax() - 1
+            typical[place, 2] = (
+                np.bincount(np.where(missing, 0, column.values + 1).astype(np.int64)).argmax() - 1
+            )
         elif not missing.all():
             present = column.values[~missing, None]
             typical[place] = np.concatenate([*moments(present), medians_of(present)])

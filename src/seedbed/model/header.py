@@ -11,11 +11,13 @@ A model file is one `.safetensors` file, in which a JSON text describes the tens
     golden.cells         F64      [16, column]       NaN is missing, -1 an unknown level
     golden.values        F64      [16] or [16, class]
     calibration.errors   F32      [point]                if the description has `calibration`
-    columns.typical      F64      [column, 3]            see `Ensemble.typical`; missing in files of earlier versions
-    training.rows        I32      [row]                  see `Ensemble.training_rows`; the same
+    columns.typical      F64      [column, 3]            see `Ensemble.typical`; missing in files of
+    earlier versions training.rows        I32      [row]                  see
+    `Ensemble.training_rows`; the same
 
-The JSON stands in the file's own metadata under the key `seedbed`. It is canonical (ASCII, keys sorted, no spaces), and
-its `sha256` is that of the JSON without it, followed by the bytes of the tensors. docs/summary.md explains its keys.
+The JSON stands in the file's own metadata under the key `seedbed`. It is canonical (ASCII, keys
+sorted, no spaces), and its `sha256` is that of the JSON without it, followed by the bytes of the
+tensors. docs/summary.md explains its keys.
 """
 
 from __future__ import annotations
@@ -45,8 +47,19 @@ MAX_FILE = 1 << 31
 MOST_NETWORKS = 100_000
 MOST_LABELS = 10_000
 
-_TYPES = {"F64": "f8", "F32": "f4", "F16": "f2", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1", "U8": "u1"}
-DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(code) for name, code in (_TYPES | {"BOOL": "?"}).items()}
+_TYPES = {
+    "F64": "f8",
+    "F32": "f4",
+    "F16": "f2",
+    "I64": "i8",
+    "I32": "i4",
+    "I16": "i2",
+    "I8": "i1",
+    "U8": "u1",
+}
+DTYPES: Mapping[str, np.dtype[Any]] = {
+    name: np.dtype(code) for name, code in (_TYPES | {"BOOL": "?"}).items()
+}
 """Types of tensors, by their names in a file."""
 
 _Count = Annotated[int, Meta(ge=0, lt=1 << 53)]
@@ -59,7 +72,8 @@ _Kind = TypeVar("_Kind")
 
 
 class _Strict(Struct, forbid_unknown_fields=True):
-    """An object with exactly these keys. A key that may be unset is left out if there is nothing to report."""
+    """An object with exactly these keys. A key that may be unset is left out if there is nothing to
+    report."""
 
 
 class FollowUpRecord(_Strict):
@@ -73,7 +87,9 @@ class FollowUpRecord(_Strict):
 
     def __post_init__(self) -> None:
         points = [(0.0, 0.0), *self.clock]
-        if any(b[0] <= a[0] or not a[1] <= b[1] <= int(a[1]) + 1 for a, b in itertools.pairwise(points)):
+        if any(
+            b[0] <= a[0] or not a[1] <= b[1] <= int(a[1]) + 1 for a, b in itertools.pairwise(points)
+        ):
             raise ValueError("its clock doesn't pass interval by interval")
         if self.clock[-1][0] != self.horizon or self.clock[-1][1] % 1:
             raise ValueError("its clock doesn't end with an interval at the horizon")
@@ -92,7 +108,9 @@ class Target(_Strict):
 
     def __post_init__(self) -> None:
         n = len(set(self.labels))
-        fits = outcome_of(self.task).fits(self.labels, None if self.follow_up is UNSET else self.follow_up)
+        fits = outcome_of(self.task).fits(
+            self.labels, None if self.follow_up is UNSET else self.follow_up
+        )
         if not fits or n < len(self.labels):
             raise ValueError(f"the labels don't fit a {self.task} target")
 
@@ -136,7 +154,8 @@ class ChosenScore(_Strict):
 
 
 class Performance(_Strict):
-    """The expected performance; `expected` are the scores corrected for the choice of the best, if any differs."""
+    """The expected performance; `expected` are the scores corrected for the choice of the best, if
+    any differs."""
 
     of: str
     alpha: _Number
@@ -152,7 +171,8 @@ class CalibrationRows(_Strict):
 
 
 class Description(_Strict):
-    """The JSON under the key `seedbed`. The packages `networks` and `data` check `architecture` and `inputs`."""
+    """The JSON under the key `seedbed`. The packages `networks` and `data` check `architecture` and
+    `inputs`."""
 
     format: Literal[1]
     candidate: str
@@ -169,7 +189,8 @@ class Description(_Strict):
 
 
 class TensorEntry(_Strict):
-    """What a header says of a tensor: its type, its shape, and where its bytes start and end after the header."""
+    """What a header says of a tensor: its type, its shape, and where its bytes start and end after
+    the header."""
 
     dtype: str
     shape: Annotated[tuple[_Size, ...], Meta(max_length=8)]
@@ -178,24 +199,33 @@ class TensorEntry(_Strict):
 
 def canonical(values: Any) -> str:
     """Return values as JSON in the only form that a model file may have."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return json.dumps(
+        values, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    )
 
 
 def fingerprint(values: Mapping[str, Any], tensors: bytes | bytearray | memoryview) -> str:
     """Return the `sha256` of a file with these values and the bytes of its tensors."""
-    digest = hashlib.sha256(canonical({key: value for key, value in values.items() if key != "sha256"}).encode())
+    digest = hashlib.sha256(
+        canonical({key: value for key, value in values.items() if key != "sha256"}).encode()
+    )
     digest.update(tensors)
     return digest.hexdigest()
 
 
-def read_header(text: bytes, n_bytes: int) -> tuple[Description, dict[str, Any], dict[str, TensorEntry]]:
-    """Return the JSON of a model file with so many bytes after its header, checked and as plain values, and its tensors
-    by name, which cover these bytes exactly once; raise ModelFileError for any other text."""
+def read_header(
+    text: bytes, n_bytes: int
+) -> tuple[Description, dict[str, Any], dict[str, TensorEntry]]:
+    """Return the JSON of a model file with so many bytes after its header, checked and as plain
+    values, and its tensors by name, which cover these bytes exactly once; raise ModelFileError for
+    any other text."""
     entries = _parsed(text, "its header")
     metadata = entries.pop("__metadata__", None) if isinstance(entries, dict) else None
     described = metadata.get(KEY) if isinstance(metadata, dict) and len(metadata) == 1 else None
     if not isinstance(described, str) or not described.isascii():
-        raise ModelFileError("it is not a seedbed model file", "Name a file that seedbed has written.")
+        raise ModelFileError(
+            "it is not a seedbed model file", "Name a file that seedbed has written."
+        )
     values = _parsed(described.encode(), "its description")
     version = values.get("format") if isinstance(values, dict) else None
     if type(version) is not int:
@@ -210,7 +240,8 @@ def read_header(text: bytes, n_bytes: int) -> tuple[Description, dict[str, Any],
 
 
 def _parsed(text: bytes, what: str) -> Any:
-    """Parse JSON. Repeated keys, NaN and infinite numbers are errors, as canonical JSON can't hold them."""
+    """Parse JSON. Repeated keys, NaN and infinite numbers are errors, as canonical JSON can't hold
+    them."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(values := dict(pairs)) < len(pairs):
@@ -234,14 +265,18 @@ def _converted(values: Any, kind: type[_Kind], what: str) -> _Kind:
 
 def _tensors(entries: Mapping[str, Any], n_bytes: int) -> dict[str, TensorEntry]:
     """Return the tensors. Together, they must cover the file's bytes exactly once."""
-    tensors = {name: _converted(entry, TensorEntry, f"the description of the tensor '{name[:60]}'")
-               for name, entry in entries.items()}  # fmt: skip
+    tensors = {
+        name: _converted(entry, TensorEntry, f"the description of the tensor '{name[:60]}'")
+        for name, entry in entries.items()
+    }
     end = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: item[1].data_offsets):
         start, stop = tensor.data_offsets
         size = DTYPES[tensor.dtype].itemsize if tensor.dtype in DTYPES else 0
         if not size or math.prod(tensor.shape) * size != stop - start:
-            raise ModelFileError(f"the size of the tensor '{name[:60]}' differs from its description")
+            raise ModelFileError(
+                f"the size of the tensor '{name[:60]}' differs from its description"
+            )
         if start % size:
             raise ModelFileError(f"the tensor '{name[:60]}' begins in the middle of a number")
         if start != end:

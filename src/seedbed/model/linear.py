@@ -1,4 +1,5 @@
-"""Models without hidden layers that are fitted until they converge: logistic and ridge regression, and the prior."""
+"""Models without hidden layers that are fitted until they converge: logistic and ridge regression,
+and the prior."""
 
 from __future__ import annotations
 
@@ -14,8 +15,8 @@ from seedbed.typing import Floats
 
 _CS: tuple[float, ...] = tuple(np.logspace(-3, 2, 6).tolist())
 
-# Up to so many rows, all values of C and all networks are fitted in the same Newton steps, in a tenth of the time. With
-# more rows that is no quicker, as a path ends early.
+# Up to so many rows, all values of C and all networks are fitted in the same Newton steps, in a
+# tenth of the time. With more rows that is no quicker, as a path ends early.
 _MOST_ROWS = 4_000
 _MOST_FEATURES_FOR_NEWTON = 64
 _MOST_COEFFICIENTS = 300  # of all classes, for which Newton's method is quicker than L-BFGS
@@ -46,21 +47,27 @@ def fit_regression(data: TreeData) -> FittedMember:
     return _fitted(data, fits[:, :, :-1], fits[:, :, -1], of_test)
 
 
-def _fitted(data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[Floats]) -> FittedMember:
-    """Return linear models with weights [network, output, input] and biases [network, output]; `of_test` has the
-    outputs of each network for the rows that it leaves out [row, output], or [output]."""
+def _fitted(
+    data: TreeData, weights: Floats, biases: Floats, of_test: Sequence[Floats]
+) -> FittedMember:
+    """Return linear models with weights [network, output, input] and biases [network, output];
+    `of_test` has the outputs of each network for the rows that it leaves out [row, output], or
+    [output]."""
     states = {"0.weight": weights.astype(np.float32), "0.bias": biases.astype(np.float32)}
     return FittedMember(MLP(), states, data.left_out(of_test))
 
 
 def _ridge(data: TreeData) -> Floats:
-    """Return coefficients, the intercept last [network, 1, input]; the penalty has the lowest error of rows left
-    out."""
+    """Return coefficients, the intercept last [network, 1, input]; the penalty has the lowest error
+    of rows left out."""
     paths, errors, of_row = [], np.zeros(len(_ALPHAS)), data.counts
     for split in data.splits:
         X, y = data.X[split.train].astype(np.float64), data.y[split.train].astype(np.float64)
         weights = of_row[split.train]
-        center, level = np.average(X, axis=0, weights=weights), float(np.average(y, weights=weights))
+        center, level = (
+            np.average(X, axis=0, weights=weights),
+            float(np.average(y, weights=weights)),
+        )
         Z = (X - center) * np.sqrt(weights)[:, None]
         values, vectors = np.linalg.eigh(Z.T @ Z)
         along = vectors.T @ (Z.T @ ((y - level) * np.sqrt(weights)))
@@ -74,12 +81,16 @@ def _ridge(data: TreeData) -> Floats:
 
 
 def _logistic(data: TreeData) -> Floats:
-    """Return coefficients, the intercept last [network, output, input]; C has the lowest loss of the rows left out."""
+    """Return coefficients, the intercept last [network, output, input]; C has the lowest loss of
+    the rows left out."""
     n_classes, X = max(2, data.n_outputs), data.X.astype(np.float64)
     narrow = X.shape[1] <= _MOST_FEATURES_FOR_NEWTON and n_classes == 2
     of_row, (rows, tests) = data.counts, np.zeros((2, len(data.splits), len(X)))
     for number, split in enumerate(data.splits):
-        rows[number, split.train], tests[number, split.test] = of_row[split.train], of_row[split.test]
+        rows[number, split.train], tests[number, split.test] = (
+            of_row[split.train],
+            of_row[split.test],
+        )
     left_out = bool(tests.any())
     if narrow and len(X) <= _MOST_ROWS:
         newton = _Newton(X, data.y)
@@ -94,8 +105,8 @@ def _logistic(data: TreeData) -> Floats:
 
 
 def _by_paths(data: TreeData, *, left_out: bool) -> Floats:
-    """Return coefficients, the intercept last [network, output, input]. The path from strong to weak regularisation
-    ends after the loss of rows left out has risen twice in a row."""
+    """Return coefficients, the intercept last [network, output, input]. The path from strong to
+    weak regularisation ends after the loss of rows left out has risen twice in a row."""
     paths = [_path(data, split) for split in data.splits]
     fits, losses = list[list[Floats]](), list[float]()
     for C in _CS if left_out else (_USUAL_C,):
@@ -110,7 +121,8 @@ def _by_paths(data: TreeData, *, left_out: bool) -> Floats:
 
 
 def _path(data: TreeData, split: Split) -> Callable[[float], tuple[Floats, float]]:
-    """Return a function of C, which returns the coefficients [output, input] and the loss of the rows left out."""
+    """Return a function of C, which returns the coefficients [output, input] and the loss of the
+    rows left out."""
     rows, test = split.train[data.counts[split.train] > 0], split.test
     present, y = np.unique(data.y[rows], return_inverse=True)
     coefficients = np.zeros((data.n_outputs, data.X.shape[1] + 1))
@@ -130,14 +142,19 @@ def _path(data: TreeData, split: Split) -> Callable[[float], tuple[Floats, float
 
 
 class _Regression:
-    """Logistic regression of two classes, or of more by softmax, as scikit-learn's newton-cholesky and lbfgs.
+    """Logistic regression of two classes, or of more by softmax, as scikit-learn's newton-cholesky
+    and lbfgs.
 
-    The minimised function is the weighted mean of the log losses, plus half the squared coefficients, without the
-    intercepts, divided by C times the sum of the weights. Each fit starts from the one before it.
+    The minimised function is the weighted mean of the log losses, plus half the squared
+    coefficients, without the intercepts, divided by C times the sum of the weights. Each fit starts
+    from the one before it.
     """
 
     def __init__(self, X: Floats, y: NDArray[np.int64], weights: Floats, n_classes: int) -> None:
-        self.inputs, self.weights = np.column_stack([X, np.ones(len(X))]), weights[:, None] / weights.sum()
+        self.inputs, self.weights = (
+            np.column_stack([X, np.ones(len(X))]),
+            weights[:, None] / weights.sum(),
+        )
         self.targets = np.eye(n_classes)[y] if n_classes > 2 else y[:, None].astype(np.float64)
         self.coefficients = np.zeros((self.targets.shape[1], X.shape[1] + 1))
         self.penalty = np.append(np.ones(X.shape[1]), 0.0) / weights.sum()
@@ -153,8 +170,15 @@ class _Regression:
             value, slope, _ = self._value(flat.reshape(self.coefficients.shape), C)
             return value, slope.ravel()
 
-        options = {"maxiter": 1000, "maxls": 50, "gtol": _FLAT, "ftol": 64 * np.finfo(np.float64).eps}
-        found = minimize(value, self.coefficients.ravel(), method="L-BFGS-B", jac=True, options=options)
+        options = {
+            "maxiter": 1000,
+            "maxls": 50,
+            "gtol": _FLAT,
+            "ftol": 64 * np.finfo(np.float64).eps,
+        }
+        found = minimize(
+            value, self.coefficients.ravel(), method="L-BFGS-B", jac=True, options=options
+        )
         self.coefficients = found.x.reshape(self.coefficients.shape)
         return self.coefficients
 
@@ -173,7 +197,8 @@ class _Regression:
                 return
 
     def _value(self, coefficients: Floats, C: float) -> tuple[float, Floats, Floats]:
-        """Return what is minimised, its slope [output, input], and the probabilities [row, output]."""
+        """Return what is minimised, its slope [output, input], and the probabilities [row,
+        output]."""
         from scipy.special import expit, log_softmax
 
         outputs = self.inputs @ coefficients.T
@@ -201,10 +226,11 @@ class _Regression:
 
 
 class _Newton:
-    """Logistic regressions of two classes on different rows and with different C, all fitted in the same Newton steps.
+    """Logistic regressions of two classes on different rows and with different C, all fitted in the
+    same Newton steps.
 
-    The minimised function is scikit-learn's: half the squared coefficients, without the intercept, plus C times the sum
-    of the log losses. A step is halved where it would increase it.
+    The minimised function is scikit-learn's: half the squared coefficients, without the intercept,
+    plus C times the sum of the log losses. A step is halved where it would increase it.
     """
 
     def __init__(self, Z: NDArray[np.float64], y: NDArray[np.int64]) -> None:
@@ -215,7 +241,8 @@ class _Newton:
         self.penalty = np.append(np.ones(Z.shape[1]), 0.0)
 
     def fits(self, rows: NDArray[np.float64], C: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Return the coefficients, the intercept last [fit, input], for weights of rows [fit, row] and C [fit].
+        """Return the coefficients, the intercept last [fit, input], for weights of rows [fit, row]
+        and C [fit].
 
         None if one of them doesn't converge.
         """
@@ -226,7 +253,9 @@ class _Newton:
         for _ in range(_MOST_STEPS):
             at, weight, curve = fits[active], weights[active], curve[: len(active)]
             slope = self.penalty * at - (weight * wrong * self.signs) @ self.inputs
-            curve[:, *self.upper] = curve[:, *self.upper[::-1]] = (weight * wrong * (1 - wrong)) @ self.products
+            curve[:, *self.upper] = curve[:, *self.upper[::-1]] = (
+                weight * wrong * (1 - wrong)
+            ) @ self.products
             curve += np.diag(self.penalty + 1e-10)
             step = np.linalg.solve(curve, slope[:, :, None])[:, :, 0]
             for _ in range(_MOST_HALVINGS):
@@ -243,7 +272,9 @@ class _Newton:
                 return fits
         return None
 
-    def _values(self, fits: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    def _values(
+        self, fits: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> tuple[Floats, Floats]:
         """Return what is minimised [fit], and the probability of the other class [fit, row]."""
         losses, wrong = self.row_losses(fits)
         return (self.penalty * fits**2).sum(axis=1) / 2 + np.vecdot(weights, losses), wrong
@@ -252,4 +283,6 @@ class _Newton:
         """Return the log loss of each row, and the probability of the other class [fit, row]."""
         margins = (fits @ self.inputs.T) * self.signs
         small = np.exp(-np.abs(margins))
-        return np.log1p(small) - np.minimum(margins, 0.0), np.where(margins < 0, 1.0, small) / (1 + small)
+        return np.log1p(small) - np.minimum(margins, 0.0), np.where(margins < 0, 1.0, small) / (
+            1 + small
+        )

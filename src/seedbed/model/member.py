@@ -1,4 +1,5 @@
-"""A member of a model, and the rows that it is fitted to: each of its networks leaves out a fold of them."""
+"""A member of a model, and the rows that it is fitted to: each of its networks leaves out a fold of
+them."""
 
 from __future__ import annotations
 
@@ -40,8 +41,9 @@ class Member:
         states: of its networks [network, ...], by the names in their `state_dict`.
         outputs: for the rows that a network didn't train on [row, output, network]; NaN elsewhere.
         epochs: number of epochs after which its networks are used; 0 of trees and linear models.
-        curves: training and test figures [4, epoch, network], in the order of `evaluation.CURVES`. Test figures are of
-            the rows left out, or of other rows if none is left out. None of trees and linear models.
+        curves: training and test figures [4, epoch, network], in the order of `evaluation.CURVES`.
+            Test figures are of the rows left out, or of other rows if none is left out. None of
+            trees and linear models.
         dead: share of ReLU units that are zero for all training rows [network]; NaN if unknown.
         note: on how networks were trained; usually empty.
         clipped: whether its inputs are clipped.
@@ -80,14 +82,17 @@ class Fit:
         n_networks: networks of a member.
         random_state: decides the splits.
         weights: the weight of each row [row], or None.
-        tested: other rows of the same columns, and their target: networks that leave no row out show their figures
-            after each epoch. They change no network. None with weights.
+        tested: other rows of the same columns, and their target: networks that leave no row out
+            show their figures after each epoch. They change no network. None with weights.
         drops: whether extra trees end early if they would get no weight in a blend.
-        failures: why members can't be fitted, by their names; None if the first such error is raised.
-        trained: the trained members, by their places. Those that diverge or aren't reached in time are missing.
+        failures: why members can't be fitted, by their names; None if the first such error is
+            raised.
+        trained: the trained members, by their places. Those that diverge or aren't reached in time
+            are missing.
         preprocessor: computes the inputs.
         inputs: of the rows, clipped [row, input].
-        splits: the split of each network; none if rows can't be divided, and all networks train on all rows.
+        splits: the split of each network; none if rows can't be divided, and all networks train on
+            all rows.
         target_scale: mean and deviation of a numeric target; 0 and 1 for classes.
     """
 
@@ -120,28 +125,45 @@ class Fit:
         )
 
     def with_members(self, members: Sequence[Candidate]) -> Fit:
-        """Return the same fit of other members, which are trained beside those that are trained already."""
+        """Return the same fit of other members, which are trained beside those that are trained
+        already."""
         other = copy.copy(self)
-        vars(other).update(members=tuple(with_inputs_of(member, self.preprocessor.layout) for member in members))
+        vars(other).update(
+            members=tuple(with_inputs_of(member, self.preprocessor.layout) for member in members)
+        )
         return other
 
     def on_other_splits(self, names: Collection[str], random_state: int) -> Fit:
         """Return the fit of some of the trained members on other splits. It grows as many trees."""
-        trained = {self.trained[place].candidate.name: self.trained[place].candidate for place in sorted(self.trained)}
+        trained = {
+            self.trained[place].candidate.name: self.trained[place].candidate
+            for place in sorted(self.trained)
+        }
         trees = {name: candidate for name, candidate in trained.items() if trees_of(candidate)}
-        members = [trees.get(one.name, one) for one in self.members if one.name in trained and one.name in names]
+        members = [
+            trees.get(one.name, one)
+            for one in self.members
+            if one.name in trained and one.name in names
+        ]
         return replace(self, members=tuple(members), random_state=random_state, trained={})
 
     def fail(self, member: Candidate, error: Exception) -> None:
         """Note why a member can't be fitted, or raise it."""
         if self.failures is None:
             raise error
-        self.failures[member.name] = error.message if isinstance(error, SeedbedError) else error_line(error)
+        self.failures[member.name] = (
+            error.message if isinstance(error, SeedbedError) else error_line(error)
+        )
 
     def recipe_of(self, member: Candidate) -> Recipe:
-        """Return the recipe of a member, with its own settings and those that suit the number of rows."""
+        """Return the recipe of a member, with its own settings and those that suit the number of
+        rows."""
         recipe = member.recipe(self.recipe).for_rows(self.table.n_rows)
-        return replace(recipe, loss="mse") if self.table.outcome.is_number and recipe.loss == "auto" else recipe
+        return (
+            replace(recipe, loss="mse")
+            if self.table.outcome.is_number and recipe.loss == "auto"
+            else recipe
+        )
 
     @property
     def leaves_out(self) -> bool:
@@ -156,42 +178,70 @@ class Fit:
     def _standardised(self, target: NDArray[Any]) -> NDArray[Any]:
         """Return the target as members learn it: class codes, or standardised numbers."""
         mean, deviation = self.target_scale
-        return ((target - mean) / deviation).astype(np.float32) if self.table.outcome.is_number else target
+        return (
+            ((target - mean) / deviation).astype(np.float32)
+            if self.table.outcome.is_number
+            else target
+        )
 
     def for_trees(self) -> TreeData:
-        """Return the data that trees and linear models are fitted to. They leave out rows whenever these can be
-        divided."""
+        """Return the data that trees and linear models are fitted to. They leave out rows whenever
+        these can be divided."""
         weights, splits = self.weights, self.splits
         target = self._standardised(self.table.target)
         if not splits:
             splits = [Split(0, 0, np.arange(len(target)), np.arange(0))] * self.n_networks
-        if weights is not None:  # rows of weight 0 have no predictions; the weights' scale means nothing to networks
+        if (
+            weights is not None
+        ):  # rows of weight 0 have no predictions; the weights' scale means nothing to networks
             weights = (weights / weights[weights > 0].mean(dtype=np.float64)).astype(np.float32)
             splits = [replace(split, test=split.test[weights[split.test] > 0]) for split in splits]
         n_outputs, n_cases = self.table.n_outputs, self.table.n_cases
-        return TreeData(self.inputs, target, weights, splits, n_outputs, not self.table.outcome.is_number, n_cases)
+        return TreeData(
+            self.inputs,
+            target,
+            weights,
+            splits,
+            n_outputs,
+            not self.table.outcome.is_number,
+            n_cases,
+        )
 
     def for_member(self, member: Candidate, recipe: Recipe) -> tuple[TrainingData, Front | None]:
-        """Return the data that a network trains on, and the layer that computes its inputs, if that layer is separate.
+        """Return the data that a network trains on, and the layer that computes its inputs, if that
+        layer is separate.
 
-        Bins depend on all rows, so they are the same for all networks and all steps, and are computed once.
+        Bins depend on all rows, so they are the same for all networks and all steps, and are
+        computed once.
         """
         network, clipped = member.architecture, is_clipped(member, recipe)
-        inputs, target, splits = self.inputs if clipped else self._unclipped, self.table.target, self.splits
+        inputs, target, splits = (
+            self.inputs if clipped else self._unclipped,
+            self.table.target,
+            self.splits,
+        )
         n_rows, n_inputs = inputs.shape
         if not (leaves_out := recipe.leaves_out and self.leaves_out):
             rows = test = np.arange(n_rows)
             if self.tested is not None:
                 more = self.preprocessor.inputs_of_values(self.tested.features)
                 inputs = np.concatenate([inputs, smooth_clip(more, LIMIT) if clipped else more])
-                target, test = np.concatenate([target, self.tested.target]), np.arange(n_rows, len(inputs))
+                target, test = (
+                    np.concatenate([target, self.tested.target]),
+                    np.arange(n_rows, len(inputs)),
+                )
             splits = [Split(number, 0, rows, test) for number in range(self.n_networks)]
         counted = self._counted if leaves_out else counted_rows(len(inputs), splits, self.weights)
         plain = TrainingData(inputs, self._standardised(target), *counted)
         if not leaves_out or not isinstance(network, MLP) or not network.ple or network.embed:
             return plain, None
-        layer, n_numbers = network.network(n_inputs, 1).layers[0], len(network.numbers or range(n_inputs))
-        if n_rows * n_numbers * network.ple * 4 > _MOST_BYTES or not layer.is_looking:  # the table may have no numbers
+        layer, n_numbers = (
+            network.network(n_inputs, 1).layers[0],
+            len(network.numbers or range(n_inputs)),
+        )
+        if (
+            n_rows * n_numbers * network.ple * 4 > _MOST_BYTES or not layer.is_looking
+        ):  # the table may have no numbers
             return plain, None
         edges = layer.draw(Draws(0), plain.X[some_rows(np.ones(n_rows))])
         encoded = layer(plain.X, {name: value[None] for name, value in edges.items()})[0]
@@ -202,14 +252,16 @@ class Fit:
 
 
 def is_clipped(member: Candidate, recipe: Recipe) -> bool:
-    """Return whether a member's inputs are clipped: not those of the tutorial's recipe and of a user's own module."""
+    """Return whether a member's inputs are clipped: not those of the tutorial's recipe and of a
+    user's own module."""
     return not is_network(member) or (isinstance(member.architecture, MLP) and recipe.leaves_out)
 
 
 @dataclass(frozen=True, eq=False)
 class Front:
-    """A first layer without trainable parameters, applied once before a member trains: its state, the units that aren't
-    constant, as those of bins without a width are, and the number of all units."""
+    """A first layer without trainable parameters, applied once before a member trains: its state,
+    the units that aren't constant, as those of bins without a width are, and the number of all
+    units."""
 
     edges: Arrays
     used: NDArray[np.int64]
@@ -218,7 +270,9 @@ class Front:
     def put_before(self, member: Member) -> Member:
         """Return a member that was trained behind this layer as one that begins with it."""
         n_networks = len(next(iter(member.states.values())))
-        states = {name: np.repeat(value[None], n_networks, axis=0) for name, value in self.edges.items()}
+        states = {
+            name: np.repeat(value[None], n_networks, axis=0) for name, value in self.edges.items()
+        }
         for name, value in member.states.items():
             place, _, rest = name.partition(".")
             if name == "0.weight":
@@ -232,8 +286,9 @@ class Front:
 def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
     """Return a split of all rows for each of n networks; none if the rows can't be divided.
 
-    The splits are repeated folds, so each row is left out equally often. If a class has too few rows or groups to be in
-    each fold, folds aren't stratified. If rows have times, all networks leave out the latest rows.
+    The splits are repeated folds, so each row is left out equally often. If a class has too few
+    rows or groups to be in each fold, folds aren't stratified. If rows have times, all networks
+    leave out the latest rows.
     """
     rows = np.arange(table.n_rows)
     if table.times is not None:
@@ -242,7 +297,9 @@ def splits_of_networks(table: Table, n: int, random_state: int) -> list[Split]:
     seed = derive(random_state, "blend") % 2**32
     for folds in range(N_FOLDS, 1, -1):
         repeats = -(-n // folds)
-        with contextlib.suppress(SeedbedError):  # too few rows, groups, or rows of a class for so many folds
+        with contextlib.suppress(
+            SeedbedError
+        ):  # too few rows, groups, or rows of a class for so many folds
             options = {"repeats": repeats, "folds": folds, "random_state": seed}
             return list(repeated_folds(table.target, groups=table.groups, **options))[:n]
     return list(_unstratified_folds(rows if table.groups is None else table.groups, n, seed))
@@ -256,4 +313,6 @@ def _unstratified_folds(groups: NDArray[np.int64], n: int, seed: int) -> Iterato
         if number % folds == 0:
             fold_of_row = (rng.permutation(len(names)) % folds)[of_row]
         left_out = fold_of_row == number % folds
-        yield Split(number // folds, number % folds, np.flatnonzero(~left_out), np.flatnonzero(left_out))
+        yield Split(
+            number // folds, number % folds, np.flatnonzero(~left_out), np.flatnonzero(left_out)
+        )

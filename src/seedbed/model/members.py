@@ -1,4 +1,5 @@
-"""Fit the members of models: networks of several tables in shared stacks, trees and linear models in a thread."""
+"""Fit the members of models: networks of several tables in shared stacks, trees and linear models
+in a thread."""
 
 from __future__ import annotations
 
@@ -30,20 +31,24 @@ from seedbed.training.planning import pick_device, plan_chunks
 from seedbed.training.stack import Chunk
 from seedbed.training.tree_growth import Halted
 
-# How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are cheap, and their loss
-# falls by little in each epoch.
+# How long members wait for a better epoch, see `Chunk.patience`. Those without hidden layers are
+# cheap, and their loss falls by little in each epoch.
 _PATIENCE, _LINEAR_PATIENCE = (3, 8), (8, 8)
 _MOST_FITS, _MOST_ROWS = 8, 4000  # fits whose networks share a stack, and the sum of their rows
-_Trained = tuple[tuple[int, int], int, Member]  # a member's place, the number of its fit, and the member
-_ROW_WORK = 16_000  # parameters that take as long as all that a row takes besides (benchmarks/LOG.md)
+_Trained = tuple[
+    tuple[int, int], int, Member
+]  # a member's place, the number of its fit, and the member
+_ROW_WORK = (
+    16_000  # parameters that take as long as all that a row takes besides (benchmarks/LOG.md)
+)
 
 
 def join_bags(bags: Sequence[Fit]) -> tuple[list[Member], Fit]:
-    """Return the trained members of the first fit in order, with their networks in all fits, and the fit of these
-    networks.
+    """Return the trained members of the first fit in order, with their networks in all fits, and
+    the fit of these networks.
 
-    A later fit has some of the members on other splits; the others stay as they are, with fewer networks. A later fit
-    in which a member is missing doesn't count.
+    A later fit has some of the members on other splits; the others stay as they are, with fewer
+    networks. A later fit in which a member is missing doesn't count.
     """
     first, *later = bags
     members = [first.trained[place] for place in sorted(first.trained)]
@@ -52,7 +57,10 @@ def join_bags(bags: Sequence[Fit]) -> tuple[list[Member], Fit]:
         return members, first
     by_name = [{member.candidate.name: member for member in bag.trained.values()} for bag in later]
     for number, member in enumerate(members):
-        same = [member, *(bag[member.candidate.name] for bag in by_name if member.candidate.name in bag)]
+        same = [
+            member,
+            *(bag[member.candidate.name] for bag in by_name if member.candidate.name in bag),
+        ]
         candidate, states = member.candidate, [one.states for one in same]
         if trees := trees_of(candidate):
             trees, states = pad_trees([trees_of(one.candidate) or trees for one in same], states)
@@ -61,24 +69,36 @@ def join_bags(bags: Sequence[Fit]) -> tuple[list[Member], Fit]:
         outputs = np.concatenate([one.outputs for one in same], axis=2)
         members[number] = Member(candidate, joined, outputs, max(one.epochs for one in same))
     whole, n_networks = copy.copy(first), sum(bag.n_networks for bag in (first, *later))
-    vars(whole).update(splits=[split for bag in (first, *later) for split in bag.splits], n_networks=n_networks)
+    vars(whole).update(
+        splits=[split for bag in (first, *later) for split in bag.splits], n_networks=n_networks
+    )
     return members, whole
 
 
 def trained_members(
     fits: Sequence[Fit], *, random_state: int, compute: Compute, ends: float | None = None
 ) -> Generator[_Trained]:
-    """Train the members of fits; yield a member's place, the number of its fit, and the member, as they finish.
+    """Train the members of fits; yield a member's place, the number of its fit, and the member, as
+    they finish.
 
-    Networks of several fits share stacks. The places give members the same order whatever finishes first.
+    Networks of several fits share stacks. The places give members the same order whatever finishes
+    first.
 
-    Members whose networks diverge are left out. If training is to end at a time of `time.monotonic`, each tree may take
-    half of the time that is left, and each network its share of the rest, see `_batches`.
+    Members whose networks diverge are left out. If training is to end at a time of
+    `time.monotonic`, each tree may take half of the time that is left, and each network its share
+    of the rest, see `_batches`.
     """
     jobs, halted, background = pick_jobs(compute.n_jobs), np.zeros(1, dtype=np.int32), None
-    trained, others = dict[object, list[_Piece]](), _fit_others(fits, random_state, jobs, ends, halted)
+    trained, others = (
+        dict[object, list[_Piece]](),
+        _fit_others(fits, random_state, jobs, ends, halted),
+    )
     with contextlib.ExitStack() as at_end:
-        if ends is None and jobs > 1 and any(not is_network(one) for fit in fits for one in fit.members):
+        if (
+            ends is None
+            and jobs > 1
+            and any(not is_network(one) for fit in fits for one in fit.members)
+        ):
             background = at_end.enter_context(contextlib.closing(BackgroundWork(others)))
             at_end.callback(halted.fill, 1)
         else:
@@ -89,7 +109,9 @@ def trained_members(
                 for fit in batch[number].rows:
                     fits[fit].fail(batch[number].candidate, error)
 
-            for number, result in train_chunks([networks.chunk for networks in batch], jobs, failed):
+            for number, result in train_chunks(
+                [networks.chunk for networks in batch], jobs, failed
+            ):
                 networks = batch[number]
                 for which in networks.rows:
                     if not len(columns := np.flatnonzero(networks.fits == which)):
@@ -115,10 +137,14 @@ def _fit_others(
             if is_network(member) or method != (trees.method if trees else ""):
                 continue
             until = None if ends is None else (time.monotonic() + ends) / 2
-            rival = known.get((which, "boosted")) if fit.drops and trees and not trees.n_nodes else None
+            rival = (
+                known.get((which, "boosted")) if fit.drops and trees and not trees.n_nodes else None
+            )
             try:
                 if trees is None:
-                    fitted = (fit_prior if isinstance(member.architecture, Prior) else fit_regression)(data[which])
+                    fitted = (
+                        fit_prior if isinstance(member.architecture, Prior) else fit_regression
+                    )(data[which])
                 elif fit.splits:
                     fitted = grow(trees, data[which], rival=rival, until=until)
                 elif fit.failures is not None:
@@ -132,19 +158,26 @@ def _fit_others(
 
 
 def _networks_of(fits: Sequence[Fit]) -> list[tuple[Candidate, list[int]]]:
-    """Return the members that are networks, each with the numbers of its fits. Those with equally encoded inputs follow
-    each other, as inputs may take memory."""
+    """Return the members that are networks, each with the numbers of its fits. Those with equally
+    encoded inputs follow each other, as inputs may take memory."""
     groups: dict[object, dict[object, tuple[Candidate, list[int]]]] = {}
     for number, fit in enumerate(fits):
         for member in filter(is_network, fit.members):
             network = member.architecture
-            like = (member.name, getattr(network, "numbers", None), getattr(network, "categories", None))
-            groups.setdefault(_encoding(network), {}).setdefault(like, (member, []))[1].append(number)
+            like = (
+                member.name,
+                getattr(network, "numbers", None),
+                getattr(network, "categories", None),
+            )
+            groups.setdefault(_encoding(network), {}).setdefault(like, (member, []))[1].append(
+                number
+            )
     return [member for group in groups.values() for member in group.values()]
 
 
 def _encoding(network: Architecture) -> tuple[int, bool]:
-    """Return what decides how a network's inputs are encoded: into how many bins, and whether categories are."""
+    """Return what decides how a network's inputs are encoded: into how many bins, and whether
+    categories are."""
     return (network.ple, bool(network.embed)) if isinstance(network, MLP) else (0, False)
 
 
@@ -160,9 +193,15 @@ class _Networks(NamedTuple):
 
     @property
     def work(self) -> int:
-        """About how long they train, relative to others, by epochs, rows and parameters of all networks."""
+        """About how long they train, relative to others, by epochs, rows and parameters of all
+        networks."""
         chunk = self.chunk
-        return chunk.recipe.n_epochs * len(chunk.data.X) * (chunk.n_parameters + _ROW_WORK) * len(chunk.seeds)
+        return (
+            chunk.recipe.n_epochs
+            * len(chunk.data.X)
+            * (chunk.n_parameters + _ROW_WORK)
+            * len(chunk.seeds)
+        )
 
 
 class _Piece(NamedTuple):
@@ -173,11 +212,14 @@ class _Piece(NamedTuple):
     columns: NDArray[np.int64]
 
 
-def _batches(planned: Iterator[_Networks], jobs: int, ends: float | None) -> Iterator[list[_Networks]]:
+def _batches(
+    planned: Iterator[_Networks], jobs: int, ends: float | None
+) -> Iterator[list[_Networks]]:
     """Yield networks that train at the same time.
 
-    If training is to end at a time of `time.monotonic`, chunks get shares of what is left in proportion to their work,
-    and at least one epoch. Those that haven't started by then are left out, but never the first one.
+    If training is to end at a time of `time.monotonic`, chunks get shares of what is left in
+    proportion to their work, and at least one epoch. Those that haven't started by then are left
+    out, but never the first one.
     """
     in_turn = jobs == 1
     if ends is None and in_turn:  # not all inputs are needed at a time
@@ -198,7 +240,10 @@ def _batches(planned: Iterator[_Networks], jobs: int, ends: float | None) -> Ite
             loads[loads.index(min(loads))] += networks.work
         batch, waiting = (waiting[:1], waiting[1:]) if in_turn else (waiting, [])
         shares = [(networks, left * networks.work / max(loads)) for networks in batch]
-        yield [networks._replace(chunk=replace(networks.chunk, seconds=share)) for networks, share in shares]
+        yield [
+            networks._replace(chunk=replace(networks.chunk, seconds=share))
+            for networks, share in shares
+        ]
 
 
 def _joined_member(pieces: list[_Piece], which: int) -> Member | None:
@@ -207,7 +252,8 @@ def _joined_member(pieces: list[_Piece], which: int) -> Member | None:
     networks, first, columns = pieces[0]
     chunk, rows = networks.chunk, networks.rows[which]
     states = {
-        name: np.concatenate([result.stacked[name][some] for _, result, some in pieces]) for name in first.stacked
+        name: np.concatenate([result.stacked[name][some] for _, result, some in pieces])
+        for name in first.stacked
     }
     curves = np.concatenate([result.curves[:, :, some] for _, result, some in pieces], axis=2)
     if not all(np.isfinite(value).all() for value in states.values()):
@@ -248,16 +294,25 @@ def _plan_networks(fits: Sequence[Fit], random_state: int, compute: Compute) -> 
             table, n, recipe = fits[kind[0]].table, fits[kind[0]].n_networks, recipes[kind[0]]
             leaves_out = recipe.leaves_out and fits[kind[0]].leaves_out
             # A step over all rows would pass those of the other tables, too.
-            most = max(1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind)))
+            most = max(
+                1, min(_MOST_FITS, _MOST_ROWS // max(fits[number].table.n_rows for number in kind))
+            )
             most, patience = most if recipe.batch_size and leaves_out else 1, None
             if leaves_out:
-                usual = _LINEAR_PATIENCE if isinstance(network, MLP) and not network.widths else _PATIENCE
+                usual = (
+                    _LINEAR_PATIENCE
+                    if isinstance(network, MLP) and not network.widths
+                    else _PATIENCE
+                )
                 patience = (recipe.patience,) * 2 if recipe.patience else usual
             for some in np.array_split(kind, -(-len(kind) // most)):
                 same = some.tolist()
                 if (key, *same) not in tables:
                     tables[key, *same] = _join_tables([inputs[number, key][0] for number in same])
-                data, fronts = tables[key, *same], {number: inputs[number, key][1] for number in same}
+                data, fronts = (
+                    tables[key, *same],
+                    {number: inputs[number, key][1] for number in same},
+                )
                 network = candidate.architecture
                 if fronts[same[0]] is not None:
                     assert isinstance(network, MLP)
@@ -265,15 +320,28 @@ def _plan_networks(fits: Sequence[Fit], random_state: int, compute: Compute) -> 
                 try:
                     bare = replace(candidate, architecture=network)
                     source = check_candidate(bare, table, data, recipe, compute.engine, device)
-                    seeds = [derive(random_state, candidate.name, "blend", net) for net in range(n)] * len(same)
-                    whole = Chunk(source, data, recipe, seeds, range(len(seeds)), group_size=n, patience=patience)
+                    seeds = [
+                        derive(random_state, candidate.name, "blend", net) for net in range(n)
+                    ] * len(same)
+                    whole = Chunk(
+                        source,
+                        data,
+                        recipe,
+                        seeds,
+                        range(len(seeds)),
+                        group_size=n,
+                        patience=patience,
+                    )
                     chunks = plan_chunks(replace(whole, engine=compute.engine, device=device))
                 except SeedbedError as error:
                     for number in same:
                         fits[number].fail(candidate, error)
                     continue
                 ends = np.cumsum([fits[number].table.n_rows for number in same]).tolist()
-                rows = {number: slice(*part) for number, part in zip(same, itertools.pairwise([0, *ends]), strict=True)}
+                rows = {
+                    number: slice(*part)
+                    for number, part in zip(same, itertools.pairwise([0, *ends]), strict=True)
+                }
                 for chunk in chunks:
                     of_fit = np.repeat(some, n)[list(chunk.networks)]
                     yield _Networks(next(places), candidate, chunk, of_fit, rows, fronts)
@@ -286,5 +354,7 @@ def _join_tables(parts: Sequence[TrainingData]) -> TrainingData:
     from scipy.linalg import block_diag
 
     X, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("X", "y"))
-    train, test = (block_diag(*(getattr(part, name) for part in parts)) for name in ("train", "test"))
+    train, test = (
+        block_diag(*(getattr(part, name) for part in parts)) for name in ("train", "test")
+    )
     return TrainingData(X=X, y=y, train=train, test=test)

@@ -21,7 +21,13 @@ from seedbed.errors import CandidateError, OptionError, counted, visible
 from seedbed.evaluation.summaries import Note
 from seedbed.model.effects import Effect, effect_of
 from seedbed.model.ensemble import Ensemble
-from seedbed.model.model_file import check_target, check_writable, read_model, to_bytes, write_checked
+from seedbed.model.model_file import (
+    check_target,
+    check_writable,
+    read_model,
+    to_bytes,
+    write_checked,
+)
 from seedbed.model.predicting import Predictions, predict_frame
 from seedbed.model.sets import COVERAGE
 from seedbed.networks.mlp import MLP, BlendedMembers
@@ -42,7 +48,8 @@ class Exported:
 
 
 class Model(Ensemble):
-    """Networks, one per seed, whose predictions are averaged; from `fit_model`, `Comparison.model` or `load`.
+    """Networks, one per seed, whose predictions are averaged; from `fit_model`, `Comparison.model`
+    or `load`.
 
     `Ensemble` documents the attributes.
 
@@ -55,23 +62,25 @@ class Model(Ensemble):
     """
 
     def predict(self, rows: Any, *, threshold: float | None = None) -> NDArray[Any]:
-        """Return the predicted label, number, or median survival, of each row [row]. A median later than the horizon is
-        NaN.
+        """Return the predicted label, number, or median survival, of each row [row]. A median later
+        than the horizon is NaN.
 
         Args:
-            rows: a data frame of any library, records (dicts), an array in the order of `feature_names_in_`, a path, or
-                any other source that `read_table` takes.
+            rows: a data frame of any library, records (dicts), an array in the order of
+                `feature_names_in_`, a path, or any other source that `read_table` takes.
             threshold: for two labels, replaces the model's own threshold.
 
         Raises:
-            DataError: the rows can't be read, lack a column, or mostly hold values that training never saw.
+            DataError: the rows can't be read, lack a column, or mostly hold values that training
+                never saw.
             OptionError: the threshold isn't a probability, or the model doesn't have two labels.
         """
         self.outcome.check_threshold(threshold)
         return self.labelled(self.predictions(rows), threshold)
 
     def predict_proba(self, rows: Any) -> Floats:
-        """Return the probability of each class [row, class], in the order of `classes_`, averaged over the networks.
+        """Return the probability of each class [row, class], in the order of `classes_`, averaged
+        over the networks.
 
         Raises:
             DataError: as `predict`.
@@ -102,23 +111,30 @@ class Model(Ensemble):
         self.outcome.check_method("predict_survival")
         return self.survival(self.predictions(rows), at)
 
-    def survival(self, predictions: Predictions, at: Sequence[float] | float | None = None) -> Floats:
+    def survival(
+        self, predictions: Predictions, at: Sequence[float] | float | None = None
+    ) -> Floats:
         """Return what `predict_survival` does, of the result of `predictions`."""
         times = () if at is None else np.atleast_1d(np.asarray(at, dtype=np.float64)).tolist()
         self.outcome.check_times(times, self)
         return self.outcome.parts_of(predictions.values, self, times)
 
-    def predict_set(self, rows: Any, *, coverage: float = COVERAGE, per_class: bool = False) -> NDArray[np.bool_]:
-        """Return for each row whether each label is in its prediction set [row, class], in the order of `classes_`.
+    def predict_set(
+        self, rows: Any, *, coverage: float = COVERAGE, per_class: bool = False
+    ) -> NDArray[np.bool_]:
+        """Return for each row whether each label is in its prediction set [row, class], in the
+        order of `classes_`.
 
         Args:
             rows: as in `predict`.
             coverage: share of new rows whose label is to be in their set.
-            per_class: whether the share is to hold in each class, instead of over all rows. Sets are larger then.
+            per_class: whether the share is to hold in each class, instead of over all rows. Sets
+                are larger then.
 
         Raises:
             DataError: as `predict`.
-            OptionError: the coverage isn't between 0 and 1, there were too few rows for it, or the model has no sets.
+            OptionError: the coverage isn't between 0 and 1, there were too few rows for it, or the
+                model has no sets.
             AttributeError: the model predicts numbers.
         """
         self.outcome.check_method("predict_set")
@@ -151,12 +167,15 @@ class Model(Ensemble):
         return self.outcome.covering(predictions.probabilities, limits)
 
     def predictions(self, rows: Any) -> Predictions:
-        """Return the predictions, their spread over the networks, and the unusual cells of each row.
+        """Return the predictions, their spread over the networks, and the unusual cells of each
+        row.
 
         Raises:
             DataError: as `predict`.
         """
-        return predict_frame(self, read_new_rows(rows, self.feature_names_in_, as_text=as_text(self.schemas)))
+        return predict_frame(
+            self, read_new_rows(rows, self.feature_names_in_, as_text=as_text(self.schemas))
+        )
 
     def evaluate(
         self,
@@ -172,37 +191,45 @@ class Model(Ensemble):
 
         Args:
             rows: as in `predict`, with the target. Rows that a model was trained on are left out.
-            by: a column; each of its values, or of four ranges of its numbers, gets a verdict of its own.
+            by: a column; each of its values, or of four ranges of its numbers, gets a verdict of
+                its own.
             group: a column; rows with the same value, such as those of one patient, may be alike.
             against: another model of the same target, for the paired verdict on these rows.
-            threshold: for two labels, the probability at which net benefit is computed, in place of the model's own.
+            threshold: for two labels, the probability at which net benefit is computed, in place of
+                the model's own.
             source: options of the source, such as `table` or `query`.
 
         Raises:
-            DataError: as `predict`, or the rows lack a column, or there are fewer than two new ones with an outcome.
-            OptionError: the other model predicts something else, the column has too many values, or as `predict`.
+            DataError: as `predict`, or the rows lack a column, or there are fewer than two new ones
+                with an outcome.
+            OptionError: the other model predicts something else, the column has too many values, or
+                as `predict`.
         """
         from seedbed.model.evaluating import evaluate
 
         return evaluate(self, rows, by, group, against, threshold, source)
 
     def effect(self, column: str, rows: Any, *, label: Any = None) -> Effect:
-        """Return how the mean prediction over rows changes with a column, the others as they are: partial dependence.
+        """Return how the mean prediction over rows changes with a column, the others as they are:
+        partial dependence.
 
         Args:
-            column: its name. Numbers and dates get up to 20 quantiles of the rows, and a value that most rows have;
-                others get the 20 most frequent levels.
+            column: its name. Numbers and dates get up to 20 quantiles of the rows, and a value that
+                most rows have; others get the 20 most frequent levels.
             rows: as in `predict`; of more than 500 rows, a random sample of 500, always the same.
-            label: the label whose probability is predicted, by default the positive one; required if there are several.
+            label: the label whose probability is predicted, by default the positive one; required
+                if there are several.
 
         Raises:
-            DataError: as `predict`; or there are no rows, none has a value in the column, or the model lacks it.
+            DataError: as `predict`; or there are no rows, none has a value in the column, or the
+                model lacks it.
             OptionError: the model doesn't have the label.
         """
         return effect_of(self, column, rows, label)
 
     def labelled(self, predictions: Predictions, threshold: float | None = None) -> NDArray[Any]:
-        """Return what `predict` does, of the result of `predictions`, without a check of the threshold."""
+        """Return what `predict` does, of the result of `predictions`, without a check of the
+        threshold."""
         return self.outcome.labelled(predictions.values, self, threshold)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -217,44 +244,58 @@ class Model(Ensemble):
         return path
 
     def export(
-        self, path: str | os.PathLike[str], *, coverage: float | None = None, per_class: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        coverage: float | None = None,
+        per_class: bool = False,
     ) -> Exported:
         """Write preprocessing and all networks as one ONNX file, completely or not at all.
 
-        This needs the extra `seedbed[onnx]`; the file needs ONNX Runtime alone. docs/export.md describes its inputs and
-        outputs.
+        This needs the extra `seedbed[onnx]`; the file needs ONNX Runtime alone. docs/export.md
+        describes its inputs and outputs.
 
         Args:
             path: the file, which ends in `.onnx`.
-            coverage, per_class: as in `predict_set`. With a coverage, the file also returns sets or intervals.
+            coverage, per_class: as in `predict_set`. With a coverage, the file also returns sets or
+                intervals.
 
         Returns:
             The file, and notes on where it differs from the model.
 
         Raises:
-            OptionError: the path can't be written to or has another ending, a package is missing, or as `predict_set`.
+            OptionError: the path can't be written to or has another ending, a package is missing,
+                or as `predict_set`.
             CandidateError: the networks are your own module, not built from a candidate's words.
         """
         path = Path(path)
         if self.n_levels:  # the file has the column of the expanded rows as one more input
             if coverage is not None or per_class:
                 self.thresholds_of_sets(coverage, per_class=per_class)
-            learnt = dataclasses.replace(self, task=self.outcome.learns, follow_up=None).export(path)
-            name = self.preprocessor.feature_names_in_[-1]
-            return Exported((path,), (*learnt.notes, Note(self.outcome.about_levels(name, self), name)))
-        if path.suffix != ".onnx":
-            raise OptionError(f"can't write an ONNX file to {path}", "Name a file that ends in .onnx.")
-        if type(self.architecture) not in (MLP, BlendedMembers):
-            message = (
-                f"'{self.candidate}' is a network of your own; an ONNX file can be made of candidates in words only"
+            learnt = dataclasses.replace(self, task=self.outcome.learns, follow_up=None).export(
+                path
             )
+            name = self.preprocessor.feature_names_in_[-1]
+            return Exported(
+                (path,), (*learnt.notes, Note(self.outcome.about_levels(name, self), name))
+            )
+        if path.suffix != ".onnx":
+            raise OptionError(
+                f"can't write an ONNX file to {path}", "Name a file that ends in .onnx."
+            )
+        if type(self.architecture) not in (MLP, BlendedMembers):
+            message = f"'{self.candidate}' is a network of your own; an ONNX file can be made of candidates in words only"
             hint = "Export it yourself: model.networks() are plain modules, and torch.onnx.export takes each of them."
             raise CandidateError(message, hint)
         sets: dict[str, Any] = {}
         if coverage is not None or per_class:
             limits = self.thresholds_of_sets(coverage, per_class=per_class)
             assert coverage is not None
-            sets = {"coverage": float(coverage), "per_class": per_class, "thresholds": limits.tolist()}
+            sets = {
+                "coverage": float(coverage),
+                "per_class": per_class,
+                "thresholds": limits.tolist(),
+            }
         try:
             import onnx  # noqa: F401 - the module that needs it is imported only if it is installed
         except ImportError:
@@ -269,7 +310,9 @@ class Model(Ensemble):
 
     def __repr__(self) -> str:
         networks = counted(self.n_networks, "network")
-        return visible(f"<Model {self.candidate} of {networks}, predicts {self.target_name} ({self.task})>")
+        return visible(
+            f"<Model {self.candidate} of {networks}, predicts {self.target_name} ({self.task})>"
+        )
 
     def __str__(self) -> str:
         return card_text(self.card())
@@ -281,17 +324,18 @@ class Model(Ensemble):
 def load(path: str | os.PathLike[str], *, architecture: Callable[..., Any] | None = None) -> Model:
     """Load the model that `Model.save` has written to a file.
 
-    This is safe for files of strangers: a file contains numbers and no code. Loading takes memory for the file and for
-    two networks.
+    This is safe for files of strangers: a file contains numbers and no code. Loading takes memory
+    for the file and for two networks.
 
     Args:
         path: the file.
-        architecture: for a model of your own module, the class or function that builds it, because nothing that a file
-            names is imported.
+        architecture: for a model of your own module, the class or function that builds it, because
+            nothing that a file names is imported.
 
     Raises:
         ModelFileError: not a model file, a file of another version, or a damaged file.
-        CandidateError: the model is of your own module, and `architecture` is missing or doesn't fit.
+        CandidateError: the model is of your own module, and `architecture` is missing or doesn't
+            fit.
 
     Examples:
         >>> path = sb.fit_model("example:iris", "relu:5", n_networks=2).save("iris.safetensors")
@@ -302,7 +346,8 @@ def load(path: str | os.PathLike[str], *, architecture: Callable[..., Any] | Non
 
 
 def _unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:
-    """Return a note for each column of which the file reads some texts differently from the model."""
+    """Return a note for each column of which the file reads some texts differently from the
+    model."""
     layout, notes = preprocessor.layout, []
     for column, buckets in zip(layout.categories, layout.places.buckets_of_categories, strict=True):
         schema = layout.schemas[column]
@@ -314,7 +359,9 @@ def _unlike_seedbed(preprocessor: Preprocessor) -> tuple[Note, ...]:
             notes.append(Note(message, schema.name))
         if all(map(_is_number, schema.levels)):
             message = f"'{schema.name}': its levels are numbers; write them exactly as the table does, such as "
-            notes.append(Note(f"{message}{schema.levels[0]!r}", schema.name, finding="levels are numbers"))
+            notes.append(
+                Note(f"{message}{schema.levels[0]!r}", schema.name, finding="levels are numbers")
+            )
     return tuple(notes)
 
 

@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 
 from seedbed.data.layout import Layout
 from seedbed.data.preprocessing import Preprocessor
-from seedbed.errors import CandidateError, DataError, ModelFileError, OptionError, SeedbedError, error_line
+from seedbed.errors import (
+    CandidateError,
+    DataError,
+    ModelFileError,
+    OptionError,
+    SeedbedError,
+    error_line,
+)
 from seedbed.files import remove_parts, write_whole
 from seedbed.model.ensemble import Ensemble
 from seedbed.model.header import (
@@ -57,18 +64,23 @@ from seedbed.outcomes.tasks import outcome_of
 from seedbed.training.candidates import with_inputs_of
 from seedbed.training.torch import require_torch
 
-_WHOLE = {"feature": "I32", "left": "I32", "num_batches_tracked": "I64"}  # types by the last part of a name
+_WHOLE = {
+    "feature": "I32",
+    "left": "I32",
+    "num_batches_tracked": "I64",
+}  # types by the last part of a name
 N_GOLDEN = 16
 TOLERANCE = 1e-5
-"""Largest allowed difference of a probability, or of a number in units of the target's deviation; another processor
-sums in another order."""
+"""Largest allowed difference of a probability, or of a number in units of the target's deviation;
+another processor sums in another order."""
 _MOST_STEPS = 1 << 24  # of all trees of a network
 _BLOCK = 1 << 20  # numbers that are checked at a time
 _AGAIN = "Save it again, or fetch it again."
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a model file, if it can be written; called before fitting, and when it is saved."""
+    """Return the path of a model file, if it can be written; called before fitting, and when it is
+    saved."""
     path = Path(path)
     if path.suffix != SUFFIX:  # a mistyped path could replace the user's table
         raise OptionError(f"can't write the model to {path}", f"Name a file that ends in {SUFFIX}.")
@@ -94,7 +106,8 @@ def check_writable(path: Path, what: str) -> None:
 
 
 def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
-    """Write a file with `write_whole`, or raise OptionError. Errors name the content `what`, such as "the model"."""
+    """Write a file with `write_whole`, or raise OptionError. Errors name the content `what`, such
+    as "the model"."""
     check_writable(path, what)
     try:
         remove_parts(path.parent, path.name)
@@ -106,24 +119,39 @@ def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
 
 @np.errstate(over="ignore", invalid="ignore")  # of numbers that aren't finite
 def to_bytes(model: Ensemble) -> bytes:
-    """Return the content of a model's file, if it can be loaded again; equal models have equal files."""
+    """Return the content of a model's file, if it can be loaded again; equal models have equal
+    files."""
     from safetensors.numpy import save as serialized
 
     if len(model.labels) > MOST_LABELS:
-        message = f"the target has {len(model.labels):,} labels, and a model file at most {MOST_LABELS:,}"
+        message = (
+            f"the target has {len(model.labels):,} labels, and a model file at most {MOST_LABELS:,}"
+        )
         raise ModelFileError(message, "Merge rare labels.")
-    for trees in model.architecture.members if isinstance(model.architecture, BlendedMembers) else ():
+    for trees in (
+        model.architecture.members if isinstance(model.architecture, BlendedMembers) else ()
+    ):
         if isinstance(trees, Trees) and trees.depth > _MOST_STEPS // trees.n_trees:
             steps = f"{trees.n_trees:,} trees with a depth of {trees.depth:,}"
-            raise ModelFileError(f"the model has {steps}, more than a model file may have", "Use fewer trees.")
+            raise ModelFileError(
+                f"the model has {steps}, more than a model file may have", "Use fewer trees."
+            )
     inputs, arrays = model.preprocessor.to_state()
     cells = golden_cells(model.preprocessor)
-    expected = network_values(model, model.preprocessor.inputs_of_values(cells), model.made_stacks()).mean(axis=0)
+    expected = network_values(
+        model, model.preprocessor.inputs_of_values(cells), model.made_stacks()
+    ).mean(axis=0)
     arrays = {f"inputs.{name}": array for name, array in arrays.items()}
     arrays |= {"golden.cells": cells, "golden.values": expected}
     arrays |= {f"networks.{name}": value for name, value in model.states.items()}
-    target = {"name": model.target_name, "task": model.task, "labels": list(model.labels),
-              "threshold": model.threshold, "mean": model.target_mean, "deviation": model.target_deviation}  # fmt: skip
+    target = {
+        "name": model.target_name,
+        "task": model.task,
+        "labels": list(model.labels),
+        "threshold": model.threshold,
+        "mean": model.target_mean,
+        "deviation": model.target_deviation,
+    }
     if model.follow_up is not None:
         target["follow_up"] = asdict(model.follow_up)
     values: dict[str, Any] = {
@@ -148,7 +176,9 @@ def to_bytes(model: Ensemble) -> bytes:
         values["calibration"] = {"rows": list(model.calibration.rows)}
     # The library decides the order of the tensors' bytes, so they are serialized once to be hashed.
     draft = serialized(arrays, {KEY: ""})
-    values["sha256"] = fingerprint(values, memoryview(draft)[8 + int.from_bytes(draft[:8], "little") :])
+    values["sha256"] = fingerprint(
+        values, memoryview(draft)[8 + int.from_bytes(draft[:8], "little") :]
+    )
     del draft  # it is as large as the file
     content = serialized(arrays, {KEY: canonical(values)})
     header = int.from_bytes(content[:8], "little")
@@ -156,19 +186,26 @@ def to_bytes(model: Ensemble) -> bytes:
         message = f"the description of the columns takes {header:,} bytes, more than the limit of {MAX_HEADER:,}"
         raise ModelFileError(message, "Drop columns with very many levels.")
     if len(content) > MAX_FILE:
-        raise ModelFileError(f"the model takes {len(content):,} bytes, more than the limit of {MAX_FILE:,}")
+        raise ModelFileError(
+            f"the model takes {len(content):,} bytes, more than the limit of {MAX_FILE:,}"
+        )
     read_header(content[8 : 8 + header], len(content) - 8 - header)
     return content
 
 
 def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
-    """Return made-up rows [row, column], whose predictions are stored in a file and checked when it is loaded.
+    """Return made-up rows [row, column], whose predictions are stored in a file and checked when it
+    is loaded.
 
-    Values are coded as in a `Column`: NaN is missing, -1 a level that training never saw. Each column is drawn from the
-    statistics that the file contains anyway, so a file never contains a row of the training table.
+    Values are coded as in a `Column`: NaN is missing, -1 a level that training never saw. Each
+    column is drawn from the statistics that the file contains anyway, so a file never contains a
+    row of the training table.
     """
     layout, places, rng = preprocessor.layout, preprocessor.layout.places, np.random.default_rng(0)
-    cells, (means, deviations) = np.empty((N_GOLDEN, len(layout.schemas))), np.empty((2, len(layout.schemas)))
+    cells, (means, deviations) = (
+        np.empty((N_GOLDEN, len(layout.schemas))),
+        np.empty((2, len(layout.schemas))),
+    )
     straight = ~places.circling
     means[places.sources[places.numbers[straight]]] = preprocessor.means[straight]
     deviations[places.sources[places.numbers[straight]]] = preprocessor.deviations[straight]
@@ -188,7 +225,9 @@ def golden_cells(preprocessor: Preprocessor) -> NDArray[np.float64]:
 _Shapes = dict[str, tuple[np.dtype[Any], tuple[int, ...]]]
 
 
-def read_model(path: str | os.PathLike[str], architecture: Callable[..., Any] | None = None) -> dict[str, Any]:
+def read_model(
+    path: str | os.PathLike[str], architecture: Callable[..., Any] | None = None
+) -> dict[str, Any]:
     """Return the fields of an `Ensemble` from a file; see `load`."""
     where = str(path)
     text, data = _content(Path(path), where)
@@ -203,9 +242,12 @@ def read_model(path: str | os.PathLike[str], architecture: Callable[..., Any] | 
 
 
 def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
-    """Return the header of a regular file and the bytes after it. Opening a pipe or a device could block forever."""
+    """Return the header of a regular file and the bytes after it. Opening a pipe or a device could
+    block forever."""
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelFileError(f"{where} can't be opened ({reason})", "Name a model file.") from None
@@ -215,14 +257,20 @@ def _content(path: Path, where: str) -> tuple[bytes, bytearray]:
         raise ModelFileError(f"{where} is not a regular file", "Name a model file.")
     with os.fdopen(handle, "rb") as file:
         if about.st_size > MAX_FILE:
-            raise ModelFileError(f"{where} has {about.st_size:,} bytes, and a model at most {MAX_FILE:,}")
+            raise ModelFileError(
+                f"{where} has {about.st_size:,} bytes, and a model at most {MAX_FILE:,}"
+            )
         length = int.from_bytes(file.read(8), "little")
         if about.st_size < 8 or length > about.st_size - 8:
             raise ModelFileError(f"{where} is not a model file, or its end is missing", _AGAIN)
         if length > MAX_HEADER:
-            raise ModelFileError(f"{where}: its header has {length:,} bytes, and a model's at most {MAX_HEADER:,}")
+            raise ModelFileError(
+                f"{where}: its header has {length:,} bytes, and a model's at most {MAX_HEADER:,}"
+            )
         text = file.read(length)
-        data = bytearray(about.st_size - 8 - length)  # mutable, as tensors and arrays are views of it
+        data = bytearray(
+            about.st_size - 8 - length
+        )  # mutable, as tensors and arrays are views of it
         if len(text) < length or file.readinto(data) < len(data):
             raise ModelFileError(f"{where} became shorter while it was read", _AGAIN)
         return text, data
@@ -240,10 +288,14 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     architecture = _architecture(about.architecture, build, len(tensors), preprocessor.layout)
     outcome, follow_up = outcome_of(target.task), None
     n_outputs = outcome.n_outputs(target.labels)
-    expected = _network_shapes(architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks)
+    expected = _network_shapes(
+        architecture, preprocessor.layout.n_inputs, n_outputs, about.n_networks
+    )
     expected["golden.cells"] = DTYPES["F64"], (N_GOLDEN, len(preprocessor.layout.schemas))
     if target.follow_up is not UNSET:
-        follow_up = FollowUp(**fields_of(target.follow_up) | {"clock": tuple(target.follow_up.clock)})
+        follow_up = FollowUp(
+            **fields_of(target.follow_up) | {"clock": tuple(target.follow_up.clock)}
+        )
     n_levels = outcome.n_levels(follow_up)
     if n_levels and len(preprocessor.layout.schemas[-1].levels) != n_levels:
         raise ModelFileError("its last column isn't the interval")
@@ -260,7 +312,10 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     if (hashes := tensors.get("training.rows")) is not None:
         expected["training.rows"] = DTYPES["I32"], (max(1, min(hashes.size, MOST_HASHES)),)
     try:
-        _check_shapes({name: tensor for name, tensor in tensors.items() if not name.startswith("inputs.")}, expected)
+        _check_shapes(
+            {name: tensor for name, tensor in tensors.items() if not name.startswith("inputs.")},
+            expected,
+        )
     except ModelFileError as error:
         if isinstance(architecture, MLP | BlendedMembers):
             raise
@@ -298,7 +353,11 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
 
 def _under(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> Arrays:
     """Return the tensors whose names start with a prefix, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _architecture(
@@ -312,11 +371,15 @@ def _architecture(
         if build is None:
             message = f"it is a model of a network of your own, {architecture}"
             name = architecture.rpartition(".")[2]
-            raise CandidateError(message, f"Give its class, as in FILE.py:{name if name.isidentifier() else 'NAME'}.")
+            raise CandidateError(
+                message, f"Give its class, as in FILE.py:{name if name.isidentifier() else 'NAME'}."
+            )
         return with_inputs_of(candidate_from(build), layout).architecture
     if isinstance(architecture, Trees):
         raise ModelFileError("trees are members of a blend")
-    for member in architecture.members if isinstance(architecture, BlendedMembers) else (architecture,):
+    for member in (
+        architecture.members if isinstance(architecture, BlendedMembers) else (architecture,)
+    ):
         if isinstance(member, Trees):
             in_order = 1 <= member.n_trees <= member.n_nodes <= MAX_FILE
             # Each step of a tree leads to one of two more nodes.
@@ -332,14 +395,18 @@ def _architecture(
     return architecture
 
 
-def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int) -> _Shapes:
+def _network_shapes(
+    architecture: Architecture, n_inputs: int, n_outputs: int, n_networks: int
+) -> _Shapes:
     if isinstance(architecture, MLP | BlendedMembers):
         try:
             parameters, others = shapes_of(architecture, n_inputs, n_outputs)
         except CandidateError as error:
             raise ModelFileError(f"its network can't be built: {error.message}") from None
         types = {name: _WHOLE.get(name.rpartition(".")[2], "F32") for name in parameters | others}
-        needed = {name: (DTYPES[types[name]], shape) for name, shape in (parameters | others).items()}
+        needed = {
+            name: (DTYPES[types[name]], shape) for name, shape in (parameters | others).items()
+        }
     else:
         require_torch("a network of your own")
         from seedbed.training.torch.own_modules import shapes_of_own
@@ -350,7 +417,9 @@ def _network_shapes(architecture: Architecture, n_inputs: int, n_outputs: int, n
             raise
         except Exception as error:  # noqa: BLE001 - a user's own code
             raise CandidateError(f"its network can't be built: {error_line(error)}") from None
-    return {f"networks.{name}": (dtype, (n_networks, *shape)) for name, (dtype, shape) in needed.items()}
+    return {
+        f"networks.{name}": (dtype, (n_networks, *shape)) for name, (dtype, shape) in needed.items()
+    }
 
 
 def _check_shapes(tensors: Mapping[str, NDArray[Any]], expected: _Shapes) -> None:
@@ -364,9 +433,14 @@ def _check_shapes(tensors: Mapping[str, NDArray[Any]], expected: _Shapes) -> Non
             raise ModelFileError(f"{message}, and its description requires {dtype} {list(shape)}")
 
 
-def _check_trees(architecture: Architecture, tensors: Mapping[str, NDArray[Any]], n_inputs: int) -> None:
+def _check_trees(
+    architecture: Architecture, tensors: Mapping[str, NDArray[Any]], n_inputs: int
+) -> None:
     """Raise ModelFileError if a node of a tree has a feature or children that don't exist."""
-    if not (isinstance(architecture, BlendedMembers) and any(isinstance(one, Trees) for one in architecture.members)):
+    if not (
+        isinstance(architecture, BlendedMembers)
+        and any(isinstance(one, Trees) for one in architecture.members)
+    ):
         return
     for name, tensor in tensors.items():
         kind = name.rpartition(".")[2]
@@ -381,7 +455,8 @@ def _check_trees(architecture: Architecture, tensors: Mapping[str, NDArray[Any]]
 
 
 def _tensors(described: Mapping[str, TensorEntry], data: bytearray) -> Arrays:
-    """Return the tensors, as views of the file's bytes. Only missing golden cells may not be finite."""
+    """Return the tensors, as views of the file's bytes. Only missing golden cells may not be
+    finite."""
     tensors = {}
     for name, tensor in described.items():
         n = math.prod(tensor.shape)
@@ -391,22 +466,30 @@ def _tensors(described: Mapping[str, TensorEntry], data: bytearray) -> Arrays:
             if not (np.isfinite(block) | missing).all():
                 raise ModelFileError(f"the tensor '{name[:60]}' holds NaN or infinite numbers")
             if tensor.dtype == "BOOL" and (block.view(np.uint8) > 1).any():
-                raise ModelFileError(f"the tensor '{name[:60]}' holds what is neither true nor false")
+                raise ModelFileError(
+                    f"the tensor '{name[:60]}' holds what is neither true nor false"
+                )
         tensors[name] = flat.reshape(tensor.shape)
     return tensors
 
 
-def _check_golden(model: Ensemble, cells: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
+def _check_golden(
+    model: Ensemble, cells: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]
+) -> None:
     for column, schema in enumerate(model.preprocessor.layout.schemas):
         if schema.kind in ("category", "boolean"):
             codes = cells[~np.isnan(cells[:, column]), column]
             if ((codes != np.floor(codes)) | (codes < -1) | (codes >= len(schema.levels))).any():
                 raise ModelFileError(f"a golden row has an unknown level of '{schema.name}'")
     try:
-        values = network_values(model, model.preprocessor.inputs_of_values(cells), model.made_stacks())
+        values = network_values(
+            model, model.preprocessor.inputs_of_values(cells), model.made_stacks()
+        )
     except (DataError, RuntimeError, ValueError, OverflowError) as error:
         raise ModelFileError(f"it can't predict its golden rows ({error_line(error)})") from None
-    with np.errstate(over="ignore", invalid="ignore"):  # numbers that aren't finite count as different
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # numbers that aren't finite count as different
         off = np.abs(values.mean(axis=0) - expected).max() / model.target_deviation
     if not off <= TOLERANCE:
         raise ModelFileError(f"it doesn't predict what it did when it was saved: {off:.2g} off")

@@ -1,4 +1,5 @@
-"""Export a model as one ONNX file: its inputs are cells, its outputs probabilities, spread and label.
+"""Export a model as one ONNX file: its inputs are cells, its outputs probabilities, spread and
+label.
 
 Numbers are float64 until they are standardised.
 """
@@ -46,16 +47,24 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
     for column, schema in enumerate(layout.schemas):
         if schema.kind == "category":
             of_column = np.flatnonzero(places.sources == column)
-            blocks.append(_add_category(graph, preprocessor, schema, places.inputs_of_codes[category], of_column))
+            blocks.append(
+                _add_category(
+                    graph, preprocessor, schema, places.inputs_of_codes[category], of_column
+                )
+            )
             inputs.append(of_column)
             category += 1
         elif schema.kind == "date":
             numbers += _add_date(graph, schema.name, layout.timed[column])
         elif _has_words(schema):
-            value = graph.encode(schema.name, schema.levels, values_floats=[0.0, 1.0], default_float=float("nan"))
+            value = graph.encode(
+                schema.name, schema.levels, values_floats=[0.0, 1.0], default_float=float("nan")
+            )
             numbers.append(graph.cast(value, TensorProto.DOUBLE))
         elif schema.kind == "boolean":
-            is_level = graph.add("Or", *(graph.add("Equal", schema.name, graph.constant(one)) for one in (0.0, 1.0)))
+            is_level = graph.add(
+                "Or", *(graph.add("Equal", schema.name, graph.constant(one)) for one in (0.0, 1.0))
+            )
             numbers.append(graph.add("Where", is_level, schema.name, graph.constant(np.nan)))
         else:
             value = schema.name
@@ -70,21 +79,29 @@ def add_inputs(graph: Graph, preprocessor: Preprocessor) -> str:
         if len(places.flags):
             flags = graph.cast(graph.select_columns(missing, places.flagged), TensorProto.FLOAT)
             live = preprocessor.live[places.flags]
-            blocks.append(flags if live.all() else graph.add("Mul", flags, graph.constant(live[None], FLOAT)))
+            blocks.append(
+                flags if live.all() else graph.add("Mul", flags, graph.constant(live[None], FLOAT))
+            )
             inputs.append(places.flags)
     order = np.argsort(np.concatenate(inputs))
     columns = graph.concatenate(blocks)
-    return columns if (order == np.arange(len(order))).all() else graph.select_columns(columns, order)
+    return (
+        columns if (order == np.arange(len(order))).all() else graph.select_columns(columns, order)
+    )
 
 
 def _add_numbers(graph: Graph, preprocessor: Preprocessor, numbers: list[str]) -> tuple[str, str]:
     """Return standardised numbers, float32 [n, number], and which are missing, bool [n, number]."""
     columns = graph.concatenate(numbers)
     known = _add_known(graph, columns)
-    filled = graph.add("Where", known, columns, graph.constant(np.nan_to_num(preprocessor.medians)[None]))
+    filled = graph.add(
+        "Where", known, columns, graph.constant(np.nan_to_num(preprocessor.medians)[None])
+    )
     varies = preprocessor.deviations > 0
     centred = graph.add("Sub", filled, graph.constant(preprocessor.means[None]))
-    scaled = graph.add("Div", centred, graph.constant(np.where(varies, preprocessor.deviations, 1.0)[None]))
+    scaled = graph.add(
+        "Div", centred, graph.constant(np.where(varies, preprocessor.deviations, 1.0)[None])
+    )
     if not varies.all():
         scaled = graph.add("Where", graph.constant(varies[None]), scaled, graph.constant(0.0))
     return graph.cast(scaled, TensorProto.FLOAT), graph.add("Not", known)
@@ -96,7 +113,11 @@ def _add_known(graph: Graph, value: str) -> str:
 
 
 def _add_category(
-    graph: Graph, preprocessor: Preprocessor, schema: ColumnSchema, codes: NDArray[np.int64], places: NDArray[np.int64]
+    graph: Graph,
+    preprocessor: Preprocessor,
+    schema: ColumnSchema,
+    codes: NDArray[np.int64],
+    places: NDArray[np.int64],
 ) -> str:
     """Return the inputs of a category at `places`, of which one is 1, float32 [n, input].
 
@@ -111,7 +132,9 @@ def _add_category(
     keys.setdefault("", goes_to[-2])
     numbers = [int(place) for place in keys.values()]
     place = graph.encode(schema.name, keys, values_int64s=numbers, default_int64=int(goes_to[-1]))
-    return graph.cast(graph.add("Equal", place, graph.constant(places[None], np.int64)), TensorProto.FLOAT)
+    return graph.cast(
+        graph.add("Equal", place, graph.constant(places[None], np.int64)), TensorProto.FLOAT
+    )
 
 
 def _has_words(schema: ColumnSchema) -> bool:
@@ -120,7 +143,8 @@ def _has_words(schema: ColumnSchema) -> bool:
 
 
 def _is_valid(text: str) -> bool:
-    """Return whether a text can be encoded in UTF-8; Python's texts may contain half a character."""
+    """Return whether a text can be encoded in UTF-8; Python's texts may contain half a
+    character."""
     return text.encode(errors="ignore").decode() == text
 
 
@@ -142,10 +166,12 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
     known = _add_known(graph, name)
     seconds = graph.add("Where", known, name, graph.constant(0.0))
     days = over(seconds, _DAY)
-    # Years begin in March here, so the leap day is the last day of a year; 400 years have 146,097 days.
-    # http://howardhinnant.github.io/date_algorithms.html#civil_from_days
+    # Years begin in March here, so the leap day is the last day of a year; 400 years have 146,097
+    # days. http://howardhinnant.github.io/date_algorithms.html#civil_from_days
     day = rest(by("Add", days, 719_468.0), 146_097.0)
-    leaps = graph.add("Sub", over(day, 36_524.0), graph.add("Add", over(day, 1_460.0), over(day, 146_096.0)))
+    leaps = graph.add(
+        "Sub", over(day, 36_524.0), graph.add("Add", over(day, 1_460.0), over(day, 146_096.0))
+    )
     year = over(graph.add("Add", day, leaps), 365.0)
     leaps = graph.add("Sub", over(year, 4.0), over(year, 100.0))
     day = graph.add("Sub", day, graph.add("Add", by("Mul", year, 365.0), leaps))
@@ -158,17 +184,29 @@ def _add_date(graph: Graph, name: str, timed: bool) -> list[str]:
 
 
 def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProto:
-    """Return the checked content of the file. Coverage, per_class and thresholds [class] of prediction sets become
-    outputs; `sets` may be empty."""
+    """Return the checked content of the file. Coverage, per_class and thresholds [class] of
+    prediction sets become outputs; `sets` may be empty."""
     names = model.feature_names_in_
-    if bad := [text for text in (*names, *model.labels, model.target_name) if not text or not _is_valid(text)]:
-        raise OptionError(f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label.")
+    if bad := [
+        text
+        for text in (*names, *model.labels, model.target_name)
+        if not text or not _is_valid(text)
+    ]:
+        raise OptionError(
+            f"{bad[0]!r} can't be a name in an ONNX file", "Rename the column, or the label."
+        )
     graph = Graph(names)
     architecture = model.architecture
     assert isinstance(architecture, MLP | BlendedMembers)
     value = add_inputs(graph, model.preprocessor)
-    outputs = graph.cast(add_networks(graph, architecture, model.states, value, *model.sizes), TensorProto.DOUBLE)
-    declared = _add_number(graph, model, outputs) if model.outcome.is_number else _add_classes(graph, model, outputs)
+    outputs = graph.cast(
+        add_networks(graph, architecture, model.states, value, *model.sizes), TensorProto.DOUBLE
+    )
+    declared = (
+        _add_number(graph, model, outputs)
+        if model.outcome.is_number
+        else _add_classes(graph, model, outputs)
+    )
     if sets:
         declared += _add_sets(graph, model, sets)
     inputs = []
@@ -176,7 +214,9 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
         kind = "words" if _has_words(schema) else schema.kind
         dtype = TensorProto.STRING if kind in ("words", "category") else TensorProto.DOUBLE
         inputs.append(_value(schema.name, ["n", 1], _DOCS[kind], dtype))
-    content = helper.make_graph(graph.nodes, "seedbed", inputs, declared, initializer=graph.constants)
+    content = helper.make_graph(
+        graph.nodes, "seedbed", inputs, declared, initializer=graph.constants
+    )
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     about = {"producer_name": "seedbed", "producer_version": model.versions.get("seedbed", "")}
     made = helper.make_model(content, opset_imports=opsets, ir_version=IR_VERSION, **about)
@@ -189,7 +229,9 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
         "seedbed": version("seedbed"),
         "card": canonical(model.card()),
     }
-    helper.set_model_props(made, properties | ({"coverage": canonical(sets["coverage"])} if sets else {}))
+    helper.set_model_props(
+        made, properties | ({"coverage": canonical(sets["coverage"])} if sets else {})
+    )
     onnx.checker.check_model(made, full_check=True)
     return made
 
@@ -197,17 +239,25 @@ def onnx_of(model: Ensemble, sets: Mapping[str, Any] | None = None) -> ModelProt
 def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoProto]:
     """Add probabilities, spread and label; `outputs` are logits, float64 [network, n, output]."""
     if model.outcome.has_threshold:
-        values, spread = _add_moments(graph, graph.add("Sigmoid", graph.add("Squeeze", outputs, graph.constant([2]))))
+        values, spread = _add_moments(
+            graph, graph.add("Sigmoid", graph.add("Squeeze", outputs, graph.constant([2])))
+        )
         other = graph.add("Sub", graph.constant(1.0), values)
         columns = [graph.add("Unsqueeze", value, graph.constant([1])) for value in (other, values)]
-        probabilities = graph.add("Concat", *columns, axis=1, output=_output(model, "probabilities"))
-        code = graph.cast(graph.add("Greater", values, graph.constant(model.threshold)), TensorProto.INT64)
+        probabilities = graph.add(
+            "Concat", *columns, axis=1, output=_output(model, "probabilities")
+        )
+        code = graph.cast(
+            graph.add("Greater", values, graph.constant(model.threshold)), TensorProto.INT64
+        )
     else:
         values, spreads = _add_moments(graph, graph.add("Softmax", outputs, axis=2))
         probabilities = graph.add("Identity", values, output=_output(model, "probabilities"))
         code = graph.add("ArgMax", values, axis=1, keepdims=0)
         place = graph.add("Unsqueeze", code, graph.constant([1]))
-        spread = graph.add("Squeeze", graph.add("GatherElements", spreads, place, axis=1), graph.constant([1]))
+        spread = graph.add(
+            "Squeeze", graph.add("GatherElements", spreads, place, axis=1), graph.constant([1])
+        )
     graph.add("Identity", spread, output=_output(model, "spread"))
     whole = model.classes_.dtype.kind == "i"
     labels = graph.constant(model.classes_, np.int64 if whole else object)
@@ -215,8 +265,16 @@ def _add_classes(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoP
     kind = "positive" if model.outcome.has_threshold else "most probable"
     listed = ", ".join(model.labels)
     return [
-        _value(probabilities, ["n", len(model.labels)], f"probability of each class, mean over the networks: {listed}"),
-        _value(_output(model, "spread"), ["n"], f"deviation over the networks of the {kind} class's probability"),
+        _value(
+            probabilities,
+            ["n", len(model.labels)],
+            f"probability of each class, mean over the networks: {listed}",
+        ),
+        _value(
+            _output(model, "spread"),
+            ["n"],
+            f"deviation over the networks of the {kind} class's probability",
+        ),
         _value(label, ["n"], "predicted class", TensorProto.INT64 if whole else TensorProto.STRING),
     ]
 
@@ -225,21 +283,31 @@ def _add_number(graph: Graph, model: Ensemble, outputs: str) -> list[ValueInfoPr
     """Add value and spread; `outputs` are standardised numbers, float64 [network, n, 1]."""
     numbers = graph.add("Squeeze", outputs, graph.constant([2]))
     scaled = graph.add("Mul", numbers, graph.constant(model.target_deviation))
-    values, spread = _add_moments(graph, graph.add("Add", scaled, graph.constant(model.target_mean)))
+    values, spread = _add_moments(
+        graph, graph.add("Add", scaled, graph.constant(model.target_mean))
+    )
     value = graph.add("Identity", values, output=_output(model, "value"))
     spread = graph.add("Identity", spread, output=_output(model, "spread"))
     about = "standard deviation of the number over the networks"
-    return [_value(value, ["n"], "predicted number, mean over the networks"), _value(spread, ["n"], about)]
+    return [
+        _value(value, ["n"], "predicted number, mean over the networks"),
+        _value(spread, ["n"], about),
+    ]
 
 
 def _add_sets(graph: Graph, model: Ensemble, sets: Mapping[str, Any]) -> list[ValueInfoProto]:
     """Add the set of each row, or the ends of its interval."""
-    limits, share = sets["thresholds"], f"at a coverage of {sets['coverage']}{' in each class' * sets['per_class']}"
+    limits, share = (
+        sets["thresholds"],
+        f"at a coverage of {sets['coverage']}{' in each class' * sets['per_class']}",
+    )
     if model.outcome.is_number:
         value, limit = _output(model, "value"), graph.constant(limits[0])
         low = graph.add("Sub", value, limit, output=_output(model, "low"))
         high = graph.add("Add", value, limit, output=_output(model, "high"))
-        return [_value(end, ["n"], f"end of the prediction interval {share}") for end in (low, high)]
+        return [
+            _value(end, ["n"], f"end of the prediction interval {share}") for end in (low, high)
+        ]
     errors = graph.add("Sub", graph.constant(1.0), _output(model, "probabilities"))
     inside = graph.add("LessOrEqual", errors, graph.constant(limits), output=_output(model, "set"))
     about = f"whether each class is in the prediction set {share}"
@@ -261,5 +329,7 @@ def _output(model: Ensemble, word: str) -> str:
     return word
 
 
-def _value(name: str, shape: list[str | int], doc: str, dtype: int = TensorProto.DOUBLE) -> ValueInfoProto:
+def _value(
+    name: str, shape: list[str | int], doc: str, dtype: int = TensorProto.DOUBLE
+) -> ValueInfoProto:
     return helper.make_tensor_value_info(name, dtype, shape, doc_string=doc)

@@ -1,4 +1,5 @@
-"""The networks of a model as a graph of ONNX nodes; all networks are computed at once, [network, row, unit]."""
+"""The networks of a model as a graph of ONNX nodes; all networks are computed at once, [network,
+row, unit]."""
 
 from __future__ import annotations
 
@@ -16,11 +17,20 @@ from seedbed.model.stacks import members_of
 from seedbed.model.trees import LEAST, DecisionTrees
 from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise, bins_between
-from seedbed.networks.layers import BatchNorm, Dropout, Elementwise, Layer, LayerNorm, Linear, Residual
+from seedbed.networks.layers import (
+    BatchNorm,
+    Dropout,
+    Elementwise,
+    Layer,
+    LayerNorm,
+    Linear,
+    Residual,
+)
 from seedbed.networks.mlp import MLP, BlendedMembers, Trees
 
 OPSETS = {"": 13, "ai.onnx.ml": 2}
-"""Operators of ONNX 1.8 (2020), the first version with one convention for axes of all operators used here."""
+"""Operators of ONNX 1.8 (2020), the first version with one convention for axes of all operators
+used here."""
 
 IR_VERSION = 7
 FLOAT = np.float32
@@ -39,15 +49,20 @@ class Graph:
             self._prefix += "_"
         self._size = 0
 
-    def add(self, kind: str, *inputs: str, domain: str = "", output: str = "", **attributes: Any) -> str:
+    def add(
+        self, kind: str, *inputs: str, domain: str = "", output: str = "", **attributes: Any
+    ) -> str:
         """Add a node of an operator; return the name of its output, by default a new one."""
         name = f"{self._prefix}/{len(self.nodes)}.{kind}"
         output = output or name
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=name, domain=domain, **attributes))
+        self.nodes.append(
+            helper.make_node(kind, inputs, [output], name=name, domain=domain, **attributes)
+        )
         return output
 
     def constant(self, value: Any, dtype: Any = None) -> str:
-        """Add a constant, if the file doesn't become too large; return its name. Texts have the type `object`."""
+        """Add a constant, if the file doesn't become too large; return its name. Texts have the
+        type `object`."""
         array = np.array(value, dtype=dtype, order="C")
         self._size += sum(map(len, array)) if array.dtype == object else array.nbytes
         self._check_size()
@@ -65,16 +80,26 @@ class Graph:
 
     def _check_size(self) -> None:
         if self._size > _LIMIT:
-            raise OptionError("the model takes over 2 GiB, the limit of an ONNX file", "Fit fewer or smaller networks.")
+            raise OptionError(
+                "the model takes over 2 GiB, the limit of an ONNX file",
+                "Fit fewer or smaller networks.",
+            )
 
     def trees(self, value: str, trees: DecisionTrees) -> str:
         """Add the sums of the leaves [n, output] that rows [n, column] reach in trees."""
-        feature, threshold, left, leaf_value = trees.feature, trees.threshold, trees.left, trees.value
+        feature, threshold, left, leaf_value = (
+            trees.feature,
+            trees.threshold,
+            trees.left,
+            trees.value,
+        )
         of_tree = np.arange(len(left))
         inner = left != of_tree
         parents = np.flatnonzero(inner)
         of_tree[left[parents]] = of_tree[left[parents] + 1] = parents
-        while (of_tree != (above := of_tree[of_tree])).any():  # twice as many steps towards the first node
+        while (
+            of_tree != (above := of_tree[of_tree])
+        ).any():  # twice as many steps towards the first node
             of_tree = above
         nodes = np.argsort(of_tree, kind="stable")  # those of a tree must be together
         nodes = nodes[of_tree[nodes] < trees.architecture.n_trees]
@@ -83,18 +108,28 @@ class Graph:
         self._size += 60 * len(nodes) + 20 * n_outputs * len(leaves)
         self._check_size()
         lists: dict[str, NDArray[Any]] = {
-            "nodes_treeids": of_tree[nodes], "nodes_nodeids": nodes, "nodes_featureids": feature[nodes],
-            "nodes_truenodeids": np.where(inner, left, 0)[nodes], "nodes_falsenodeids": right[nodes],
-            "target_treeids": np.repeat(of_tree[leaves], n_outputs), "target_nodeids": np.repeat(leaves, n_outputs),
+            "nodes_treeids": of_tree[nodes],
+            "nodes_nodeids": nodes,
+            "nodes_featureids": feature[nodes],
+            "nodes_truenodeids": np.where(inner, left, 0)[nodes],
+            "nodes_falsenodeids": right[nodes],
+            "target_treeids": np.repeat(of_tree[leaves], n_outputs),
+            "target_nodeids": np.repeat(leaves, n_outputs),
             "target_ids": np.tile(np.arange(n_outputs), len(leaves)),
-        }  # fmt: skip
+        }
         numbers = {"nodes_values": threshold[nodes], "target_weights": leaf_value[leaves].ravel()}
         modes = np.where(inner[nodes], b"BRANCH_LEQ", b"LEAF").tolist()
         # Not by make_node, which looks at each number.
         attributes = [
             AttributeProto(name="nodes_modes", type=AttributeProto.STRINGS, strings=modes),
-            *(AttributeProto(name=name, type=AttributeProto.INTS, ints=some.tolist()) for name, some in lists.items()),
-            *(AttributeProto(name=name, type=AttributeProto.FLOATS, floats=some) for name, some in numbers.items()),
+            *(
+                AttributeProto(name=name, type=AttributeProto.INTS, ints=some.tolist())
+                for name, some in lists.items()
+            ),
+            *(
+                AttributeProto(name=name, type=AttributeProto.FLOATS, floats=some)
+                for name, some in numbers.items()
+            ),
         ]
         sums = self.add("TreeEnsembleRegressor", value, domain="ai.onnx.ml", n_targets=n_outputs)
         self.nodes[-1].attribute.extend(attributes)
@@ -102,7 +137,9 @@ class Graph:
 
     def encode(self, value: str, keys: Iterable[str], **values: Any) -> str:
         """Replace each text by the value of its key, or by the default."""
-        return self.add("LabelEncoder", value, domain="ai.onnx.ml", keys_strings=list(keys), **values)
+        return self.add(
+            "LabelEncoder", value, domain="ai.onnx.ml", keys_strings=list(keys), **values
+        )
 
     def cast(self, value: str, to: int) -> str:
         """Convert a value to a member of `TensorProto.DataType`."""
@@ -121,22 +158,37 @@ _States = Mapping[str, NDArray[Any]]
 
 
 def add_networks(
-    graph: Graph, architecture: MLP | BlendedMembers, states: _States, value: str, n_inputs: int, n_outputs: int
+    graph: Graph,
+    architecture: MLP | BlendedMembers,
+    states: _States,
+    value: str,
+    n_inputs: int,
+    n_outputs: int,
 ) -> str:
-    """Add all networks, with states [network, ...], for the inputs named `value`, float32 [row, input]; return the name
-    of their outputs, float32 [network, row, output]."""
+    """Add all networks, with states [network, ...], for the inputs named `value`, float32 [row,
+    input]; return the name of their outputs, float32 [network, row, output]."""
     if isinstance(architecture, BlendedMembers) and architecture.limit:
         share = graph.add("Div", value, graph.scalar(architecture.limit))
         grown = graph.add("Add", graph.add("Mul", share, share), graph.scalar(1.0))
         value = graph.add("Div", value, graph.add("Sqrt", grown))
     each = []
     for start, member in members_of(architecture).items():
-        state = {name.removeprefix(start): array for name, array in states.items() if name.startswith(start)}
+        state = {
+            name.removeprefix(start): array
+            for name, array in states.items()
+            if name.startswith(start)
+        }
         if isinstance(member, Trees):
             each.append(_add_trees(graph, member, state, value))
         else:
-            each.append(_add_layers(graph, member.network(n_inputs, n_outputs).layers, state, value))
-    return _add_blend(graph, architecture, each, n_outputs) if isinstance(architecture, BlendedMembers) else each[0]
+            each.append(
+                _add_layers(graph, member.network(n_inputs, n_outputs).layers, state, value)
+            )
+    return (
+        _add_blend(graph, architecture, each, n_outputs)
+        if isinstance(architecture, BlendedMembers)
+        else each[0]
+    )
 
 
 def _add_layers(graph: Graph, layers: Sequence[Layer], states: _States, value: str) -> str:
@@ -151,30 +203,42 @@ def _add_linear(graph: Graph, layer: Linear, states: _States, value: str) -> str
 
 
 def _add_embeddings(graph: Graph, layer: Embeddings, states: _States, value: str) -> str:
-    """Return inputs that aren't embedded and the outputs of the embeddings, [network, row, unit]."""
+    """Return inputs that aren't embedded and the outputs of the embeddings, [network, row,
+    unit]."""
     n_networks = len(next(iter(states.values())))
 
     def some(places: Sequence[int]) -> str:
         return graph.add("Gather", value, graph.constant(np.array(places, dtype=np.int64)), axis=1)
 
-    parts = [graph.add("Expand", some(layer.others), graph.constant([n_networks, 1, 1]))] if layer.others else []
+    parts = (
+        [graph.add("Expand", some(layer.others), graph.constant([n_networks, 1, 1]))]
+        if layer.others
+        else []
+    )
     pairs = zip(layer.layers, layer.inputs, strict=True)
     parts += [_add_layers(graph, [inner], states, some(places)) for inner, places in pairs]
     return graph.add("Concat", *parts, axis=2)
 
 
 def _add_blend(graph: Graph, blend: BlendedMembers, each: Sequence[str], n_outputs: int) -> str:
-    """Return the weighted mean of members' outputs [network, row, output]; of classes, the logits of mean
-    probabilities."""
+    """Return the weighted mean of members' outputs [network, row, output]; of classes, the logits
+    of mean probabilities."""
     if blend.numbers:
-        parts = [graph.add("Mul", one, graph.scalar(share)) for one, share in zip(each, blend.weights, strict=True)]
+        parts = [
+            graph.add("Mul", one, graph.scalar(share))
+            for one, share in zip(each, blend.weights, strict=True)
+        ]
         return functools.reduce(functools.partial(graph.add, "Add"), parts)
 
     def log_mean(logs: list[str]) -> str:
         pairs = zip(logs, blend.weights, strict=True)
-        weighted = [graph.add("Add", output, graph.scalar(math.log(share))) for output, share in pairs]
+        weighted = [
+            graph.add("Add", output, graph.scalar(math.log(share))) for output, share in pairs
+        ]
         stacked = [graph.add("Unsqueeze", one, graph.constant([0])) for one in weighted]
-        return graph.add("ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0)
+        return graph.add(
+            "ReduceLogSumExp", graph.add("Concat", *stacked, axis=0), axes=[0], keepdims=0
+        )
 
     if n_outputs > 1:
         logits = log_mean([graph.add("LogSoftmax", one, axis=2) for one in each])
@@ -189,24 +253,34 @@ def _add_layernorm(graph: Graph, layer: LayerNorm, states: _States, value: str) 
     centred = graph.add("Sub", value, graph.add("ReduceMean", value, axes=[2], keepdims=1))
     variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=[2], keepdims=1)
     deviation = graph.add("Sqrt", graph.add("Add", variance, graph.scalar(layer.eps)))
-    scaled = graph.add("Mul", graph.add("Div", centred, deviation), graph.row(states[layer.name + "weight"]))
+    scaled = graph.add(
+        "Mul", graph.add("Div", centred, deviation), graph.row(states[layer.name + "weight"])
+    )
     return graph.add("Add", scaled, graph.row(states[layer.name + "bias"]))
 
 
 def _add_batchnorm(graph: Graph, layer: BatchNorm, states: _States, value: str) -> str:
-    weight, variance = (states[layer.name + part].astype(np.float64) for part in ("weight", "running_var"))
+    weight, variance = (
+        states[layer.name + part].astype(np.float64) for part in ("weight", "running_var")
+    )
     factor = (weight / np.sqrt(variance + layer.eps)).astype(np.float32)
     # Centred first: a unit with a large mean would lose its digits in a folded shift.
     centred = graph.add("Sub", value, graph.row(states[layer.name + "running_mean"]))
-    return graph.add("Add", graph.add("Mul", centred, graph.row(factor)), graph.row(states[layer.name + "bias"]))
+    return graph.add(
+        "Add", graph.add("Mul", centred, graph.row(factor)), graph.row(states[layer.name + "bias"])
+    )
 
 
 def _add_periodic(graph: Graph, layer: Periodic, states: _States, value: str) -> str:
     """Return inputs [row, input] and their periodic embeddings, [network, row, unit]."""
     frequencies, weight, bias = (states[name] for name in layer.parameters)
     n_networks, n_inputs, n_units = bias.shape
-    column = graph.add("Reshape", graph.add("Transpose", value, perm=[1, 0]), graph.constant([0, 0, 1]))
-    angles = graph.add("Mul", column, graph.constant((2 * np.pi * frequencies)[:, :, None]))  # [network, input, row, _]
+    column = graph.add(
+        "Reshape", graph.add("Transpose", value, perm=[1, 0]), graph.constant([0, 0, 1])
+    )
+    angles = graph.add(
+        "Mul", column, graph.constant((2 * np.pi * frequencies)[:, :, None])
+    )  # [network, input, row, _]
     waves = graph.add("Concat", graph.add("Sin", angles), graph.add("Cos", angles), axis=3)
     product = graph.add("MatMul", waves, graph.constant(weight.swapaxes(2, 3)))
     embedded = graph.add("Relu", graph.add("Add", product, graph.constant(bias[:, :, None])))
@@ -227,9 +301,12 @@ def _add_piecewise(graph: Graph, layer: Piecewise, states: _States, value: str) 
 
 
 def _add_trees(graph: Graph, trees: Trees, states: _States, value: str) -> str:
-    """Return the sums of trees for inputs [row, input], or the logits of probabilities: [network, row, output]."""
+    """Return the sums of trees for inputs [row, input], or the logits of probabilities: [network,
+    row, output]."""
     sums = [graph.trees(value, of_network) for of_network in DecisionTrees.stacked(trees, states)]
-    value = graph.add("Concat", *(graph.add("Unsqueeze", one, graph.constant([0])) for one in sums), axis=0)
+    value = graph.add(
+        "Concat", *(graph.add("Unsqueeze", one, graph.constant([0])) for one in sums), axis=0
+    )
     if not trees.probabilities:
         return value
     least = graph.scalar(LEAST)

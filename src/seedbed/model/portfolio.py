@@ -1,4 +1,5 @@
-"""The models that suit a table: those of the default comparison, which `auto` blends, and candidates in words."""
+"""The models that suit a table: those of the default comparison, which `auto` blends, and
+candidates in words."""
 
 from __future__ import annotations
 
@@ -18,16 +19,24 @@ from seedbed.outcomes.tasks import outcome_of
 PRIOR, AUTO = "prior", "auto"  # the second is the word for a blend of the default models
 
 LINES = ("prior", "logistic", *DEFAULT_MODELS)
-"""The names of the default models, for classes. For numbers, `linear` stands in place of `logistic`."""
+"""The names of the default models, for classes. For numbers, `linear` stands in place of
+`logistic`."""
 
-_TREES: Mapping[str, Literal["boosted", "extra"]] = {"boosted-trees": "boosted", "extra-trees": "extra"}
-_MOST_CLASSES, _MOST_INPUTS = 12, 1_000  # for trees: boosting grows one for each class, and looks at all inputs
+_TREES: Mapping[str, Literal["boosted", "extra"]] = {
+    "boosted-trees": "boosted",
+    "extra-trees": "extra",
+}
+_MOST_CLASSES, _MOST_INPUTS = (
+    12,
+    1_000,
+)  # for trees: boosting grows one for each class, and looks at all inputs
 _MANY_ROWS = 12_000  # from which on a model has fewer networks
 
 
 class _Size(NamedTuple):
-    """What suits tables with at least `least` rows: units of a hidden layer, bins of each input, epochs of the default
-    networks, which learn faster than plain ones, and extra trees beside each network."""
+    """What suits tables with at least `least` rows: units of a hidden layer, bins of each input,
+    epochs of the default networks, which learn faster than plain ones, and extra trees beside each
+    network."""
 
     least: int
     width: int
@@ -64,19 +73,28 @@ def default_models(table: Table) -> tuple[tuple[str, ...], dict[str, str]]:
     return tuple(name for name in lines if name not in missing), missing
 
 
-def candidates_for(specs: Sequence[Any] | Mapping[str, Any] | str, table: Table) -> tuple[Candidate, ...]:
-    """Return the candidates for a table, from names of default models, words, or callables. CandidateError if a word is
-    unknown, there are no candidates, two have one name, or one has `numbers`."""
+def candidates_for(
+    specs: Sequence[Any] | Mapping[str, Any] | str, table: Table
+) -> tuple[Candidate, ...]:
+    """Return the candidates for a table, from names of default models, words, or callables.
+    CandidateError if a word is unknown, there are no candidates, two have one name, or one has
+    `numbers`."""
     if isinstance(specs, str):
         specs = [specs]
     named = specs.items() if isinstance(specs, Mapping) else [(None, spec) for spec in specs]
     candidates = []
     for name, spec in named:
         line = _line(spec.strip(), table) if isinstance(spec, str) else None
-        candidate = candidate_from(spec, name) if line is None else dataclasses.replace(line, name=name or line.name)
+        candidate = (
+            candidate_from(spec, name)
+            if line is None
+            else dataclasses.replace(line, name=name or line.name)
+        )
         if isinstance(candidate.architecture, MLP) and candidate.architecture.numbers is not None:
             message = f"candidate '{candidate.name}' sets numbers or categories, which are indices of an array's inputs"
-            raise CandidateError(message, "Leave them out: in a table, each fit finds them in its rows.")
+            raise CandidateError(
+                message, "Leave them out: in a table, each fit finds them in its rows."
+            )
         candidates.append(candidate)
     return unique_names(candidates)
 
@@ -103,7 +121,9 @@ def _line(word: str, table: Table) -> Candidate | None:
     }.get(word)
     if words is None:
         return None
-    return dataclasses.replace(candidate_from(words, word), defaults=(("lr", 0.002), ("epochs", size.epochs)))
+    return dataclasses.replace(
+        candidate_from(words, word), defaults=(("lr", 0.002), ("epochs", size.epochs))
+    )
 
 
 def more_members(table: Table) -> tuple[Candidate, ...]:
@@ -112,7 +132,10 @@ def more_members(table: Table) -> tuple[Candidate, ...]:
     layers = f"silu:{size.width},{size.width}@layernorm,residual"
     words = ["silu:256,256@layernorm,residual,dropout=0.2"]
     if layout_of(table).number_inputs:
-        words += [f"silu:{size.width}@plr=8,plr_frequencies=16,plr_sigma=0.2", f"{layers},ple={4 * size.bins}"]
+        words += [
+            f"silu:{size.width}@plr=8,plr_frequencies=16,plr_sigma=0.2",
+            f"{layers},ple={4 * size.bins}",
+        ]
         words += [f"{layers},plr=4,plr_frequencies=8,plr_sigma=0.5,weight_decay=0.3,dropout=0.1"]
     return candidates_for(words, table)
 

@@ -34,8 +34,8 @@ class Predictions:
 
     Attributes:
         task: as in `Table`.
-        values: probability of the positive class [row], of each class [row, class], the number [row], or of
-            each interval [row, interval]; mean over the networks.
+        values: probability of the positive class [row], of each class [row, class], the number
+            [row], or of each interval [row, interval]; mean over the networks.
         spread: standard deviation of `values` over the networks, in the same shape.
         odd: unusual cells.
         doubtful: whether most cells of a row are missing, unreadable or unknown to the model [row].
@@ -56,13 +56,14 @@ class Predictions:
 
     @property
     def spreads(self) -> Floats:
-        """Standard deviation over the networks [row]: of the probability of the positive or the most probable class, of
-        the number, or the largest one of the hazards."""
+        """Standard deviation over the networks [row]: of the probability of the positive or the
+        most probable class, of the number, or the largest one of the hazards."""
         return outcome_of(self.task).spreads(self.values, self.spread)
 
     def flags(self, schemas: Sequence[ColumnSchema]) -> dict[int, dict[str, list[str]]]:
-        """Return the names of unusual columns by kind (see `FLAGS`), for each row that has any, by the schemas of the
-        model's columns. A missing cell is unusual in a column that had none in training."""
+        """Return the names of unusual columns by kind (see `FLAGS`), for each row that has any, by
+        the schemas of the model's columns. A missing cell is unusual in a column that had none in
+        training."""
         kinds = {kind: getattr(self.odd, kind) for kind in FLAGS}
         kinds["missing"] = kinds["missing"] & ~np.array([schema.has_missing for schema in schemas])
         names: dict[int, dict[str, list[str]]] = {}
@@ -73,16 +74,17 @@ class Predictions:
 
 
 def predict_frame(model: Ensemble, frame: Frame) -> Predictions:
-    """Return the predictions for all rows, with notes. DataError if a column is missing, a cell is too large for
-    float32, or most cells are missing, unreadable or unknown to the model, as in another table."""
+    """Return the predictions for all rows, with notes. DataError if a column is missing, a cell is
+    too large for float32, or most cells are missing, unreadable or unknown to the model, as in
+    another table."""
     rows, remarks = model.read(frame)
     blocks = Blocks(model, rows)
     return replace(_joined(model, blocks), notes=blocks.notes(frame, remarks))
 
 
 def predict_rows(model: Ensemble, rows: NewRows) -> Predictions:
-    """Return the predictions for rows. Rows of mostly unknown cells are marked as doubtful. ColumnError if a cell is
-    too large for float32."""
+    """Return the predictions for rows. Rows of mostly unknown cells are marked as doubtful.
+    ColumnError if a cell is too large for float32."""
     return _joined(model, Blocks(model, rows))
 
 
@@ -90,7 +92,8 @@ def _joined(model: Ensemble, blocks: Iterable[Predictions]) -> Predictions:
     parts = list(blocks)
     odd = Oddities.joined([part.odd for part in parts])
     values, spread, doubtful = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "spread", "doubtful")
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("values", "spread", "doubtful")
     )
     return Predictions(model.task, values, spread, odd, doubtful)
 
@@ -122,8 +125,8 @@ class Blocks:
                     yield self._done(start, future.result())
 
     def notes(self, frame: Frame, remarks: Sequence[Remark]) -> tuple[Note, ...]:
-        """Return warnings about all rows, after the last block: also those on their source, and remarks when they were
-        read. Mostly unknown cells are a DataError."""
+        """Return warnings about all rows, after the last block: also those on their source, and
+        remarks when they were read. Mostly unknown cells are a DataError."""
         self._report.refuse_unknown(frame.where)
         return (*frame.notes, *as_notes(frame, [*remarks, *self._report.remarks()]))
 
@@ -146,9 +149,11 @@ _predicting = ProcessLock(_limits.clear)
 
 @contextlib.contextmanager
 def products_on_one_thread() -> Iterator[None]:
-    """Multiply matrices on one thread inside. A second one would gain nothing, and wait where other work needs a core.
+    """Multiply matrices on one thread inside. A second one would gain nothing, and wait where other
+    work needs a core.
 
-    The limit is that of the process. Several threads may be inside, and the last one that leaves lifts it.
+    The limit is that of the process. Several threads may be inside, and the last one that leaves
+    lifts it.
     """
     with _predicting:
         _limits.append(_limits[0] if _limits else _blas().limit(limits=1))
@@ -171,26 +176,32 @@ def _blas() -> Any:
 
 
 def _let_all_threads_limit() -> None:
-    """Let any thread limit BLAS. Since threadpoolctl 3.8, only the first thread that does so may, until it ends."""
+    """Let any thread limit BLAS. Since threadpoolctl 3.8, only the first thread that does so may,
+    until it ends."""
     for library in _blas().lib_controllers:
         getattr(library, "clear_controlling_thread", lambda **_: None)(force=True)
 
 
 @np.errstate(all="ignore")  # a network may give infinite numbers
 def network_values(
-    model: Ensemble, matrix: NDArray[np.float32], stacks: Iterable[Callable[[Array], Array]] | None = None
+    model: Ensemble,
+    matrix: NDArray[np.float32],
+    stacks: Iterable[Callable[[Array], Array]] | None = None,
 ) -> Floats:
-    """Return each network's predictions [network, ...] for inputs [row, input], as `Predictions.values` has them.
-    `stacks` are the networks in parts, by default those that the model keeps."""
+    """Return each network's predictions [network, ...] for inputs [row, input], as
+    `Predictions.values` has them. `stacks` are the networks in parts, by default those that the
+    model keeps."""
     # No reference to a part may be kept while the next one is made.
     parts = [model.stacks] if stacks is None else stacks
     outputs = np.concatenate([*map(functools.partial(_outputs, model, matrix), parts)])
     return model.outcome.values(outputs, (model.target_mean, model.target_deviation))
 
 
-def _outputs(model: Ensemble, matrix: NDArray[np.float32], networks: Callable[[Array], Array]) -> Array:
-    """Return the outputs of networks for inputs [row, input]; of expanded rows for each level of their last column in
-    turn [network, row, level]."""
+def _outputs(
+    model: Ensemble, matrix: NDArray[np.float32], networks: Callable[[Array], Array]
+) -> Array:
+    """Return the outputs of networks for inputs [row, input]; of expanded rows for each level of
+    their last column in turn [network, row, level]."""
     if not model.n_levels:
         return networks(matrix)
     matrix, outputs = matrix.copy(), list[Array]()

@@ -1,4 +1,5 @@
-"""Write predictions to a table, block by block, so memory stays bounded for a table of any length."""
+"""Write predictions to a table, block by block, so memory stays bounded for a table of any
+length."""
 
 from __future__ import annotations
 
@@ -45,27 +46,33 @@ def write_predictions(
 ) -> tuple[Note, ...]:
     """Write the predictions for each row, and return warnings about them.
 
-    The columns are `prediction`, `probability_LABEL` for each label, `spread` over the networks, and `flags`, which
-    names unusual columns of the row: `unseen: town; outlying: age; doubtful`. With a coverage, `set` has the labels of
-    the prediction set, `yes; no`, or `low` and `high` are the ends of the interval. In CSV, a text that a spreadsheet
-    would run as a formula gets an apostrophe.
+    The columns are `prediction`, `probability_LABEL` for each label, `spread` over the networks,
+    and `flags`, which names unusual columns of the row: `unseen: town; outlying: age; doubtful`.
+    With a coverage, `set` has the labels of the prediction set, `yes; no`, or `low` and `high` are
+    the ends of the interval. In CSV, a text that a spreadsheet would run as a formula gets an
+    apostrophe.
 
     Args:
-        path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on stdout, or a table on
-            a terminal.
+        path: of the file, `.csv` or `.parquet`, written completely or not at all; None for CSV on
+            stdout, or a table on a terminal.
         threshold: for two labels, replaces the model's own threshold.
-        keep: columns of the table to copy before the predictions. Identifiers known to the model are copied, too, so
-            predictions can be joined to the table; one without a name is called `index`.
+        keep: columns of the table to copy before the predictions. Identifiers known to the model
+            are copied, too, so predictions can be joined to the table; one without a name is called
+            `index`.
         coverage, per_class: as in `Model.predict_set`; without a coverage, no sets are written.
-        at: of survival, the times of which the columns `survival_at_TIME` are; `prediction` is the median.
+        at: of survival, the times of which the columns `survival_at_TIME` are; `prediction` is the
+            median.
 
     Raises:
-        OptionError: the path has another ending, the threshold isn't a probability, or there are no such sets.
+        OptionError: the path has another ending, the threshold isn't a probability, or there are no
+            such sets.
         ColumnError: a column that the model needs, or a column to keep, is missing.
         DataError: most cells are missing, unreadable or unknown to the model.
     """
     if path is not None and path.suffix.lower() not in _FORMATS:
-        raise OptionError(f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file.")
+        raise OptionError(
+            f"predictions can't be written as '{path.name}'", "Name a .csv or a .parquet file."
+        )
     model.outcome.check_threshold(threshold)
     if coverage is not None or per_class:  # refused now if there are no such sets
         model.thresholds_of_sets(coverage, per_class=per_class)
@@ -115,7 +122,10 @@ class _Columns:
             sets = self.model.covering(predictions, self.coverage, per_class=self.per_class)
             texts = ["; ".join(itertools.compress(self.model.labels, one)) for one in sets.tolist()]
             columns += [np.array(texts, object)] if self.model.labels else list(sets.T)
-        columns = [one.astype(object) if one.dtype.kind == "U" else np.ascontiguousarray(one) for one in columns]
+        columns = [
+            one.astype(object) if one.dtype.kind == "U" else np.ascontiguousarray(one)
+            for one in columns
+        ]
         return [*columns, predictions.spreads.astype(np.float32), self._flags(predictions)]
 
     def _flags(self, predictions: Predictions) -> np.ndarray[Any, Any]:
@@ -133,10 +143,18 @@ def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> di
     names_in_use = columns.names
     for name in keep:
         if name not in frame.names:
-            raise ColumnError(f"{frame.where}: no column '{name}' to keep", did_you_mean(name, frame.names))
+            raise ColumnError(
+                f"{frame.where}: no column '{name}' to keep", did_you_mean(name, frame.names)
+            )
         if name in names_in_use:
-            raise OptionError(f"the column '{name}' can't be kept: a column of the predictions has its name")
-    known = [name for name in columns.model.identifiers if name in frame.names and name not in names_in_use]
+            raise OptionError(
+                f"the column '{name}' can't be kept: a column of the predictions has its name"
+            )
+    known = [
+        name
+        for name in columns.model.identifiers
+        if name in frame.names and name not in names_in_use
+    ]
     names = list(dict.fromkeys([*known, *keep]))
     index = "index"
     while index in names:
@@ -145,57 +163,100 @@ def _columns_to_copy(columns: _Columns, frame: Frame, keep: Sequence[str]) -> di
 
 
 def _fill(
-    connection: duckdb.DuckDBPyConnection, columns: _Columns, frame: Frame, copied: dict[str, int], path: Path | None
+    connection: duckdb.DuckDBPyConnection,
+    columns: _Columns,
+    frame: Frame,
+    copied: dict[str, int],
+    path: Path | None,
 ) -> tuple[Note, ...]:
     rows, remarks = columns.model.read(frame)
     is_csv = path is None or path.suffix.lower() == ".csv"
     blocks = Blocks(columns.model, rows, _ROWS_A_BLOCK)
     texts = [frame.texts(position) for position in copied.values()]
-    names = [f"'{name}" if is_csv and re.match(_FORMULA, name) else name for name in (*copied, *columns.names)]
+    names = [
+        f"'{name}" if is_csv and re.match(_FORMULA, name) else name
+        for name in (*copied, *columns.names)
+    ]
     types = ["VARCHAR"] * len(copied) + columns.types
-    # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view has the names.
-    cells_as = [f"inert(c{place})" if is_csv and kind == "VARCHAR" else f"c{place}" for place, kind in enumerate(types)]
-    shown = ", ".join(f"{cell} AS {quote_name(name)}" for cell, name in zip(cells_as, names, strict=True))
+    # DuckDB's names ignore case: it renames the second of 'Yes' and 'yes' to 'yes_1'. So the view
+    # has the names.
+    cells_as = [
+        f"inert(c{place})" if is_csv and kind == "VARCHAR" else f"c{place}"
+        for place, kind in enumerate(types)
+    ]
+    shown = ", ".join(
+        f"{cell} AS {quote_name(name)}" for cell, name in zip(cells_as, names, strict=True)
+    )
     typed = ", ".join(f"c{place} {kind}" for place, kind in enumerate(types))
-    connection.execute(f"CREATE MACRO inert(x) AS if(regexp_matches(x, '{_FORMULA}'), chr(39) || x, x)")
+    connection.execute(
+        f"CREATE MACRO inert(x) AS if(regexp_matches(x, '{_FORMULA}'), chr(39) || x, x)"
+    )
     connection.execute(f"CREATE TABLE cells ({typed})")
     connection.execute(f"CREATE VIEW predictions AS SELECT {shown} FROM cells")
     start = 0
     for predictions in blocks:
         block = slice(start, start + len(predictions.values))
         start = block.stop
-        cells = [np.array([column.texts[i] or None for i in column.codes[block].tolist()], object) for column in texts]
+        cells = [
+            np.array([column.texts[i] or None for i in column.codes[block].tolist()], object)
+            for column in texts
+        ]
         cells += columns.of(predictions)
         connection.register("block", {f"c{place}": values for place, values in enumerate(cells)})
         flags = f"c{len(cells) - 1}"
-        connection.execute(f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block")
+        connection.execute(
+            f"INSERT INTO cells SELECT * REPLACE (nullif({flags}, '') AS {flags}) FROM block"
+        )
         connection.unregister("block")
     notes = blocks.notes(frame, remarks)
-    inert = [f"count_if({cell} IS DISTINCT FROM c{at})" for at, cell in enumerate(cells_as) if cell != f"c{at}"]
-    n = connection.execute(f"SELECT {' + '.join(inert)} FROM cells").fetchall()[0][0] if inert else 0
+    inert = [
+        f"count_if({cell} IS DISTINCT FROM c{at})"
+        for at, cell in enumerate(cells_as)
+        if cell != f"c{at}"
+    ]
+    n = (
+        connection.execute(f"SELECT {' + '.join(inert)} FROM cells").fetchall()[0][0]
+        if inert
+        else 0
+    )
     if n:
-        message = f"{counted(n, 'text')} that a spreadsheet would run as a formula got an apostrophe"
+        message = (
+            f"{counted(n, 'text')} that a spreadsheet would run as a formula got an apostrophe"
+        )
         notes = (*notes, Note(f"{message}; .parquet keeps them unchanged", count=n))
     return notes
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, where: Path, form: str) -> None:
     try:
-        connection.execute(f"COPY (FROM predictions) TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}")
+        connection.execute(
+            f"COPY (FROM predictions) TO '{str(where).replace(chr(39), 2 * chr(39))}' {form}"
+        )
     except duckdb.IOException as error:
         why = re.search(r'": ([^"]+)', str(error))  # without the name of the temporary file
         raise OSError(why[1] if why else "writing failed") from None
 
 
-def _print(connection: duckdb.DuckDBPyConnection, columns: _Columns, n_rows: int, path: Path) -> None:
-    """Print CSV with all digits, or on a terminal a table of the first rows, numbered, with the digits that matter."""
+def _print(
+    connection: duckdb.DuckDBPyConnection, columns: _Columns, n_rows: int, path: Path
+) -> None:
+    """Print CSV with all digits, or on a terminal a table of the first rows, numbered, with the
+    digits that matter."""
     if sys.stdout.isatty():
         names = [name for name, *_ in connection.execute("DESCRIBE predictions").fetchall()]
         is_share = [not columns.model.outcome.is_number and name != "prediction" for name in names]
         first = connection.execute("FROM predictions").fetchmany(_MOST_SHOWN)
-        rows = [[str(number), *map(_cell_words, row, is_share)] for number, row in enumerate(first, 1)]
-        lines = table_lines(["row", *names], rows, left=("set", "flags"), width=shutil.get_terminal_size().columns)
-        more = [f"and {counted(n_rows - len(rows), 'more row')}: -o FILE writes all"] if n_rows > len(rows) else []
+        rows = [
+            [str(number), *map(_cell_words, row, is_share)] for number, row in enumerate(first, 1)
+        ]
+        lines = table_lines(
+            ["row", *names], rows, left=("set", "flags"), width=shutil.get_terminal_size().columns
+        )
+        more = (
+            [f"and {counted(n_rows - len(rows), 'more row')}: -o FILE writes all"]
+            if n_rows > len(rows)
+            else []
+        )
         print(*(visible(line) for line in (*lines, *more)), sep="\n")
         return
     _copy(connection, path, _FORMATS[".csv"])

@@ -1,4 +1,5 @@
-"""Decision trees as members of a blend: `tree_growth` grows them, and they become the arrays of `DecisionTrees`."""
+"""Decision trees as members of a blend: `tree_growth` grows them, and they become the arrays of
+`DecisionTrees`."""
 
 from __future__ import annotations
 
@@ -24,11 +25,19 @@ from seedbed.typing import Floats
 
 _Bins = tuple[NDArray[np.uint8], list[NDArray[np.float32]]]
 SMALL_TABLE = 1_500  # rows below which boosted trees are small
-_FEWEST_PERIODS = 20  # in a leaf of extra trees, which would else find the last period of single rows
+_FEWEST_PERIODS = (
+    20  # in a leaf of extra trees, which would else find the last period of single rows
+)
 MOST_ROWS = 16_384  # rows that an extra tree is fitted to; of more rows each tree gets as many, drawn with replacement
-_SHARE, _MOST_INPUTS = 0.5, 64  # of the inputs among which a node looks for its split; the number for extra trees
+_SHARE, _MOST_INPUTS = (
+    0.5,
+    64,
+)  # of the inputs among which a node looks for its split; the number for extra trees
 _MOST_BINS = 255
-_MOST_READ, _MOST_NODES = 1 << 22, 1 << 17  # inputs and nodes of a call of the kernel, after which trees may be halted
+_MOST_READ, _MOST_NODES = (
+    1 << 22,
+    1 << 17,
+)  # inputs and nodes of a call of the kernel, after which trees may be halted
 _MOST_CACHED = 1 << 17  # inputs of rows that walk through trees at a time
 _MOST_LANES = 16  # rows that the kernel sends through a tree at once, at most; of fewer rows each walks by itself
 _DISTANCE = 4e-6  # of a threshold from the inputs of rows, where they leave space: more than roundings of inputs
@@ -73,7 +82,8 @@ class TreeData:
 
     @functools.cached_property
     def inputs(self) -> NDArray[np.float32]:
-        """The inputs column by column [input, row]. NaN is the least number: both go to the left at every threshold."""
+        """The inputs column by column [input, row]. NaN is the least number: both go to the left at
+        every threshold."""
         return np.ascontiguousarray(np.where(np.isnan(self.X), np.float32(-np.inf), self.X).T)
 
     @functools.cached_property
@@ -84,7 +94,9 @@ class TreeData:
     @functools.cached_property
     def sorted_values(self) -> NDArray[np.int64]:
         """The values of all inputs, one input after the other, as whole numbers that sort so."""
-        return np.concatenate([_keys(np.array(number), values) for number, values in enumerate(self.values)])
+        return np.concatenate(
+            [_keys(np.array(number), values) for number, values in enumerate(self.values)]
+        )
 
     @functools.cached_property
     def numbers(self) -> Floats:
@@ -103,35 +115,43 @@ class TreeData:
 
     @functools.cached_property
     def bins(self) -> list[_Bins]:
-        """Two sets of bins, or one if there are few values. Networks take them in turn: the mean of trees whose
-        thresholds lie between each other's is finer."""
-        return [self._bins_at(shift) for shift in ((0.0, 0.5) if max(map(len, self.values)) > _MOST_BINS else (0.0,))]
+        """Two sets of bins, or one if there are few values. Networks take them in turn: the mean of
+        trees whose thresholds lie between each other's is finer."""
+        return [
+            self._bins_at(shift)
+            for shift in ((0.0, 0.5) if max(map(len, self.values)) > _MOST_BINS else (0.0,))
+        ]
 
     def _bins_at(self, shift: float) -> _Bins:
-        """Return the bin of each input [row, input], and the largest number of each bin but the last [input][bin]. They
-        depend on inputs alone, with about as many rows in each, and keep a distance from the values of rows."""
+        """Return the bin of each input [row, input], and the largest number of each bin but the
+        last [input][bin]. They depend on inputs alone, with about as many rows in each, and keep a
+        distance from the values of rows."""
         bins, edges = np.zeros(self.X.shape, dtype=np.uint8), list[NDArray[np.float32]]()
         for number, (column, values) in enumerate(zip(self.inputs, self.values, strict=True)):
             above = np.arange(1, len(values))
             if len(values) > _MOST_BINS:
                 shares = (np.arange(1, _MOST_BINS) + shift) / _MOST_BINS
                 borders = np.quantile(column[np.isfinite(column)], shares, method="midpoint")
-                above = np.unique(np.searchsorted(values, borders, side="right").clip(1, len(values) - 1))
-            edges.append(((values[above - 1].astype(np.float64) + values[above]) / 2).astype(np.float32))
+                above = np.unique(
+                    np.searchsorted(values, borders, side="right").clip(1, len(values) - 1)
+                )
+            edges.append(
+                ((values[above - 1].astype(np.float64) + values[above]) / 2).astype(np.float32)
+            )
             bins[:, number] = np.searchsorted(edges[-1], column)
         return bins, edges
 
     def left_out(self, of_test: Iterable[Floats]) -> NDArray[np.float32]:
-        """Return outputs [row, output, network] from those of each network for the rows that it leaves out; NaN
-        elsewhere."""
+        """Return outputs [row, output, network] from those of each network for the rows that it
+        leaves out; NaN elsewhere."""
         outputs = np.full((len(self.y), self.n_outputs, len(self.splits)), np.nan, dtype=np.float32)
         for number, (split, some) in enumerate(zip(self.splits, of_test, strict=True)):
             outputs[split.test, :, number] = some
         return outputs
 
     def level(self, rows: NDArray[np.int64], least: float) -> Floats:
-        """Return the outputs [output] of the mean of some rows, or of their classes' frequencies, which are at least
-        `least`."""
+        """Return the outputs [output] of the mean of some rows, or of their classes' frequencies,
+        which are at least `least`."""
         weights = self.counts[rows]
         if not self.of_classes:
             return np.array([np.average(self.numbers[rows], weights=weights)])
@@ -145,7 +165,9 @@ class TreeData:
             return np.asarray(outputs[:, 0])
         from scipy.special import softmax
 
-        logits = outputs if self.n_outputs > 1 else np.column_stack([np.zeros(len(outputs)), outputs])
+        logits = (
+            outputs if self.n_outputs > 1 else np.column_stack([np.zeros(len(outputs)), outputs])
+        )
         return np.asarray(softmax(logits, axis=1))
 
     def losses(self, outputs: Floats, rows: NDArray[np.int64]) -> Floats:
@@ -156,7 +178,9 @@ class TreeData:
         if self.n_outputs == 1:
             losses = np.logaddexp(0.0, np.where(target, -outputs[:, 0], outputs[:, 0]))
         else:
-            losses = -np.log(np.maximum(self.predicted(outputs)[np.arange(len(rows)), target], 1e-7))
+            losses = -np.log(
+                np.maximum(self.predicted(outputs)[np.arange(len(rows)), target], 1e-7)
+            )
         return np.asarray(np.minimum(losses, -np.log(1e-7)))
 
 
@@ -164,12 +188,12 @@ class TreeData:
 class DecisionTrees:
     """Decision trees, whose leaves are added up.
 
-    A node compares one feature with a threshold: rows with more than the threshold go to the node `left + 1`, others to
-    `left`. A leaf leads to itself. The trees begin at the first nodes.
+    A node compares one feature with a threshold: rows with more than the threshold go to the node
+    `left + 1`, others to `left`. A leaf leads to itself. The trees begin at the first nodes.
 
     Attributes:
-        architecture: with the number of trees, their depth, and whether the sum of leaves is probabilities; the outputs
-            are their logits.
+        architecture: with the number of trees, their depth, and whether the sum of leaves is
+            probabilities; the outputs are their logits.
         feature, threshold, left: of each node [node].
         value: of each leaf [node, output].
     """
@@ -183,14 +207,19 @@ class DecisionTrees:
     @classmethod
     def stacked(cls, trees: Trees, states: Mapping[str, NDArray[Any]]) -> list[DecisionTrees]:
         """Return the trees of each network of states [network, ...]."""
-        return [cls(trees, *each) for each in zip(*(states[f"0.{name}"] for name in _ARRAYS), strict=True)]
+        return [
+            cls(trees, *each)
+            for each in zip(*(states[f"0.{name}"] for name in _ARRAYS), strict=True)
+        ]
 
     def __call__(self, X: NDArray[np.floating]) -> Floats:
         """Return the outputs [row, output] for inputs X [row, input]."""
         total = np.zeros((len(X), self.value.shape[1]))
         n_rows = max(1, _MOST_CACHED // X.shape[1])
         for start in range(0, len(X), n_rows):
-            self._add_leaves(np.ascontiguousarray(X[start : start + n_rows]), total[start : start + n_rows])
+            self._add_leaves(
+                np.ascontiguousarray(X[start : start + n_rows]), total[start : start + n_rows]
+            )
         if not self.architecture.probabilities:
             return np.asarray(total)
         if total.shape[1] > 1:
@@ -210,10 +239,22 @@ class DecisionTrees:
             for leaves in at.T:
                 total += self.value[leaves]
             return
-        kinds = (self.feature, np.int32), (self.threshold, X.dtype), (self.left, np.int32), (self.value, X.dtype)
+        kinds = (
+            (self.feature, np.int32),
+            (self.threshold, X.dtype),
+            (self.left, np.int32),
+            (self.value, X.dtype),
+        )
         nodes = [np.ascontiguousarray(values, dtype) for values, dtype in kinds]
-        pointers, sizes = [values.ctypes.data for values in nodes], (len(self.left), n_trees, depth, total.shape[1])
-        columns = np.empty((len(X) + _MOST_LANES, X.shape[1]), np.float32) if len(X) >= _MOST_LANES else np.empty(0)
+        pointers, sizes = (
+            [values.ctypes.data for values in nodes],
+            (len(self.left), n_trees, depth, total.shape[1]),
+        )
+        columns = (
+            np.empty((len(X) + _MOST_LANES, X.shape[1]), np.float32)
+            if len(X) >= _MOST_LANES
+            else np.empty(0)
+        )
         memory = columns.ctypes.data if columns.size else None
         library.add_leaves(X.ctypes.data, *X.shape, *pointers, *sizes, total.ctypes.data, memory)
 
@@ -225,7 +266,8 @@ def tree_shapes(trees: Trees, n_outputs: int) -> Shapes:
 
 
 class FittedMember(NamedTuple):
-    """Trees, with their numbers of nodes and steps, or linear models, one for each network; see `Member`."""
+    """Trees, with their numbers of nodes and steps, or linear models, one for each network; see
+    `Member`."""
 
     architecture: MLP | Trees
     states: Arrays
@@ -244,23 +286,28 @@ def fit_trees(
 ) -> FittedMember | None:
     """Fit trees for each network to the training rows of its split.
 
-    The rows left out decide how many boosting iterations there are. Their number is given if the trees were fitted
-    before, to other splits.
+    The rows left out decide how many boosting iterations there are. Their number is given if the
+    trees were fitted before, to other splits.
 
     Args:
         jobs: number of threads.
-        rival: other trees of the same splits. Extra trees that get no weight beside them for the rows of the first
-            split end there.
-        until: a time of `time.monotonic` after which boosting does no more iterations. Trees that would take longer, by
-            the time of one, aren't fitted.
+        rival: other trees of the same splits. Extra trees that get no weight beside them for the
+            rows of the first split end there.
+        until: a time of `time.monotonic` after which boosting does no more iterations. Trees that
+            would take longer, by the time of one, aren't fitted.
         halted: becomes 1 if the trees aren't needed any more; then they end soon.
 
     Returns:
         None if extra trees ended early, or there isn't enough time.
     """
-    seeds = [derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))]
+    seeds = [
+        derive(random_state, trees.method, number) % 2**32 for number in range(len(data.splits))
+    ]
     n_least = data.round_size if trees.method == "boosted" and not trees.n_nodes else trees.n_trees
-    if until is not None and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs > until:
+    if (
+        until is not None
+        and time.monotonic() + tree_seconds(trees, data) * n_least * len(seeds) / jobs > until
+    ):
         return None
     halted = np.zeros(1, dtype=np.int32) if halted is None else halted
     with ThreadPoolExecutor(jobs) as pool:
@@ -276,7 +323,9 @@ def fit_trees(
         except BaseException:
             halted[:] = 1
             raise
-    outputs = data.left_out(fitted(data.X[split.test]) for fitted, split in zip(each, data.splits, strict=True))
+    outputs = data.left_out(
+        fitted(data.X[split.test]) for fitted, split in zip(each, data.splits, strict=True)
+    )
     of_each = [{f"0.{name}": getattr(fitted, name)[None] for name in _ARRAYS} for fitted in each]
     architecture, states = pad_trees([fitted.architecture for fitted in each], of_each)
     joined = {name: np.concatenate([state[name] for state in states]) for name in states[0]}
@@ -284,11 +333,13 @@ def fit_trees(
 
 
 def tree_seconds(trees: Trees, data: TreeData) -> float:
-    """Return the time that one core takes for a tree of one network, or for a boosting iteration [s]. A few are fitted
-    for that alone."""
+    """Return the time that one core takes for a tree of one network, or for a boosting iteration
+    [s]. A few are fitted for that alone."""
     started, split = time.monotonic(), data.splits[0]
     if trees.method == "extra":
-        _extra(dataclasses.replace(trees, n_trees=_TIMED), data, split, 0, np.zeros(1, dtype=np.int32))
+        _extra(
+            dataclasses.replace(trees, n_trees=_TIMED), data, split, 0, np.zeros(1, dtype=np.int32)
+        )
     else:
         _Boosting(data, split, 0, np.zeros(1, dtype=np.int32)).grow(_TIMED)
     return (time.monotonic() - started) / _TIMED
@@ -296,8 +347,16 @@ def tree_seconds(trees: Trees, data: TreeData) -> float:
 
 def _extra(trees: Trees, data: TreeData, split: Split, seed: int, halted: Halted) -> DecisionTrees:
     """Fit extra trees. Of many rows, each tree gets some, drawn with replacement."""
-    rows, n_inputs, numbers = split.train[data.counts[split.train] > 0], data.X.shape[1], data.numbers
-    share, many, parts = min(_SHARE, _MOST_INPUTS / n_inputs), len(rows) > MOST_ROWS, list[GrownTrees]()
+    rows, n_inputs, numbers = (
+        split.train[data.counts[split.train] > 0],
+        data.X.shape[1],
+        data.numbers,
+    )
+    share, many, parts = (
+        min(_SHARE, _MOST_INPUTS / n_inputs),
+        len(rows) > MOST_ROWS,
+        list[GrownTrees](),
+    )
     at_once = 1 if many else max(1, _MOST_NODES // (2 * len(rows)))
     for first in range(0, trees.n_trees, at_once):
         some, weights = rows, data.counts[rows]
@@ -312,19 +371,37 @@ def _extra(trees: Trees, data: TreeData, split: Split, seed: int, halted: Halted
         elif data.n_outputs == 1:
             targets *= counts
         n_trees = min(at_once, trees.n_trees - first)
-        parts.append(grow(
-            n_trees * (2 * len(some) - 1), data.n_outputs, X=data.sorted_inputs, train=some.astype(np.int32), y=numbers,
-            counts=np.maximum(counts, 1), targets=targets, n_rows=len(numbers), n_train=len(some), n_inputs=n_inputs,
-            n_outputs=data.n_outputs, n_trees=n_trees, first=first, n_sampled=max(1, int(share * n_inputs)), n_leaves=0,
-            least=1 if data.size == len(data.y) else _FEWEST_PERIODS, halted=halted,
-            unit=2.0 ** (power - of_targets) / trees.n_trees, seed=seed,
-        ))  # fmt: skip
+        parts.append(
+            grow(
+                n_trees * (2 * len(some) - 1),
+                data.n_outputs,
+                X=data.sorted_inputs,
+                train=some.astype(np.int32),
+                y=numbers,
+                counts=np.maximum(counts, 1),
+                targets=targets,
+                n_rows=len(numbers),
+                n_train=len(some),
+                n_inputs=n_inputs,
+                n_outputs=data.n_outputs,
+                n_trees=n_trees,
+                first=first,
+                n_sampled=max(1, int(share * n_inputs)),
+                n_leaves=0,
+                least=1 if data.size == len(data.y) else _FEWEST_PERIODS,
+                halted=halted,
+                unit=2.0 ** (power - of_targets) / trees.n_trees,
+                seed=seed,
+            )
+        )
     grown = GrownTrees.joined(parts)
     inner = grown.left >= 0
-    # Other programs and precisions compute inputs with other roundings, and each row is to go the same way in all of
-    # them, so thresholds keep a distance from the values of rows.
+    # Other programs and precisions compute inputs with other roundings, and each row is to go the
+    # same way in all of them, so thresholds keep a distance from the values of rows.
     values, thresholds = np.concatenate(data.values), grown.threshold[inner]
-    above = np.searchsorted(data.sorted_values, _keys(grown.feature[inner], thresholds), side="right")
+    above = np.searchsorted(
+        data.sorted_values, _keys(grown.feature[inner], thresholds), side="right"
+    )
     low, high = (values[place].astype(np.float64) for place in (above - 1, above))
     distance = np.minimum((high - low) / 2, _DISTANCE)
     grown.threshold[inner] = thresholds.clip(low + distance, high - distance)
@@ -351,29 +428,57 @@ class _Boosting:
         self.n_iterations, self.parts = 0, list[GrownTrees]()
         self.level, n_inputs = data.level(split.train, LEAST), data.X.shape[1]
         bits, heaviest = len(split.train).bit_length(), float(data.counts[split.train].max())
-        off = 1.0 if data.of_classes else 4 * float(np.abs(data.numbers[split.train] - self.level).max())
-        # Sums of gradients and curvatures stay below 2^53, and of curvatures with the number of rows below 2^63.
+        off = (
+            1.0
+            if data.of_classes
+            else 4 * float(np.abs(data.numbers[split.train] - self.level).max())
+        )
+        # Sums of gradients and curvatures stay below 2^53, and of curvatures with the number of
+        # rows below 2^63.
         of_slope, of_curve = min(50, 53 - bits), min(50, 53 - bits, 62 - 2 * bits)
         n_leaves, rate, least = growth(data.size)
         self.arguments: dict[str, Any] = {
-            "X": bins, "y": data.numbers, "weights": data.counts, "train": split.train.astype(np.int32),
-            "test": split.test.astype(np.int32), "outputs": np.tile(self.level, (len(data.y), 1)), "seed": seed,
-            "n_bins": np.array([len(each) + 1 for each in self.edges], dtype=np.int32), "n_rows": len(data.y),
-            "n_train": len(split.train), "n_test": len(split.test), "n_inputs": n_inputs, "n_outputs": data.n_outputs,
-            "n_sampled": math.ceil(_SHARE * n_inputs), "least": least, "n_leaves": n_leaves, "rate": rate,
-            "penalty": 1.0, "of_classes": int(data.of_classes), "count_bits": bits, "most": 2**of_slope,
+            "X": bins,
+            "y": data.numbers,
+            "weights": data.counts,
+            "train": split.train.astype(np.int32),
+            "test": split.test.astype(np.int32),
+            "outputs": np.tile(self.level, (len(data.y), 1)),
+            "seed": seed,
+            "n_bins": np.array([len(each) + 1 for each in self.edges], dtype=np.int32),
+            "n_rows": len(data.y),
+            "n_train": len(split.train),
+            "n_test": len(split.test),
+            "n_inputs": n_inputs,
+            "n_outputs": data.n_outputs,
+            "n_sampled": math.ceil(_SHARE * n_inputs),
+            "least": least,
+            "n_leaves": n_leaves,
+            "rate": rate,
+            "penalty": 1.0,
+            "of_classes": int(data.of_classes),
+            "count_bits": bits,
+            "most": 2**of_slope,
             "slope": 2.0 ** (of_slope - math.frexp(off * heaviest)[1]),
-            "curve": 2.0 ** (of_curve - math.frexp(heaviest)[1]), "halted": halted,
-        }  # fmt: skip
+            "curve": 2.0 ** (of_curve - math.frexp(heaviest)[1]),
+            "halted": halted,
+        }
 
     def grow(self, n_iterations: int) -> Floats:
-        """Grow trees until there are so many iterations; return the losses of rows left out after each further one."""
+        """Grow trees until there are so many iterations; return the losses of rows left out after
+        each further one."""
         data, split, losses = self.data, self.split, list[Floats]()
         at_once = max(1, _MOST_READ // (data.X.size * data.n_outputs))
         while (more := min(n_iterations - self.n_iterations, at_once)) > 0:
             n_trees, first = more * data.n_outputs, self.n_iterations * data.n_outputs
-            rows, tested = np.tile(split.test, more), np.empty((more, len(split.test), data.n_outputs))
-            n_nodes, options = n_trees * (2 * growth(data.size)[0] - 1), {"n_trees": n_trees, "first": first}
+            rows, tested = (
+                np.tile(split.test, more),
+                np.empty((more, len(split.test), data.n_outputs)),
+            )
+            n_nodes, options = (
+                n_trees * (2 * growth(data.size)[0] - 1),
+                {"n_trees": n_trees, "first": first},
+            )
             self.parts.append(grow(n_nodes, 1, tested=tested, **options, **self.arguments))
             self.n_iterations += more
             each = data.losses(tested.reshape(-1, data.n_outputs), rows) * data.counts[rows]
@@ -389,24 +494,38 @@ class _Boosting:
         grown.threshold[inner] = np.concatenate(edges)[places]
         tree = np.repeat(np.arange(len(grown.sizes)), grown.sizes)
         is_own = np.arange(K) == tree[:, None] % K
-        value = np.where(is_own, grown.value + np.where(tree[:, None] < K, self.level, 0), 0).astype(np.float32)
+        value = np.where(
+            is_own, grown.value + np.where(tree[:, None] < K, self.level, 0), 0
+        ).astype(np.float32)
         return _in_order(trees, grown._replace(value=value), probabilities=False)
 
 
 def growth(n_rows: int) -> tuple[int, float, int]:
-    """Return how many leaves boosted trees have, their learning rate, and how many rows a leaf has at least."""
+    """Return how many leaves boosted trees have, their learning rate, and how many rows a leaf has
+    at least."""
     return (4, 0.2, 5) if n_rows < SMALL_TABLE else (15, 0.1, 2)
 
 
 def _boosted(
-    trees: Trees, data: TreeData, seeds: Sequence[int], pool: ThreadPoolExecutor, until: float | None, halted: Halted
+    trees: Trees,
+    data: TreeData,
+    seeds: Sequence[int],
+    pool: ThreadPoolExecutor,
+    until: float | None,
+    halted: Halted,
 ) -> list[DecisionTrees]:
     data.bins  # noqa: B018 - before threads want them
-    each = [_Boosting(data, split, seed, halted) for split, seed in zip(data.splits, seeds, strict=True)]
+    each = [
+        _Boosting(data, split, seed, halted) for split, seed in zip(data.splits, seeds, strict=True)
+    ]
     is_given = trees.n_nodes > 0  # the number of iterations
     most = trees.n_trees // data.n_outputs if is_given else trees.n_trees
     losses, best = np.zeros(0), -1
-    while (n := len(losses)) < most and best >= n - _WAIT and (not n or until is None or time.monotonic() < until):
+    while (
+        (n := len(losses)) < most
+        and best >= n - _WAIT
+        and (not n or until is None or time.monotonic() < until)
+    ):
         n = most if is_given else min(n + data.round_size, most)
         losses = np.append(losses, sum(pool.map(lambda one, n=n: one.grow(n), each)))
         best = int(np.argmin(losses))
@@ -416,9 +535,13 @@ def _boosted(
 def _in_order(trees: Trees, grown: GrownTrees, *, probabilities: bool) -> DecisionTrees:
     """Return trees in one row of nodes, which begins with their first nodes."""
     sizes, is_leaf, n_trees = grown.sizes, grown.left < 0, len(grown.sizes)
-    starts, before = (np.repeat(each, sizes) for each in (np.cumsum(sizes) - sizes, np.arange(n_trees)))
+    starts, before = (
+        np.repeat(each, sizes) for each in (np.cumsum(sizes) - sizes, np.arange(n_trees))
+    )
     numbers = np.arange(len(starts)) - starts
-    later = n_trees + starts - before - 1  # what is added to the number of a node that isn't its tree's first
+    later = (
+        n_trees + starts - before - 1
+    )  # what is added to the number of a node that isn't its tree's first
     place, left = np.where(numbers == 0, before, later + numbers), later + grown.left
     at, depth = starts[numbers == 0], 0
     while len(at := at[~is_leaf[at]]):
@@ -435,21 +558,27 @@ def _in_order(trees: Trees, grown: GrownTrees, *, probabilities: bool) -> Decisi
 
 
 def _is_beaten(trees: DecisionTrees, rival: FittedMember, data: TreeData) -> bool:
-    """Return whether trees get no weight beside others, for the rows that the first split leaves out."""
+    """Return whether trees get no weight beside others, for the rows that the first split leaves
+    out."""
     rows = data.splits[0].test
     if not len(rows):
         return False
     both = [rival.outputs[rows, :, 0].astype(np.float64), trees(data.X[rows])]
-    _, weight = blend_weights([data.predicted(outputs) for outputs in both], data.y[rows], data.counts[rows])
+    _, weight = blend_weights(
+        [data.predicted(outputs) for outputs in both], data.y[rows], data.counts[rows]
+    )
     return bool(weight < _LEAST_WEIGHT)
 
 
 def pad_trees(each: Sequence[Trees], states: Sequence[Arrays]) -> tuple[Trees, list[Arrays]]:
-    """Return one architecture for equally many trees, and their states [network, ...] filled up with unused leaves."""
+    """Return one architecture for equally many trees, and their states [network, ...] filled up
+    with unused leaves."""
     n_nodes, depth = max(trees.n_nodes for trees in each), max(trees.depth for trees in each)
 
     def filled(name: str, value: NDArray[Any]) -> NDArray[Any]:
-        unused = np.zeros((len(value), n_nodes - value.shape[1], *value.shape[2:]), dtype=value.dtype)
+        unused = np.zeros(
+            (len(value), n_nodes - value.shape[1], *value.shape[2:]), dtype=value.dtype
+        )
         if name == "0.left":
             unused += np.arange(value.shape[1], n_nodes, dtype=value.dtype)
         return np.concatenate([value, unused], axis=1)

@@ -1,7 +1,8 @@
-"""The activations. Each entry of `ACTIVATIONS` holds everything that the package knows of one; add an entry to add one.
+"""The activations. Each entry of `ACTIVATIONS` holds everything that the package knows of one; add
+an entry to add one.
 
-A candidate names an activation by the lower-case name of its class in `torch.nn`, with or without underscores, and with
-arguments if any: `relu`, `leaky_relu(0.2)`.
+A candidate names an activation by the lower-case name of its class in `torch.nn`, with or without
+underscores, and with arguments if any: `relu`, `leaky_relu(0.2)`.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ class Activation:
     Attributes:
         torch: its class in `torch.nn`.
         values: from inputs [..., unit] and the arguments to outputs; a new array.
-        onnx: adds it to an ONNX graph: (graph, name of the inputs [network, row, unit], *arguments) to the name of the
-            outputs. The graph is an `onnx_networks.Graph`.
-        arguments: names of the arguments that a candidate may give, in order, with torch's defaults.
+        onnx: adds it to an ONNX graph: (graph, name of the inputs [network, row, unit], *arguments)
+            to the name of the outputs. The graph is an `onnx_networks.Graph`.
+        arguments: names of the arguments that a candidate may give, in order, with torch's
+            defaults.
         as_other: from its arguments to its function in the kernel, if that has another name.
     """
 
@@ -48,7 +50,8 @@ class Activation:
 
 
 def split_activation(text: str) -> tuple[str, list[str]]:
-    """Return the name that an entry may have, and the arguments, for instance of `leaky_relu(0.2)`."""
+    """Return the name that an entry may have, and the arguments, for instance of
+    `leaky_relu(0.2)`."""
     match = re.fullmatch(r"([a-z0-9_]+)(?:\(([^()]*)\))?", text)
     if not match:
         return text, []
@@ -65,15 +68,23 @@ def read_activation(text: str) -> tuple[str, tuple[float, ...]]:
     """
     name, texts = split_activation(text)
     if name not in ACTIVATIONS:
-        raise CandidateError(f"no activation '{text}'", did_you_mean(text, [*ACTIVATIONS, "linear"]))
+        raise CandidateError(
+            f"no activation '{text}'", did_you_mean(text, [*ACTIVATIONS, "linear"])
+        )
     entry = ACTIVATIONS[name]
-    takes = f"It takes {', '.join(key for key, _ in entry.arguments)}." if entry.arguments else f"Write {name}."
+    takes = (
+        f"It takes {', '.join(key for key, _ in entry.arguments)}."
+        if entry.arguments
+        else f"Write {name}."
+    )
     if len(texts) > len(entry.arguments):
         raise CandidateError(f"'{text}' has too many arguments", takes)
     try:
         arguments = (*map(float, texts), *(default for _, default in entry.arguments[len(texts) :]))
         with np.errstate(all="ignore"):
-            fits = not texts or bool(np.isfinite(entry.values(np.linspace(-3.0, 3.0, 7), *arguments)).all())
+            fits = not texts or bool(
+                np.isfinite(entry.values(np.linspace(-3.0, 3.0, 7), *arguments)).all()
+            )
         fits = fits and not (entry.torch == "Hardtanh" and arguments[0] > arguments[1])
     except (ValueError, ZeroDivisionError):
         fits = False
@@ -123,8 +134,11 @@ def _gelu(x: Array) -> Array:
 
 
 def _named(kind: str, *names: str, **fixed: float) -> Callable[..., str]:
-    """Return an ONNX operation whose attributes are the arguments, in this order, and then fixed ones."""
-    return lambda graph, x, *values: graph.add(kind, x, **dict(zip(names, values, strict=True)), **fixed)
+    """Return an ONNX operation whose attributes are the arguments, in this order, and then fixed
+    ones."""
+    return lambda graph, x, *values: graph.add(
+        kind, x, **dict(zip(names, values, strict=True)), **fixed
+    )
 
 
 _onnx_hardsigmoid = _named("HardSigmoid", alpha=1 / 6, beta=0.5)
@@ -163,23 +177,46 @@ _ENTRIES = (
     Activation("ReLU", lambda x: np.maximum(x, 0), _named("Relu")),
     Activation("Hardtanh", np.clip, _onnx_clip, (("min_val", -1.0), ("max_val", 1.0))),
     Activation(
-        "ReLU6", lambda x: np.clip(x, 0, 6), lambda g, x: _onnx_clip(g, x, 0, 6), (), lambda: ("hardtanh", 0, 6, 0)
+        "ReLU6",
+        lambda x: np.clip(x, 0, 6),
+        lambda g, x: _onnx_clip(g, x, 0, 6),
+        (),
+        lambda: ("hardtanh", 0, 6, 0),
     ),
     Activation("Sigmoid", _sigmoid, _named("Sigmoid")),
     Activation("Hardsigmoid", lambda x: np.clip(x / 6 + 0.5, 0, 1), _onnx_hardsigmoid),
     Activation("Tanh", np.tanh, _named("Tanh")),
     Activation("SiLU", lambda x: _sigmoid(x, x), _onnx_gate(_named("Sigmoid"))),
     Activation(
-        "Mish", lambda x: x * np.tanh(_softplus(x)), _onnx_gate(lambda g, x: g.add("Tanh", g.add("Softplus", x)))
+        "Mish",
+        lambda x: x * np.tanh(_softplus(x)),
+        _onnx_gate(lambda g, x: g.add("Tanh", g.add("Softplus", x))),
     ),
-    Activation("Hardswish", lambda x: x * np.clip(x / 6 + 0.5, 0, 1), _onnx_gate(_onnx_hardsigmoid)),
-    Activation("ELU", _elu, _named("Elu", "alpha"), _ALPHA, lambda alpha: ("elu", 1, alpha, 1)),
-    Activation("CELU", lambda x, a: _elu(x, a, 1.0, 1 / a), _onnx_celu, _ALPHA, lambda a: ("elu", 1, a, 1 / a)),
     Activation(
-        "SELU", lambda x: _elu(x, *_SELU), _named("Selu"), (), lambda: ("elu", _SELU[1], _SELU[0] * _SELU[1], 1)
+        "Hardswish", lambda x: x * np.clip(x / 6 + 0.5, 0, 1), _onnx_gate(_onnx_hardsigmoid)
+    ),
+    Activation("ELU", _elu, _named("Elu", "alpha"), _ALPHA, lambda alpha: ("elu", 1, alpha, 1)),
+    Activation(
+        "CELU",
+        lambda x, a: _elu(x, a, 1.0, 1 / a),
+        _onnx_celu,
+        _ALPHA,
+        lambda a: ("elu", 1, a, 1 / a),
+    ),
+    Activation(
+        "SELU",
+        lambda x: _elu(x, *_SELU),
+        _named("Selu"),
+        (),
+        lambda: ("elu", _SELU[1], _SELU[0] * _SELU[1], 1),
     ),
     Activation("GELU", _gelu, _onnx_gelu),
-    Activation("Hardshrink", lambda x, a: np.where(np.abs(x) > a, x, 0), _named("Shrink", "lambd", bias=0.0), _LAMBDA),
+    Activation(
+        "Hardshrink",
+        lambda x, a: np.where(np.abs(x) > a, x, 0),
+        _named("Shrink", "lambd", bias=0.0),
+        _LAMBDA,
+    ),
     Activation(
         "LeakyReLU",
         lambda x, slope: np.where(x >= 0, x, x * slope),
@@ -187,7 +224,11 @@ _ENTRIES = (
         (("negative_slope", 0.01),),
         lambda slope: ("leaky", slope, 0, 0),
     ),
-    Activation("LogSigmoid", lambda x: -_softplus(-x), lambda g, x: g.add("Neg", g.add("Softplus", g.add("Neg", x)))),
+    Activation(
+        "LogSigmoid",
+        lambda x: -_softplus(-x),
+        lambda g, x: g.add("Neg", g.add("Softplus", g.add("Neg", x))),
+    ),
     Activation("Softplus", _softplus, _onnx_softplus, (("beta", 1.0), ("threshold", 20.0))),
     Activation(
         "Softshrink",
@@ -196,7 +237,9 @@ _ENTRIES = (
         _LAMBDA,
     ),
     Activation("Softsign", lambda x: x / (1 + np.abs(x)), _named("Softsign")),
-    Activation("Tanhshrink", lambda x: x - np.tanh(x), lambda g, x: g.add("Sub", x, g.add("Tanh", x))),
+    Activation(
+        "Tanhshrink", lambda x: x - np.tanh(x), lambda g, x: g.add("Sub", x, g.add("Tanh", x))
+    ),
 )
 
 ACTIVATIONS = {entry.torch.lower(): entry for entry in _ENTRIES}

@@ -5,12 +5,12 @@ The words of `seedbed compare --candidate`:
     candidate     architecture [@ word=value [, word=value ...]]
     architecture  logistic | layers [+ layers ...] | FILE.py:NAME
     layers        activation : width [, width ...]
-    activation    linear | relu | tanh | leaky_relu(0.2) | ...   (a class of torch.nn, in lower case)
-    word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma ple embed
+    activation    linear | relu | tanh | leaky_relu(0.2) | ...   (a class of torch.nn, in lower
+    case) word          dropout layernorm batchnorm residual plr plr_frequencies plr_sigma ple embed
                   | a setting of `Recipe` with `word=True`, such as lr, optimizer or epochs
 
-Examples: `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual,plr=8`, `relu:64@ple=16` or
-`logistic@optimizer=adamw`.
+Examples: `relu:64,64@lr=0.003,dropout=0.1`, `relu:20+tanh:20`, `silu:64,64@residual,plr=8`,
+`relu:64@ple=16` or `logistic@optimizer=adamw`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,21 @@ from seedbed.networks.user import FileArchitecture, UserArchitecture
 from seedbed.settings.fields import parse_setting, settings_of
 from seedbed.settings.recipe import Recipe
 
-DEFAULT_MODELS = "network-1", "network-2", "network-2-bins", "network-2-waves", "boosted-trees", "extra-trees"
+DEFAULT_MODELS = (
+    "network-1",
+    "network-2",
+    "network-2-bins",
+    "network-2-waves",
+    "boosted-trees",
+    "extra-trees",
+)
 """The default models besides `prior` and the linear one. No network in words has such a name."""
 
 _RECIPE_WORDS = tuple(name for name, about in settings_of(Recipe).items() if about.word)
 _WORDS = (*WORDS, *_RECIPE_WORDS)
-_FOR_MODELS = "Use it with compare, fit_model, SeedbedClassifier or seedbed train -o FILE, which make models."
+_FOR_MODELS = (
+    "Use it with compare, fit_model, SeedbedClassifier or seedbed train -o FILE, which make models."
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,8 @@ class Candidate:
 
 
 def parse_candidate(text: str) -> Candidate:
-    """Return the candidate that its words describe. CandidateError for an unknown word suggests the nearest known one.
+    """Return the candidate that its words describe. CandidateError for an unknown word suggests the
+    nearest known one.
 
     >>> parse_candidate("relu:64,64@dropout=0.1").architecture.widths
     (64, 64)
@@ -71,13 +81,19 @@ def parse_candidate(text: str) -> Candidate:
     architecture = architecture.strip()
     if architecture == "auto":
         if at:
-            raise _wrong(text, "auto takes no words of its own", "In Python its members and recipe can be chosen.")
+            raise _wrong(
+                text,
+                "auto takes no words of its own",
+                "In Python its members and recipe can be chosen.",
+            )
         raise _wrong(text, "auto is a blend of models, not one network", _FOR_MODELS)
     shape, recipe = _parse_words(text, words) if at else ({}, {})
     if ".py:" in architecture:
         path, _, name = architecture.rpartition(":")
         if shape:
-            raise _wrong(text, f"'{next(iter(shape))}' shapes seedbed's own networks", "Build it into yours.")
+            raise _wrong(
+                text, f"'{next(iter(shape))}' shapes seedbed's own networks", "Build it into yours."
+            )
         return Candidate(text.strip(), FileArchitecture(path, name), tuple(recipe.items()))
     widths, names = _parse_layers(text, architecture)
     try:
@@ -88,15 +104,17 @@ def parse_candidate(text: str) -> Candidate:
 
 
 def candidate_from(spec: Any, name: str | None = None) -> Candidate:
-    """Return a candidate from its words, a `Candidate`, or a callable that builds an `nn.Module`. CandidateError for
-    anything else, or an unknown word."""
+    """Return a candidate from its words, a `Candidate`, or a callable that builds an `nn.Module`.
+    CandidateError for anything else, or an unknown word."""
     if isinstance(spec, Candidate):
         architecture = candidate_from(spec.architecture, spec.name).architecture
         return dataclasses.replace(spec, name=name or spec.name, architecture=architecture)
     if isinstance(spec, str):
         parsed = parse_candidate(spec)
         return parsed if name is None else dataclasses.replace(parsed, name=name)
-    if hasattr(spec, "state_dict") and hasattr(spec, "forward") and not isinstance(spec, type):  # an `nn.Module`
+    if (
+        hasattr(spec, "state_dict") and hasattr(spec, "forward") and not isinstance(spec, type)
+    ):  # an `nn.Module`
         message = f"the candidate is a {type(spec).__name__} that is built already"
         raise CandidateError(message, "Give what builds it: the class, or a function.")
     if isinstance(spec, Architecture):
@@ -104,7 +122,9 @@ def candidate_from(spec: Any, name: str | None = None) -> Candidate:
     if callable(spec):
         label = name or str(getattr(spec, "__name__", type(spec).__name__))
         return Candidate(label, UserArchitecture(spec, label))
-    raise CandidateError(f"a candidate can't be {shown(spec)}", "Give a string like 'relu:5', or a callable.")
+    raise CandidateError(
+        f"a candidate can't be {shown(spec)}", "Give a string like 'relu:5', or a callable."
+    )
 
 
 def unique_names(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -137,7 +157,9 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
             hint = did_you_mean(name, [*ACTIVATIONS, "linear", "logistic"])
             raise _wrong(text, f"no activation '{name}'", hint)
         if not colon:
-            raise _wrong(text, f"'{name}' has no width", f"Write {name}:5, or {name}:64,64 for two layers.")
+            raise _wrong(
+                text, f"'{name}' has no width", f"Write {name}:5, or {name}:64,64 for two layers."
+            )
         for size in sizes.split(","):
             if not size.strip().isdecimal() or len(size) > 9:
                 raise _wrong(text, f"'{size}' isn't a width", f"Write whole numbers: {name}:64,64.")
@@ -161,15 +183,22 @@ def _parse_words(text: str, words: str) -> tuple[dict[str, Any], dict[str, Any]]
             if key in _RECIPE_WORDS:
                 recipe[key] = parse_setting(Recipe, key, value)
             else:
-                shape[key] = {"true": True, "false": False}[value] if bool in kinds else WORDS[key](value)
+                shape[key] = (
+                    {"true": True, "false": False}[value] if bool in kinds else WORDS[key](value)
+                )
         except (ValueError, KeyError):
             if bool in kinds:
                 hint = f"Write {key} alone to switch it on."
                 raise _wrong(text, f"'{key}={value}' is neither true nor false", hint) from None
             whole = "whole " * (int in kinds)
-            raise _wrong(text, f"'{key}={value}' isn't a {whole}number", f"Write {key}=VALUE.") from None
+            raise _wrong(
+                text, f"'{key}={value}' isn't a {whole}number", f"Write {key}=VALUE."
+            ) from None
     # What these words need may be in the experiment's recipe. `Candidate.recipe` checks that.
-    of_others: dict[str, Any] = {"optimizer": "sgd", **({"momentum": 0.9} if recipe.get("nesterov") else {})}
+    of_others: dict[str, Any] = {
+        "optimizer": "sgd",
+        **({"momentum": 0.9} if recipe.get("nesterov") else {}),
+    }
     try:
         Recipe(**of_others | recipe)
     except UsageError as error:

@@ -11,7 +11,9 @@ from seedbed.networks.draws import Draws
 from seedbed.networks.kernel_program import KernelLayer, LayerKind, Program
 from seedbed.networks.layers import Array, Arrays, Layer, Shapes
 
-_MOST_WAVES = 1 << 18  # numbers of networks x rows x inputs x waves at a time: 2 MB, about what a cache holds
+_MOST_WAVES = (
+    1 << 18
+)  # numbers of networks x rows x inputs x waves at a time: 2 MB, about what a cache holds
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,19 @@ class Periodic(Layer):
         inputs = np.broadcast_to(x, (len(tensors[0]), *x.shape[-2:]))
         size = max(1, _MOST_WAVES // max(1, inputs[..., 0].size * 2 * self.n_frequencies))
         pieces = [slice(at, at + size) for at in range(0, self.n_inputs, size)]
-        parts = [self._embedded(inputs[..., some], *(tensor[:, some] for tensor in tensors)) for some in pieces]
+        parts = [
+            self._embedded(inputs[..., some], *(tensor[:, some] for tensor in tensors))
+            for some in pieces
+        ]
         return np.concatenate([inputs, *parts], axis=2)
 
     def _embedded(self, inputs: Array, frequencies: Array, weight: Array, bias: Array) -> Array:
         """Return the features of some of the inputs [network, row, feature]."""
-        # Both sine and cosine follow from the tangent of half the angle, which NumPy computes five times as fast.
-        half = (np.pi * frequencies)[:, :, None] * inputs.swapaxes(1, 2)[..., None]  # [network, input, row, wave]
+        # Both sine and cosine follow from the tangent of half the angle, which NumPy computes five
+        # times as fast.
+        half = (np.pi * frequencies)[:, :, None] * inputs.swapaxes(1, 2)[
+            ..., None
+        ]  # [network, input, row, wave]
         tangent = np.tan(half, out=half)
         waves = np.empty((*half.shape[:3], 2 * self.n_frequencies), dtype=half.dtype)
         sines, cosines = waves[..., : self.n_frequencies], waves[..., self.n_frequencies :]
@@ -80,17 +88,29 @@ class Periodic(Layer):
         embedded = waves @ weight.swapaxes(2, 3)
         embedded += bias[:, :, None]
         np.maximum(embedded, 0, out=embedded)
-        return embedded.transpose(0, 2, 1, 3).reshape(*inputs.shape[:2], inputs.shape[2] * self.units)
+        return embedded.transpose(0, 2, 1, 3).reshape(
+            *inputs.shape[:2], inputs.shape[2] * self.units
+        )
 
     def add_to(self, program: Program) -> None:
         Embeddings((tuple(range(self.n_inputs)),), (), (self,)).add_to(program)
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
         n_units, n_waves = self.units, 2 * self.n_frequencies
-        frequencies, weight, bias = (program.parameter(name, is_weight=True) for name in self.parameters)
+        frequencies, weight, bias = (
+            program.parameter(name, is_weight=True) for name in self.parameters
+        )
         waves, scratch = program.values(like.n_in * n_waves), program.gradients(n_waves + n_units)
-        return like._replace(kind=LayerKind.PERIODIC, weight=weight, bias=bias, frequencies=frequencies, spare=waves,
-                             d_in=scratch, waves=n_waves // 2, each=n_units)  # fmt: skip
+        return like._replace(
+            kind=LayerKind.PERIODIC,
+            weight=weight,
+            bias=bias,
+            frequencies=frequencies,
+            spare=waves,
+            d_in=scratch,
+            waves=n_waves // 2,
+            each=n_units,
+        )
 
 
 @dataclass(frozen=True)
@@ -174,24 +194,39 @@ class Embeddings(Layer):
         return np.concatenate([others, *embedded], axis=2)
 
     def add_to(self, program: Program) -> None:
-        """Begin the kernel's program with the inputs as networks see them, and with the layers that embed them."""
+        """Begin the kernel's program with the inputs as networks see them, and with the layers that
+        embed them."""
         order = program.order = [*self.others, *(index for group in self.inputs for index in group)]
-        first = program.add(LayerKind.SEE, n_in=len(order), n_out=len(order), target=program.values(len(order)))
+        first = program.add(
+            LayerKind.SEE, n_in=len(order), n_out=len(order), target=program.values(len(order))
+        )
         n_units = self.n_outputs(len(order))
         trained = not all(isinstance(layer, Piecewise) for layer in self.layers)
         first_input = first_unit = n_others = len(self.others)
-        common = KernelLayer(LayerKind.KEEP, n_others, n_units, source=first.target, target=program.values(n_units),
-                             d_in=-1, d_out=program.gradients(n_units) if trained else -1)  # fmt: skip
+        common = KernelLayer(
+            LayerKind.KEEP,
+            n_others,
+            n_units,
+            source=first.target,
+            target=program.values(n_units),
+            d_in=-1,
+            d_out=program.gradients(n_units) if trained else -1,
+        )
         program.layers += [common] if self.others else []
         for layer, places in zip(self.layers, self.inputs, strict=True):
-            embedding = common._replace(n_in=len(places), first_input=first_input, first_unit=first_unit)
+            embedding = common._replace(
+                n_in=len(places), first_input=first_input, first_unit=first_unit
+            )
             program.layers.append(layer.embed_in(program, embedding))
-            first_input, first_unit = first_input + len(places), first_unit + layer.n_outputs(len(places))
+            first_input, first_unit = (
+                first_input + len(places),
+                first_unit + layer.n_outputs(len(places)),
+            )
 
 
 def bins_between(edges: Array) -> tuple[Array, Array, Array, Array]:
-    """Return the bins between edges [..., input, edge], as four arrays [..., input, bin]: the left edge, 1 / width (0
-    if a bin has no width), and the least and the greatest output."""
+    """Return the bins between edges [..., input, edge], as four arrays [..., input, bin]: the left
+    edge, 1 / width (0 if a bin has no width), and the least and the greatest output."""
     left, right = edges[..., :-1], edges[..., 1:]
     with np.errstate(divide="ignore"):
         factor = np.where(right > left, 1 / (right - left), 0).astype(edges.dtype)
@@ -204,9 +239,9 @@ def bins_between(edges: Array) -> tuple[Array, Array, Array, Array]:
 def quantile_edges(X: Array, n_bins: int) -> Array:
     """Return edges of bins at quantiles of training rows X [row, input]: [input, edge].
 
-    A value with more rows than one bin's share counts as one share, so that the edges spread over the other values. An
-    edge very close to the one before it is dropped, because it would split numbers that are equal up to rounding. So a
-    flag has one bin.
+    A value with more rows than one bin's share counts as one share, so that the edges spread over
+    the other values. An edge very close to the one before it is dropped, because it would split
+    numbers that are equal up to rounding. So a flag has one bin.
     """
     values = np.sort(X, axis=0)
     rows = np.arange(len(X))[:, None]
@@ -221,9 +256,12 @@ def quantile_edges(X: Array, n_bins: int) -> Array:
     counted = (~heavy | (rows - first < np.maximum(share, 1))).cumsum(axis=0)
     places = np.linspace(0, 1, n_bins + 1, dtype=np.float32)
     wanted = np.rint(places * (counted[-1:].T - 1).astype(np.float32)).astype(np.int64) + 1
-    quantiles = np.stack([
-        column[np.searchsorted(count, want)] for column, count, want in zip(values.T, counted.T, wanted, strict=True)
-    ])  # fmt: skip
+    quantiles = np.stack(
+        [
+            column[np.searchsorted(count, want)]
+            for column, count, want in zip(values.T, counted.T, wanted, strict=True)
+        ]
+    )
     differ = np.diff(quantiles, axis=1) > 1e-4 * X.std(axis=0)[:, None]
     least = quantiles[:, :1]
     later = np.where(differ, quantiles[:, 1:], least)

@@ -1,7 +1,7 @@
 """What the kernel runs: a table of layers, and where their numbers lie.
 
-Layers add themselves to a `Program`, see `layers.Layer.add_to`. The kernel's `struct Layer` in native/job.h has
-the same fields.
+Layers add themselves to a `Program`, see `layers.Layer.add_to`. The kernel's `struct Layer` in
+native/job.h has the same fields.
 """
 
 from __future__ import annotations
@@ -11,22 +11,45 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 FUNCTIONS = (
-    *("relu", "tanh", "sigmoid", "leaky", "elu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "logsigmoid"),
-    *("softsign", "tanhshrink", "hardtanh", "hardsigmoid", "hardswish", "hardshrink", "softshrink", "threshold"),
+    *(
+        "relu",
+        "tanh",
+        "sigmoid",
+        "leaky",
+        "elu",
+        "gelu",
+        "gelu_tanh",
+        "silu",
+        "mish",
+        "softplus",
+        "logsigmoid",
+    ),
+    *(
+        "softsign",
+        "tanhshrink",
+        "hardtanh",
+        "hardsigmoid",
+        "hardswish",
+        "hardshrink",
+        "softshrink",
+        "threshold",
+    ),
 )
 """Activations by name, in the order of `enum Function` in native/job.h."""
 
 _VECTOR = 8  # Numbers in a vector on most machines. The layout must not depend on the machine or the number type.
 _WIDE, _MOST_PADDING = 3000, 1.25
-"""Units lie in lanes from this many parameters on, because a block of networks no longer fits the second-level cache.
-Networks stay in lanes if padding to full vectors enlarges the products by more than this factor. See
-benchmarks/LOG.md."""
+"""Units lie in lanes from this many parameters on, because a block of networks no longer fits the
+second-level cache. Networks stay in lanes if padding to full vectors enlarges the products by more
+than this factor. See benchmarks/LOG.md."""
 
 
 class LayerKind:
     """Kinds of layers, in the order of `enum Kind` in native/job.h."""
 
-    LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD, SEE, KEEP, PERIODIC, PIECEWISE, LEVELS = range(11)
+    LINEAR, ACTIVATION, DROPOUT, LAYERNORM, FORK, ADD, SEE, KEEP, PERIODIC, PIECEWISE, LEVELS = (
+        range(11)
+    )
 
 
 class NotCoveredError(Exception):
@@ -80,16 +103,22 @@ class Program:
         n_values, n_gradients: units of all buffers of a tile.
         n_kept: units of these that don't make a tile smaller, as each is read once more.
         n_alive: ReLU units.
-        order: the inputs in the order in which embedding layers take them; None without such layers.
-        edges: names of the buffers that constants are made of, in order, see `embeddings.bins_between`.
+        order: the inputs in the order in which embedding layers take them; None without such
+            layers.
+        edges: names of the buffers that constants are made of, in order, see
+            `embeddings.bins_between`.
         n_constants: constants of one network.
     """
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]], buffers: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(
+        self, shapes: Mapping[str, tuple[int, ...]], buffers: Mapping[str, tuple[int, ...]]
+    ) -> None:
         self.shapes, self.buffers = shapes, buffers
         self.layers: list[KernelLayer] = []
         self.segments: list[Segment] = []
-        self.n_params = self.n_values = self.n_gradients = self.n_kept = self.n_alive = self.n_constants = 0
+        self.n_params = self.n_values = self.n_gradients = self.n_kept = self.n_alive = (
+            self.n_constants
+        ) = 0
         self.order: list[int] | None = None
         self.edges: list[str] = []
 
@@ -99,11 +128,13 @@ class Program:
         return self.layers[-1] if self.layers else KernelLayer(-1, 0, 0, target=-1, d_out=-1)
 
     def add(self, kind: int, **fields: Any) -> KernelLayer:
-        """Add a layer behind the last one and return it. By default, it has as many units, values of its own, and the
-        gradients of the last one."""
+        """Add a layer behind the last one and return it. By default, it has as many units, values
+        of its own, and the gradients of the last one."""
         last = self.last
         target = fields.pop("target") if "target" in fields else self.values(last.n_out)
-        usual = KernelLayer(kind, last.n_out, last.n_out, -1, -1, last.target, target, last.d_out, last.d_out)
+        usual = KernelLayer(
+            kind, last.n_out, last.n_out, -1, -1, last.target, target, last.d_out, last.d_out
+        )
         self.layers.append(usual._replace(**fields))
         return self.last
 
@@ -114,17 +145,21 @@ class Program:
         It depends on the architecture alone, because it decides the last digits of a result.
         """
         linear = [layer for layer in self.layers if layer.kind == LayerKind.LINEAR]
-        padded = sum(layer.n_in * -(-layer.n_out // _VECTOR) * _VECTOR for layer in linear if layer.n_out > 1)
+        padded = sum(
+            layer.n_in * -(-layer.n_out // _VECTOR) * _VECTOR for layer in linear if layer.n_out > 1
+        )
         return self.n_params >= _WIDE and padded <= _MOST_PADDING * self.n_params
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape of a trainable parameter; raise NotCoveredError if there is none of this name."""
+        """Return the shape of a trainable parameter; raise NotCoveredError if there is none of this
+        name."""
         if name not in self.shapes:
             raise NotCoveredError
         return self.shapes[name]
 
     def parameter(self, name: str, *, is_weight: bool) -> int:
-        """Add a tensor of parameters and return its place; raise NotCoveredError if it isn't trained."""
+        """Add a tensor of parameters and return its place; raise NotCoveredError if it isn't
+        trained."""
         size = math.prod(self.shape(name))
         self.segments.append(Segment(name, self.n_params, size, is_weight))
         self.n_params += size

@@ -1,9 +1,9 @@
 """Layers as data: their tensors, start values and outputs, and what the kernel runs for them.
 
-States are `[network, ...]`, by the names and shapes of torch's `state_dict`. In the kernel, parameters are
-`[..., network]`, and a linear weight is `[unit_in, unit_out, network]`. To teach the engines a new layer, add a
-subclass of `Layer` here, and its module in `training/torch/modules.py`. An elementwise activation needs an entry in
-`activations.py` only.
+States are `[network, ...]`, by the names and shapes of torch's `state_dict`. In the kernel,
+parameters are `[..., network]`, and a linear weight is `[unit_in, unit_out, network]`. To teach the
+engines a new layer, add a subclass of `Layer` here, and its module in `training/torch/modules.py`.
+An elementwise activation needs an entry in `activations.py` only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from seedbed.networks.activations import ALL_ACTIVATIONS
 from seedbed.networks.draws import Draws
-from seedbed.networks.kernel_program import FUNCTIONS, KernelLayer, LayerKind, NotCoveredError, Program
+from seedbed.networks.kernel_program import (
+    FUNCTIONS,
+    KernelLayer,
+    LayerKind,
+    NotCoveredError,
+    Program,
+)
 
 Array = NDArray[np.floating]
 Arrays = dict[str, NDArray[Any]]
@@ -52,7 +58,11 @@ class Layer:
     @property
     def innermost_layers(self) -> tuple[Layer, ...]:
         """The layers inside it that hold no others; itself, if it holds none."""
-        return tuple(inner for layer in self.layers for inner in layer.innermost_layers) if self.layers else (self,)
+        return (
+            tuple(inner for layer in self.layers for inner in layer.innermost_layers)
+            if self.layers
+            else (self,)
+        )
 
     @property
     def parameters(self) -> Shapes:
@@ -69,8 +79,8 @@ class Layer:
         return functools.reduce(lambda n, layer: layer.n_outputs(n), self.layers, n_inputs)
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
-        """Return the start values of one network, by name, from its random numbers, and from training rows as the layer
-        sees them [row, input]; None if they don't matter."""
+        """Return the start values of one network, by name, from its random numbers, and from
+        training rows as the layer sees them [row, input]; None if they don't matter."""
         states = Arrays()
         for layer in self.layers:
             states |= layer.draw(draws, rows)
@@ -78,18 +88,21 @@ class Layer:
         return states
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        """Return the outputs [network, row, unit] in evaluation, from inputs x [network, row, unit], or [row, input] of
-        all networks in the first layer, and from parameters and buffers [network, ...]."""
+        """Return the outputs [network, row, unit] in evaluation, from inputs x [network, row,
+        unit], or [row, input] of all networks in the first layer, and from parameters and buffers
+        [network, ...]."""
         for layer in self.layers:
             x = layer(x, states)
         return x
 
     def add_to(self, program: Program) -> None:
-        """Add the layer to the kernel's program, behind the last one; raise NotCoveredError if it doesn't have it."""
+        """Add the layer to the kernel's program, behind the last one; raise NotCoveredError if it
+        doesn't have it."""
         raise NotCoveredError
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
-        """Return the layer as the kernel embeds with it, with the inputs and outputs of a layer like it."""
+        """Return the layer as the kernel embeds with it, with the inputs and outputs of a layer
+        like it."""
         raise NotCoveredError
 
 
@@ -101,7 +114,8 @@ class Linear(Layer):
         name: its name in states, with a dot, or nothing.
         n_inputs, units: numbers that it takes and gives.
         bias: whether it has a bias.
-        of_levels: whether the inputs are a level's, of which one is 1, so that it starts as `nn.Embedding`.
+        of_levels: whether the inputs are a level's, of which one is 1, so that it starts as
+            `nn.Embedding`.
     """
 
     name: str
@@ -136,8 +150,15 @@ class Linear(Layer):
             raise NotCoveredError
         weight = program.parameter(self.name + "weight", is_weight=True)
         bias = program.parameter(self.name + "bias", is_weight=False) if self.bias else -1
-        program.add(LayerKind.LINEAR, n_in=n_in, n_out=self.units, weight=weight, bias=bias,
-                    target=program.values(self.units), d_out=program.gradients(self.units))  # fmt: skip
+        program.add(
+            LayerKind.LINEAR,
+            n_in=n_in,
+            n_out=self.units,
+            weight=weight,
+            bias=bias,
+            target=program.values(self.units),
+            d_out=program.gradients(self.units),
+        )
 
     def embed_in(self, program: Program, like: KernelLayer) -> KernelLayer:
         weight = program.parameter(self.name + "weight", is_weight=True)
@@ -164,12 +185,25 @@ class Elementwise(Layer):
             return
         name, a, b, c = ALL_ACTIVATIONS[self.activation].native(*self.arguments)
         last = program.last
-        target = last.target if name in _IN_PLACE and last.kind == LayerKind.LINEAR else program.values(last.n_out)
+        target = (
+            last.target
+            if name in _IN_PLACE and last.kind == LayerKind.LINEAR
+            else program.values(last.n_out)
+        )
         alive = program.n_alive if name == "relu" else -1  # a unit behind it can die
         program.n_alive += last.n_out if name == "relu" else 0
         program.n_kept += (n_kept := last.n_out if name == "silu" else 0)
         spare, function = program.values(n_kept), FUNCTIONS.index(name)
-        program.add(LayerKind.ACTIVATION, target=target, function=function, spare=spare, alive=alive, a=a, b=b, c=c)
+        program.add(
+            LayerKind.ACTIVATION,
+            target=target,
+            function=function,
+            spare=spare,
+            alive=alive,
+            a=a,
+            b=b,
+            c=c,
+        )
 
 
 def drawn_layer(module: int, use: int) -> int:
@@ -237,7 +271,8 @@ class LayerNorm(Layer):
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Normalise each unit over the rows of a batch that count for the network; in evaluation, by running statistics."""
+    """Normalise each unit over the rows of a batch that count for the network; in evaluation, by
+    running statistics."""
 
     differs_in_training = True
 
@@ -257,10 +292,15 @@ class BatchNorm(Layer):
         return {**statistics, self.name + "num_batches_tracked": ()}
 
     def draw(self, draws: Draws, rows: Array | None) -> Arrays:
-        return {name: _ones_or_zeros(name, shape) for name, shape in (self.parameters | self.buffers).items()}
+        return {
+            name: _ones_or_zeros(name, shape)
+            for name, shape in (self.parameters | self.buffers).items()
+        }
 
     def __call__(self, x: Array, states: Mapping[str, Array]) -> Array:
-        mean, variance = (states[self.name + part][:, None] for part in ("running_mean", "running_var"))
+        mean, variance = (
+            states[self.name + part][:, None] for part in ("running_mean", "running_var")
+        )
         normal = x - mean
         normal /= np.sqrt(variance + self.eps)
         if self.affine:
@@ -271,7 +311,9 @@ class BatchNorm(Layer):
 
 def _ones_or_zeros(name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return what a factor, a summand, or a counter, which has no shape, starts with."""
-    return np.full(shape, name.endswith(("weight", "running_var")), dtype=np.float32 if shape else np.int64)
+    return np.full(
+        shape, name.endswith(("weight", "running_var")), dtype=np.float32 if shape else np.int64
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Architectures made of words: multilayer perceptrons, decision trees, and blends; and their form in files."""
+"""Architectures made of words: multilayer perceptrons, decision trees, and blends; and their form
+in files."""
 
 from __future__ import annotations
 
@@ -15,11 +16,23 @@ import msgspec
 from seedbed.errors import CandidateError
 from seedbed.networks.activations import read_activation
 from seedbed.networks.embedding_layers import Embeddings, Periodic, Piecewise
-from seedbed.networks.layers import BatchNorm, Dropout, Elementwise, Layer, LayerNorm, Linear, Residual
+from seedbed.networks.layers import (
+    BatchNorm,
+    Dropout,
+    Elementwise,
+    Layer,
+    LayerNorm,
+    Linear,
+    Residual,
+)
 from seedbed.networks.network import Network
 from seedbed.networks.user import FileArchitecture, OwnArchitecture, UserArchitecture
 
-_ALWAYS_STORED = ("dropout", "layernorm", "batchnorm")  # others only if they differ from the default
+_ALWAYS_STORED = (
+    "dropout",
+    "layernorm",
+    "batchnorm",
+)  # others only if they differ from the default
 
 
 @dataclass(frozen=True)
@@ -33,25 +46,29 @@ class MLP:
 
     Attributes:
         widths: units of each hidden layer; empty for logistic, softmax or linear regression.
-        activations: a lower-case class name of `torch.nn`, with arguments if any (`leaky_relu(0.2)`), for all hidden
-            layers or one per layer; `linear` means no activation.
+        activations: a lower-case class name of `torch.nn`, with arguments if any
+            (`leaky_relu(0.2)`), for all hidden layers or one per layer; `linear` means no
+            activation.
         dropout: share of a hidden layer's outputs that is zeroed in training, 0 to below 1.
         layernorm: normalise each row over a layer's units, before the activation.
         batchnorm: normalise each unit over the batch, before the activation.
-        residual: add a hidden layer's input to its output, if the hidden layer before it has the same width.
+        residual: add a hidden layer's input to its output, if the hidden layer before it has the
+            same width.
         plr: number of periodic features added per numeric input; 0 disables them.
         plr_frequencies: frequencies per numeric input.
         plr_sigma: initial standard deviation of the frequencies; inputs are usually standardised.
-        ple: number of bins of a piecewise linear encoding that replaces each numeric input; 0 disables it. Bin edges
-            are quantiles of the training rows.
-        embed: number of learnt values that replace a category, if it has more inputs than that; 0 disables it.
-        numbers: indices of the numeric inputs, for `train_many` only; None means that all are numeric. In a table, each
-            fit finds them in its rows.
+        ple: number of bins of a piecewise linear encoding that replaces each numeric input; 0
+            disables it. Bin edges are quantiles of the training rows.
+        embed: number of learnt values that replace a category, if it has more inputs than that; 0
+            disables it.
+        numbers: indices of the numeric inputs, for `train_many` only; None means that all are
+            numeric. In a table, each fit finds them in its rows.
         categories: the same of each category's inputs, which are 1 for its level and 0 otherwise.
 
-    PLR and PLE are from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in Tabular Deep
-    Learning". With `plr`, numbers also remain as they are, so that the network can follow a trend or an outlier. If
-    `numbers` is None, `ple` gives a flag one bin, so it remains a flag.
+    PLR and PLE are from Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features
+    in Tabular Deep Learning". With `plr`, numbers also remain as they are, so that the network can
+    follow a trend or an outlier. If `numbers` is None, `ple` gives a flag one bin, so it remains a
+    flag.
 
     A hidden layer is `Linear`, then normalisation, activation and dropout, each if requested.
 
@@ -75,14 +92,23 @@ class MLP:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
-        # One for each layer and interned, so that equal networks are compared, stored and pickled alike.
-        names = [self.activations] * len(self.widths) if isinstance(self.activations, str) else self.activations
+        # One for each layer and interned, so that equal networks are compared, stored and pickled
+        # alike.
+        names = (
+            [self.activations] * len(self.widths)
+            if isinstance(self.activations, str)
+            else self.activations
+        )
         object.__setattr__(self, "activations", tuple(sys.intern(str(name)) for name in names))
         for width in self.widths:
             if width < 1:
-                raise CandidateError(f"a layer of width {width} can't be built", "A width is at least 1.")
+                raise CandidateError(
+                    f"a layer of width {width} can't be built", "A width is at least 1."
+                )
         if len(self.by_layer) != len(self.widths):
-            raise CandidateError(f"{len(self.by_layer)} activations for {len(self.widths)} hidden layers")
+            raise CandidateError(
+                f"{len(self.by_layer)} activations for {len(self.widths)} hidden layers"
+            )
         for name in self.by_layer:
             if name != "linear":
                 read_activation(name)
@@ -91,7 +117,9 @@ class MLP:
         if self.layernorm and self.batchnorm:
             raise CandidateError("layernorm and batchnorm exclude each other", "Leave one out.")
         if self.residual and not any(map(self._adds, range(len(self.widths)))):
-            raise CandidateError("residual needs two hidden layers of one width, one after the other", "Try 64,64.")
+            raise CandidateError(
+                "residual needs two hidden layers of one width, one after the other", "Try 64,64."
+            )
         self._check_embedding()
 
     @property
@@ -101,7 +129,8 @@ class MLP:
         return self.activations
 
     def network(self, n_inputs: int, n_outputs: int) -> Network:
-        """Return the network for so many inputs and outputs. CandidateError if it embeds inputs that aren't there."""
+        """Return the network for so many inputs and outputs. CandidateError if it embeds inputs
+        that aren't there."""
         layers: list[Layer] = []
         width = n_inputs
         if embedded := list(self._embeddings(n_inputs)):
@@ -110,13 +139,18 @@ class MLP:
             others = tuple(position for position in range(n_inputs) if position not in named)
             is_alone = groups == (tuple(range(n_inputs)),) and not isinstance(parts[0], Linear)
             rename = "0." if is_alone else "0.{}."
-            parts = tuple(replace(part, name=rename.format(number)) for number, part in enumerate(parts))
+            parts = tuple(
+                replace(part, name=rename.format(number)) for number, part in enumerate(parts)
+            )
             layers.append(parts[0] if is_alone else Embeddings(groups, others, parts))
             width = layers[0].n_outputs(n_inputs)
         for number, (units, text) in enumerate(zip(self.widths, self.by_layer, strict=True)):
             position = len(layers)
             # Layers are named by their places; those of a residual one by their places inside it.
-            names = (f"{position}.{inner}." if self._adds(number) else f"{position + inner}." for inner in range(2))
+            names = (
+                f"{position}.{inner}." if self._adds(number) else f"{position + inner}."
+                for inner in range(2)
+            )
             hidden: list[Layer] = [Linear(next(names), width, units)]
             if self.layernorm:
                 hidden.append(LayerNorm(next(names), units))
@@ -134,10 +168,16 @@ class MLP:
     def _embeddings(self, n_inputs: int) -> Iterator[tuple[tuple[int, ...], Any]]:
         """Yield inputs, and the layer that embeds them, without its name."""
         numbers = tuple(range(n_inputs)) if self.numbers is None else self.numbers
-        if max((*numbers, *(index for places in self.categories for index in places)), default=0) >= n_inputs:
+        if (
+            max((*numbers, *(index for places in self.categories for index in places)), default=0)
+            >= n_inputs
+        ):
             raise CandidateError(f"it embeds inputs that aren't among {n_inputs}")
         if numbers and self.plr:
-            yield numbers, Periodic("", len(numbers), self.plr, self.plr_frequencies, self.plr_sigma)
+            yield (
+                numbers,
+                Periodic("", len(numbers), self.plr, self.plr_frequencies, self.plr_sigma),
+            )
         if numbers and self.ple:
             yield numbers, Piecewise("", len(numbers), self.ple)
         for places in self.categories:
@@ -152,7 +192,10 @@ class MLP:
     def _check_embedding(self) -> None:
         for word, least in (("plr", 0), ("plr_frequencies", 1), ("ple", 0), ("embed", 0)):
             if getattr(self, word) < least:
-                raise CandidateError(f"{word} is {getattr(self, word)}", f"It must be a whole number from {least} up.")
+                raise CandidateError(
+                    f"{word} is {getattr(self, word)}",
+                    f"It must be a whole number from {least} up.",
+                )
         if not (math.isfinite(self.plr_sigma) and self.plr_sigma > 0):
             raise CandidateError(f"plr_sigma is {self.plr_sigma:g}", "It must be a number above 0.")
         if self.plr and self.ple:
@@ -164,18 +207,24 @@ class MLP:
         if len(set(places)) < len(places) or min(places, default=0) < 0:
             raise CandidateError("numbers and categories name an input twice, or one below 0")
         if self.categories and not self.embed:
-            raise CandidateError("categories belong to embed", "Say how many numbers a level is embedded in.")
+            raise CandidateError(
+                "categories belong to embed", "Say how many numbers a level is embedded in."
+            )
 
     def _adds(self, number: int) -> bool:
         """Return whether a hidden layer is residual.
 
-        The first layer never is: otherwise the same words would mean another network for tables that happen to have
-        as many inputs as the layer has units.
+        The first layer never is: otherwise the same words would mean another network for tables
+        that happen to have as many inputs as the layer has units.
         """
         return self.residual and number > 0 and self.widths[number] == self.widths[number - 1]
 
 
-WORDS = {field.name: type(field.default) for field in fields(MLP) if isinstance(field.default, int | float)}
+WORDS = {
+    field.name: type(field.default)
+    for field in fields(MLP)
+    if isinstance(field.default, int | float)
+}
 """The fields that a candidate's words set, such as `layernorm` or `plr=8`, and their types."""
 
 
@@ -184,13 +233,14 @@ class Trees:
     """An architecture: decision trees. They are a member of a blend, beside networks.
 
     Attributes:
-        method: "boosted", each tree predicts what those before it leave over; or "extra", the mean of trees that split
-            at random thresholds (Geurts, Ernst and Wehenkel 2006, "Extremely randomized trees").
-        n_trees, n_nodes: number of trees, and of their nodes. Before a fit, `n_trees` is the number of extra trees, or
-            the largest number of boosting iterations.
+        method: "boosted", each tree predicts what those before it leave over; or "extra", the mean
+            of trees that split at random thresholds (Geurts, Ernst and Wehenkel 2006, "Extremely
+            randomized trees").
+        n_trees, n_nodes: number of trees, and of their nodes. Before a fit, `n_trees` is the number
+            of extra trees, or the largest number of boosting iterations.
         depth: steps from a first node to the deepest leaf.
-        probabilities: whether the sum of the leaves is the probabilities of classes, or of the second of two classes;
-            else it is their logits, or a number.
+        probabilities: whether the sum of the leaves is the probabilities of classes, or of the
+            second of two classes; else it is their logits, or a number.
     """
 
     method: Literal["boosted", "extra"]
@@ -202,20 +252,22 @@ class Trees:
 
 @dataclass(frozen=True)
 class Regression:
-    """Logistic or ridge regression that is fitted until it converges. Fitted, it is an `MLP` without hidden layers."""
+    """Logistic or ridge regression that is fitted until it converges. Fitted, it is an `MLP`
+    without hidden layers."""
 
 
 @dataclass(frozen=True)
 class Prior:
-    """The class frequencies, or the mean of numbers, for every row. Fitted, it is an `MLP` without hidden layers."""
+    """The class frequencies, or the mean of numbers, for every row. Fitted, it is an `MLP` without
+    hidden layers."""
 
 
 @dataclass(frozen=True)
 class BlendedMembers:
     """An architecture that averages multilayer perceptrons and decision trees with weights.
 
-    All members see the same inputs, which are clipped. CandidateError if members, names and weights differ in number,
-    or a value is out of range.
+    All members see the same inputs, which are clipped. CandidateError if members, names and weights
+    differ in number, or a value is out of range.
 
     Attributes:
         members: the architectures of the members.
@@ -239,7 +291,9 @@ class BlendedMembers:
         if not (min(self.weights) > 0 and math.isclose(sum(self.weights), 1, abs_tol=1e-6)):
             raise CandidateError("the weights of a blend must be above 0, and sum to 1")
         if not (0 < self.temperature < math.inf and 0 <= self.limit < math.inf):
-            raise CandidateError("the temperature of a blend must be above 0, and its clip 0 or above")
+            raise CandidateError(
+                "the temperature of a blend must be above 0, and its clip 0 or above"
+            )
 
 
 Architecture = MLP | Trees | Prior | Regression | BlendedMembers | OwnArchitecture
@@ -247,9 +301,12 @@ Architecture = MLP | Trees | Prior | Regression | BlendedMembers | OwnArchitectu
 
 
 def builder_of(architecture: Architecture) -> OwnArchitecture:
-    """Return what builds a user's own module. CandidateError if the architecture isn't a user's own."""
+    """Return what builds a user's own module. CandidateError if the architecture isn't a user's
+    own."""
     if not isinstance(architecture, OwnArchitecture):
-        raise CandidateError(f"{type(architecture).__name__} isn't a network", "Name a network, such as relu:5.")
+        raise CandidateError(
+            f"{type(architecture).__name__} isn't a network", "Name a network, such as relu:5."
+        )
     return architecture
 
 
@@ -269,8 +326,8 @@ class _Blend(msgspec.Struct):
 def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
     """Return an architecture as plain values.
 
-    The values are `{"kind": "mlp", ...}`, `{"kind": "trees", ...}`, `{"kind": "blend", "members": [...], ...}`, or
-    `{"kind": "module", "name": ...}` for a user-defined module.
+    The values are `{"kind": "mlp", ...}`, `{"kind": "trees", ...}`, `{"kind": "blend", "members":
+    [...], ...}`, or `{"kind": "module", "name": ...}` for a user-defined module.
     """
     if isinstance(architecture, BlendedMembers):
         pairs = zip(architecture.names, architecture.weights, architecture.members, strict=True)
@@ -278,16 +335,28 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
             {"name": name, "weight": weight, "network": architecture_to_values(member)}
             for name, weight, member in pairs
         ]
-        return {"kind": "blend", "members": members, "temperature": float(architecture.temperature),
-                "limit": float(architecture.limit), "numbers": architecture.numbers}  # fmt: skip
+        return {
+            "kind": "blend",
+            "members": members,
+            "temperature": float(architecture.temperature),
+            "limit": float(architecture.limit),
+            "numbers": architecture.numbers,
+        }
     if isinstance(architecture, MLP):
         by_layer = list(architecture.by_layer)
-        values: dict[str, Any] = {"kind": "mlp", "widths": list(architecture.widths), "activations": by_layer}
+        values: dict[str, Any] = {
+            "kind": "mlp",
+            "widths": list(architecture.widths),
+            "activations": by_layer,
+        }
         for name, kind in WORDS.items():
             if name in _ALWAYS_STORED or getattr(architecture, name) != getattr(MLP, name):
                 values[name] = kind(getattr(architecture, name))
         if architecture.numbers is not None:
-            values |= {"numbers": list(architecture.numbers), "categories": list(map(list, architecture.categories))}
+            values |= {
+                "numbers": list(architecture.numbers),
+                "categories": list(map(list, architecture.categories)),
+            }
         return values
     if isinstance(architecture, Trees):
         return {"kind": "trees", **asdict(architecture)}
@@ -300,8 +369,8 @@ def architecture_to_values(architecture: Architecture) -> dict[str, Any]:
 
 
 def architecture_from_values(values: Mapping[str, Any]) -> MLP | Trees | BlendedMembers | str:
-    """Return the architecture that plain values describe, or the name of a user-defined module. CandidateError if
-    `architecture_to_values` doesn't return such values."""
+    """Return the architecture that plain values describe, or the name of a user-defined module.
+    CandidateError if `architecture_to_values` doesn't return such values."""
     kind = values.get("kind")
     if kind == "module" and values.keys() == {"kind", "name"} and isinstance(values["name"], str):
         return values["name"]
@@ -309,13 +378,21 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | Trees | Blended
     try:
         if kind == "blend":
             blend = msgspec.convert(values, _Blend)
-            members: Any = tuple(architecture_from_values(member.network) for member in blend.members)
+            members: Any = tuple(
+                architecture_from_values(member.network) for member in blend.members
+            )
             if not all(isinstance(member, MLP | Trees) for member in members):
                 raise CandidateError("a member of a blend is neither a network in words nor trees")
-            names, weights = (tuple(getattr(one, key) for one in blend.members) for key in ("name", "weight"))
-            architecture = BlendedMembers(members, names, weights, blend.temperature, blend.limit, blend.numbers)
+            names, weights = (
+                tuple(getattr(one, key) for one in blend.members) for key in ("name", "weight")
+            )
+            architecture = BlendedMembers(
+                members, names, weights, blend.temperature, blend.limit, blend.numbers
+            )
         elif kind == "mlp":
-            architecture = replace(msgspec.convert(values, MLP))  # all fields are set, for the hash of its pickle
+            architecture = replace(
+                msgspec.convert(values, MLP)
+            )  # all fields are set, for the hash of its pickle
         elif kind == "trees":
             architecture = msgspec.convert(values, Trees)
         else:
@@ -323,6 +400,8 @@ def architecture_from_values(values: Mapping[str, Any]) -> MLP | Trees | Blended
     except ValueError as error:
         raise CandidateError(str(error)) from None
     # A key that is missing or unknown, or an integer for a float.
-    if json.dumps(architecture_to_values(architecture), sort_keys=True) != json.dumps(values, sort_keys=True):
+    if json.dumps(architecture_to_values(architecture), sort_keys=True) != json.dumps(
+        values, sort_keys=True
+    ):
         raise CandidateError("the description of a network is damaged")
     return architecture

@@ -27,15 +27,17 @@ _PASSED = ("n_features", "n_outputs", "numbers", "categories", "n_categories")
 class UserArchitecture:
     """A callable that builds a network.
 
-    If the signature has parameters of these names, they are passed by name: `n_features` and `n_outputs`; `categories`,
-    the list of inputs of each category; `n_categories`, the lengths of these lists; and `numbers`, the list of all
-    other inputs. All other parameters keep their defaults, or the values that `functools.partial` has set.
+    If the signature has parameters of these names, they are passed by name: `n_features` and
+    `n_outputs`; `categories`, the list of inputs of each category; `n_categories`, the lengths of
+    these lists; and `numbers`, the list of all other inputs. All other parameters keep their
+    defaults, or the values that `functools.partial` has set.
 
     Attributes:
         build: the callable.
         name: its name, for errors.
-        categories: the inputs of each category in a fit. A row has 1 in the input of its level and 0 in the others, or
-            0 in all for a level that training rows lack, if none of them has a rare one.
+        categories: the inputs of each category in a fit. A row has 1 in the input of its level and
+            0 in the others, or 0 in all for a level that training rows lack, if none of them has a
+            rare one.
 
     Raises (when called):
         CandidateError: another parameter has no default.
@@ -50,22 +52,31 @@ class UserArchitecture:
         numbers = [index for index in range(n_features) if index not in of_categories]
         categories = [list(places) for places in self.categories]
         sizes = [len(places) for places in categories]
-        passed = dict(zip(_PASSED, (n_features, n_outputs, numbers, categories, sizes), strict=True))
+        passed = dict(
+            zip(_PASSED, (n_features, n_outputs, numbers, categories, sizes), strict=True)
+        )
         by_position, by_name = self._wanted
-        return self.build(*(passed[name] for name in by_position), **{name: passed[name] for name in by_name})
+        return self.build(
+            *(passed[name] for name in by_position), **{name: passed[name] for name in by_name}
+        )
 
     @functools.cached_property
     def _wanted(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what is passed by position, to positional-only parameters, and what by name.
 
-        The result is cached, because reading a signature takes longer than building a small network.
+        The result is cached, because reading a signature takes longer than building a small
+        network.
         """
         try:
             signature = inspect.signature(self.build)
         except (ValueError, TypeError):  # some callables in C have no signature
             return (), ()
         fixed = self.build.keywords if isinstance(self.build, functools.partial) else {}
-        parameters = [p for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        parameters = [
+            p
+            for p in signature.parameters.values()
+            if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
         by_position: list[str] = []
         by_name: list[str] = []
         passable = True  # a positional-only parameter is passed if all those before it are
@@ -86,7 +97,9 @@ class UserArchitecture:
         names = (getattr(self.build, "__name__", ""), self.name)
         first = next((name for name in names if name.isidentifier()), "build")
         arguments = ", ".join(_example(p) for p in parameters if p.default is p.empty)
-        names_passed = [name for name in _PASSED if name in _PASSED[:2] or name in re.findall(r"\w+", arguments)]
+        names_passed = [
+            name for name in _PASSED if name in _PASSED[:2] or name in re.findall(r"\w+", arguments)
+        ]
         return CandidateError(
             f"it needs a value for '{parameter}': its signature is {signature}, and seedbed passes "
             f"{', '.join(_PASSED[:-1])} and {_PASSED[-1]} only, by name",
@@ -104,7 +117,8 @@ def _example(parameter: inspect.Parameter) -> str:
 
 @dataclass(frozen=True)
 class FileArchitecture:
-    """A class or function in a Python file. It is loaded when called, so it can be sent to other processes.
+    """A class or function in a Python file. It is loaded when called, so it can be sent to other
+    processes.
 
     Raises (when called):
         CandidateError: the file or the name doesn't exist, or the file can't be imported.
@@ -118,8 +132,14 @@ class FileArchitecture:
         module = _load(Path(self.path))
         build = getattr(module, self.name, None)
         if not callable(build):
-            names = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
-            raise CandidateError(f"no class or function '{self.name}' in {self.path}", did_you_mean(self.name, names))
+            names = [
+                key
+                for key, value in vars(module).items()
+                if getattr(value, "__module__", "") == module.__name__
+            ]
+            raise CandidateError(
+                f"no class or function '{self.name}' in {self.path}", did_you_mean(self.name, names)
+            )
         return UserArchitecture(build, self.name, self.categories)(n_features, n_outputs)
 
 
@@ -129,10 +149,15 @@ OwnArchitecture = UserArchitecture | FileArchitecture
 
 def _load(path: Path) -> ModuleType:
     if not path.is_file():
-        raise CandidateError(f"no such file: {path}", "A network of your own is named FILE.py:CLASS.")
+        raise CandidateError(
+            f"no such file: {path}", "A network of your own is named FILE.py:CLASS."
+        )
     source = path.read_bytes()
-    # Named by its content, so that an edited file is loaded again, and two files of one name don't collide.
-    name = f"seedbed_user_{hashlib.blake2b(bytes(path.resolve()) + source, digest_size=8).hexdigest()}"
+    # Named by its content, so that an edited file is loaded again, and two files of one name don't
+    # collide.
+    name = (
+        f"seedbed_user_{hashlib.blake2b(bytes(path.resolve()) + source, digest_size=8).hexdigest()}"
+    )
     if name in sys.modules:
         return sys.modules[name]
     module = sys.modules[name] = ModuleType(name)
@@ -142,5 +167,7 @@ def _load(path: Path) -> ModuleType:
         exec(compile(source, str(path), "exec"), vars(module))
     except Exception as error:
         del sys.modules[name]
-        raise CandidateError(f"{path} can't be imported: {type(error).__name__}: {error}") from error
+        raise CandidateError(
+            f"{path} can't be imported: {type(error).__name__}: {error}"
+        ) from error
     return module

@@ -29,16 +29,27 @@ class _Classes(Outcome):
     def present(self, target: NDArray[Any], labels: Sequence[str]) -> dict[str, Any]:
         present, codes = np.unique(target, return_inverse=True)
         task = "binary" if len(present) == 2 else "multiclass"
-        return {"target": codes.astype(np.int64), "labels": tuple(labels[code] for code in present), "task": task}
+        return {
+            "target": codes.astype(np.int64),
+            "labels": tuple(labels[code] for code in present),
+            "task": task,
+        }
 
     def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
         return self.probabilities(values)[..., code]
 
     def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
-        classes, outputs = np.asarray(estimator.classes_, dtype=np.intp), np.asarray(estimator.predict_proba(X))
+        classes, outputs = (
+            np.asarray(estimator.classes_, dtype=np.intp),
+            np.asarray(estimator.predict_proba(X)),
+        )
         if outputs.shape != (len(X), len(classes)) or not np.isfinite(outputs).all():
-            raise ValueError(f"predict_proba gave {list(outputs.shape)} numbers, or some that aren't finite")
-        probabilities = np.zeros((len(X), len(labels)), dtype=np.float32)  # a class without training rows keeps 0
+            raise ValueError(
+                f"predict_proba gave {list(outputs.shape)} numbers, or some that aren't finite"
+            )
+        probabilities = np.zeros(
+            (len(X), len(labels)), dtype=np.float32
+        )  # a class without training rows keeps 0
         probabilities[:, classes] = outputs
         return probabilities
 
@@ -53,7 +64,9 @@ class Binary(_Classes):
     has_threshold = True
 
     def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
-        return np.asarray(ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1)))
+        return np.asarray(
+            ACTIVATIONS["sigmoid"].values(np.concatenate([-outputs, outputs], axis=-1))
+        )
 
     def values(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
         return np.asarray(ACTIVATIONS["sigmoid"].values(outputs[..., 0]))
@@ -61,7 +74,9 @@ class Binary(_Classes):
     def probabilities(self, values: Floats) -> Floats:
         return np.stack([1 - values, values], axis=-1)
 
-    def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:
+    def labelled(
+        self, values: Floats, fitted: FittedModel, threshold: float | None
+    ) -> NDArray[Any]:
         limit = fitted.threshold if threshold is None else threshold
         return np.asarray(fitted.classes_[(values > limit).astype(np.int64)])
 
@@ -101,7 +116,9 @@ class Multiclass(_Classes):
         whole[..., present] = probabilities  # a class without training rows keeps 0
         return whole
 
-    def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:
+    def labelled(
+        self, values: Floats, fitted: FittedModel, threshold: float | None
+    ) -> NDArray[Any]:
         return np.asarray(fitted.classes_[values.argmax(axis=1)])
 
 

@@ -1,5 +1,5 @@
-"""Hazards: survival as a binary outcome of each interval in which a row was under observation (Cox 1972; Singer &
-Willett 1993, "It's about time")."""
+"""Hazards: survival as a binary outcome of each interval in which a row was under observation (Cox
+1972; Singer & Willett 1993, "It's about time")."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class FollowUp:
     @functools.cached_property
     def cuts(self) -> tuple[float, ...]:
         """The ends of the intervals that hazards are of; the last one is the horizon."""
-        return tuple({passed: time for time, passed in self.clock if passed == int(passed)}.values())
+        return tuple(
+            {passed: time for time, passed in self.clock if passed == int(passed)}.values()
+        )
 
     @property
     def words(self) -> str:
@@ -51,24 +53,31 @@ class FollowUp:
 
     @property
     def grid(self) -> Floats:
-        """The times at which predicted survival is scored, evenly spaced up to the horizon [time]."""
+        """The times at which predicted survival is scored, evenly spaced up to the horizon
+        [time]."""
         return self.horizon * np.arange(1, _SCORED + 1) / _SCORED
 
 
 def clock_of(durations: Floats, events: Bools, horizon: float) -> Clock:
-    """Return the clock of intervals in which about equally many events are; the last one ends at the horizon.
+    """Return the clock of intervals in which about equally many events are; the last one ends at
+    the horizon.
 
-    Within an interval it runs as the rates of Nelson and Aalen, of which up to eight points are kept.
+    Within an interval it runs as the rates of Nelson and Aalen, of which up to eight points are
+    kept.
     """
     times, counts = np.unique(durations[events], return_counts=True)
     rates = counts / (len(durations) - np.searchsorted(np.sort(durations), times))
     n = min(_MOST_INTERVALS, max(1, int(counts.sum()) // _EVENTS_EACH))
     shares = np.arange(1, n) / n
-    inner = np.quantile(durations[events], shares, method="inverted_cdf") if len(times) else np.empty(0)
+    inner = (
+        np.quantile(durations[events], shares, method="inverted_cdf") if len(times) else np.empty(0)
+    )
     ends = [*np.unique(inner[(inner > 0) & (inner < horizon)]).tolist(), horizon]
     interval = interval_of(times, ends)
     sums = np.bincount(interval, rates, len(ends))
-    passed = np.round(interval + (np.cumsum(rates) - (np.cumsum(sums) - sums)[interval]) / sums[interval], 9)
+    passed = np.round(
+        interval + (np.cumsum(rates) - (np.cumsum(sums) - sums)[interval]) / sums[interval], 9
+    )
     some = np.unique(np.searchsorted(passed, np.arange(1, _POINTS * len(ends)) / _POINTS))
     points = [(float(times[index]), float(passed[index])) for index in some if index < len(times)]
     return *(point for point in points if 0 < point[0] < horizon), (horizon, float(len(ends)))
@@ -85,16 +94,19 @@ def passed_at(times: Floats, clock: Clock) -> Floats:
 
 
 def last_seen(durations: Floats, grid: Floats) -> Floats:
-    """Return for each time of a grid the last one until it at which a row was last seen [time]: the truth is the same,
-    and a model isn't blamed for what it says about times at which nothing can come to light."""
+    """Return for each time of a grid the last one until it at which a row was last seen [time]: the
+    truth is the same, and a model isn't blamed for what it says about times at which nothing can
+    come to light."""
     times = np.unique(durations)
     return np.concatenate([[0.0], times])[np.searchsorted(times, grid, side="right")]
 
 
 def survival_at(times: Floats, hazards: Floats, clock: Clock) -> Floats:
-    """Return the probability of no event until some times [..., time] by the hazards of all intervals [..., interval].
+    """Return the probability of no event until some times [..., time] by the hazards of all
+    intervals [..., interval].
 
-    Within an interval the rate is constant on the clock; after the last one, survival stays as it is.
+    Within an interval the rate is constant on the clock; after the last one, survival stays as it
+    is.
     """
     passed, rates = passed_at(times, clock), np.log1p(-np.minimum(hazards, _SUREST))
     interval = np.minimum(passed.astype(np.int64), hazards.shape[-1] - 1)
@@ -103,12 +115,14 @@ def survival_at(times: Floats, hazards: Floats, clock: Clock) -> Floats:
 
 
 def median_survival(hazards: Floats, clock: Clock) -> Floats:
-    """Return the time until which half of the rows like each one survive [row], by hazards [row, interval]; NaN if that
-    is later than the last interval ends."""
+    """Return the time until which half of the rows like each one survive [row], by hazards [row,
+    interval]; NaN if that is later than the last interval ends."""
     rates = np.log1p(-np.minimum(hazards, _SUREST))
     logs, rows = np.cumsum(rates, axis=1), np.arange(len(hazards))
     interval = np.minimum((logs > -np.log(2)).sum(axis=1), hazards.shape[1] - 1)
     reached, rate = logs[:, -1] <= -np.log(2), rates[rows, interval]
-    share = np.divide(-np.log(2) - logs[rows, interval] + rate, rate, out=np.zeros(len(rows)), where=reached)
+    share = np.divide(
+        -np.log(2) - logs[rows, interval] + rate, rate, out=np.zeros(len(rows)), where=reached
+    )
     times, passed = np.array([(0.0, 0.0), *clock]).T
     return np.where(reached, np.interp(interval + share, passed, times), np.nan)

@@ -53,7 +53,9 @@ class Number(Outcome):
     def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
         numbers = np.asarray(estimator.predict(X), dtype=np.float64)
         if numbers.size != len(X) or not np.isfinite(numbers).all():
-            raise ValueError(f"predict gave {list(numbers.shape)} numbers, or some that aren't finite")
+            raise ValueError(
+                f"predict gave {list(numbers.shape)} numbers, or some that aren't finite"
+            )
         return numbers.reshape(len(X))  # some regressors return [row, 1]
 
     def parts_of(self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()) -> Floats:

@@ -1,4 +1,5 @@
-"""What an outcome decides: the interface that tables, models and comparisons use in place of conditions on the task."""
+"""What an outcome decides: the interface that tables, models and comparisons use in place of
+conditions on the task."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ class FittedModel(Protocol):
 
 
 class Expansion(NamedTuple):
-    """Rows for training in place of the table's: several rows of each, which differ in one more column.
+    """Rows for training in place of the table's: several rows of each, which differ in one more
+    column.
 
     Attributes:
         rows: the table's row of each one [row].
@@ -65,28 +67,32 @@ class Expansion(NamedTuple):
 
 
 class Outcome:
-    """The outcome of one task. Subclasses replace what differs; there is one instance of each, see `outcome_of`.
+    """The outcome of one task. Subclasses replace what differs; there is one instance of each, see
+    `outcome_of`.
 
     Attributes:
         task: its name.
         learns: the task of the rows that networks train on; another one if rows are expanded.
         loss: what networks minimise.
         metric: the score of verdicts by default.
-        in_words: the score in which the expected performance is also said; empty for that of verdicts.
+        in_words: the score in which the expected performance is also said; empty for that of
+            verdicts.
         shown: the scores that tables show in any case.
         of_training: the score of training and test curves.
-        of_single_runs: the score of single runs, and the score whose loss is known for each of them.
+        of_single_runs: the score of single runs, and the score whose loss is known for each of
+            them.
         linear: the name of the linear model.
         has_classes: whether labels are predicted; `has_threshold`, by a threshold.
         is_number: whether networks give numbers, standardised, and no probabilities.
         n_labels: how many labels a model can have.
         estimator, method: the kind of scikit-learn's estimators that predict it, and their method.
-        prior_words, linear_words: what the prior and the linear model are; `few_words`, of both; `prior_name`, the
-            name of the prior in sentences.
+        prior_words, linear_words: what the prior and the linear model are; `few_words`, of both;
+            `prior_name`, the name of the prior in sentences.
         loss_words: the loss of rows that weren't trained on.
-        predicts_words, offset_words: what `predicts` and `offset` return, with `last` for the last label.
-        answer, parts, prefix: what a server calls the predicted label, number or time, and the probabilities beside it;
-            what begins the names of their columns.
+        predicts_words, offset_words: what `predicts` and `offset` return, with `last` for the last
+            label.
+        answer, parts, prefix: what a server calls the predicted label, number or time, and the
+            probabilities beside it; what begins the names of their columns.
         refuses: methods of a model that aren't for this outcome, with what the error says.
     """
 
@@ -107,7 +113,9 @@ class Outcome:
     prior_name: ClassVar[str] = "prior"
     loss_words: ClassVar[str] = "log loss"
     predicts_words: ClassVar[str] = "which of {n} labels {target} has"
-    offset_words: ClassVar[str] = "the mean probability of the predicted class minus the share of right ones, in points"
+    offset_words: ClassVar[str] = (
+        "the mean probability of the predicted class minus the share of right ones, in points"
+    )
     few_words: ClassVar[tuple[str, str]] = "always the same", "linear model"
     linear_words: ClassVar[str] = "logistic regression, lightly penalised"
     estimator: ClassVar[str] = "classifier"
@@ -123,7 +131,8 @@ class Outcome:
         return self.learns != self.task
 
     def n_outputs(self, labels: Sequence[str]) -> int:
-        """Return the outputs of a network: a logit of the second of two labels, a logit per class, or a number."""
+        """Return the outputs of a network: a logit of the second of two labels, a logit per class,
+        or a number."""
         return len(labels) if len(labels) > 2 else 1
 
     def fits(self, labels: Sequence[str], follow_up: object) -> bool:
@@ -131,13 +140,13 @@ class Outcome:
         return len(labels) in self.n_labels and (follow_up is not None) == self.is_expanded
 
     def present(self, target: NDArray[Any], labels: Sequence[str]) -> dict[str, Any]:
-        """Return the fields of a table of training rows that differ from the whole table's, as some classes may be
-        missing."""
+        """Return the fields of a table of training rows that differ from the whole table's, as some
+        classes may be missing."""
         return {}
 
     def expanded(self, rows: Observed, like: FollowUp | None) -> Expansion | None:
-        """Return the rows that networks train on, with the clock of `like`, the follow-up of rows that were expanded
-        before; None if these are the rows themselves."""
+        """Return the rows that networks train on, with the clock of `like`, the follow-up of rows
+        that were expanded before; None if these are the rows themselves."""
         return None
 
     def n_levels(self, follow_up: FollowUp | None) -> int:
@@ -153,12 +162,14 @@ class Outcome:
         return rows.target
 
     def n_outside(self, rows: Observed, some: Ints | slice = slice(None)) -> int | None:
-        """Return how many of some rows are outside the largest class, or have the event; None for numbers."""
+        """Return how many of some rows are outside the largest class, or have the event; None for
+        numbers."""
         counts = np.bincount(rows.target[some], minlength=1)
         return int(counts.sum() - counts.max())
 
     def prior(self, rows: Observed, some: Ints) -> NDArray[Any]:
-        """Return the prediction for any new row that knows the target of some rows alone, as `scored`."""
+        """Return the prediction for any new row that knows the target of some rows alone, as
+        `scored`."""
         return np.asarray(rows.target[some].mean())
 
     def columns(self, fitted: FittedModel) -> list[str]:
@@ -166,32 +177,39 @@ class Outcome:
         return []
 
     def predicted(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
-        """Return probabilities [..., class] or numbers [...] of outputs [..., output]; `scale` is the mean and the
-        deviation of a numeric target, if outputs are standardised."""
+        """Return probabilities [..., class] or numbers [...] of outputs [..., output]; `scale` is
+        the mean and the deviation of a numeric target, if outputs are standardised."""
         raise NotImplementedError
 
     def values(self, outputs: Floats, scale: tuple[float, float] = (0.0, 1.0)) -> Floats:
-        """Return predictions in the shape that `Predictions.values` has, of outputs [..., output]."""
+        """Return predictions in the shape that `Predictions.values` has, of outputs [...,
+        output]."""
         return self.predicted(outputs, scale)
 
     def probabilities(self, values: Floats) -> Floats:
-        """Return the probability of each class [..., class], or numbers [...], of `Predictions.values`."""
+        """Return the probability of each class [..., class], or numbers [...], of
+        `Predictions.values`."""
         return values
 
     def spreads(self, values: Floats, spread: Floats) -> Floats:
-        """Return one standard deviation over the networks for each row [row], of `Predictions.values` and `.spread`."""
+        """Return one standard deviation over the networks for each row [row], of
+        `Predictions.values` and `.spread`."""
         return spread
 
     def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
-        """Return predictions as scores of a table take them, of a model's `Predictions.values` [..., row, ...]."""
+        """Return predictions as scores of a table take them, of a model's `Predictions.values`
+        [..., row, ...]."""
         return values.astype(np.float32)
 
-    def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:
+    def labelled(
+        self, values: Floats, fitted: FittedModel, threshold: float | None
+    ) -> NDArray[Any]:
         """Return the predicted label, number, or median survival, of each row [row]."""
         return values
 
     def keys(self, fitted: FittedModel, at: Sequence[float] = ()) -> Sequence[str]:
-        """Return what the probabilities beside a prediction are of: labels, or times of survival."""
+        """Return what the probabilities beside a prediction are of: labels, or times of
+        survival."""
         return fitted.labels
 
     def parts_of(self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()) -> Floats:
@@ -199,13 +217,13 @@ class Outcome:
         return self.probabilities(values)
 
     def errors(self, target: NDArray[Any], predicted: Floats) -> tuple[Floats, Ints]:
-        """Return the error of each row that prediction sets are made by [row], and the class that it counts for [row],
-        of predictions as `predicted` returns them [row, ...]."""
+        """Return the error of each row that prediction sets are made by [row], and the class that
+        it counts for [row], of predictions as `predicted` returns them [row, ...]."""
         return 1 - predicted[np.arange(len(target)), target], target
 
     def covering(self, predicted: Floats, limits: Floats) -> NDArray[Any]:
-        """Return the set of each row as booleans [row, class], or the ends of each interval [row, 2]; `limits` are the
-        largest errors that are admitted [class]."""
+        """Return the set of each row as booleans [row, class], or the ends of each interval [row,
+        2]; `limits` are the largest errors that are admitted [class]."""
         return np.asarray(1 - predicted <= limits)
 
     def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
@@ -213,16 +231,18 @@ class Outcome:
         return values
 
     def code_of(self, labels: Sequence[str]) -> int | None:
-        """Return the class whose probability effects show if none is named; None if one must be named."""
+        """Return the class whose probability effects show if none is named; None if one must be
+        named."""
         return len(labels) // 2 if len(labels) < 3 else None
 
     def of_estimator(self, estimator: Any, X: Floats, labels: Sequence[str]) -> NDArray[Any]:
-        """Return what a fitted scikit-learn estimator predicts for rows [row, column], as `scored`; raise ValueError
-        for another shape, or numbers that aren't finite."""
+        """Return what a fitted scikit-learn estimator predicts for rows [row, column], as `scored`;
+        raise ValueError for another shape, or numbers that aren't finite."""
         raise NotImplementedError
 
     def refuse(self, what: str, hint: str = "Leave it out.") -> None:
-        """Raise OptionError for what can't be combined with this outcome; it is for classes and numbers."""
+        """Raise OptionError for what can't be combined with this outcome; it is for classes and
+        numbers."""
 
     def check_method(self, name: str) -> None:
         """Raise AttributeError for a method of a model that isn't for this outcome."""
@@ -235,7 +255,8 @@ class Outcome:
             raise OptionError("a threshold is for two labels", "Leave it out.")
 
     def check_times(self, at: Sequence[float], fitted: FittedModel) -> None:
-        """Raise OptionError for times that a model doesn't predict: only those of survival predict some."""
+        """Raise OptionError for times that a model doesn't predict: only those of survival predict
+        some."""
         if len(at):
             raise OptionError(f"{spell('at')} is for models of survival", "Leave it out.")
 
@@ -246,7 +267,9 @@ class Outcome:
 
     def always(self, labels: Mapping[str, int]) -> str:
         """Return what the prior does, by the rows of each label."""
-        return f"always answering {max(labels, key=lambda label: labels[label], default='the same')}"
+        return (
+            f"always answering {max(labels, key=lambda label: labels[label], default='the same')}"
+        )
 
     def predicts(self, target: str, labels: Sequence[str]) -> str:
         """Return what a model predicts."""
@@ -257,7 +280,8 @@ class Outcome:
         return self.offset_words.format(target=target, last="".join(labels[-1:]))
 
     def about_levels(self, name: str, fitted: FittedModel) -> str:
-        """Return what the networks of a model give for each level of the column of expanded rows."""
+        """Return what the networks of a model give for each level of the column of expanded
+        rows."""
         raise NotImplementedError
 
     def answers(self, labels: Sequence[str], follow_up: FollowUp | None) -> list[str]:

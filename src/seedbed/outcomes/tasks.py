@@ -8,7 +8,9 @@ from seedbed.outcomes.numbers import Number
 from seedbed.outcomes.outcome import Outcome
 from seedbed.outcomes.time_to_event import Survival
 
-OUTCOMES: dict[Task, Outcome] = {outcome.task: outcome for outcome in (BINARY, Multiclass(), Number(), Survival())}
+OUTCOMES: dict[Task, Outcome] = {
+    outcome.task: outcome for outcome in (BINARY, Multiclass(), Number(), Survival())
+}
 
 
 def outcome_of(task: Task | None) -> Outcome:

@@ -13,14 +13,22 @@ from numpy.typing import NDArray
 from seedbed.errors import OptionError, spell
 from seedbed.evaluation.survival import censored_truth, kaplan_meier
 from seedbed.networks.activations import ACTIVATIONS
-from seedbed.outcomes.hazards import FollowUp, clock_of, interval_of, last_seen, median_survival, passed_at, survival_at
+from seedbed.outcomes.hazards import (
+    FollowUp,
+    clock_of,
+    interval_of,
+    last_seen,
+    median_survival,
+    passed_at,
+    survival_at,
+)
 from seedbed.outcomes.outcome import Expansion, FittedModel, Observed, Outcome
 from seedbed.typing import Bools, Floats, Ints
 
 
 class Survival(Outcome):
-    """An event or censoring. Rows are expanded to the intervals in which they were under observation, and networks give
-    the hazard of each: the logit of the event."""
+    """An event or censoring. Rows are expanded to the intervals in which they were under
+    observation, and networks give the hazard of each: the logit of the event."""
 
     task = "survival"
     learns = "binary"
@@ -43,15 +51,20 @@ class Survival(Outcome):
     }
 
     def expanded(self, rows: Observed, like: FollowUp | None) -> Expansion:
-        """Return a row for each interval up to the horizon in which a row was under observation. Its label is the
-        event's if it came in this interval; an interval in whose first half a row was censored doesn't count. By
-        default there are at most eight intervals, which end at quantiles of the times of events."""
+        """Return a row for each interval up to the horizon in which a row was under observation.
+        Its label is the event's if it came in this interval; an interval in whose first half a row
+        was censored doesn't count. By default there are at most eight intervals, which end at
+        quantiles of the times of events."""
         durations, follow_up, events = _followed(rows)
-        follow_up = replace(follow_up, clock=like.clock if like else clock_of(durations, events, follow_up.horizon))
+        follow_up = replace(
+            follow_up, clock=like.clock if like else clock_of(durations, events, follow_up.horizon)
+        )
         last = interval_of(durations, follow_up.cuts)
         n_intervals = last + (events | (passed_at(durations, follow_up.clock) - last >= 0.5))
         of_row = np.repeat(np.arange(len(durations)), n_intervals)
-        interval = np.arange(len(of_row)) - np.repeat(np.cumsum(n_intervals) - n_intervals, n_intervals)
+        interval = np.arange(len(of_row)) - np.repeat(
+            np.cumsum(n_intervals) - n_intervals, n_intervals
+        )
         target = (events[of_row] & (interval == last[of_row])).astype(np.int64)
         levels = tuple(map(str, range(1, len(follow_up.cuts) + 1)))
         return Expansion(of_row, "interval", levels, interval, target, follow_up)
@@ -66,7 +79,9 @@ class Survival(Outcome):
 
     def strata(self, rows: Observed, folds: int) -> NDArray[Any]:
         events = _followed(rows)[2].astype(np.int64)
-        few = np.bincount(events, minlength=2).min() < folds  # too few rows of a class to stratify by it
+        few = (
+            np.bincount(events, minlength=2).min() < folds
+        )  # too few rows of a class to stratify by it
         return np.zeros(len(events)) if few else events
 
     def n_outside(self, rows: Observed, some: Ints | slice = slice(None)) -> int:
@@ -86,10 +101,15 @@ class Survival(Outcome):
         return np.asarray(spread.max(axis=1))
 
     def scored(self, values: NDArray[Any], fitted: FittedModel, table: Any) -> NDArray[Any]:
-        """Return survival at the times at which it is scored [..., time], of hazards [..., interval]."""
-        return survival_at(last_seen(table.durations, table.follow_up.grid), values, _of(fitted).clock)
+        """Return survival at the times at which it is scored [..., time], of hazards [...,
+        interval]."""
+        return survival_at(
+            last_seen(table.durations, table.follow_up.grid), values, _of(fitted).clock
+        )
 
-    def labelled(self, values: Floats, fitted: FittedModel, threshold: float | None) -> NDArray[Any]:
+    def labelled(
+        self, values: Floats, fitted: FittedModel, threshold: float | None
+    ) -> NDArray[Any]:
         """Return the median survival; NaN if it is later than the horizon."""
         return median_survival(values, _of(fitted).clock)
 
@@ -97,8 +117,11 @@ class Survival(Outcome):
         return [f"{time:.9g}" for time in at or _of(fitted).cuts]
 
     def parts_of(self, values: Floats, fitted: FittedModel, at: Sequence[float] = ()) -> Floats:
-        """Return the probability of survival [row, time]; by default at the ends of the intervals."""
-        return survival_at(np.asarray(at or _of(fitted).cuts, dtype=np.float64), values, _of(fitted).clock)
+        """Return the probability of survival [row, time]; by default at the ends of the
+        intervals."""
+        return survival_at(
+            np.asarray(at or _of(fitted).cuts, dtype=np.float64), values, _of(fitted).clock
+        )
 
     def effect(self, values: Floats, fitted: FittedModel, code: int) -> Floats:
         """Return survival until the horizon."""
@@ -112,9 +135,13 @@ class Survival(Outcome):
         follow_up = _of(fitted)
         for time in at:
             if not 0 <= time <= follow_up.horizon:
-                message = f"{spell('at')} is {time:g}, and the model predicts up to {follow_up.words}"
+                message = (
+                    f"{spell('at')} is {time:g}, and the model predicts up to {follow_up.words}"
+                )
                 longer = f"Train with a longer one: {spell('horizon', f'{time:g}')}."
-                hint = longer if 0 < time < math.inf else f"Give one from 0 to {follow_up.horizon:g}."
+                hint = (
+                    longer if 0 < time < math.inf else f"Give one from 0 to {follow_up.horizon:g}."
+                )
                 raise OptionError(message, hint)
 
     def check_sets(self, *, per_class: bool) -> None:
@@ -144,4 +171,8 @@ def _followed(rows: Observed) -> tuple[Floats, FollowUp, Bools]:
     """Return the times, the follow-up, and which rows have their event up to the horizon."""
     assert rows.durations is not None
     assert rows.follow_up is not None
-    return rows.durations, rows.follow_up, (rows.target == 1) & (rows.durations <= rows.follow_up.horizon)
+    return (
+        rows.durations,
+        rows.follow_up,
+        (rows.target == 1) & (rows.durations <= rows.follow_up.horizon),
+    )

@@ -1,1 +1,2 @@
-"""One HTML page on which hundreds of small networks train live, in the browser, on the reader's own table."""
+"""One HTML page on which hundreds of small networks train live, in the browser, on the reader's own
+table."""

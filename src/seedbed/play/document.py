@@ -25,14 +25,24 @@ _LIMITS = {
 """What the page trains on quickly, and still opens on a school laptop."""
 
 # Options that the exported command repeats.
-_READING = ("group", "drop", "numeric", "categorical", "missing", "task", "positive", "drop_missing_target")
+_READING = (
+    "group",
+    "drop",
+    "numeric",
+    "categorical",
+    "missing",
+    "task",
+    "positive",
+    "drop_missing_target",
+)
 _SPLITS = 100  # as many as the page offers
 
 
 def table_document(table: Table) -> dict[str, Any]:
     """Return a table as plain values, which `table.js` decodes.
 
-    Inputs are those of `seedbed.data.Preprocessor`: numbers, flags of missing numbers, and the levels of categories.
+    Inputs are those of `seedbed.data.Preprocessor`: numbers, flags of missing numbers, and the
+    levels of categories.
 
     Raises:
         DataError: the table is too large for the page, or has too many classes.
@@ -52,7 +62,11 @@ def table_document(table: Table) -> dict[str, Any]:
     is_category = [schema.kind == "category" for schema in layout.schemas]
     number_of = {place: number for number, place in enumerate(places.numbers.tolist())}
     needed = dict(zip(places.levels.tolist(), places.needed.tolist(), strict=True))
-    of_kind = {"number": number_of, "flag": set(places.flags.tolist()), "bucket": set(places.buckets.tolist())}
+    of_kind = {
+        "number": number_of,
+        "flag": set(places.flags.tolist()),
+        "bucket": set(places.buckets.tolist()),
+    }
     columns: list[dict[str, Any]] = []
     inputs: list[dict[str, Any]] = []
     values: list[list[Any]] = []
@@ -64,10 +78,14 @@ def table_document(table: Table) -> dict[str, Any]:
             columns.append({"name": name, "kind": "number", "categories": None, "source": own.name})
             values.append(_plain(numbers[:, number_of[place]]))
         elif is_category[source] and source != before:
-            columns.append({"name": own.name, "kind": "category", "categories": [], "source": own.name})
+            columns.append(
+                {"name": own.name, "kind": "category", "categories": [], "source": own.name}
+            )
             values.append((levels[:, n_categories] - place).tolist())
             n_categories += 1
-        kind = next((kind for kind, inputs_of_kind in of_kind.items() if place in inputs_of_kind), "level")
+        kind = next(
+            (kind for kind, inputs_of_kind in of_kind.items() if place in inputs_of_kind), "level"
+        )
         column = len(columns) - 1
         if kind == "flag":  # of a date, the first of its parts
             column = inputs[places.also[place]]["column"]
@@ -84,7 +102,9 @@ def table_document(table: Table) -> dict[str, Any]:
     return {
         "name": table.name,
         "source": _source(table),
-        "reading": {name: value for name, value in (table.reading or {}).items() if name in _READING},
+        "reading": {
+            name: value for name, value in (table.reading or {}).items() if name in _READING
+        },
         "task": table.task,
         "target": table.target_name,
         "classes": list(classes) or None,
@@ -102,16 +122,23 @@ def table_document(table: Table) -> dict[str, Any]:
 def _check_size(table: Table, what: str, found: int) -> None:
     most, hint = _LIMITS[what]
     if found > most:
-        raise DataError(f"{table.name} has {found:,} {what}, and the page takes at most {most:,}", hint)
+        raise DataError(
+            f"{table.name} has {found:,} {what}, and the page takes at most {most:,}", hint
+        )
 
 
 def _plain(values: NDArray[Any]) -> list[Any]:
-    """Return numbers as JSON has them, None for NaN; whole ones without a point, which is shorter."""
-    return [None if value != value else int(value) if value == int(value) else value for value in values.tolist()]
+    """Return numbers as JSON has them, None for NaN; whole ones without a point, which is
+    shorter."""
+    return [
+        None if value != value else int(value) if value == int(value) else value
+        for value in values.tolist()
+    ]
 
 
 def _source(table: Table) -> str:
-    """Return what a command line calls the table. Of a path only the name of the file: the page may be given away."""
+    """Return what a command line calls the table. Of a path only the name of the file: the page may
+    be given away."""
     source = str((table.reading or {}).get("source", ""))
     if not source or "://" in source:
         return f"{table.name}.csv"
@@ -119,7 +146,8 @@ def _source(table: Table) -> str:
 
 
 def _splits(table: Table) -> dict[str, Any]:
-    """Return which rows each split tests, a bit for each row, how many, and whether rows of a group stay together."""
+    """Return which rows each split tests, a bit for each row, how many, and whether rows of a group
+    stay together."""
     tested = np.zeros((_SPLITS, table.n_rows), dtype=np.bool_)
     for number, rows in enumerate(tested):
         rows[holdout(table.target, random_state=number, groups=table.groups).test] = True

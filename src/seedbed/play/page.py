@@ -1,4 +1,5 @@
-"""The page as one file: the modules of `static/`, the training kernel as WebAssembly, and a table."""
+"""The page as one file: the modules of `static/`, the training kernel as WebAssembly, and a
+table."""
 
 from __future__ import annotations
 
@@ -23,18 +24,23 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; worker-src blob:; "
     "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
 )
-"""The page can neither load nor send anything. Its own scripts, styles and workers are inside it."""
+"""The page can neither load nor send anything. Its own scripts, styles and workers are inside
+it."""
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|let|class)", re.MULTILINE)
 
 
 @checked()
-def playground(table: Any = None, path: str | Path | None = None, *, target: str | int | None = None) -> Path:
-    """Write a page on which networks train live on a table, in any browser and without a connection.
+def playground(
+    table: Any = None, path: str | Path | None = None, *, target: str | int | None = None
+) -> Path:
+    """Write a page on which networks train live on a table, in any browser and without a
+    connection.
 
     Args:
-        table: what `read_table` takes, or a `Table` of it. Without one the page reads CSV files that are dropped on it.
+        table: what `read_table` takes, or a `Table` of it. Without one the page reads CSV files
+            that are dropped on it.
         path: the file to write; `play-NAME.html` if left out, or `play.html` without a table.
         target: the column to predict.
 
@@ -50,18 +56,29 @@ def playground(table: Any = None, path: str | Path | None = None, *, target: str
         'play-iris.html'
     """
     if target is not None and isinstance(table, Table):
-        raise OptionError("target was given with a table that is read already", "Give it to read_table.")
+        raise OptionError(
+            "target was given with a table that is read already", "Give it to read_table."
+        )
     if target is not None and table is None:
-        raise OptionError("target names a column of a table, and there is no table", "Give one, or no target.")
+        raise OptionError(
+            "target names a column of a table, and there is no table", "Give one, or no target."
+        )
     rows = table if table is None or isinstance(table, Table) else read_table(table, target=target)
     name = "play" if rows is None else "play-" + re.sub(r"[^\w.-]+", "_", rows.name)
     written = Path(path or f"{name}.html")
     if not written.parent.is_dir():
-        raise OptionError(f"can't write {written}: there is no folder {written.parent}", "Make the folder first.")
+        raise OptionError(
+            f"can't write {written}: there is no folder {written.parent}", "Make the folder first."
+        )
     if written.is_dir():
         raise OptionError(f"can't write {written}: it is a folder", "Name a file in it.")
-    if written.suffix.lower() not in (".html", ".htm"):  # a mistyped path must not overwrite a table
-        raise OptionError(f"can't write the page to {written}: a page is HTML", "Name a file that ends in .html.")
+    if written.suffix.lower() not in (
+        ".html",
+        ".htm",
+    ):  # a mistyped path must not overwrite a table
+        raise OptionError(
+            f"can't write the page to {written}: a page is HTML", "Name a file that ends in .html."
+        )
     text = page_text(None if rows is None else table_document(rows))
     with writing(written):
         write_whole(written, lambda part: part.write_text(text, encoding="utf-8"))
@@ -89,7 +106,8 @@ def page_text(table: dict[str, Any] | None) -> str:
 def bundled(entries: Sequence[str], folder: Path = STATIC) -> str:
     """Return modules and all that they import as one script, each after those that it needs.
 
-    An import is a line `import { name } from "./module.js";`, and an export stands before a declaration.
+    An import is a line `import { name } from "./module.js";`, and an export stands before a
+    declaration.
 
     Args:
         entries: names of files.

@@ -1,4 +1,5 @@
-"""The answers that readers want first: which model to use, how sure that is, what to expect, what would settle it."""
+"""The answers that readers want first: which model to use, how sure that is, what to expect, what
+would settle it."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ _NO_MORE = 1.05  # times the rows of the table: up to this, the answer doesn't s
 
 
 def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
-    """Return label and text of each line of the answers: *Use*, *Expect*, *More rows*, *Note*. A line that continues
-    the answer before it has no label."""
+    """Return label and text of each line of the answers: *Use*, *Expect*, *More rows*, *Note*. A
+    line that continues the answer before it has no label."""
     advice, ranking, more = conclusion.advice, conclusion.ranking, list[str]()
     if conclusion.kind == "comparison" and conclusion.rows is None and conclusion.columns is None:
         is_command = conclusion.command.startswith("seedbed compare ")
@@ -49,20 +50,30 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
         }
     elif len(conclusion.candidates) == len(ranking) == 1:
         texts["Expect"] = [*_expect(conclusion, ranking[0])]
-    return [("" if n else label, text) for label, lines in texts.items() for n, text in enumerate(lines) if text]
+    return [
+        ("" if n else label, text)
+        for label, lines in texts.items()
+        for n, text in enumerate(lines)
+        if text
+    ]
 
 
 def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
-    """Return which columns may make the results of a comparison wrong, and the command without them or with their rows
-    in one fold; None if no such command is known."""
+    """Return which columns may make the results of a comparison wrong, and the command without them
+    or with their rows in one fold; None if no such command is known."""
     notes = [note for note in conclusion.notes if is_remedied(note)]
     if not notes or conclusion.columns is not None or conclusion.rows is not None:
         return None
-    remedies = group_by_first((name, one) for note in notes for name, values in note.remedy.items() for one in values)
+    remedies = group_by_first(
+        (name, one) for note in notes for name, values in note.remedy.items() for one in values
+    )
     options = {name: dict.fromkeys(values) for name, values in remedies.items()}
     if len(options.get("group", ())) > 1 or not (command := _with_options(conclusion, options)):
         return None
-    findings, codes = dict.fromkeys(note.finding for note in notes), dict.fromkeys(note.code for note in notes)
+    findings, codes = (
+        dict.fromkeys(note.finding for note in notes),
+        dict.fromkeys(note.code for note in notes),
+    )
     return f"{'; '.join(findings)} ({', '.join(codes)}). Type:", command
 
 
@@ -72,10 +83,15 @@ def is_remedied(note: Note) -> bool:
 
 
 def _with_options(conclusion: Conclusion, options: Mapping[str, Iterable[str]]) -> str:
-    """Return the command of a comparison with more options for reading its table; empty if there is none."""
+    """Return the command of a comparison with more options for reading its table; empty if there is
+    none."""
     is_of_survival = "event" in options
     if conclusion.command.startswith("seedbed compare "):
-        given = {word.lstrip("-").partition("=")[0] for word in shlex.split(conclusion.command) if word.startswith("-")}
+        given = {
+            word.lstrip("-").partition("=")[0]
+            for word in shlex.split(conclusion.command)
+            if word.startswith("-")
+        }
         if (is_of_survival and "time-split" in given) or ("group" in options and "group" in given):
             return ""
         with command_line_options():
@@ -83,27 +99,49 @@ def _with_options(conclusion: Conclusion, options: Mapping[str, Iterable[str]]) 
         return f"{_again(conclusion, 'compare', *(_NOT_OF_SURVIVAL if is_of_survival else ()))} {words}"
     try:
         call = ast.parse(conclusion.command, mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError):  # it shows a table or a candidate by its type
+    except (
+        SyntaxError,
+        ValueError,
+        MemoryError,
+        RecursionError,
+    ):  # it shows a table or a candidate by its type
         return ""
-    if not isinstance(call, ast.Call) or not call.args or not isinstance(call.args[0], ast.Constant):
+    if (
+        not isinstance(call, ast.Call)
+        or not call.args
+        or not isinstance(call.args[0], ast.Constant)
+    ):
         return ""
     arguments = {str(keyword.arg): ast.unparse(keyword) for keyword in call.keywords}
     reading = [arguments.pop(name) for name in ("target", "event", "time") if name in arguments]
     with command_line_options(are_named=False):
         read = [ast.unparse(call.args[0]), *([] if is_of_survival else reading), spell_all(options)]
-    return "sb.compare(" + ", ".join(["sb.read_table(" + ", ".join(read) + ")", *arguments.values()]) + ")"
+    return (
+        "sb.compare("
+        + ", ".join(["sb.read_table(" + ", ".join(read) + ")", *arguments.values()])
+        + ")"
+    )
 
 
 def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
-    """Yield which model to use, and which others may be just as good; a simpler one comes in a line of its own."""
+    """Yield which model to use, and which others may be just as good; a simpler one comes in a line
+    of its own."""
     use, guessing = advice.use, guessing_words(conclusion)
     if use == "prior":
         yield f"no model. None is shown to beat {guessing}."
         return
     words = model_words(conclusion, use)
-    name = f"{use}, {words}" if conclusion.candidate(use).parts else f"{use} ({words})" if words else use
+    name = (
+        f"{use}, {words}"
+        if conclusion.candidate(use).parts
+        else f"{use} ({words})"
+        if words
+        else use
+    )
     rules = {verdict.candidate: verdict.rule for verdict in conclusion.behind}
-    rivals = [name for name in advice.others if name != "prior" and rules.get(name) != "likely_worse"]
+    rivals = [
+        name for name in advice.others if name != "prior" and rules.get(name) != "likely_worse"
+    ]
     matching = [name for name in rivals if rules.get(name) == "no_practical_difference"]
     rivals = [name for name in rivals if name not in matching]
     text = f"{name}."
@@ -112,9 +150,15 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
     elif advice.guess:
         text = f"No model is shown to beat {guessing}. Best so far: {name}."
     if rivals:
-        who = join_words(rivals) if len(rivals) <= _FEW_RIVALS else f"{count_words(len(rivals)).capitalize()} others"
+        who = (
+            join_words(rivals)
+            if len(rivals) <= _FEW_RIVALS
+            else f"{count_words(len(rivals)).capitalize()} others"
+        )
         text += f" {who} may be just as good."
-    elif not advice.others and len(rest := [one for one in conclusion.ranking if one not in (use, "prior")]):
+    elif not advice.others and len(
+        rest := [one for one in conclusion.ranking if one not in (use, "prior")]
+    ):
         text += f" It is shown to be better than {rest[0] if len(rest) == 1 else 'all others'}."
     elif matching and not advice.simpler:
         text += f" {join_words(matching, _MOST_NAMED)} differ{'s' * (len(matching) == 1)} too little to matter."
@@ -125,10 +169,13 @@ def _use(conclusion: Conclusion, advice: Advice) -> Iterator[str]:
 
 
 def model_words(conclusion: Conclusion, name: str) -> str:
-    """Return what a model is, for a sentence: `a mix of models (81% boosted-trees, 19% logistic)`."""
+    """Return what a model is, for a sentence: `a mix of models (81% boosted-trees, 19%
+    logistic)`."""
     model = conclusion.candidate(name)
     if len(shares := [round(100 * share) for share in model.parts.values()]) > 1:
-        words = ", ".join(f"{share}% {part}" for share, part in zip(shares[:2], model.parts, strict=False))
+        words = ", ".join(
+            f"{share}% {part}" for share, part in zip(shares[:2], model.parts, strict=False)
+        )
         rest = sum(shares[2:])
         return f"a mix of models ({words}{f', {rest}% others' if rest else ''})"
     words = model.few_words
@@ -148,7 +195,9 @@ def _limits(conclusion: Conclusion) -> Iterator[str]:
         rows = f" at {conclusion.n_rows:,} of {plan.sample_of:,} rows" if plan.sample_of else ""
         look = f"a first look{rows} with {counted(plan.repeats, 'repeat')}"
         yield f"{look}: run it without {spell('quick')} before you rely on it"
-    if has_networks(conclusion) and not any(candidate.kind == "baseline" for candidate in conclusion.candidates):
+    if has_networks(conclusion) and not any(
+        candidate.kind == "baseline" for candidate in conclusion.candidates
+    ):
         yield "no baseline was compared, so this doesn't show whether a network is needed"
 
 
@@ -165,7 +214,9 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         if _has_interval(error):
             half = max((error.high or 0.0) - (error.low or 0.0), sys.float_info.min) / 2
             decimals = max(0, 1 - math.floor(math.log10(half)))
-            ends = [f"{value or 0.0:,.{decimals}f}" for value in (error.mean, error.low, error.high)]
+            ends = [
+                f"{value or 0.0:,.{decimals}f}" for value in (error.mean, error.low, error.high)
+            ]
             off = f"off by {ends[0]} in {conclusion.target} on average on new rows"
             interval = f"{_level(conclusion.alpha)}: {ends[1]} to {ends[2]}"
             yield f"{off} ({interval}){_guess(conclusion, 'mae', decimals)}"
@@ -192,7 +243,9 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
         share = in_percent(accuracy, f"{new} right", conclusion.alpha)
         yield f"{share}{_guess(conclusion, 'accuracy')}"
         for of in () if label else (100, 1000):
-            low, high = count_range(accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha)
+            low, high = count_range(
+                accuracy.mean, accuracy.low, accuracy.high, of=of, alpha=conclusion.alpha
+            )
             if low < of * _NEARLY_ALL or of == 1000:
                 yield f"in any one batch of {of:,} {new}: {low:,} to {high:,} right"
                 break
@@ -222,9 +275,12 @@ def _level(alpha: float) -> str:
 
 
 def rare_label(conclusion: Conclusion) -> str:
-    """Return the rarer of two labels if it has less than a tenth of the rows, else an empty text: predicting the other
-    label is then right in over nine rows of ten, so accuracy says little."""
-    if not outcome_of(conclusion.task).has_threshold or (conclusion.majority_share or 0.0) <= 1 - _RARE:
+    """Return the rarer of two labels if it has less than a tenth of the rows, else an empty text:
+    predicting the other label is then right in over nine rows of ten, so accuracy says little."""
+    if (
+        not outcome_of(conclusion.task).has_threshold
+        or (conclusion.majority_share or 0.0) <= 1 - _RARE
+    ):
         return ""
     if not all("recall" in candidate.scores for candidate in conclusion.candidates):
         return ""
@@ -232,8 +288,9 @@ def rare_label(conclusion: Conclusion) -> str:
 
 
 def rows_to_tell(conclusion: Conclusion) -> Iterator[str]:
-    """Yield how many rows would tell the recommended model from its next rival: predicting the same for every row if
-    even that is open, else the best of those that may be as good. Yield nothing if no comparison is open."""
+    """Yield how many rows would tell the recommended model from its next rival: predicting the same
+    for every row if even that is open, else the best of those that may be as good. Yield nothing if
+    no comparison is open."""
     if (advice := conclusion.advice) is None:
         return
     verdicts = {one.candidate: one for one in conclusion.behind if one.rule in OPEN}
@@ -262,11 +319,17 @@ def rows_to_tell(conclusion: Conclusion) -> Iterator[str]:
 
 
 def _again(conclusion: Conclusion, verb: str, *without: str) -> str:
-    """Return the command of a comparison with another verb, for another folder, and without some options."""
+    """Return the command of a comparison with another verb, for another folder, and without some
+    options."""
     kept, is_value = list[str](), False
     for word in shlex.split(conclusion.command):
         name, equals, _ = word.lstrip("-").partition("=")
-        is_dropped = word.startswith("-") and name in (*_OF_THIS_RUN, "overwrite", "quiet", *without)
+        is_dropped = word.startswith("-") and name in (
+            *_OF_THIS_RUN,
+            "overwrite",
+            "quiet",
+            *without,
+        )
         if not is_value and not is_dropped:
             kept.append(word)
         is_value = is_dropped and name not in _FLAGS and not equals and not is_value
@@ -282,11 +345,14 @@ def _rows(n: int | None, factor: float, unit: str) -> str:
     if 2 * factor <= 1:
         return f"about {n:,} {unit}"
     low, high = n * factor / 2, plain_number(2 * n * factor, 2)
-    return f"{plain_number(low, 2)} to {high} {unit}" if low > _NO_MORE * n else f"up to {high} {unit}"
+    return (
+        f"{plain_number(low, 2)} to {high} {unit}" if low > _NO_MORE * n else f"up to {high} {unit}"
+    )
 
 
 def _longer_run(conclusion: Conclusion, verdict: Verdict) -> str:
-    """Return which longer run may show a difference of the margin four times in five; empty if none may."""
+    """Return which longer run may show a difference of the margin four times in five; empty if none
+    may."""
     parts = {}  # the part of the squared standard error that stays
     if conclusion.interval == "corrected" and conclusion.more_repeats_ratio is not None:
         parts["repeats"] = conclusion.more_repeats_ratio**2
@@ -312,7 +378,8 @@ def has_networks(conclusion: Conclusion) -> bool:
 
 
 def untrained_candidates(conclusion: Conclusion) -> set[str]:
-    """Return the candidates whose training loss stayed above that of predicting the same for every row."""
+    """Return the candidates whose training loss stayed above that of predicting the same for every
+    row."""
     checks = [check for check in conclusion.checks if check.code == "under_trained"]
     return {check.candidate for check in checks if "training_loss" in check.evidence}
 
@@ -331,7 +398,8 @@ def group_by_first(pairs: Iterable[tuple[_Key, _Item]]) -> dict[_Key, list[_Item
 
 
 def join_words(words: Sequence[str], most: int | None = None, last: str = "and") -> str:
-    """Join words as `a, b and c`, or with another word before the last; more than `most` are counted, not named."""
+    """Join words as `a, b and c`, or with another word before the last; more than `most` are
+    counted, not named."""
     if most is not None and len(words) > most + 1:
         words = [*words[:most], f"{len(words) - most} others"]
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
@@ -342,7 +410,9 @@ def score_key(conclusion: Conclusion) -> str:
     score = conclusion.metric.shown
     if score.zero is not None:
         return f"Score, from the {conclusion.metric.words}: 0 is {guessing_words(conclusion)}, 100 is perfect."
-    words = f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
+    words = (
+        f"{score.words[:1].upper()}{score.words[1:]}{f', {score.meaning}' if score.meaning else ''}"
+    )
     return f"{words}: {'high' if score.greater_is_better else 'low'} is good, and it decides."
 
 

@@ -1,4 +1,5 @@
-"""Which columns help, would more rows help, do subgroups differ: answers, tables, and how to read them."""
+"""Which columns help, would more rows help, do subgroups differ: answers, tables, and how to read
+them."""
 
 from __future__ import annotations
 
@@ -34,10 +35,15 @@ def label_of(columns: Sequence[str]) -> str:
     return f"{columns[0]}, {columns[1]} and {len(columns) - 2} others"
 
 
-def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> Iterator[tuple[str, str]]:
-    """Yield label and text of each answer: which columns help, which don't, and what isn't known."""
+def column_answers(
+    conclusion: Conclusion, answer: Columns, score: Metric
+) -> Iterator[tuple[str, str]]:
+    """Yield label and text of each answer: which columns help, which don't, and what isn't
+    known."""
     columns = [one.columns for one in answer.effects]
-    alone = [one for one in answer.effects if len(one.columns) == 1 or one.columns[:1] not in columns]
+    alone = [
+        one for one in answer.effects if len(one.columns) == 1 or one.columns[:1] not in columns
+    ]
     of = group_by_first((str(one.verdict), label_of(one.columns)) for one in alone)
 
     def label_words(verdict: str) -> str:
@@ -58,7 +64,10 @@ def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> It
         finding = f"{perhaps}one of these two is enough"
         if len(group.columns) > 2:
             finding = f"{perhaps}not all of these {number} are needed"
-        yield "Together", f"{label_of(group.columns)} stand for each other, and add something together: {finding}"
+        yield (
+            "Together",
+            f"{label_of(group.columns)} stand for each other, and add something together: {finding}",
+        )
     if "harms" in of:
         yield "Harms", f"{label_words('harms')}: {answer.model} is shown to be better without"
     if unimportant := of.get(same := "no difference that matters"):
@@ -66,14 +75,24 @@ def column_answers(conclusion: Conclusion, answer: Columns, score: Metric) -> It
         yield "No matter", f"{label_words(same)}: {without} makes {same}"
     for verdict in ("likely helps", "likely harms"):
         if verdict in of:
-            yield verdict.capitalize(), f"{label_words(verdict)}: one comparison alone says so at 97.5%"
+            yield (
+                verdict.capitalize(),
+                f"{label_words(verdict)}: one comparison alone says so at 97.5%",
+            )
     if "can't tell" in of:
         yield "Can't tell", label_words("can't tell") + ": these rows don't decide it"
-    source = {"named": "as requested", "default": "the default", "run": "the model that the comparison recommends"}
+    source = {
+        "named": "as requested",
+        "default": "the default",
+        "run": "the model that the comparison recommends",
+    }
     value = measure(score, conclusion.score(conclusion.reference, score.name).mean or 0.0)
     if (prior := conclusion.metric.of_prior) is not None:
         value += f" ({guessing_words(conclusion)} has {measure(score, score.score_of(prior))})"
-    yield "Model", f"{answer.model}, {source[answer.source]}; with all columns its {score.words} is {value}"
+    yield (
+        "Model",
+        f"{answer.model}, {source[answer.source]}; with all columns its {score.words} is {value}",
+    )
 
 
 def column_notes(conclusion: Conclusion, answer: Columns, score: Metric) -> Iterator[str]:
@@ -81,7 +100,9 @@ def column_notes(conclusion: Conclusion, answer: Columns, score: Metric) -> Iter
     if (n_left := len(answer.effects) - _MOST_ROWS) > 0:
         yield f"{counted(n_left, 'row')} more, whose loss is smaller, {'is' if n_left == 1 else 'are'} in the JSON."
     grouped = {name for effect in answer.effects for name in effect.columns}
-    if not any(len(effect.columns) == 1 for effect in answer.effects) or len(grouped) > len(answer.effects):
+    if not any(len(effect.columns) == 1 for effect in answer.effects) or len(grouped) > len(
+        answer.effects
+    ):
         many = f"{counted(answer.n_columns, 'column')} are too many to be left out one by one"
         yield f"{many}, so similar ones are left out together; {spell('column', 'NAME')} asks about one."
     if conclusion.verdicts:
@@ -108,9 +129,13 @@ def column_rows(conclusion: Conclusion, answer: Columns, metric: Metric) -> Iter
             interval = Interval(mean=effect.loss, low=effect.low, high=effect.high).times(scale)
             loss = plus_minus(interval.mean, interval.half, decimals)
         if effect.adds is not None and effect.adds_high is not None:
-            adds = plus_minus(scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals)
+            adds = plus_minus(
+                scale * effect.adds, scale * (effect.adds_high - effect.adds), decimals
+            )
         look = LOOK_OF_HELP.get(effect.verdict, "")
-        verdict = {"no difference that matters": "doesn't matter"}.get(effect.verdict, str(effect.verdict))
+        verdict = {"no difference that matters": "doesn't matter"}.get(
+            effect.verdict, str(effect.verdict)
+        )
         if verdict == "helps" and (effect.loss or 0.0) < conclusion.metric.margin:
             verdict = "helps, but by less than matters"
         name = label_of(effect.columns)
@@ -128,10 +153,15 @@ def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
 
 
 def row_answers(conclusion: Conclusion, rows: Rows) -> list[tuple[str, str]]:
-    """Return label and text of each answer: whether more rows would help, from how many on models differ, and how many
-    would decide an open verdict."""
-    texts = [("More rows", "; ".join(_more_rows(conclusion, rows))), ("Differ", _differ(conclusion, rows))]
-    doubtful = conclusion.advice is not None and (conclusion.advice.guess or conclusion.advice.use == "prior")
+    """Return label and text of each answer: whether more rows would help, from how many on models
+    differ, and how many would decide an open verdict."""
+    texts = [
+        ("More rows", "; ".join(_more_rows(conclusion, rows))),
+        ("Differ", _differ(conclusion, rows)),
+    ]
+    doubtful = conclusion.advice is not None and (
+        conclusion.advice.guess or conclusion.advice.use == "prior"
+    )
     texts += [(label, text) for label, text in answers(conclusion) if label == "Use" and doubtful]
     texts.append(("To be sure", "; ".join(rows_to_tell(conclusion))))
     return [one for one in texts if one[1]]
@@ -144,7 +174,10 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
     name = next((one for one in names if rows.forecasts_of(one)), None)
     if name is None:
         nothing = "can't say: there is no model beside predicting the same for every row"
-        yield next((f"can't say for {one}: {rows.refused[one]}" for one in names if one in rows.refused), nothing)
+        yield next(
+            (f"can't say for {one}: {rows.refused[one]}" for one in names if one in rows.refused),
+            nothing,
+        )
         return
     twice, *_, most = rows.forecasts_of(name)
     margin, words = conclusion.metric.margin, conclusion.metric.shown.words
@@ -154,7 +187,11 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
         how = f"{_gain(conclusion, most)}, less than the margin"
         yield f"they hardly help: {most.times} times as many would improve the {words} of {name} by {how}"
     else:
-        hardly = "twice as many hardly help: they" if twice.gain.high < margin else "they may help: twice as many"
+        hardly = (
+            "twice as many hardly help: they"
+            if twice.gain.high < margin
+            else "they may help: twice as many"
+        )
         yield f"{hardly} would improve the {words} of {name} by {_gain(conclusion, twice)}"
         yield f"{most.times} times as many by {_gain(conclusion, most)}"
     if before := [one for one in dict.fromkeys(names[: names.index(name)]) if one in rows.refused]:
@@ -162,10 +199,13 @@ def _more_rows(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
 
 
 def _gain(conclusion: Conclusion, one: RowForecast) -> str:
-    """Return a gain as its interval with the estimate, which tends to be too low: `0.001 to 0.011 (about 0.004)`."""
+    """Return a gain as its interval with the estimate, which tends to be too low: `0.001 to 0.011
+    (about 0.004)`."""
     metric = conclusion.metric.shown
     decimals, gain = decimals_of(metric, conclusion.metric.margin), one.gain.times(metric.scale)
-    middle, low, high = (signed(value, decimals).lstrip("+") for value in (gain.mean, gain.low, gain.high))
+    middle, low, high = (
+        signed(value, decimals).lstrip("+") for value in (gain.mean, gain.low, gain.high)
+    )
     return f"{low} to {high}{' points' * metric.in_points} (about {middle}, likely more)"
 
 
@@ -174,13 +214,17 @@ def _differ(conclusion: Conclusion, rows: Rows) -> str:
     if not conclusion.verdicts:
         return ""
     names = [name for name in conclusion.ranking if name not in (conclusion.reference, "prior")]
-    groups = group_by_first((first, name) for name in names if (first := rows.differs_from(name)) is not None)
+    groups = group_by_first(
+        (first, name) for name in names if (first := rows.differs_from(name)) is not None
+    )
     parts = [
         f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word} than {conclusion.reference} "
         f"{'at every size, ' * (n == rows.sizes[0].n_train)}from {n:,} training rows on"
         for (n, word), of in groups.items()
     ]
-    return "; ".join(parts) or f"no model is shown to differ from {conclusion.reference} with all rows"
+    return (
+        "; ".join(parts) or f"no model is shown to differ from {conclusion.reference} with all rows"
+    )
 
 
 def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
@@ -190,11 +234,19 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
     names = [name for name in conclusion.ranking if name not in rows.left_out]
 
     def words(loss: float) -> str:
-        return measure(metric, metric.score_of(loss)) if metric.greater_is_better else f"{loss:,.{decimals}f}"
+        return (
+            measure(metric, metric.score_of(loss))
+            if metric.greater_is_better
+            else f"{loss:,.{decimals}f}"
+        )
 
     def with_half(loss: Interval | None) -> str:
         half = 0.0 if loss is None else metric.scale * loss.half
-        return "-" if loss is None else words(loss.mean) + (f" ±{half:,.{decimals}f}" if half > 0 else "")
+        return (
+            "-"
+            if loss is None
+            else words(loss.mean) + (f" ±{half:,.{decimals}f}" if half > 0 else "")
+        )
 
     cells = [[name, *(with_half(size.losses.get(name)) for size in rows.sizes)] for name in names]
     caption = f"{metric.words[:1].upper()}{metric.words[1:]} by training rows"
@@ -204,10 +256,18 @@ def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:
     columns, cells = {one.times: f"{one.times}x: {one.n_train:,}" for one in rows.forecasts}, []
     for name in names:
         losses = [one.loss for one in rows.forecasts_of(name)]
-        ends = [(one.high, one.low) if metric.greater_is_better else (one.low, one.high) for one in losses]
-        texts = [f"{words(one.mean)} ({' to '.join(map(words, two))})" for one, two in zip(losses, ends, strict=True)]
+        ends = [
+            (one.high, one.low) if metric.greater_is_better else (one.low, one.high)
+            for one in losses
+        ]
+        texts = [
+            f"{words(one.mean)} ({' to '.join(map(words, two))})"
+            for one, two in zip(losses, ends, strict=True)
+        ]
         cells += [[name, *texts]] if losses else []
-    yield NumberTable(["", *columns.values()], cells, "Forecast for more training rows, with 90% intervals")
+    yield NumberTable(
+        ["", *columns.values()], cells, "Forecast for more training rows, with 90% intervals"
+    )
 
 
 def row_notes(conclusion: Conclusion, rows: Rows) -> Iterator[str]:
@@ -231,7 +291,8 @@ _FEW_NAMED = 3
 
 
 def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
-    """Return the table of the model that is shown first, a row for each subgroup, as `first_screen` has it."""
+    """Return the table of the model that is shown first, a row for each subgroup, as `first_screen`
+    has it."""
     metric, reference = conclusion.metric.shown, groups.reference
     rows = []
     for group in groups.subgroups:
@@ -244,7 +305,9 @@ def subgroup_screen(conclusion: Conclusion, groups: Subgroups) -> FirstScreen:
                 what=counted(group.n_rows, "row"),
                 score="-" if score is None else _in_group(metric, score.mean),
                 gain="" if verdict is None else _plus_minus(conclusion, verdict),
-                other_scores=("" if calibration is None else _calibration(conclusion, calibration),),
+                other_scores=(
+                    "" if calibration is None else _calibration(conclusion, calibration),
+                ),
                 verdict=few if verdict is None else SHORT[verdict.rule],
                 look="" if verdict is None else look_of(verdict.rule),
                 interval=None if verdict is None else verdict.times(metric.scale),
@@ -285,7 +348,8 @@ def _plus_minus(conclusion: Conclusion, gain: Difference) -> str:
 
 
 def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
-    """Yield whether the gain of the model that is shown first differs between subgroups, then what else stands out."""
+    """Yield whether the gain of the model that is shown first differs between subgroups, then what
+    else stands out."""
     gaps = [gap for gap in groups.gaps if gap.candidate == groups.model]
     rules = {gap.rule for gap in gaps}
     finding = f"Can't tell whether the gain of {groups.model} differs between subgroups"
@@ -306,7 +370,11 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
         yield f"The gain of {join_words(others, _FEW_NAMED)} differs between subgroups, too."
     offsets = [(group.name, group.calibration.get(groups.model)) for group in groups.subgroups]
     for how, sign in (("high", 1), ("low", -1)):
-        levels = [name for name, one in offsets if one is not None and min(sign * one.low, sign * one.high) > 0]
+        levels = [
+            name
+            for name, one in offsets
+            if one is not None and min(sign * one.low, sign * one.high) > 0
+        ]
         if levels:
             yield f"The predictions of {groups.model} are on average too {how} in {groups.column} {join_words(levels)}."
     if few := next((group.reason for group in groups.subgroups if group.reason), ""):
@@ -322,10 +390,17 @@ def _subgroup_notes(conclusion: Conclusion, groups: Subgroups) -> Iterator[str]:
 
 
 def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberTable]:
-    """Yield, for each subgroup, score, gain and calibration of all models, and then the gaps between subgroups."""
+    """Yield, for each subgroup, score, gain and calibration of all models, and then the gaps
+    between subgroups."""
     metric = conclusion.metric.shown
-    columns = ["", metric.words, f"gain over {groups.reference}{metric.points}", "verdict", "p, adjusted",
-               "predicted - observed"]  # fmt: skip
+    columns = [
+        "",
+        metric.words,
+        f"gain over {groups.reference}{metric.points}",
+        "verdict",
+        "p, adjusted",
+        "predicted - observed",
+    ]
     for group in groups.subgroups:
         rows = []
         for name, score in group.scores.items():
@@ -339,7 +414,21 @@ def number_tables(conclusion: Conclusion, groups: Subgroups) -> Iterator[NumberT
         if rows:
             yield NumberTable(columns, rows, f"{groups.column} {group.name}: {group.n_rows:,} rows")
     if groups.gaps:
-        columns = ["", groups.column, "gain there minus that in all other rows", "difference", "p, adjusted"]
-        rows = [[one.candidate, one.subgroup, _amount(conclusion, one), _GAP_WORDS[one.rule], p_words(one.p_adjusted)]
-                for one in groups.gaps]  # fmt: skip
+        columns = [
+            "",
+            groups.column,
+            "gain there minus that in all other rows",
+            "difference",
+            "p, adjusted",
+        ]
+        rows = [
+            [
+                one.candidate,
+                one.subgroup,
+                _amount(conclusion, one),
+                _GAP_WORDS[one.rule],
+                p_words(one.p_adjusted),
+            ]
+            for one in groups.gaps
+        ]
         yield NumberTable(columns, rows, "Does the gain differ between subgroups?")

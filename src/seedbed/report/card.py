@@ -23,15 +23,22 @@ _MOST_LEVELS = 6
 def card_text(card: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """Return what a model is as text: some lines, and a table of its columns."""
     lines = [*doubts(card["warnings"]), *_about(card), *_score(card), *_sets(card)]
-    lines = [part for line in lines for part in textwrap.wrap(line, width, subsequent_indent=_INDENT)]
+    lines = [
+        part for line in lines for part in textwrap.wrap(line, width, subsequent_indent=_INDENT)
+    ]
     headings = ["column", "kind", "missing", "levels, or mean and deviation"]
     shown, more = card["columns"][:_MOST_COLUMNS], len(card["columns"]) - _MOST_COLUMNS
     missing = ["in training" if one["may_be_missing"] else "never" for one in shown]
-    rows = [(one["name"], one["kind"], word, _content(one)) for one, word in zip(shown, missing, strict=True)]
+    rows = [
+        (one["name"], one["kind"], word, _content(one))
+        for one, word in zip(shown, missing, strict=True)
+    ]
     lines += table_lines(headings, rows, left=headings, width=width)
     lines += [f"and {counted(more, 'more column')}"] if more > 0 else []
     made_by = ", ".join(f"{name} {version}" for name, version in sorted(card["versions"].items()))
-    lines += textwrap.wrap(f"File format {card['format']}; made by {made_by}", width) if made_by else []
+    lines += (
+        textwrap.wrap(f"File format {card['format']}; made by {made_by}", width) if made_by else []
+    )
     return visible("\n".join(line.rstrip() for line in lines))
 
 
@@ -50,7 +57,13 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
     kinds = _kinds(card)
     n_kinds = kinds.count("mlp")
     if kinds:
-        networks += f" of each of {n_kinds} kinds" if n_kinds > 1 else " of one kind" if len(kinds) > 1 else ""
+        networks += (
+            f" of each of {n_kinds} kinds"
+            if n_kinds > 1
+            else " of one kind"
+            if len(kinds) > 1
+            else ""
+        )
         if "trees" in kinds:
             networks, s = f"{networks} and decision trees" if n_kinds else "decision trees", ""
     yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
@@ -66,12 +79,16 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         threshold = f"{above} {target['threshold']:g}" if target["threshold"] is not None else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
     if len(kinds) > 1:
-        for number, member in enumerate(sorted(card["architecture"]["members"], key=lambda one: -one["weight"])):
+        for number, member in enumerate(
+            sorted(card["architecture"]["members"], key=lambda one: -one["weight"])
+        ):
             yield f"{_INDENT if number else 'Blend of: '}{100 * member['weight']:.0f}% {member['name']}"
     if training:
         n_rows, left_out = training["n_rows"], training.get("n_left_out", 0)
         rows = f"{n_rows:,} of {n_rows + left_out:,} rows" if left_out else f"all {n_rows:,} rows"
-        yield f"Trained:  on {rows} of {training['table']}" + ("; the others have no target" if left_out else "")
+        yield f"Trained:  on {rows} of {training['table']}" + (
+            "; the others have no target" if left_out else ""
+        )
         recipe = f"{training['recipe']} ({training['chosen']})"
         if "trees" in kinds:
             of_trees = "trees, the number of boosted ones by the rows left out"
@@ -85,7 +102,8 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _kinds(card: Mapping[str, Any]) -> list[str]:
-    """Return the kind of each member of a blend, "mlp" or "trees". A single member is stored as a blend, too."""
+    """Return the kind of each member of a blend, "mlp" or "trees". A single member is stored as a
+    blend, too."""
     architecture: Mapping[str, Any] = card["architecture"]
     members = architecture["members"] if architecture["kind"] == "blend" else ()
     return [member["network"]["kind"] for member in members]
@@ -129,12 +147,15 @@ def _sets(card: Mapping[str, Any]) -> Iterator[str]:
     threshold = f"{1 - sets['threshold']:.3g}"
     yield f"Sets:     labels with a probability above {threshold} include the true label for {share} of rows, by {rows}"
     by_class = sorted(sets["by_class"].items(), key=lambda item: item[1])
-    least = ", ".join(f"{100 * share:.0f} % for {label}" for label, share in by_class[:_MOST_LEVELS])
+    least = ", ".join(
+        f"{100 * share:.0f} % for {label}" for label, share in by_class[:_MOST_LEVELS]
+    )
     yield f"{_INDENT}By true label: {least}"
 
 
 def _content(column: Mapping[str, Any]) -> str:
-    """Return the levels that the model distinguishes, and how many others there are; of numbers mean and deviation."""
+    """Return the levels that the model distinguishes, and how many others there are; of numbers
+    mean and deviation."""
     levels = column["levels"]
     if not levels and column["kind"] == "date" and "mean" in column:
         try:
@@ -152,7 +173,9 @@ def _content(column: Mapping[str, Any]) -> str:
         return f"{counted(len(levels), 'level')}, all rare: {missing if groups == 1 else f'they {counts}'}"
     level_words = ", ".join(told_apart[:_MOST_LEVELS])
     level_words += f", ... ({len(told_apart)})" if len(told_apart) > _MOST_LEVELS else ""
-    return level_words + (f"; {rare} rare ones {counts}" if rare > 1 else f"; and {rare} rare one" if rare else "")
+    return level_words + (
+        f"; {rare} rare ones {counts}" if rare > 1 else f"; and {rare} rare one" if rare else ""
+    )
 
 
 _MOST_LINES = 200
@@ -165,11 +188,15 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """Return a table at a glance as text, from the dict of `seedbed.data.inspect_table`."""
-    warnings = [note_sentence(note) for note in join_notes(Note(**one) for one in document["warnings"])]
+    warnings = [
+        note_sentence(note) for note in join_notes(Note(**one) for one in document["warnings"])
+    ]
     head = [*_heading(document), *([""] if warnings else []), *warnings]
     notes = [note_sentence(note) for note in join_notes(Note(**one) for one in document["notes"])]
     n_columns, n_notes = len(document["columns"]) - _MOST_LINES, len(notes) - _MOST_NOTES
-    tail = [f"and {counted(n_columns, 'more column')}: the JSON lists all."] * (n_columns > 0) + notes[:_MOST_NOTES]
+    tail = [f"and {counted(n_columns, 'more column')}: the JSON lists all."] * (
+        n_columns > 0
+    ) + notes[:_MOST_NOTES]
     tail += [f"and {counted(n_notes, 'more note')}: the JSON lists all."] * (n_notes > 0)
     headings, rows = ["column", "kind", "missing", "distinct", "range, or commonest", ""], []
     for column in document["columns"][:_MOST_LINES]:
@@ -178,8 +205,12 @@ def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
         values, shape = "", _bars(column["histogram"]) if "histogram" in column else ""
         if "levels" in column:
             filled = document["n_rows"] - column["missing"]
-            shares = [f"{_short(level)} {count / filled:.0%}" for level, count in column["levels"].items()]
-            values = ", ".join(shares[:_COMMONEST]) + (", ..." if column["n_unique"] > _COMMONEST else "")
+            shares = [
+                f"{_short(level)} {count / filled:.0%}" for level, count in column["levels"].items()
+            ]
+            values = ", ".join(shares[:_COMMONEST]) + (
+                ", ..." if column["n_unique"] > _COMMONEST else ""
+            )
         elif column["low"] is not None:
             low, median, high = _numbers(column["low"], column["median"], column["high"])
             values = f"{low} to {high}, median {median}"
@@ -195,7 +226,9 @@ def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
 def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     n_used = sum(column["used"] for column in document["columns"])
     columns = f"{counted(n_used, 'feature')} of {counted(len(document['columns']), 'column')}"
-    inputs = f", {counted(document['n_inputs'], 'input')} of a network" if document["n_inputs"] else ""
+    inputs = (
+        f", {counted(document['n_inputs'], 'input')} of a network" if document["n_inputs"] else ""
+    )
     yield f"{document['table']}: {counted(document['n_rows'], 'row')}, {columns}{inputs}"
     target = document["target"]
     if target is None:
@@ -207,11 +240,17 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
     else:
         labels = target["labels"]
         total = sum(labels.values())
-        shares = [f"{_short(label)} {count / total:.1%} ({count:,})" for label, count in labels.items()]
-        about = ", ".join(shares[:10]) + (f", and {len(shares) - 10} more" if len(shares) > 10 else "")
+        shares = [
+            f"{_short(label)} {count / total:.1%} ({count:,})" for label, count in labels.items()
+        ]
+        about = ", ".join(shares[:10]) + (
+            f", and {len(shares) - 10} more" if len(shares) > 10 else ""
+        )
         about += f"; {_short(list(labels)[1])} is the positive one" if len(labels) == 2 else ""
     if "horizon" in target:
-        about = f"the event came in {shares[1].removeprefix(_short(list(labels)[1]))[1:]} of the rows; "
+        about = (
+            f"the event came in {shares[1].removeprefix(_short(list(labels)[1]))[1:]} of the rows; "
+        )
         about += f"{target['unit'] or target['time']} from {low} to {high}, "
         about += f"median {median}, scored up to {target['horizon']:g}"
     yield f"Target {target['name']}, {target['task']}: {about}"
@@ -225,12 +264,16 @@ def _heading(document: Mapping[str, Any]) -> Iterator[str]:
 def _bars(counts: Sequence[int]) -> str:
     """Return a histogram in one line. An empty bar is a space."""
     top = max(counts, default=0)
-    return "".join(" " if not count else _BARS[round((len(_BARS) - 1) * count / top)] for count in counts)
+    return "".join(
+        " " if not count else _BARS[round((len(_BARS) - 1) * count / top)] for count in counts
+    )
 
 
 def _numbers(*values: float | str | None) -> list[str]:
     """Return numbers of a column as text; dates are text already. Years have no separators."""
-    years = all(isinstance(value, float | int) and _YEARS[0] <= value <= _YEARS[1] for value in values)
+    years = all(
+        isinstance(value, float | int) and _YEARS[0] <= value <= _YEARS[1] for value in values
+    )
     if years and all(float(value or 0).is_integer() for value in (values[0], values[-1])):
         return [f"{value:g}" for value in values]
     return [_number(value) for value in values]

@@ -23,7 +23,9 @@ def curves_finding(summary: Conclusion | TrainingSummary) -> str:
     checks = summary.checks if isinstance(summary, Conclusion) else ()
     by_code = group_by_first((check.code, check.candidate) for check in checks)
     candidates = summary.curves.candidates if summary.curves is not None else ()
-    epochs = {candidate.name: candidate.epochs[-1] + 1 for candidate in candidates if candidate.epochs}
+    epochs = {
+        candidate.name: candidate.epochs[-1] + 1 for candidate in candidates if candidate.epochs
+    }
     for code, words in (
         ("diverged", "{names} lost networks that diverged"),
         ("under_trained", "{names} {be} still improving at epoch {epoch:,}"),
@@ -43,14 +45,18 @@ def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
         return "All networks diverged"
     difference, score = summary.lottery.difference, summary.lottery.score
     if difference is not None and difference.runs and isinstance(summary, Conclusion):
-        better, run = min(((one.better or 0.0, one) for one in difference.runs), key=lambda two: abs(two[0] - 0.5))
+        better, run = min(
+            ((one.better or 0.0, one) for one in difference.runs), key=lambda two: abs(two[0] - 0.5)
+        )
         of = 100 if run.n >= _FEW else run.n
         does = f"{run.name} does better than {summary.reference}"
         return f"A single run can mislead: {does} in {of * better:.0f} of {of} runs"
     run = max(score.runs, key=lambda one: one.highest - one.lowest)
     metric = metric_of(score, summary)
     form = "{:.0%}" if metric.in_points else "{:.2f}"
-    low, high = (form.format(end)[: -1 if metric.zero else None] for end in (run.lowest, run.highest))
+    low, high = (
+        form.format(end)[: -1 if metric.zero else None] for end in (run.lowest, run.highest)
+    )
     words = "R²" if metric.words == "R2" else metric.words
     if run.n == 1:
         return f"One run showed {words} {high}"
@@ -59,8 +65,12 @@ def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
 
 def calibration_finding(summary: Conclusion) -> str:
     """Return which models are further from exact probabilities than chance explains."""
-    calibrations = [(one.name, one.calibration) for one in summary.candidates if one.name != "prior"]
-    names = [name for name, of in calibrations if of is not None and of.ece > of.ece_if_calibrated_high]
+    calibrations = [
+        (one.name, one.calibration) for one in summary.candidates if one.name != "prior"
+    ]
+    names = [
+        name for name, of in calibrations if of is not None and of.ece > of.ece_if_calibrated_high
+    ]
     if not names:
         survival = summary.survival
         for one in () if survival is None else survival.groups:
@@ -98,10 +108,16 @@ def survival_table(survival: SurvivalSummary) -> NumberTable:
     """Return predicted and observed survival of the groups at the horizon."""
     columns = ["", "rows", "events", "predicted", "observed", "95% range"]
     rows = [
-        [one.name, f"{one.n_rows:,}", f"{one.n_events:,}", f"{one.predicted[-1]:.1%}", f"{one.observed[-1]:.1%}",
-         f"{one.observed_low[-1]:.1%} to {one.observed_high[-1]:.1%}"]
+        [
+            one.name,
+            f"{one.n_rows:,}",
+            f"{one.n_events:,}",
+            f"{one.predicted[-1]:.1%}",
+            f"{one.observed[-1]:.1%}",
+            f"{one.observed_low[-1]:.1%} to {one.observed_high[-1]:.1%}",
+        ]
         for one in survival.groups
-    ]  # fmt: skip
+    ]
     return NumberTable(columns, rows, f"Survival until {survival.words}")
 
 
@@ -109,13 +125,18 @@ _MOST_CLASSES = 12
 
 
 def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTable]:
-    """Yield the spread of single runs: of their scores, and of their differences from the reference."""
+    """Yield the spread of single runs: of their scores, and of their differences from the
+    reference."""
     lotteries = summary.lottery
     for lottery in () if lotteries is None else (lotteries.score, lotteries.difference):
         if lottery is None or not lottery.runs:
             continue
         differs = lottery.runs[0].better is not None
-        metric = summary.metric.shown if differs and isinstance(summary, Conclusion) else metric_of(lottery, summary)
+        metric = (
+            summary.metric.shown
+            if differs and isinstance(summary, Conclusion)
+            else metric_of(lottery, summary)
+        )
         show = metric.signed if differs else functools.partial(measure, metric)
         caption = f"{metric.words} of a single run"
         columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
@@ -123,32 +144,68 @@ def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTabl
             caption = f"improvement in {metric.words}{metric.points} over {summary.reference}, in a single run"
             columns.append("runs that say better")
         rows = [
-            [run.name, f"{run.n:,}", *map(show, (run.mean, run.lowest, *run.quantiles, run.highest)),
-             *([f"{run.better:.0%}"] if run.better is not None else [])]
+            [
+                run.name,
+                f"{run.n:,}",
+                *map(show, (run.mean, run.lowest, *run.quantiles, run.highest)),
+                *([f"{run.better:.0%}"] if run.better is not None else []),
+            ]
             for run in lottery.runs
-        ]  # fmt: skip
+        ]
         yield NumberTable(columns, rows, caption)
 
 
 def calibration_table(summary: Conclusion) -> NumberTable:
-    """Return the parts of each Brier score, and the calibration error beside that of exact probabilities."""
-    columns = ["", "miscalibration", "discrimination", "uncertainty", "calibration error (ECE)", "if exactly right",
-               "95% of the time below"]  # fmt: skip
-    keys = ("miscalibration", "discrimination", "uncertainty", "ece", "ece_if_calibrated", "ece_if_calibrated_high")
-    calibrations = [(one.name, one.calibration) for one in summary.candidates if one.calibration is not None]
-    return NumberTable(columns, [[name, *(f"{getattr(of, key):.3f}" for key in keys)] for name, of in calibrations])
+    """Return the parts of each Brier score, and the calibration error beside that of exact
+    probabilities."""
+    columns = [
+        "",
+        "miscalibration",
+        "discrimination",
+        "uncertainty",
+        "calibration error (ECE)",
+        "if exactly right",
+        "95% of the time below",
+    ]
+    keys = (
+        "miscalibration",
+        "discrimination",
+        "uncertainty",
+        "ece",
+        "ece_if_calibrated",
+        "ece_if_calibrated_high",
+    )
+    calibrations = [
+        (one.name, one.calibration) for one in summary.candidates if one.calibration is not None
+    ]
+    return NumberTable(
+        columns, [[name, *(f"{getattr(of, key):.3f}" for key in keys)] for name, of in calibrations]
+    )
 
 
 def benefit_finding(benefit: NetBenefit) -> str:
-    """Return at which thresholds the recommended model is shown to be of more use than treating all and none."""
-    pairs = zip(benefit.at, benefit.differences[TREATING_ALL], benefit.differences[TREATING_NONE], strict=True)
-    at = [f"{100 * threshold:g}%" for threshold, *both in pairs if max(one.high for one in both) < 0]
-    which = f" at {'a threshold' if len(at) == 1 else 'thresholds'} of {join_words(at, len(at))}" if at else ""
+    """Return at which thresholds the recommended model is shown to be of more use than treating all
+    and none."""
+    pairs = zip(
+        benefit.at,
+        benefit.differences[TREATING_ALL],
+        benefit.differences[TREATING_NONE],
+        strict=True,
+    )
+    at = [
+        f"{100 * threshold:g}%" for threshold, *both in pairs if max(one.high for one in both) < 0
+    ]
+    which = (
+        f" at {'a threshold' if len(at) == 1 else 'thresholds'} of {join_words(at, len(at))}"
+        if at
+        else ""
+    )
     return f"{benefit.model} {'is' if at else 'is not shown to be'} of more use than treating all or none{which}"
 
 
 def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
-    """Yield, for each candidate, the share of rows by true and predicted class. Tables with many classes have none."""
+    """Yield, for each candidate, the share of rows by true and predicted class. Tables with many
+    classes have none."""
     labels = list(summary.labels)
     if not 2 <= len(labels) <= _MOST_CLASSES:
         return
@@ -157,13 +214,22 @@ def confusion_tables(summary: Conclusion) -> Iterator[NumberTable]:
         if cells is None or not candidate.finite:
             continue
         top = max(max(row) for row in cells) or 1.0
-        rows = [[label, *(f"{share:.1%}" for share in row)] for label, row in zip(labels, cells, strict=True)]
+        rows = [
+            [label, *(f"{share:.1%}" for share in row)]
+            for label, row in zip(labels, cells, strict=True)
+        ]
         shades = [[share / top for share in row] for row in cells]
         yield NumberTable(["true \\ predicted", *labels], rows, candidate.name, shades)
 
 
 def effect_tables(effects: Effects) -> Iterator[NumberTable]:
-    """Yield, for each column, the mean prediction at each of its values, and how the networks differ there."""
+    """Yield, for each column, the mean prediction at each of its values, and how the networks
+    differ there."""
     for curve in effects.curves:
-        cells = [[effects.prediction_text(one, 1) for one in numbers] for numbers in (curve.mean, curve.spread)]
-        yield NumberTable([curve.column, "mean prediction", "±"], list(zip(curve.texts, *cells, strict=True)))
+        cells = [
+            [effects.prediction_text(one, 1) for one in numbers]
+            for numbers in (curve.mean, curve.spread)
+        ]
+        yield NumberTable(
+            [curve.column, "mean prediction", "±"], list(zip(curve.texts, *cells, strict=True))
+        )

@@ -24,7 +24,8 @@ _LABEL, _FEW = 12, 4
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The rows of one value of a column, and their verdict; without score and verdict if they are too few."""
+    """The rows of one value of a column, and their verdict; without score and verdict if they are
+    too few."""
 
     value: str
     n_rows: int
@@ -37,17 +38,19 @@ class Evaluation:
     """What a model does on rows with known outcome, from `Model.evaluate`.
 
     Attributes:
-        conclusion: all scores of the model on these rows, its calibration, and the verdict on it against another model.
-        metric: the score of the verdict: accuracy of classes, the mean absolute error of numbers, the integrated Brier
-            score of survival.
-        promises: all scores in the comparison that made the model, corrected for the choice of the best; empty if no
-            comparison measured it.
+        conclusion: all scores of the model on these rows, its calibration, and the verdict on it
+            against another model.
+        metric: the score of the verdict: accuracy of classes, the mean absolute error of numbers,
+            the integrated Brier score of survival.
+        promises: all scores in the comparison that made the model, corrected for the choice of the
+            best; empty if no comparison measured it.
         difference: found minus promised, with the errors of both.
-        verdict: `as promised`, `below the promise`, `above the promise`; None without a promise, and of too few rows.
+        verdict: `as promised`, `below the promise`, `above the promise`; None without a promise,
+            and of too few rows.
         two_classes: calibration and net benefit of two classes.
         parts: by the column `by`.
-        n_training_rows: how many rows were left out as the model, or the other one, was trained on them; None if the
-            model's file doesn't say.
+        n_training_rows: how many rows were left out as the model, or the other one, was trained on
+            them; None if the model's file doesn't say.
         notes: sentences about the rows.
     """
 
@@ -79,8 +82,13 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON. docs/summary.md explains its keys."""
-        values = with_lists(msgspec.to_builtins(self)) | {"conclusion": document_of(self.conclusion)}
-        values |= {"promised": msgspec.to_builtins(self.promised), "found": msgspec.to_builtins(self.found)}
+        values = with_lists(msgspec.to_builtins(self)) | {
+            "conclusion": document_of(self.conclusion)
+        }
+        values |= {
+            "promised": msgspec.to_builtins(self.promised),
+            "found": msgspec.to_builtins(self.found),
+        }
         return {"schema_version": 1, "kind": "evaluation", **values, "text": str(self)}
 
     def report(self, path: str | os.PathLike[str] = "report.html") -> Path:
@@ -89,7 +97,13 @@ class Evaluation:
         Raises:
             OptionError: the path doesn't end in `.html`, or its folder doesn't exist.
         """
-        return write_report(self.conclusion, path, evaluation=self, heading=_heading(self), answers=[*_answers(self)])
+        return write_report(
+            self.conclusion,
+            path,
+            evaluation=self,
+            heading=_heading(self),
+            answers=[*_answers(self)],
+        )
 
     def __str__(self) -> str:
         return evaluation_text(self)
@@ -99,7 +113,8 @@ class Evaluation:
 
 
 def evaluation_text(evaluation: Evaluation, *, width: int = WIDTH) -> str:
-    """Return an evaluation as lines: what was promised, what was found, and what else the rows say."""
+    """Return an evaluation as lines: what was promised, what was found, and what else the rows
+    say."""
     lines = [*fold_text(_heading(evaluation), width), ""]
     for label, text in _answers(evaluation):
         first, *rest = fold_text(text, width - _LABEL)
@@ -119,7 +134,10 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
     yield "promised", nothing if one.promised is None else _words(one, one.promised)
     yield f"these {conclusion.n_rows:,}", _words(one, one.found, one.verdict)
     if one.metric == conclusion.metric.name and conclusion.metric.of_prior:
-        yield "", f"(0 is perfect; {guessing_words(conclusion)} has {conclusion.metric.of_prior:.3f} on these rows)"
+        yield (
+            "",
+            f"(0 is perfect; {guessing_words(conclusion)} has {conclusion.metric.of_prior:.3f} on these rows)",
+        )
     elif conclusion.labels:
         yield (
             "",
@@ -130,13 +148,22 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
     label = f"by {one.by}"
     for part in one.parts:
         if part.verdict != AS_PROMISED or len(one.parts) <= _FEW:
-            words = "too few for a verdict" if part.found.mean is None else _words(one, part.found, part.verdict)
+            words = (
+                "too few for a verdict"
+                if part.found.mean is None
+                else _words(one, part.found, part.verdict)
+            )
             yield label, f"{part.value}, {counted(part.n_rows, 'row')}: {words}"
             label = ""
-    if len(one.parts) > _FEW and (rest := [part.value for part in one.parts if part.verdict == AS_PROMISED]):
+    if len(one.parts) > _FEW and (
+        rest := [part.value for part in one.parts if part.verdict == AS_PROMISED]
+    ):
         yield label, f"{', '.join(rest)}: {AS_PROMISED}"
     for verdict in conclusion.verdicts:
-        metric, other = conclusion.metric.shown, conclusion.candidate(verdict.reference).scores[one.metric]
+        metric, other = (
+            conclusion.metric.shown,
+            conclusion.candidate(verdict.reference).scores[one.metric],
+        )
         gain, scale = verdict.times(metric.scale), metric.words
         difference = plus_minus(gain.mean, gain.half, 1 if metric.in_points else None)
         if metric.zero:
@@ -165,13 +192,20 @@ def _of_two_classes(classes: OfTwoClasses, conclusion: Conclusion) -> Iterator[t
     if slope is not None and intercept is not None:
         faults = ["too extreme"] * (slope.high < 1) + ["too cautious"] * (slope.low > 1)
         faults += ["too high"] * (intercept.high < 0) + ["too low"] * (intercept.low > 0)
-        words = f"probabilities are {' and '.join(faults)}" if faults else "no sign that probabilities are off"
+        words = (
+            f"probabilities are {' and '.join(faults)}"
+            if faults
+            else "no sign that probabilities are off"
+        )
         numbers = [f"{of.mean:.2f} ({of.low:.2f} to {of.high:.2f}" for of in (slope, intercept)]
         yield label, f"{words}: slope {numbers[0]}; right: 1), intercept {numbers[1]}; right: 0)"
         label = ""
     for low, high, predicted, observed in classes.off:
         wrong = "low" if observed > predicted else "high"
-        yield label, f"too {wrong} at {low:.0%} to {high:.0%}: {predicted:.0%} predicted, {observed:.0%} came true"
+        yield (
+            label,
+            f"too {wrong} at {low:.0%} to {high:.0%}: {predicted:.0%} predicted, {observed:.0%} came true",
+        )
         label = ""
     limit, gain, positive = classes.threshold, classes.gain, [*conclusion.labels][-1]
     finding = "more" if gain.low > 0 else "less" if gain.high < 0 else "can't tell whether more"
@@ -181,4 +215,7 @@ def _of_two_classes(classes: OfTwoClasses, conclusion: Conclusion) -> Iterator[t
     yield "useful", f"{finding} than calling all rows {positive}: {at}"
     if 0 < limit < 1:
         cost = f"{plain_number(limit / (1 - limit), 2)}, the odds of {limit:.0%},"
-        yield "", f"(of 100 rows, those rightly called {positive}, minus {cost} for each wrongly called so)"
+        yield (
+            "",
+            f"(of 100 rows, those rightly called {positive}, minus {cost} for each wrongly called so)",
+        )

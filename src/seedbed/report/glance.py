@@ -1,5 +1,5 @@
-"""The first screen of a comparison, for terminal, report and notebook: five answers, one table, its forest plot, how to
-read it, and what was trained."""
+"""The first screen of a comparison, for terminal, report and notebook: five answers, one table, its
+forest plot, how to read it, and what was trained."""
 
 from __future__ import annotations
 
@@ -49,24 +49,39 @@ _SERIOUS = {"confined_outputs", "learnt_nothing"}
 
 def first_screen(conclusion: Conclusion) -> FirstScreen:
     """Return the first screen of a comparison or a judgement."""
-    metric, reference, is_judgement = conclusion.metric, conclusion.reference, conclusion.kind == "judgement"
+    metric, reference, is_judgement = (
+        conclusion.metric,
+        conclusion.reference,
+        conclusion.kind == "judgement",
+    )
     score = metric.shown
-    other_scores = tuple(METRICS[name] for name in _names_of_other_scores(conclusion) if name != score.name)
+    other_scores = tuple(
+        METRICS[name] for name in _names_of_other_scores(conclusion) if name != score.name
+    )
     against = "gain over" if conclusion.reference_named else "behind"
     reference_words = "the reference" if conclusion.reference_named else "the best"
     compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points * score.percent}"
     first = remedy(conclusion)
     serious = [note for note in conclusion.notes if first is None or not is_remedied(note)]
-    warnings = *serious_sentences(serious, best_score(conclusion)), *_training(conclusion, serious=True)
+    warnings = (
+        *serious_sentences(serious, best_score(conclusion)),
+        *_training(conclusion, serious=True),
+    )
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
     headings = ("off by" if other.name == "mae" else other.words for other in other_scores)
-    missing = () if conclusion.verdicts else conclusion.no_verdict  # one reason that holds for all, or that of each
+    missing = (
+        () if conclusion.verdicts else conclusion.no_verdict
+    )  # one reason that holds for all, or that of each
     no_verdict = " ".join(f"No verdict on {one.candidate}: {one.reason}." for one in missing)
-    if len({one.reason for one in missing}) == 1 and (len(missing) > 1 or conclusion.interval is None):
+    if len({one.reason for one in missing}) == 1 and (
+        len(missing) > 1 or conclusion.interval is None
+    ):
         no_verdict = f"No verdict: {missing[0].reason}."
     notes = *_key(conclusion, score, other_scores), *_other_way(conclusion), *training
     screen = FirstScreen(
-        heading=f"{conclusion.table}: {' '.join(conclusion.understood)}" if is_judgement else _heading(conclusion),
+        heading=f"{conclusion.table}: {' '.join(conclusion.understood)}"
+        if is_judgement
+        else _heading(conclusion),
         warnings=warnings,
         answers=(*answers(conclusion), *effect_answers(conclusion)),
         no_verdict=no_verdict,
@@ -74,7 +89,9 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         rows=tuple(_rows(conclusion, score, other_scores)),
         helps=tuple(help_rows(conclusion)),
         notes=notes,
-        run_facts=(*judgement_sentences(conclusion),) if is_judgement else (" ".join(_trained(conclusion)),),
+        run_facts=(*judgement_sentences(conclusion),)
+        if is_judgement
+        else (" ".join(_trained(conclusion)),),
         unit="points" if score.in_points else score.words,
         margin=score.scale * metric.margin,
         first=first,
@@ -95,13 +112,20 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
 def _names_of_other_scores(conclusion: Conclusion) -> list[str]:
     """Return the scores that are shown in any case, if they are known."""
     names = ("recall",) if rare_label(conclusion) else outcome_of(conclusion.task).shown
-    return [name for name in names if all(name in candidate.scores for candidate in conclusion.candidates)]
+    return [
+        name
+        for name in names
+        if all(name in candidate.scores for candidate in conclusion.candidates)
+    ]
 
 
 def best_score(conclusion: Conclusion) -> float:
     """Return the best accuracy, ROC AUC, R2 or concordance of a model; 0 if none is known."""
     names = ["roc_auc"] if rare_label(conclusion) else _names_of_other_scores(conclusion)[:1]
-    return max((one.scores[name].mean or 0.0 for name in names for one in conclusion.candidates), default=0.0)
+    return max(
+        (one.scores[name].mean or 0.0 for name in names for one in conclusion.candidates),
+        default=0.0,
+    )
 
 
 # ---- what was done
@@ -112,7 +136,9 @@ def _heading(conclusion: Conclusion) -> str:
     if sample_of := conclusion.plan.sample_of:
         rows = f"{conclusion.n_rows:,} of {sample_of:,} rows"
     parts = [f"{rows}, {counted(conclusion.n_features or 0, 'feature')}", spread(conclusion)]
-    extra = "; ".join([*parts[1:], *(note.message for note in conclusion.notes if note.code == "SB205")])
+    extra = "; ".join(
+        [*parts[1:], *(note.message for note in conclusion.notes if note.code == "SB205")]
+    )
     what = conclusion.target if conclusion.survival is None else f"when {conclusion.target} comes"
     return f"{conclusion.table}: predicting {what}, {parts[0]} ({extra})"
 
@@ -124,11 +150,15 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
         on = f"tested once on {plan.n_test:,} rows that were set aside"
     trained = sum(model.n_networks or 0 for model in conclusion.candidates)
     took = duration(conclusion.seconds or 0.0)
-    yield f"{models} {on} " + (f"({counted(trained, 'network')}) in {took}." if trained else f"in {took}.")
+    yield f"{models} {on} " + (
+        f"({counted(trained, 'network')}) in {took}." if trained else f"in {took}."
+    )
     after = f"{counted(plan.repeats, 'repeat')} of up to {plan.most_repeats}"
     yield from {
         "decided": ["It stopped early: every model in the table has a clear verdict."],
-        "time": [f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."],
+        "time": [
+            f"It stopped after {after}, as the next didn't fit the limit of {plan.time_limit or 0:g} s."
+        ],
         "interrupted": [f"It was interrupted after {after}; the same command continues."],
     }.get(plan.ended, [])
 
@@ -138,19 +168,30 @@ def _trained(conclusion: Conclusion) -> Iterator[str]:
 
 def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]) -> Iterator[Row]:
     verdicts, advice = {one.candidate: one for one in conclusion.verdicts}, conclusion.advice
-    decimals, use = decimals_of(metric, conclusion.metric.margin), "" if advice is None else advice.use
+    decimals, use = (
+        decimals_of(metric, conclusion.metric.margin),
+        "" if advice is None else advice.use,
+    )
     diverged = {check.candidate for check in conclusion.checks if check.code == "diverged"}
     for model in conclusion.in_order():
         name, guess = model.name, guessing_words(conclusion).replace("answering ", "")
         interval, gain, words, look = None, "", "", ""
         if (verdict := verdicts.get(name)) is not None:
-            interval, words, look = verdict.times(metric.scale), verdict.short, look_of(verdict.rule)
+            interval, words, look = (
+                verdict.times(metric.scale),
+                verdict.short,
+                look_of(verdict.rule),
+            )
             sign = 1 if conclusion.reference_named else -1
             gain = _gain(conclusion, metric, interval.mean, interval.half, words, sign)
         elif conclusion.verdicts and name == conclusion.reference:
             gain, look = "reference" if conclusion.reference_named else "recommended", "reference"
         elif conclusion.verdicts:
-            words = "none" if model.finite else f"none: {'it diverged' if name in diverged else 'left out'}"
+            words = (
+                "none"
+                if model.finite
+                else f"none: {'it diverged' if name in diverged else 'left out'}"
+            )
         is_guess = name == "prior" and model.few_words and len(guess) <= _FEW_LETTERS
         yield Row(
             name=name,
@@ -166,25 +207,34 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
 
 
 def help_rows(conclusion: Conclusion) -> Iterator[Row]:
-    """Yield what helps, in the order of the questions. A pair that the table says the same of has the table's range."""
+    """Yield what helps, in the order of the questions. A pair that the table says the same of has
+    the table's range."""
     metric = conclusion.metric.shown
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
         pair = {one.candidate, one.reference}
-        rows = (row for row in conclusion.verdicts
-                if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict)  # fmt: skip
+        rows = (
+            row
+            for row in conclusion.verdicts
+            if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict
+        )
         half = next(rows, one).times(metric.scale).half
         gain = _gain(conclusion, metric, metric.scale * one.difference, half, one.verdict)
         look, models = LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate} vs {one.reference}"
         yield Row(name=one.question, what=models, gain=gain, verdict=one.verdict, look=look)
 
 
-def _gain(conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str, sign: int = 1) -> str:
-    """Return a difference with its ±; of one that is shown to be too small to matter the margin, where the ± would
-    reach beyond it."""
+def _gain(
+    conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str, sign: int = 1
+) -> str:
+    """Return a difference with its ±; of one that is shown to be too small to matter the margin,
+    where the ± would reach beyond it."""
     margin = conclusion.metric.margin
     if verdict == SHORT["no_practical_difference"] and abs(points) + half > metric.scale * margin:
         return f"within ±{plain_number(metric.scale * margin)}"
-    decided, decimals = verdict in ("better", "worse", "helps", "hurts"), decimals_of(metric, margin)
+    decided, decimals = (
+        verdict in ("better", "worse", "helps", "hurts"),
+        decimals_of(metric, margin),
+    )
     return plus_minus(sign * points, half, decimals, decided=decided, is_distance=sign < 0)
 
 
@@ -195,7 +245,11 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
         return "-"
     if decimals is None or metric.zero is not None:
         return measure(metric, mean)
-    return f"{100 * mean:.{decimals}f}%" if metric.percent else f"{round(mean, decimals) + 0.0:,.{decimals}f}"
+    return (
+        f"{100 * mean:.{decimals}f}%"
+        if metric.percent
+        else f"{round(mean, decimals) + 0.0:,.{decimals}f}"
+    )
 
 
 # ---- how to read it, and what stands out
@@ -207,42 +261,64 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
     if verdicts or score.zero is not None:
         yield score_key(conclusion)
     if verdicts:
-        grades = {verdict.rule for verdict in verdicts} | {one.verdict for one in conclusion.contrasts}
-        at_once = ", for all lines at once" if max(verdict.comparisons for verdict in verdicts) > 1 else ""
+        grades = {verdict.rule for verdict in verdicts} | {
+            one.verdict for one in conclusion.contrasts
+        }
+        at_once = (
+            ", for all lines at once"
+            if max(verdict.comparisons for verdict in verdicts) > 1
+            else ""
+        )
         unit = " in points" if score.in_points else ""
         small = f"Gaps below {margin_words(conclusion.metric).partition(' ')[0]} don't matter."
         yield f"±: {100 * (1 - conclusion.alpha):g}% range{unit}{at_once}. {small}"
         if "likely" in " ".join(grades):
             yield "Likely: not certain (the ± reaches 0); right 8 to 9 times in 10 on real tables."
     for metric in other_scores if use else ():
-        if conclusion.optimism.get(metric.name, 0.0) > _CHOICE * (conclusion.score(use[0], metric.name).mean or 0.0):
+        if conclusion.optimism.get(metric.name, 0.0) > _CHOICE * (
+            conclusion.score(use[0], metric.name).mean or 0.0
+        ):
             yield f"The best of {len(conclusion.ranking)} looks too good by chance: Expect is corrected for it."
     if any(metric.name == "uno_c" for metric in other_scores):
         yield "Uno's C: the share of pairs in the right order, as at Expect; 50% is chance."
     if label := rare_label(conclusion):
         yield f"Recall: the share of the rows with {conclusion.target} {label} that are found."
-    independent = min((verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf)
+    independent = min(
+        (verdict.independent_rows or math.inf for verdict in verdicts), default=math.inf
+    )
     if independent < _AS_FEW * (plan.n_test or 0):
         counted_as = f"{plan.n_test:,} test rows count as about {plain_number(independent, 2)}"
         yield f"Errors of rows that follow each other in time are alike: for the ±, {counted_as}."
 
 
 def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
-    """Yield what stands out in training, one sentence for all candidates that share it: either that networks can't be
-    compared as they are, or the rest."""
+    """Yield what stands out in training, one sentence for all candidates that share it: either that
+    networks can't be compared as they are, or the rest."""
     untrained, advice = untrained_candidates(conclusion), conclusion.advice
     by_code = group_by_first(
-        ("learnt_nothing" if one.code == "under_trained" and one.candidate in untrained else one.code, one)
+        (
+            "learnt_nothing"
+            if one.code == "under_trained" and one.candidate in untrained
+            else one.code,
+            one,
+        )
         for one in conclusion.checks
     )
-    is_explained = untrained >= {check.candidate for check in by_code.get("no_better_than_prior", ())}
+    is_explained = untrained >= {
+        check.candidate for check in by_code.get("no_better_than_prior", ())
+    }
     if is_explained or (advice is not None and (advice.guess or advice.use == "prior")):
         by_code.pop("no_better_than_prior", None)  # the reason is given, or the answers say so
     for key, sentence in _STANDS_OUT.items():
         if key in by_code and (key in _SERIOUS) == serious:
             names = [check.candidate for check in by_code[key]]
-            one, epochs = len(names) == 1, max(int(check.evidence.get("epochs") or 0) for check in by_code[key])
-            sets_epochs = any("epochs=" in name for name in names)  # a candidate has epochs of its own
+            one, epochs = (
+                len(names) == 1,
+                max(int(check.evidence.get("epochs") or 0) for check in by_code[key]),
+            )
+            sets_epochs = any(
+                "epochs=" in name for name in names
+            )  # a candidate has epochs of its own
             yield sentence.format(
                 names=join_words(names, _MOST_NAMED),
                 epochs=spell("epochs", 2 * epochs) if epochs and not sets_epochs else "more epochs",
@@ -256,11 +332,21 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
 
 
 def _other_way(conclusion: Conclusion) -> Iterator[str]:
-    """Yield which models are better or worse by accuracy, where the score that decides doesn't show it."""
+    """Yield which models are better or worse by accuracy, where the score that decides doesn't show
+    it."""
     ranges = [(one, one.accuracy) for one in conclusion.verdicts if one.accuracy is not None]
-    words = [(one, "better" if gain.low > 0 else "worse") for one, gain in ranges if not gain.low <= 0 <= gain.high]
-    groups = group_by_first((word, one.candidate) for one, word in words if word != LOOKS.get(one.rule))
-    parts = [f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word}" for word, of in groups.items()]
+    words = [
+        (one, "better" if gain.low > 0 else "worse")
+        for one, gain in ranges
+        if not gain.low <= 0 <= gain.high
+    ]
+    groups = group_by_first(
+        (word, one.candidate) for one, word in words if word != LOOKS.get(one.rule)
+    )
+    parts = [
+        f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word}"
+        for word, of in groups.items()
+    ]
     if parts and not rare_label(conclusion):
         reference, score = conclusion.reference, conclusion.metric.shown.words
         yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
@@ -276,8 +362,8 @@ _LABEL = 5  # percent of the width that half a label of the axis takes
 
 @dataclass(frozen=True)
 class Mark:
-    """One row's range, in percent of the plot's width, and its numbers: `+1.3 (-6.0 to +8.6)`. Its point is None, and a
-    side is cut, where they are beyond the plot."""
+    """One row's range, in percent of the plot's width, and its numbers: `+1.3 (-6.0 to +8.6)`. Its
+    point is None, and a side is cut, where they are beyond the plot."""
 
     left: float
     width: float
@@ -289,8 +375,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Forest:
-    """The whole plot: marks by the model's name, the place of no difference, left end and width of the zone of those
-    that are too small to matter, place and label of each tick."""
+    """The whole plot: marks by the model's name, the place of no difference, left end and width of
+    the zone of those that are too small to matter, place and label of each tick."""
 
     marks: dict[str, Mark]
     zero: float
@@ -304,7 +390,9 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     if not spans:
         return None
     # The prior is often far off, and would squeeze all others.
-    typical_spans = [span for name, span in spans.items() if name != "prior"] or list(spans.values())
+    typical_spans = [span for name, span in spans.items() if name != "prior"] or list(
+        spans.values()
+    )
     low, high = _limits([(span.low, span.high) for span in typical_spans], least=screen.margin)
 
     def place(value: float) -> float:
@@ -313,14 +401,20 @@ def forest_of(screen: FirstScreen) -> Forest | None:
     decimals = max(0, 1 if screen.unit == "points" else 2 - math.floor(math.log10(high - low)))
     marks = {}
     for name, span in spans.items():
-        middle, *ends = (signed(end, decimals).replace("-", "−") for end in (span.mean, span.low, span.high))
+        middle, *ends = (
+            signed(end, decimals).replace("-", "−") for end in (span.mean, span.low, span.high)
+        )
         left, point = place(span.low), place(span.mean) if low <= span.mean <= high else None
         width, words = round(place(span.high) - left, 2), f"{middle} ({' to '.join(ends)})"
-        marks[name] = Mark(left, width, point, words, cut_left=span.low < low, cut_right=span.high > high)
+        marks[name] = Mark(
+            left, width, point, words, cut_left=span.low < low, cut_right=span.high > high
+        )
     zone = place(-screen.margin), round(place(screen.margin) - place(-screen.margin), 2)
     power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
     step = next(power * one for one in _STEPS if (high - low) / (power * one) <= _MOST_TICKS)
-    numbers = [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    numbers = [
+        step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)
+    ]
     ticks = [(place(x), f"{x:+.6g}".replace("-", "−") if abs(x) > 1e-12 else "0") for x in numbers]
     # A label is centred on its place, so one at an end would reach beyond the plot.
     inside = tuple(tick for tick in ticks if _LABEL <= tick[0] <= 100 - _LABEL)
@@ -328,8 +422,9 @@ def forest_of(screen: FirstScreen) -> Forest | None:
 
 
 def _limits(intervals: Sequence[tuple[float, float]], *, least: float) -> tuple[float, float]:
-    """Return the ends of an axis of differences, which reaches at least so far to either side. It contains all
-    intervals, except those of a minority that are so far off that they would squeeze the typical one."""
+    """Return the ends of an axis of differences, which reaches at least so far to either side. It
+    contains all intervals, except those of a minority that are so far off that they would squeeze
+    the typical one."""
     widths = sorted(end - start for start, end in intervals)
     typical = max(widths[(len(widths) - 1) // 2], 2 * least)
     low, high, fewest = -least, least, len(intervals) // 2 + 1

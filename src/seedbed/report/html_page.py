@@ -1,4 +1,5 @@
-"""The report, one self-contained HTML page: sentences, charts with their numbers, style, and the script that draws."""
+"""The report, one self-contained HTML page: sentences, charts with their numbers, style, and the
+script that draws."""
 
 from __future__ import annotations
 
@@ -18,7 +19,15 @@ from seedbed.figures.drawing import groupable, svg_of
 from seedbed.figures.panels import model_colours
 from seedbed.figures.pictures import all_charts, browser_library, script_json
 from seedbed.figures.theme import LIGHT, PAGE, css_themes, css_variables
-from seedbed.report import advice, analyses_text, chart_texts, glance, judgement_text, sentences, tables
+from seedbed.report import (
+    advice,
+    analyses_text,
+    chart_texts,
+    glance,
+    judgement_text,
+    sentences,
+    tables,
+)
 
 
 def _text(name: str) -> str:
@@ -26,22 +35,27 @@ def _text(name: str) -> str:
 
 
 TERMS: dict[str, str] = json.loads(_text("terms.json"))
-"""Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and more."""
+"""Terms in alphabetical order, each with one or two sentences; `docs/glossary.md` has them and
+more."""
 
 _ANY_TERM = "|".join(map(re.escape, sorted(TERMS, key=len, reverse=True)))
-_COMMAND = r"seedbed [a-z]+ (?:'[^']{0,99}'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']{0,99}'| [^\s'-]\S*)?)*"
+_COMMAND = (
+    r"seedbed [a-z]+ (?:'[^']{0,99}'|[^\s']\S*)(?: --[a-z][a-z-]*(?: '[^']{0,99}'| [^\s'-]\S*)?)*"
+)
 _TERM = re.compile(rf"{_COMMAND}|(?<![-\w.])(({_ANY_TERM})s?)\b([,.;:)]*)", re.IGNORECASE)
 
 _UNBROKEN = 32  # letters that fit on one line of a phone
 
 
 def report_page(summary: AnySummary, **more: Any) -> str:
-    """Return the report of a summary as one HTML page, with `more` for its template. It loads nothing and needs no
-    network."""
+    """Return the report of a summary as one HTML page, with `more` for its template. It loads
+    nothing and needs no network."""
     drawn = all_charts(summary, PAGE)
     # The page shows the words above a chart, which say how to read it, as text.
     captions = {
-        name: " ".join(f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in spec.pop("title")["subtitle"])
+        name: " ".join(
+            f"{line[:1].upper()}{line[1:].rstrip('.')}." for line in spec.pop("title")["subtitle"]
+        )
         for name, spec in drawn.items()
     }
     names = [candidate.name for candidate in summary.candidates]
@@ -62,19 +76,30 @@ def report_page(summary: AnySummary, **more: Any) -> str:
 
 
 def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
-    """Return a function that marks the commands in a sentence, and keeps short names and options on one line."""
+    """Return a function that marks the commands in a sentence, and keeps short names and options on
+    one line."""
     short = sorted((name for name in names if len(name) <= _UNBROKEN), key=len, reverse=True)
     words = [rf"{re.escape(name)}(?![\w:])" for name in short]
-    names_and_options = "|".join([rf"(?P<command>{_COMMAND})", *words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"])
+    names_and_options = "|".join(
+        [rf"(?P<command>{_COMMAND})", *words, r"--[a-z][a-z-]*(?: [A-Z]+\b| \d+\b)?"]
+    )
     pattern = re.compile(names_and_options)
 
     def mark(sentence: str) -> Markup:
         sentence, markup, at = visible(sentence), Markup(), 0
         for match in pattern.finditer(sentence):
-            words = [word if word[:2] != "--" else Markup('<span class="word">{}</span>').format(word)
-                     for word in match[0].split(" ")]  # fmt: skip
-            element = '<code class="command">{}</code>' if match["command"] else '<span class="word">{}</span>'
-            markup += escape(sentence[at : match.start()]) + Markup(element).format(Markup(" ").join(words))
+            words = [
+                word if word[:2] != "--" else Markup('<span class="word">{}</span>').format(word)
+                for word in match[0].split(" ")
+            ]
+            element = (
+                '<code class="command">{}</code>'
+                if match["command"]
+                else '<span class="word">{}</span>'
+            )
+            markup += escape(sentence[at : match.start()]) + Markup(element).format(
+                Markup(" ").join(words)
+            )
             at = match.end()
         return markup + escape(sentence[at:])
 
@@ -82,15 +107,17 @@ def _unbroken(names: Sequence[str]) -> Callable[[str], Markup]:
 
 
 def _explained(unbroken: Callable[[str], Markup]) -> Callable[[str], Markup]:
-    """Return a function that marks the first occurrence of each term in the sentences of a page, so that a reader can
-    have it explained."""
+    """Return a function that marks the first occurrence of each term in the sentences of a page, so
+    that a reader can have it explained."""
     terms = {term.lower(): term for term in TERMS}
 
     def mark(sentence: str) -> Markup:
         markup, at = Markup(), 0
         for match in _TERM.finditer(sentence):
             if match[2] and (term := terms.pop(match[2].lower(), "")):
-                word = Markup('<span class="word">{}{}</span>').format(_button(match[1], term), match[3])
+                word = Markup('<span class="word">{}{}</span>').format(
+                    _button(match[1], term), match[3]
+                )
                 markup += unbroken(sentence[at : match.start()]) + word
                 at = match.end()
         return markup + unbroken(sentence[at:])
@@ -111,23 +138,36 @@ def _term_id(term: str) -> str:
 
 
 def notebook_page(summary: AnySummary) -> str:
-    """Return a summary as HTML for the output of a cell: the first screen and a picture, without JavaScript."""
+    """Return a summary as HTML for the output of a cell: the first screen and a picture, without
+    JavaScript."""
     shown = ("survival",) if getattr(summary, "survival", None) else ("curves",)
     pictures = [svg_of(chart) for chart in all_charts(summary, only=shown).values()]
     template = _environment().get_template("notebook.html")
     colours, style = model_colours(summary, PAGE), _text("first.css")
-    return template.render(summary=summary, pictures=pictures, colours=colours, unbroken=_unbroken(()), style=style)
+    return template.render(
+        summary=summary, pictures=pictures, colours=colours, unbroken=_unbroken(()), style=style
+    )
 
 
 def checklist_text(summary: AnySummary, *, width: int = tables.WIDTH) -> str:
-    """Return, as Markdown, the items of TRIPOD+AI with what a summary knows of them; OptionError if it isn't that of a
-    comparison."""
+    """Return, as Markdown, the items of TRIPOD+AI with what a summary knows of them; OptionError if
+    it isn't that of a comparison."""
     if summary.kind != "comparison":
-        raise OptionError("a checklist needs a comparison", "Name a folder that seedbed compare has written.")
+        raise OptionError(
+            "a checklist needs a comparison", "Name a folder that seedbed compare has written."
+        )
     # A name can't begin a line or an element.
-    plain = _environment().overlay(autoescape=False, finalize=lambda one: " ".join(visible(str(one)).split()))
-    lines = plain.get_template("checklist.md").render(summary=summary).replace("<", "\\<").splitlines()
-    return "\n".join(line for item in lines for line in tables.fold_text(item, width, hanging=2 * (item[:2] == "- ")))
+    plain = _environment().overlay(
+        autoescape=False, finalize=lambda one: " ".join(visible(str(one)).split())
+    )
+    lines = (
+        plain.get_template("checklist.md").render(summary=summary).replace("<", "\\<").splitlines()
+    )
+    return "\n".join(
+        line
+        for item in lines
+        for line in tables.fold_text(item, width, hanging=2 * (item[:2] == "- "))
+    )
 
 
 @functools.cache
@@ -135,7 +175,9 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: _text(f"templates/{name}")),
         autoescape=True,
-        finalize=lambda value: visible(value) if type(value) is str else value,  # not what is HTML already
+        finalize=lambda value: (
+            visible(value) if type(value) is str else value
+        ),  # not what is HTML already
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -143,7 +185,12 @@ def _environment() -> jinja2.Environment:
     # The modules whose functions templates may call.
     for module in (advice, analyses_text, chart_texts, glance, judgement_text, sentences, tables):
         environment.globals[module.__name__.rpartition(".")[2]] = module
-    environment.globals |= {"terms": TERMS, "term_button": _button, "term_id": _term_id, "light": css_variables(LIGHT)}
+    environment.globals |= {
+        "terms": TERMS,
+        "term_button": _button,
+        "term_id": _term_id,
+        "light": css_variables(LIGHT),
+    }
     environment.filters["first_sentence"] = lambda text: text.partition(". ")[::2]
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return environment

@@ -16,7 +16,8 @@ _MOST_NAMED = 20
 
 
 def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
-    """Yield what the verdicts of a judgement rest on, what is known without one, and what was found in the file."""
+    """Yield what the verdicts of a judgement rest on, what is known without one, and what was found
+    in the file."""
     plan, verdicts, metric = conclusion.plan, conclusion.verdicts, conclusion.metric
     if verdicts:
         n = max(verdict.comparisons for verdict in verdicts)
@@ -29,7 +30,9 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
             models = "these fitted models"
             if plan.seeds > 1:
                 models = "models trained on these training rows, with these or other seeds"
-            size, like = (conclusion.n_rows, "rows") if plan.n_groups is None else (plan.n_groups, "groups")
+            size, like = (
+                (conclusion.n_rows, "rows") if plan.n_groups is None else (plan.n_groups, "groups")
+            )
             yield (
                 f"If all rows are of one test set, this holds for {models}, on {like} like these {size:,}. "
                 "It doesn't say what training again on other rows would give: for that, judge a cross-validation."
@@ -39,7 +42,9 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
         if plan.kind == "items":
             yield f"This holds for other items like these {conclusion.n_rows:,}, if they don't depend on each other."
         yield from weak_points(conclusion)
-        yield from (f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text)
+        yield from (
+            f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text
+        )
     scale = metric.shown
     for one in conclusion.on_these_rows:
         gain = f"{scale.signed(one.difference)}{' points' * scale.in_points}"
@@ -61,14 +66,23 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
 
 
 def tables_text(conclusion: TablesConclusion, *, width: int = WIDTH) -> str:
-    """Return what was understood, mean ranks with the verdicts over tables, and the verdicts on each table as text."""
-    head = [f"{conclusion.table}: {' '.join(conclusion.understood)}", f"The reference is {conclusion.reference}.", ""]
-    lines = [line for text in (*head, tables_headline(conclusion)) for line in fold_text(text, width)]
+    """Return what was understood, mean ranks with the verdicts over tables, and the verdicts on
+    each table as text."""
+    head = [
+        f"{conclusion.table}: {' '.join(conclusion.understood)}",
+        f"The reference is {conclusion.reference}.",
+        "",
+    ]
+    lines = [
+        line for text in (*head, tables_headline(conclusion)) for line in fold_text(text, width)
+    ]
     for numbers in (rank_numbers(conclusion), table_numbers(conclusion)):
         lines += table_lines(numbers.columns, numbers.rows, left=["verdict"], width=width)
     if (more := len(conclusion.tables) - _MOST_TABLES) > 0:
         lines.append(f"and {more} more tables: the JSON lists all.")
-    lines += [line for sentence in tables_sentences(conclusion) for line in fold_text(sentence, width)]
+    lines += [
+        line for sentence in tables_sentences(conclusion) for line in fold_text(sentence, width)
+    ]
     return visible("\n".join(lines).rstrip())
 
 
@@ -79,7 +93,11 @@ def tables_headline(conclusion: TablesConclusion) -> str:
     if conclusion.no_verdict:
         return f"No verdict over tables: {conclusion.no_verdict[0].reason}. {first}."
     better = [verdict.candidate for verdict in conclusion.verdicts if verdict.rule == "better"]
-    better_words = f"{join_words(better, 4)} {'is' if len(better) == 1 else 'are'}" if better else "no candidate is"
+    better_words = (
+        f"{join_words(better, 4)} {'is' if len(better) == 1 else 'are'}"
+        if better
+        else "no candidate is"
+    )
     return f"{first}; {better_words} shown to be better than {conclusion.reference}."
 
 
@@ -100,11 +118,23 @@ def rank_numbers(conclusion: TablesConclusion) -> NumberTable:
     for name in conclusion.ranking:
         cells = ["", "", "", "", "reference" if name == conclusion.reference else "no verdict"]
         if (one := verdicts.get(name)) is not None:
-            gain = f"{signed(100 * one.difference, 1)}%" if one.relative else metric.signed(one.difference)
+            gain = (
+                f"{signed(100 * one.difference, 1)}%"
+                if one.relative
+                else metric.signed(one.difference)
+            )
             cells = [str(one.wins), str(one.losses), gain, p_words(one.p_adjusted), one.short]
         rows.append([name, f"{conclusion.ranks.mean[name]:.2f}", *cells])
     unit = " (points)" if metric.percent and not conclusion.relative else ""
-    columns = ["ranking", "mean rank", "ahead on", "behind on", f"median improvement{unit}", "p", "verdict"]
+    columns = [
+        "ranking",
+        "mean rank",
+        "ahead on",
+        "behind on",
+        f"median improvement{unit}",
+        "p",
+        "verdict",
+    ]
     return NumberTable(columns, rows)
 
 
@@ -113,6 +143,11 @@ def table_numbers(conclusion: TablesConclusion) -> NumberTable:
     rows = []
     for table in conclusion.tables[:_MOST_TABLES]:
         words = {verdict.candidate: f" {verdict.short}" for verdict in table.verdicts}
-        means = {name: measure(table.metric.name, table.score(name).mean or 0.0) for name in conclusion.ranking}
-        rows.append([table.table, *(f"{mean}{words.get(name, '')}" for name, mean in means.items())])
+        means = {
+            name: measure(table.metric.name, table.score(name).mean or 0.0)
+            for name in conclusion.ranking
+        }
+        rows.append(
+            [table.table, *(f"{mean}{words.get(name, '')}" for name, mean in means.items())]
+        )
     return NumberTable([f"{conclusion.metric.words} by table", *conclusion.ranking], rows)

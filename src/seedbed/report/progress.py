@@ -1,4 +1,5 @@
-"""Live progress on stderr: the interim result and a bar on a terminal, else a plain line now and then."""
+"""Live progress on stderr: the interim result and a bar on a terminal, else a plain line now and
+then."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ class Progress:
         done, total: fits of models on splits.
         left: estimate of the seconds left; infinite if unknown.
         seconds: since the run began.
-        so_far: the result of the finished repeats, without curves and lottery; None before the first.
+        so_far: the result of the finished repeats, without curves and lottery; None before the
+            first.
     """
 
     done: int
@@ -58,30 +60,45 @@ class ProgressDisplay(Bar):
     """Context manager that shows the progress of a run; call it with each `Progress`.
 
     Args:
-        console: where to draw; a terminal gets a bar below the interim result, anything else a line every ten seconds.
+        console: where to draw; a terminal gets a bar below the interim result, anything else a line
+            every ten seconds.
         quiet: draw nothing.
         warnings: drawn above, on a terminal.
     """
 
-    def __init__(self, console: Console, *, quiet: bool = False, warnings: Sequence[str] = ()) -> None:
+    def __init__(
+        self, console: Console, *, quiet: bool = False, warnings: Sequence[str] = ()
+    ) -> None:
         self._quiet, self._warnings = quiet, warnings
         self._so_far: Conclusion | None = None
-        columns, disable = (BarColumn(), TextColumn("{task.description}")), quiet or not console.is_interactive
-        super().__init__(*columns, console=console, transient=True, disable=disable, refresh_per_second=4)
+        columns, disable = (
+            (BarColumn(), TextColumn("{task.description}")),
+            quiet or not console.is_interactive,
+        )
+        super().__init__(
+            *columns, console=console, transient=True, disable=disable, refresh_per_second=4
+        )
         self._task = self.add_task("", total=None)
         self._due = time.monotonic() + _LINE_FIRST
 
     def __call__(self, progress: Progress) -> None:
         is_new, self._so_far = progress.so_far is not self._so_far, progress.so_far
         if not self.disable:
-            self.update(self._task, completed=progress.done, total=progress.total, description=progress.line())
+            self.update(
+                self._task,
+                completed=progress.done,
+                total=progress.total,
+                description=progress.line(),
+            )
             return
         if self._quiet:
             return
         texts = []
         if progress.so_far is not None and is_new:
             lines = [line.plain for line in interim_lines(progress.so_far, width=_ONE_LINE)]
-            texts = [" ".join(" ".join(lines[:2]).split())]  # the heading, and the first result if there is one
+            texts = [
+                " ".join(" ".join(lines[:2]).split())
+            ]  # the heading, and the first result if there is one
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _LINE_EVERY
             texts.append(progress.line())
@@ -99,7 +116,8 @@ class ProgressDisplay(Bar):
 
 @contextlib.contextmanager
 def notebook_progress() -> Iterator[Callable[[Progress], None] | None]:
-    """Show the progress and the interim result in the cell of a notebook, until the context ends; None elsewhere."""
+    """Show the progress and the interim result in the cell of a notebook, until the context ends;
+    None elsewhere."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if not hasattr(shell, "kernel"):  # a terminal
         yield None
@@ -111,7 +129,11 @@ def notebook_progress() -> Iterator[Callable[[Progress], None] | None]:
         nonlocal next_update
         if time.monotonic() >= next_update:
             next_update = time.monotonic() + _NOTEBOOK_EVERY
-            lines = [] if progress.so_far is None else [line.plain for line in interim_lines(progress.so_far)]
+            lines = (
+                []
+                if progress.so_far is None
+                else [line.plain for line in interim_lines(progress.so_far)]
+            )
             text = "\n".join([*lines, progress.line()])
             handle.update(output.HTML(f"<pre>{html.escape(visible(text))}</pre>"))
 

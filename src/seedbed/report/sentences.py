@@ -1,5 +1,5 @@
-"""The details of a comparison, and the training of one candidate, as sentences. Terminal, page and notebook use the
-same ones."""
+"""The details of a comparison, and the training of one candidate, as sentences. Terminal, page and
+notebook use the same ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, find_metric, measure, plain_number
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
 from seedbed.evaluation.summaries import Conclusion, Note, TrainingSummary
-from seedbed.report.advice import group_by_first, guessing_words, has_networks, join_words, margin_words, rows_to_tell
+from seedbed.report.advice import (
+    group_by_first,
+    guessing_words,
+    has_networks,
+    join_words,
+    margin_words,
+    rows_to_tell,
+)
 from seedbed.report.tables import range_words
 
 _FEW_FOLDS, _MOST_ALIKE, _MOST_WARNINGS = 5, 3, 20
@@ -35,7 +42,9 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     if has_networks(conclusion):
         recipe = f"Recipe: {plan.recipe}; trained" if plan.recipe else "Trained"
         yield f"{recipe} on about {plan.n_train:,} rows at a time."
-        if plan.networks > 1:  # the tutorial's recipe leaves out no rows, by which training would end
+        if (
+            plan.networks > 1
+        ):  # the tutorial's recipe leaves out no rows, by which training would end
             leaves_out = conclusion.specification.get("recipe", {}).get("patience") != 0
             way = "which leave out different rows" if leaves_out else "from different random starts"
             yield f"Each model averages {plan.networks} networks or sets of trees, {way}."
@@ -58,7 +67,10 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         what = f"{metric.words} ({meaning})" if meaning else metric.words
         if metric.shown.zero is not None:
             what = f"the score: 100 (1 - {metric.words} / {metric.of_prior:.4g}); {what}"
-        share, default_margin = f"2% of what {guessing_words(conclusion)} costs", find_metric(metric.name).margin
+        share, default_margin = (
+            f"2% of what {guessing_words(conclusion)} costs",
+            find_metric(metric.name).margin,
+        )
         if default_margin is not None:
             share = f"the usual {margin_words(replace(metric, margin=default_margin))}"
         part = "hundredth" if find_metric(metric.name).is_of_numbers else "tenth"
@@ -73,7 +85,11 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     yield from (f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text)
     if conclusion.behind and (conclusion.n_rows or _FEW_ROWS) < _FEW_ROWS:
         yield "These rows chose the best model, so others look further behind than they are, most of all on few rows."
-    shares = [100 * verdict.seed_share for verdict in conclusion.verdicts if verdict.seed_share is not None]
+    shares = [
+        100 * verdict.seed_share
+        for verdict in conclusion.verdicts
+        if verdict.seed_share is not None
+    ]
     if shares and plan.seeds > 1:  # one seed doesn't show how much seeds matter
         low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
         share = f"{high}%" if low == high else f"{low} to {high}%"
@@ -83,7 +99,11 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         use, shown = conclusion.advice.use, metric.shown
         score = range_words(shown, conclusion.expected_score(use, shown.name))
         yield f"{use} has the best score; corrected for this choice, expect {shown.words} {score} of it."
-    others = [one for one in conclusion.candidates if one.kind == "baseline" or one.description != plan.recipe]
+    others = [
+        one
+        for one in conclusion.candidates
+        if one.kind == "baseline" or one.description != plan.recipe
+    ]
     yield from _names_by_note((one.description, one.name) for one in others)
     yield from (f"Note: {check.message}" for check in conclusion.checks)
 
@@ -92,25 +112,33 @@ def weak_points(conclusion: Conclusion) -> Iterator[str]:
     """Yield that there are few folds, and which candidates have no verdict."""
     if conclusion.plan.kind == "cross_validation" and conclusion.plan.folds < _FEW_FOLDS:
         yield f"{conclusion.plan.folds} folds give rough intervals: use {_FEW_FOLDS} or more."
-    yield from (f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict)
+    yield from (
+        f"No verdict on {missing.candidate}: {missing.reason}." for missing in conclusion.no_verdict
+    )
 
 
 def spread(conclusion: Conclusion) -> str:
     """Return how the target is distributed."""
     if conclusion.target_mean is not None:
-        mean, sd = (plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd))
+        mean, sd = (
+            plain_number(number or 0.0) for number in (conclusion.target_mean, conclusion.target_sd)
+        )
         return f"mean {mean}, standard deviation {sd}"
     if (survival := conclusion.survival) is not None:
         share = f"estimated survival until then: {100 * survival.everyone.observed[-1]:.0f}%"
         return f"{counted(survival.n_events, 'event')} up to {survival.words}; {share}"
     share = f"{100 * (conclusion.majority_share or 0.0):.1f}% are"
     most = max(conclusion.labels, key=lambda label: conclusion.labels[label], default="")
-    return f"{share} {most}" if len(conclusion.labels) == 2 else f"{len(conclusion.labels)} classes, {share} {most}"
+    return (
+        f"{share} {most}"
+        if len(conclusion.labels) == 2
+        else f"{len(conclusion.labels)} classes, {share} {most}"
+    )
 
 
 def slower_sentences(conclusion: Conclusion) -> Iterator[str]:
-    """Yield each reason why models are left out, or networks trained more slowly than common ones, with the models that
-    share it."""
+    """Yield each reason why models are left out, or networks trained more slowly than common ones,
+    with the models that share it."""
     return _names_by_note((one.note, one.name) for one in conclusion.candidates if one.note)
 
 
@@ -122,17 +150,25 @@ def serious_sentences(notes: Iterable[Note], best: float = 0.0) -> list[str]:
     """Return the warnings about a table that may make a result wrong.
 
     Args:
-        best: the best score of a model. If it is very good, a column that alone predicts well may explain it.
+        best: the best score of a model. If it is very good, a column that alone predicts well may
+            explain it.
     """
     codes = (*SERIOUS, "SB212") if best > _TOO_GOOD else SERIOUS
     found = [note_sentence(note) for note in join_notes(notes) if note.code in codes]
     more = len(found) - _MOST_WARNINGS
-    return found if more <= 0 else [*found[:_MOST_WARNINGS], f"and {counted(more, 'more warning')} of this kind"]
+    return (
+        found
+        if more <= 0
+        else [*found[:_MOST_WARNINGS], f"and {counted(more, 'more warning')} of this kind"]
+    )
 
 
 def doubts(warnings: Iterable[str]) -> list[str]:
     """Return the warnings of a model as lines that are shown before anything else about it."""
-    return [f"{'' if number else 'All this may be wrong. '}{warning}" for number, warning in enumerate(warnings)]
+    return [
+        f"{'' if number else 'All this may be wrong. '}{warning}"
+        for number, warning in enumerate(warnings)
+    ]
 
 
 def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
@@ -143,8 +179,9 @@ def note_sentences(notes: Iterable[Note]) -> Iterator[str]:
 
 
 def join_notes(notes: Iterable[Note]) -> list[Note]:
-    """Return notes about a table, with similar ones joined: notes that differ only in their column, and more than three
-    that also differ in an example or a count. A joined note names the columns of the others."""
+    """Return notes about a table, with similar ones joined: notes that differ only in their column,
+    and more than three that also differ in an example or a count. A joined note names the columns
+    of the others."""
     same: dict[tuple[str, str, tuple[str, ...]], list[Note]] = {}
     alike: dict[tuple[str, str], list[list[Note]]] = {}
     for note in notes:
@@ -152,7 +189,9 @@ def join_notes(notes: Iterable[Note]) -> list[Note]:
         group = same.setdefault((note.code, message, tuple(note.rows)), [])
         if not group:
             is_example = note.column and note.finding and not note.remedy
-            alike.setdefault((note.code, note.finding if is_example else f"{message}{note.rows}"), []).append(group)
+            alike.setdefault(
+                (note.code, note.finding if is_example else f"{message}{note.rows}"), []
+            ).append(group)
         group.append(note)
     joined = []
     for groups in alike.values():
@@ -165,13 +204,16 @@ def join_notes(notes: Iterable[Note]) -> list[Note]:
 
 
 def note_sentence(note: Note) -> str:
-    """Return a note as a sentence; a warning names the first rows that it is about, as the user finds them."""
+    """Return a note as a sentence; a warning names the first rows that it is about, as the user
+    finds them."""
     more = ", ..." if (note.count or 0) > len(note.rows) else ""
     where = f" [{', '.join(note.rows)}{more}]" if note.code and note.rows else ""
     return f"{note.code or 'Note'}: {note.message}{where}"
 
 
-_FEWEST_FOR_TENTHS = 20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
+_FEWEST_FOR_TENTHS = (
+    20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
+)
 
 
 def headline(summary: TrainingSummary) -> str:
@@ -204,10 +246,14 @@ def training_sentences(summary: TrainingSummary) -> Iterator[str]:
         return
     *_, lowest, highest = _places(score, run)
     # Of fewer, the headline has them.
-    extremes = f": the lowest at {lowest}, the highest at {highest}" if run.n >= _FEWEST_FOR_TENTHS else ""
+    extremes = (
+        f": the lowest at {lowest}, the highest at {highest}" if run.n >= _FEWEST_FOR_TENTHS else ""
+    )
     yield f"{counted(run.n, 'network')} that differ only in their seed, after {epochs}{extremes}."
     if one.n_diverged:
-        lost = f"{one.n_diverged:,} of {counted(one.n_networks, 'network')} diverged and are left out"
+        lost = (
+            f"{one.n_diverged:,} of {counted(one.n_networks, 'network')} diverged and are left out"
+        )
         yield f"{lost}. Give a lower learning rate."
     yield "All share one split, so this shows other seeds and not other rows: seedbed compare does."
 
@@ -225,15 +271,21 @@ def training_text(summary: TrainingSummary) -> str:
 
 def training_warnings(summary: TrainingSummary) -> list[str]:
     """Return the warnings about the table that may make the score of a training wrong."""
-    return doubts(serious_sentences(summary.notes, max((run.highest for run in summary.lottery.score.runs), default=0)))
+    return doubts(
+        serious_sentences(
+            summary.notes, max((run.highest for run in summary.lottery.score.runs), default=0)
+        )
+    )
 
 
 Curve = npt.NDArray[np.float32]
 
 
-def epoch_lines(curves: Sequence[Curve], *, every: int, score_name: str = "accuracy") -> Iterator[str]:
-    """Yield a line for every `every`-th epoch of loss and score in training and on test rows, each [epoch, network]: of
-    several networks the mean and middle half."""
+def epoch_lines(
+    curves: Sequence[Curve], *, every: int, score_name: str = "accuracy"
+) -> Iterator[str]:
+    """Yield a line for every `every`-th epoch of loss and score in training and on test rows, each
+    [epoch, network]: of several networks the mean and middle half."""
 
     def score(values: Curve) -> str:
         return _show(values, ".4f") if score_name == "R2" else _show(100 * values, ".2f", "%")

@@ -18,21 +18,33 @@ _DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be dr
 
 
 def write_report(
-    summary: AnySummary, path: str | os.PathLike[str] = "report.html", *, checklist: bool = False, **more: Any
+    summary: AnySummary,
+    path: str | os.PathLike[str] = "report.html",
+    *,
+    checklist: bool = False,
+    **more: Any,
 ) -> Path:
-    """Write the report of a summary, one self-contained HTML page, or its checklist; it appears whole or not at all.
-    `more` is for the page's template.
+    """Write the report of a summary, one self-contained HTML page, or its checklist; it appears
+    whole or not at all. `more` is for the page's template.
 
     Raises:
-        OptionError: the path doesn't end in `.html`, of a checklist in `.md`, its folder doesn't exist, or it is one.
+        OptionError: the path doesn't end in `.html`, of a checklist in `.md`, its folder doesn't
+            exist, or it is one.
     """
     path = Path(path)
-    what, kind, *suffixes = ("checklist", "Markdown", ".md") if checklist else ("report", "HTML", ".html", ".htm")
+    what, kind, *suffixes = (
+        ("checklist", "Markdown", ".md") if checklist else ("report", "HTML", ".html", ".htm")
+    )
     if path.suffix.lower() not in suffixes:  # a mistyped path must not overwrite a table
-        raise OptionError(f"can't write the {what} to {path}: it is {kind}", f"Name a file that ends in {suffixes[0]}.")
+        raise OptionError(
+            f"can't write the {what} to {path}: it is {kind}",
+            f"Name a file that ends in {suffixes[0]}.",
+        )
     if path.is_dir() or not path.parent.is_dir():
         why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise OptionError(f"can't write the {what} to {path}: {why}", f"Name a file, {what}{suffixes[0]} say.")
+        raise OptionError(
+            f"can't write the {what} to {path}: {why}", f"Name a file, {what}{suffixes[0]} say."
+        )
     from seedbed.report.html_page import checklist_text, report_page  # loads what draws
 
     text = checklist_text(summary) if checklist else report_page(summary, **more)
@@ -42,7 +54,8 @@ def write_report(
 
 
 def text_fragment(text: str) -> str:
-    """Return a text as HTML for the output of a cell, in letters of one width, which not every notebook gives it."""
+    """Return a text as HTML for the output of a cell, in letters of one width, which not every
+    notebook gives it."""
     return f'<pre style="font-family: monospace; line-height: normal">{html.escape(text)}</pre>'
 
 
@@ -58,9 +71,13 @@ def check_files(folder: Path) -> None:
     for name, is_altered in altered.items():
         if is_altered and not name.endswith(_DRAWN):
             there = (folder / name).exists()
-            message = f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
+            message = (
+                f"{folder / name} {'has changed since the run wrote it' if there else 'is missing'}"
+            )
             again = spell("overwrite", True)
-            raise UnreadableError(message, f"Restore it, or run the same command with {again}, which trains again.")
+            raise UnreadableError(
+                message, f"Restore it, or run the same command with {again}, which trains again."
+            )
 
 
 def draw_again(folder: Path, summary: AnySummary) -> None:
@@ -81,15 +98,17 @@ def command_hint(folder: Path) -> str:
 
 
 def read_summary(path: str | os.PathLike[str]) -> AnySummary:
-    """Return the summary that a run has written, from its folder or from the file itself, or a saved judgement.
+    """Return the summary that a run has written, from its folder or from the file itself, or a
+    saved judgement.
 
     Args:
-        path: the folder of `seedbed compare` or `seedbed train`, a summary in it, or the JSON of `seedbed judge`.
+        path: the folder of `seedbed compare` or `seedbed train`, a summary in it, or the JSON of
+            `seedbed judge`.
 
     Raises:
         OptionError: there is no such folder or file, or the run isn't finished.
-        UnreadableError: the file isn't a summary, another version of seedbed wrote it, or a file of the run has
-            changed.
+        UnreadableError: the file isn't a summary, another version of seedbed wrote it, or a file of
+            the run has changed.
     """
     path = Path(path)
     if path.is_dir():
@@ -99,17 +118,23 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
         if not files:
             message = f"{path} holds no finished run: neither {' nor '.join(_FILES)} is in it"
             folders = ", ".join(sorted(str(file.parent) for file in path.glob("*/comparison.json")))
-            raise OptionError(message, f"{_NAME_A_RUN[:-1]}: {folders}." if folders else _NAME_A_RUN)
+            raise OptionError(
+                message, f"{_NAME_A_RUN[:-1]}: {folders}." if folders else _NAME_A_RUN
+            )
         path = max(files, key=lambda file: file.stat().st_mtime)
     if not path.is_file():
         inside = Path("seedbed-out") / path
-        raise OptionError(f"there is no run {path}", f"Did you mean {inside}?" if inside.exists() else _NAME_A_RUN)
+        raise OptionError(
+            f"there is no run {path}", f"Did you mean {inside}?" if inside.exists() else _NAME_A_RUN
+        )
     if path.name in _FILES:
         check_files(path.parent)
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UnreadableError(f"{path} isn't the summary of a run: it isn't JSON", "Name the run's folder.") from error
+        raise UnreadableError(
+            f"{path} isn't the summary of a run: it isn't JSON", "Name the run's folder."
+        ) from error
     if not isinstance(summary, dict) or not summary.keys() >= {"schema_version", "kind"}:
         raise UnreadableError(f"{path} isn't the summary of a run", "Name the folder of a run.")
     version = summary["schema_version"]

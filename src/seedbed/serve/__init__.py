@@ -1,1 +1,2 @@
-"""A saved model answers over HTTP: records in, probabilities with their spread and what is strange about a row out."""
+"""A saved model answers over HTTP: records in, probabilities with their spread and what is strange
+about a row out."""

@@ -22,21 +22,35 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seedbed.figures.theme import css_themes
 from seedbed.model.model import Model
-from seedbed.serve.predictor import Limits, Predictor, Problem, Reply, answer_type, refusal, request_type
+from seedbed.serve.predictor import (
+    Limits,
+    Predictor,
+    Problem,
+    Reply,
+    answer_type,
+    refusal,
+    request_type,
+)
 
 _REFERENCE = "#/components/schemas/{name}"
 OPEN = ("/", "/health")  # they need no token, as their answers say nothing about the model
 
 
 def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Limits) -> Starlette:
-    """Return an application that serves a model to requests with the token and one of these `Host` headers."""
+    """Return an application that serves a model to requests with the token and one of these `Host`
+    headers."""
     predictor = Predictor(model, limits)
 
     async def predict(request: Request) -> Response:
         # A page of another site can't send this type without permission.
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        if (
+            request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            != "application/json"
+        ):
             hint = "Send it as a header: Content-Type: application/json."
-            return _json(refusal(415, "content_type", "the content type of the body isn't JSON", hint))
+            return _json(
+                refusal(415, "content_type", "the content type of the body isn't JSON", hint)
+            )
         try:
             async with asyncio.timeout(limits.body_seconds) as reading:
                 body = await request.body()
@@ -44,7 +58,13 @@ def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Lim
                 return _json(await asyncio.wrap_future(predictor.answer(body)))
         except TimeoutError:
             if reading.expired():
-                return _json(refusal(408, "timeout", f"the body didn't arrive within {limits.body_seconds:g} seconds"))
+                return _json(
+                    refusal(
+                        408,
+                        "timeout",
+                        f"the body didn't arrive within {limits.body_seconds:g} seconds",
+                    )
+                )
             message = f"there was no answer within {limits.answer_seconds:g} seconds"
             return _json(refusal(503, "busy", message, "Send fewer rows, or try later."))
         except asyncio.CancelledError:  # by uvicorn, when its time to shut down is over
@@ -54,7 +74,9 @@ def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Lim
         "/": _page(token=token is not None),
         "/health": _json((200, b'{"status":"ok"}')),
         "/card": _json((200, msgspec.json.encode(model.card()))),
-        "/openapi.json": _json((200, msgspec.json.encode(document(model, limits, token=token is not None)))),
+        "/openapi.json": _json(
+            (200, msgspec.json.encode(document(model, limits, token=token is not None)))
+        ),
     }
     routes = [Route(path, response, methods=["GET"]) for path, response in fixed.items()]
     app = Starlette(
@@ -68,18 +90,28 @@ def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Lim
 
 
 def _gated(app: ASGIApp, hosts: frozenset[str], token: str | None) -> ASGIApp:
-    """Return the application behind a gate. Names are checked because of DNS rebinding: a foreign page can give its own
-    name a local address, and the browser takes both for one site."""
+    """Return the application behind a gate. Names are checked because of DNS rebinding: a foreign
+    page can give its own name a local address, and the browser takes both for one site."""
 
     async def gated(scope: Scope, receive: Receive, send: Send) -> None:
         headers, answer = Headers(scope=scope), app
         sent = headers.get("authorization", "").encode()
         if headers.get("host", "").lower() not in hosts:
             hint = "To allow the name, start the server with --allow-host."
-            answer = _json(refusal(421, "host", "the name in the Host header isn't a name of this server", hint))
-        elif any(origin.lower().partition("://")[2] not in hosts for origin in headers.getlist("origin")):
+            answer = _json(
+                refusal(
+                    421, "host", "the name in the Host header isn't a name of this server", hint
+                )
+            )
+        elif any(
+            origin.lower().partition("://")[2] not in hosts for origin in headers.getlist("origin")
+        ):
             answer = _json(refusal(403, "origin", "requests from pages of other sites are refused"))
-        elif token and scope["path"] not in OPEN and not hmac.compare_digest(sent, f"Bearer {token}".encode()):
+        elif (
+            token
+            and scope["path"] not in OPEN
+            and not hmac.compare_digest(sent, f"Bearer {token}".encode())
+        ):
             hint = "Send it as a header: Authorization: Bearer TOKEN."
             answer = _json(refusal(401, "token", "the token is missing or wrong", hint))
         await answer(scope, receive, send)
@@ -89,7 +121,10 @@ def _gated(app: ASGIApp, hosts: frozenset[str], token: str | None) -> ASGIApp:
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    message, hint = error.detail.lower(), "POST rows to /predict; GET /openapi.json lists all paths and methods."
+    message, hint = (
+        error.detail.lower(),
+        "POST rows to /predict; GET /openapi.json lists all paths and methods.",
+    )
     answer = _json(refusal(error.status_code, message.replace(" ", "_"), message, hint))
     answer.headers.update(error.headers or {})
     return answer
@@ -104,41 +139,68 @@ def _json(reply: Reply) -> Response:
 
 
 def _page(*, token: bool) -> Response:
-    """Return the page with a form for one row, the same for every model: its script builds the form from the card."""
+    """Return the page with a form for one row, the same for every model: its script builds the form
+    from the card."""
     folder = Path(__file__).with_name("page")
-    page, css, script = ((folder / f"page.{end}").read_text("utf-8") for end in ("html", "css", "js"))
+    page, css, script = (
+        (folder / f"page.{end}").read_text("utf-8") for end in ("html", "css", "js")
+    )
     style = css_themes() + css
     # Hashes allow these two and nothing else: no other script, no address but the server's own.
-    hashes = (f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script))
+    hashes = (
+        f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in (style, script)
+    )
     policy = (
         "default-src 'none'; style-src {}; script-src {}; connect-src 'self'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ).format(*hashes)
-    body = page.replace("{token}", "yes" if token else "no").replace("{style}", style).replace("{script}", script)
+    body = (
+        page.replace("{token}", "yes" if token else "no")
+        .replace("{style}", style)
+        .replace("{script}", script)
+    )
     return Response(body, headers={"content-security-policy": policy}, media_type="text/html")
 
 
 def document(model: Model, limits: Limits, *, token: bool) -> dict[str, Any]:
     """Return the OpenAPI document of a model and of a server, which may need a token."""
     types = answer_type(model), dict[str, Problem], request_type(model, limits)
-    (answer, problem, request), schemas = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    (answer, problem, request), schemas = msgspec.json.schema_components(
+        types, ref_template=_REFERENCE
+    )
     row = {"$ref": _REFERENCE.format(name="Row")}
     accepted = {"schema": {"anyOf": [request, {"type": "array", "items": row}, row]}}
     refused = {"description": "Refused.", "content": {"application/json": {"schema": problem}}}
     paths: dict[str, dict[str, dict[str, Any]]] = {}
     for method, path, summary, media, schema in (
         ("get", "/", "A page with a form for one row", "text/html", {"type": "string"}),
-        ("get", "/health", "Whether the server runs", "application/json", {"const": {"status": "ok"}}),
+        (
+            "get",
+            "/health",
+            "Whether the server runs",
+            "application/json",
+            {"const": {"status": "ok"}},
+        ),
         ("get", "/card", "The model card", "application/json", {"type": "object"}),
         ("get", "/openapi.json", "This document", "application/json", {"type": "object"}),
         ("post", "/predict", "Predict rows", "application/json", answer),
     ):
         good = {"description": "As requested.", "content": {media: {"schema": schema}}}
         security: dict[str, Any] = {"security": []} if token and path in OPEN else {}
-        paths[path] = {method: {"summary": summary, "responses": {"200": good, "default": refused}, **security}}
+        paths[path] = {
+            method: {"summary": summary, "responses": {"200": good, "default": refused}, **security}
+        }
     paths["/predict"]["post"]["requestBody"] = {"content": {"application/json": accepted}}
-    info = {"title": f"{model.candidate} predicts {model.target_name}", "version": version("seedbed")}
-    described: dict[str, Any] = {"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+    info = {
+        "title": f"{model.candidate} predicts {model.target_name}",
+        "version": version("seedbed"),
+    }
+    described: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": info,
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
     if token:
         described["security"] = [{"token": []}]
         described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

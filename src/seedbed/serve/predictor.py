@@ -1,4 +1,5 @@
-"""Requests and answers in JSON. Requests that wait are predicted together: one row takes as long as a hundred."""
+"""Requests and answers in JSON. Requests that wait are predicted together: one row takes as long as
+a hundred."""
 
 from __future__ import annotations
 
@@ -20,9 +21,13 @@ from seedbed.model.model import Model
 from seedbed.model.predicting import FLAGS, Predictions, predict_rows
 
 _MOST_IN_BATCH = 64  # requests
-_BYTES_IN_BATCH = 1 << 17  # of their bodies; a longer one is predicted alone, so that short ones don't wait for it
+_BYTES_IN_BATCH = (
+    1 << 17
+)  # of their bodies; a longer one is predicted alone, so that short ones don't wait for it
 _Cell = float | int | str | bool | None
-_BODY = msgspec.json.Decoder(list[dict[str, _Cell]] | dict[str, _Cell | list[dict[str, _Cell] | float]])
+_BODY = msgspec.json.Decoder(
+    list[dict[str, _Cell]] | dict[str, _Cell | list[dict[str, _Cell] | float]]
+)
 Problem: Any = msgspec.defstruct("Problem", [("code", str), ("message", str), ("hint", str)])
 Reply = tuple[int, bytes]  # an HTTP status, and a body in JSON
 
@@ -36,7 +41,9 @@ class Limits:
     rows: int = 10_000  # of a request
     text: int = 1_000  # characters of a cell
     connections: int = 512  # requests on others are refused
-    head_seconds: float = 10.0  # from connecting, or from the last answer, to the end of a request's headers
+    head_seconds: float = (
+        10.0  # from connecting, or from the last answer, to the end of a request's headers
+    )
     body_seconds: float = 30.0  # from there to the end of its body
     answer_seconds: float = 60.0  # from there to its answer
     write_seconds: float = 30.0  # for a client to read an answer
@@ -46,16 +53,27 @@ class Limits:
 def request_type(model: Model, limits: Limits) -> Any:
     """Return the type of a request, with rows of the model's columns."""
     row: Any = TypedDict("Row", {schema.name: _cell(schema, limits) for schema in model.schemas})  # type: ignore[misc]
-    at = Annotated[list[float], Meta(max_length=100, description="Times to predict, of a model of survival.")]
+    at = Annotated[
+        list[float], Meta(max_length=100, description="Times to predict, of a model of survival.")
+    ]
     rows = Annotated[list[row], Meta(max_length=limits.rows)]
-    fields: list[Any] = [("rows", rows), ("coverage", float | None, None), ("per_class", bool, False), ("at", at, [])]
+    fields: list[Any] = [
+        ("rows", rows),
+        ("coverage", float | None, None),
+        ("per_class", bool, False),
+        ("at", at, []),
+    ]
     return msgspec.defstruct("Request", fields, forbid_unknown_fields=True)
 
 
 def _cell(schema: ColumnSchema, limits: Limits) -> Any:
-    # Texts are read as in training, where '1,5' may be a number. A level may be unknown to the model.
+    # Texts are read as in training, where '1,5' may be a number. A level may be unknown to the
+    # model.
     number: Any = float if schema.kind in ("number", "boolean") else int | float
-    about = Meta(description=f"A {schema.kind}; null if it isn't known.", examples=list(schema.levels[:50]) or None)
+    about = Meta(
+        description=f"A {schema.kind}; null if it isn't known.",
+        examples=list(schema.levels[:50]) or None,
+    )
     return Annotated[number | Annotated[str, Meta(max_length=limits.text)] | bool | None, about]
 
 
@@ -66,10 +84,16 @@ def answer_type(model: Model) -> Any:
     flags: Any = TypedDict("Flags", dict.fromkeys(FLAGS, list[str]))  # type: ignore[misc]
     fields: list[Any] = [(outcome.answer, str if outcome.has_classes else of_number)]
     fields += [(outcome.parts, dict[str, float])] if outcome.parts else []
-    fields += [] if outcome.is_expanded else [(name, kind | UnsetType, UNSET) for name, kind in sets.items()]
+    fields += (
+        []
+        if outcome.is_expanded
+        else [(name, kind | UnsetType, UNSET) for name, kind in sets.items()]
+    )
     fields += [("spread", float), ("flags", flags), ("doubtful", bool)]
     prediction = msgspec.defstruct("Prediction", fields, kw_only=True)
-    return msgspec.defstruct("Answer", [("predictions", list[prediction]), ("ignored", list[str] | UnsetType, UNSET)])  # type: ignore[valid-type]
+    return msgspec.defstruct(
+        "Answer", [("predictions", list[prediction]), ("ignored", list[str] | UnsetType, UNSET)]
+    )  # type: ignore[valid-type]
 
 
 class Predictor:
@@ -91,23 +115,38 @@ class Predictor:
     def _answer_waiting(self) -> None:
         while self._waiting:
             batch, n_bytes = list[tuple[bytes, Future[Reply]]](), _BYTES_IN_BATCH
-            while self._waiting and len(batch) < _MOST_IN_BATCH and (not batch or len(self._waiting[0][0]) <= n_bytes):
+            while (
+                self._waiting
+                and len(batch) < _MOST_IN_BATCH
+                and (not batch or len(self._waiting[0][0]) <= n_bytes)
+            ):
                 batch.append(self._waiting.popleft())
                 n_bytes -= len(batch[-1][0])
-            batch = [item for item in batch if item[1].set_running_or_notify_cancel()]  # it may be late
-            for (_, answer), reply in zip(batch, self._answers([body for body, _ in batch]), strict=True):
+            batch = [
+                item for item in batch if item[1].set_running_or_notify_cancel()
+            ]  # it may be late
+            for (_, answer), reply in zip(
+                batch, self._answers([body for body, _ in batch]), strict=True
+            ):
                 answer.set_result(reply)
 
     def _answers(self, bodies: list[bytes]) -> list[Reply]:
-        """Return the answer to each body. If they can't be answered together, halves show whose error it is."""
+        """Return the answer to each body. If they can't be answered together, halves show whose
+        error it is."""
         try:
             requests = [self._read(body) for body in bodies]
             rows = [row for request, _ in requests for row in request.rows]
             predictions, start, answers = self._predict(rows) if rows else None, 0, list[Reply]()
             for request, others in requests:
                 block = slice(start, start := start + len(request.rows))
-                answer = {"predictions": self._predicted(request, predictions, block) if predictions else []}
-                answers.append((200, msgspec.json.encode(answer | ({"ignored": others} if others else {}))))
+                answer = {
+                    "predictions": self._predicted(request, predictions, block)
+                    if predictions
+                    else []
+                }
+                answers.append(
+                    (200, msgspec.json.encode(answer | ({"ignored": others} if others else {})))
+                )
             return answers
         except Exception as error:  # noqa: BLE001 - an error of one request mustn't end the server
             if half := len(bodies) // 2:
@@ -118,17 +157,29 @@ class Predictor:
                 hint = "Give each row every column of the model; null means unknown."
                 return [refusal(422, "rows", str(error), hint)]
             if isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
-                return [refusal(400, "json", f"the body isn't JSON: {error}", 'Send {"rows": [{"COLUMN": VALUE}]}.')]
-            print(visible("".join(traceback.format_exception(error))), end="", file=sys.stderr)  # not for clients
+                return [
+                    refusal(
+                        400,
+                        "json",
+                        f"the body isn't JSON: {error}",
+                        'Send {"rows": [{"COLUMN": VALUE}]}.',
+                    )
+                ]
+            print(
+                visible("".join(traceback.format_exception(error))), end="", file=sys.stderr
+            )  # not for clients
             return [refusal(500, "internal", "the server failed", "This is a bug in seedbed.")]
 
     def _read(self, body: bytes) -> tuple[Any, list[str]]:
         """Return a request, and the names of columns that the model doesn't use."""
         value: Any = _BODY.decode(body)
-        has_options = isinstance(value, dict) and isinstance(value.get("rows"), list)  # a column may be called rows
+        has_options = isinstance(value, dict) and isinstance(
+            value.get("rows"), list
+        )  # a column may be called rows
         value = value if has_options else {"rows": value if isinstance(value, list) else [value]}
         rows, request = value["rows"], msgspec.convert(value, self._request)
-        # msgspec takes the last of several equal keys. In valid JSON, each colon outside of texts follows a key.
+        # msgspec takes the last of several equal keys. In valid JSON, each colon outside of texts
+        # follows a key.
         outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
         if outside.count(b":") != sum(map(len, rows)) + has_options * len(value):
             raise msgspec.DecodeError("an object has a duplicate key")
@@ -138,22 +189,33 @@ class Predictor:
         columns = [[row[name] for row in rows] for name in self._model.feature_names_in_]
         if self._model.n_levels:
             columns.append(["1"] * len(rows))  # of expanded rows; the model predicts all levels
-        predictions = predict_rows(self._model, read_values(columns, self._model.preprocessor.layout.schemas))
+        predictions = predict_rows(
+            self._model, read_values(columns, self._model.preprocessor.layout.schemas)
+        )
         # A spread overflows before its number, as it is squared.
         if not (np.isfinite(predictions.values).all() and np.isfinite(predictions.spread).all()):
-            raise DataError("rows: the model has no finite prediction for a row; a number in it is too large")
+            raise DataError(
+                "rows: the model has no finite prediction for a row; a number in it is too large"
+            )
         return predictions
 
-    def _predicted(self, request: Any, predictions: Predictions, block: slice) -> list[dict[str, Any]]:
+    def _predicted(
+        self, request: Any, predictions: Predictions, block: slice
+    ) -> list[dict[str, Any]]:
         """Return the predictions for some of the rows, as an answer has them."""
-        parts = {name: getattr(predictions, name)[block] for name in ("values", "spread", "doubtful")}
+        parts = {
+            name: getattr(predictions, name)[block] for name in ("values", "spread", "doubtful")
+        }
         predictions = dataclasses.replace(predictions, odd=predictions.odd.of(block), **parts)
         model, fields = self._model, dict[str, Any]()
         outcome, labels = model.outcome, model.labelled(predictions).tolist()
         outcome.check_times(request.at, model)
         fields[outcome.answer] = [*map(str, labels)] if outcome.has_classes else labels
         if outcome.parts:
-            keys, rows = outcome.keys(model, request.at), outcome.parts_of(predictions.values, model, request.at)
+            keys, rows = (
+                outcome.keys(model, request.at),
+                outcome.parts_of(predictions.values, model, request.at),
+            )
             fields[outcome.parts] = [dict(zip(keys, row, strict=True)) for row in rows.tolist()]
         if request.coverage is not None or request.per_class:
             covering = model.covering(predictions, request.coverage, per_class=request.per_class)
@@ -161,9 +223,15 @@ class Predictor:
                 fields["set"] = [[model.labels[i] for i in np.flatnonzero(row)] for row in covering]
             else:
                 fields["low"], fields["high"] = covering.T.tolist()
-        flags, none = predictions.flags(model.preprocessor.layout.schemas), {kind: list[str]() for kind in FLAGS}
+        flags, none = (
+            predictions.flags(model.preprocessor.layout.schemas),
+            {kind: list[str]() for kind in FLAGS},
+        )
         fields["flags"] = [none | flags.get(row, {}) for row in range(len(predictions.values))]
-        fields["spread"], fields["doubtful"] = predictions.spreads.tolist(), predictions.doubtful.tolist()
+        fields["spread"], fields["doubtful"] = (
+            predictions.spreads.tolist(),
+            predictions.doubtful.tolist(),
+        )
         return [dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True)]
 
 

@@ -21,20 +21,23 @@ class Design(Settings):
 
     Attributes:
         reference: the model that the others are compared with; the recommended one if left out.
-        baselines: further models: names, import paths, scikit-learn models, or a mapping of names to these. Beside
-            named candidates, if left out: prior, logistic (linear for numbers) and boosted-trees.
-        metric: the score that verdicts are about, such as accuracy, log_loss, roc_auc, recall or mae; brier for
-            classes, squared_error for numbers.
-        margin: the difference that matters; 0.01 of accuracy, else 0.02 of the loss of predicting the class
-            frequencies; at most a tenth of the reference's error.
-        alpha: error level: how often a difference may be claimed although there is none, over all comparisons together.
-        repeats: how often the rows are divided into folds; if left out, at most 10, or 3 from 2,000 rows on, or 1 above
-            20,000, and fewer if more would change little.
+        baselines: further models: names, import paths, scikit-learn models, or a mapping of names
+            to these. Beside named candidates, if left out: prior, logistic (linear for numbers) and
+                boosted-trees.
+        metric: the score that verdicts are about, such as accuracy, log_loss, roc_auc, recall or
+            mae; brier for classes, squared_error for numbers.
+        margin: the difference that matters; 0.01 of accuracy, else 0.02 of the loss of predicting
+            the class frequencies; at most a tenth of the reference's error.
+        alpha: error level: how often a difference may be claimed although there is none, over all
+            comparisons together.
+        repeats: how often the rows are divided into folds; if left out, at most 10, or 3 from 2,000
+            rows on, or 1 above 20,000, and fewer if more would change little.
         folds: folds per repeat, the same for all candidates; 10 if left out.
-        n_networks: networks of a model, whose mean predicts; 8 if left out, or 4 from 12,000 rows on. A single network
-            trains on all rows for all epochs.
+        n_networks: networks of a model, whose mean predicts; 8 if left out, or 4 from 12,000 rows
+            on. A single network trains on all rows for all epochs.
         quick: a first look: one repeat, on at most 5,000 rows.
-        time_limit: seconds after which the run ends at the next repeat; at least one repeat is finished.
+        time_limit: seconds after which the run ends at the next repeat; at least one repeat is
+            finished.
         random_state: all randomness is derived from it.
 
     Raises:
@@ -47,7 +50,9 @@ class Design(Settings):
     margin: float | None = setting(
         None, above=0, hint="Give the smallest difference that matters, above 0.", **_JUDGING
     )
-    alpha: float = setting(0.05, above=0, below=1, hint="Give an error level such as 0.05.", **_JUDGING)
+    alpha: float = setting(
+        0.05, above=0, below=1, hint="Give an error level such as 0.05.", **_JUDGING
+    )
     repeats: int | None = setting(None, **_COUNT)
     folds: int | None = setting(None, **_COUNT)
     n_networks: int | None = setting(None, **_COUNT)

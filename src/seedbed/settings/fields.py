@@ -1,6 +1,8 @@
-"""Settings: frozen dataclasses. Their docstrings hold the help of each field, and their fields choices and bounds.
+"""Settings: frozen dataclasses. Their docstrings hold the help of each field, and their fields
+choices and bounds.
 
-These are the one source for validation, the command line, the candidate grammar and the documentation.
+These are the one source for validation, the command line, the candidate grammar and the
+documentation.
 """
 
 from __future__ import annotations
@@ -21,8 +23,12 @@ T = TypeVar("T")
 S = TypeVar("S", bound="Settings")
 
 _SETTINGS: dict[type[Any], dict[str, Setting]] = {}
-_BOUNDS = (("at_least", operator.ge, "from"), ("above", operator.gt, "above"), ("below", operator.lt, "to below"),
-           ("at_most", operator.le, "to"))  # fmt: skip
+_BOUNDS = (
+    ("at_least", operator.ge, "from"),
+    ("above", operator.gt, "above"),
+    ("below", operator.lt, "to below"),
+    ("at_most", operator.le, "to"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +41,15 @@ class Setting:
         choices: the allowed words; empty if it isn't a choice of words.
         at_least, above, below, at_most: bounds of a number.
         hint: what to do about a value out of bounds; derived from the bounds if empty.
-        none: the word on the command line and in the words of a candidate for `none_is`; empty if there is none.
+        none: the word on the command line and in the words of a candidate for `none_is`; empty if
+            there is none.
         none_is: the value that this word means.
-        choosing: whether it is about choosing by inner splits, which only comparisons and models do.
+        choosing: whether it is about choosing by inner splits, which only comparisons and models
+            do.
         word: whether it may be one of the words of a candidate.
         option: whether it is an option of the command line.
-        negative: the option for False, `no_` and its name if empty; there is none if it is False by default.
+        negative: the option for False, `no_` and its name if empty; there is none if it is False by
+            default.
         group: the heading of its option in `--help`; that of its class if empty.
     """
 
@@ -73,26 +82,36 @@ def setting(default: Any, **about: Any) -> Any:
 
 
 def settings_of(kind: type[Any]) -> Mapping[str, Setting]:
-    """Return the metadata of each setting of a class, by name and in order; types and choices are those of its type."""
+    """Return the metadata of each setting of a class, by name and in order; types and choices are
+    those of its type."""
     if kind in _SETTINGS:
         return _SETTINGS[kind]
     hints, settings, helps = get_type_hints(kind), dict[str, Setting](), dict[str, str]()
     for base in kind.__mro__:
-        attributes = inspect.cleandoc(base.__doc__ or "").partition("\nAttributes:\n")[2].partition("\n\n")[0]
+        attributes = (
+            inspect.cleandoc(base.__doc__ or "")
+            .partition("\nAttributes:\n")[2]
+            .partition("\n\n")[0]
+        )
         _, *parts = re.split(r"^ {4}(\w+): ", attributes, flags=re.MULTILINE)
-        helps |= {name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)}
+        helps |= {
+            name: " ".join(text.split()) for name, text in zip(parts[::2], parts[1::2], strict=True)
+        }
     for field in dataclasses.fields(kind):
         about, help = field.metadata.get("setting") or Setting(), helps.get(field.name, "")
         kinds = tuple(part for part in _parts(hints[field.name]) if part is not type(None))
-        choices_of_type = [word for part in kinds if get_origin(part) is Literal for word in get_args(part)]
+        choices_of_type = [
+            word for part in kinds if get_origin(part) is Literal for word in get_args(part)
+        ]
         choices, help = about.choices or tuple(choices_of_type), help[:1].upper() + help[1:]
         settings[field.name] = dataclasses.replace(about, help=help, kinds=kinds, choices=choices)
     return _SETTINGS.setdefault(kind, settings)
 
 
 def parse_setting(kind: type[Settings], name: str, text: str) -> Any:
-    """Return the value of a setting from its text on the command line or in the words of a candidate. ValueError if the
-    text is not a number, KeyError if it is neither `true` nor `false`."""
+    """Return the value of a setting from its text on the command line or in the words of a
+    candidate. ValueError if the text is not a number, KeyError if it is neither `true` nor
+    `false`."""
     about = settings_of(kind)[name]
     if about.none and text == about.none:
         return about.none_is
@@ -121,8 +140,14 @@ class Settings:
             value, is_whole = getattr(self, name), int in about.kinds
             if about.choices and value is not None and value not in about.choices:
                 raise OptionError(f"unknown {name} '{value}'", did_you_mean(value, about.choices))
-            if not isinstance(value, str | None) and (is_whole or float in about.kinds) and not about.allows(value):
-                raise OptionError(f"{name} is {shown(value)}", about.hint or _bounds(about, whole=is_whole))
+            if (
+                not isinstance(value, str | None)
+                and (is_whole or float in about.kinds)
+                and not about.allows(value)
+            ):
+                raise OptionError(
+                    f"{name} is {shown(value)}", about.hint or _bounds(about, whole=is_whole)
+                )
 
     def __repr__(self) -> str:
         """Return the call that creates the same settings, without defaults."""
@@ -131,16 +156,20 @@ class Settings:
     def _differing(self, usual: Settings) -> str:
         """Return the arguments that make these settings out of others of the same class."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return ", ".join(f"{name}={value!r}" for name, value in values.items() if value != getattr(usual, name))
+        return ", ".join(
+            f"{name}={value!r}" for name, value in values.items() if value != getattr(usual, name)
+        )
 
 
 def settings_in(kind: type[S], document: Mapping[str, Any]) -> S:
-    """Return the settings of a class that are among the keys of a document; missing ones have their defaults."""
+    """Return the settings of a class that are among the keys of a document; missing ones have their
+    defaults."""
     return kind(**{name: document[name] for name in settings_of(kind) if name in document})
 
 
 def place_of(name: str, *kinds: type[Settings]) -> str:
-    """Return in which argument of a function a setting belongs, as a sentence; empty if none of the classes has it."""
+    """Return in which argument of a function a setting belongs, as a sentence; empty if none of the
+    classes has it."""
     for kind in kinds:
         if name in settings_of(kind):
             return f"It is a setting of {kind.__name__}: {kind.__name__.lower()}=sb.{kind.__name__}({name}=...)."
@@ -149,14 +178,18 @@ def place_of(name: str, *kinds: type[Settings]) -> str:
 
 def merge_settings(settings: S, **values: Any) -> S:
     """Return settings with the given values, except None, in place of their own."""
-    return dataclasses.replace(settings, **{name: value for name, value in values.items() if value is not None})
+    return dataclasses.replace(
+        settings, **{name: value for name, value in values.items() if value is not None}
+    )
 
 
 def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Return a decorator for a function whose `**keywords` are settings, without those about choosing.
+    """Return a decorator for a function whose `**keywords` are settings, without those about
+    choosing.
 
-    At run time, it shows the settings in its signature, with the usual values as defaults, and their help in its
-    docstring, in place of the line of the keywords. Editors and type checkers read `seedbed/__init__.pyi`.
+    At run time, it shows the settings in its signature, with the usual values as defaults, and
+    their help in its docstring, in place of the line of the keywords. Editors and type checkers
+    read `seedbed/__init__.pyi`.
     """
 
     def decorate(function: Callable[..., T]) -> Callable[..., T]:
@@ -164,9 +197,16 @@ def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
 
         hints, signature = get_type_hints(type(usual)), inspect.signature(function)
         *named, keywords = signature.parameters.values()
-        helps = {name: about.help for name, about in settings_of(type(usual)).items() if not about.choosing}
+        helps = {
+            name: about.help
+            for name, about in settings_of(type(usual)).items()
+            if not about.choosing
+        }
         kind = inspect.Parameter.KEYWORD_ONLY
-        more = [inspect.Parameter(name, kind, default=getattr(usual, name), annotation=hints[name]) for name in helps]
+        more = [
+            inspect.Parameter(name, kind, default=getattr(usual, name), annotation=hints[name])
+            for name in helps
+        ]
         function.__signature__ = signature.replace(parameters=[*named, *more])  # type: ignore[attr-defined]
         function.__annotations__ |= {name: hints[name] for name in helps}
         texts = (f"{name}: {help[:1].lower()}{help[1:]}" for name, help in helps.items())
@@ -181,7 +221,11 @@ def taking(usual: Settings) -> Callable[[Callable[..., T]], Callable[..., T]]:
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
     """Return the members of a union; of anything else, itself."""
-    return (annotation,) if get_origin(annotation) is Literal else get_args(annotation) or (annotation,)
+    return (
+        (annotation,)
+        if get_origin(annotation) is Literal
+        else get_args(annotation) or (annotation,)
+    )
 
 
 def _bounds(about: Setting, *, whole: bool) -> str:

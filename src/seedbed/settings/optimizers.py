@@ -1,11 +1,15 @@
-"""The optimizers. An entry of `OPTIMIZERS` defines one completely: to add an optimizer, add an entry."""
+"""The optimizers. An entry of `OPTIMIZERS` defines one completely: to add an optimizer, add an
+entry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-BETAS = (0.9, 0.999)  # the decay rates of Adam; the clock of a step holds 1 - b1^t and sqrt(1 - b2^t)
+BETAS = (
+    0.9,
+    0.999,
+)  # the decay rates of Adam; the clock of a step holds 1 - b1^t and sqrt(1 - b2^t)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,12 @@ OPTIMIZERS = {
     entry.name: entry
     for entry in (
         Optimizer(
-            name="sgd", torch="SGD", lr=0.1, has_momentum=True, native=0, n_moments=lambda momentum: int(momentum > 0)
+            name="sgd",
+            torch="SGD",
+            lr=0.1,
+            has_momentum=True,
+            native=0,
+            n_moments=lambda momentum: int(momentum > 0),
         ),
         Optimizer(name="adam", torch="Adam", native=1),
         Optimizer(name="adamw", torch="AdamW", weight_decay=0.01, native=2),

@@ -9,7 +9,9 @@ from seedbed.errors import OptionError, did_you_mean
 from seedbed.settings.fields import Settings, merge_settings, setting
 from seedbed.settings.optimizers import OPTIMIZERS
 
-MOST_EPOCHS = 1_000_000  # the largest number of epochs, as the curves of all networks must fit into memory
+MOST_EPOCHS = (
+    1_000_000  # the largest number of epochs, as the curves of all networks must fit into memory
+)
 
 LOSSES = ("bce", "cross_entropy", "mse")
 
@@ -28,30 +30,33 @@ _BY_ROWS = (
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe(Settings):
-    """How networks are trained. `Recipe()` suits the table, `Recipe.tutorial()` is plain gradient descent.
+    """How networks are trained. `Recipe()` suits the table, `Recipe.tutorial()` is plain gradient
+    descent.
 
-    A model has several networks. Each leaves out a fold of the rows, and all of them stop together, after the epoch
-    with the lowest loss of their mean prediction for the rows left out. With `patience=0`, they train on all rows for
-    all epochs.
+    A model has several networks. Each leaves out a fold of the rows, and all of them stop together,
+    after the epoch with the lowest loss of their mean prediction for the rows left out. With
+    `patience=0`, they train on all rows for all epochs.
 
     Attributes:
         epochs: passes over the training rows, at most; 60 to 200 by the number of rows if left out.
-        lr: learning rate, the highest of the schedule; one that suits the optimizer if left out. compare takes several,
-            and compares each candidate at each.
-        schedule: how the learning rate changes from step to step: constant, cosine down to 0, or onecycle up and down,
-            as CosineAnnealingLR and OneCycleLR of torch.
+        lr: learning rate, the highest of the schedule; one that suits the optimizer if left out.
+            compare takes several, and compares each candidate at each.
+        schedule: how the learning rate changes from step to step: constant, cosine down to 0, or
+            onecycle up and down, as CosineAnnealingLR and OneCycleLR of torch.
         warmup: share of all steps, such as 0.05, in which the rate first rises.
         optimizer: optimizer, equal to that of the same name in torch.optim.
         momentum: momentum of sgd.
         nesterov: use Nesterov's momentum, with sgd and a momentum.
         weight_decay: weight decay; the optimizer's own default in torch.optim if left out.
-        decay_biases: also decay biases, and scales and shifts of normalisations, as torch.optim does.
+        decay_biases: also decay biases, and scales and shifts of normalisations, as torch.optim
+            does.
         clip_norm: the largest norm of a network's gradient; a larger gradient is scaled down to it.
         batch_size: rows per step, or 0 for all rows; 64 to 1,024 by the number of rows if left out.
         loss: loss: bce (on logits), cross_entropy, mse, or auto, which suits the target.
-        label_smoothing: share, such as 0.1, by which labels are moved towards all classes, in the training loss only.
-        patience: epochs without a lower loss of the rows left out after which training ends; 3 to 8 if left out. 0
-            trains on all rows, for all epochs.
+        label_smoothing: share, such as 0.1, by which labels are moved towards all classes, in the
+            training loss only.
+        patience: epochs without a lower loss of the rows left out after which training ends; 3 to 8
+            if left out. 0 trains on all rows, for all epochs.
 
     Raises:
         OptionError: a value is out of range, or two values contradict.
@@ -67,7 +72,11 @@ class Recipe(Settings):
     weight_decay: float | None = setting(None, at_least=0, word=True)
     decay_biases: bool = setting(False, word=True)
     clip_norm: float | None = setting(
-        None, above=0, hint="It must be a number above 0, or left out for no clipping.", none="none", word=True
+        None,
+        above=0,
+        hint="It must be a number above 0, or left out for no clipping.",
+        none="none",
+        word=True,
     )
     batch_size: int | None = setting(None, at_least=0, none="full", none_is=0, word=True)
     loss: str = setting("auto", choices=("auto", *LOSSES), option=False)
@@ -84,7 +93,9 @@ class Recipe(Settings):
         if self.warmup and self.schedule == "onecycle":
             raise OptionError("onecycle has its own warm-up", "Leave warmup out.")
         if (self.momentum or self.nesterov) and not OPTIMIZERS[self.optimizer].has_momentum:
-            raise OptionError(f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out.")
+            raise OptionError(
+                f"momentum and nesterov belong to sgd, not to {self.optimizer}", "Leave them out."
+            )
         if self.nesterov and not self.momentum:
             raise OptionError("nesterov needs momentum", "Add momentum=0.9.")
 
@@ -94,7 +105,8 @@ class Recipe(Settings):
 
         @classmethod
         def tutorial(cls, **settings: Any) -> Recipe:
-            """Return the recipe of the tutorial, with the given settings: SGD over all rows for 1,000 epochs.
+            """Return the recipe of the tutorial, with the given settings: SGD over all rows for
+            1,000 epochs.
 
             Examples:
                 >>> sb.Recipe.tutorial(lr=0.1).describe()
@@ -103,8 +115,8 @@ class Recipe(Settings):
             return replace(RECIPES["tutorial"], **settings)
 
     def for_rows(self, n_rows: int) -> Recipe:
-        """Return the recipe with a learning rate, and with epochs and rows per step that suit so many rows, where it
-        leaves them out."""
+        """Return the recipe with a learning rate, and with epochs and rows per step that suit so
+        many rows, where it leaves them out."""
         _, size, epochs = next(entry for entry in _BY_ROWS if n_rows >= entry[0])
         return replace(
             self,
@@ -128,7 +140,11 @@ class Recipe(Settings):
     @property
     def decay(self) -> float:
         """The weight decay, by default that of the optimizer."""
-        return OPTIMIZERS[self.optimizer].weight_decay if self.weight_decay is None else self.weight_decay
+        return (
+            OPTIMIZERS[self.optimizer].weight_decay
+            if self.weight_decay is None
+            else self.weight_decay
+        )
 
     @property
     def leaves_out(self) -> bool:
@@ -147,11 +163,17 @@ class Recipe(Settings):
             parts[0] += f" with {'Nesterov ' if self.nesterov else ''}momentum {self.momentum:g}"
         parts += [] if self.lr is None else [f"lr {self.lr:g}"]
         if self.varies:
-            schedule = {"constant": "", "cosine": "cosine schedule", "onecycle": "one-cycle schedule"}[self.schedule]
+            schedule = {
+                "constant": "",
+                "cosine": "cosine schedule",
+                "onecycle": "one-cycle schedule",
+            }[self.schedule]
             warmup = f"{100 * self.warmup:g}% warm-up" if self.warmup else ""
             parts.append(" with ".join(filter(None, (schedule, warmup))))
         if self.decay:
-            parts.append(f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}")
+            parts.append(
+                f"weight decay {self.decay:g}{'' if self.decay_biases else ' (not of biases)'}"
+            )
         if self.clip_norm is not None:
             parts.append(f"gradient clipped at norm {self.clip_norm:g}")
         if self.label_smoothing:
@@ -167,21 +189,29 @@ class Recipe(Settings):
 
     def __repr__(self) -> str:
         """Return the shorter call that creates the same recipe, without defaults."""
-        return min(super().__repr__(), f"Recipe.tutorial({self._differing(RECIPES['tutorial'])})", key=len)
+        return min(
+            super().__repr__(), f"Recipe.tutorial({self._differing(RECIPES['tutorial'])})", key=len
+        )
 
 
 RECIPES = {
     "default": Recipe(),
     "tutorial": Recipe(
-        optimizer="sgd", lr=0.01, schedule="constant", epochs=1000, batch_size=0, decay_biases=True, patience=0
+        optimizer="sgd",
+        lr=0.01,
+        schedule="constant",
+        epochs=1000,
+        batch_size=0,
+        decay_biases=True,
+        patience=0,
     ),
 }
 """Recipes by name: one that suits each table, and that of the tutorial."""
 
 
 def recipe_named(name: str, **settings: Any) -> Recipe:
-    """Return a recipe by its name, with the given settings, except None, in place of its own. OptionError if there is
-    no such recipe, or a setting is out of range."""
+    """Return a recipe by its name, with the given settings, except None, in place of its own.
+    OptionError if there is no such recipe, or a setting is out of range."""
     if name not in RECIPES:
         raise OptionError(f"unknown recipe '{name}'", did_you_mean(name, RECIPES))
     return merge_settings(RECIPES[name], **settings)

@@ -28,28 +28,39 @@ _MOST_LINES = 40  # of a module's repr
 def with_inputs_of(candidate: Candidate, layout: Layout) -> Candidate:
     """Return the candidate with the inputs of one fit, if it embeds them or is a user's own module.
 
-    Call this for each fit: its rows may have other inputs than the whole table, as a rare level may be missing.
+    Call this for each fit: its rows may have other inputs than the whole table, as a rare level may
+    be missing.
     """
     architecture = candidate.architecture
     if isinstance(architecture, OwnArchitecture):
         architecture = dataclasses.replace(architecture, categories=layout.category_inputs)
     elif isinstance(architecture, MLP) and architecture.embeds:
         categories = layout.category_inputs if architecture.embed else ()
-        architecture = dataclasses.replace(architecture, numbers=layout.number_inputs, categories=categories)
+        architecture = dataclasses.replace(
+            architecture, numbers=layout.number_inputs, categories=categories
+        )
     return dataclasses.replace(candidate, architecture=architecture)
 
 
 @one_thread("cpu")
 def check_candidate(
-    candidate: Candidate, table: Table, data: TrainingData, recipe: Recipe, engine: EngineName, device: str
+    candidate: Candidate,
+    table: Table,
+    data: TrainingData,
+    recipe: Recipe,
+    engine: EngineName,
+    device: str,
 ) -> Source:
-    """Return the network of a candidate for a table, or what builds a user's own. The recipe has the candidate's own
-    settings. SeedbedError, which names the candidate, if it can't be built for this table, or an option is wrong."""
+    """Return the network of a candidate for a table, or what builds a user's own. The recipe has
+    the candidate's own settings. SeedbedError, which names the candidate, if it can't be built for
+    this table, or an option is wrong."""
     source = source_of(candidate.architecture, data.X.shape[1], table.n_outputs)
     try:
         traits = traits_of(source, 0, data)
         if traits.n_outputs != table.n_outputs:
-            raise CandidateError(f"the network has {counted(traits.n_outputs, 'output')}", _outputs_needed(table))
+            raise CandidateError(
+                f"the network has {counted(traits.n_outputs, 'output')}", _outputs_needed(table)
+            )
         if recipe.label_smoothing:
             pick_loss(recipe.loss, data.y, traits.n_outputs, label_smoothing=recipe.label_smoothing)
         pick_engine(engine, traits, device)
@@ -59,8 +70,8 @@ def check_candidate(
 
 
 def source_of(architecture: Architecture, n_inputs: int, n_outputs: int) -> Source:
-    """Return the network of a candidate for so many inputs and outputs, or what builds a user's own. CandidateError if
-    the candidate isn't a network."""
+    """Return the network of a candidate for so many inputs and outputs, or what builds a user's
+    own. CandidateError if the candidate isn't a network."""
     if isinstance(architecture, MLP):
         return architecture.network(n_inputs, n_outputs)
     return functools.partial(builder_of(architecture), n_inputs, n_outputs)
@@ -78,8 +89,8 @@ def n_parameters_of(architecture: Architecture, n_inputs: int, n_outputs: int) -
 
 
 def own_module(candidate: Candidate, table: Table) -> str:
-    """Return the `repr` and the number of parameters of a user-defined module, built for a table; empty for other
-    candidates. SeedbedError if the module can't be built."""
+    """Return the `repr` and the number of parameters of a user-defined module, built for a table;
+    empty for other candidates. SeedbedError if the module can't be built."""
     architecture = candidate.architecture
     if not isinstance(architecture, OwnArchitecture):
         return ""
@@ -91,7 +102,9 @@ def own_module(candidate: Candidate, table: Table) -> str:
     if not isinstance(architecture, UserArchitecture):
         name = f"{architecture.path}:{name}"
     layout = layout_of(table)
-    build: Any = source_of(with_inputs_of(candidate, layout).architecture, layout.n_inputs, table.n_outputs)
+    build: Any = source_of(
+        with_inputs_of(candidate, layout).architecture, layout.n_inputs, table.n_outputs
+    )
     network = build_network(build, 0)
     lines = repr(network).splitlines()
     if len(lines) > _MOST_LINES:
@@ -104,14 +117,17 @@ def own_module(candidate: Candidate, table: Table) -> str:
 
 
 def warn_of_probabilities(candidate: Candidate, table: Table) -> None:
-    """Warn in Python of a user-defined module that seems to return probabilities. The command line prints it."""
+    """Warn in Python of a user-defined module that seems to return probabilities. The command line
+    prints it."""
     if not isinstance(candidate.architecture, OwnArchitecture) or table.outcome.is_number:
         return
     require_torch("a network of your own")
     from seedbed.training.torch.own_modules import probabilities_warning
 
     layout = layout_of(table)
-    build: Any = source_of(with_inputs_of(candidate, layout).architecture, layout.n_inputs, table.n_outputs)
+    build: Any = source_of(
+        with_inputs_of(candidate, layout).architecture, layout.n_inputs, table.n_outputs
+    )
     if warning := probabilities_warning(build, layout.n_inputs):
         warn(f"candidate '{candidate.name}': {warning}")
 

@@ -23,5 +23,6 @@ def versions() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Return the kind of processor that networks are computed for. Another kind may round differently."""
+    """Return the kind of processor that networks are computed for. Another kind may round
+    differently."""
     return f"{platform.machine()} with {kernel('float32').instructions}"

@@ -1,5 +1,5 @@
-"""The one training loop, whatever engine computes: a chunk from the first epoch to the last, on one thread; and many
-chunks at a time, in threads for the kernel, else in processes."""
+"""The one training loop, whatever engine computes: a chunk from the first epoch to the last, on one
+thread; and many chunks at a time, in threads for the kernel, else in processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from seedbed.errors import SeedbedError
 from seedbed.networks.layers import Array, Arrays
 from seedbed.training.losses import r2
 from seedbed.training.native.engine import NativeEngine
-from seedbed.training.parallel import HaltedError, no_collection, one_thread, preparing, run_in_workers
+from seedbed.training.parallel import (
+    HaltedError,
+    no_collection,
+    one_thread,
+    preparing,
+    run_in_workers,
+)
 from seedbed.training.stack import Chunk, Stack
 from seedbed.training.undocumented import keep_freed_memory, keep_large_workers
 
@@ -33,7 +39,8 @@ class ChunkResult:
     Attributes:
         curves: [4, epoch, network], in the order of `CURVES`.
         outputs: float32 [row, output, network] for each network's test rows, NaN elsewhere.
-        dead: share of ReLU units that are zero for all training rows after the last epoch [network]; NaN if unknown.
+        dead: share of ReLU units that are zero for all training rows after the last epoch
+            [network]; NaN if unknown.
         stacked: the networks' states, by the names in a `state_dict` [network, ...].
         epochs: the number of epochs after which outputs and states were taken [network].
     """
@@ -48,15 +55,18 @@ class ChunkResult:
     def states(self) -> tuple[Arrays, ...]:
         """One state dict per network."""
         n = self.curves.shape[2]
-        return tuple({name: value[i].copy() for name, value in self.stacked.items()} for i in range(n))
+        return tuple(
+            {name: value[i].copy() for name, value in self.stacked.items()} for i in range(n)
+        )
 
 
 class Engine(Protocol):
     """What trains the networks of a `Stack`.
 
     Attributes:
-        figures: loss and hits of training rows before the steps of an epoch, and of test rows before the epoch [epoch,
-            4, network]. Those of test rows are there up to the epoch before the last one trained, or after `look`.
+        figures: loss and hits of training rows before the steps of an epoch, and of test rows
+            before the epoch [epoch, 4, network]. Those of test rows are there up to the epoch
+            before the last one trained, or after `look`.
     """
 
     @property
@@ -66,8 +76,9 @@ class Engine(Protocol):
         """Train from epoch `start` to before `end`."""
 
     def look(self, epoch: int, *, ended: bool = True) -> Array:
-        """Write down the test figures before an epoch; return each network's outputs for its own test rows [place,
-        output, network]. Those of networks that ended aren't needed if `ended` is false."""
+        """Write down the test figures before an epoch; return each network's outputs for its own
+        test rows [place, output, network]. Those of networks that ended aren't needed if `ended` is
+        false."""
 
     def keep(self, networks: npt.NDArray[np.bool_]) -> None:
         """Keep the parameters and buffers of these networks [network]."""
@@ -76,18 +87,21 @@ class Engine(Protocol):
         """Allow these networks [network] to stop training; return whether all have stopped."""
 
     def dead_units(self) -> Array:
-        """Return the share of ReLU units that are zero for all training rows [network], NaN if unknown."""
+        """Return the share of ReLU units that are zero for all training rows [network], NaN if
+        unknown."""
 
     def states(self) -> Arrays:
-        """Return the kept states, or else the present ones, by the names in a `state_dict` [network, ...]."""
+        """Return the kept states, or else the present ones, by the names in a `state_dict`
+        [network, ...]."""
 
 
 class Best:
     """The epoch with the lowest loss of each group of networks; the first one if several are equal.
 
-    The loss is that of mean predictions: of each row, the mean of those networks of the group that leave it out. The
-    epoch of a single network's lowest loss on its few test rows depends mostly on chance, so its predictions for these
-    rows would look better than they are. If one network diverges, no later epoch is better.
+    The loss is that of mean predictions: of each row, the mean of those networks of the group that
+    leave it out. The epoch of a single network's lowest loss on its few test rows depends mostly on
+    chance, so its predictions for these rows would look better than they are. If one network
+    diverges, no later epoch is better.
 
     Attributes:
         size: number of networks of a group; its networks are consecutive.
@@ -97,24 +111,36 @@ class Best:
 
     def __init__(self, stack: Stack) -> None:
         chunk, (rows, shares) = stack.chunk, stack.tested
-        self._patience, self._started, self._seconds = chunk.patience or (0, 0), time.monotonic(), chunk.seconds
+        self._patience, self._started, self._seconds = (
+            chunk.patience or (0, 0),
+            time.monotonic(),
+            chunk.seconds,
+        )
         self.size = chunk.group_size or stack.n
         shape = stack.n // self.size, stack.n_rows
         self.epochs, self.ends = np.zeros((2, shape[0]), dtype=np.int64)
         self._lowest, self._loss, self._there = np.full(shape[0], math.inf), stack.loss, shares > 0
         groups = np.broadcast_to(np.repeat(np.arange(shape[0]), self.size), rows.shape)
-        pairs = np.ravel_multi_index((groups[self._there], rows[self._there]), shape)  # of a group and a row
+        pairs = np.ravel_multi_index(
+            (groups[self._there], rows[self._there]), shape
+        )  # of a group and a row
         pairs, self._pair_of_test = np.unique(pairs, return_inverse=True)
         self._group_of_pair = np.unravel_index(pairs, shape)[0]
         self._targets = stack.y[rows].transpose(0, 2, 1)
-        self._counts, self._weights = self._sum_by_pair(np.ones_like(shares)), self._sum_by_pair(shares)
+        self._counts, self._weights = (
+            self._sum_by_pair(np.ones_like(shares)),
+            self._sum_by_pair(shares),
+        )
 
     def see(self, epoch: int, outputs: Array) -> npt.NDArray[np.bool_]:
-        """Return which networks [network] are better than before, given the outputs after an epoch of each network's
-        own test rows [place, output, network]."""
+        """Return which networks [network] are better than before, given the outputs after an epoch
+        of each network's own test rows [place, output, network]."""
         losses = self._losses(outputs)
         better = (self.ends == 0) & ((losses < self._lowest) | (self.epochs == 0))
-        self.epochs[better], self._lowest[better] = epoch, np.where(np.isfinite(losses), losses, math.inf)[better]
+        self.epochs[better], self._lowest[better] = (
+            epoch,
+            np.where(np.isfinite(losses), losses, math.inf)[better],
+        )
         late = self._seconds is not None and time.monotonic() - self._started > self._seconds
         patience = np.clip((self.epochs + 1) // 2, *self._patience)
         self.ends[(self.ends == 0) & (late | (epoch - self.epochs >= patience))] = epoch
@@ -124,7 +150,9 @@ class Best:
     def _losses(self, outputs: Array) -> npt.NDArray[np.float64]:
         """Return the mean loss of each group [group]."""
         if not self._loss.of_classes:
-            pairs = ((outputs[:, number], self._targets[:, number]) for number in range(outputs.shape[1]))
+            pairs = (
+                (outputs[:, number], self._targets[:, number]) for number in range(outputs.shape[1])
+            )
             of_each = [[self._sum_by_pair(part) / self._counts for part in pair] for pair in pairs]
             mean, target = (np.stack(parts, axis=1) for parts in zip(*of_each, strict=True))
             losses = self._loss.measure(mean, target)
@@ -135,20 +163,25 @@ class Best:
         return np.bincount(self._group_of_pair, losses * self._weights) / self.size
 
     def _sum_by_pair(self, values: Array) -> npt.NDArray[np.float64]:
-        """Return the sums of values [place, network] over the networks of each pair of a group and a row."""
+        """Return the sums of values [place, network] over the networks of each pair of a group and
+        a row."""
         sums = np.bincount(self._pair_of_test, values[self._there].astype(np.float64))
         return sums.astype(np.float64, copy=False)
 
 
 def train_chunk(chunk: Chunk, tell: Callable[[], None] = lambda: None) -> ChunkResult:
-    """Train a chunk's networks to the last epoch, or until all have ended; return their curves, outputs and states.
+    """Train a chunk's networks to the last epoch, or until all have ended; return their curves,
+    outputs and states.
 
-    `tell` is called after a slice of epochs; an error that it raises ends the training. SeedbedError if the networks
-    can't be stacked, or the recipe doesn't suit them.
+    `tell` is called after a slice of epochs; an error that it raises ends the training.
+    SeedbedError if the networks can't be stacked, or the recipe doesn't suit them.
     """
     keep_freed_memory()
     keep_large_workers()
-    with one_thread(chunk.device), np.errstate(over="ignore"):  # outputs of float64 networks that diverge
+    with (
+        one_thread(chunk.device),
+        np.errstate(over="ignore"),
+    ):  # outputs of float64 networks that diverge
         with preparing, no_collection():
             stack = Stack(chunk)
             engine = _engine(stack)
@@ -196,7 +229,8 @@ def _engine(stack: Stack) -> Engine:
 
 
 def _curves(stack: Stack, figures: Array, ends: npt.NDArray[np.int64]) -> Array:
-    """Return figures as curves [4, epoch, network], with NaN after the end of each group of networks."""
+    """Return figures as curves [4, epoch, network], with NaN after the end of each group of
+    networks."""
     curves = np.moveaxis(np.concatenate([figures[:-1, :2], figures[1:, 2:]], axis=1), 1, 0)
     size, data, splits = stack.n // len(ends), stack.chunk.data, np.array(stack.chunk.splits)
     for group, end in enumerate(ends.tolist()):
@@ -214,10 +248,11 @@ def _curves(stack: Stack, figures: Array, ends: npt.NDArray[np.int64]) -> Array:
 def train_chunks(
     chunks: Sequence[Chunk], jobs: int, failed: Callable[[int, SeedbedError], None] | None = None
 ) -> Generator[tuple[int, ChunkResult], None, None]:
-    """Train chunks, `jobs` at a time, and yield (number, result) for each, in the order in which they finish.
+    """Train chunks, `jobs` at a time, and yield (number, result) for each, in the order in which
+    they finish.
 
-    With one job, one chunk or a GPU, everything runs in this process. `failed` is called with the number of a chunk
-    that can't be trained, and the error; by default, the error is raised.
+    With one job, one chunk or a GPU, everything runs in this process. `failed` is called with the
+    number of a chunk that can't be trained, and the error; by default, the error is raised.
     """
     numbered = list(enumerate(chunks))
     if jobs == 1 or len(chunks) <= 1 or chunks[0].device != "cpu":
@@ -243,7 +278,8 @@ _Outcomes = Generator[tuple[int, ChunkResult | SeedbedError], None, None]
 
 
 def _train_in_threads(chunks: Sequence[tuple[int, Chunk]], jobs: int) -> _Outcomes:
-    """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after their slice."""
+    """Train in threads. The kernel releases Python's lock, and after an interrupt threads end after
+    their slice."""
     halted = threading.Event()
 
     def tell() -> None:

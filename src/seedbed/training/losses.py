@@ -1,7 +1,8 @@
 """Losses, each with a score.
 
-Targets have the shape of the outputs, `[row, output]` or `[row, output, network]`: zeros and ones for `bce`, one-hot
-rows for `cross_entropy`, numbers for `mse`. How torch computes them stands in `torch/torch_recipe.py`.
+Targets have the shape of the outputs, `[row, output]` or `[row, output, network]`: zeros and ones
+for `bce`, one-hot rows for `cross_entropy`, numbers for `mse`. How torch computes them stands in
+`torch/torch_recipe.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Loss:
         name: its name in the recipe.
         measure: from outputs and targets `[row, output, ...]` to losses `[row, ...]`.
         score_name: the name of the score.
-        of_classes: whether the target is classes, so that rows are right or wrong, and labels can be smoothed.
+        of_classes: whether the target is classes, so that rows are right or wrong, and labels can
+            be smoothed.
     """
 
     name: str
@@ -51,12 +53,15 @@ LOSSES = {
 }
 
 
-def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int, *, label_smoothing: float = 0.0) -> Loss:
+def pick_loss(
+    name: str, y: npt.NDArray[np.generic], n_outputs: int, *, label_smoothing: float = 0.0
+) -> Loss:
     """Return a loss by its name, or for `auto` by the target and the number of outputs.
 
-    `auto` is `bce` for one output and a target of zeros and ones, `cross_entropy` for several outputs and whole numbers
-    from 0 up, and `mse` otherwise. TrainingError if the target doesn't suit the loss or the outputs; OptionError if
-    there is no such loss, or if labels of a number are to be smoothed.
+    `auto` is `bce` for one output and a target of zeros and ones, `cross_entropy` for several
+    outputs and whole numbers from 0 up, and `mse` otherwise. TrainingError if the target doesn't
+    suit the loss or the outputs; OptionError if there is no such loss, or if labels of a number are
+    to be smoothed.
     """
     if name not in (*LOSSES, "auto"):
         raise OptionError(f"unknown loss '{name}'", f"Known: {', '.join(LOSSES)}, auto.")
@@ -73,13 +78,20 @@ def pick_loss(name: str, y: npt.NDArray[np.generic], n_outputs: int, *, label_sm
         raise TrainingError(message, f"The target's largest value is {y.max():g}.")
     n_targets = 1 if y.ndim == 1 else y.shape[1]
     if name != "cross_entropy" and n_targets != n_outputs:
-        raise TrainingError(f"the network has {counted(n_outputs, 'output')}, the target {n_targets}")
+        raise TrainingError(
+            f"the network has {counted(n_outputs, 'output')}, the target {n_targets}"
+        )
     if label_smoothing and not LOSSES[name].of_classes:
-        raise OptionError("label_smoothing needs classes, but the target is a number", "Leave label_smoothing out.")
+        raise OptionError(
+            "label_smoothing needs classes, but the target is a number",
+            "Leave label_smoothing out.",
+        )
     return LOSSES[name]
 
 
-def target_of_loss(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype: npt.DTypeLike) -> Array:
+def target_of_loss(
+    loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype: npt.DTypeLike
+) -> Array:
     """Return a target [row] or [row, output] as the loss needs it [row, output]."""
     if loss.name == "cross_entropy":
         return np.eye(n_outputs, dtype=dtype)[y.astype(np.int64)]
@@ -87,10 +99,13 @@ def target_of_loss(loss: Loss, y: npt.NDArray[np.generic], n_outputs: int, dtype
 
 
 def r2(
-    mse: npt.NDArray[np.floating], y: npt.NDArray[Any], weights: npt.NDArray[np.number] | None = None
+    mse: npt.NDArray[np.floating],
+    y: npt.NDArray[Any],
+    weights: npt.NDArray[np.number] | None = None,
 ) -> npt.NDArray[np.floating]:
-    """Return the explained share of the variance of targets y [row, output], in the shape of `mse`; NaN if y is
-    constant. It is 1 - mse / variance, with the variance averaged over outputs, and rows weighted [row]."""
+    """Return the explained share of the variance of targets y [row, output], in the shape of `mse`;
+    NaN if y is constant. It is 1 - mse / variance, with the variance averaged over outputs, and
+    rows weighted [row]."""
     there = y if weights is None else y[weights > 0]
     if (there == there[:1]).all():  # its deviation from the mean comes out as 1e-17, not 0
         return np.full_like(mse, np.nan)

@@ -59,28 +59,33 @@ def train_many(
 ) -> History:
     """Train one network per seed, all at once, by default with the recipe of the tutorial.
 
-    A network with seed `s` equals, up to rounding, the result of a plain loop under `torch.manual_seed(s)`. That ends
-    where random numbers are drawn later: the order of minibatches and the masks of `nn.Dropout` depend on the seed, and
-    other draws in `forward` also on the networks that train at once. Start values are always those of the loop.
+    A network with seed `s` equals, up to rounding, the result of a plain loop under
+    `torch.manual_seed(s)`. That ends where random numbers are drawn later: the order of minibatches
+    and the masks of `nn.Dropout` depend on the seed, and other draws in `forward` also on the
+    networks that train at once. Start values are always those of the loop.
 
     >>> X, y = [[0.0], [1.0], [0.0], [1.0]], [0, 1, 0, 1]
     >>> train_many("relu:2", X, y, X, y, seeds=3, epochs=2).test_loss.shape
     (2, 3)
 
     Args:
-        build: returns a new `nn.Module`. `n_features` and `n_outputs` are passed by name if the signature has them, and
-            `numbers`, the positions of all features; no other parameter may be required. Or a candidate's words such
-            as `"relu:5"`, whose recipe overrides the arguments. The module returns [row, output] or [row].
-        X_train: features of the training rows [row, feature], array or tensor. They aren't standardised.
-        y_train: targets of the training rows, [row] or [row, output]: zeros and ones, class codes from 0, or numbers.
+        build: returns a new `nn.Module`. `n_features` and `n_outputs` are passed by name if the
+            signature has them, and `numbers`, the positions of all features; no other parameter may
+            be required. Or a candidate's words such as `"relu:5"`, whose recipe overrides the
+            arguments. The module returns [row, output] or [row].
+        X_train: features of the training rows [row, feature], array or tensor. They aren't
+            standardised.
+        y_train: targets of the training rows, [row] or [row, output]: zeros and ones, class codes
+            from 0, or numbers.
         X_test: features of the test rows [row, feature].
         y_test: targets of the test rows.
         seeds: one seed per network; a number means `range(number)`.
-        task: `"binary"` predicts labels 0 and 1, `"multiclass"` class codes from 0, `"regression"` numbers. If left
-            out, the values of `y_train` and `y_test` decide, and `History.note` says how.
+        task: `"binary"` predicts labels 0 and 1, `"multiclass"` class codes from 0, `"regression"`
+            numbers. If left out, the values of `y_train` and `y_test` decide, and `History.note`
+            says how.
         sample_weight: weight of each training row in loss and training figures [row].
-        engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all, by `torch.func.vmap` or else
-            one after the other; `"auto"` uses the kernel if possible.
+        engine: `"native"` is the kernel, for networks that it covers; `"torch"` takes all, by
+            `torch.func.vmap` or else one after the other; `"auto"` uses the kernel if possible.
         device: `"cpu"`, `"cuda"` or `"auto"`, which is CUDA if available.
         n_jobs: chunks of networks to train at a time; None means one per core.
         dtype: `"float32"`, or `"float64"` to study rounding.
@@ -93,15 +98,23 @@ def train_many(
         UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
     """
     common = Recipe.tutorial(**recipe)
-    dtype = str(dtype).removeprefix("torch.") if type(dtype).__name__ == "dtype" else dtype  # of torch
+    dtype = (
+        str(dtype).removeprefix("torch.") if type(dtype).__name__ == "dtype" else dtype
+    )  # of torch
     if not isinstance(dtype, str):
         raise OptionError(f"dtype is {shown(dtype)}", "It must be a text: float32 or float64.")
     data = one_split((X_train, y_train), (X_test, y_test), sample_weight, dtype)
     make, settings = _builder(candidate_from(build), data, common, task)
-    numbers, n_workers, where = _seeds(seeds), pick_jobs(n_jobs), pick_device(Compute(device=device).device)
+    numbers, n_workers, where = (
+        _seeds(seeds),
+        pick_jobs(n_jobs),
+        pick_device(Compute(device=device).device),
+    )
     traits = traits_of(make, 0, data)
     pick_engine(engine, traits, where, dtype)
-    loss = pick_loss(settings.loss, data.y, traits.n_outputs, label_smoothing=settings.label_smoothing)
+    loss = pick_loss(
+        settings.loss, data.y, traits.n_outputs, label_smoothing=settings.label_smoothing
+    )
     if not isinstance(make, Network) and loss.of_classes:
         from seedbed.training.torch.own_modules import probabilities_warning
 
@@ -109,8 +122,18 @@ def train_many(
             warn(warning)
     # The digits of a single network are exactly those of the tutorial's loop.
     plain = len(numbers) == 1 and sample_weight is None and has_torch()
-    chunks = plan_chunks(Chunk(make, data, settings, numbers, [0] * len(numbers), dtype=dtype, device=where,
-                               engine="plain" if plain else engine))  # fmt: skip
+    chunks = plan_chunks(
+        Chunk(
+            make,
+            data,
+            settings,
+            numbers,
+            [0] * len(numbers),
+            dtype=dtype,
+            device=where,
+            engine="plain" if plain else engine,
+        )
+    )
     curves = np.empty((len(CURVES), settings.n_epochs, len(numbers)), dtype=data.X.dtype)
     states: dict[int, Any] = {}
     for number, result in train_chunks(chunks, n_workers):
@@ -118,36 +141,63 @@ def train_many(
         curves[:, :, list(networks)] = result.curves
         states.update(zip(networks, result.states, strict=True))
     history = History(
-        curves, seeds=numbers, recipe=settings, build=make, states=tuple(states[i] for i in range(len(numbers))),
-        loss=loss, n_outputs=traits.n_outputs, n_parameters=traits.n_parameters, note=chunks[0].note,
-    )  # fmt: skip
+        curves,
+        seeds=numbers,
+        recipe=settings,
+        build=make,
+        states=tuple(states[i] for i in range(len(numbers))),
+        loss=loss,
+        n_outputs=traits.n_outputs,
+        n_parameters=traits.n_parameters,
+        note=chunks[0].note,
+    )
     if task is None and settings.loss == "auto":
-        kinds = {"bce": "labels 0 and 1", "cross_entropy": f"codes of {traits.n_outputs} classes", "mse": "numbers"}
+        kinds = {
+            "bce": "labels 0 and 1",
+            "cross_entropy": f"codes of {traits.n_outputs} classes",
+            "mse": "numbers",
+        }
         about = "judging by its values; set task='binary', 'multiclass' or 'regression' to choose"
-        history.note = "; ".join(filter(None, (history.note, f"y was read as {kinds[loss.name]}, {about}")))
+        history.note = "; ".join(
+            filter(None, (history.note, f"y was read as {kinds[loss.name]}, {about}"))
+        )
     return history
 
 
-def _builder(candidate: Candidate, data: TrainingData, common: Recipe, task: _Task | None) -> tuple[Source, Recipe]:
-    """Return the network for this table, or what builds it, and the candidate's recipe with the loss of the task."""
+def _builder(
+    candidate: Candidate, data: TrainingData, common: Recipe, task: _Task | None
+) -> tuple[Source, Recipe]:
+    """Return the network for this table, or what builds it, and the candidate's recipe with the
+    loss of the task."""
     recipe = candidate.recipe(common).for_rows(len(data.y))
     if recipe.patience:
-        raise OptionError("patience needs rows that are left out, and train_many leaves out none", "Remove it.")
+        raise OptionError(
+            "patience needs rows that are left out, and train_many leaves out none", "Remove it."
+        )
     if task is not None:
         recipe = _of_task(recipe, task, data.y)
     codes = data.y.ndim == 1 and bool((data.y == np.floor(data.y)).all())
     n_classes = int(data.y.max()) + 1 if codes and data.y.min() >= 0 else 0
     n_outputs = 1 if data.y.ndim == 1 else data.y.shape[1]
-    if n_classes and (recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)):
+    if n_classes and (
+        recipe.loss == "cross_entropy" or (recipe.loss == "auto" and 2 < n_classes <= 50)
+    ):
         n_outputs, n_codes = n_classes, len(np.unique(data.y))
         if n_classes > max(_MOST_ABSENT, 2 * n_codes):
-            raise TrainingError(f"the target has {n_codes} class codes, and the largest is {n_classes - 1:,}", _CODE)
+            raise TrainingError(
+                f"the target has {n_codes} class codes, and the largest is {n_classes - 1:,}", _CODE
+            )
     return source_of(candidate.architecture, data.X.shape[1], n_outputs), recipe
 
 
 def _of_task(recipe: Recipe, task: _Task, y: npt.NDArray[np.generic]) -> Recipe:
-    """Return the recipe with a loss of the task. Raise TrainingError if the target isn't coded as the task needs it."""
-    losses = {"binary": ("auto", "bce", "cross_entropy"), "multiclass": ("cross_entropy",), "regression": ("mse",)}
+    """Return the recipe with a loss of the task. Raise TrainingError if the target isn't coded as
+    the task needs it."""
+    losses = {
+        "binary": ("auto", "bce", "cross_entropy"),
+        "multiclass": ("cross_entropy",),
+        "regression": ("mse",),
+    }
     if task not in losses:
         raise OptionError(f"unknown task '{task}'", did_you_mean(task, losses))
     task_losses = losses[task]
@@ -160,7 +210,11 @@ def _of_task(recipe: Recipe, task: _Task, y: npt.NDArray[np.generic]) -> Recipe:
         "regression": True,
     }[task]
     if not is_coded:
-        labels = f"{values[0]:g} and {values[1]:g}" if len(values) == 2 else f"{values[0]:g} to {values[-1]:g}"
+        labels = (
+            f"{values[0]:g} and {values[1]:g}"
+            if len(values) == 2
+            else f"{values[0]:g} to {values[-1]:g}"
+        )
         needed = "labels 0 and 1" if task == "binary" else "class codes 0, 1, 2, ..."
         raise TrainingError(f"task {task} needs {needed}, and the target has {labels}", _CODE)
     return dataclasses.replace(recipe, loss=task_losses[0]) if recipe.loss == "auto" else recipe
@@ -174,7 +228,9 @@ def _seeds(seeds: Sequence[int] | int) -> tuple[int, ...]:
     try:
         numbers = tuple(operator.index(seed) for seed in seeds)
     except TypeError:
-        raise OptionError(f"seeds is {shown(seeds)}", "Give their number, or a whole number per network.") from None
+        raise OptionError(
+            f"seeds is {shown(seeds)}", "Give their number, or a whole number per network."
+        ) from None
     if any(not -(2**63) <= seed < 2**64 for seed in numbers):
         raise OptionError("a seed is too large for torch", "Seeds have at most 64 bits.")
     if not numbers:
@@ -193,8 +249,8 @@ class History:
     """Curves and networks of `train_many`.
 
     Attributes:
-        train_loss, test_loss: in the dtype of the training [epoch, network]. Training figures are from before an
-            epoch's step, test figures from after it.
+        train_loss, test_loss: in the dtype of the training [epoch, network]. Training figures are
+            from before an epoch's step, test figures from after it.
         train_score, test_score: accuracy as a share for classes, R2 for numbers [epoch, network].
         score_name: `accuracy` or `R2`.
         seeds: one per network.
@@ -205,16 +261,27 @@ class History:
     """
 
     def __init__(
-        self, curves: Curve, *, seeds: tuple[int, ...], recipe: Recipe, build: Source, states: tuple[Arrays, ...],
-        loss: Loss, n_outputs: int, n_parameters: int, note: str,
-    ) -> None:  # fmt: skip
+        self,
+        curves: Curve,
+        *,
+        seeds: tuple[int, ...],
+        recipe: Recipe,
+        build: Source,
+        states: tuple[Arrays, ...],
+        loss: Loss,
+        n_outputs: int,
+        n_parameters: int,
+        note: str,
+    ) -> None:
         self.train_loss, self.train_score, self.test_loss, self.test_score = curves
         self.seeds, self.recipe, self.n_parameters, self.note = seeds, recipe, n_parameters, note
         self.score_name = loss.score_name
         self.diverged = ~(np.isfinite(self.train_loss).all(0) & np.isfinite(self.test_loss).all(0))
         if self.diverged.all():
             subject = f"all {len(seeds)} networks" if len(seeds) > 1 else "the network"
-            self.note = "; ".join(filter(None, (note, f"{subject} diverged: try a lower learning rate, lr")))
+            self.note = "; ".join(
+                filter(None, (note, f"{subject} diverged: try a lower learning rate, lr"))
+            )
         self._build, self._states, self._loss, self._n_outputs = build, states, loss, n_outputs
 
     def __len__(self) -> int:
@@ -234,21 +301,26 @@ class History:
 
     @property
     def train_accuracy(self) -> Curve:
-        """The share of correctly predicted training rows [epoch, network]. TrainingError if the target is a number."""
+        """The share of correctly predicted training rows [epoch, network]. TrainingError if the
+        target is a number."""
         return self._accuracy(self.train_score)
 
     @property
     def test_accuracy(self) -> Curve:
-        """The share of correctly predicted test rows [epoch, network]. TrainingError if the target is a number."""
+        """The share of correctly predicted test rows [epoch, network]. TrainingError if the target
+        is a number."""
         return self._accuracy(self.test_score)
 
     def _accuracy(self, score: Curve) -> Curve:
         if self.score_name != "accuracy":
-            raise TrainingError(f"the score is {self.score_name}, not accuracy", "See train_score and test_score.")
+            raise TrainingError(
+                f"the score is {self.score_name}, not accuracy", "See train_score and test_score."
+            )
         return score
 
     def networks(self) -> list[Any]:
-        """Return the trained networks as plain `nn.Module`s in evaluation mode. Each call builds new modules.
+        """Return the trained networks as plain `nn.Module`s in evaluation mode. Each call builds
+        new modules.
 
         Raises:
             OptionError: PyTorch isn't installed.
@@ -256,7 +328,10 @@ class History:
         require_torch("a network as a module")
         from seedbed.training.torch.own_modules import trained_module
 
-        return [trained_module(self._build, *pair) for pair in zip(self.seeds, self._states, strict=True)]
+        return [
+            trained_module(self._build, *pair)
+            for pair in zip(self.seeds, self._states, strict=True)
+        ]
 
     @np.errstate(over="ignore", invalid="ignore")  # of large logits, and networks that diverged
     def predict(self, X: Any) -> Curve:
@@ -266,8 +341,8 @@ class History:
             X: features [row, feature], prepared like those of the training rows.
 
         Returns:
-            Probabilities of class 1 [row, network], of several classes [row, class, network], or for regression numbers
-            [row, network] or [row, output, network].
+            Probabilities of class 1 [row, network], of several classes [row, class, network], or
+            for regression numbers [row, network] or [row, output, network].
 
         Raises:
             TrainingError: the networks can't take X.
@@ -275,7 +350,10 @@ class History:
         inputs = finite_array("X", X)
         try:
             if isinstance(self._build, Network):
-                states = {name: np.stack([state[name] for state in self._states]) for name in self._states[0]}
+                states = {
+                    name: np.stack([state[name] for state in self._states])
+                    for name in self._states[0]
+                }
                 dtype = next(value.dtype for value in states.values() if value.dtype.kind == "f")
                 if inputs.ndim != 2:
                     raise ValueError("they take [row, feature]")
@@ -297,20 +375,29 @@ class History:
 
     def curves(self, *, title: str = "", name: str = "networks") -> Curves:
         """Return means, bands and single networks along the epochs, from which charts are drawn."""
-        curves = dict(zip(CURVES, (self.train_loss, self.train_score, self.test_loss, self.test_score), strict=True))
+        curves = dict(
+            zip(
+                CURVES,
+                (self.train_loss, self.train_score, self.test_loss, self.test_score),
+                strict=True,
+            )
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             summarized = summarize_curves(name, curves)
         title = title or counted(len(self), "network")
         return Curves(
-            score_name=self.score_name, title=title, subtitle=self.recipe.describe(), candidates=(summarized,)
+            score_name=self.score_name,
+            title=title,
+            subtitle=self.recipe.describe(),
+            candidates=(summarized,),
         )
 
     def scores(self, name: str = "networks") -> Any:
         """Return a data frame with each network's score on the test rows after the last epoch.
 
-        Its columns are candidate, seed, and accuracy or r2. `sb.judge` accepts concatenated frames of several
-        candidates.
+        Its columns are candidate, seed, and accuracy or r2. `sb.judge` accepts concatenated frames
+        of several candidates.
 
         Args:
             name: the candidate's name.
@@ -319,11 +406,16 @@ class History:
             DataError: neither pandas nor Polars nor PyArrow is installed.
         """
         score = self.test_score[-1].astype(np.float64).tolist()
-        columns = {"candidate": [name] * len(self), "seed": list(self.seeds), self.score_name.lower(): score}
+        columns = {
+            "candidate": [name] * len(self),
+            "seed": list(self.seeds),
+            self.score_name.lower(): score,
+        }
         return native_frame(columns)
 
     def plot(self, path: str | Path | None = None, *, title: str = "") -> Chart:
-        """Return a chart of training and test curves: the mean, the middle half, and thin lines per network.
+        """Return a chart of training and test curves: the mean, the middle half, and thin lines per
+        network.
 
         Args:
             path: also save the chart there; it ends in `.png`, `.svg`, `.pdf`, `.html` or `.json`.

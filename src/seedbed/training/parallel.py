@@ -1,4 +1,5 @@
-"""What training does to its process, and work in other processes through joblib or in a thread of its own."""
+"""What training does to its process, and work in other processes through joblib or in a thread of
+its own."""
 
 from __future__ import annotations
 
@@ -30,8 +31,8 @@ _started = threading.Event()  # whether there ever were workers
 
 
 class ProcessLock:
-    """A reentrant lock of one process. It is open in a forked child, as the thread that held it isn't there; the child
-    also calls `after_fork` at its start."""
+    """A reentrant lock of one process. It is open in a forked child, as the thread that held it
+    isn't there; the child also calls `after_fork` at its start."""
 
     def __init__(self, after_fork: Callable[[], object] = lambda: None) -> None:
         self._lock, self._after_fork = threading.RLock(), after_fork
@@ -54,18 +55,21 @@ class ProcessLock:
 
 
 preparing = ProcessLock(open_cached_properties)
-"""Held while networks are drawn from the one random state of the process, and while torch.fx traces modules."""
+"""Held while networks are drawn from the one random state of the process, and while torch.fx traces
+modules."""
 
 
 @contextlib.contextmanager
 def one_thread(device: str) -> Iterator[None]:
     """Let torch use one thread inside, on a CPU, if it is loaded.
 
-    torch's own threads cost more time than they save for networks of this size. While another process keeps a core
-    busy, they wait for each other many times longer than they compute.
+    torch's own threads cost more time than they save for networks of this size. While another
+    process keeps a core busy, they wait for each other many times longer than they compute.
     """
     torch: Any = sys.modules.get("torch")
-    if device != "cpu" or not hasattr(torch, "set_num_threads"):  # another thread may be importing it
+    if device != "cpu" or not hasattr(
+        torch, "set_num_threads"
+    ):  # another thread may be importing it
         yield
         return
     before = torch.get_num_threads()
@@ -80,8 +84,8 @@ def one_thread(device: str) -> Iterator[None]:
 def no_collection() -> Iterator[None]:
     """Turn garbage collection off inside.
 
-    Building many small modules triggers it often, and each time it visits all objects, which takes up to a third of a
-    short training.
+    Building many small modules triggers it often, and each time it visits all objects, which takes
+    up to a third of a short training.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -93,12 +97,18 @@ def no_collection() -> Iterator[None]:
 
 
 def pick_jobs(jobs: int | None) -> int:
-    """Return how many chunks run at a time; None and -1 mean one per core. OptionError for other numbers below 1, and
-    for too large ones."""
+    """Return how many chunks run at a time; None and -1 mean one per core. OptionError for other
+    numbers below 1, and for too large ones."""
     if jobs is None or jobs == -1:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
     if not 1 <= jobs <= _MOST_JOBS:
-        raise OptionError(f"n_jobs is {shown(jobs)}", f"Give 1 to {_MOST_JOBS:,}; leave it out for all cores.")
+        raise OptionError(
+            f"n_jobs is {shown(jobs)}", f"Give 1 to {_MOST_JOBS:,}; leave it out for all cores."
+        )
     return jobs
 
 
@@ -108,24 +118,29 @@ def end_workers() -> None:
         return  # joblib would start some in order to end them
     from joblib.externals.loky import get_reusable_executor
 
-    with contextlib.suppress(Exception):  # an error in here must not hide the reason to end the workers
-        # Without `reuse`, loky compares its default arguments with joblib's. They differ, so loky would wait until
-        # joblib's workers have finished all their tasks, and return a new executor.
+    with contextlib.suppress(
+        Exception
+    ):  # an error in here must not hide the reason to end the workers
+        # Without `reuse`, loky compares its default arguments with joblib's. They differ, so loky
+        # would wait until joblib's workers have finished all their tasks, and return a new
+        # executor.
         get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
 
 
 def _in_worker(parent: int, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function returns, in a worker that has imported this module and ends with its parent."""
+    """Return what a function returns, in a worker that has imported this module and ends with its
+    parent."""
     _end_with(parent)
     return function(*arguments)
 
 
 @functools.cache
 def _end_with(parent: int) -> None:
-    """Let this process end within a second after its parent was killed, if it is a worker of that process.
+    """Let this process end within a second after its parent was killed, if it is a worker of that
+    process.
 
-    It would finish its task and wait for another one for minutes. The signal that Linux can send (`prctl`) comes too
-    early: when the thread ends that started the worker.
+    It would finish its task and wait for another one for minutes. The signal that Linux can send
+    (`prctl`) comes too early: when the thread ends that started the worker.
     """
 
     def watch() -> None:
@@ -134,7 +149,9 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     process = multiprocessing.parent_process()
-    if process is not None and process.pid == parent:  # else this is the process itself, or another machine
+    if (
+        process is not None and process.pid == parent
+    ):  # else this is the process itself, or another machine
         threading.Thread(target=watch, daemon=True).start()
 
 
@@ -142,8 +159,8 @@ def _end_with(parent: int) -> None:
 def _ignore_interrupts() -> Iterator[None]:
     """Make processes that start inside ignore interrupts.
 
-    A terminal sends an interrupt to all processes, and each worker would print a traceback. This process receives it,
-    too, and ends the workers.
+    A terminal sends an interrupt to all processes, and each worker would print a traceback. This
+    process receives it, too, and ends the workers.
     """
     _started.set()
     if not hasattr(signal, "pthread_sigmask"):
@@ -163,14 +180,16 @@ def _ignore_interrupts() -> Iterator[None]:
 def run_in_workers(
     function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], jobs: int
 ) -> Generator[Any, None, None]:
-    """Yield what `function(*task)` returns for each task, in the order in which tasks finish. Tasks run in `jobs`
-    workers of the active backend of joblib, which are processes: threads would share torch's random state.
-    TrainingError if something can't be sent to another process."""
+    """Yield what `function(*task)` returns for each task, in the order in which tasks finish. Tasks
+    run in `jobs` workers of the active backend of joblib, which are processes: threads would share
+    torch's random state. TrainingError if something can't be sent to another process."""
     import joblib  # loads asyncio, which threads and planning don't need
 
     delayed = [joblib.delayed(_in_worker)(os.getpid(), function, *task) for task in tasks]
     backend = joblib.parallel.get_active_backend()[0]
-    one_by_one = backend.supports_return_generator  # else, as with Ray, results come when all tasks have finished
+    one_by_one = (
+        backend.supports_return_generator
+    )  # else, as with Ray, results come when all tasks have finished
     parallel = joblib.Parallel(
         n_jobs=min(jobs, len(tasks)),
         backend="loky" if getattr(backend, "uses_threads", False) else None,
@@ -190,7 +209,9 @@ def run_in_workers(
             warnings.simplefilter("ignore")  # joblib warns of cancelled tasks
             done.close()
         if isinstance(error, pickle.PicklingError):
-            why = str(error.__cause__ or error).strip('\n" ').splitlines()[-1]  # below the worker's traceback
+            why = (
+                str(error.__cause__ or error).strip('\n" ').splitlines()[-1]
+            )  # below the worker's traceback
             message = f"a network can't be sent to worker processes ({why})"
             raise TrainingError(message, f"Use {spell('n_jobs', 1)}.") from None
         raise
@@ -199,7 +220,8 @@ def run_in_workers(
 
 
 def _hide_error_of_joblib(args: threading.ExceptHookArgs) -> None:
-    """Hide the exception that joblib's own thread raises if tasks are cancelled while it submits them."""
+    """Hide the exception that joblib's own thread raises if tasks are cancelled while it submits
+    them."""
     if args.thread is None or args.thread.name != "ExecutorManagerThread":
         threading.__excepthook__(args)
 
@@ -216,7 +238,8 @@ class BackgroundWork(Generic[T]):
         threading.Thread(target=self._run, args=(iter(work),), daemon=True).start()
 
     def finished(self, *, wait: bool) -> Iterator[T]:
-        """Yield what is finished by now; with `wait`, until everything is. An error of the work is raised here."""
+        """Yield what is finished by now; with `wait`, until everything is. An error of the work is
+        raised here."""
         while not self._over:
             try:
                 result = self._results.get(block=wait)

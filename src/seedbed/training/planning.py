@@ -1,4 +1,5 @@
-"""Plan chunks, which are networks that train together: what trains them, and how many there are in one."""
+"""Plan chunks, which are networks that train together: what trains them, and how many there are in
+one."""
 
 from __future__ import annotations
 
@@ -19,27 +20,34 @@ from seedbed.training.stack import Chunk, traits_of
 from seedbed.training.torch import has_torch, require_torch
 
 _BLOCK = 8  # networks come in blocks of 8 for the kernel
-# A chunk of torch's: the most networks, and the bytes that a training step of all may take. Its fixed cost is shared by
-# all networks, and more of them aren't faster, see benchmarks/LOG.md.
+# A chunk of torch's: the most networks, and the bytes that a training step of all may take. Its
+# fixed cost is shared by all networks, and more of them aren't faster, see benchmarks/LOG.md.
 _MOST, _STEP_BYTES = 128, 1 << 26
 _ON_GPU, _STEP_BYTES_ON_GPU = 4096, 1 << 33
-# A chunk of the kernel trains for some tenths of a second: about so many rows x epochs x parameters, where loss and
-# figures of a row count as `_ROW_PARAMETERS`. It holds between `_LEAST_NATIVE` and `_MOST_NATIVE` networks. Smaller
-# chunks would build shared data more often, larger ones would leave cores idle at the end. The size depends neither on
-# the number of cores nor on a measured speed, because a run may continue with other --n-jobs.
+# A chunk of the kernel trains for some tenths of a second: about so many rows x epochs x
+# parameters, where loss and figures of a row count as `_ROW_PARAMETERS`. It holds between
+# `_LEAST_NATIVE` and `_MOST_NATIVE` networks. Smaller chunks would build shared data more often,
+# larger ones would leave cores idle at the end. The size depends neither on the number of cores nor
+# on a measured speed, because a run may continue with other --n-jobs.
 _NATIVE_WORK, _ROW_PARAMETERS, _LEAST_NATIVE, _MOST_NATIVE = 4e9, 40, 16, 96
 _PLAIN = "its networks are trained one after the other, as in a plain loop, because {}"
-_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", r"C:\Windows\System32\nvcuda.dll")  # of NVIDIA, on Linux, WSL and Windows
+_DRIVERS = (
+    "/dev/nvidiactl",
+    "/dev/dxg",
+    r"C:\Windows\System32\nvcuda.dll",
+)  # of NVIDIA, on Linux, WSL and Windows
 # Networks that train one after the other get small chunks, so that all cores have work.
 _FEW = 8
 
 
 @one_thread("cpu")
 def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
-    """Cut networks, one for each pair of seed and split, into chunks that fit the cache, and choose what trains them.
+    """Cut networks, one for each pair of seed and split, into chunks that fit the cache, and choose
+    what trains them.
 
-    With patience, all networks that the kernel trains are one chunk; others have as many groups in one as fit.
-    CandidateError if the network can't be built, or doesn't suit the table; OptionError as in `pick_engine`.
+    With patience, all networks that the kernel trains are one chunk; others have as many groups in
+    one as fit. CandidateError if the network can't be built, or doesn't suit the table; OptionError
+    as in `pick_engine`.
     """
     n_networks, group_size, recipe = len(whole.seeds), whole.group_size, whole.recipe
     traits = traits_of(whole.build, whole.seeds[0], whole.data)
@@ -61,38 +69,58 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
         size = n_networks
     else:
         work = len(whole.data.X) * recipe.n_epochs * (traits.n_parameters + _ROW_PARAMETERS)
-        size = max(_LEAST_NATIVE, min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LEAST_NATIVE * _LEAST_NATIVE))
+        size = max(
+            _LEAST_NATIVE,
+            min(_MOST_NATIVE, int(_NATIVE_WORK / work) // _LEAST_NATIVE * _LEAST_NATIVE),
+        )
     whole, parts = replace(whole, engine=engine, note=note), _cut(whole, engine, size)
     return tuple(
-        replace(whole, seeds=[whole.seeds[i] for i in some], splits=[whole.splits[i] for i in some], networks=some)
+        replace(
+            whole,
+            seeds=[whole.seeds[i] for i in some],
+            splits=[whole.splits[i] for i in some],
+            networks=some,
+        )
         for some in parts
     )
 
 
 def pick_engine(
-    engine: EngineName | Literal["plain"], traits: Traits, device: str = "cpu", dtype: str = "float32"
+    engine: EngineName | Literal["plain"],
+    traits: Traits,
+    device: str = "cpu",
+    dtype: str = "float32",
 ) -> tuple[Literal["native", "torch", "plain"], str]:
-    """Return what trains networks, and why it is slower than the kernel, if this machine lacks that. OptionError if
-    there is no such engine, or this machine doesn't have it."""
+    """Return what trains networks, and why it is slower than the kernel, if this machine lacks
+    that. OptionError if there is no such engine, or this machine doesn't have it."""
     if engine == "plain":
         return "plain", ""
     if engine not in (names := get_args(EngineName)):
-        raise OptionError(f"engine is '{engine}'", f"It must be {', '.join(names[:-1])} or {names[-1]}.")
+        raise OptionError(
+            f"engine is '{engine}'", f"It must be {', '.join(names[:-1])} or {names[-1]}."
+        )
     slower = ""
     if engine != "torch" and device == "cpu" and traits.program:
         library, reason = kernel(dtype)
         if library is not None:
             return "native", ""
         if engine == "native":
-            raise OptionError(f"the training kernel isn't available: {reason}", f"Use {spell('engine', 'torch')}.")
+            raise OptionError(
+                f"the training kernel isn't available: {reason}", f"Use {spell('engine', 'torch')}."
+            )
         require_torch(f"training without the kernel ({reason})")
         slower = f"trained by torch, which is slower: {reason}" if reason else ""
-    require_torch("the engine torch" if engine == "torch" else "a network that the training kernel doesn't cover")
+    require_torch(
+        "the engine torch"
+        if engine == "torch"
+        else "a network that the training kernel doesn't cover"
+    )
     return "torch", slower
 
 
 def pick_device(device: str) -> str:
-    """Return the device by its name; `auto` is CUDA if available, else the CPU. OptionError if there is none."""
+    """Return the device by its name; `auto` is CUDA if available, else the CPU. OptionError if
+    there is none."""
     # Loading torch only to ask for a GPU takes a second.
     may_have_gpu = has_torch() and any(map(os.path.exists, _DRIVERS))
     if device == "cpu" or (device == "auto" and not may_have_gpu):
@@ -104,13 +132,15 @@ def pick_device(device: str) -> str:
 
 
 def _cut(whole: Chunk, engine: str, size: int) -> Iterator[list[int]]:
-    """Yield the networks of each chunk, evenly and at most so many: for the kernel those that take equally many steps,
-    in whole blocks; for torch those with equally many rows.
+    """Yield the networks of each chunk, evenly and at most so many: for the kernel those that take
+    equally many steps, in whole blocks; for torch those with equally many rows.
 
     Networks that stop together always share a chunk; some of them then have smaller minibatches.
     """
     counts, group_size = (whole.data.train > 0).sum(axis=0)[list(whole.splits)], whole.group_size
-    step_rows = {"plain": 0, "torch": 0 if group_size else 1, "native": whole.recipe.batch_size}[engine]
+    step_rows = {"plain": 0, "torch": 0 if group_size else 1, "native": whole.recipe.batch_size}[
+        engine
+    ]
     steps = -(-counts // step_rows) if step_rows else np.zeros_like(counts)
     if group_size:
         steps = np.repeat(steps.reshape(-1, group_size).max(axis=1), group_size)

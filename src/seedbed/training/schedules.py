@@ -15,23 +15,28 @@ from numpy.typing import NDArray
 from seedbed.settings.optimizers import BETAS
 from seedbed.settings.recipe import Recipe
 
-# The defaults of `OneCycleLR`: a rise over the first 30 % from a 25th of the highest rate, and down to a 250,000th.
+# The defaults of `OneCycleLR`: a rise over the first 30 % from a 25th of the highest rate, and down
+# to a 250,000th.
 _RISE, _FIRST, _LAST = 0.3, 1 / 25, 1 / 25 / 1e4
 
 
 @functools.lru_cache(maxsize=4)
 def clock(n_steps: int) -> NDArray[np.float64]:
-    """Return values that depend on the number of the step [step, 3]: whether it is the first, and Adam's 1 - b1^t and
-    sqrt(1 - b2^t).
+    """Return values that depend on the number of the step [step, 3]: whether it is the first, and
+    Adam's 1 - b1^t and sqrt(1 - b2^t).
 
     They are computed in double precision, like those of `torch.optim`.
     """
-    rows = [(float(t == 1), 1.0 - BETAS[0] ** t, math.sqrt(1.0 - BETAS[1] ** t)) for t in range(1, n_steps + 1)]
+    rows = [
+        (float(t == 1), 1.0 - BETAS[0] ** t, math.sqrt(1.0 - BETAS[1] ** t))
+        for t in range(1, n_steps + 1)
+    ]
     return np.array(rows)
 
 
 def rate_factors(recipe: Recipe, steps_an_epoch: int) -> NDArray[np.float64] | None:
-    """Return the factor of the learning rate at each step in double precision [step], or None if it is constant.
+    """Return the factor of the learning rate at each step in double precision [step], or None if it
+    is constant.
 
     It depends on the step's number alone, so a resumed training continues with the right rate.
     """
@@ -45,12 +50,15 @@ def rate_factors(recipe: Recipe, steps_an_epoch: int) -> NDArray[np.float64] | N
     }
     after = course[recipe.schedule]
     steps = range(recipe.n_epochs * steps_an_epoch)
-    factors = [(step + 1) / (rising + 1) if step < rising else after(step - rising) for step in steps]
+    factors = [
+        (step + 1) / (rising + 1) if step < rising else after(step - rising) for step in steps
+    ]
     return np.array(factors)
 
 
 def steps_of(recipe: Recipe, steps_an_epoch: int) -> tuple[int, int]:
-    """Return the steps of the whole schedule, and the steps of the linear warm-up, after which the rate is highest."""
+    """Return the steps of the whole schedule, and the steps of the linear warm-up, after which the
+    rate is highest."""
     total = recipe.n_epochs * steps_an_epoch
     return total, min(round(recipe.warmup * total), total - 1)
 

@@ -1,5 +1,5 @@
-"""Chunks, which are networks that train together; and a chunk's stack: its networks before the first step, and the rows
-that they train on."""
+"""Chunks, which are networks that train together; and a chunk's stack: its networks before the
+first step, and the rows that they train on."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ _MOST_PICKED = 1 << 22  # row numbers of minibatches drawn for a call
 
 
 def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
-    """Return what is known of a network for the rows that it trains on. CandidateError if it can't be built, or doesn't
-    suit the table; OptionError for a user's module if PyTorch isn't installed."""
+    """Return what is known of a network for the rows that it trains on. CandidateError if it can't
+    be built, or doesn't suit the table; OptionError for a user's module if PyTorch isn't
+    installed."""
     if not isinstance(build, Network):
         require_torch("a network of your own")
         from seedbed.training.torch.module_chains import traits_of_module
@@ -40,7 +41,15 @@ def traits_of(build: Source, seed: int, data: TrainingData) -> Traits:
 def _traits_of_network(network: Network, n_inputs: int) -> Traits:
     has_batchnorm = any(isinstance(layer, BatchNorm) for layer in network.innermost_layers)
     names, n_outputs = frozenset(network.parameters), network.n_outputs(n_inputs)
-    return Traits(network, n_outputs, network.n_parameters, network.program(), names, has_batchnorm, network.is_looking)
+    return Traits(
+        network,
+        n_outputs,
+        network.n_parameters,
+        network.program(),
+        names,
+        has_batchnorm,
+        network.is_looking,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +64,17 @@ class Chunk:
         splits: the number of the split that each network trains on.
         networks: their numbers in the plan.
         group_size: with patience, how many consecutive networks stop together; 0 for all.
-        patience: if not None, training ends when the best epoch is half as many epochs ago as it took to reach it, but
-            at least the first and at most the second of these numbers. The networks of a group stop together, and
-            networks and outputs are then those of the epoch with the lowest loss on test rows: the loss of the mean
+        patience: if not None, training ends when the best epoch is half as many epochs ago as it
+            took to reach it, but at least the first and at most the second of these numbers. The
+            networks of a group stop together, and
+            networks and outputs are then those of the epoch with the lowest loss on test rows: the
+                loss of the mean
             prediction, see `Best`.
-        seconds: the time after which training with patience ends, with at least one epoch; None for no limit.
-        engine: `native` is the kernel, for chains of layers that it covers; `torch` is `torch.func.vmap`, for all
-            others that it can run; `plain` takes all modules, one network after the other. `auto` lets `plan_chunks`
-            choose.
+        seconds: the time after which training with patience ends, with at least one epoch; None for
+            no limit.
+        engine: `native` is the kernel, for chains of layers that it covers; `torch` is
+            `torch.func.vmap`, for all others that it can run; `plain` takes all modules, one
+            network after the other. `auto` lets `plan_chunks` choose.
         dtype, device: as torch names them.
         n_parameters: of one network.
         note: tells users why training is slower than by the kernel, or is empty.
@@ -85,7 +97,8 @@ class Chunk:
 
 
 class Stack:
-    """What an engine trains: the networks of a chunk before the first step, and the rows that they train on.
+    """What an engine trains: the networks of a chunk before the first step, and the rows that they
+    train on.
 
     Attributes:
         chunk: the networks and their table.
@@ -93,15 +106,17 @@ class Stack:
         loss: what is minimised.
         keys: keys of random layers [network].
         traits: what is known of the networks.
-        states: parameters and buffers at the start, by the names in a `state_dict` [network, ...]; none for the plain
-            loop, which builds its networks one after the other.
+        states: parameters and buffers at the start, by the names in a `state_dict` [network, ...];
+            none for the plain loop, which builds its networks one after the other.
         X: inputs that all networks share [row, feature].
         y: the encoded target [row, output].
-        fit, test: weight of each row for each network in training and in test figures [row, network]. They sum to 1.
+        fit, test: weight of each row for each network in training and in test figures [row,
+            network]. They sum to 1.
         n_rows: rows of the table.
         n_steps: steps of an epoch.
         batch_rows: rows of a minibatch.
-        most_epochs: epochs that an engine trains in one call, as it may draw the rows of all their minibatches at once.
+        most_epochs: epochs that an engine trains in one call, as it may draw the rows of all their
+            minibatches at once.
 
     Raises:
         SeedbedError: the networks can't be stacked, or the recipe doesn't suit them.
@@ -131,14 +146,16 @@ class Stack:
                 raise TrainingError(message, "Choose another batch size.")
 
     def picked(self, epoch: int) -> npt.NDArray[np.int32]:
-        """Return the rows of the epoch's minibatches in each network's order, -1 for filling [place, network]."""
+        """Return the rows of the epoch's minibatches in each network's order, -1 for filling
+        [place, network]."""
         chosen = np.full((self.n, self.n_steps * self.batch_rows), -1, dtype=np.int32)
         for (seed, n), (networks, rows) in self._rows_by_order.items():
             order = shuffle_rows(n, seed, epoch)
             if -(-n // self.batch_rows) == self.n_steps:
                 chosen[networks, :n] = rows[:, order]
                 continue
-            # Too few rows for as many minibatches as other networks have: they are smaller, or rows are repeated.
+            # Too few rows for as many minibatches as other networks have: they are smaller, or rows
+            # are repeated.
             turns = np.arange(max(n, self.n_steps))
             batch = turns * self.n_steps // len(turns)
             places = batch * self.batch_rows + turns - np.searchsorted(batch, batch)
@@ -146,12 +163,16 @@ class Stack:
         return chosen.T
 
     @functools.cached_property
-    def _rows_by_order(self) -> dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
-        """The training rows of networks with one seed and one number of rows, which see them in the same order: for
-        each seed and number, the networks and their rows [network, row]."""
+    def _rows_by_order(
+        self,
+    ) -> dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+        """The training rows of networks with one seed and one number of rows, which see them in the
+        same order: for each seed and number, the networks and their rows [network, row]."""
         counts = (self.fit > 0).T
         networks_by_order: dict[tuple[int, int], list[int]] = {}
-        for network, (seed, n) in enumerate(zip(self.chunk.seeds, counts.sum(axis=1).tolist(), strict=True)):
+        for network, (seed, n) in enumerate(
+            zip(self.chunk.seeds, counts.sum(axis=1).tolist(), strict=True)
+        ):
             networks_by_order.setdefault((seed, n), []).append(network)
         return {
             (seed, n): (np.array(some), counts[some].nonzero()[1].astype(np.int32).reshape(-1, n))
@@ -162,7 +183,8 @@ class Stack:
     def tested(self) -> tuple[npt.NDArray[np.int64], Array]:
         """Each network's test rows and their weights [place, network].
 
-        The number of places is the largest number of rows. Further places contain row 0 with weight zero.
+        The number of places is the largest number of rows. Further places contain row 0 with weight
+        zero.
         """
         networks, rows = self.test.T.nonzero()
         counts = np.bincount(networks, minlength=self.test.shape[1])
@@ -173,8 +195,8 @@ class Stack:
         return lined, shares
 
     def spread(self, outputs: Array) -> Array:
-        """Return outputs of each network's own test rows [place, output, network] at the places of these rows
-        [row, output, network], and NaN elsewhere."""
+        """Return outputs of each network's own test rows [place, output, network] at the places of
+        these rows [row, output, network], and NaN elsewhere."""
         rows, there = self.tested[0], self.tested[1] > 0
         whole = np.full((self.n_rows, *outputs.shape[1:]), np.nan, dtype=outputs.dtype)
         position, network = there.nonzero()
@@ -183,24 +205,30 @@ class Stack:
 
 
 def shuffle_rows(n: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """Return the order in which a network sees its training rows in an epoch [n]: that of `torch.randperm`."""
+    """Return the order in which a network sees its training rows in an epoch [n]: that of
+    `torch.randperm`."""
     seed, library = derive(seed, "shuffle", epoch), kernel("float32").library
     if library is None:
         from seedbed.training.torch.noise import randperm
 
         return randperm(n, seed)
     order = np.empty(n, dtype=np.int64)
-    library.shuffle(seed & 0xFFFFFFFF, n, order.ctypes.data)  # torch's generator takes these bits of a seed
+    library.shuffle(
+        seed & 0xFFFFFFFF, n, order.ctypes.data
+    )  # torch's generator takes these bits of a seed
     return order
 
 
 def _start(chunk: Chunk, traits: Traits) -> Arrays:
     """Return the parameters and buffers with which the networks start [network, ...]."""
-    # Networks of several splits may share a seed: they begin alike, unless they look at the rows of their splits.
+    # Networks of several splits may share a seed: they begin alike, unless they look at the rows of
+    # their splits.
     data, seeds, rows = chunk.data, list(dict.fromkeys(chunk.seeds)), None
     if traits.is_looking:
         seeds = list(chunk.seeds)
-        of_split = {split: data.X[some_rows(data.train[:, split])] for split in dict.fromkeys(chunk.splits)}
+        of_split = {
+            split: data.X[some_rows(data.train[:, split])] for split in dict.fromkeys(chunk.splits)
+        }
         rows = [of_split[split].astype(chunk.dtype) for split in chunk.splits]
     if isinstance(chunk.build, Network):
         states = chunk.build.start(seeds, rows)
@@ -208,8 +236,14 @@ def _start(chunk: Chunk, traits: Traits) -> Arrays:
         from seedbed.training.torch.module_chains import start_of_modules
 
         states = start_of_modules(chunk.build, traits, chunk.dtype, seeds, rows)
-    places = [seeds.index(seed) for seed in chunk.seeds] if len(seeds) < len(chunk.seeds) else slice(None)
+    places = (
+        [seeds.index(seed) for seed in chunk.seeds]
+        if len(seeds) < len(chunk.seeds)
+        else slice(None)
+    )
     return {
-        name: value[places].astype(chunk.dtype if value.dtype.kind == "f" else value.dtype, copy=False)
+        name: value[places].astype(
+            chunk.dtype if value.dtype.kind == "f" else value.dtype, copy=False
+        )
         for name, value in states.items()
     }

@@ -1,7 +1,8 @@
-"""Grow boosted and extra trees: by the kernel (training/native/trees.h), or without it by the same algorithms here.
+"""Grow boosted and extra trees: by the kernel (training/native/trees.h), or without it by the same
+algorithms here.
 
-Both give the same trees, to the bit: whole numbers are added up, products are rounded before they are added, and random
-numbers depend on seed, tree and node alone.
+Both give the same trees, to the bit: whole numbers are added up, products are rounded before they
+are added, and random numbers depend on seed, tree and node alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from seedbed.training.parallel import HaltedError
 from seedbed.typing import Floats
 
 _LEAST_CURVE, _BINS = 1e-3, 256
-_STEP, _FIRST, _SECOND = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+_STEP, _FIRST, _SECOND = (
+    np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+)
 _LN2 = 6.93145751953125e-1, 1.42860682030941723212e-6  # its high and its low part
 _Words = NDArray[np.uint64]
 _Sorted = NDArray[np.int32]
@@ -28,7 +31,8 @@ Halted = NDArray[np.int32]  # a single number: 1 if trees aren't needed any more
 
 
 class GrownTrees(NamedTuple):
-    """Trees, one after the other. Their nodes are numbered from 0 in each; children lie side by side.
+    """Trees, one after the other. Their nodes are numbered from 0 in each; children lie side by
+    side.
 
     Attributes:
         sizes: the number of nodes of each tree [tree].
@@ -58,12 +62,17 @@ class GrownTrees(NamedTuple):
 def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
     """Grow trees of at most `n_nodes` nodes in all, and of `n_values` outputs of a leaf.
 
-    The arguments are those of `TreeJob`, see trees.h; `outputs` and `tested` are changed. HaltedError if `halted` was
-    set meanwhile.
+    The arguments are those of `TreeJob`, see trees.h; `outputs` and `tested` are changed.
+    HaltedError if `halted` was set meanwhile.
     """
     feature, left = np.empty((2, n_nodes), dtype=np.int32)
-    threshold, value = np.empty(n_nodes, dtype=np.float32), np.empty((n_nodes, n_values), dtype=np.float32)
-    grown = GrownTrees(np.zeros(arguments["n_trees"], dtype=np.int32), feature, threshold, left, value)
+    threshold, value = (
+        np.empty(n_nodes, dtype=np.float32),
+        np.empty((n_nodes, n_values), dtype=np.float32),
+    )
+    grown = GrownTrees(
+        np.zeros(arguments["n_trees"], dtype=np.int32), feature, threshold, left, value
+    )
     arguments |= grown._asdict()
     library = kernel("float32").library
     if library is None:
@@ -72,7 +81,9 @@ def grow(n_nodes: int, n_values: int, **arguments: Any) -> GrownTrees:
     else:
         arrays = {name: value for name, value in arguments.items() if isinstance(value, np.ndarray)}
         assert all(array.flags.c_contiguous for array in arrays.values())
-        job = TreeJob(**{**arguments, **{name: array.ctypes.data for name, array in arrays.items()}})
+        job = TreeJob(
+            **{**arguments, **{name: array.ctypes.data for name, array in arrays.items()}}
+        )
         work = np.empty(library.tree_work(ctypes.addressof(job)), dtype=np.uint8)
         job.work = work.ctypes.data
         library.grow(ctypes.addressof(job))
@@ -109,10 +120,13 @@ def _words(keys: _Words, numbers: Any) -> _Words:
 
 
 def _orders(keys: _Words, n_inputs: int, n_drawn: int) -> NDArray[np.int64]:
-    """Return some of the inputs in a random order for each node [node, place], by Fisher and Yates."""
+    """Return some of the inputs in a random order for each node [node, place], by Fisher and
+    Yates."""
     nodes, order = np.arange(len(keys)), np.tile(np.arange(n_inputs), (len(keys), 1))
     for i in range(n_drawn):
-        other = i + ((_words(keys, i) >> np.uint64(32)) * np.uint64(n_inputs - i) >> np.uint64(32)).astype(np.int64)
+        other = i + (
+            (_words(keys, i) >> np.uint64(32)) * np.uint64(n_inputs - i) >> np.uint64(32)
+        ).astype(np.int64)
         order[nodes, other], order[:, i] = order[:, i], order[nodes, other]
     return order[:, :n_drawn]
 
@@ -152,9 +166,13 @@ def _boost_tree(job: Any, predicted: Floats, tree: int, start: int) -> int:
     K, output, y = job.n_outputs, tree % job.n_outputs, job.y[job.train]
     target = (y == output) if job.of_classes and K > 1 else y
     h = predicted * (1 - predicted) if job.of_classes else 1.0
-    slope = np.rint((job.weights[job.train] * (predicted - target) * job.slope).clip(-job.most, job.most))
+    slope = np.rint(
+        (job.weights[job.train] * (predicted - target) * job.slope).clip(-job.most, job.most)
+    )
     curve = np.rint(job.weights[job.train] * h * job.curve)
-    feature, threshold, left, value = ((array[start:]) for array in (job.feature, job.threshold, job.left, job.value))
+    feature, threshold, left, value = (
+        (array[start:]) for array in (job.feature, job.threshold, job.left, job.value)
+    )
 
     def worth(slopes: Floats, curves: Floats) -> Floats:
         g, h = slopes / job.slope, curves / job.curve
@@ -170,7 +188,9 @@ def _boost_tree(job: Any, predicted: Floats, tree: int, start: int) -> int:
         inputs = _orders(key, job.n_inputs, job.n_sampled)[0]
         places = (job.X[job.train[rows]][:, inputs] + np.arange(len(inputs)) * _BINS).ravel()
         sums = [
-            np.bincount(places, np.repeat(values[rows], len(inputs)), len(inputs) * _BINS).reshape(-1, _BINS).cumsum(1)
+            np.bincount(places, np.repeat(values[rows], len(inputs)), len(inputs) * _BINS)
+            .reshape(-1, _BINS)
+            .cumsum(1)
             for values in (slope, curve, np.ones(len(slope)))
         ]
         gains = worth(sums[0], sums[1]) + worth(total[0] - sums[0], total[1] - sums[1])
@@ -183,7 +203,9 @@ def _boost_tree(job: Any, predicted: Floats, tree: int, start: int) -> int:
     nodes, most = [np.arange(job.n_train)], 2 * job.n_leaves - 1
     splits, left[0] = [search(0)], -1
     while len(nodes) < most:
-        best = max(range(len(nodes)), key=lambda node: splits[node][0] if left[node] < 0 else -np.inf)
+        best = max(
+            range(len(nodes)), key=lambda node: splits[node][0] if left[node] < 0 else -np.inf
+        )
         gain, number, last = splits[best]
         if left[best] >= 0 or gain == -np.inf:
             break
@@ -207,19 +229,30 @@ def _boost_tree(job: Any, predicted: Floats, tree: int, start: int) -> int:
 
 
 def _grow_extra(job: Any) -> None:
-    """Grow extra trees, level by level, all of them side by side. Open nodes are sorted by their tree and number."""
-    tree, number, sizes = np.arange(job.n_trees), np.zeros(job.n_trees, np.int64), np.full(job.n_trees, job.n_train)
+    """Grow extra trees, level by level, all of them side by side. Open nodes are sorted by their
+    tree and number."""
+    tree, number, sizes = (
+        np.arange(job.n_trees),
+        np.zeros(job.n_trees, np.int64),
+        np.full(job.n_trees, job.n_train),
+    )
     rows, inputs, levels = np.tile(np.arange(job.n_train), job.n_trees), np.arange(job.n_inputs), []
     job.sizes[:] = 1
     while len(sizes) and not job.halted[0]:
-        starts, of_row, nodes = np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes), np.arange(len(sizes))
+        starts, of_row, nodes = (
+            np.cumsum(sizes) - sizes,
+            np.repeat(np.arange(len(sizes)), sizes),
+            np.arange(len(sizes)),
+        )
 
         def sums(values: NDArray[Any], starts: NDArray[np.int64] = starts) -> NDArray[np.int64]:
             return np.add.reduceat(values, starts, axis=0, dtype=np.int64)
 
         x, y, counts = job.X.T[job.train[rows]], job.y[job.train[rows]], job.counts[rows]
         several = job.n_outputs > 1
-        parts = [counts * (y == k) for k in range(job.n_outputs)] if several else [job.targets[rows]]
+        parts = (
+            [counts * (y == k) for k in range(job.n_outputs)] if several else [job.targets[rows]]
+        )
         weight, whole = sums(counts), [sums(part) for part in parts]
         least, largest = (bound.reduceat(x, starts, axis=0) for bound in (np.minimum, np.maximum))
         is_open = np.minimum.reduceat(y, starts) < np.maximum.reduceat(y, starts)
@@ -245,19 +278,32 @@ def _grow_extra(job: Any) -> None:
         best = gains.argmax(axis=1)
         is_open &= gains[nodes, best] > -1
         chosen, n_opened = order[nodes, best], np.cumsum(is_open)
-        before: NDArray[np.int64] = (n_opened - is_open)[np.searchsorted(tree, tree)]  # in the trees before
+        before: NDArray[np.int64] = (n_opened - is_open)[
+            np.searchsorted(tree, tree)
+        ]  # in the trees before
         first = job.sizes[tree] + 2 * (n_opened - 1 - before)  # the first child
-        levels.append((
-            tree, number, np.where(is_open, chosen, -1), np.where(is_open, _numbers(threshold[nodes, chosen]), 0),
-            np.where(is_open, first, -1), np.where(is_open, 0, np.array(whole) / weight * job.unit).T,
-        ))  # fmt: skip
+        levels.append(
+            (
+                tree,
+                number,
+                np.where(is_open, chosen, -1),
+                np.where(is_open, _numbers(threshold[nodes, chosen]), 0),
+                np.where(is_open, first, -1),
+                np.where(is_open, 0, np.array(whole) / weight * job.unit).T,
+            )
+        )
         job.sizes += 2 * np.bincount(tree[is_open], minlength=job.n_trees).astype(np.int32)
         in_open, goes_right = is_open[of_row], ~is_low[np.arange(len(rows)), chosen[of_row]]
         rows = rows[in_open][np.argsort((2 * of_row + goes_right)[in_open], kind="stable")]
         n_low = n_low[nodes, chosen]
         sizes = np.column_stack([n_low, sizes - n_low])[is_open].ravel()
-        tree, number = np.repeat(tree[is_open], 2), np.column_stack([first, first + 1])[is_open].ravel()
+        tree, number = (
+            np.repeat(tree[is_open], 2),
+            np.column_stack([first, first + 1])[is_open].ravel(),
+        )
     tree, number, *arrays = (np.concatenate(parts) for parts in zip(*levels, strict=True))
     nodes = np.lexsort((number, tree))
-    for array, values in zip((job.feature, job.threshold, job.left, job.value), arrays, strict=True):
+    for array, values in zip(
+        (job.feature, job.threshold, job.left, job.value), arrays, strict=True
+    ):
         array[: len(nodes)] = values[nodes]

@@ -24,8 +24,8 @@ _FROM_HEAP_BYTES = 32 << 20  # the most that glibc accepts
 def keep_freed_memory() -> None:
     """Keep freed memory in the process, up to 256 MiB.
 
-    glibc on Linux returns arrays of some megabytes to the system, and each page of the next one costs a page fault.
-    Fallback: nothing changes on other systems and with other C libraries.
+    glibc on Linux returns arrays of some megabytes to the system, and each page of the next one
+    costs a page fault. Fallback: nothing changes on other systems and with other C libraries.
     Gain: a linear layer of 50 networks under `torch.func.vmap` takes 0.4 ms in place of 3.3.
     """
     if not sys.platform.startswith("linux"):
@@ -37,7 +37,8 @@ def keep_freed_memory() -> None:
 
 
 def processor_features() -> frozenset[str]:
-    """Return the extensions that this x86-64 processor and its system support, by NumPy's names. NumPy 2.1 to 2.4.
+    """Return the extensions that this x86-64 processor and its system support, by NumPy's names.
+    NumPy 2.1 to 2.4.
 
     Fallback: the flags in /proc/cpuinfo; on other systems none, and torch trains.
     Gain: torch, which tells the same, isn't needed; importing it takes a second.
@@ -46,15 +47,19 @@ def processor_features() -> frozenset[str]:
         features = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
         return frozenset(name for name, supported in features.items() if supported)
     with contextlib.suppress(OSError):
-        flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="latin-1"), re.MULTILINE)
+        flags = re.search(
+            r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(encoding="latin-1"), re.MULTILINE
+        )
         return frozenset((flags[1] if flags else "").upper().replace("SSE4_2", "SSE42").split())
     return frozenset()
 
 
 def keep_large_workers() -> None:
-    """Keep a worker process of joblib that has grown by 300 MB. joblib 1.5 to 1.6, where psutil is installed.
+    """Keep a worker process of joblib that has grown by 300 MB. joblib 1.5 to 1.6, where psutil is
+    installed.
 
-    It isn't imported here: a worker has done that, and a thread may be importing joblib at the same moment.
+    It isn't imported here: a worker has done that, and a thread may be importing joblib at the same
+    moment.
 
     Fallback: joblib ends such a worker, with a warning, and starts another.
     Gain: no warning, and no start of a process, which takes some seconds for torch.
@@ -65,11 +70,14 @@ def keep_large_workers() -> None:
 
 
 def open_cached_properties() -> None:
-    """Give all cached properties of this package new locks, in a forked child. Python 3.11; later ones have no locks.
+    """Give all cached properties of this package new locks, in a forked child. Python 3.11; later
+    ones have no locks.
 
     Fallback: nothing changes. Gain: a child doesn't wait forever for a thread that it doesn't have.
     """
-    modules = [vars(module) for name, module in [*sys.modules.items()] if name.startswith("seedbed.")]
+    modules = [
+        vars(module) for name, module in [*sys.modules.items()] if name.startswith("seedbed.")
+    ]
     kinds = [kind for names in modules for kind in names.values() if isinstance(kind, type)]
     for value in (value for kind in kinds for value in vars(kind).values()):
         if isinstance(value, functools.cached_property) and hasattr(value, "lock"):
@@ -79,7 +87,7 @@ def open_cached_properties() -> None:
 def has_hooks(module: object) -> bool:
     """Return whether a module has forward hooks. torch 2.6 to 2.13.
 
-    Fallback: hooks aren't seen, but `module_chains._agrees` finds the difference that they make on random rows.
-    Gain: hooks that change no output, such as counters, are kept as well.
+    Fallback: hooks aren't seen, but `module_chains._agrees` finds the difference that they make on
+    random rows. Gain: hooks that change no output, such as counters, are kept as well.
     """
     return any(getattr(module, name, None) for name in ("_forward_hooks", "_forward_pre_hooks"))

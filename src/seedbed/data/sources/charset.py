@@ -16,7 +16,9 @@ from seedbed.evaluation.summaries import Note
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-NOT_TEXT = "A table is CSV, TSV or JSON text, gzip of it, Parquet or SQLite: save it as one of these."
+NOT_TEXT = (
+    "A table is CSV, TSV or JSON text, gzip of it, Parquet or SQLite: save it as one of these."
+)
 SAVE_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')."
 
 
@@ -24,7 +26,8 @@ SAVE_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')."
 class Charset:
     """Encoding of a file; the codec skips a byte order mark.
 
-    A file is `plain` if DuckDB can read it itself: UTF-8 without byte order mark and carriage returns.
+    A file is `plain` if DuckDB can read it itself: UTF-8 without byte order mark and carriage
+    returns.
     """
 
     codec: str
@@ -38,7 +41,8 @@ class Charset:
         return io.TextIOWrapper(gzip.open(path) if packed else path.open("rb"), encoding=self.codec)
 
     def copy(self, path: Path, to: Path, *, skip: int = 0) -> None:
-        """Write the text as UTF-8 with LF line ends and without byte order mark; an empty line stands for skipped ones.
+        """Write the text as UTF-8 with LF line ends and without byte order mark; an empty line
+        stands for skipped ones.
 
         A first cell that begins with U+FEFF would be read as a byte order mark without that line.
         """
@@ -73,13 +77,15 @@ def find_charset(path: Path, where: str) -> Charset:
     if bad_byte is not None:
         message = f"{where}: line {bad_line} holds the byte 0x{bad_byte:02x}, no letter in UTF-8 or Windows-1252"
         raise UnreadableError(message, SAVE_UTF8)
-    message = f"{finding}, so the text is read as Windows-1252; if letters look wrong, save it as UTF-8"
+    message = (
+        f"{finding}, so the text is read as Windows-1252; if letters look wrong, save it as UTF-8"
+    )
     return Charset("cp1252", notes=(Note(message, rows=(f"line {line}",)),))
 
 
 def _walk(path: Path, codec: str, where: str) -> tuple[bool, int, int | None]:
-    """Return whether a text is plain, and the line and the value of the first byte that can't be decoded, if any. NUL
-    is an error, as no text contains it."""
+    """Return whether a text is plain, and the line and the value of the first byte that can't be
+    decoded, if any. NUL is an error, as no text contains it."""
     decoder = codecs.getincrementaldecoder(codec)()
     line, start, plain, size = 1, True, True, path.stat().st_size
     with path.open("rb") as raw:
@@ -94,7 +100,9 @@ def _walk(path: Path, codec: str, where: str) -> tuple[bool, int, int | None]:
                 return False, line + _line_ends(before), error.object[error.start]
             if "\x00" in text:
                 nul_line = line + _line_ends(text[: text.index("\x00")])
-                raise UnreadableError(f"{where}: line {nul_line} holds a NUL byte, so it is not text", NOT_TEXT)
+                raise UnreadableError(
+                    f"{where}: line {nul_line} holds a NUL byte, so it is not text", NOT_TEXT
+                )
             if not chunk:
                 return plain, line, None
             plain = plain and "\r" not in text and not (start and text.startswith("\ufeff"))

@@ -1,4 +1,5 @@
-"""Tables and queries of SQLite files, and queries of PostgreSQL. Both are opened for reading only."""
+"""Tables and queries of SQLite files, and queries of PostgreSQL. Both are opened for reading
+only."""
 
 from __future__ import annotations
 
@@ -19,15 +20,34 @@ from seedbed.errors import DataError, OptionError, UnreadableError, spell
 from seedbed.evaluation.summaries import Note
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
-READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
-TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name"
-MAX_VALUE = 4 * MAX_CELL  # bytes; a function of two texts can take their lengths' product, and can't be interrupted
+READING = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+TABLES = (
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name"
+)
+MAX_VALUE = (
+    4 * MAX_CELL
+)  # bytes; a function of two texts can take their lengths' product, and can't be interrupted
 INSTRUCTIONS = 100_000  # between two looks at the clock, about a millisecond
 READ_ONLY = "It must be one SELECT; nothing in the database is changed."
 STORED = 1_000_000_000  # bytes that any PostgreSQL database is taken to hold, for the default limit
 LONGEST = 2**31 - 1  # milliseconds, the most that the server takes
-# All other types are read as the server's text: `money` would arrive in cents, an `oid` negative, an `inet` as bytes.
-KEPT = {"smallint", "integer", "bigint", "real", "double precision", "boolean", "text", "timestamp with time zone"}
+# All other types are read as the server's text: `money` would arrive in cents, an `oid` negative,
+# an `inet` as bytes.
+KEPT = {
+    "smallint",
+    "integer",
+    "bigint",
+    "real",
+    "double precision",
+    "boolean",
+    "text",
+    "timestamp with time zone",
+}
 
 
 def read_sqlite(loader: Loader, path: Path, options: SourceOptions) -> Frame:
@@ -35,7 +55,9 @@ def read_sqlite(loader: Loader, path: Path, options: SourceOptions) -> Frame:
     where, limit = loader.where, loader.limit
     query, end, notes = options.query, time.monotonic() + limit.seconds, tuple[Note, ...]()
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        ) as database:
             # Views and generated columns run SQL of the file's author.
             database.execute("PRAGMA trusted_schema = OFF")
             database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
@@ -44,7 +66,9 @@ def read_sqlite(loader: Loader, path: Path, options: SourceOptions) -> Frame:
                 tables = [str(name) for (name,) in database.execute(TABLES)]
                 position, notes = choose(tables, options.table, where)
                 query = f"SELECT * FROM {quote_name(tables[position])}"
-            database.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY)
+            database.set_authorizer(
+                lambda action, *_: sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY
+            )
             cursor = database.execute(query)
             names = [column[0].strip() for column in cursor.description or ()]
             if not names:
@@ -52,10 +76,14 @@ def read_sqlite(loader: Loader, path: Path, options: SourceOptions) -> Frame:
             return frame_of_rows(loader, cursor, names, ROWS, notes)
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
         if str(error) == "interrupted":
-            raise (limit.too_slow(where) if time.monotonic() > end else KeyboardInterrupt()) from None
+            raise (
+                limit.too_slow(where) if time.monotonic() > end else KeyboardInterrupt()
+            ) from None
         if "too big" in str(error):
             hint = f"Leave its column out by a {spell('query')} that names the others."
-            raise UnreadableError(f"{where}: a value is over {MAX_VALUE:,} bytes", hint, option="query") from error
+            raise UnreadableError(
+                f"{where}: a value is over {MAX_VALUE:,} bytes", hint, option="query"
+            ) from error
         if options.query is None:
             hint = "Is it complete, and not in use by another program?"
             raise UnreadableError(f"{where} can't be read ({error})", hint) from error
@@ -79,26 +107,41 @@ def read_postgres(address: str, options: SourceOptions, as_text: Container[str])
         message = f"{address} needs the driver of PostgreSQL"
         raise DataError(message, "Install it: pip install 'seedbed[postgres]'") from error
     limit = SourceLimit.of(options.limit, STORED)
-    patience = "" if "connect_timeout=" in address else f"{'&' if '?' in address else '?'}connect_timeout=10"
+    patience = (
+        ""
+        if "connect_timeout=" in address
+        else f"{'&' if '?' in address else '?'}connect_timeout=10"
+    )
     with open_loader(address, limit, as_text) as loader:
         try:
             with dbapi.connect(address + patience) as server, server.cursor() as cursor:
-                for setting in ("TRANSACTION READ ONLY", "LOCAL DateStyle = 'ISO'", "LOCAL TimeZone = 'UTC'"):
+                for setting in (
+                    "TRANSACTION READ ONLY",
+                    "LOCAL DateStyle = 'ISO'",
+                    "LOCAL TimeZone = 'UTC'",
+                ):
                     cursor.execute(f"SET {setting}")
-                cursor.execute(f"SET LOCAL statement_timeout = {min(1000 * limit.seconds, LONGEST):.0f}")
+                cursor.execute(
+                    f"SET LOCAL statement_timeout = {min(1000 * limit.seconds, LONGEST):.0f}"
+                )
                 names = _load(loader, cursor, query)
         except (dbapi.Error, duckdb.Error) as error:
             if isinstance(error, duckdb.OutOfMemoryException):
                 raise
             if "statement timeout" in str(error):
                 raise limit.too_slow(address) from None
-            reason = re.search(r"(?:ERROR:|FATAL:|failed:)\s*(.*)", str(error)) or re.match("(.*)", str(error))
-            raise DataError(f"{address} can't be read ({reason and reason[1]})", READ_ONLY) from error
+            reason = re.search(r"(?:ERROR:|FATAL:|failed:)\s*(.*)", str(error)) or re.match(
+                "(.*)", str(error)
+            )
+            raise DataError(
+                f"{address} can't be read ({reason and reason[1]})", READ_ONLY
+            ) from error
         return loader.frame(names)
 
 
 def _load(loader: Loader, cursor: Any, query: str) -> list[str]:
-    """Load the answer to a query into DuckDB, which makes repeated names different. Return the names."""
+    """Load the answer to a query into DuckDB, which makes repeated names different. Return the
+    names."""
     cursor.adbc_statement.set_sql_query(query)
     cursor.adbc_statement.execute_schema().release()  # an error of syntax is one of the query as it is
 
@@ -113,6 +156,11 @@ def _load(loader: Loader, cursor: Any, query: str) -> list[str]:
     # The join gives a row even if the query has none: the types are those of its NULLs.
     types = ask(f"SELECT {kinds} FROM (SELECT 1) AS one LEFT JOIN {answer} LIMIT 0) AS no ON true")
     [kinds_found] = loader.connection.from_arrow(types).fetchall()
-    wanted = [alias if kind in KEPT else f"{alias}::text" for alias, kind in zip(aliases, kinds_found, strict=True)]
-    loader.load_arrow(ask(f"SELECT {', '.join(wanted)} FROM {answer}) AS typed"), n_columns=len(names))
+    wanted = [
+        alias if kind in KEPT else f"{alias}::text"
+        for alias, kind in zip(aliases, kinds_found, strict=True)
+    ]
+    loader.load_arrow(
+        ask(f"SELECT {', '.join(wanted)} FROM {answer}) AS typed"), n_columns=len(names)
+    )
     return [name.strip() for name in names]

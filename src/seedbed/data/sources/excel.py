@@ -27,9 +27,20 @@ if TYPE_CHECKING:
 MAGIC = b"PK\x03\x04"
 WORKBOOK, TEXTS = "xl/workbook.xml", "xl/sharedStrings.xml"
 CHUNK = 1 << 20
-BYTES_A_CELL, BYTES_A_BYTE = 50, 6  # of memory: a sheet is a full rectangle there, and a short string has an object
+BYTES_A_CELL, BYTES_A_BYTE = (
+    50,
+    6,
+)  # of memory: a sheet is a full rectangle there, and a short string has an object
 # What zipfile raises for damaged bytes, apart from OSError; RuntimeError if a password is needed.
-DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, struct.error, UnicodeDecodeError, RuntimeError)
+DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    struct.error,
+    UnicodeDecodeError,
+    RuntimeError,
+)
 DAMAGED = "Open it in Excel or LibreOffice and save it again, or save the sheet as CSV."
 
 
@@ -43,38 +54,55 @@ def is_workbook(path: Path) -> bool:
 
 
 def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
-    """Return a sheet: the one that the user names, even a hidden one; or the only visible one that isn't empty.
+    """Return a sheet: the one that the user names, even a hidden one; or the only visible one that
+    isn't empty.
 
-    Numbers, dates, times and booleans are those that Excel shows in other formats; an error such as #N/A and a formula
-    without a saved value are empty cells. Rows and columns without any cell are left out.
+    Numbers, dates, times and booleans are those that Excel shows in other formats; an error such as
+    #N/A and a formula without a saved value are empty cells. Rows and columns without any cell are
+    left out.
     """
     where = loader.where
     try:
         import python_calamine as calamine
     except ImportError:
         message = f"{where} is an Excel workbook, and python-calamine isn't installed"
-        raise OptionError(message, "Install it: pip install 'seedbed[excel]'. Or save the sheet as CSV.") from None
+        raise OptionError(
+            message, "Install it: pip install 'seedbed[excel]'. Or save the sheet as CSV."
+        ) from None
     plain = loader.folder / "workbook.xlsx"
     try:
         _unpack(path, plain, where, loader.limit)
         with calamine.CalamineWorkbook.from_path(plain) as workbook:
             wanted, visible = options.table, calamine.SheetVisibleEnum.Visible
-            sheets = [entry for entry in workbook.sheets_metadata if entry.typ == calamine.SheetTypeEnum.WorkSheet]
-            names = [entry.name for entry in sheets if wanted is not None or entry.visible == visible]
+            sheets = [
+                entry
+                for entry in workbook.sheets_metadata
+                if entry.typ == calamine.SheetTypeEnum.WorkSheet
+            ]
+            names = [
+                entry.name for entry in sheets if wanted is not None or entry.visible == visible
+            ]
             if wanted is None and len(names) > 1:
-                names = [name for name in names if workbook.get_sheet_by_name(name).start is not None] or names
+                names = [
+                    name for name in names if workbook.get_sheet_by_name(name).start is not None
+                ] or names
             position, notes = choose(names, wanted, where, kind="sheet")
             sheet = workbook.get_sheet_by_name(names[position])
             notes = notes if wanted is None and len(workbook.sheet_names) > 1 else ()
-            return _load(replace(loader, where=f"{where}, sheet '{names[position]}'"), sheet, notes, options)
+            return _load(
+                replace(loader, where=f"{where}, sheet '{names[position]}'"), sheet, notes, options
+            )
     except (calamine.CalamineError, expat.ExpatError, *DAMAGES) as error:
         raise UnreadableError(f"{where}: the workbook can't be read ({error})", DAMAGED) from error
 
 
 def _unpack(path: Path, plain: Path, where: str, limit: SourceLimit) -> None:
-    """Write a copy of the workbook's XML without compression, and check that its sheets fit into the limit."""
+    """Write a copy of the workbook's XML without compression, and check that its sheets fit into
+    the limit."""
     with zipfile.ZipFile(path) as packed, zipfile.ZipFile(plain, "w") as out:
-        members = [member for member in packed.infolist() if member.filename.endswith((".xml", ".rels"))]
+        members = [
+            member for member in packed.infolist() if member.filename.endswith((".xml", ".rels"))
+        ]
         if len({member.filename for member in members}) < len(members):
             raise zipfile.BadZipFile("a part is duplicated")
         members.sort(key=lambda member: member.filename != TEXTS)  # cells refer to these
@@ -83,7 +111,10 @@ def _unpack(path: Path, plain: Path, where: str, limit: SourceLimit) -> None:
         texts: list[int] = []
         for member in members:
             extent = _Extent(texts)
-            with packed.open(member) as source, out.open(member.filename, "w", force_zip64=True) as copy:
+            with (
+                packed.open(member) as source,
+                out.open(member.filename, "w", force_zip64=True) as copy,
+            ):
                 while chunk := source.read(CHUNK):
                     extent.parser.Parse(chunk, False)
                     copy.write(chunk)
@@ -93,7 +124,8 @@ def _unpack(path: Path, plain: Path, where: str, limit: SourceLimit) -> None:
 
 
 class _Extent:
-    """The first and the last row and column of a sheet's filled cells, found while its XML is parsed.
+    """The first and the last row and column of a sheet's filled cells, found while its XML is
+    parsed.
 
     The part that contains the `texts` that cells share fills the list of their sizes in bytes.
     """
@@ -129,7 +161,10 @@ class _Extent:
             self.top, self.bottom = min(self.top, self.row), max(self.bottom, self.row)
             self.left, self.right = min(self.left, self.column), max(self.right, self.column)
             if name == "v" and self.refers:
-                self.parser.CharacterDataHandler, self.parser.EndElementHandler = self._count, self._end
+                self.parser.CharacterDataHandler, self.parser.EndElementHandler = (
+                    self._count,
+                    self._end,
+                )
         elif name == "row":
             address = attributes.get("r", "")
             self.row, self.column = int(address[:8]) if address.isdecimal() else self.row + 1, 0
@@ -157,7 +192,9 @@ def _number(letters: str) -> int:
     return functools.reduce(lambda number, letter: 26 * number + ord(letter) - 64, letters[:4], 0)
 
 
-def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options: SourceOptions) -> Frame:
+def _load(
+    loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options: SourceOptions
+) -> Frame:
     rows = [
         (number, [None if cell == "" else cell for cell in row])
         for number, row in enumerate(sheet.iter_rows(), start=1)
@@ -165,12 +202,20 @@ def _load(loader: Loader, sheet: CalamineSheet, notes: tuple[Note, ...], options
     ]
     if options.skip_rows is None:
         texts = [[text_of(cell) or "" for cell in row] for _, row in rows[:ROWS_LOOKED_AT]]
-        filled = [i for i in range(len(texts[0]) if texts else 0) if any(row[i] for row in texts[1:])]
+        filled = [
+            i for i in range(len(texts[0]) if texts else 0) if any(row[i] for row in texts[1:])
+        ]
         if position := find_header([[row[i] for i in filled] for row in texts], loader.wanted):
             notes = (*notes, header_note(f"row {rows[position][0]}", texts[0]))
             rows = rows[position:]
     (_, header), *rows = rows or [(0, [])]
-    columns = [i for i, cell in enumerate(header) if cell is not None or any(row[i] is not None for _, row in rows)]
+    columns = [
+        i
+        for i, cell in enumerate(header)
+        if cell is not None or any(row[i] is not None for _, row in rows)
+    ]
     names = tuple((text_of(header[i]) or "").strip() for i in columns)
     cells = ([row[i] for i in columns] for _, row in rows)
-    return frame_of_rows(loader, cells, names, lambda some: {row: f"row {rows[row][0]}" for row in some}, notes)
+    return frame_of_rows(
+        loader, cells, names, lambda some: {row: f"row {rows[row][0]}" for row in some}, notes
+    )

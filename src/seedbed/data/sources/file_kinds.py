@@ -23,14 +23,29 @@ from seedbed.data.table_options import SourceOptions
 from seedbed.errors import TableNotFoundError, UnreadableError
 
 TABS, JSON = (".tsv", ".tab"), (".json", ".jsonl", ".ndjson")
-SUFFIXES = (".csv", *TABS, ".txt", ".parquet", *JSON, ".sqlite", ".sqlite3", ".db", ".xlsx", ".xlsm", ".gz")
+SUFFIXES = (
+    ".csv",
+    *TABS,
+    ".txt",
+    ".parquet",
+    *JSON,
+    ".sqlite",
+    ".sqlite3",
+    ".db",
+    ".xlsx",
+    ".xlsm",
+    ".gz",
+)
 LIST_BYTES = 3  # of a number of a list as text, at least: '1, '
 CHUNK, LARGEST_HOLE = 1 << 20, 1 << 30
 PARQUET = b"PAR1"
 OTHER_KINDS = {
     b"PK\x03\x04": "a zip file, not an Excel workbook",
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel file of the old kind, or one with a password",
-    **dict.fromkeys((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), "a pickle file, which seedbed never opens"),
+    **dict.fromkeys(
+        (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"),
+        "a pickle file, which seedbed never opens",
+    ),
     b"ARROW1": "an Arrow or Feather file",
     b"BZh": "a bzip2 file",
     b"%PDF-": "a PDF file",
@@ -41,9 +56,13 @@ OTHER_KINDS = {
 
 
 def read_file(
-    path: Path, options: SourceOptions = SourceOptions(), wanted: Sequence[str] = (), as_text: Container[str] = ()
+    path: Path,
+    options: SourceOptions = SourceOptions(),
+    wanted: Sequence[str] = (),
+    as_text: Container[str] = (),
 ) -> Frame:
-    """Return the table of a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its content decides."""
+    """Return the table of a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its
+    content decides."""
     where = str(path).encode(errors="backslashreplace").decode()
     limit = SourceLimit.of(options.limit, _check_file(path, where))
     with open_loader(where, limit, as_text, wanted) as loader:
@@ -77,14 +96,17 @@ def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Fr
 
 
 def _read_parquet(loader: Loader, path: Path) -> Frame:
-    """Return the table of a Parquet file, whose size is checked first: few bytes can stand for any number of rows."""
+    """Return the table of a Parquet file, whose size is checked first: few bytes can stand for any
+    number of rows."""
     where, limit = loader.where, loader.limit
 
     def ask(query: str) -> list[tuple[Any, ...]]:
         return loader.ask(query, duckdb_path(path))
 
     # The file's own names: DuckDB would quietly rename the second of two columns `a` to `a_1`.
-    nodes = iter(ask("SELECT name, coalesce(num_children, 0) FROM parquet_schema(?)"))  # depth first
+    nodes = iter(
+        ask("SELECT name, coalesce(num_children, 0) FROM parquet_schema(?)")
+    )  # depth first
     names = []
     for _ in range(next(nodes)[1]):
         name, unread = next(nodes)
@@ -98,12 +120,20 @@ def _read_parquet(loader: Loader, path: Path) -> Frame:
     for length, name in ask(f"{lengths} ORDER BY n DESC LIMIT 1"):  # of lists
         if (length or 0) * LIST_BYTES > MAX_CELL:
             raise long_cell(where, "its rows", name.split(",")[0])
-    aliases = ", ".join(f"c{i}" for i in range(len(names)))  # DuckDB names a column without a name, too
+    aliases = ", ".join(
+        f"c{i}" for i in range(len(names))
+    )  # DuckDB names a column without a name, too
     table = f"read_parquet(?, hive_partitioning=false) AS file({aliases})"
-    texts = [f"strlen({alias})" for alias, kind, *_ in ask(f"DESCRIBE SELECT * FROM {table}") if kind == "VARCHAR"]
+    texts = [
+        f"strlen({alias})"
+        for alias, kind, *_ in ask(f"DESCRIBE SELECT * FROM {table}")
+        if kind == "VARCHAR"
+    ]
     n_text = 0
     for start in range(0, len(texts), COLUMNS_A_QUERY):
-        wanted = " + ".join(f"coalesce(sum({text}), 0)" for text in texts[start : start + COLUMNS_A_QUERY])
+        wanted = " + ".join(
+            f"coalesce(sum({text}), 0)" for text in texts[start : start + COLUMNS_A_QUERY]
+        )
         n_text += int(ask(f"SELECT {wanted} FROM {table}")[0][0])
         limit.check_rows(n_rows, len(names), where, n_text=n_text)
     ask(f"CREATE TEMP TABLE cells AS SELECT * FROM {table}")
@@ -111,7 +141,8 @@ def _read_parquet(loader: Loader, path: Path) -> Frame:
 
 
 def _readable(loader: Loader, path: Path) -> Path:
-    """Return the path; or a copy if DuckDB can't take its name, or if the file is compressed, up to the limit."""
+    """Return the path; or a copy if DuckDB can't take its name, or if the file is compressed, up to
+    the limit."""
     copy, size, status = loader.folder / "source", 0, path.stat()
     if not _head(path).startswith(GZIP):
         try:
@@ -145,20 +176,36 @@ def _check_file(path: Path, where: str) -> int:
         if path.is_file():
             _head(path)
             status = path.stat()
-            return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))  # holes take no space
+            return min(
+                status.st_size, 512 * getattr(status, "st_blocks", status.st_size)
+            )  # holes take no space
         exists, folder = path.exists(), path if path.is_dir() else path.parent
-        tables = sorted(file.name for file in folder.glob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        tables = sorted(
+            file.name
+            for file in folder.glob("*")
+            if file.suffix.lower() in SUFFIXES and file.is_file()
+        )
     except (OSError, ValueError) as error:
         raise UnreadableError(f"{where} can't be opened ({error})") from error
     if exists and path.is_dir():
-        hint = f"Name one file in it: {', '.join(tables[:10])}" if tables else "It has no file that looks like a table."
+        hint = (
+            f"Name one file in it: {', '.join(tables[:10])}"
+            if tables
+            else "It has no file that looks like a table."
+        )
         raise UnreadableError(f"{where} is a folder", hint)
     if exists:
-        raise UnreadableError(f"{where} is a pipe or a device, not a file", "Save the table as a file first.")
+        raise UnreadableError(
+            f"{where} is a pipe or a device, not a file", "Save the table as a file first."
+        )
     if near := difflib.get_close_matches(path.name, tables, n=1):
         hint = f"Did you mean '{path.parent / near[0]}'?"
     elif tables:
         hint = f"Tables in that folder: {first_of(tables, 10)}"
     else:
-        hint = "There is no table in that folder." if folder.is_dir() else f"There is no folder '{folder}'."
+        hint = (
+            "There is no table in that folder."
+            if folder.is_dir()
+            else f"There is no folder '{folder}'."
+        )
     raise TableNotFoundError(f"no such file: {where}", hint)

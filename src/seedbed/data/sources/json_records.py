@@ -40,7 +40,8 @@ def _is_whole(path: Path) -> bool:
 
 
 def read_json(loader: Loader, path: Path) -> Frame:
-    """Return the records' values by key. The columns are all keys, in the order in which they first occur."""
+    """Return the records' values by key. The columns are all keys, in the order in which they first
+    occur."""
     import duckdb
 
     where, charset = loader.where, find_charset(path, loader.where)
@@ -49,13 +50,24 @@ def read_json(loader: Loader, path: Path) -> Frame:
         text = loader.folder / "copy.json"
         charset.copy(path, text)
     if not _is_whole(text):
-        raise UnreadableError(f"{where} is not JSON (its list has no end, or something follows it)", FORMS)
-    objects = f"read_json_objects(?, format='auto', compression='none', maximum_object_size={MAX_RECORD})"
+        raise UnreadableError(
+            f"{where} is not JSON (its list has no end, or something follows it)", FORMS
+        )
+    objects = (
+        f"read_json_objects(?, format='auto', compression='none', maximum_object_size={MAX_RECORD})"
+    )
     try:
         loader.ask(f"CREATE TEMP TABLE records AS SELECT json FROM {objects}", duckdb_path(text))
     except duckdb.InvalidInputException as error:
-        reason = re.sub(r' in file ".*?", at', " at", str(error).splitlines()[0].rpartition("Error: ")[2], count=1)
-        reason = re.sub(r"(line|record/value) (\d+)", lambda match: f"{match[1]} {int(match[2]) - 1}", reason)
+        reason = re.sub(
+            r' in file ".*?", at',
+            " at",
+            str(error).splitlines()[0].rpartition("Error: ")[2],
+            count=1,
+        )
+        reason = re.sub(
+            r"(line|record/value) (\d+)", lambda match: f"{match[1]} {int(match[2]) - 1}", reason
+        )
         raise UnreadableError(f"{where} is not JSON ({reason.strip()})", FORMS) from error
     names = _keys(loader)
     parts = [_load(loader, names, start) for start in range(0, len(names), COLUMNS_A_QUERY)]
@@ -64,7 +76,8 @@ def read_json(loader: Loader, path: Path) -> Frame:
 
 
 def _keys(loader: Loader) -> list[str]:
-    """Return all keys. Raise UnreadableError for values that aren't records, and for a key that is there twice."""
+    """Return all keys. Raise UnreadableError for values that aren't records, and for a key that is
+    there twice."""
     where = loader.where
     for row, kind, value, width in loader.ask(
         "SELECT rowid, json_type(json), json[:100], len(json_keys(json)) AS width FROM records "
@@ -72,41 +85,57 @@ def _keys(loader: Loader) -> list[str]:
     ):
         record = f"{where}: record {row + 1}"
         check_width(width or 0, record)
-        what = "empty" if kind == "OBJECT" else KINDS.get(kind) or f"not a record but {quote(value)}"
+        what = (
+            "empty" if kind == "OBJECT" else KINDS.get(kind) or f"not a record but {quote(value)}"
+        )
         raise UnreadableError(f"{record} is {what}", FORMS)
     records = "SELECT rowid, json_keys(json) AS keys FROM records"
     for row, keys in loader.ask(f"{records} WHERE len(keys) > len(list_distinct(keys)) LIMIT 1"):
         key = next(key for key in keys if keys.count(key) > 1)
-        raise UnreadableError(f"{where}: record {row + 1} has the key '{key}' twice", "Rename one of them.")
+        raise UnreadableError(
+            f"{where}: record {row + 1} has the key '{key}' twice", "Rename one of them."
+        )
     names = [key for (key,) in loader.ask(KEYS)]
     if not names:
         raise UnreadableError(f"{where}: there are no rows")
     check_width(len(names), where)
     [(n_rows, n_values)] = loader.ask("SELECT count(*), sum(len(json_keys(json))) FROM records")
-    loader.limit.check_rows(n_rows, len(names), where, n_text=(n_rows * len(names) - n_values) * ABSENT)
+    loader.limit.check_rows(
+        n_rows, len(names), where, n_text=(n_rows * len(names) - n_values) * ABSENT
+    )
     return names
 
 
 def _load(loader: Loader, keys: list[str], start: int) -> str:
-    """Load the values of the next keys as numbers where all are numbers, else as text. Return the name of the table."""
+    """Load the values of the next keys as numbers where all are numbers, else as text. Return the
+    name of the table."""
     names, part, values = keys[start : start + COLUMNS_A_QUERY], f"part{start}", f"part{start}_json"
     paths = ["/" + name.replace("~", "~0").replace("/", "~1") for name in names]  # as in RFC 6901
     aliases = [f"c{start + position}" for position in range(len(names))]
-    columns = ", ".join(f"found[{position}] AS {alias}" for position, alias in enumerate(aliases, start=1))
+    columns = ", ".join(
+        f"found[{position}] AS {alias}" for position, alias in enumerate(aliases, start=1)
+    )
     extracted = "(SELECT json_extract(json, ?) AS found FROM records)"
     loader.ask(f"CREATE TEMP TABLE {values} AS SELECT {columns} FROM {extracted}", paths)
     facts = list[str]()
     for alias in aliases:
         facts.append(f"max(abs(TRY_CAST({alias}->>'$' AS DOUBLE)))")
-        facts += [f"coalesce(bool_or(json_type({alias}) = '{kind}'), false)" for kind in (*KINDS, "BOOLEAN", "VARCHAR")]
+        facts += [
+            f"coalesce(bool_or(json_type({alias}) = '{kind}'), false)"
+            for kind in (*KINDS, "BOOLEAN", "VARCHAR")
+        ]
     [answers] = loader.ask(f"SELECT {', '.join(facts)} FROM {values}")
     wanted = []
     for position, (name, alias) in enumerate(zip(names, aliases, strict=True)):
         most, *nested, is_boolean, is_text = answers[5 * position : 5 * position + 5]
         for kind in itertools.compress(KINDS, nested):
-            [(row,)] = loader.ask(f"SELECT min(rowid) FROM {values} WHERE json_type({alias}) = ?", kind)
+            [(row,)] = loader.ask(
+                f"SELECT min(rowid) FROM {values} WHERE json_type({alias}) = ?", kind
+            )
             message = f"{loader.where}: record {row + 1} has {KINDS[kind]} under the key '{name}'"
-            raise UnreadableError(message, "Give each of its values a separate key, or leave the key out.")
+            raise UnreadableError(
+                message, "Give each of its values a separate key, or leave the key out."
+            )
         text = f"{alias}->>'$'"
         is_text = is_text or is_boolean or (most or 0) >= WHOLE_FLOATS
         if is_boolean:

@@ -1,4 +1,5 @@
-"""Load a source into DuckDB, which runs in this process and never uses the network, and read it as a frame."""
+"""Load a source into DuckDB, which runs in this process and never uses the network, and read it as
+a frame."""
 
 from __future__ import annotations
 
@@ -46,15 +47,20 @@ MEMORY = "2GB"  # the default is most of the machine's memory
 SHORT_ROW, BUFFER = 1 << 21, 1 << 25  # bytes
 LONG_ROW = 1 << 28  # bytes; DuckDB's own limit, 2 MB, is less than ten thousand columns can hold
 # DuckDB would fetch extensions from the network at run time.
-OFFLINE: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+OFFLINE: dict[str, Any] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 ROWS = numbered("row {}")  # of a source without lines or records
 
 
 @dataclass(frozen=True, eq=False)
 class Loader:
-    """Loads one source into DuckDB's table `cells`, whose columns are named c0, c1, ... in the order of the source.
+    """Loads one source into DuckDB's table `cells`, whose columns are named c0, c1, ... in the
+    order of the source.
 
-    The folder for temporary files exists as long as the connection. `as_text` and `wanted` are as in `read_source`.
+    The folder for temporary files exists as long as the connection. `as_text` and `wanted` are as
+    in `read_source`.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -69,9 +75,11 @@ class Loader:
         return self.connection.execute(query, list(values)).fetchall()
 
     def load_csv(self, path: str, *, n_columns: int, delimiter: str, skip: int) -> None:
-        """Load all cells as text, below some lines. Rows that can't be read go to the table `reject_errors`."""
+        """Load all cells as text, below some lines. Rows that can't be read go to the table
+        `reject_errors`."""
         columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(n_columns))
-        # A character takes up to four bytes, and a quote is written twice. Its own buffer is 16 such rows.
+        # A character takes up to four bytes, and a quote is written twice. Its own buffer is 16
+        # such rows.
         longest = min(LONG_ROW, max(SHORT_ROW, 8 * MAX_CELL * n_columns))
         query = (
             f"CREATE TEMP TABLE cells AS SELECT * FROM read_csv(?, columns={{{columns}}}, delim=?, skip=?, "
@@ -85,25 +93,41 @@ class Loader:
         """Load an object with an Arrow stream (`__arrow_c_stream__`)."""
         aliases = ", ".join(f"c{i}" for i in range(n_columns))
         self.connection.register("arrow", stream)
-        self.connection.execute(f"CREATE TEMP TABLE cells AS SELECT * FROM arrow AS stream({aliases})")
+        self.connection.execute(
+            f"CREATE TEMP TABLE cells AS SELECT * FROM arrow AS stream({aliases})"
+        )
         self.connection.unregister("arrow")
 
-    def frame(self, names: Sequence[str], places: FindPlaces = ROWS, notes: tuple[Note, ...] = ()) -> Frame:
-        """Return what was loaded, and check its limits. A table without rows is enough to predict."""
+    def frame(
+        self, names: Sequence[str], places: FindPlaces = ROWS, notes: tuple[Note, ...] = ()
+    ) -> Frame:
+        """Return what was loaded, and check its limits. A table without rows is enough to
+        predict."""
         check_names(names, self.where)
         types = [kind for (kind,) in self.ask("SELECT column_type FROM (DESCRIBE cells)")]
         [(n_rows,)] = self.ask("SELECT count(*) FROM cells")
-        self.limit.check_rows(n_rows, len(names), self.where, n_text=self._check_cells(names, types, places))
+        self.limit.check_rows(
+            n_rows, len(names), self.where, n_text=self._check_cells(names, types, places)
+        )
         width = max(1, min(COLUMNS_A_QUERY, CELLS_A_QUERY // max(1, n_rows)))
         columns: list[Cells] = []
         for start in range(0, len(names), width):
             some = range(start, min(start + width, len(names)))
             numeric = [i for i in some if not types[i].startswith(("DATE", "TIME", "BOOL"))]
-            wanted = ", ".join(f"{number_sql(f'c{i}', types[i])} AS c{i}" for i in numeric) or "NULL"
-            fetched = self.connection.execute(f"SELECT {wanted} FROM cells ORDER BY rowid").fetchnumpy()
-            numbers = {i: np.ma.filled(np.ma.asarray(fetched[f"c{i}"], np.float64), np.nan) for i in numeric}
+            wanted = (
+                ", ".join(f"{number_sql(f'c{i}', types[i])} AS c{i}" for i in numeric) or "NULL"
+            )
+            fetched = self.connection.execute(
+                f"SELECT {wanted} FROM cells ORDER BY rowid"
+            ).fetchnumpy()
+            numbers = {
+                i: np.ma.filled(np.ma.asarray(fetched[f"c{i}"], np.float64), np.nan)
+                for i in numeric
+            }
             plain = {i for i in numbers if types[i] == "VARCHAR" and names[i] not in self.as_text}
-            facts = dict.fromkeys(some, (0, False, False, False)) | self._facts({i: numbers[i] for i in plain})
+            facts = dict.fromkeys(some, (0, False, False, False)) | self._facts(
+                {i: numbers[i] for i in plain}
+            )
             for i in some:
                 as_text = names[i] in self.as_text and not NUMERIC_TYPES.fullmatch(types[i])
                 if i in numbers and not as_text:
@@ -113,21 +137,31 @@ class Loader:
         return Frame(self.where, tuple(names), tuple(columns), notes, places=places)
 
     def _facts(self, numbers: dict[int, Floats]) -> dict[int, tuple[int, bool, bool, bool]]:
-        """Return of columns of text how many cells are filled, and whether some cell has leading zeros, may have a
-        point between thousands, or surely has a decimal point; by one query."""
+        """Return of columns of text how many cells are filled, and whether some cell has leading
+        zeros, may have a point between thousands, or surely has a decimal point; by one query."""
         wanted, starts = ["count(*)"], {}  # of constants alone, SQL would return a row for each row
         for i, values in numbers.items():
             column, present = f"c{i}", values[~np.isnan(values)]
-            wanted.append(f"count(*) FILTER ({column} <> '')" if len(present) < len(values) else f"{len(values)}")
+            wanted.append(
+                f"count(*) FILTER ({column} <> '')"
+                if len(present) < len(values)
+                else f"{len(values)}"
+            )
             if may_be_dotted(present) and len(present):
-                wanted += [_any(column, LEADING_ZEROS), _any(column, DOTTED, "."), _any(column, CERTAIN_POINT, ".")]
+                wanted += [
+                    _any(column, LEADING_ZEROS),
+                    _any(column, DOTTED, "."),
+                    _any(column, CERTAIN_POINT, "."),
+                ]
             else:
                 wanted += ["false", "false", "true"]
             starts[i] = len(wanted) - 4
         [answers] = self.ask(f"SELECT {', '.join(wanted)} FROM cells")
         return {i: answers[start : start + 4] for i, start in starts.items()}
 
-    def _column(self, i: int, kind: str, values: Floats, n_rows: int, facts: tuple[int, bool, bool, bool]) -> Cells:
+    def _column(
+        self, i: int, kind: str, values: Floats, n_rows: int, facts: tuple[int, bool, bool, bool]
+    ) -> Cells:
         n_filled, has_codes, may_have_groups, has_point = facts
         column, present = f"c{i}", values[~np.isnan(values)]
         if NUMERIC_TYPES.fullmatch(kind):
@@ -140,7 +174,9 @@ class Loader:
         missing_texts = None
         if n_filled > len(present):
             odd = f"SELECT coalesce({column}, '') AS c FROM cells WHERE coalesce(NOT {_is_number(column)}, true)"
-            missing_texts = Texts.of(self.connection.execute(f"{odd} ORDER BY rowid").fetchnumpy()["c"])
+            missing_texts = Texts.of(
+                self.connection.execute(f"{odd} ORDER BY rowid").fetchnumpy()["c"]
+            )
             if not all(map(missing_in_number, missing_texts.texts)):
                 return self._texts(i, kind, n_rows)
         dotted = self._texts(i, kind, n_rows) if may_have_groups and not has_point else None
@@ -177,12 +213,19 @@ class Loader:
 
 @contextlib.contextmanager
 def open_duckdb(memory: str = MEMORY) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """Start DuckDB in memory. Yield the connection, and a temporary folder, which also takes what exceeds `memory`."""
+    """Start DuckDB in memory. Yield the connection, and a temporary folder, which also takes what
+    exceeds `memory`."""
     import duckdb
 
-    with temporary_folder() as folder, contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection:
-        # If it is off, it isn't set: in a notebook without ipywidgets, DuckDB refuses any change of it.
-        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+    with (
+        temporary_folder() as folder,
+        contextlib.closing(duckdb.connect(":memory:", config=OFFLINE)) as connection,
+    ):
+        # If it is off, it isn't set: in a notebook without ipywidgets, DuckDB refuses any change of
+        # it.
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (
+            True,
+        ):
             connection.execute("SET enable_progress_bar = false")
         connection.execute("SET memory_limit = ?", [memory])
         # The default is a folder .tmp in the current folder.
@@ -192,7 +235,10 @@ def open_duckdb(memory: str = MEMORY) -> Iterator[tuple[duckdb.DuckDBPyConnectio
 
 @contextlib.contextmanager
 def open_loader(
-    where: str, limit: SourceLimit = UNLIMITED, as_text: Container[str] = (), wanted: Sequence[str] = ()
+    where: str,
+    limit: SourceLimit = UNLIMITED,
+    as_text: Container[str] = (),
+    wanted: Sequence[str] = (),
 ) -> Iterator[Loader]:
     """Start DuckDB for one source, which its errors name."""
     import duckdb

@@ -28,9 +28,14 @@ _MOST_DENSE = 1 << 26  # cells of a sparse matrix; half a gigabyte in float64
 
 
 def frame_of_rows(
-    loader: Loader, rows: Iterable[Sequence[Any]], names: Sequence[str], places: FindPlaces, notes: tuple[Note, ...]
+    loader: Loader,
+    rows: Iterable[Sequence[Any]],
+    names: Sequence[str],
+    places: FindPlaces,
+    notes: tuple[Note, ...],
 ) -> Frame:
-    """Return rows of plain values as a frame. UnreadableError if there is none, or one is too large."""
+    """Return rows of plain values as a frame. UnreadableError if there is none, or one is too
+    large."""
     where, as_text = loader.where, loader.as_text
     check_names(names, where)
     builders = [Builder(f"{where}: column '{name}'") for name in names]
@@ -42,23 +47,38 @@ def frame_of_rows(
                     message = f"{where}: row {n_rows + row + 1}, column '{name}' holds bytes, neither text nor a number"
                     hint = f"Leave the column out by a {spell('query')} that names the others."
                     raise UnreadableError(message, hint, option="query")
-                if type(cell) is str and len(cell) > MAX_CELL // 4 and len(cell.encode()) > MAX_CELL:
+                if (
+                    type(cell) is str
+                    and len(cell) > MAX_CELL // 4
+                    and len(cell.encode()) > MAX_CELL
+                ):
                     raise long_cell(where, places([n_rows + row])[n_rows + row], name)
             builder.add(cells)
         n_rows += len(part)
-        loader.limit.check_rows(n_rows, len(names), where, n_text=sum(builder.size for builder in builders))
+        loader.limit.check_rows(
+            n_rows, len(names), where, n_text=sum(builder.size for builder in builders)
+        )
     if n_rows == 0:
         raise UnreadableError(f"{where}: there are no rows")
-    columns = tuple(builder.cells(keep_text=name in as_text) for name, builder in zip(names, builders, strict=True))
+    columns = tuple(
+        builder.cells(keep_text=name in as_text)
+        for name, builder in zip(names, builders, strict=True)
+    )
     return Frame(where, tuple(names), columns, notes, places=places)
 
 
 def read_frame(
-    frame: Any, names: Sequence[str] = (), *, where: str = "data frame", as_text: Container[str] = ()
+    frame: Any,
+    names: Sequence[str] = (),
+    *,
+    where: str = "data frame",
+    as_text: Container[str] = (),
 ) -> Frame:
-    """Return a pandas, Polars, PyArrow, ... data frame, or a DuckDB relation. An index isn't a column.
+    """Return a pandas, Polars, PyArrow, ... data frame, or a DuckDB relation. An index isn't a
+    column.
 
-    Columns may be given other `names`. The text of those `as_text` stays as it is, even if it is numbers.
+    Columns may be given other `names`. The text of those `as_text` stays as it is, even if it is
+    numbers.
     """
     if _is_relation(frame):
         with open_loader("DuckDB relation", as_text=as_text) as loader:
@@ -75,8 +95,13 @@ def read_frame(
     names = tuple(names) or tuple(str(name) for name in data_frame.columns)
     check_names(names, where)
     series = dict(enumerate(data_frame.iter_columns()))
-    columns = [read_series(series[i], f"{where}: column '{n}'", keep_text=n in as_text) for i, n in enumerate(names)]
-    categorical = {names[i] for i, column in series.items() if column.dtype in (nw.Categorical, nw.Enum)}
+    columns = [
+        read_series(series[i], f"{where}: column '{n}'", keep_text=n in as_text)
+        for i, n in enumerate(names)
+    ]
+    categorical = {
+        names[i] for i, column in series.items() if column.dtype in (nw.Categorical, nw.Enum)
+    }
     return Frame(where, names, tuple(columns), categorical=frozenset(categorical))
 
 
@@ -122,13 +147,16 @@ def as_series(value: Any) -> nw.Series[Any] | None:
 
 
 def native_frame(columns: Mapping[str, Sequence[Any]]) -> Any:
-    """Return columns as a data frame of the first of pandas, Polars and PyArrow that is installed."""
+    """Return columns as a data frame of the first of pandas, Polars and PyArrow that is
+    installed."""
     import narwhals as nw
 
     for backend in ("pandas", "polars", "pyarrow"):
         if importlib.util.find_spec(backend) is not None:
             return nw.from_dict(columns, backend=backend).to_native()
-    raise DataError("a data frame needs pandas, Polars or PyArrow, and none is installed", "pip install pandas.")
+    raise DataError(
+        "a data frame needs pandas, Polars or PyArrow, and none is installed", "pip install pandas."
+    )
 
 
 def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) -> Cells:
@@ -144,9 +172,14 @@ def read_series(series: nw.Series[Any], where: str, *, keep_text: bool = False) 
             if values.dtype.kind in "iu":  # none is missing; to count them takes longer
                 return Numbers(values)
             present = series.drop_nulls()
-            if len(present) and max(abs(int(present.max())), abs(int(present.min()))) > WHOLE_FLOATS:
+            if (
+                len(present)
+                and max(abs(int(present.max())), abs(int(present.min()))) > WHOLE_FLOATS
+            ):
                 return _texts(series.to_list(), where, keep_text=keep_text)
-        return Numbers(np.array(series.cast(nw.Float64).to_numpy()))  # decimals would come as objects
+        return Numbers(
+            np.array(series.cast(nw.Float64).to_numpy())
+        )  # decimals would come as objects
     if dtype == nw.Boolean and series.null_count() == 0:
         return Texts.of(map(str, series.to_list()))
     if dtype in (nw.Date, nw.Datetime) and (moments := _moments(series)) is not None:
@@ -172,14 +205,19 @@ def _moments(series: nw.Series[Any]) -> list[str | None] | None:
         return None
     # Keep their unit: nanoseconds would silently wrap around for the year 1000.
     whole_seconds = bool((moments == moments.astype("datetime64[s]"))[~np.isnat(moments)].all())
-    texts = np.datetime_as_string(moments, unit="D" if series.dtype == nw.Date else "s" if whole_seconds else None)
+    texts = np.datetime_as_string(
+        moments, unit="D" if series.dtype == nw.Date else "s" if whole_seconds else None
+    )
     array = np.char.replace(texts, "T", " ").astype(object)
     array[np.isnat(moments)] = None
     return list(array)
 
 
-def frame_of_array(X: Any, where: str, names: Sequence[str] = (), as_text: Container[str] = ()) -> Frame:
-    """Return features [row, feature]; those of an array are named x0, x1, ... by default. See `read_frame`."""
+def frame_of_array(
+    X: Any, where: str, names: Sequence[str] = (), as_text: Container[str] = ()
+) -> Frame:
+    """Return features [row, feature]; those of an array are named x0, x1, ... by default. See
+    `read_frame`."""
     if as_frame(X) is not None:
         return read_frame(X, names, where=where, as_text=as_text)
     matrix = as_array(X, "X")
@@ -193,19 +231,23 @@ def frame_of_array(X: Any, where: str, names: Sequence[str] = (), as_text: Conta
 
 
 def of_tensor(values: Any) -> Any:
-    """Return a tensor of torch as an array, in float32 if NumPy lacks its type, and anything else as it is."""
+    """Return a tensor of torch as an array, in float32 if NumPy lacks its type, and anything else
+    as it is."""
     if not hasattr(values, "requires_grad"):
         return values
     return (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy(force=True)
 
 
 def as_array(value: Any, role: str) -> NDArray[Any]:
-    """Return an array, a sparse matrix, a tensor or nested lists, which errors call by their role, as an array."""
+    """Return an array, a sparse matrix, a tensor or nested lists, which errors call by their role,
+    as an array."""
     if hasattr(value, "toarray"):
         if math.prod(value.shape) > _MOST_DENSE:
             size = " x ".join(f"{length:,}" for length in value.shape)
             message = f"{role} is a sparse matrix of {size} cells, too many to make dense: at most {_MOST_DENSE:,}"
-            raise DataError(message, "Use fewer columns, for example by sklearn.decomposition.TruncatedSVD.")
+            raise DataError(
+                message, "Use fewer columns, for example by sklearn.decomposition.TruncatedSVD."
+            )
         value = value.toarray()
     try:
         return np.asarray(of_tensor(value))
@@ -226,7 +268,8 @@ def array_column(array: NDArray[Any], role: str, *, keep_text: bool = False) -> 
 
 
 def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Frame:
-    """Return records' values by key. Every record needs every key of `names`; other keys become columns, too."""
+    """Return records' values by key. Every record needs every key of `names`; other keys become
+    columns, too."""
     required = set(names)
     others = dict.fromkeys(key for record in records for key in record if key not in required)
     for number, record in enumerate(records, start=1):
@@ -238,9 +281,14 @@ def frame_of_records(records: Sequence[Mapping[str, Any]], names: Sequence[str])
 
 
 def frame_of_values(
-    values: Sequence[Sequence[Any]], names: Sequence[str], where: str = "records", *, as_text: Container[str] = ()
+    values: Sequence[Sequence[Any]],
+    names: Sequence[str],
+    where: str = "records",
+    *,
+    as_text: Container[str] = (),
 ) -> Frame:
-    """Return columns of plain values [column][row]: numbers, texts, booleans, or None for a missing value.
+    """Return columns of plain values [column][row]: numbers, texts, booleans, or None for a missing
+    value.
 
     Raises DataError if a value is a list or a record.
     """
@@ -248,6 +296,8 @@ def frame_of_values(
     for name, column in zip(names, values, strict=True):
         for kind in dict.fromkeys(map(type, column)):
             if issubclass(kind, Mapping | list | tuple):
-                raise DataError(f"{where}: '{name}' holds a {kind.__name__}", "Give a number, a text or null.")
+                raise DataError(
+                    f"{where}: '{name}' holds a {kind.__name__}", "Give a number, a text or null."
+                )
         columns.append(_texts(column, f"{where}: '{name}'", keep_text=name in as_text))
     return Frame(where, tuple(names), tuple(columns))

@@ -1,4 +1,5 @@
-"""Open what a user calls a table: a path, an example, a database's address, a data frame, or rows to predict."""
+"""Open what a user calls a table: a path, an example, a database's address, a data frame, or rows
+to predict."""
 
 from __future__ import annotations
 
@@ -18,7 +19,13 @@ from numpy.typing import NDArray
 from seedbed.data.frame import Frame
 from seedbed.data.sources.databases import read_postgres
 from seedbed.data.sources.file_kinds import SUFFIXES, read_file
-from seedbed.data.sources.memory import array_column, frame_of_array, frame_of_records, is_table, read_frame
+from seedbed.data.sources.memory import (
+    array_column,
+    frame_of_array,
+    frame_of_records,
+    is_table,
+    read_frame,
+)
 from seedbed.data.table_options import SourceOptions
 from seedbed.errors import DataError, TableNotFoundError, counted, did_you_mean
 
@@ -27,21 +34,32 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def read_source(
-    source: Any, options: SourceOptions = SourceOptions(), *, wanted: Sequence[str] = (), as_text: Container[str] = ()
+    source: Any,
+    options: SourceOptions = SourceOptions(),
+    *,
+    wanted: Sequence[str] = (),
+    as_text: Container[str] = (),
 ) -> Frame:
     """Read a path, `example:NAME`, a `postgresql://` address or a data frame.
 
-    The header is found by the names of `wanted` columns. The text of those `as_text` stays, even if it is numbers.
-    Raises what `read_table` does; OptionError for `table`, `query` or `skip_rows` of a source that has none, for a
-    table and a query, for neither if there are several tables, and for a `limit` that can't be understood.
+    The header is found by the names of `wanted` columns. The text of those `as_text` stays, even if
+    it is numbers. Raises what `read_table` does; OptionError for `table`, `query` or `skip_rows` of
+    a source that has none, for a table and a query, for neither if there are several tables, and
+    for a `limit` that can't be understood.
     """
     if isinstance(source, str) and source.lower().startswith(("postgresql://", "postgres://")):
         options.check("a PostgreSQL database", "query")
-        return replace(read_postgres(source, options, as_text), name=urlsplit(source).path.strip("/") or "query")
+        return replace(
+            read_postgres(source, options, as_text),
+            name=urlsplit(source).path.strip("/") or "query",
+        )
     if isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
         scheme = SCHEME.match(str(source)) if isinstance(source, str) else None
         if scheme:  # the address isn't quoted: it may hold a password
-            raise DataError(f"tables aren't fetched from {scheme[0]}", "Save the table as a file and give its path.")
+            raise DataError(
+                f"tables aren't fetched from {scheme[0]}",
+                "Save the table as a file and give its path.",
+            )
         path = Path(source)
         frame = read_file(path, options, wanted, as_text)
         while path.suffix.lower() in SUFFIXES:  # 'a.b.csv.gz' is 'a.b'
@@ -55,12 +73,15 @@ def read_source(
     return replace(read_frame(source, as_text=as_text), name="data frame")
 
 
-def read_new_rows(rows: Any, names: Sequence[str], *, as_text: Container[str] = (), **options: Any) -> Frame:
+def read_new_rows(
+    rows: Any, names: Sequence[str], *, as_text: Container[str] = (), **options: Any
+) -> Frame:
     """Read rows to predict.
 
     Args:
-        rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes it; records, a list of
-            dicts or one of them; or an array [row, feature] in the order of `names`.
+        rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes
+            it; records, a list of dicts or one of them; or an array [row, feature] in the order of
+            `names`.
         names: the columns of the model, by which the header is also found.
         as_text, options: as in `read_source`, and so are the errors.
     """
@@ -91,19 +112,28 @@ class Example(NamedTuple):
 
 
 EXAMPLES: Mapping[str, Example] = {
-    "breast-cancer": Example("569 tumours, 30 measures of their cells: benign or malignant", "diagnosis"),
-    "circles": Example("500 points on two noisy circles, one inside the other (generated)", "circle"),
+    "breast-cancer": Example(
+        "569 tumours, 30 measures of their cells: benign or malignant", "diagnosis"
+    ),
+    "circles": Example(
+        "500 points on two noisy circles, one inside the other (generated)", "circle"
+    ),
     "digits": Example("1,797 handwritten digits, 64 grey levels each: which digit it is", "digit"),
-    "heart-failure": Example("299 patients, 12 features: who died (downloaded once, then kept)", "DEATH_EVENT"),
+    "heart-failure": Example(
+        "299 patients, 12 features: who died (downloaded once, then kept)", "DEATH_EVENT"
+    ),
     "iris": Example("150 iris flowers, 4 measures: which of three species", "species"),
     "moons": Example("500 points on two noisy half moons that interlock (generated)", "moon"),
-    "wine": Example("178 Italian wines, 13 chemical measures: which of three cultivars", "cultivar"),
+    "wine": Example(
+        "178 Italian wines, 13 chemical measures: which of three cultivars", "cultivar"
+    ),
     "xor": Example("500 points in four noisy quarters, opposite ones alike (generated)", "xor"),
 }
 
 
 def read_example(name: str) -> Frame:
-    """Return the table of an example. All but one are included or generated, and need no network."""
+    """Return the table of an example. All but one are included or generated, and need no
+    network."""
     if name not in EXAMPLES:
         raise TableNotFoundError(f"no example '{name}'", did_you_mean(name, EXAMPLES))
     if name == "heart-failure":
@@ -114,7 +144,11 @@ def read_example(name: str) -> Frame:
     if name == "breast-cancer" and path.is_file():
         *measures, target = np.loadtxt(path, delimiter=",", skiprows=1, unpack=True)
         labels = np.array(["malignant", "benign"], dtype=object)[target.astype(np.int64)]
-        names = tuple(kind.format(trait) for kind in ("mean {}", "{} error", "worst {}") for trait in _CELL_MEASURES)
+        names = tuple(
+            kind.format(trait)
+            for kind in ("mean {}", "{} error", "worst {}")
+            for trait in _CELL_MEASURES
+        )
         return _example(name, names, measures, labels)
     from sklearn import datasets
 
@@ -122,33 +156,47 @@ def read_example(name: str) -> Frame:
     if name == "moons":
         points, target = datasets.make_moons(n_samples=N_GENERATED, noise=0.3, random_state=0)
     elif name == "circles":
-        points, target = datasets.make_circles(n_samples=N_GENERATED, noise=0.15, factor=0.5, random_state=0)
+        points, target = datasets.make_circles(
+            n_samples=N_GENERATED, noise=0.15, factor=0.5, random_state=0
+        )
     elif name == "xor":
         random = np.random.default_rng(0)
         points = random.uniform(-1.0, 1.0, size=(N_GENERATED, 2))
         target = ((points[:, 0] > 0) ^ (points[:, 1] > 0)).astype(np.int64)
         points = points + random.normal(scale=0.15, size=points.shape)
     else:
-        # scikit-learn codes malignant as 0; as words, malignant is the larger and so the positive label.
+        # scikit-learn codes malignant as 0; as words, malignant is the larger and so the positive
+        # label.
         bunch = getattr(datasets, f"load_{name.replace('-', '_')}")()
         names, points = tuple(map(str, bunch.feature_names)), bunch.data
         target = np.array([str(word) for word in bunch.target_names], dtype=object)[bunch.target]
     return _example(name, names, points.T, target)
 
 
-def _example(name: str, names: Sequence[str], columns: Iterable[NDArray[Any]], target: NDArray[Any]) -> Frame:
+def _example(
+    name: str, names: Sequence[str], columns: Iterable[NDArray[Any]], target: NDArray[Any]
+) -> Frame:
     cells = tuple(array_column(column, "X") for column in (*columns, target))
     return Frame(f"example:{name}", (*names, EXAMPLES[name].target), cells)
 
 
 _CELL_MEASURES = (
-    "radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry",
+    "radius",
+    "texture",
+    "perimeter",
+    "area",
+    "smoothness",
+    "compactness",
+    "concavity",
+    "concave points",
+    "symmetry",
     "fractal dimension",
-)  # fmt: skip
+)
 
 
 def _heart_failure_path() -> Path:
-    """Return the file in the folder SEEDBED_DATA, or in pooch's cache, which is filled from the network."""
+    """Return the file in the folder SEEDBED_DATA, or in pooch's cache, which is filled from the
+    network."""
     folder = os.environ.get("SEEDBED_DATA")
     copy = Path(folder) / HEART_FAILURE_FILE if folder else None
     if copy is not None and copy.is_file():

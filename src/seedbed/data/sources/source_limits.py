@@ -22,7 +22,8 @@ class EveryName(Container[str]):
 def choose(
     names: Sequence[str], wanted: str | None, where: str, *, kind: str = "table"
 ) -> tuple[int, tuple[Note, ...]]:
-    """Return the position of the wanted table, or sheet. If none is named, return the only one, with a note."""
+    """Return the position of the wanted table, or sheet. If none is named, return the only one,
+    with a note."""
     query = spell("query")
     if not names:
         hint, option = (f"A view needs a {query}.", "query") if kind == "table" else ("", "")
@@ -34,7 +35,9 @@ def choose(
     if len(names) > 1:
         more = f", or give a {query}" if kind == "table" else ""
         hint = f"Name one, such as {spell('table', names[0])}{more}."
-        raise OptionError(f"{where} has {len(names)} {kind}s: {first_of(names, 40)}", hint, option="table")
+        raise OptionError(
+            f"{where} has {len(names)} {kind}s: {first_of(names, 40)}", hint, option="table"
+        )
     which = "in the database" if kind == "table" else "that is visible and not empty"
     return 0, (Note(f"the {kind} is '{names[0]}', the only one {which}"),)
 
@@ -54,10 +57,11 @@ QUANTITY = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([a-z]+)\s*")
 
 @dataclass(frozen=True)
 class SourceLimit:
-    """How large a source may be when it is unpacked [bytes], and how long a query may run [seconds].
+    """How large a source may be when it is unpacked [bytes], and how long a query may run
+    [seconds].
 
-    A small file can contain a table that fills any memory, so a source is measured before or while it is read. A row
-    counts as 100 bytes and a cell as 8, beside its text.
+    A small file can contain a table that fills any memory, so a source is measured before or while
+    it is read. A row counts as 100 bytes and a cell as 8, beside its text.
     """
 
     size: float
@@ -65,7 +69,8 @@ class SourceLimit:
 
     @classmethod
     def of(cls, option: str | None, stored: float = 0) -> SourceLimit:
-        """Read a limit such as "50GB", "30min" or "50GB,30min"; the default is 4 GB, or 20 times the bytes `stored`.
+        """Read a limit such as "50GB", "30min" or "50GB,30min"; the default is 4 GB, or 20 times
+        the bytes `stored`.
 
         Examples:
             >>> SourceLimit.of("50GB,30min")
@@ -75,7 +80,10 @@ class SourceLimit:
         for part in str(option).split(",") if option is not None else ():
             match = QUANTITY.fullmatch(part.lower())
             if match is None or match[2].upper() not in UNITS or float(match[1]) == 0:
-                raise OptionError(f"limit is '{option}'", "Give a size, a time or both: 50GB, 30min or 50GB,30min.")
+                raise OptionError(
+                    f"limit is '{option}'",
+                    "Give a size, a time or both: 50GB, 30min or 50GB,30min.",
+                )
             value = float(match[1]) * UNITS[match[2].upper()]
             size, seconds = (value, seconds) if match[2].endswith("b") else (size, value)
         return cls(size, seconds)
@@ -90,11 +98,17 @@ class SourceLimit:
     def check_rows(self, n_rows: int, n_columns: int, where: str, *, n_text: int = 0) -> None:
         """Raise UnreadableError if a table with `n_text` bytes of text is over the limit."""
         size = n_rows * (ROW_BYTES + CELL_BYTES * n_columns) + n_text
-        self.check_size(size, f"{where}: {n_rows:,} rows and {n_columns:,} columns", measured="need about")
+        self.check_size(
+            size, f"{where}: {n_rows:,} rows and {n_columns:,} columns", measured="need about"
+        )
 
     def too_slow(self, where: str) -> UnreadableError:
         """Return the error for a query that takes longer than the limit."""
-        duration = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 120 else f"{self.seconds:g} seconds"
+        duration = (
+            f"{self.seconds / 60:.0f} minutes"
+            if self.seconds >= 120
+            else f"{self.seconds:g} seconds"
+        )
         longer = max(1, math.ceil(self.seconds * 6 / 3600))
         return _over(f"{where}: the query was stopped after {duration}", f"{longer} h")
 
@@ -107,16 +121,21 @@ def check_width(n_columns: int, where: str) -> None:
 
 
 def check_names(names: Sequence[str], where: str) -> None:
-    """Raise UnreadableError if there are too many columns, or a name is too long or no valid text."""
+    """Raise UnreadableError if there are too many columns, or a name is too long or no valid
+    text."""
     check_width(len(names), where)
     for position, name in enumerate(names, start=1):
         subject = f"{where}: column {position} of {len(names)}"
         if len(name) > MAX_CELL:
-            raise UnreadableError(f"{subject} has a name over 64 KiB", "Is a line end missing after the header?")
+            raise UnreadableError(
+                f"{subject} has a name over 64 KiB", "Is a line end missing after the header?"
+            )
         try:
             name.encode()
         except UnicodeEncodeError as error:
-            raise UnreadableError(f"{subject} has half a character in its name ({error.reason})") from error
+            raise UnreadableError(
+                f"{subject} has half a character in its name ({error.reason})"
+            ) from error
 
 
 def long_cell(where: str, location: str, name: str) -> UnreadableError:

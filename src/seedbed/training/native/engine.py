@@ -1,4 +1,5 @@
-"""Train a stack by the kernel: the stack in the kernel's layout, and checked calls of the kernel."""
+"""Train a stack by the kernel: the stack in the kernel's layout, and checked calls of the
+kernel."""
 
 from __future__ import annotations
 
@@ -23,26 +24,40 @@ _TILE_BYTES = 384 << 10
 
 
 class NativeEngine:
-    """Trains a stack by the kernel: networks in blocks, one per lane of a vector. The last block is filled up.
+    """Trains a stack by the kernel: networks in blocks, one per lane of a vector. The last block is
+    filled up.
 
-    Its public methods are those of every engine, see `loop.Engine`. TrainingError if this machine has no kernel.
+    Its public methods are those of every engine, see `loop.Engine`. TrainingError if this machine
+    has no kernel.
     """
 
     def __init__(self, stack: Stack) -> None:
         chunk = stack.chunk
         library, reason = kernel(chunk.dtype)
         if library is None:
-            hint = f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
+            hint = (
+                f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
+            )
             raise TrainingError(f"node {platform.node()} has no training kernel: {reason}", hint)
         program, network = stack.traits.program, stack.traits.network
         assert program is not None
         assert network is not None
         params = network.stacked(stack.states)
-        self._buffers = {name: value for name, value in params.items() if name not in stack.traits.trained}
-        self._library, self._program, self._n, self._stack, self._network = library, program, stack.n, stack, network
+        self._buffers = {
+            name: value for name, value in params.items() if name not in stack.traits.trained
+        }
+        self._library, self._program, self._n, self._stack, self._network = (
+            library,
+            program,
+            stack.n,
+            stack,
+            network,
+        )
         self._dtype = np.dtype(chunk.dtype)
         assert self._dtype.itemsize == library.number_bytes()
-        self._lanes = 1 if program.units_in_lanes else library.vector_bytes() // self._dtype.itemsize
+        self._lanes = (
+            1 if program.units_in_lanes else library.vector_bytes() // self._dtype.itemsize
+        )
         self._n_blocks = -(-self._n // self._lanes)
         self._n_rows, self._n_outputs = stack.n_rows, stack.y.shape[1]
         self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
@@ -50,16 +65,25 @@ class NativeEngine:
         size = stack.batch_rows if recipe.batch_size else 0
         optimizer = OPTIMIZERS[recipe.optimizer]
         n_moments = optimizer.n_moments(recipe.momentum)
-        self._params = self._to_lanes(np.concatenate([params[s.name].reshape(-1, self._n) for s in program.segments]))
+        self._params = self._to_lanes(
+            np.concatenate([params[s.name].reshape(-1, self._n) for s in program.segments])
+        )
         self._best_params = self._params
-        self._moments = _aligned((self._n_blocks, n_moments, program.n_params, self._lanes), self._dtype)
+        self._moments = _aligned(
+            (self._n_blocks, n_moments, program.n_params, self._lanes), self._dtype
+        )
         self._figures = _aligned((self._n_blocks, recipe.n_epochs + 1, 4, self._lanes), self._dtype)
         self._tests, self._ended = dict[int, Array](), np.zeros(self._n_blocks, dtype=np.int32)
         tested = np.where(stack.tested[1] > 0, stack.tested[0], -1)
-        segments = [SegmentStruct(s.start, s.size, s.is_weight or recipe.decay_biases) for s in program.segments]
+        segments = [
+            SegmentStruct(s.start, s.size, s.is_weight or recipe.decay_biases)
+            for s in program.segments
+        ]
         factors, n_steps = rate_factors(recipe, stack.n_steps), recipe.n_epochs * stack.n_steps
         arrays: dict[str, Any] = {
-            "X": np.ascontiguousarray(stack.X if program.order is None else stack.X[:, program.order]),
+            "X": np.ascontiguousarray(
+                stack.X if program.order is None else stack.X[:, program.order]
+            ),
             "y": np.ascontiguousarray(stack.y),
             "train": self._to_lanes(stack.fit),
             "test": self._to_lanes(stack.test),
@@ -73,28 +97,52 @@ class NativeEngine:
             "tested": np.ascontiguousarray(self._filled(tested), dtype=np.int32),
             "figures": self._figures,
             "ended": self._ended,
-            "layers": (LayerStruct * len(program.layers))(*(LayerStruct(*layer) for layer in program.layers)),
+            "layers": (LayerStruct * len(program.layers))(
+                *(LayerStruct(*layer) for layer in program.layers)
+            ),
             "segments": (SegmentStruct * len(segments))(*segments),
         }
         if program.edges:
             # As embeddings.h has them.
             bins = [bins_between(np.moveaxis(params[name], -1, 0)) for name in program.edges]
-            constants = [np.moveaxis(part, 0, -1).reshape(-1, self._n) for parts in bins for part in parts]
+            constants = [
+                np.moveaxis(part, 0, -1).reshape(-1, self._n) for parts in bins for part in parts
+            ]
             arrays["constants"] = self._to_lanes(np.concatenate(constants))
         n_features = stack.X.shape[1]
-        units = program.n_values - program.n_kept + program.n_gradients + (n_features if size else 0)
+        units = (
+            program.n_values - program.n_kept + program.n_gradients + (n_features if size else 0)
+        )
         tile = _TILE_BYTES // (units * self._lanes * self._dtype.itemsize)
         self._job = Job(
-            n_layers=len(program.layers), n_segments=len(program.segments), n_rows=self._n_rows, n_features=n_features,
-            n_outputs=self._n_outputs, n_params=program.n_params, n_moments=n_moments,
-            n_constants=program.n_constants, n_blocks=self._n_blocks, n_tested=len(tested),
-            n_values=program.n_values, n_gradients=program.n_gradients, n_alive=program.n_alive,
-            tile=max(4, min(48, tile // 12 * 12)), loss=_LOSSES.index(stack.loss.name), optimizer=optimizer.native,
-            batch_size=size, n_batches=stack.n_steps, n_epochs=recipe.n_epochs, nesterov=int(recipe.nesterov),
-            guarded=int(chunk.data.is_huge), patient=int(bool(chunk.patience)),
-            same_in_training=int(not network.differs_in_training), units_in_lanes=int(program.units_in_lanes),
-            momentum=recipe.momentum, smoothing=recipe.label_smoothing, clip=recipe.clip_norm or 0.0,
-        )  # fmt: skip
+            n_layers=len(program.layers),
+            n_segments=len(program.segments),
+            n_rows=self._n_rows,
+            n_features=n_features,
+            n_outputs=self._n_outputs,
+            n_params=program.n_params,
+            n_moments=n_moments,
+            n_constants=program.n_constants,
+            n_blocks=self._n_blocks,
+            n_tested=len(tested),
+            n_values=program.n_values,
+            n_gradients=program.n_gradients,
+            n_alive=program.n_alive,
+            tile=max(4, min(48, tile // 12 * 12)),
+            loss=_LOSSES.index(stack.loss.name),
+            optimizer=optimizer.native,
+            batch_size=size,
+            n_batches=stack.n_steps,
+            n_epochs=recipe.n_epochs,
+            nesterov=int(recipe.nesterov),
+            guarded=int(chunk.data.is_huge),
+            patient=int(bool(chunk.patience)),
+            same_in_training=int(not network.differs_in_training),
+            units_in_lanes=int(program.units_in_lanes),
+            momentum=recipe.momentum,
+            smoothing=recipe.label_smoothing,
+            clip=recipe.clip_norm or 0.0,
+        )
         for name, array in arrays.items():
             setattr(self._job, name, _address(array))
         self._arrays = arrays  # the job holds their addresses
@@ -107,23 +155,38 @@ class NativeEngine:
         job, blocks, lanes = self._job, self._n_blocks, self._lanes
         steps = job.n_epochs * job.n_batches
         expected = {
-            "X": (self._n_rows, job.n_features), "y": (self._n_rows, self._n_outputs),
-            "train": (blocks, self._n_rows, lanes), "test": (blocks, self._n_rows, lanes),
-            "keys": (blocks, lanes), "lr": (blocks, lanes), "decay": (blocks, lanes), "clock": (steps, 3),
-            "factors": (steps,), "ended": (blocks,), "params": (blocks, job.n_params, lanes),
-            "constants": (blocks, job.n_constants, lanes), "tested": (job.n_tested, blocks * lanes),
-        }  # fmt: skip
+            "X": (self._n_rows, job.n_features),
+            "y": (self._n_rows, self._n_outputs),
+            "train": (blocks, self._n_rows, lanes),
+            "test": (blocks, self._n_rows, lanes),
+            "keys": (blocks, lanes),
+            "lr": (blocks, lanes),
+            "decay": (blocks, lanes),
+            "clock": (steps, 3),
+            "factors": (steps,),
+            "ended": (blocks,),
+            "params": (blocks, job.n_params, lanes),
+            "constants": (blocks, job.n_constants, lanes),
+            "tested": (job.n_tested, blocks * lanes),
+        }
         for name, shape in expected.items():
             actual = self._arrays[name].shape if name in self._arrays else shape
             assert actual == shape, f"{name} has shape {actual}, not {shape}"
-        assert (self._program.layers[0].n_in, self._program.layers[-1].n_out) == (job.n_features, self._n_outputs)
+        assert (self._program.layers[0].n_in, self._program.layers[-1].n_out) == (
+            job.n_features,
+            self._n_outputs,
+        )
         assert ((self._arrays["tested"] >= -1) & (self._arrays["tested"] < self._n_rows)).all()
 
     def train(self, start: int, end: int) -> None:
         assert 0 <= start < end <= self._job.n_epochs
         if self._job.batch_size:
             picked = np.stack([self._stack.picked(epoch) for epoch in range(start, end)])
-            assert picked.shape == (end - start, self._job.n_batches * self._job.batch_size, self._n)
+            assert picked.shape == (
+                end - start,
+                self._job.n_batches * self._job.batch_size,
+                self._n,
+            )
             assert picked.min() >= -1
             assert picked.max() < self._n_rows
             picked = np.ascontiguousarray(self._filled(picked))
@@ -141,7 +204,9 @@ class NativeEngine:
         blocks = np.arange(self._n_blocks) if ended else np.flatnonzero(self._ended == 0)
         sizes = (2,), (self._job.n_tested, self._n_outputs)
         figures, outputs = self._evaluate_blocks(self._library.look, blocks, *sizes)
-        if self._job.patient or epoch == self._job.n_epochs:  # the next epoch's steps don't give them
+        if (
+            self._job.patient or epoch == self._job.n_epochs
+        ):  # the next epoch's steps don't give them
             self._tests[epoch] = figures
         return outputs
 
@@ -161,23 +226,33 @@ class NativeEngine:
 
     def dead_units(self) -> Array:
         blocks = np.arange(self._n_blocks)
-        alive, finite = self._evaluate_blocks(self._library.live_units, blocks, (self._program.n_alive,), ())
+        alive, finite = self._evaluate_blocks(
+            self._library.live_units, blocks, (self._program.n_alive,), ()
+        )
         if not len(alive):
             return np.full(self._n, np.nan)
         return np.where(finite > 0, 1 - (alive > 0).astype(np.float32).mean(axis=0), np.nan)
 
-    def _evaluate_blocks(self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]) -> list[Array]:
+    def _evaluate_blocks(
+        self, look: Any, blocks: npt.NDArray[np.int64], *sizes: tuple[int, ...]
+    ) -> list[Array]:
         """Return the results of a function of the library [..., network]."""
         results = [_aligned((self._n_blocks, *size, self._lanes), self._dtype) for size in sizes]
         starts = [(_address(array), array.strides[0]) for array in results]
         for block in blocks.tolist():
-            look(ctypes.addressof(self._job), block, *(start + block * stride for start, stride in starts))
+            look(
+                ctypes.addressof(self._job),
+                block,
+                *(start + block * stride for start, stride in starts),
+            )
         return [self._from_lanes(array) for array in results]
 
     def states(self) -> Arrays:
         flat = self._from_lanes(self._best_params)
         parts = zip(self._program.segments, self._shapes, strict=True)
-        params = {s.name: flat[s.start : s.start + s.size].reshape(*shape, self._n) for s, shape in parts}
+        params = {
+            s.name: flat[s.start : s.start + s.size].reshape(*shape, self._n) for s, shape in parts
+        }
         values = {**params, **self._buffers}
         return self._network.unstacked({name: values[name] for name in self._stack.states})
 
@@ -187,7 +262,8 @@ class NativeEngine:
         return np.ascontiguousarray(flat[..., : self._n])
 
     def _filled(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return values [..., network] for all lanes of all blocks. The last network fills the last block up."""
+        """Return values [..., network] for all lanes of all blocks. The last network fills the last
+        block up."""
         filling = self._n_blocks * self._lanes - self._n
         return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, filling)], mode="edge")
 

@@ -1,7 +1,8 @@
-"""Load the kernel that was compiled when the package was built (`hatch_build.py` in the project's folder).
+"""Load the kernel that was compiled when the package was built (`hatch_build.py` in the project's
+folder).
 
-Its arguments are `struct Job` and what it points to, as native/job.h has them, and `struct TreeJob` of native/trees.h.
-The build loads this file without the package.
+Its arguments are `struct Job` and what it points to, as native/job.h has them, and `struct TreeJob`
+of native/trees.h. The build loads this file without the package.
 """
 
 from __future__ import annotations
@@ -26,26 +27,81 @@ _X86_64 = {
     "x86_64_v2": {"SSE42"},
 }
 _CAPABILITIES = {"default": "x86_64_v2", "avx2": "x86_64_v3"}
-_INSTRUCTIONS = {"x86_64_v4": "AVX-512", "x86_64_v3": "AVX2", "x86_64_v2": "SSE4.2", "arm64": "NEON"}
+_INSTRUCTIONS = {
+    "x86_64_v4": "AVX-512",
+    "x86_64_v3": "AVX2",
+    "x86_64_v2": "SSE4.2",
+    "arm64": "NEON",
+}
 
 _POINTERS = (
-    *("layers", "segments", "X", "y", "train", "test", "scale", "shift", "extra", "givers", "takers"),
-    *("y_scale", "y_shift", "constants", "keys", "lr", "decay", "factors", "clock", "picked", "ended", "tested"),
+    *(
+        "layers",
+        "segments",
+        "X",
+        "y",
+        "train",
+        "test",
+        "scale",
+        "shift",
+        "extra",
+        "givers",
+        "takers",
+    ),
+    *(
+        "y_scale",
+        "y_shift",
+        "constants",
+        "keys",
+        "lr",
+        "decay",
+        "factors",
+        "clock",
+        "picked",
+        "ended",
+        "tested",
+    ),
     *("params", "moments", "figures", "work"),
 )
 _NUMBERS = (
     *("n_layers", "n_segments", "n_rows", "n_features", "n_outputs", "n_params", "n_moments"),
     *("n_constants", "n_givers", "n_blocks", "n_tested"),
-    *("n_values", "n_gradients", "n_alive", "tile", "loss", "optimizer", "batch_size", "n_batches", "first_epoch"),
+    *(
+        "n_values",
+        "n_gradients",
+        "n_alive",
+        "tile",
+        "loss",
+        "optimizer",
+        "batch_size",
+        "n_batches",
+        "first_epoch",
+    ),
     *("n_epochs", "nesterov", "guarded", "same_in_training", "units_in_lanes", "patient"),
 )
 
 
 class LayerStruct(ctypes.Structure):
     _fields_ = [
-        *((name, c_int32) for name in ("kind", "n_in", "n_out", "weight", "bias", "source", "target", "d_in", "d_out")),
+        *(
+            (name, c_int32)
+            for name in (
+                "kind",
+                "n_in",
+                "n_out",
+                "weight",
+                "bias",
+                "source",
+                "target",
+                "d_in",
+                "d_out",
+            )
+        ),
         *((name, c_int32) for name in ("spare", "function", "number", "alive")),
-        *((name, c_int32) for name in ("first_input", "first_unit", "each", "waves", "frequencies")),
+        *(
+            (name, c_int32)
+            for name in ("first_input", "first_unit", "each", "waves", "frequencies")
+        ),
         *((name, c_double) for name in ("a", "b", "c")),
     ]
 
@@ -64,11 +120,32 @@ class Job(ctypes.Structure):
 
 class TreeJob(ctypes.Structure):
     _fields_ = [
-        *((name, c_void_p) for name in ("X", "train", "test", "y", "weights", "n_bins", "counts", "targets")),
-        *((name, c_void_p) for name in ("outputs", "tested", "sizes", "feature", "left", "threshold", "value", "work")),
+        *(
+            (name, c_void_p)
+            for name in ("X", "train", "test", "y", "weights", "n_bins", "counts", "targets")
+        ),
+        *(
+            (name, c_void_p)
+            for name in (
+                "outputs",
+                "tested",
+                "sizes",
+                "feature",
+                "left",
+                "threshold",
+                "value",
+                "work",
+            )
+        ),
         ("halted", c_void_p),
-        *((name, c_int64) for name in ("n_rows", "n_train", "n_test", "n_inputs", "n_outputs", "n_trees", "first")),
-        *((name, c_int64) for name in ("n_sampled", "least", "n_leaves", "of_classes", "count_bits", "most")),
+        *(
+            (name, c_int64)
+            for name in ("n_rows", "n_train", "n_test", "n_inputs", "n_outputs", "n_trees", "first")
+        ),
+        *(
+            (name, c_int64)
+            for name in ("n_sampled", "least", "n_leaves", "of_classes", "count_bits", "most")
+        ),
         *((name, c_double) for name in ("rate", "penalty", "slope", "curve", "unit")),
         ("seed", c_uint64),
     ]
@@ -84,7 +161,10 @@ class Kernel(NamedTuple):
     def instructions(self) -> str:
         """The extension of the processor that the library uses, or the reason why there is none."""
         path = self.library._name if self.library else ""
-        return next((extension for level, extension in _INSTRUCTIONS.items() if f"-{level}-" in path), self.reason)
+        return next(
+            (extension for level, extension in _INSTRUCTIONS.items() if f"-{level}-" in path),
+            self.reason,
+        )
 
 
 @functools.cache
@@ -106,9 +186,14 @@ def kernel(dtype: str) -> Kernel:
 
 
 def _with_types(library: ctypes.CDLL) -> ctypes.CDLL:
-    """Return the library with the types of its functions. Raise OSError if it has another version."""
+    """Return the library with the types of its functions. Raise OSError if it has another
+    version."""
     try:
-        for name, structure in (("job_bytes", Job), ("layer_bytes", LayerStruct), ("tree_job_bytes", TreeJob)):
+        for name, structure in (
+            ("job_bytes", Job),
+            ("layer_bytes", LayerStruct),
+            ("tree_job_bytes", TreeJob),
+        ):
             getattr(library, name).restype = c_int64
             if getattr(library, name)() != ctypes.sizeof(structure):
                 raise OSError("the library is of another version")
@@ -132,13 +217,16 @@ def _check_length(path: Path) -> None:
     with path.open("rb") as file:
         header = file.read(64)
     if len(header) == 64 and header.startswith(b"\x7fELF"):
-        start, size, number = struct.unpack("<40xQ10xHH2x", header)  # of the section table, the end of the file
+        start, size, number = struct.unpack(
+            "<40xQ10xHH2x", header
+        )  # of the section table, the end of the file
         if path.stat().st_size < start + size * number:
             raise OSError(f"{path} is cut short")
 
 
 def this_machine() -> tuple[str, str]:
-    """Return the system (linux, macos, windows or another word) and the processor (x86_64, arm64 or another word)."""
+    """Return the system (linux, macos, windows or another word) and the processor (x86_64, arm64 or
+    another word)."""
     machine = platform.machine().lower()
     machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
     return _SYSTEMS.get(sys.platform, sys.platform), machine
@@ -151,7 +239,8 @@ def file_name(system: str, level: str, dtype: str) -> str:
 
 @functools.cache
 def digest() -> str:
-    """Return a hash of the sources. They are part of the package, so that an edited one is noticed."""
+    """Return a hash of the sources. They are part of the package, so that an edited one is
+    noticed."""
     whole = hashlib.sha256()
     for path in sorted(path for path in _FOLDER.iterdir() if path.suffix in (".h", ".cpp")):
         whole.update(path.read_bytes())
@@ -159,11 +248,15 @@ def digest() -> str:
 
 
 def levels() -> tuple[str, ...]:
-    """Return what this processor supports, the fastest first. ATEN_CPU_CAPABILITY limits it, as it does torch."""
+    """Return what this processor supports, the fastest first. ATEN_CPU_CAPABILITY limits it, as it
+    does torch."""
     _, machine = this_machine()
     if machine != "x86_64":
         return ("arm64",) if machine == "arm64" else ()
     from seedbed.training.undocumented import processor_features
 
-    features, most = processor_features(), _CAPABILITIES.get(os.environ.get("ATEN_CPU_CAPABILITY", ""), "x86_64_v4")
+    features, most = (
+        processor_features(),
+        _CAPABILITIES.get(os.environ.get("ATEN_CPU_CAPABILITY", ""), "x86_64_v4"),
+    )
     return tuple(level for level, needed in _X86_64.items() if needed <= features and level <= most)

@@ -1,4 +1,5 @@
-"""All that needs PyTorch: modules of users, networks on a GPU, layers that the kernel lacks, and the plain loop.
+"""All that needs PyTorch: modules of users, networks on a GPU, layers that the kernel lacks, and
+the plain loop.
 
 No file outside of this folder imports torch, and others import this folder inside functions only.
 """

@@ -53,7 +53,9 @@ class PeriodicEmbedding(nn.Module):
         angles = 2 * torch.pi * self.frequencies * x[:, :, None]
         waves = torch.cat([angles.sin(), angles.cos()], 2)  # [row, feature, wave]
         embedded = torch.einsum("rfk,fuk->rfu", waves, self.weight) + self.bias
-        return torch.cat([x, F.threshold(embedded, 0, 0).flatten(1)], 1)  # no unit behind it counts as dead
+        return torch.cat(
+            [x, F.threshold(embedded, 0, 0).flatten(1)], 1
+        )  # no unit behind it counts as dead
 
 
 class PiecewiseLinearEncoding(nn.Module):
@@ -94,7 +96,8 @@ class Residual(nn.Sequential):
 
 
 class SmoothClip(nn.Module):
-    """Compress inputs between -limit and limit: `x / sqrt(1 + (x / limit)^2)`. Small inputs hardly change.
+    """Compress inputs between -limit and limit: `x / sqrt(1 + (x / limit)^2)`. Small inputs hardly
+    change.
 
     >>> SmoothClip(3.0)(torch.tensor([0.0, 4.0]))
     tensor([0.0000, 2.4000])
@@ -108,7 +111,9 @@ class SmoothClip(nn.Module):
         return x / (1 + (x / self.limit) ** 2).sqrt()
 
 
-_BY_CLASS = {getattr(nn, entry.torch): name for name, entry in ALL_ACTIVATIONS.items() if name != "gelu_tanh"}
+_BY_CLASS = {
+    getattr(nn, entry.torch): name for name, entry in ALL_ACTIVATIONS.items() if name != "gelu_tanh"
+}
 
 
 def activation_of(module: object) -> tuple[str, tuple[float, ...]] | None:
@@ -127,16 +132,19 @@ def new_module(network: Network) -> nn.Sequential:
 
 
 def module_of(network: Network, state: Mapping[str, Array], clip: float = 0.0) -> nn.Sequential:
-    """Return the network as a module with this state, by names in a `state_dict`, behind a `SmoothClip` if `clip` gives
-    its limit."""
+    """Return the network as a module with this state, by names in a `state_dict`, behind a
+    `SmoothClip` if `clip` gives its limit."""
     with torch.device("meta"):  # takes no memory, and draws no random numbers
         module = new_module(network)
-    module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()}, assign=True)
+    module.load_state_dict(
+        {name: torch.from_numpy(np.array(value)) for name, value in state.items()}, assign=True
+    )
     return nn.Sequential(SmoothClip(clip), module) if clip else module
 
 
 def started_module(network: Network, seed: int, rows: Array | None = None) -> nn.Sequential:
-    """Return the network as a module before its first step; the rows [row, input] are those that it may look at."""
+    """Return the network as a module before its first step; the rows [row, input] are those that it
+    may look at."""
     start = network.start([seed], None if rows is None else [rows])
     return module_of(network, {name: value[0] for name, value in start.items()}).requires_grad_()
 
@@ -149,7 +157,9 @@ def activation_module(name: str, arguments: tuple[float, ...] = ()) -> nn.Module
     """Return the module of an activation that treats each number by itself."""
     entry, fixed = ALL_ACTIVATIONS[name], {"approximate": "tanh"} if name == "gelu_tanh" else {}
     names = (key for key, _ in entry.arguments)
-    module: nn.Module = getattr(nn, entry.torch)(**fixed, **dict(zip(names, arguments, strict=True)))
+    module: nn.Module = getattr(nn, entry.torch)(
+        **fixed, **dict(zip(names, arguments, strict=True))
+    )
     return module
 
 
@@ -163,9 +173,13 @@ _MODULES: Mapping[type[layers.Layer], Callable[[Any], nn.Module]] = {
     layers.Elementwise: lambda layer: activation_module(layer.activation, layer.arguments),
     layers.Dropout: lambda layer: nn.Dropout(layer.share),
     layers.LayerNorm: lambda layer: nn.LayerNorm(layer.units, layer.eps, layer.affine, layer.bias),
-    layers.BatchNorm: lambda layer: nn.BatchNorm1d(layer.units, layer.eps, layer.momentum, layer.affine),
+    layers.BatchNorm: lambda layer: nn.BatchNorm1d(
+        layer.units, layer.eps, layer.momentum, layer.affine
+    ),
     layers.Residual: lambda layer: Residual(*map(_module, layer.layers)),
-    embedding_layers.Periodic: lambda layer: PeriodicEmbedding(layer.n_inputs, layer.units, layer.n_frequencies),
+    embedding_layers.Periodic: lambda layer: PeriodicEmbedding(
+        layer.n_inputs, layer.units, layer.n_frequencies
+    ),
     embedding_layers.Piecewise: lambda layer: PiecewiseLinearEncoding(layer.n_inputs, layer.bins),
     embedding_layers.Embeddings: _embeddings,
 }

@@ -1,7 +1,8 @@
-"""Stateless randomness: every draw is a function of a key, so a network's draws don't depend on its neighbours.
+"""Stateless randomness: every draw is a function of a key, so a network's draws don't depend on its
+neighbours.
 
-A user's module starts as under `torch.manual_seed(seed)`. Later draws come from here: dropout masks. There is no
-generator state to save, so a run can stop and continue anywhere.
+A user's module starts as under `torch.manual_seed(seed)`. Later draws come from here: dropout
+masks. There is no generator state to save, so a run can stop and continue anywhere.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from seedbed.networks.layers import drawn_layer
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Run the block under `torch.manual_seed(seed)` and restore the caller's random state."""
-    # torch.manual_seed also records the call for devices that aren't initialised, which takes longer than building a
-    # small network. On a CPU, seeding the generator is enough.
+    # torch.manual_seed also records the call for devices that aren't initialised, which takes
+    # longer than building a small network. On a CPU, seeding the generator is enough.
     generator = torch.default_generator
     before = generator.get_state()
     with torch.random.fork_rng(enabled=torch.cuda.is_initialized()):
@@ -40,8 +41,8 @@ def seeded(seed: int) -> Iterator[None]:
 def reseed(key: int, step: int, *, training: bool) -> None:
     """Seed torch's own generators for one step of one network, given by its key.
 
-    Draws of a module from torch itself, such as the dropout of `nn.MultiheadAttention`, then depend on the network and
-    the step alone. Call it inside `seeded`, which restores the caller's state.
+    Draws of a module from torch itself, such as the dropout of `nn.MultiheadAttention`, then depend
+    on the network and the step alone. Call it inside `seeded`, which restores the caller's state.
     """
     seed = derive(key, step if training else "evaluation")
     torch.default_generator.manual_seed(seed)
@@ -55,18 +56,19 @@ def randperm(n: int, seed: int) -> NDArray[np.int64]:
 
 
 def _mixed(x: Tensor) -> Tensor:
-    # The finaliser of MurmurHash3 in wrapping int32 arithmetic, which vectorises. A signed shift copies the sign bit,
-    # so these bits are masked.
+    # The finaliser of MurmurHash3 in wrapping int32 arithmetic, which vectorises. A signed shift
+    # copies the sign bit, so these bits are masked.
     x = (x ^ ((x >> 16) & 0xFFFF)) * -2048144789
     x = (x ^ ((x >> 13) & 0x7FFFF)) * -1028477387
     return x ^ ((x >> 16) & 0xFFFF)
 
 
 def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_units: int) -> Tensor:
-    """Return uniform numbers in [0, 1), float32 [row, unit, *keys.shape], for keys of networks [network], or one key.
+    """Return uniform numbers in [0, 1), float32 [row, unit, *keys.shape], for keys of networks
+    [network], or one key.
 
-    They depend on key, number of the step and of the layer, row and unit alone. A row is its number in the table, or
-    its place in a minibatch, int32 [row].
+    They depend on key, number of the step and of the layer, row and unit alone. A row is its number
+    in the table, or its place in a minibatch, int32 [row].
     """
     row = rows[:, None]
     unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)
@@ -78,7 +80,9 @@ def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_un
 
 def apply_dropout(x: Tensor, noise: Tensor, share: float) -> Tensor:
     """Apply dropout with given noise. Kept values are scaled by 1 / (1 - share)."""
-    return torch.where(noise >= share, x * (1.0 / (1.0 - share) if share < 1 else 0.0), torch.zeros_like(x))
+    return torch.where(
+        noise >= share, x * (1.0 / (1.0 - share) if share < 1 else 0.0), torch.zeros_like(x)
+    )
 
 
 class RandomStream:
@@ -103,10 +107,16 @@ class RandomStream:
 
     def noise(self, module: int, x: Tensor) -> Tensor:
         """Return the noise for inputs x [row, ...] of a module, given by its number."""
-        rows = torch.arange(len(x), dtype=torch.int32, device=x.device) if self.rows is None else self.rows
+        rows = (
+            torch.arange(len(x), dtype=torch.int32, device=x.device)
+            if self.rows is None
+            else self.rows
+        )
         use = self._uses.get(module, 0)
         self._uses[module] = use + 1
-        return layer_noise(self.key, self.step, drawn_layer(module, use), rows, math.prod(x.shape[1:])).reshape(x.shape)
+        return layer_noise(
+            self.key, self.step, drawn_layer(module, use), rows, math.prod(x.shape[1:])
+        ).reshape(x.shape)
 
 
 def drawn_modules(network: nn.Module) -> dict[str, int]:

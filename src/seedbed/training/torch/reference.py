@@ -1,7 +1,8 @@
 """The plain loop: the tutorial's, one `nn.Module` at a time.
 
-A stack's network must equal the result of this loop for the same seed and rows. Tests compare every architecture,
-activation, optimizer and loss with it. It also trains single networks, and modules that `torch.func.vmap` can't run.
+A stack's network must equal the result of this loop for the same seed and rows. Tests compare every
+architecture, activation, optimizer and loss with it. It also trains single networks, and modules
+that `torch.func.vmap` can't run.
 """
 
 from __future__ import annotations
@@ -26,8 +27,19 @@ from seedbed.training.losses import Loss
 from seedbed.training.stack import Stack, shuffle_rows
 from seedbed.training.torch.modules import started_module
 from seedbed.training.torch.noise import RandomStream, reseed, seeded
-from seedbed.training.torch.states import build_network, dtype_hint, look_at, outputs_of, stack_state_dicts, state_of
-from seedbed.training.torch.torch_recipe import TORCH_LOSSES, make_torch_optimizer, make_torch_schedule
+from seedbed.training.torch.states import (
+    build_network,
+    dtype_hint,
+    look_at,
+    outputs_of,
+    stack_state_dicts,
+    state_of,
+)
+from seedbed.training.torch.torch_recipe import (
+    TORCH_LOSSES,
+    make_torch_optimizer,
+    make_torch_schedule,
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,9 @@ class PlainRows:
     weights: Tensor | None = None
 
     def at(self, places: Tensor) -> PlainRows:
-        return PlainRows(self.X[places], self.y[places], None if self.weights is None else self.weights[places])
+        return PlainRows(
+            self.X[places], self.y[places], None if self.weights is None else self.weights[places]
+        )
 
     @property
     def total(self) -> float:
@@ -53,7 +67,8 @@ class PlainRows:
         return len(self.X) if self.weights is None else float(self.weights.sum())
 
     def mean(self, values: Tensor) -> Tensor:
-        """Return the weighted mean of losses: of torch's mean, or of each row's [row] or [row, output]."""
+        """Return the weighted mean of losses: of torch's mean, or of each row's [row] or [row,
+        output]."""
         if self.weights is None:
             return values.mean()
         return values.reshape(len(values), -1).mean(1) @ self.weights / self.weights.sum()
@@ -62,14 +77,16 @@ class PlainRows:
 class PlainNetwork:
     """A network in training by the plain loop.
 
-    Figures don't include label smoothing. With minibatches, the training figures of an epoch are means over its rows,
-    each from before its own step. torch's own generators are seeded at each step, see `reseed`.
+    Figures don't include label smoothing. With minibatches, the training figures of an epoch are
+    means over its rows, each from before its own step. torch's own generators are seeded at each
+    step, see `reseed`.
 
     Args:
-        network: the network, already built; it is trained in place. It first sees its training rows, see
-            `inputs.look_at`.
+        network: the network, already built; it is trained in place. It first sees its training
+            rows, see `inputs.look_at`.
         seed: decides dropout masks and the order of minibatches.
-        numbers: the rows' numbers in the table, which decide the masks of a full batch; 0, 1, 2, ... if None.
+        numbers: the rows' numbers in the table, which decide the masks of a full batch; 0, 1, 2,
+            ... if None.
         key: of its random layers; that of the seed if None.
 
     Attributes:
@@ -108,7 +125,8 @@ class PlainNetwork:
         self._numbers = None if recipe.batch_size else numbers
 
     def train(self, start: int, end: int) -> npt.NDArray[np.float64]:
-        """Train from epoch `start` to before `end`; return their curves [4, epoch], with hits as the scores."""
+        """Train from epoch `start` to before `end`; return their curves [4, epoch], with hits as
+        the scores."""
         figures = np.empty((len(CURVES), end - start))
         with seeded(self._seed):
             for epoch in range(start, end):
@@ -123,7 +141,10 @@ class PlainNetwork:
             reseed(self._key, self._step, training=True)
             self._stream.at(self._stream.key, self._step, self._numbers)
             z = outputs_of(network, rows.X)
-            batch_loss, share = rows.mean(self._criterion(z, rows.y)), rows.total / self._train.total
+            batch_loss, share = (
+                rows.mean(self._criterion(z, rows.y)),
+                rows.total / self._train.total,
+            )
             train_loss += batch_loss.item() * share
             train_hits += self._hits(z, rows) * share
             if self._recipe.label_smoothing:
@@ -151,7 +172,9 @@ class PlainNetwork:
     def _batches(self, epoch: int) -> list[PlainRows]:
         if not self._recipe.batch_size:
             return [self._train]
-        order = torch.from_numpy(shuffle_rows(len(self._train.X), self._seed, epoch)).to(self._train.X.device)
+        order = torch.from_numpy(shuffle_rows(len(self._train.X), self._seed, epoch)).to(
+            self._train.X.device
+        )
         return [self._train.at(batch) for batch in torch.split(order, self._recipe.batch_size)]
 
     def _hits(self, z: Tensor, rows: PlainRows) -> float:
@@ -181,16 +204,22 @@ class PlainEngine:
             places = weights.nonzero()[0]
             row_weights = torch.from_numpy(weights[places]).to(chunk.device, dtype)
             X, y = (torch.from_numpy(part[places]).to(chunk.device) for part in (stack.X, stack.y))
-            parts.append(PlainRows(X, y, None if (row_weights == row_weights[0]).all() else row_weights))
+            parts.append(
+                PlainRows(X, y, None if (row_weights == row_weights[0]).all() else row_weights)
+            )
             numbers.append(torch.from_numpy(places.astype(np.int32)).to(chunk.device))
         if isinstance(chunk.build, Network):
             some = torch.from_numpy(some_rows(np.ones(len(parts[0].X))))
-            network: nn.Module = started_module(chunk.build, seed, parts[0].X[some].numpy(force=True))
+            network: nn.Module = started_module(
+                chunk.build, seed, parts[0].X[some].numpy(force=True)
+            )
         else:
             network = build_network(chunk.build, seed)
         network = network.to(chunk.device, dtype)
         rows, key, loss = numbers[0], int(stack.keys[number]), stack.loss
-        return PlainNetwork(network, *parts, recipe=chunk.recipe, loss=loss, seed=seed, numbers=rows, key=key)
+        return PlainNetwork(
+            network, *parts, recipe=chunk.recipe, loss=loss, seed=seed, numbers=rows, key=key
+        )
 
     @torch.enable_grad()
     def train(self, start: int, end: int) -> None:
@@ -221,7 +250,10 @@ class PlainEngine:
 
     def states(self) -> Arrays:
         networks = [plain.network for plain in self._networks]
-        states = [self._best_states.get(number) or state_of(network) for number, network in enumerate(networks)]
+        states = [
+            self._best_states.get(number) or state_of(network)
+            for number, network in enumerate(networks)
+        ]
         return {name: value.numpy() for name, value in stack_state_dicts(states).items()}
 
 

@@ -17,30 +17,45 @@ Tensors = dict[str, Tensor]
 
 
 def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Build one network under `torch.manual_seed(seed)`, without changing the caller's random state. CandidateError if
-    the result isn't a module, or has no parameters to train."""
+    """Build one network under `torch.manual_seed(seed)`, without changing the caller's random
+    state. CandidateError if the result isn't a module, or has no parameters to train."""
     with seeded(seed):
         network = build()
     if not isinstance(network, nn.Module):
-        raise CandidateError(f"build() returned a {type(network).__name__}", "It must return a torch.nn.Module.")
-    if any(is_lazy(value) or value.is_meta for value in (*network.parameters(), *network.buffers())):
-        raise CandidateError("the network has a lazy or meta layer", "Give every layer its sizes: nn.Linear(12, 5).")
+        raise CandidateError(
+            f"build() returned a {type(network).__name__}", "It must return a torch.nn.Module."
+        )
+    if any(
+        is_lazy(value) or value.is_meta for value in (*network.parameters(), *network.buffers())
+    ):
+        raise CandidateError(
+            "the network has a lazy or meta layer", "Give every layer its sizes: nn.Linear(12, 5)."
+        )
     if not any(p.requires_grad for p in network.parameters()):
-        raise CandidateError("the network has no parameter to train", "Give it a layer, such as nn.Linear.")
+        raise CandidateError(
+            "the network has no parameter to train", "Give it a layer, such as nn.Linear."
+        )
     return network
 
 
 def state_dict_of(network: nn.Module) -> Tensors:
-    """Return a network's parameters and buffers, also of buffers that aren't in its `state_dict`. Weights that two
-    layers share have two names there, and one here."""
-    return {name: value.detach() for name, value in (*network.named_parameters(), *network.named_buffers())}
+    """Return a network's parameters and buffers, also of buffers that aren't in its `state_dict`.
+    Weights that two layers share have two names there, and one here."""
+    return {
+        name: value.detach()
+        for name, value in (*network.named_parameters(), *network.named_buffers())
+    }
 
 
 def stack_state_dicts(states: Sequence[Mapping[str, Tensor]]) -> Tensors:
-    """Return states of networks as one [network, ...]. CandidateError if the networks differ in shape."""
+    """Return states of networks as one [network, ...]. CandidateError if the networks differ in
+    shape."""
     shapes = [{name: value.shape for name, value in state.items()} for state in states]
     if any(shape != shapes[0] for shape in shapes):
-        raise CandidateError("the networks of one candidate differ in shape", "Only initial values may differ by seed.")
+        raise CandidateError(
+            "the networks of one candidate differ in shape",
+            "Only initial values may differ by seed.",
+        )
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 
@@ -56,21 +71,28 @@ def outputs_of(network: Callable[[Tensor], Tensor], X: Tensor) -> Tensor:
 
 
 def count_outputs(network: nn.Module, data: TrainingData) -> int:
-    """Return the number of a network's outputs for these features. `forward` runs, so give a network that isn't
-    trained later. CandidateError if it can't take the features, or doesn't return a row of outputs per row."""
+    """Return the number of a network's outputs for these features. `forward` runs, so give a
+    network that isn't trained later. CandidateError if it can't take the features, or doesn't
+    return a row of outputs per row."""
     try:
         with torch.no_grad():
             like = next(network.parameters(), torch.zeros(0))
-            z = network.eval()(torch.zeros(2, data.X.shape[1], dtype=like.dtype, device=like.device))
+            z = network.eval()(
+                torch.zeros(2, data.X.shape[1], dtype=like.dtype, device=like.device)
+            )
     except Exception as error:
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         shapes = isinstance(error, RuntimeError) and "shape" in first_line
-        hint = "Its first layer must have as many inputs as the table has features." if shapes else ""
+        hint = (
+            "Its first layer must have as many inputs as the table has features." if shapes else ""
+        )
         hint = hint or dtype_hint(first_line)
         message = f"the network can't take {counted(data.X.shape[1], 'feature')}: {first_line}"
         raise CandidateError(message, hint) from error
     if not isinstance(z, Tensor):
-        raise CandidateError(f"the network returned a {type(z).__name__}", "It must return a tensor.")
+        raise CandidateError(
+            f"the network returned a {type(z).__name__}", "It must return a tensor."
+        )
     if z.dim() not in (1, 2) or len(z) != 2:
         message = f"the network returned shape {list(z.shape)} for 2 rows"
         raise CandidateError(message, "It must return [row, output], or [row].")
@@ -85,9 +107,11 @@ def dtype_hint(message: str) -> str:
 
 
 def look_at(network: nn.Module, X: Tensor) -> None:
-    """Give training rows X [row, feature] to modules that have a method `look_at`, once, before the first step.
+    """Give training rows X [row, feature] to modules that have a method `look_at`, once, before the
+    first step.
 
-    Such a module passes rows on to modules inside it itself. Of many rows it gets some, which are the same each time.
+    Such a module passes rows on to modules inside it itself. Of many rows it gets some, which are
+    the same each time.
     """
     with torch.no_grad():
         for module in modules_that_look(network):
@@ -101,7 +125,8 @@ def modules_that_look(network: nn.Module) -> list[nn.Module]:
 
 
 def pick_torch_device(device: str) -> str:
-    """Return the device by its name; `auto` is CUDA if available, else the CPU. OptionError if there is none."""
+    """Return the device by its name; `auto` is CUDA if available, else the CPU. OptionError if
+    there is none."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -23,7 +23,12 @@ from seedbed.training.torch.modules import module_of
 from seedbed.training.torch.noise import RandomStream, reseed, seeded
 from seedbed.training.torch.reference import in_one_line
 from seedbed.training.torch.states import build_network, outputs_of
-from seedbed.training.torch.torch_recipe import TORCH_LOSSES, clip_gradients, make_torch_optimizer, make_torch_schedule
+from seedbed.training.torch.torch_recipe import (
+    TORCH_LOSSES,
+    clip_gradients,
+    make_torch_optimizer,
+    make_torch_schedule,
+)
 
 Randomness = Literal["different", "same"]
 
@@ -34,14 +39,17 @@ class TorchEngine:
     Networks with equally many rows take each step together.
 
     Args:
-        randomness: whether numbers that a module draws from torch itself differ between its networks.
+        randomness: whether numbers that a module draws from torch itself differ between its
+            networks.
     """
 
     def __init__(self, stack: Stack, randomness: Randomness = "different") -> None:
         recipe = stack.chunk.recipe
         self._stack = stack
         shape = recipe.n_epochs + 1, 4, stack.n
-        self._shown = torch.zeros(shape, dtype=getattr(torch, stack.chunk.dtype), device=stack.chunk.device)
+        self._shown = torch.zeros(
+            shape, dtype=getattr(torch, stack.chunk.dtype), device=stack.chunk.device
+        )
         counts = np.stack([(part > 0).sum(0) for part in (stack.fit, stack.test)])
         of_count = np.unique(counts, axis=1, return_inverse=True)[1].reshape(-1)
         with in_one_line():
@@ -67,7 +75,9 @@ class TorchEngine:
     @torch.no_grad()
     def look(self, epoch: int, *, ended: bool = True) -> Array:
         stack = self._stack
-        looked = np.zeros((len(stack.tested[0]), stack.y.shape[1], stack.n), dtype=stack.chunk.dtype)
+        looked = np.zeros(
+            (len(stack.tested[0]), stack.y.shape[1], stack.n), dtype=stack.chunk.dtype
+        )
         with _running():
             for part in self._parts:
                 outputs = part.look(epoch).permute(1, 2, 0).numpy(force=True)
@@ -91,14 +101,20 @@ class TorchEngine:
 
     def states(self) -> Arrays:
         order = np.argsort(np.concatenate([part.networks for part in self._parts]))
-        parts = [{name: value.numpy(force=True) for name, value in part.kept.items()} for part in self._parts]
-        return {name: np.concatenate([part[name] for part in parts])[order] for name in self._stack.states}
+        parts = [
+            {name: value.numpy(force=True) for name, value in part.kept.items()}
+            for part in self._parts
+        ]
+        return {
+            name: np.concatenate([part[name] for part in parts])[order]
+            for name in self._stack.states
+        }
 
 
 @contextlib.contextmanager
 def _running() -> Iterator[None]:
-    """Run a user's code inside: errors become one line, torch has a random state of its own, and `vmap` doesn't warn of
-    functions that it runs one network after the other."""
+    """Run a user's code inside: errors become one line, torch has a random state of its own, and
+    `vmap` doesn't warn of functions that it runs one network after the other."""
     with in_one_line(), seeded(0), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop")
         yield
@@ -108,7 +124,8 @@ class _StackedRows(NamedTuple):
     """Rows of the networks of a part.
 
     Attributes:
-        X, y: inputs and encoded targets [network, row, ...], or [row, ...] if all networks have the same split.
+        X, y: inputs and encoded targets [network, row, ...], or [row, ...] if all networks have the
+            same split.
         weights: weight of each row [network, row]. They sum to 1 over the rows.
         share: of all weights of training rows [network]; None if these are all of them.
         numbers: of the rows in the table, int32 [network, row], or [row]; None for a minibatch.
@@ -129,17 +146,29 @@ class _Part:
         shown: receives figures [epoch, figure, network].
     """
 
-    def __init__(self, stack: Stack, networks: npt.NDArray[np.int64], shown: Tensor, randomness: Randomness) -> None:
+    def __init__(
+        self, stack: Stack, networks: npt.NDArray[np.int64], shown: Tensor, randomness: Randomness
+    ) -> None:
         chunk, recipe = stack.chunk, stack.chunk.recipe
         self.networks, self._stack, self._recipe, self._shown = networks, stack, recipe, shown
-        self._loss, self._randomness, self._places = TORCH_LOSSES[stack.loss.name], randomness, self._tensor(networks)
+        self._loss, self._randomness, self._places = (
+            TORCH_LOSSES[stack.loss.name],
+            randomness,
+            self._tensor(networks),
+        )
         if isinstance(chunk.build, Network):
-            module: nn.Module = module_of(chunk.build, {name: value[0] for name, value in stack.states.items()})
+            module: nn.Module = module_of(
+                chunk.build, {name: value[0] for name, value in stack.states.items()}
+            )
         else:
             module = build_network(chunk.build, chunk.seeds[0])
         module = module.to(shown.device, shown.dtype).requires_grad_(False)
         self._state = {name: self._tensor(value[networks]) for name, value in stack.states.items()}
-        self._parameters = [self._state[name].requires_grad_() for name in self._state if name in stack.traits.trained]
+        self._parameters = [
+            self._state[name].requires_grad_()
+            for name in self._state
+            if name in stack.traits.trained
+        ]
         self._buffers = [name for name, _ in module.named_buffers()]
         # Two, as to switch one to training and back takes as long as a step of a small network.
         self._in_training, self._in_evaluation = copy.deepcopy(module).train(), module.eval()
@@ -166,18 +195,29 @@ class _Part:
         return _StackedRows(self._X[places], self._y[places], shares, None, places.to(torch.int32))
 
     def batches(self, start: int, end: int) -> Iterator[list[_StackedRows]]:
-        """Yield the rows of the steps of each epoch from `start` to before `end`. A GPU gets their order at once."""
+        """Yield the rows of the steps of each epoch from `start` to before `end`. A GPU gets their
+        order at once."""
         stack = self._stack
         if not self._recipe.batch_size:
             yield from [[self._fit]] * (end - start)
             return
         picked = np.stack([stack.picked(epoch)[:, self.networks].T for epoch in range(start, end)])
-        is_row = picked[0, 0] >= 0  # the others are filling, in the same places for all these networks and epochs
+        is_row = (
+            picked[0, 0] >= 0
+        )  # the others are filling, in the same places for all these networks and epochs
         sizes = np.add.reduceat(is_row, np.arange(0, len(is_row), stack.batch_rows)).tolist()
         for order in self._tensor(picked[:, :, is_row]).to(torch.int64):
-            parts = zip(order.split(sizes, 1), self._weights.gather(1, order).split(sizes, 1), strict=True)
+            parts = zip(
+                order.split(sizes, 1), self._weights.gather(1, order).split(sizes, 1), strict=True
+            )
             yield [
-                _StackedRows(self._X[some], self._y[some], weights / weights.sum(1, keepdim=True), weights.sum(1), None)
+                _StackedRows(
+                    self._X[some],
+                    self._y[some],
+                    weights / weights.sum(1, keepdim=True),
+                    weights.sum(1),
+                    None,
+                )
                 for some, weights in parts
             ]
 
@@ -195,13 +235,19 @@ class _Part:
             z = self._outputs(rows, step, training=True)
             losses = self._loss.measure(z, rows.y)
             smooth = self._recipe.label_smoothing
-            objective = self._loss.measure(z, self._loss.smooth(rows.y, smooth)) if smooth else losses
+            objective = (
+                self._loss.measure(z, self._loss.smooth(rows.y, smooth)) if smooth else losses
+            )
             # Networks don't interact, so the gradients of the sum are those of each network.
             total = (objective * rows.weights).sum()
-            grads: tuple[Tensor | None, ...] = torch.autograd.grad(total, self._parameters, allow_unused=True)
+            grads: tuple[Tensor | None, ...] = torch.autograd.grad(
+                total, self._parameters, allow_unused=True
+            )
         gradients = [g for g in grads if g is not None]
         clipped = iter(
-            clip_gradients(gradients, self._recipe.clip_norm) if self._recipe.clip_norm is not None else gradients
+            clip_gradients(gradients, self._recipe.clip_norm)
+            if self._recipe.clip_norm is not None
+            else gradients
         )
         for parameter, g in zip(self._parameters, grads, strict=True):
             parameter.grad = None if g is None else next(clipped)
@@ -211,7 +257,8 @@ class _Part:
         return self._figures(z.detach(), losses.detach(), rows)
 
     def look(self, epoch: int) -> Tensor:
-        """Show the test figures before an epoch and return the outputs of test rows [network, row, output]."""
+        """Show the test figures before an epoch and return the outputs of test rows [network, row,
+        output]."""
         z = self._outputs(self._test, epoch * self._stack.n_steps, training=False)
         figures = self._figures(z, self._loss.measure(z, self._test.y), self._test)
         self._shown[epoch, 2:].index_copy_(1, self._places, figures)
@@ -222,7 +269,9 @@ class _Part:
         reseed(self._key, step, training=training)
         module = self._in_training if training else self._in_evaluation
 
-        def outputs(state: dict[str, Tensor], key: Tensor, X: Tensor, numbers: Tensor | None) -> Any:
+        def outputs(
+            state: dict[str, Tensor], key: Tensor, X: Tensor, numbers: Tensor | None
+        ) -> Any:
             self._stream.at(key, step, numbers)
             z = outputs_of(lambda X: self._call(module, state, X), X)
             return z, {name: state[name] for name in self._buffers}
@@ -235,7 +284,8 @@ class _Part:
         return z  # type: ignore[no-any-return]
 
     def _call(self, module: nn.Module, state: dict[str, Tensor], X: Tensor) -> Tensor:
-        """Return what a module gives for one network's state. It keeps buffers that `forward` changes in the state."""
+        """Return what a module gives for one network's state. It keeps buffers that `forward`
+        changes in the state."""
         if not self._is_recurrent:
             return functional_call(module, state, (X,))  # type: ignore[no-any-return]
         # Without a derivative inside of it, `vmap` has no rule for recurrent layers.
@@ -246,7 +296,8 @@ class _Part:
         return (torch.stack([losses, hits]) * rows.weights).sum(-1)
 
     def dead_units(self) -> Tensor:
-        """Return the share of ReLU units that are zero for all training rows [network]; NaN without ReLU."""
+        """Return the share of ReLU units that are zero for all training rows [network]; NaN without
+        ReLU."""
         relus = _Relus()
 
         def dead(state: dict[str, Tensor], X: Tensor) -> Tensor:
@@ -257,7 +308,9 @@ class _Part:
 
         per_network = None if self._fit.X.dim() == self._X.dim() else 0
         of_each = vmap(dead, in_dims=(0, per_network), randomness=self._randomness)
-        state = {name: value.clone() for name, value in self._state.items()}  # as `forward` may change buffers in place
+        state = {
+            name: value.clone() for name, value in self._state.items()
+        }  # as `forward` may change buffers in place
         return of_each(state, self._fit.X)
 
     @property
@@ -270,7 +323,9 @@ class _Part:
         here = self._tensor(networks)
         for name, value in self._state.items():
             chosen = here.reshape(-1, *[1] * (value.dim() - 1))
-            self._kept[name] = torch.where(chosen, value.detach(), self._kept.get(name, value.detach()))
+            self._kept[name] = torch.where(
+                chosen, value.detach(), self._kept.get(name, value.detach())
+            )
 
 
 class _Relus(TorchFunctionMode):

@@ -1,4 +1,5 @@
-"""Trials of modules before they train: whether they can train many at once, and how much memory a row takes."""
+"""Trials of modules before they train: whether they can train many at once, and how much memory a
+row takes."""
 
 from __future__ import annotations
 
@@ -38,8 +39,8 @@ _REASONS = {
 def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
     """Return why own modules must train one after the other, or an empty text.
 
-    Two networks, of two splits if there are, train for two epochs both ways, with equal random numbers, in double
-    precision if they can.
+    Two networks, of two splits if there are, train for two epochs both ways, with equal random
+    numbers, in double precision if they can.
     """
     if traits.changed:
         names = ", ".join(sorted(name.strip("_") for name in traits.changed))
@@ -49,14 +50,25 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
     data, loss = chunk.data, pick_loss(chunk.recipe.loss, chunk.data.y, traits.n_outputs).name
     recipe = Recipe.tutorial(epochs=_EPOCHS, lr=0.1, batch_size=chunk.recipe.batch_size, loss=loss)
     seeds, splits = (
-        (all_[0], *(value for value in all_ if value != all_[0]))[:2] for all_ in (chunk.seeds, chunk.splits)
+        (all_[0], *(value for value in all_ if value != all_[0]))[:2]
+        for all_ in (chunk.seeds, chunk.splits)
     )
     seeds, splits = seeds if len(seeds) > 1 else (seeds[0], seeds[0] ^ 1), (splits[0], splits[-1])
-    parts = [weights[:, split].nonzero()[0] for weights in (data.train, data.test) for split in {*splits}]
+    parts = [
+        weights[:, split].nonzero()[0] for weights in (data.train, data.test) for split in {*splits}
+    ]
     rows = np.unique(np.concatenate([part[:_MOST_ROWS] for part in parts]))
     few = TrainingData(data.X[rows], data.y[rows], data.train[rows], data.test[rows])
-    chunk = dataclasses.replace(chunk, recipe=recipe, device="cpu", group_size=0, patience=None, data=few,
-                                seeds=seeds, splits=splits)  # fmt: skip
+    chunk = dataclasses.replace(
+        chunk,
+        recipe=recipe,
+        device="cpu",
+        group_size=0,
+        patience=None,
+        data=few,
+        seeds=seeds,
+        splits=splits,
+    )
     for dtype, rounding in _ROUNDING.items():
         try:
             alone = _trained(dataclasses.replace(chunk, engine="plain", dtype=dtype))
@@ -66,9 +78,14 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
             stacked = _trained(dataclasses.replace(chunk, engine="torch", dtype=dtype))
         except Exception as error:  # noqa: BLE001 - vmap runs the user's code, which may raise anything
             why = (str(error.__cause__ or error).splitlines() or [type(error).__name__])[0]
-            return next((reason for part, reason in _REASONS.items() if part in why), f"torch.func.vmap: {why}")
+            return next(
+                (reason for part, reason in _REASONS.items() if part in why),
+                f"torch.func.vmap: {why}",
+            )
         pairs = zip(alone, stacked, strict=True)
-        equal = all(np.allclose(a, b, rtol=rounding, atol=rounding, equal_nan=True) for a, b in pairs)
+        equal = all(
+            np.allclose(a, b, rtol=rounding, atol=rounding, equal_nan=True) for a, b in pairs
+        )
         return "" if equal else "torch.func.vmap gives other numbers"
     return ""
 
@@ -76,7 +93,9 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
 def _trained(chunk: Chunk) -> list[Array]:
     """Train networks and return their losses, outputs and states."""
     stack = Stack(chunk)
-    stack.keys[:] = stack.keys[0]  # so that networks that train one after the other draw the same, too
+    stack.keys[:] = stack.keys[
+        0
+    ]  # so that networks that train one after the other draw the same, too
     engine = PlainEngine(stack) if chunk.engine == "plain" else TorchEngine(stack, "same")
     engine.train(0, _EPOCHS)
     outputs = engine.look(_EPOCHS)
@@ -84,7 +103,8 @@ def _trained(chunk: Chunk) -> list[Array]:
 
 
 def bytes_of_row(build: Source, n_inputs: int) -> int:
-    """Return the memory that one row takes in a training step of one network in float32, or 4 if it can't be tried."""
+    """Return the memory that one row takes in a training step of one network in float32, or 4 if it
+    can't be tried."""
     saved = [0, 0]
     with contextlib.suppress(Exception), seeded(0):  # the training will tell what is wrong
         network = new_module(build) if isinstance(build, Network) else build().cpu()
