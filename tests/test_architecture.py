@@ -24,20 +24,21 @@ BRANCHED_FUNCTIONS = 17
 UNLIKE_TUPLES = 598
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
+TOTAL = 23900
 BUDGETS = {
     "*.py": 1019,
-    "cli/": 927,
-    "data/": 4400,
-    "evaluation/": 2172,
-    "experiment/": 3125,
+    "cli/": 940,
+    "data/": 4480,
+    "evaluation/": 2200,
+    "experiment/": 3180,
     "figures/": 800,
-    "judgement/": 1306,
-    "model/": 3104,
+    "judgement/": 1340,
+    "model/": 3140,
     "networks/": 1032,
     "outcomes/": 490,
     "play/": 139,
-    "report/": 2058,
-    "serve/": 331,
+    "report/": 2110,
+    "serve/": 333,
     "settings/": 275,
     "training/": 2590,
 }
@@ -356,6 +357,7 @@ def test_no_package_grows_over_its_budget():
         package = package_of(file, PACKAGE)
         statements[package if package.endswith("/") else "*.py"] += statements_in(file)
     assert {package: n for package, n in statements.items() if n > BUDGETS[package]} == {}
+    assert statements.total() <= TOTAL
 
 
 def test_no_file_has_too_many_statements():

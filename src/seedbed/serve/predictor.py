@@ -91,9 +91,11 @@ def answer_type(model: Model) -> Any:
     )
     fields += [("spread", float), ("flags", flags), ("doubtful", bool)]
     prediction = msgspec.defstruct("Prediction", fields, kw_only=True)
-    return msgspec.defstruct(
-        "Answer", [("predictions", list[prediction]), ("ignored", list[str] | UnsetType, UNSET)]
-    )  # type: ignore[valid-type]
+    answer: list[Any] = [
+        ("predictions", list[prediction]),  # type: ignore[valid-type]
+        ("ignored", list[str] | UnsetType, UNSET),
+    ]
+    return msgspec.defstruct("Answer", answer)
 
 
 class Predictor:
