@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from sklearn.metrics import roc_auc_score
 
+from seedbed.errors import DataError
 from seedbed.evaluation.classification import (
+    check_probabilities,
     confusion_matrix,
     fold_auc,
     multiclass_auc,
@@ -87,3 +89,24 @@ def test_the_confusion_matrix_equals_scikit_learns_and_excludes_diverged_network
     assert (confusion_matrix(Y3, P3) == sk.confusion_matrix(Y3, P3.argmax(1))).all()
     assert (confusion_matrix(Y, P) == sk.confusion_matrix(Y, P > 0.5)).all()
     assert confusion_matrix([0, 1, 1], [0.1, np.nan, 0.9]).tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([[0.5, 0.5], [1, 1]], "row 1 has probabilities that sum to 2 and not to 1"),
+        ([[0.5, 0.502]], "row 0 has probabilities that sum to 1.002 and not to 1"),
+        ([[0.5, 0.5], [-0.1, 1.1]], "row 1 has a probability of -0.1, outside 0 to 1"),
+        ([[0.5], [70]], "row 1 has a probability of 70, outside 0 to 1. Divide percentages by 100"),
+    ],
+)
+def test_values_that_are_no_probabilities_are_refused_with_the_row(rows, found):
+    with pytest.raises(DataError) as caught:
+        check_probabilities(np.array(rows, dtype=float), lambda row: f"row {row}")
+    assert str(caught.value).startswith(found)
+
+
+def test_probabilities_rounded_to_three_decimals_and_missing_ones_pass():
+    p = np.round(P3, 3)
+    check_probabilities(np.vstack([p, np.full((1, 3), np.nan)]), str)
+    check_probabilities(P[:, None], str)

@@ -336,7 +336,14 @@ LONG_CASES = {
         lambda f: f.drop(columns="probability"),
         "there is no column of predictions",
     ),
-    "no probability": (lambda f: f.assign(probability=2 * f["probability"]), "isn't a probability"),
+    "no probability": (
+        lambda f: f.assign(probability=2 * f["probability"]),
+        "outside 0 to 1. Divide percentages by 100",
+    ),
+    "all classes are certain": (
+        lambda f: f.drop(columns="probability").assign(probability_yes=1, probability_no=1),
+        "row 0 (counted from 0) has probabilities that sum to 2 and not to 1. Divide",
+    ),
     "one label": (lambda f: f.assign(y="yes"), "has 1 different labels"),
 }
 

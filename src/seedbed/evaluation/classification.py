@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seedbed.errors import DataError
 from seedbed.typing import Floats
 
 _FEWEST_ROWS = 5  # of each class in each fold
+_MOST_SUM_ERROR = 1e-3 + 1e-6  # of a row of probabilities, for rounded ones and single precision
 
 Codes = NDArray[np.intp]
 RowScore = Callable[[Floats], Floats]
@@ -21,6 +23,32 @@ RowScore = Callable[[Floats], Floats]
 A resample is a weight for each row: how often it was drawn. So all predictions of a row stay
 together, and 2000 resamples are one matrix product.
 """
+
+
+def check_probabilities(p: Floats, place: Callable[[int], str]) -> None:
+    """Check that predictions are probabilities: each from 0 to 1, and those of a row with a sum of
+    1, up to 0.001. Values that are NaN aren't checked.
+
+    Args:
+        p: [row, class], the probability of each class; or [row, 1], that of one of two classes.
+        place: returns the words for a row in the message, such as `predictions.csv: row 3`.
+
+    Raises:
+        DataError: a row fails the check; the first one is named.
+    """
+    sums = p.sum(axis=1)
+    is_outside = (p < 0) | (p > 1)
+    is_wrong = is_outside.any(axis=1)
+    hint = "Divide percentages by 100, and take the sigmoid of logits."
+    if p.shape[1] > 1:
+        is_wrong |= np.abs(sums - 1) > _MOST_SUM_ERROR
+        hint = "Divide percentages by 100, and take the softmax of logits. Give rounded ones with "
+        hint += "more digits, or divide each row by its sum."
+    for row in np.flatnonzero(is_wrong)[:1].tolist():
+        found = f"has probabilities that sum to {sums[row]:.6g} and not to 1"
+        if is_outside[row].any():
+            found = f"has a probability of {p[row][is_outside[row]][0]:.6g}, outside 0 to 1"
+        raise DataError(f"{place(row)} {found}", hint)
 
 
 def predicted_classes(p: ArrayLike, *, by_class: bool) -> NDArray[np.intp]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seedbed.data.splits import Split
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean, spell
+from seedbed.evaluation.classification import check_probabilities
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_beside
 from seedbed.evaluation.protocol import FEWEST_TESTED_OUTSIDE, Protocol, too_few
@@ -267,6 +268,7 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
             )
             raise file.error(ColumnError, message, "Give a column of probabilities for each label.")
         p = np.column_stack([file.numbers(by_label[label]) for label in labels])
+        check_probabilities(p, file.place_of)
         return _Predicted(labels, _codes(truth, labels), [p[:, 1] if len(labels) == 2 else p])
     probability, prediction = (
         next((names[name] for name in ROLES[role].names if name in names), None)
@@ -280,9 +282,7 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
             what = f"column '{file.name('target')}' has {len(labels)} different labels, and one probability is of two"
             raise file.error(ColumnError, what, "Give a column 'probability_LABEL' for each label.")
         p = file.numbers(probability)
-        if ((p < 0) | (p > 1)).any():
-            message = f"column '{columns[probability]}' isn't a probability"
-            raise file.error(ColumnError, message, "It must lie between 0 and 1.")
+        check_probabilities(p[:, None], file.place_of)
         return _Predicted(labels, _codes(truth, labels), [p])
     if prediction is None:
         message = f"there is no column of predictions among {', '.join(columns[:20])}"

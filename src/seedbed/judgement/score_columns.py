@@ -264,6 +264,10 @@ class ScoreFile:
         """Return an error that names the file."""
         return kind(f"{self.frame.where}: {message}", hint)
 
+    def place_of(self, row: int) -> str:
+        """Return the words for a row in messages, such as `scores.csv: line 3`."""
+        return f"{self.frame.where}: {self.frame.places([row])[row]}"
+
     def free(self) -> list[int]:
         """Return the columns without a role that may hold scores or predictions, and nothing such
         as time."""
