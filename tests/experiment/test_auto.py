@@ -11,6 +11,7 @@ import seedbed as sb
 from seedbed.data.reading import table_from_arrays
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import CandidateError, OptionError
+from seedbed.experiment.fits import split_seed
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.spec import specify
@@ -65,14 +66,13 @@ def test_the_lines_are_the_members_and_their_blend(default):
 def test_the_blend_of_a_split_is_the_weighted_mean_of_the_lines(default):
     table = default.experiment.table
     for split in default.splits:
-        model, out_of_bag = blend_table(
-            table.of_rows(split.train), recipe=RECIPE, n_networks=3, random_state=0, compute=ONE
-        )
+        options = {"n_networks": 3, "random_state": split_seed(0, split), "compute": ONE}
+        model, out_of_bag = blend_table(table.of_rows(split.train), recipe=RECIPE, **options)
         each = {name: default[name].singles[0][:, split.test] for name in out_of_bag.weights}
         mean = sum(weight * each[name] for name, weight in out_of_bag.weights.items())
         if table.task != "regression":
             shares = np.stack([1 - mean, mean], axis=-1) if table.task == "binary" else mean
-            powers = np.clip(shares, 1e-7, None) ** (1 / model.architecture.temperature)
+            powers = np.clip(shares, 1e-30, None) ** (1 / model.architecture.temperature)
             mean = powers / powers.sum(axis=-1, keepdims=True)
             mean = mean[..., 1] if table.task == "binary" else mean
         assert sum(out_of_bag.weights.values()) == pytest.approx(1)
@@ -94,7 +94,8 @@ def test_what_is_judged_is_what_is_handed_over(default, name):
     table, split = default.experiment.table, default.splits[1]
     if name == "linear" and table.task != "regression":
         name = "logistic"
-    model = fit_model(table.of_rows(split.train), name, recipe=RECIPE, n_networks=3, compute=ONE)
+    options = {"n_networks": 3, "random_state": split_seed(0, split), "compute": ONE}
+    model = fit_model(table.of_rows(split.train), name, recipe=RECIPE, **options)
     values = model.predictions(rows_of(table, split)).values
     judged = default[name].predictions[0, 0, split.test]
     np.testing.assert_allclose(judged, values, rtol=0, atol=1e-6 * model.target_deviation)
@@ -120,9 +121,8 @@ def test_named_networks_are_judged_as_they_are_handed_over(arrays, recipe, spec,
     )
     found = run(make_plan(specify(table, [spec], recipe=recipe, design=design), ONE)).results[0]
     split = found.splits[2]
-    model = fit_model(
-        table.of_rows(split.train), spec, recipe=recipe, n_networks=n_networks, compute=ONE
-    )
+    options = {"n_networks": n_networks, "random_state": split_seed(0, split), "compute": ONE}
+    model = fit_model(table.of_rows(split.train), spec, recipe=recipe, **options)
     p = model.predict_proba(table.features[split.test])[:, 1]
     np.testing.assert_allclose(found.predictions[0, 0, split.test], p, rtol=0, atol=1e-6)
 

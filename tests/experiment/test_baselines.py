@@ -169,6 +169,12 @@ def test_a_missing_random_state_is_set_on_a_copy():
     assert one[0].estimator[-1].random_state == again.random_state
     assert one[1].estimator[-1].random_state == 5
     assert (forest.random_state, pipeline[-1].random_state) == (None, None)
+    assert [list(found.seeds) for found in one] == [
+        ["randomforestclassifier__random_state"],
+        [],
+        ["randomforestclassifier__random_state"],
+        [],
+    ]
 
 
 @pytest.mark.parametrize(

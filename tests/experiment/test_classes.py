@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from seedbed.experiment.fits import split_seed
 from seedbed.experiment.summary import guessing_like
 from seedbed.networks.draws import derive
 from seedbed.training.many import train_many
@@ -42,7 +43,7 @@ def brier(y, p):
 def test_predictions_equal_the_probabilities_of_the_plain_loop(found, rows):
     (X, y), split = rows, found.splits[4]
     Z = ((X - X[split.train].mean(0)) / X[split.train].std(0)).astype(np.float32)
-    own = derive(0, "tanh:4", "blend", 1)
+    own = derive(split_seed(0, split), "tanh:4", "blend", 1)
     history = train_many(
         "tanh:4",
         Z[split.train],

@@ -1,6 +1,7 @@
 """`compare`: all candidates share splits, and results depend only on the relevant inputs."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +9,20 @@ import torch
 from sklearn.metrics import log_loss
 from torch import nn
 
+from seedbed.data.reading import table_from_arrays
+from seedbed.data.splits import repeated_folds
 from seedbed.errors import CandidateError, OptionError, TargetError
-from seedbed.experiment.spec import TUTORIAL
+from seedbed.experiment.fits import fit_estimator, fit_group, split_seed
+from seedbed.experiment.spec import TUTORIAL, specify
 from seedbed.model.member import splits_of_networks
 from seedbed.model.stacks import smooth_clip
 from seedbed.networks.draws import derive
+from seedbed.settings.design import Compute, Design
+from seedbed.settings.recipe import Recipe
 from seedbed.training.torch.modules import started_module
+
+QUICK = Recipe(epochs=3)
+PLACES = [(0, 0), (0, 1), (1, 0)]  # repeat and fold
 
 
 @pytest.mark.slow
@@ -26,13 +35,14 @@ def test_the_networks_of_a_bag_equal_plain_pytorch_up_to_their_common_epoch(smal
     Z = torch.from_numpy(
         smooth_clip(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32), 3.0)
     )
-    bags = splits_of_networks(found.experiment.table.of_rows(train), 8, 7)
+    seed = split_seed(7, found.splits[number])
+    bags = splits_of_networks(found.experiment.table.of_rows(train), 8, seed)
     outputs = np.full((6, 8, len(train)), np.nan)
     predicted = np.empty((6, 8, len(test)))
     recipe, (candidate,) = result.recipe, found.experiment.members
     for network, bag in enumerate(bags):
         module = started_module(
-            candidate.architecture.network(3, 1), derive(7, words, "blend", network)
+            candidate.architecture.network(3, 1), derive(seed, words, "blend", network)
         )
         optimizer = torch.optim.AdamW(_with_decay(module, recipe.decay), lr=recipe.rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 6)
@@ -58,6 +68,35 @@ def _with_decay(module, decay):
     plain = [value for name, value in module.named_parameters() if value.dim() < 2]
     others = [value for name, value in module.named_parameters() if value.dim() >= 2]
     return [{"params": others, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def linear_module(n_features):
+    return nn.Linear(n_features, 1)
+
+
+FOREST = "sklearn.ensemble.RandomForestClassifier(n_estimators=3)"
+
+
+@pytest.mark.parametrize("words", ["relu:3", "boosted-trees", "extra-trees", linear_module, FOREST])
+def test_each_split_has_seeds_of_its_own_which_no_other_split_changes(arrays, words):
+    table = table_from_arrays(*arrays)
+    first = repeated_folds(table.target, repeats=1, folds=3, random_state=0)[0]
+    # The same rows: only seeds can make a difference.
+    same_rows = [replace(first, repeat=repeat, fold=fold) for repeat, fold in PLACES]
+
+    def predictions(splits):
+        design = Design(n_networks=2, baselines=[FOREST] if words == FOREST else [])
+        spec = specify(table, ["relu:3" if words == FOREST else words], recipe=QUICK, design=design)
+        if words == FOREST:
+            return [fit_estimator(spec.estimators[0], table, split).predictions for split in splits]
+        options = {"n_networks": 2, "random_state": 7, "compute": Compute(n_jobs=1)}
+        (group,) = spec.groups
+        found = fit_group(group, table, splits, recipe=QUICK, **options)
+        return [next(iter(of_split.values())).predictions for of_split in found]
+
+    together = predictions(same_rows)
+    assert len({values.tobytes() for values in together}) == len(PLACES)
+    np.testing.assert_array_equal(predictions(same_rows[1:2])[0], together[1])
 
 
 def test_the_same_random_state_gives_the_same_results_and_another_gives_others(small, same):

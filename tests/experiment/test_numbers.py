@@ -15,6 +15,7 @@ from seedbed.data.splits import Split
 from seedbed.errors import CandidateError, OptionError
 from seedbed.evaluation.estimates import corrected_t
 from seedbed.evaluation.protocol import protocol
+from seedbed.experiment.fits import split_seed
 from seedbed.networks.draws import derive
 from seedbed.report.terminal import comparison_text
 from seedbed.scoring import Result, score
@@ -62,7 +63,7 @@ def test_predictions_equal_the_plain_loop_in_the_targets_units(found, rows):
     train, test = split.train.copy(), split.test.copy()  # torch needs a writable array
     Z = torch.from_numpy(((X - X[train].mean(0)) / X[train].std(0)).astype(np.float32))
     t = torch.from_numpy(((y - y[train].mean()) / y[train].std()).astype(np.float32))[:, None]
-    torch.manual_seed(derive(0, "tanh:4", "blend", 1))
+    torch.manual_seed(derive(split_seed(0, split), "tanh:4", "blend", 1))
     network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     for _ in range(30):

@@ -109,6 +109,7 @@ def test_the_interval_on_held_out_rows_accounts_for_groups_and_time(mixed):
     found = compare_with(
         table,
         candidates=["linear:2", "relu:4"],
+        reference="linear:2",
         **{**FAST, "repeats": None, "folds": None, "n_networks": 2},
     )
     one, other = found.results

@@ -105,7 +105,7 @@ def test_members_of_several_tables_are_those_of_each_alone(table_for, name, engi
     assert name != "noise" or {len(split.train) for split in fits[0].splits} == {256, 257}
 
     def train(some):
-        trained = trained_members(some, random_state=0, compute=Compute(engine=engine, n_jobs=1))
+        trained = trained_members(some, compute=Compute(engine=engine, n_jobs=1))
         return {(which, member.candidate.name): member for _, which, member in trained}
 
     together = train(fits)

@@ -24,6 +24,7 @@ from seedbed.model.members import trained_members
 from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.model.predicting import network_values
 from seedbed.networks.candidate import Candidate
+from seedbed.networks.draws import derive
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe
@@ -66,12 +67,14 @@ class Estimator:
             split. It gets unstandardised features, so an estimator that needs a scaler must contain
             one.
         without: columns of the table that it doesn't see.
+        seeds: the random states that the user left open, by the names of parameters.
     """
 
     name: str
     estimator: Any
     description: str
     without: tuple[str, ...] = ()
+    seeds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -132,9 +135,7 @@ def fit_group(
     recipe = dataclasses.replace(recipe, loss="auto")  # some classes may have no training rows
     fits = [_fit(group, table, split, recipe, n_networks, random_state) for split in splits]
     usable = [fit for fit in fits if _can_be_learnt(fit.table)]
-    with contextlib.closing(
-        trained_members(usable, random_state=random_state, compute=compute)
-    ) as training:
+    with contextlib.closing(trained_members(usable, compute=compute)) as training:
         for position, number, member in training:
             usable[number].trained[position] = member
             tell(member.candidate.name)
@@ -148,7 +149,7 @@ def _fit(
     group: Group, table: Table, split: Split, recipe: Recipe, n_networks: int, random_state: int
 ) -> Fit:
     """Return the training rows of a split, to which the members of a group are fitted. Networks
-    that leave no row out show their figures on the test rows."""
+    that leave no row out show their figures on the test rows. Each split has seeds of its own."""
     part, tested = table.training_rows(split.train), None
     if part.labels == table.labels and _can_be_learnt(part):
         tested = table.of_rows(split.test).expanded(part)
@@ -157,11 +158,17 @@ def _fit(
         group.members,
         recipe,
         n_networks,
-        random_state,
+        split_seed(random_state, split),
         tested=tested,
         drops=False,
         failures={},
     )
+
+
+def split_seed(random_state: int, split: Split) -> int:
+    """Return the random state of what is fitted on a split. Seeds that all splits shared would move
+    the score, but not the spread of the folds."""
+    return derive(random_state, "split", split.repeat, split.fold) % 2**32
 
 
 def _can_be_learnt(part: Table) -> bool:
@@ -263,7 +270,11 @@ def _of_estimator(model: Estimator, table: Table, split: Split) -> npt.NDArray[n
     X = preprocessor.natural(preprocessor.layout.cells(table.features))
     if model.without:  # constant and not removed, so that there is a column in any case
         X = np.where(np.isin(preprocessor.layout.sources, model.without), 0.0, X)
-    fitted = clone(model.estimator).fit(X[split.train], y[split.train])
+    seeds = {name: split_seed(seed, split) for name, seed in model.seeds.items()}
+    fitted = clone(model.estimator)
+    if seeds:
+        fitted.set_params(**seeds)
+    fitted = fitted.fit(X[split.train], y[split.train])
     return table.outcome.of_estimator(fitted, X[split.test], table.labels)
 
 

@@ -32,7 +32,7 @@ from seedbed.model.member import is_network
 from seedbed.networks.user import FileArchitecture
 from seedbed.training.environment import versions
 
-SPECIFICATION_VERSION = 4  # of `experiment.json`
+SPECIFICATION_VERSION = 5  # of `experiment.json`
 SPECIFICATION = "experiment.json"  # the file of the specification in the folder of a run
 
 UNFINISHED = "unfinished"

@@ -38,7 +38,7 @@ def estimators_from(
     estimator}]`.
 
     Each `random_state` of an estimator, or of a step of a pipeline, that is None gets a value
-    derived from `random_state`. Splitters within an estimator, such as
+    derived from `random_state`, and on each split one derived from that. Splitters within an estimator, such as
     `cv=StratifiedKFold(shuffle=True)`, are not changed. OptionError if an estimator can't be read,
     isn't a classifier with probabilities (or a regressor, if numbers are predicted), or two have
     the same name.
@@ -93,7 +93,8 @@ def _estimator(spec: Any, name: str | None, random_state: int, task: Task) -> Es
             f"a baseline can't be named '{name}'", "This name belongs to a default model."
         )
     title = title if name is None else name
-    return Estimator(title, _seed(title, estimator, random_state), description)
+    estimator, seeds = _seed(title, estimator, random_state)
+    return Estimator(title, estimator, description, seeds=seeds)
 
 
 def _from_path(spec: str, task: Task) -> tuple[str, Any]:
@@ -197,9 +198,9 @@ def _is_estimator(thing: Any) -> bool:
     return hasattr(thing, "fit") and hasattr(thing, "get_params")
 
 
-def _seed(name: str, estimator: Any, random_state: int) -> Any:
-    """Return a clone in which nothing draws from the global state of NumPy; the given object isn't
-    changed."""
+def _seed(name: str, estimator: Any, random_state: int) -> tuple[Any, dict[str, int]]:
+    """Return a clone in which nothing draws from the global state of NumPy, and the random states
+    that it was given, by the names of parameters; the given object isn't changed."""
     from sklearn.base import clone
 
     try:
@@ -210,7 +211,7 @@ def _seed(name: str, estimator: Any, random_state: int) -> Any:
             for key, value in estimator.get_params().items()
             if value is None and (key == "random_state" or key.endswith("__random_state"))
         }
-        return estimator.set_params(**seeds) if seeds else estimator
+        return (estimator.set_params(**seeds) if seeds else estimator), seeds
     except Exception as error:
         raise OptionError(f"baseline '{name}' can't be cloned: {error_line(error)}") from error
 

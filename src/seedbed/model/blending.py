@@ -233,18 +233,16 @@ def blend_table(
     bags = [fit]
     finished = functools.partial(_finished, bags, random_state, typical, hashes)
 
-    def train(fit: Fit, seed: int, until: float | None) -> None:
+    def train(fit: Fit, until: float | None) -> None:
         """Train members and add them to those of a fit."""
         n_before = len(fit.trained)
-        with contextlib.closing(
-            trained_members([fit], random_state=seed, compute=compute, ends=until)
-        ) as training:
+        with contextlib.closing(trained_members([fit], compute=compute, ends=until)) as training:
             for place, _, member in training:
                 fit.trained[n_before, *place] = member
                 if on_member is not None:
                     on_member(member.candidate.name, functools.partial(finished, calibrated=False))
 
-    train(fit, random_state, ends)
+    train(fit, ends)
     if ends is None or not fit.leaves_out:
         return finished(calibrated=True)
 
@@ -254,14 +252,14 @@ def blend_table(
     half = (time.monotonic() + ends) / 2
     if portfolio is None and 2 * time.monotonic() - started < half:
         bags[0] = fit.with_members((*fit.members, *other.members))
-        train(other, random_state, half)
+        train(other, half)
     while len(bags) < min(_MOST_BAGS, MOST_NETWORKS // n):
         seconds, started = time.monotonic() - started, time.monotonic()
         if started + seconds > ends:
             break
         seed = derive(random_state, "bag", len(bags)) % 2**32
         bags.append(bags[0].on_other_splits(finished(calibrated=False)[1].weights, seed))
-        train(bags[-1], seed, ends)
+        train(bags[-1], ends)
     return finished(calibrated=True)
 
 

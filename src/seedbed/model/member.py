@@ -80,7 +80,7 @@ class Fit:
         members: the candidates; their embeddings get the inputs that the table has.
         recipe: of the members, whose words may override it.
         n_networks: networks of a member.
-        random_state: decides the splits.
+        random_state: decides the splits, and the seeds of networks and trees.
         weights: the weight of each row [row], or None.
         tested: other rows of the same columns, and their target: networks that leave no row out
             show their figures after each epoch. They change no network. None with weights.
@@ -164,6 +164,12 @@ class Fit:
             if self.table.outcome.is_number and recipe.loss == "auto"
             else recipe
         )
+
+    def seeds_of(self, member: Candidate) -> list[int]:
+        """Return the seed of each network of a member [network]."""
+        return [
+            derive(self.random_state, member.name, "blend", net) for net in range(self.n_networks)
+        ]
 
     @property
     def leaves_out(self) -> bool:

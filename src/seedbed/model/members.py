@@ -20,7 +20,6 @@ from seedbed.model.linear import fit_prior, fit_regression
 from seedbed.model.member import Fit, Front, Member, is_clipped, is_network, trees_of
 from seedbed.model.trees import FittedMember, fit_trees, pad_trees
 from seedbed.networks.candidate import Candidate
-from seedbed.networks.draws import derive
 from seedbed.networks.mlp import MLP, Architecture, Prior
 from seedbed.settings.design import Compute
 from seedbed.training.candidates import check_candidate
@@ -76,7 +75,7 @@ def join_bags(bags: Sequence[Fit]) -> tuple[list[Member], Fit]:
 
 
 def trained_members(
-    fits: Sequence[Fit], *, random_state: int, compute: Compute, ends: float | None = None
+    fits: Sequence[Fit], *, compute: Compute, ends: float | None = None
 ) -> Generator[_Trained]:
     """Train the members of fits; yield a member's place, the number of its fit, and the member, as
     they finish.
@@ -91,7 +90,7 @@ def trained_members(
     jobs, halted, background = pick_jobs(compute.n_jobs), np.zeros(1, dtype=np.int32), None
     trained, others = (
         dict[object, list[_Piece]](),
-        _fit_others(fits, random_state, jobs, ends, halted),
+        _fit_others(fits, jobs, ends, halted),
     )
     with contextlib.ExitStack() as at_end:
         if (
@@ -103,7 +102,7 @@ def trained_members(
             at_end.callback(halted.fill, 1)
         else:
             yield from others
-        for batch in _batches(_plan_networks(fits, random_state, compute), jobs, ends):
+        for batch in _batches(_plan_networks(fits, compute), jobs, ends):
 
             def failed(number: int, error: SeedbedError, batch: list[_Networks] = batch) -> None:
                 for fit in batch[number].rows:
@@ -126,11 +125,11 @@ def trained_members(
 
 
 def _fit_others(
-    fits: Sequence[Fit], random_state: int, jobs: int, ends: float | None, halted: Halted
+    fits: Sequence[Fit], jobs: int, ends: float | None, halted: Halted
 ) -> Iterator[_Trained]:
     """Fit linear models, boosted trees, and then extra trees. Yields as `trained_members`."""
     data, known = [fit.for_trees() for fit in fits], dict[tuple[int, str], FittedMember]()
-    grow = functools.partial(fit_trees, random_state=random_state, jobs=jobs, halted=halted)
+    grow = functools.partial(fit_trees, jobs=jobs, halted=halted)
     for method, (which, fit) in itertools.product(("", "boosted", "extra"), enumerate(fits)):
         for place, member in enumerate(fit.members):
             trees, fitted = trees_of(member), None
@@ -146,7 +145,13 @@ def _fit_others(
                         fit_prior if isinstance(member.architecture, Prior) else fit_regression
                     )(data[which])
                 elif fit.splits:
-                    fitted = grow(trees, data[which], rival=rival, until=until)
+                    fitted = grow(
+                        trees,
+                        data[which],
+                        random_state=fit.random_state,
+                        rival=rival,
+                        until=until,
+                    )
                 elif fit.failures is not None:
                     fit.failures[member.name] = "trees need training rows that can be divided"
             except Exception as error:  # noqa: BLE001 - whatever fails, others can be fitted
@@ -272,7 +277,7 @@ def _joined_member(pieces: list[_Piece], which: int) -> Member | None:
     return member if front is None else front.put_before(member)
 
 
-def _plan_networks(fits: Sequence[Fit], random_state: int, compute: Compute) -> Iterator[_Networks]:
+def _plan_networks(fits: Sequence[Fit], compute: Compute) -> Iterator[_Networks]:
     """Plan the chunks of members. Inputs are computed once for all members that have the same."""
     inputs: dict[object, tuple[TrainingData, Front | None]] = {}
     tables: dict[object, TrainingData] = {}
@@ -320,9 +325,7 @@ def _plan_networks(fits: Sequence[Fit], random_state: int, compute: Compute) -> 
                 try:
                     bare = replace(candidate, architecture=network)
                     source = check_candidate(bare, table, data, recipe, compute.engine, device)
-                    seeds = [
-                        derive(random_state, candidate.name, "blend", net) for net in range(n)
-                    ] * len(same)
+                    seeds = [*itertools.chain(*(fits[one].seeds_of(candidate) for one in same))]
                     whole = Chunk(
                         source,
                         data,

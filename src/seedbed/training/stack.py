@@ -149,35 +149,24 @@ class Stack:
         """Return the rows of the epoch's minibatches in each network's order, -1 for filling
         [place, network]."""
         chosen = np.full((self.n, self.n_steps * self.batch_rows), -1, dtype=np.int32)
-        for (seed, n), (networks, rows) in self._rows_by_order.items():
-            order = shuffle_rows(n, seed, epoch)
+        for network, rows in enumerate(self._training_rows):
+            n = len(rows)
+            order = shuffle_rows(n, self.chunk.seeds[network], epoch)
             if -(-n // self.batch_rows) == self.n_steps:
-                chosen[networks, :n] = rows[:, order]
+                chosen[network, :n] = rows[order]
                 continue
             # Too few rows for as many minibatches as other networks have: they are smaller, or rows
             # are repeated.
             turns = np.arange(max(n, self.n_steps))
             batch = turns * self.n_steps // len(turns)
             places = batch * self.batch_rows + turns - np.searchsorted(batch, batch)
-            chosen[networks[:, None], places] = rows[:, order[turns % n]]
+            chosen[network, places] = rows[order[turns % n]]
         return chosen.T
 
     @functools.cached_property
-    def _rows_by_order(
-        self,
-    ) -> dict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
-        """The training rows of networks with one seed and one number of rows, which see them in the
-        same order: for each seed and number, the networks and their rows [network, row]."""
-        counts = (self.fit > 0).T
-        networks_by_order: dict[tuple[int, int], list[int]] = {}
-        for network, (seed, n) in enumerate(
-            zip(self.chunk.seeds, counts.sum(axis=1).tolist(), strict=True)
-        ):
-            networks_by_order.setdefault((seed, n), []).append(network)
-        return {
-            (seed, n): (np.array(some), counts[some].nonzero()[1].astype(np.int32).reshape(-1, n))
-            for (seed, n), some in networks_by_order.items()
-        }
+    def _training_rows(self) -> list[npt.NDArray[np.int32]]:
+        """The training rows of each network [network][row]."""
+        return [np.flatnonzero(of_network > 0).astype(np.int32) for of_network in self.fit.T]
 
     @functools.cached_property
     def tested(self) -> tuple[npt.NDArray[np.int64], Array]:
@@ -221,29 +210,19 @@ def shuffle_rows(n: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
 
 def _start(chunk: Chunk, traits: Traits) -> Arrays:
     """Return the parameters and buffers with which the networks start [network, ...]."""
-    # Networks of several splits may share a seed: they begin alike, unless they look at the rows of
-    # their splits.
-    data, seeds, rows = chunk.data, list(dict.fromkeys(chunk.seeds)), None
+    data, rows = chunk.data, None
     if traits.is_looking:
-        seeds = list(chunk.seeds)
         of_split = {
             split: data.X[some_rows(data.train[:, split])] for split in dict.fromkeys(chunk.splits)
         }
         rows = [of_split[split].astype(chunk.dtype) for split in chunk.splits]
     if isinstance(chunk.build, Network):
-        states = chunk.build.start(seeds, rows)
+        states = chunk.build.start(chunk.seeds, rows)
     else:
         from seedbed.training.torch.module_chains import start_of_modules
 
-        states = start_of_modules(chunk.build, traits, chunk.dtype, seeds, rows)
-    places = (
-        [seeds.index(seed) for seed in chunk.seeds]
-        if len(seeds) < len(chunk.seeds)
-        else slice(None)
-    )
+        states = start_of_modules(chunk.build, traits, chunk.dtype, chunk.seeds, rows)
     return {
-        name: value[places].astype(
-            chunk.dtype if value.dtype.kind == "f" else value.dtype, copy=False
-        )
+        name: value.astype(chunk.dtype if value.dtype.kind == "f" else value.dtype, copy=False)
         for name, value in states.items()
     }
