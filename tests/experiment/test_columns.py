@@ -234,8 +234,8 @@ def test_what_a_column_adds_decides_where_its_loss_does_not(ask: Any) -> None:
         assert effect.verdict == words
     for wider, rule, words in (
         (2.0, "cannot_tell", "likely helps"),
-        (9.0, "cannot_tell", "can't tell"),
-        (9.0, "likely_worse", "likely helps"),
+        (50.0, "cannot_tell", "can't tell"),
+        (50.0, "likely_worse", "likely helps"),
     ):
         vague = replace(gain, low=-1.0, t=gain.t / wider)
         (effect,) = effects_of(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.training.tree_growth import splitmix64
 from seedbed.typing import Floats
 
 MOST_HASHES = 1 << 18
@@ -27,12 +28,7 @@ def row_hashes(
     for column in (*columns, target, *(other for other in others if other is not None)):
         values = np.asarray(column, dtype=np.float64) + 0.0  # -0.0 becomes 0.0
         values[np.isnan(values)] = np.nan  # one of the many
-        state = (state ^ values.view(np.uint64)) + np.uint64(
-            0x9E3779B97F4A7C15
-        )  # splitmix64 (Steele et al. 2014)
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        state ^= state >> np.uint64(31)
+        state = splitmix64(state ^ values.view(np.uint64))
     return (state >> np.uint64(32)).astype(np.uint32).view(np.int32)
 
 

@@ -103,20 +103,23 @@ def _numbers(values: _Sorted) -> NDArray[np.float32]:
     return (values ^ ((values >> 31) & 0x7FFFFFFF)).view(np.float32)
 
 
-def _mixed(z: _Words) -> _Words:
+def splitmix64(state: _Words) -> _Words:
+    """Return the word that each state gives (Steele, Lea and Flood 2014). Sums and products wrap."""
+    z = state + _STEP
     z = (z ^ (z >> np.uint64(30))) * _FIRST
     z = (z ^ (z >> np.uint64(27))) * _SECOND
     return np.asarray(z ^ (z >> np.uint64(31)))
 
 
+def random_words(keys: _Words, numbers: Any) -> _Words:
+    """Return the word with a number, from 0 on, of the sequence that begins at a key. Both
+    broadcast."""
+    return splitmix64(keys + _STEP * np.asarray(numbers, dtype=np.uint64))
+
+
 def _keys(seed: int, tree: NDArray[np.int64], number: NDArray[np.int64]) -> _Words:
     """Return what decides the random numbers of nodes [node]."""
-    of_tree = _mixed(np.uint64(seed) + _STEP * (tree + 1).astype(np.uint64))
-    return _mixed(of_tree + _STEP * (number + 1).astype(np.uint64))
-
-
-def _words(keys: _Words, numbers: Any) -> _Words:
-    return _mixed(keys + _STEP * np.asarray(numbers + 1, dtype=np.uint64))
+    return random_words(random_words(np.asarray(seed, dtype=np.uint64), tree), number)
 
 
 def _orders(keys: _Words, n_inputs: int, n_drawn: int) -> NDArray[np.int64]:
@@ -125,7 +128,7 @@ def _orders(keys: _Words, n_inputs: int, n_drawn: int) -> NDArray[np.int64]:
     nodes, order = np.arange(len(keys)), np.tile(np.arange(n_inputs), (len(keys), 1))
     for i in range(n_drawn):
         other = i + (
-            (_words(keys, i) >> np.uint64(32)) * np.uint64(n_inputs - i) >> np.uint64(32)
+            (random_words(keys, i) >> np.uint64(32)) * np.uint64(n_inputs - i) >> np.uint64(32)
         ).astype(np.int64)
         order[nodes, other], order[:, i] = order[:, i], order[nodes, other]
     return order[:, :n_drawn]
@@ -262,7 +265,7 @@ def _grow_extra(job: Any) -> None:
         differs = np.take_along_axis(least < largest, order, axis=1)
         tried = differs & ((inputs < job.n_sampled) | (differs.cumsum(axis=1) == 1))
         a, b = (_numbers(bound).astype(np.float64) for bound in (least, largest))
-        share = (_words(keys, job.n_inputs + inputs) >> np.uint64(40)) * 2.0**-24
+        share = (random_words(keys, job.n_inputs + inputs) >> np.uint64(40)) * 2.0**-24
         drawn = (a + share * (b - a)).astype(np.float32) + np.float32(0)
         threshold = np.where((drawn >= a) & (drawn < b), sortable(drawn), least)
         is_low = x <= threshold[of_row]

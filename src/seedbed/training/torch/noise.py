@@ -55,7 +55,7 @@ def randperm(n: int, seed: int) -> NDArray[np.int64]:
     return np.asarray(torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy())
 
 
-def _mixed(x: Tensor) -> Tensor:
+def _murmur3(x: Tensor) -> Tensor:
     # The finaliser of MurmurHash3 in wrapping int32 arithmetic, which vectorises. A signed shift
     # copies the sign bit, so these bits are masked.
     x = (x ^ ((x >> 16) & 0xFFFF)) * -2048144789
@@ -72,9 +72,9 @@ def layer_noise(keys: Tensor, step: Tensor | int, layer: int, rows: Tensor, n_un
     """
     row = rows[:, None]
     unit = torch.arange(n_units, dtype=torch.int32, device=keys.device)
-    position = _mixed(row * -1640531535 + unit * 668265263 + 374761393)
-    key = _mixed(_mixed(keys + step * -2048144777) + layer * 1274126177)
-    mixed = _mixed(position.reshape(position.shape + (1,) * keys.dim()) ^ key)
+    position = _murmur3(row * -1640531535 + unit * 668265263 + 374761393)
+    key = _murmur3(_murmur3(keys + step * -2048144777) + layer * 1274126177)
+    mixed = _murmur3(position.reshape(position.shape + (1,) * keys.dim()) ^ key)
     return ((mixed >> 8) & 0xFFFFFF).to(torch.float32) * 2.0**-24
 
 
