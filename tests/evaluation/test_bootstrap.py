@@ -110,6 +110,12 @@ def test_widening_stretches_both_sides_around_the_value():
     assert wide.high - wide.mean == pytest.approx(1.5 * (plain.high - plain.mean))
 
 
+def test_few_resamples_give_a_normal_interval_like_the_percentiles_of_many():
+    few, many = (score_interval("mcc", Y, P, n_resamples=n) for n in (199, 4000))
+    assert few.high - few.low == pytest.approx(many.high - many.low, rel=0.15)
+    assert few.high - few.mean == pytest.approx(few.mean - few.low)
+
+
 def test_undefined_resamples_are_left_out_and_an_undefined_score_is_none():
     rare = np.array([1] + [0] * 9)
     found = score_interval("roc_auc", rare, P[:1, :10], n_resamples=1000)

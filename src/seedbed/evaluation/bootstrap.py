@@ -25,6 +25,7 @@ from seedbed.typing import Floats, Ints
 # a block of 2e6.
 _CELLS_AT_ONCE = 50_000
 _CELLS_KEPT = 2_000_000
+_FEWEST_FOR_QUANTILES = 200
 
 
 def resample_weights(
@@ -74,7 +75,8 @@ def bootstrap_interval(
     widened_by: float = 1.0,
 ) -> Interval | None:
     """Return the percentile interval (Efron & Tibshirani 1993, ch. 13) of a score of rows, widened
-    about the value; None if it isn't defined on these rows.
+    about the value; with fewer than 200 resamples the normal interval with their standard
+    deviation. None if it isn't defined on these rows.
 
     Args:
         score: weights [resample, row] -> values [resample], NaN where undefined; see
@@ -88,6 +90,9 @@ def bootstrap_interval(
     defined = values[np.isfinite(values)]
     if not np.isfinite(value) or len(defined) < 2:
         return None
+    if n_resamples < _FEWEST_FOR_QUANTILES:
+        half = student_quantile(1 - alpha / 2, None) * float(defined.std(ddof=1))
+        return Interval(mean=value, low=value - widened_by * half, high=value + widened_by * half)
     low, high = np.quantile(defined, [alpha / 2, 1 - alpha / 2])
     below, above = min(low - value, 0.0), max(high - value, 0.0)
     return Interval(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import quote_names
-from seedbed.data.frame import Frame
+from seedbed.data.frame import Frame, Numbers
 from seedbed.data.sources.memory import frame_of_values
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.sources.source_limits import EveryName
@@ -251,6 +251,8 @@ class ScoreFile:
     def values(self, position: int) -> Floats:
         """Return a column as numbers, NaN where it holds none; words such as True or incorrect are
         1 and 0."""
+        if isinstance(self.frame.columns[position], Numbers):
+            return self.frame.numbers(position)
         texts = self.frame.texts(position)
         words = [text.lower() for text in texts.texts]
         if {*words} - {""} <= _RIGHT.keys():
