@@ -16,8 +16,7 @@ from seedbed.typing import Floats
 
 _CELLS_AT_ONCE, _CELLS_OF_CURVES = 2_000_000, 50_000
 _N_CURVES, _BINS = 300, 10
-_MANY_ROWS, _MANY_LEVELS = 50_000, 5_000
-"""So many rows are simulated by their bins, or by levels of like forecasts, and not one by one."""
+_CELLS_DRAWN, _FEWEST_DRAWS = 50_000_000, 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,19 +148,12 @@ def consistency_band(p: Floats, *, points: int = 40, weights: Floats | None = No
     forecast, place = np.unique(p, return_inverse=True)
     rng = np.random.default_rng(0)
     of_row = np.ones(len(p)) if weights is None else weights
-    is_large = weights is None and p.size > _MANY_ROWS
-    if is_large:
-        place = place * min(_MANY_LEVELS, len(forecast)) // len(forecast)
-        forecast = np.bincount(place, weights=p) / np.bincount(place)
     at = spread_indices(len(forecast), points)
     sums = np.bincount(place, weights=of_row)
     block, curves = max(1, _CELLS_OF_CURVES // p.size), list[Floats]()
-    if is_large:
-        shares = np.clip(forecast, 0, 1)
-        drawn = rng.binomial(sums.astype(np.int64), shares, size=(_N_CURVES, len(sums)))
-        curves += list(isotonic(drawn, sums)[:, at])
-    for start in range(0, 0 if is_large else _N_CURVES, block):
-        draws = [of_row * (rng.random(p.size) < p) for _ in range(min(block, _N_CURVES - start))]
+    n_curves = _n_draws(p.size, _N_CURVES)
+    for start in range(0, n_curves, block):
+        draws = [of_row * (rng.random(p.size) < p) for _ in range(min(block, n_curves - start))]
         curves += list(
             isotonic(np.array([np.bincount(place, weights=draw) for draw in draws]), sums)[:, at]
         )
@@ -188,19 +180,21 @@ def expected_calibration_error(
     of_row = np.ones(len(y)) if weights is None else weights / weights.mean()
     member = of_row[:, None] * np.eye(_BINS)[np.minimum((p * _BINS).astype(np.intp), _BINS - 1)]
     rng = np.random.default_rng(0)
+    n_simulations = _n_draws(p.size, n_simulations)
     block = max(1, _CELLS_AT_ONCE // p.size)
     simulated = []
-    is_large = p.size > _MANY_ROWS
-    if is_large:  # the sum over a bin is normal
-        deviations = np.sqrt((p * (1 - p)) @ member**2)
-        drawn = rng.normal(scale=deviations, size=(n_simulations, _BINS))
-        simulated.append(np.abs(drawn).sum(axis=1) / p.size)
-    for start in range(0, 0 if is_large else n_simulations, block):
+    for start in range(0, n_simulations, block):
         outcomes = rng.random((min(block, n_simulations - start), p.size)) < p
         simulated.append(np.abs((outcomes - p) @ member).sum(axis=1) / p.size)
     values = np.concatenate(simulated)
     value = float(np.abs((y - p) @ member).sum() / p.size)
     return value, float(values.mean()), float(np.quantile(values, 0.95))
+
+
+def _n_draws(n_rows: int, most: int) -> int:
+    """Return how often the outcomes of so many rows are simulated: less often for more than 50,000
+    of them, whose results vary less."""
+    return min(most, max(_FEWEST_DRAWS, _CELLS_DRAWN // n_rows))
 
 
 def _round_shares(shares: Floats) -> tuple[float, ...]:
