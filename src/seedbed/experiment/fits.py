@@ -270,10 +270,9 @@ def _of_estimator(model: Estimator, table: Table, split: Split) -> npt.NDArray[n
     X = preprocessor.natural(preprocessor.layout.cells(table.features))
     if model.without:  # constant and not removed, so that there is a column in any case
         X = np.where(np.isin(preprocessor.layout.sources, model.without), 0.0, X)
-    seeds = {name: split_seed(seed, split) for name, seed in model.seeds.items()}
     fitted = clone(model.estimator)
-    if seeds:
-        fitted.set_params(**seeds)
+    for parameter, seed in model.seeds.items():
+        fitted.set_params(**{parameter: split_seed(seed, split)})
     fitted = fitted.fit(X[split.train], y[split.train])
     return table.outcome.of_estimator(fitted, X[split.test], table.labels)
 

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -241,86 +241,113 @@ def specify(
         design: the table decides what it leaves out, see `evaluation.protocol`.
         lrs: learning rates into which each candidate without its own one is expanded.
     """
-    random_state = int(design.random_state)
-    if candidates is not None and not isinstance(candidates, str | Mapping):
+    if not isinstance(candidates, str | Mapping | None):
         candidates = list(candidates)
-    request: dict[str, Any] = {
-        "candidates": _plain(candidates),
-        "recipe": dataclasses.asdict(recipe),
-    }
-    request |= {"design": dict(vars(design)), "lrs": list(lrs)}
-    whole = table if design.quick and table.n_rows > _QUICK_ROWS else None
-    table = (
-        table if whole is None else whole.of_rows(sampled_rows(whole, _QUICK_ROWS, random_state))
+    whole = table
+    if design.quick and table.n_rows > _QUICK_ROWS:
+        table = table.of_rows(sampled_rows(table, _QUICK_ROWS, int(design.random_state)))
+    models = _models_for(table, candidates, recipe, design, lrs)
+    judging = _protocol(table, design)
+    metric = _metric(table, design, judging)
+    margin = default_margin(metric, table.truth) if design.margin is None else design.margin
+    baselines = None if design.baselines is None else [models.baselines]
+    return Experiment(
+        table=table,
+        groups=models.groups,
+        estimators=models.estimators,
+        reference=models.first if design.reference is None else design.reference,
+        recipe=_with_loss_of(table, recipe),
+        design=judging,
+        metric=metric,
+        margin=float(margin),
+        margin_given=design.margin is not None,
+        alpha=float(design.alpha),
+        n_networks=int(design.n_networks or n_networks_for(table.n_rows)),
+        random_state=int(design.random_state),
+        command=command,
+        whole=None if whole is table else whole,
+        missing=models.missing,
+        reference_named=design.reference is not None,
+        request={
+            "candidates": _plain(candidates),
+            "recipe": dataclasses.asdict(recipe),
+            "design": vars(design) | {"baselines": baselines},
+            "lrs": list(lrs),
+        },
     )
-    # It also decides how outputs become predictions.
+
+
+class _Models(NamedTuple):
+    """The models that are compared: `groups`, `estimators` and `missing` as in `Experiment`, the
+    default models among the baselines, and the name of the first candidate."""
+
+    groups: tuple[Group, ...]
+    estimators: tuple[Estimator, ...]
+    missing: Mapping[str, str]
+    baselines: Mapping[str, str]
+    first: str
+
+
+def _models_for(
+    table: Table, candidates: Any, recipe: Recipe, design: Design, lrs: Sequence[float]
+) -> _Models:
+    """Return the models that candidates and baselines name. SeedbedError if there is none of that
+    name, or the table or the recipe doesn't suit them."""
+    is_default = candidates is None and recipe.leaves_out
+    named = TUTORIAL if candidates is None else candidates
+    others, has_auto = ([], True) if is_default else _without_auto(named)
+    if lrs and not others:
+        hint = "Name one, such as network-1."
+        raise OptionError("several learning rates need named candidates", hint)
+    expanded = _expand_learning_rates(candidates_for(others, table), lrs) if others else ()
+    usual = () if is_default else anchors(table.task)
+    known_baselines, unknown = _known_baselines(
+        usual if design.baselines is None else design.baselines, table.task
+    )
+    lines, missing = default_models(table) if has_auto else ((), dict[str, str]())
+    names = {member.name for member in expanded}
+    words = {line: line for line in lines} | known_baselines
+    lacking = {name: word for name, word in words.items() if name not in names}
+    members = [*expanded, *(candidates_for(lacking, table) if lacking else ())]
+    if unknown:
+        table.outcome.refuse("a scikit-learn model")
+    if has_auto and (design.n_networks == 1 or not recipe.leaves_out):
+        hint = f"Leave it out, or give {spell('n_networks', 2)} or more."
+        raise OptionError("auto needs rows that networks leave out", hint)
+    return _Models(
+        _groups(unique_names(members), set(lines), has_auto=has_auto),
+        estimators_from(unknown, random_state=int(design.random_state), task=table.task),
+        missing,
+        known_baselines,
+        expanded[0].name if expanded else table.outcome.linear,
+    )
+
+
+def _with_loss_of(table: Table, recipe: Recipe) -> Recipe:
+    """Return a recipe with the loss that the target takes; it also decides how outputs become
+    predictions. OptionError if the recipe has another one."""
     loss = table.outcome.loss
     if recipe.loss not in ("auto", loss):
         raise OptionError(
             f"loss {recipe.loss} doesn't suit this target", f"Leave it out: it takes {loss}."
         )
-    recipe = dataclasses.replace(recipe, loss=loss)
-    is_default = candidates is None and recipe.leaves_out
-    named: Any = TUTORIAL if candidates is None else candidates
-    others, has_auto = ([], True) if is_default else _without_auto(named)
-    if lrs and not others:
-        raise OptionError(
-            "several learning rates need named candidates", "Name one, such as network-1."
-        )
-    expanded = _expand_learning_rates(candidates_for(others, table), lrs) if others else ()
-    usual = () if is_default else anchors(table.task)
-    baselines: Any = usual if design.baselines is None else design.baselines
-    known_baselines, unknown = _known_baselines(baselines, table.task)
-    request["design"]["baselines"] = None if design.baselines is None else [known_baselines]
-    lines, missing = default_models(table) if has_auto else ((), dict[str, str]())
-    names = {member.name for member in expanded}
-    defaults = {line: line for line in lines} | known_baselines
-    more = {name: word for name, word in defaults.items() if name not in names}
-    members = unique_names([*expanded, *(candidates_for(more, table) if more else ())])
-    if unknown:
-        table.outcome.refuse("a scikit-learn model")
-    estimators = estimators_from(unknown, random_state=random_state, task=table.task)
-    n_networks = (
-        n_networks_for(table.n_rows) if design.n_networks is None else int(design.n_networks)
-    )
-    groups = _groups(members, set(lines), has_auto=has_auto)
-    if has_auto and (n_networks == 1 or not recipe.leaves_out):
-        hint = f"Leave it out, or give {spell('n_networks', 2)} or more."
-        raise OptionError("auto needs rows that networks leave out", hint)
-    first = table.outcome.linear if is_default or not expanded else expanded[0].name
+    return dataclasses.replace(recipe, loss=loss)
+
+
+def _metric(table: Table, design: Design, judging: Protocol) -> str:
+    """Return the score that verdicts are about. OptionError if it can't be tested."""
+    metric = table.outcome.metric if design.metric is None else design.metric
     metrics = [
         entry.name for entry in METRICS.values() if entry.is_testable and table.task in entry.tasks
     ]
-    metric = table.outcome.metric if design.metric is None else design.metric
     if metric not in metrics:
         raise OptionError(
             f"'{metric}' can't be tested on this target", did_you_mean(metric, metrics)
         )
-    judging = _protocol(table, design)
     if METRICS[metric].row_loss is None and judging.kind == "held_out":
         message = f"'{metric}' is a score of whole folds, but one set of rows is tested here"
         raise OptionError(message, f"Leave {spell('metric')} out.")
-    return Experiment(
-        table=table,
-        groups=groups,
-        estimators=estimators,
-        reference=first if design.reference is None else design.reference,
-        recipe=recipe,
-        design=judging,
-        metric=metric,
-        margin=default_margin(metric, table.truth)
-        if design.margin is None
-        else float(design.margin),
-        margin_given=design.margin is not None,
-        alpha=float(design.alpha),
-        n_networks=n_networks,
-        random_state=random_state,
-        command=command,
-        whole=whole,
-        missing=missing,
-        reference_named=design.reference is not None,
-        request=request,
-    )
+    return metric
 
 
 def _plain(spec: Any, name: str | None = None) -> Any:
@@ -428,16 +455,18 @@ def _expand_learning_rates(
 def _protocol(table: Table, design: Design) -> Protocol:
     """Return the protocol for a table of this size, with the given settings in place of its own."""
     by_time = table.times is not None
-    named = (
-        table.groups if table.grouped_by else None
-    )  # equal rows that are kept together don't count as groups
-    about: dict[str, Any] = {
-        "quick": design.quick,
-        "by_time": by_time,
-        "events": table.outcome.is_expanded,
-    }
-    n_groups = None if named is None else len(np.unique(named))
-    planned = protocol(table.n_rows, table.outcome.n_outside(table), n_groups=n_groups, **about)
+    n_groups = None
+    if table.grouped_by and table.groups is not None:
+        # Equal rows that are kept together don't count as groups.
+        n_groups = len(np.unique(table.groups))
+    planned = protocol(
+        table.n_rows,
+        table.outcome.n_outside(table),
+        quick=design.quick,
+        n_groups=n_groups,
+        by_time=by_time,
+        events=table.outcome.is_expanded,
+    )
     if table.times is not None and table.groups is not None:
         split = time_holdout(table.times, test_size=planned.locked_share, groups=table.groups)
         n = table.n_rows - len(split.train) - len(split.test)
@@ -448,20 +477,21 @@ def _protocol(table: Table, design: Design) -> Protocol:
     planned = dataclasses.replace(
         planned, time_limit=None if design.time_limit is None else float(design.time_limit)
     )
-    if by_time:
-        for name, value in counts_given.items():
-            if value > 1:
-                message = f"{name} is {value}, but rows can be split by time in one way only"
-                raise OptionError(message, f"Leave {name} out.")
+    several = [name for name, value in counts_given.items() if value > 1]
+    if by_time and several:
+        message = f"{several[0]} is {counts_given[several[0]]}, but rows can be split by time in one way only"
+        raise OptionError(message, f"Leave {several[0]} out.")
     if by_time or not counts_given:
         return planned
     if planned.kind == "held_out":
         planned = dataclasses.replace(planned, kind="cross_validation", locked_share=0.0, folds=10)
-    stops, quick = (
-        planned.stops and "repeats" not in counts_given,
-        planned.quick and "repeats" not in counts_given,
+    is_planned = design.repeats is None
+    planned = dataclasses.replace(
+        planned,
+        **counts_given,  # type: ignore[arg-type]
+        stops=planned.stops and is_planned,
+        quick=planned.quick and is_planned,
     )
-    planned = dataclasses.replace(planned, **counts_given, stops=stops, quick=quick)  # type: ignore[arg-type]
     if not planned.has_verdict:
         return planned
     splits = (
