@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from seedbed import read_table
+from seedbed.errors import OptionError
 
 
 def patients(n=150, name="id", *, repeats=2, seed=0):
@@ -166,6 +167,9 @@ def test_follow_up_time_is_named_with_the_options_of_survival(time, status):
         f'Predict the time to the event with event="{status}", time="{time}"'
     )
     assert notes_of(survival(time, status), "SB211", status, drop=[time]) == []
+    coded = survival(time, status).assign(**{status: lambda rows: rows[status].factorize()[0] + 1})
+    remedy = notes_of(coded, "SB211", status)[0].remedy
+    assert remedy == {"event": (status,), "time": (time,), "positive": ("2",)}
 
 
 def test_times_of_other_targets_or_without_a_pattern_raise_no_warning():
@@ -200,6 +204,61 @@ def test_times_of_other_events_and_whether_these_came_are_outcomes_in_survival()
         )
         == []
     )
+
+
+def two_events(seed=0, n=300):
+    """Patients who may progress and then die, or be lost, as in survival's mgus2."""
+    rng = np.random.default_rng(seed)
+    progress, end = rng.exponential(150, n).round() + 1, rng.exponential(80, n).round() + 1
+    frame = pd.DataFrame({"age": rng.normal(size=n), "ptime": np.minimum(progress, end)})
+    frame["pstat"], frame["futime"] = (progress <= end).astype(int), end
+    return frame.assign(death=rng.random(n) < 0.3 + 0.7 * frame.pstat)
+
+
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [
+        ("death", 'event="death", time="futime", drop=["ptime", "pstat"]'),
+        ("pstat", 'event="pstat", time="ptime", drop=["futime", "death"]'),
+    ],
+)
+def test_of_two_events_each_is_advised_with_its_own_time_and_without_the_other(target, advice):
+    frame = two_events()
+    (note,) = notes_of(frame, "SB211", target)
+    assert note.message.endswith(advice)
+    event, time, drop = (note.remedy[name] for name in ("event", "time", "drop"))
+    assert notes_of(frame, "SB211", None, event=event[0], time=time[0], drop=drop) == []
+    (again,) = notes_of(frame, "SB211", None, event=event[0], time=time[0])
+    assert again.remedy == {"drop": drop}
+
+
+def test_an_advised_survival_counts_from_the_start_of_each_row():
+    rng = np.random.default_rng(0)
+    subject = np.repeat(np.arange(60), 3)
+    stop = rng.exponential(50, 180).round(1).reshape(60, 3).cumsum(axis=1)
+    start = np.column_stack([np.zeros(60), stop[:, :2]])
+    frame = pd.DataFrame({"id": subject, "tstart": start.ravel(), "tstop": stop.ravel()})
+    frame["x"], frame["status"] = rng.normal(size=180), rng.integers(0, 2, 180)
+    notes = [note for note in read_table(frame, target="status").notes if note.remedy]
+    remedies = {name: value for note in notes for name, value in note.remedy.items()}
+    assert remedies == {
+        "group": ("id",),
+        "event": ("status",),
+        "time": ("tstop",),
+        "start": ("tstart",),
+    }
+    options = {name: value[0] for name, value in remedies.items()}
+    assert read_table(frame, **options).grouped_by == "id"
+    for group, hint in (
+        ({}, 'start="tstart". Keep several rows of a subject together: group="id".'),
+        (
+            {"group": "id"},
+            'Count from there: start="tstart".',
+        ),
+    ):
+        with pytest.raises(OptionError) as caught:
+            read_table(frame, event="status", time="tstop", **group)
+        assert caught.value.hint.endswith(hint)
 
 
 def test_dates_of_the_outcome_are_no_advice_for_a_split_by_time():

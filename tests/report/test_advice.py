@@ -208,7 +208,7 @@ LEAK = noted("SB203", "x is y", drop=["x"])
             [FOLLOW_UP, REPEATED, TOTAL],
             "seedbed compare a.csv --drop time --group id",
         ),
-        ("seedbed compare a.csv --group b", [REPEATED], None),
+        ("seedbed compare a.csv --group b", [REPEATED], "seedbed compare a.csv --group id"),
         ("seedbed compare a.csv", [TOTAL], None),
         ("sb.compare('a.csv')", [LEAK], "sb.compare(sb.read_table('a.csv', drop=\"x\"))"),
         (

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -81,6 +81,7 @@ _CHANCE = 0.1
 _SHORT = 3  # letters
 _STATUS = re.compile(r"[^a-z]?stat(?:us)?|[^a-z](?:s|d|event|cens)")
 _SAME, _SAYS = 0.2, 0.8
+_BY_LUCK = 1e-6  # that a flag is the same in all rows in which an event came
 
 
 def check_survival(frame: Frame, roles: ColumnRoles) -> None:
@@ -166,7 +167,7 @@ def _events(
         message = (
             f"{where}: which label means that it occurred ({first_of([*map(quote, levels)], 3)})?"
         )
-        named = spell("positive", next((level for level in says_event if level != "1"), levels[-1]))
+        named = spell("positive", _probable_event(levels))
         raise TargetError(
             message, f"Name it: {named}{'; the others count as censored' * (len(levels) > 2)}."
         )
@@ -189,6 +190,12 @@ def _events(
             remarks.append(Remark(f"{message}other event could occur first"))
     notes = as_notes(frame, [*remarks, *left_out])
     return EncodedTarget(codes, labels, "survival", has_target, notes)
+
+
+def _probable_event(levels: Sequence[str]) -> str:
+    """Return which of the labels of an event may say that it came: a word for it, else the last."""
+    words = (level for level in levels if level.lower() in _SAYS_EVENT and level != "1")
+    return next(words, levels[-1])
 
 
 def _durations(frame: Frame, roles: ColumnRoles) -> tuple[Floats, str, list[Remark]]:
@@ -246,24 +253,38 @@ def _as_dates(frame: Frame, position: int, column: Column) -> Finished:
     return finish(name, draft, spelling=next(iter(draft.readings)), is_known=False, forced=True)
 
 
-def refuse_late_entry(table: Table) -> None:
+def refuse_late_entry(table: Table, identifiers: Iterable[str] = ()) -> None:
     """Raise OptionError if a feature looks like the time from which rows are under observation.
+
+    The advice keeps the rows of a subject together, by the first of the `identifiers` if there are
+    any, unless rows are grouped already.
+    """
+    if table.durations is None or table.follow_up is None or table.follow_up.start:
+        return
+    if (column := _find_start(table.columns, table.durations)) is not None:
+        start = column.name
+        begin = f"{table.name}: the observation of a row seems to begin at '{start}'"
+        message = f"'{table.follow_up.time}' counts from 0, as if rows were at risk before that"
+        why = "(late entry, or several rows per subject), but"
+        hint = f"Count from there: {spell('start', start)}."
+        if not table.grouped_by:
+            group = spell("group", next(iter(identifiers), "COLUMN"))
+            hint += f" Keep several rows of a subject together: {group}."
+        raise OptionError(f"{begin} {why} {message}", hint)
+
+
+def _find_start(columns: Iterable[Column], times: Floats) -> Column | None:
+    """Return the feature that looks like the time from which rows are under observation.
 
     It is never missing or later than the time. And its name says so, or most rows begin where the
     row above ends.
     """
-    times = table.durations
-    if times is None or table.follow_up is None or table.follow_up.start:
-        return
-    for column in (feature for feature in table.columns if feature.schema.kind == "number"):
+    for column in (feature for feature in columns if feature.schema.kind == "number"):
         begins, late = column.values, column.values[1:] > column.values.min()
         go_on = late.any() and (begins[1:] == times[:-1])[late].mean() > _GO_ON
         if (go_on or _ENTRY.search(column.name)) and _never_later(begins, times, by_chance=1):
-            begin = f"{table.name}: the observation of a row seems to begin at '{column.name}'"
-            message = f"'{table.follow_up.time}' counts from 0, as if rows were at risk before that"
-            hint = f"Count from there: {spell('start', column.name)}. Keep several rows of a subject together: "
-            why = "(late entry, or several rows per subject), but"
-            raise OptionError(f"{begin} {why} {message}", f"{hint}{spell('group', 'COLUMN')}.")
+            return column
+    return None
 
 
 def _never_later(values: Floats, times: Floats, by_chance: int = 5) -> bool:
@@ -284,53 +305,82 @@ def find_follow_up(table: Table) -> dict[str, Note]:
     """
     if table.outcome.is_number:
         return {}
-    name, others = table.target_name, _other_outcomes(table)
-    certain = any(_OUTCOME.search(word) for word in (name, *table.labels))
-    is_outcome = certain or _PERHAPS_OUTCOME.search(name)
-
-    def is_time(column: Column) -> bool:
-        if column.schema.kind != "number":
-            return bool(
-                is_outcome and column.schema.kind == "date" and _LAST_DATE.fullmatch(column.name)
-            )
-        perhaps = is_outcome and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
-        if (is_outcome and _FOLLOW_UP.fullmatch(column.name)) or (certain and perhaps):
-            return True
-        many = len(np.unique(column.values)) >= _FEWEST_VALUES
-        if not perhaps and not (many and _is_named_after(column.name, name)):
-            return False
-        from scipy.stats import ks_2samp
-
-        present = ~np.isnan(column.values)
-        values, codes = column.values[present], table.target[present]
-        classes = np.unique(codes)
-        of_class = (codes == code for code in classes if len(classes) > 1)
-        return any(
-            ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE for inside in of_class
-        )
-
-    names = [column.name for column in table.columns if column.name in others or is_time(column)]
-    if not names:
+    name, outcomes = table.target_name, _other_outcomes(table.columns, table.durations)
+    found = {
+        column.name
+        for column in table.columns
+        if column.name in outcomes or _is_follow_up(column, table)
+    }
+    if not found:
         return {}
+    remedy = dict[str, tuple[str, ...]]()
+    times = [one for one in table.columns if one.name in found and one.schema.kind == "number"]
+    if table.task == "binary" and times:
+        time = _time_of(times, table.columns, table.target == 1, name)
+        others = [column for column in table.columns if column is not time]
+        remedy = {"event": (name,), "time": (time.name,)}
+        if start := _find_start(others, time.values):
+            remedy["start"] = (start.name,)
+        words = {label.lower() for label in table.labels}
+        if not (len(words & _SAYS_EVENT) == 1 and words & _SAYS_CENSORED):
+            remedy["positive"] = (_probable_event(sorted(table.labels)),)
+        found |= {*_other_outcomes(others, time.values)} - {*remedy.get("start", ())}
+    names = [column.name for column in table.columns if column.name in found]
     listed = (
         ", ".join(names[:-1]) + f" and {names[-1]} look" if len(names) > 1 else f"{names[0]} looks"
     )
-    times = [
-        column.name
-        for column in table.columns
-        if column.name in names and column.schema.kind == "number"
-    ]
     finding = message = f"{listed} like part of an outcome, not known when observation begins"
     if table.durations is None:
         finding = f"{listed} like follow-up time, part of the outcome"
         message = f"{finding} '{name}': a censored row isn't a survivor"
-    remedy, advice = {"drop": tuple(names)}, f"Leave {'them' if names[1:] else 'it'} out"
-    if table.task == "binary" and times:
-        rest = tuple(feature for feature in names if feature != times[0])
-        remedy, advice = {"event": (name,), "time": (times[0],)}, "Predict the time to the event"
-        remedy |= {"drop": rest} if rest else {}
+    advice = "Predict the time to the event"
+    if not remedy:
+        advice = f"Leave {'them' if names[1:] else 'it'} out"
+    rest = found.difference(*remedy.values())
+    if dropped := tuple(one for one in names if one in rest):
+        remedy["drop"] = dropped
     message = f"{message}. {advice} with {spell_all(remedy)}"
     return dict.fromkeys(names, Note(message, names[0], "SB211", finding=finding, remedy=remedy))
+
+
+def _is_follow_up(column: Column, table: Table) -> bool:
+    """Return whether a column looks like the time under observation of the target, by their names,
+    and if these can mean something else, by distributions that differ between the classes."""
+    name = table.target_name
+    certain = any(_OUTCOME.search(word) for word in (name, *table.labels))
+    is_outcome = certain or _PERHAPS_OUTCOME.search(name)
+    if column.schema.kind != "number":
+        is_date = column.schema.kind == "date" and _LAST_DATE.fullmatch(column.name)
+        return bool(is_outcome and is_date)
+    perhaps = is_outcome and _PERHAPS_FOLLOW_UP.fullmatch(column.name)
+    if (is_outcome and _FOLLOW_UP.fullmatch(column.name)) or (certain and perhaps):
+        return True
+    many = len(np.unique(column.values)) >= _FEWEST_VALUES
+    if not perhaps and not (many and _is_named_after(column.name, name)):
+        return False
+    from scipy.stats import ks_2samp
+
+    present = ~np.isnan(column.values)
+    values, codes = column.values[present], table.target[present]
+    classes = np.unique(codes)
+    of_class = (codes == code for code in classes if len(classes) > 1)
+    return any(ks_2samp(values[inside], values[~inside]).pvalue < _CHANCE for inside in of_class)
+
+
+def _time_of(times: Sequence[Column], columns: Sequence[Column], came: Bools, event: str) -> Column:
+    """Return which of some times, or of other times in the columns, is that of an event: one named
+    after it, or one that is shorter than the longest in the rows in which it came; else that."""
+    longest = max(times, key=lambda column: float(np.nansum(column.values)))
+    numbers = [column for column in columns if column.schema.kind == "number"]
+    related = {*_other_outcomes(numbers, longest.values), *(column.name for column in times)}
+    flags = [flag for _, flag in _flags(columns)]
+    for column in (one for one in numbers if one.name in related):
+        is_shorter = column.values < longest.values
+        says = _agreement(came, is_shorter)
+        others_say = max((_agreement(flag, is_shorter) for flag in flags), default=0.0)
+        if _is_named_after(column.name, event) or says > others_say:
+            return column
+    return longest
 
 
 def _is_named_after(time: str, event: str) -> bool:
@@ -343,32 +393,53 @@ def _is_named_after(time: str, event: str) -> bool:
     return bool(before) or (event in time and ("time" in time or time[_SHORT - 1 :] == event))
 
 
-def _other_outcomes(table: Table) -> set[str]:
-    """Return the features of survival that look like times of other events, or that say whether
-    these came.
+def _other_outcomes(columns: Iterable[Column], times: Floats | None) -> list[str]:
+    """Return the columns beside the time under observation that look like times of other events, or
+    that say whether these came; none if there is no such time.
 
     A column of two values, or one with missing cells, says whether it came, or is named like death.
     """
-    outcomes, events = set[str](), []
-    if (times := table.durations) is None:
-        return outcomes
-    for column in (feature for feature in table.columns if feature.schema.kind == "number"):
-        present = ~np.isnan(column.values)
+    if times is None:
+        return []
+    columns, outcomes, events = [*columns], set[str](), list[Bools]()
+    for column in (feature for feature in columns if feature.schema.kind == "number"):
+        present = ~np.isnan(column.values) & ~np.isnan(times)
         values, ends = column.values[present], times[present]
         if len(values) >= _FEWEST_VALUES:
             by_chance = np.random.default_rng(0).permutation(values) == ends
             if (values == ends).mean() - by_chance.mean() > _SAME or _never_later(values, ends):
                 outcomes.add(column.name)
-                events.append(present & (column.values != times))
-    for column in table.columns:
+                events.append(present & (column.values < times))
+    for column, flag in _flags(columns):
+        says = any(_agreement(flag, came) for came in events)
+        if says or (_OUTCOME.search(column.name) and not np.isnan(column.values).any()):
+            outcomes.add(column.name)
+    return [column.name for column in columns if column.name in outcomes]
+
+
+def _flags(columns: Iterable[Column]) -> Iterator[tuple[Column, Bools]]:
+    """Yield each column that may say whether an event came, and what it says [row]: which cells are
+    missing, or have the larger of two values."""
+    for column in columns:
         missing = np.isnan(column.values)
-        flag = missing if missing.any() else column.values > column.values.min()
         if missing.any() or len(np.unique(column.values)) == 2:
-            pairs = ((flag[came], flag[~came]) for came in events if came.any() and not came.all())
-            says = any(abs(rows.mean() - others.mean()) > _SAYS for rows, others in pairs)
-            if says or (_OUTCOME.search(column.name) and not missing.any()):
-                outcomes.add(column.name)
-    return outcomes
+            yield column, missing if missing.any() else column.values > column.values.min()
+
+
+def _agreement(flag: Bools, came: Bools) -> float:
+    """Return how much a flag [row] differs between the rows in which an event came before the end
+    of observation and the others: a difference of shares, 0 if the flag may be about other things.
+
+    It isn't if the difference is large. Or if all rows in which the event came have the flag, or
+    lack it, more than by chance: the event may also come at the end, as death after a relapse.
+    """
+    if not came.any() or came.all():
+        return 0.0
+    share, of_others = float(flag[came].mean()), float(flag[~came].mean())
+    agrees = flag == (share > 0.5)
+    by_chance = float(agrees.mean()) ** float(came.sum())
+    is_implied = bool(agrees[came].all()) and by_chance < _BY_LUCK
+    return abs(share - of_others) if is_implied or abs(share - of_others) > _SAYS else 0.0
 
 
 def likely_survival(pairs: Sequence[str], numbers: Sequence[str]) -> dict[str, str]:

@@ -179,7 +179,8 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         durations=target.durations,
         follow_up=target.follow_up,
     )
-    refuse_late_entry(table)
+    identifiers = {} if roles.time_split else find_repeated_identifiers(table)
+    refuse_late_entry(table, identifiers)
     # Advice to split by time (SB204, SB209) is left out if that is done, or if the time is part of
     # the outcome.
     outcomes = find_follow_up(table)
@@ -188,7 +189,6 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
         for n in typed.notes
         if n.code != "SB204" or not (roles.time_split or n.column in outcomes)
     ]
-    identifiers = {} if roles.time_split else find_repeated_identifiers(table)
     suspects = [*identifiers.values(), *dict.fromkeys(outcomes.values())]
     chosen = (*roles.numeric, *roles.categorical)
     duplicates, equal_rows = find_duplicates(table)

@@ -92,11 +92,13 @@ def _with_options(conclusion: Conclusion, options: Mapping[str, Iterable[str]]) 
             for word in shlex.split(conclusion.command)
             if word.startswith("-")
         }
-        if (is_of_survival and "time-split" in given) or ("group" in options and "group" in given):
+        if is_of_survival and "time-split" in given:
             return ""
         with command_line_options():
             words = spell_all(options)
-        return f"{_again(conclusion, 'compare', *(_NOT_OF_SURVIVAL if is_of_survival else ()))} {words}"
+        replaced = [name.replace("_", "-") for name in options if name not in ("drop", "missing")]
+        without = (*replaced, *(_NOT_OF_SURVIVAL if is_of_survival else ()))
+        return f"{_again(conclusion, 'compare', *without)} {words}"
     try:
         call = ast.parse(conclusion.command, mode="eval").body
     except (
