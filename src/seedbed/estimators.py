@@ -229,8 +229,10 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if groups is not None:
             names = np.asarray(groups)
             if names.ndim != 1:
-                hint = "Give the name of its group for each row."
-                raise DataError(f"groups has shape {names.shape}, not [row]", hint)
+                raise DataError(
+                    f"groups has shape {names.shape}, not [row]",
+                    "Give the name of its group for each row.",
+                )
             check_consistent_length(target, names)
             codes = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
         weights = np.ones(len(target))
@@ -423,8 +425,9 @@ class SeedbedClassifier(ClassifierMixin, Networks):  # type: ignore[misc]  # sci
                 self.class_weight, classes=classes, y=classes[codes]
             )
         except (TypeError, ValueError) as error:
-            message = f"class_weight doesn't suit the labels: {error}"
-            raise OptionError(message, "Give a weight for each class.") from error
+            raise OptionError(
+                f"class_weight doesn't suit the labels: {error}", "Give a weight for each class."
+            ) from error
         if not (np.isfinite(by_class).all() and (by_class >= 0).all() and by_class.any()):
             raise OptionError(
                 "class_weight is negative, all zero or not finite", "Give a weight for each class."

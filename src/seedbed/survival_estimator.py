@@ -137,8 +137,10 @@ def _outcome(y: Any) -> tuple[Bools, Floats]:
     outcome = np.asarray(y)
     names = outcome.dtype.names or ()
     if len(names) != 2 or outcome.ndim != 1 or outcome[names[0]].dtype != np.bool_:
-        message = "y isn't a structured array of two fields: whether the event came, and the time"
-        raise DataError(message, "Make it with sksurv.util.Surv.from_arrays(event, time).")
+        raise DataError(
+            "y isn't a structured array of two fields: whether the event came, and the time",
+            "Make it with sksurv.util.Surv.from_arrays(event, time).",
+        )
     if outcome[names[1]].dtype.kind not in "iuf":
         raise DataError(f"the times of y are {outcome[names[1]].dtype}", "Give numbers.")
     events, times = outcome[names[0]], outcome[names[1]].astype(np.float64)

@@ -43,8 +43,10 @@ def judge(
     from seedbed.judgement.judge import judge as judged
 
     if output is not None and output.suffix.lower() not in (".html", ".htm", ".json"):
-        hint = "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python."
-        raise OptionError(f"can't write {output}: a report is HTML or JSON", hint)
+        raise OptionError(
+            f"can't write {output}: a report is HTML or JSON",
+            "End its name in .html or .json; for LaTeX, pandas writes judgement.to_frame() in Python.",
+        )
     judgement = judged(scores, command=command_line(), **settings_among(options, JudgeOptions))
     better, worse = options.fail_unless_better, options.fail_if_worse
     fails = better is not None and not judgement.is_better(better)

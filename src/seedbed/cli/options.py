@@ -101,8 +101,9 @@ def settings_among(options: Any, kind: type[Settings], **parts: Any) -> dict[str
                 value = parse_setting(kind, name, value)
             except ValueError:
                 number = "a whole number" if int in about.kinds else "a number"
-                message = f"{name.replace('_', ' ')} is '{value}'"
-                raise OptionError(message, f"Give {number}, or {about.none}.") from None
+                raise OptionError(
+                    f"{name.replace('_', ' ')} is '{value}'", f"Give {number}, or {about.none}."
+                ) from None
         if value is not None:
             settings[name] = value
     return settings

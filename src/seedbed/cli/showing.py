@@ -173,8 +173,10 @@ def play(
     if table is None and columns != TableOptions():
         raise OptionError("an option for tables is given without a table", "Name the table first.")
     if vars(columns)["time_split"] is not None:
-        message = "--time-split decides splits, and the page splits rows at random"
-        raise OptionError(message, "Leave it out; seedbed compare supports it.")
+        raise OptionError(
+            "--time-split decides splits, and the page splits rows at random",
+            "Leave it out; seedbed compare supports it.",
+        )
     path = playground(None if table is None else read_table(table, **vars(columns)), output)
     print_stderr(f"wrote {path}")
     if not no_open:

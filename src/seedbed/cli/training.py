@@ -163,9 +163,9 @@ def _train_model(table: str, output: Path, options: TrainOptions) -> None:
                 RecipeOptions(),
                 0,
             ):
-                hint = "Leave all but --candidate, --n-networks and --threshold out, or name the table instead."
                 raise OptionError(
-                    f"the comparison in {table} has a table and a recipe of its own", hint
+                    f"the comparison in {table} has a table and a recipe of its own",
+                    "Leave all but --candidate, --n-networks and --threshold out, or name the table instead.",
                 )
             planned = model_plan_from(table, options.candidate)
             with working(f"Training {planned.summary.name}", run):

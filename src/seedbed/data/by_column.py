@@ -45,8 +45,10 @@ def grouping_of(table: Table, column: str, source: Any = None) -> Grouping:
 def refuse_target(column: str, target: str) -> None:
     """Raise OptionError if the column of subgroups is the target."""
     if column == target:
-        hint = "Name a column that is known before the prediction: within one label there is nothing to predict."
-        raise OptionError(f"the column of subgroups, {column}, is the target", hint)
+        raise OptionError(
+            f"the column of subgroups, {column}, is the target",
+            "Name a column that is known before the prediction: within one label there is nothing to predict.",
+        )
 
 
 def grouping_by(column: Column, *, most: int = _MOST, fewest: int = FEWEST_ROWS) -> Grouping:
@@ -68,10 +70,10 @@ def _column(table: Table, name: str, source: Any) -> Column:
     if name in table.feature_names:
         return table.columns[table.feature_names.index(name)]
     if table.reading is None and source is None:
-        message = (
-            f"'{name}' isn't a feature of this table, and its other columns are no longer known"
+        raise OptionError(
+            f"'{name}' isn't a feature of this table, and its other columns are no longer known",
+            did_you_mean(name, table.feature_names),
         )
-        raise OptionError(message, did_you_mean(name, table.feature_names))
     from seedbed.data.reading import read_table  # evaluating a model needs none of it
 
     reading = {"target": table.target_name, **(table.reading or {})}
@@ -111,8 +113,10 @@ def _levels(
     names = [texts[int(value)] if texts else f"{value:.10g}" for value in values.tolist()]
     large = [code for code in np.argsort(-counts, kind="stable").tolist() if counts[code] >= fewest]
     if not large and len(filled) == len(column.values):
-        message = f"'{column.name}' has no subgroups: none of its {counted(len(names), 'value')} has {fewest} rows"
-        raise OptionError(message, "Name a column with fewer values.")
+        raise OptionError(
+            f"'{column.name}' has no subgroups: none of its {counted(len(names), 'value')} has {fewest} rows",
+            "Name a column with fewer values.",
+        )
     named_codes = list(range(len(names)))
     if len(names) > most or len(names) - len(large) > 1:
         named_codes = sorted(large[: most - 1])

@@ -69,8 +69,10 @@ def target_moments(target: Floats) -> tuple[float, float]:
     others = distances[distances > 0]
     usual = np.quantile(others, 0.75, method="lower") if len(others) else 0.0
     if not np.isfinite(distances).all() or distances.max() > _FARTHEST * usual:
-        message = "the target's values differ too much in size for float32"
-        raise TargetError(message, "Look for a wrong cell in it, or take its logarithm.")
+        raise TargetError(
+            "the target's values differ too much in size for float32",
+            "Look for a wrong cell in it, or take its logarithm.",
+        )
     return mean, deviation or 1.0
 
 
@@ -263,9 +265,9 @@ class Preprocessor:
             values = np.column_stack([values, np.zeros(n_rows)])
         needed, free = n_rows * n_inputs * _BYTES_A_CELL, _free_bytes()
         if n_rows * n_inputs > _LARGE_CELLS and needed > free:  # the system would kill the process
-            message = f"{n_rows:,} rows x {n_inputs:,} inputs need about {needed / 2**30:.0f} GiB of memory, and "
             raise DataError(
-                f"{message}{free / 2**30:.0f} GiB are free",
+                f"{n_rows:,} rows x {n_inputs:,} inputs need about {needed / 2**30:.0f} GiB of "
+                f"memory, and {free / 2**30:.0f} GiB are free",
                 "Use a sample of the rows, or fewer columns.",
             )
         return _as_float32(self._scaled(self.layout.cells(values)), self.layout.sources)
@@ -373,9 +375,8 @@ class OddityReport:
         """Raise DataError if the rows all together are doubtful."""
         if self._n_rows and self._known / self._n_rows < self._enough:
             unknown = f"{self._n_unknown:,} of {self._n_rows * len(self._schemas):,} cells"
-            message = f"{where}: {unknown} are missing, can't be read, or hold levels that training never saw"
             raise DataError(
-                message,
+                f"{where}: {unknown} are missing, can't be read, or hold levels that training never saw",
                 "Is it the right table? Its cells must be written as they were in training.",
             )
 
@@ -428,6 +429,8 @@ def _as_float32(numbers: Floats, columns: Sequence[str]) -> NDArray[np.float32]:
     fits = np.isfinite(narrow)
     if not fits.all():
         column = columns[int(np.flatnonzero(~fits.reshape(-1, fits.shape[-1]).all(axis=0))[0])]
-        message = f"column '{column}': its cells differ too much in size for float32"
-        raise ColumnError(message, "Look for a wrong cell in this column, or take its logarithm.")
+        raise ColumnError(
+            f"column '{column}': its cells differ too much in size for float32",
+            "Look for a wrong cell in this column, or take its logarithm.",
+        )
     return narrow

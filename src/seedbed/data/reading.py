@@ -93,11 +93,9 @@ def read_table(source: Any, **options: Any) -> Table:
     """
     frame, reading = open_table(source, ReadingOptions(**options))
     if reading.target is None:
-        message = (
-            f"{frame.where}: which column is to be predicted? It has {first_of(frame.names, 40)}"
-        )
         raise TargetError(
-            message, f"Name one, such as {spell('target', likely_target(frame.names) or 'COLUMN')}."
+            f"{frame.where}: which column is to be predicted? It has {first_of(frame.names, 40)}",
+            f"Name one, such as {spell('target', likely_target(frame.names) or 'COLUMN')}.",
         )
     table, _ = build_table(frame, reading)
     if not isinstance(source, str | Path):
@@ -247,10 +245,10 @@ def _check_names(frame: Frame, unnamed: int | None) -> None:
             hint = f"If it is further down, skip rows: {spell('skip_rows', 'N')}."
             raise UnreadableError(message, f"Give every column a name in the header. {hint}")
         if name in position_of:
-            message = (
-                f"{frame.where}: columns {position_of[name]} and {position} are both named '{name}'"
+            raise UnreadableError(
+                f"{frame.where}: columns {position_of[name]} and {position} are both named '{name}'",
+                "Rename one of them in the header.",
             )
-            raise UnreadableError(message, "Rename one of them in the header.")
         position_of[name] = position
 
 
@@ -323,8 +321,10 @@ def _times(
     (column,) = typed.columns
     kind = column.schema.kind
     if kind not in ("date", "number"):
-        message = f"{frame.where}: the time column '{name}' is a {kind}, not dates or numbers"
-        raise ColumnError(message, "Write its dates as 2024-03-01, or name another column.")
+        raise ColumnError(
+            f"{frame.where}: the time column '{name}' is a {kind}, not dates or numbers",
+            "Write its dates as 2024-03-01, or name another column.",
+        )
     rows = used_rows[np.isnan(column.values[used_rows])]
     if len(rows):
         places = ", ".join(frame.places(rows[:ROWS_NAMED].tolist()).values())
@@ -402,10 +402,10 @@ def read_features(X: Any, names: Sequence[str] = (), as_text: Container[str] = (
             try:
                 values = [np.nan if cell is None else float(cell) for cell in cells]
             except OverflowError:
-                message = (
-                    f"X: column '{frame.names[position]}' holds a whole number that is too large"
-                )
-                raise ColumnError(message, "Repair it, or make it NaN.") from None
+                raise ColumnError(
+                    f"X: column '{frame.names[position]}' holds a whole number that is too large",
+                    "Repair it, or make it NaN.",
+                ) from None
             columns[position] = Numbers(np.array(values))
     for name, column in zip(frame.names, columns, strict=True):
         if isinstance(column, Numbers) and np.isinf(column.values).any():

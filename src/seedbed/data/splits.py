@@ -62,8 +62,10 @@ def holdout(
     if fewest < min(len(counts), 2):
         sides = f"{counted(n_rows - n_test, 'row')} to train on and {n_test} to test on"
         sides += f", for {len(counts)} classes" if len(counts) > 1 else ""
-        hint = "Choose a share that leaves enough rows on each side."
-        raise OptionError(f"test_size {test_size} leaves {sides}", hint)
+        raise OptionError(
+            f"test_size {test_size} leaves {sides}",
+            "Choose a share that leaves enough rows on each side.",
+        )
     grouped = _find_groups(codes, groups, folds=2)
     if grouped is None and (len(counts) == 1 or (counts.min() >= 2 and fewest >= len(counts))):
         train, test = _shuffle(
@@ -181,9 +183,11 @@ def check_training(target: NDArray[Any], split: Split) -> None:
     leave."""
     trained = target[split.train]
     if not _are_numbers(target) and len(trained) and (trained == trained[0]).all():
-        message = f"all {len(trained)} training rows are of the class with code {trained[0]}: the rows of every "
-        hint = "Rows outside the largest class must lie in several groups or, split by time, among the earlier rows."
-        raise TargetError(f"{message}other class are test rows", hint)
+        raise TargetError(
+            f"all {len(trained)} training rows are of the class with code {trained[0]}: "
+            "the rows of every other class are test rows",
+            "Rows outside the largest class must lie in several groups or, split by time, among the earlier rows.",
+        )
 
 
 def _are_numbers(target: NDArray[Any]) -> bool:
@@ -224,9 +228,8 @@ def _find_groups(codes: Ints, groups: Ints | None, *, folds: int) -> GroupedRows
         return None
     grouped = GroupedRows(codes, groups)
     if (n := grouped.n_groups) < folds:
-        message = f"the {len(codes)} rows form {counted(n, 'group')}, too few for {folds} parts that share none"
         raise OptionError(
-            message,
+            f"the {len(codes)} rows form {counted(n, 'group')}, too few for {folds} parts that share none",
             f"Use at most {n} folds." if n > 1 else "Group rows by another column, or by none.",
         )
     return None if n == len(codes) else grouped
@@ -255,8 +258,10 @@ def time_holdout(times: Floats, *, test_size: float = 0.2, groups: Ints | None =
     train = _drop_tested_groups(earlier, test, groups)
     if not len(train):
         which = f"each of the {len(earlier)} earlier rows is of a group with rows among the latest {len(test)}"
-        hint = "Split by time without a group column, or by groups without time."
-        raise OptionError(f"{which}, so none is left to train on", hint)
+        raise OptionError(
+            f"{which}, so none is left to train on",
+            "Split by time without a group column, or by groups without time.",
+        )
     return Split(0, 0, train, test)
 
 

@@ -312,5 +312,9 @@ def _is_sum(values: Floats) -> bool | None:
 
 def _total(why: str, rows: list[int]) -> Remark:
     what = "the last row looks" if len(rows) == 1 else f"{len(rows)} of the last rows look"
-    message = f"{what} like a total ({why}): remove it from the source, or it is used for training"
-    return Remark(message, code="SB208", count=len(rows), rows=rows)
+    return Remark(
+        f"{what} like a total ({why}): remove it from the source, or it is used for training",
+        code="SB208",
+        count=len(rows),
+        rows=rows,
+    )

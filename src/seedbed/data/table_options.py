@@ -44,11 +44,15 @@ class SourceOptions(Settings):
         table, query = spell("table"), spell("query")
         for option in ("table", "query"):
             if getattr(self, option) is not None and option not in takes:
-                hint = f"SQLite files take {query} and {table}, postgresql:// addresses {query}, Excel files {table}."
-                raise OptionError(f"{where} has no {option} to choose", hint)
+                raise OptionError(
+                    f"{where} has no {option} to choose",
+                    f"SQLite files take {query} and {table}, postgresql:// addresses {query}, Excel files {table}.",
+                )
         if self.skip_rows is not None and "skip_rows" not in takes:
-            hint = f"Text (CSV and the like) and Excel files take {spell('skip_rows')}."
-            raise OptionError(f"{where} has no rows to skip", hint)
+            raise OptionError(
+                f"{where} has no rows to skip",
+                f"Text (CSV and the like) and Excel files take {spell('skip_rows')}.",
+            )
         if self.table is not None and self.query is not None:
             raise OptionError(f"{where}: both a table and a query are given", "Give one of them.")
 

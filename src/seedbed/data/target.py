@@ -125,19 +125,25 @@ def encode_target(
         values = finished[0].values
         if infinite := np.flatnonzero(np.abs(values) > LARGEST_TARGET).tolist():
             location = f"first in {frame.places(infinite[:1])[infinite[0]]}: {quote(cells.text_at(infinite[0]))}"
-            message = f"{where}: {len(infinite)} infinite or too large numbers, {location}"
-            raise TargetError(message, "Repair or remove these rows, or use a larger unit.")
+            raise TargetError(
+                f"{where}: {len(infinite)} infinite or too large numbers, {location}",
+                "Repair or remove these rows, or use a larger unit.",
+            )
         present = np.unique(values[~np.isnan(values)])
         are_amounts = len(present) > (MOST_WHOLE_NUMBERS if is_whole(present) else 2)
         are_codes = is_whole(present) and any(map(is_code, cells.texts))
         if task == "regression" or (task is None and are_amounts and not are_codes):
             if positive is not None:
-                hint = f"Use {spell('task', 'binary')}."
-                raise OptionError(f"{where} holds numbers, so no label is the positive one", hint)
+                raise OptionError(
+                    f"{where} holds numbers, so no label is the positive one",
+                    f"Use {spell('task', 'binary')}.",
+                )
             text = next((text for text in cells.texts if text != ""), None)
             if text is not None and np.isnan(values).all():
-                hint = f"Leave {spell('task', 'regression')} out."
-                raise TargetError(f"{where} holds no number, but text ({quote(text)})", hint)
+                raise TargetError(
+                    f"{where} holds no number, but text ({quote(text)})",
+                    f"Leave {spell('task', 'regression')} out.",
+                )
             return _regression(frame, where, cells, finished, explain=task is None)
     return _classes(frame, where, cells, labelled(name, cells), task=task, positive=positive)
 
@@ -179,8 +185,10 @@ def _classes(
     labels = in_order(levels)
     _check_labels(where, labels, task)
     if positive is not None and len(labels) != 2:
-        message = f"{where} has {len(labels)} labels, so none is 'the positive one'"
-        raise OptionError(message, f"Leave out {spell('positive')}.")
+        raise OptionError(
+            f"{where} has {len(labels)} labels, so none is 'the positive one'",
+            f"Leave out {spell('positive')}.",
+        )
     if len(labels) == 2:
         share = float((values == levels.index(labels[1])).sum() / (~np.isnan(values)).sum())
         named = None if positive is None else named_label(where, labels, positive)
@@ -244,11 +252,15 @@ def _check_labels(where: str, labels: tuple[str, ...], task: str | None) -> None
     if len(labels) == 1:
         raise TargetError(f"{where} has one class only, {some}", "A classification needs two.")
     if task == "binary" and len(labels) > 2:
-        message = f"{where} has {len(labels)} labels ({some}); a binary task has two"
-        raise TargetError(message, f"Use {spell('task', 'multiclass')}.")
+        raise TargetError(
+            f"{where} has {len(labels)} labels ({some}); a binary task has two",
+            f"Use {spell('task', 'multiclass')}.",
+        )
     if task == "multiclass" and len(labels) == 2:
-        message = f"{where} has two labels ({some}); a multiclass task has more"
-        raise TargetError(message, f"Use {spell('task', 'binary')}.")
+        raise TargetError(
+            f"{where} has two labels ({some}); a multiclass task has more",
+            f"Use {spell('task', 'binary')}.",
+        )
     if len(labels) > MOST_CLASSES:
         advice = "Merge rare labels, or name another target."
         if any(exact_numbers([label]) for label in labels):

@@ -94,8 +94,10 @@ def type_columns(
                 (text for text in frame.texts(position).texts if not missing_in_number(text)), None
             )
             if text:
-                message = f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})"
-                raise ColumnError(message, f"Leave {spell('numeric', column.name)} out.")
+                raise ColumnError(
+                    f"{frame.where}: column '{column.name}' holds no number, but text ({quote(text)})",
+                    f"Leave {spell('numeric', column.name)} out.",
+                )
     remarks = [
         r
         for c, how_read in finished
@@ -307,5 +309,7 @@ def _refuse_infinite(frame: Frame, positions: Sequence[int], columns: Sequence[C
     for i, rows in bad.items():
         first = f"first in {places[int(rows[0])]}: {quote(frame.texts(i).text_at(rows[0]))}"
         listed.append(f"column '{frame.names[i]}' ({len(rows)} of {frame.n_rows} cells, {first})")
-    hint = f"Repair these columns, or leave them out with {spell('drop', *(frame.names[position] for position in bad))}"
-    raise ColumnError(f"{frame.where}: infinite or too large numbers: {', '.join(listed)}", hint)
+    raise ColumnError(
+        f"{frame.where}: infinite or too large numbers: {', '.join(listed)}",
+        f"Repair these columns, or leave them out with {spell('drop', *(frame.names[position] for position in bad))}",
+    )

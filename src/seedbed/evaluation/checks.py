@@ -70,11 +70,13 @@ def check_confined_outputs(candidate: str, *, kind: Literal["sigmoid", "softmax"
     symptom, logit = "all its outputs lie between 0 and 1", "logit"
     if kind == "softmax":
         symptom, logit = "its outputs add up to 1 in every row", "logits"
-    message = (
+    return Check(
+        candidate,
+        "confined_outputs",
         f"{candidate} returns probabilities, and is trained as if they were logits: {symptom}. forward() seems to end "
-        f"with a {kind}: return the {logit}, the input of that activation."
+        f"with a {kind}: return the {logit}, the input of that activation.",
+        {},
     )
-    return Check(candidate, "confined_outputs", message, {})
 
 
 def check_dead_units(candidate: str, *, share: ArrayLike) -> Check | None:
@@ -180,14 +182,11 @@ def check_epochs(
     tenth = max(1, n_epochs // 10)
     start, end = float(test[-1 - tenth].mean()), float(test[-1].mean())
     if _matters(test[-1 - tenth] - test[-1], shape, prior_loss):
-        message = (
-            f"{candidate} was still learning when its training ended: its test loss fell from {words(start)} to "
-            f"{words(end)} over the last {tenth:,} of {n_epochs:,} epochs."
-        )
         return Check(
             candidate,
             "under_trained",
-            message,
+            f"{candidate} was still learning when its training ended: its test loss fell from {words(start)} to "
+            f"{words(end)} over the last {tenth:,} of {n_epochs:,} epochs.",
             {"fall": start - end, "loss_end": end, "epochs": n_epochs},
         )
     # The epoch at which the mean loss of all other splits is lowest [split].
@@ -224,11 +223,13 @@ def check_stopped_at_the_end(candidate: str, *, epochs: ArrayLike, most: int) ->
     if most < 2 or is_late.mean() <= 0.5:
         return None
     evidence = {"late": int(is_late.sum()), "splits": is_late.size, "epochs": most}
-    message = (
+    return Check(
+        candidate,
+        "under_trained",
         f"{candidate} was still learning when its training ended: in {evidence['late']:,} of "
-        f"{counted(is_late.size, 'split')} the epoch with the lowest loss was among the last tenth of {most:,}."
+        f"{counted(is_late.size, 'split')} the epoch with the lowest loss was among the last tenth of {most:,}.",
+        evidence,
     )
-    return Check(candidate, "under_trained", message, evidence)
 
 
 def check_diverged(

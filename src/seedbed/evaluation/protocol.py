@@ -85,8 +85,10 @@ def protocol(
         (n_groups, 2, f"they form {counted(n_groups or 0, 'group')}"),
     ):
         if n is not None and n < fewest:
-            hint = "To be split, a table needs 4, 2 of them outside the largest class, and 2 groups if it has groups."
-            raise TargetError(f"Too few rows: {count}", hint)
+            raise TargetError(
+                f"Too few rows: {count}",
+                "To be split, a table needs 4, 2 of them outside the largest class, and 2 groups if it has groups.",
+            )
     outside = "events up to the horizon" if events else "rows outside the largest class"
     why = too_few(n_rows, outside_largest, n_groups, outside)
     # Rows of a group are alike, so there must be many groups, too: otherwise the error of the

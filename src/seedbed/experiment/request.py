@@ -191,8 +191,10 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
     OptionError if the folder holds none, or one of an earlier version."""
     conclusion, stored = read_summary(folder), read_specification(folder)
     if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
-        message = f"{folder} holds a training on one split, not a comparison"
-        raise OptionError(message, "Name the folder that seedbed compare has made, or a table.")
+        raise OptionError(
+            f"{folder} holds a training on one split, not a comparison",
+            "Name the folder that seedbed compare has made, or a table.",
+        )
     if conclusion.columns is not None:
         raise OptionError(
             f"{folder} compares columns, not models",
@@ -203,8 +205,10 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
             f"the run in {folder} was written by an older seedbed", command_hint(folder)
         )
     if differing := differences(stored, conclusion.specification):
-        message = f"{folder / SPECIFICATION} and comparison.json belong to two runs: {differing[0]}"
-        raise OptionError(message, f"Run compare again with {spell('overwrite', True)}.")
+        raise OptionError(
+            f"{folder / SPECIFICATION} and comparison.json belong to two runs: {differing[0]}",
+            f"Run compare again with {spell('overwrite', True)}.",
+        )
     return conclusion, stored
 
 
@@ -284,9 +288,9 @@ def _table_of_run(
 ) -> Table:
     """Read the table of a run again, and check that it is the one that was compared."""
     if reading is None:
-        message = "the table of this run was given in Python, and isn't in its folder"
         raise OptionError(
-            message, instead or "In Python, use comparison.model(...), or save the table as a file."
+            "the table of this run was given in Python, and isn't in its folder",
+            instead or "In Python, use comparison.model(...), or save the table as a file.",
         )
     source = reading["source"]
     if "***" in source:

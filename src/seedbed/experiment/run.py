@@ -249,8 +249,9 @@ class _Work:
             ]
             failures = [fit.failure for fit in fits if fit.failure]
             if is_own and not line.is_blend and len(failures) == len(splits):
-                message = f"'{line.name}' can't be fitted: {failures[0]}"
-                raise TrainingError(message, "Change it, or leave it out.")
+                raise TrainingError(
+                    f"'{line.name}' can't be fitted: {failures[0]}", "Change it, or leave it out."
+                )
 
     def _count(self, number: int, name: str) -> None:
         """Count a fit of a unit, and report the time left if each kind of model keeps its pace."""

@@ -62,8 +62,10 @@ class RunFolder:
             with writing(other, "Free some space."):
                 write_specification(comparison.experiment, comparison.specification, other)
                 comparison.save(other, pictures=pictures)
-            message = f"{folder} was removed or replaced while the run was writing to it"
-            raise OptionError(message, f"The results are in {other}.")
+            raise OptionError(
+                f"{folder} was removed or replaced while the run was writing to it",
+                f"The results are in {other}.",
+            )
         with writing(folder, "Free some space; the same command then continues the run."):
             paths = comparison.save(folder, pictures=pictures)
         self.checkpoint.frozen = read_specification(folder)
@@ -100,9 +102,8 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
         if growing:
             _keep_results(plan, folder, checkpoint)
         elif differing and not overwrite and _holds_another(plan, folder):
-            message = f"{folder} holds another run: {_shown(differing)}"
             raise OptionError(
-                message,
+                f"{folder} holds another run: {_shown(differing)}",
                 f"Name another folder, or discard that run with {spell('overwrite', True)}.",
             )
         is_done = is_finished(folder) and not (overwrite or growing)
@@ -276,9 +277,9 @@ def read_finished(plan: Plan, folder: Path) -> Comparison:
     done = None if differing else restore(plan, folder)
     if done is None:
         why = _shown(differing) or "its files can't be read"
-        message = f"the networks of {folder} can't be reused: {why}"
         raise OptionError(
-            message, "Name the table instead of the folder: then all networks are trained."
+            f"the networks of {folder} can't be reused: {why}",
+            "Name the table instead of the folder: then all networks are trained.",
         )
     return done
 

@@ -105,8 +105,10 @@ def train(
     parsed = candidate_from(candidate)
     settings = parsed.recipe(recipe or Recipe.tutorial()).for_rows(table.n_rows)
     if settings.leaves_out:
-        message = "patience needs rows that are left out, and a single split has none"
-        raise OptionError(message, "Leave it out, or add -o for a model.")
+        raise OptionError(
+            "patience needs rows that are left out, and a single split has none",
+            "Leave it out, or add -o for a model.",
+        )
     if table.times is not None:
         split = time_holdout(table.times, test_size=test_size, groups=table.groups)
     else:

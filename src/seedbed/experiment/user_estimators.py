@@ -47,8 +47,10 @@ def estimators_from(
     for name, spec in _specs_with_names(specs):
         model = _estimator(spec, name, random_state, task)
         if models.setdefault(model.name, model) is not model:
-            hint = "Leave one out, or give it a name: NAME=... on the command line, a mapping in Python."
-            raise OptionError(f"two baselines are named '{model.name}'", hint)
+            raise OptionError(
+                f"two baselines are named '{model.name}'",
+                "Leave one out, or give it a name: NAME=... on the command line, a mapping in Python.",
+            )
     return tuple(models.values())
 
 
@@ -109,8 +111,11 @@ def _from_path(spec: str, task: Task) -> tuple[str, Any]:
     try:
         imported = importlib.import_module(module)
     except Exception as error:
-        message = f"{module} can't be imported: {error_line(error)}"
-        raise _refuse(spec, message, "Check that it is installed in this environment.") from error
+        raise _refuse(
+            spec,
+            f"{module} can't be imported: {error_line(error)}",
+            "Check that it is installed in this environment.",
+        ) from error
     cls = getattr(imported, name, None)
     if not inspect.isclass(cls):
         gives = outcome_of(task).method
@@ -137,10 +142,11 @@ def _literal_arguments(spec: str, arguments: str) -> dict[str, Any]:
         pairs = [(None, None)]
     arguments_by_name = {word: value for word, value in pairs if word is not None}
     if len(arguments_by_name) < len(pairs):
-        hint = (
-            "Write each argument once, as word=value with a plain value: (C=2.0, kernel='linear')."
+        raise _refuse(
+            spec,
+            f"'{arguments}' can't be read",
+            "Write each argument once, as word=value with a plain value: (C=2.0, kernel='linear').",
         )
-        raise _refuse(spec, f"'{arguments}' can't be read", hint)
     return arguments_by_name
 
 
@@ -222,5 +228,7 @@ def _refuse(spec: str, message: str, hint: str) -> OptionError:
 
 def _no_model(name: str, task: Task) -> OptionError:
     holds = "numbers" if outcome_of(task).is_number else "classes"
-    hint = f"Give one, such as {_example(task)}, as the target holds {holds}."
-    return OptionError(f"baseline '{name}' isn't a scikit-learn {outcome_of(task).estimator}", hint)
+    return OptionError(
+        f"baseline '{name}' isn't a scikit-learn {outcome_of(task).estimator}",
+        f"Give one, such as {_example(task)}, as the target holds {holds}.",
+    )

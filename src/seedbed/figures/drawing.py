@@ -46,8 +46,10 @@ def save_chart(chart: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
-        message = f"can't draw to '{path}': unknown suffix '{path.suffix}'"
-        raise OptionError(message, f"Known: {', '.join(_FORMATS)}")
+        raise OptionError(
+            f"can't draw to '{path}': unknown suffix '{path.suffix}'",
+            f"Known: {', '.join(_FORMATS)}",
+        )
     if not path.parent.is_dir():
         raise OptionError(
             f"can't draw to '{path}': there is no folder '{path.parent}'", "Make the folder first"
@@ -96,9 +98,9 @@ def _content(chart: Mapping[str, Any], suffix: str) -> bytes:
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
         if 0 <= limit < _ADDRESSES:  # below 0 is none
-            message = f"pictures can't be drawn: the limit of address space is {limit >> 20:,} MiB"
             raise OptionError(
-                message, f"Raise it to {_ADDRESSES >> 20:,} MiB or more (ulimit -v), or lift it."
+                f"pictures can't be drawn: the limit of address space is {limit >> 20:,} MiB",
+                f"Raise it to {_ADDRESSES >> 20:,} MiB or more (ulimit -v), or lift it.",
             )
     text = json.dumps(drawable(chart), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     content = _FORMATS[suffix](groupable(text), vl_version=VEGA_LITE)

@@ -150,8 +150,10 @@ class Ensemble:
             raise OptionError("per_class is for prediction sets", "Give a coverage, such as 0.9.")
         self.outcome.check_sets(per_class=per_class)
         if self.calibration is None:
-            message = "this model has no prediction sets: an earlier seedbed fitted it, or its rows couldn't be divided"
-            raise OptionError(message, "Fit it again, on rows of several groups or times.")
+            raise OptionError(
+                "this model has no prediction sets: an earlier seedbed fitted it, or its rows couldn't be divided",
+                "Fit it again, on rows of several groups or times.",
+            )
         return self.calibration.thresholds(coverage, per_class=per_class)
 
     def networks(self) -> list[Any]:

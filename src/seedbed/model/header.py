@@ -231,8 +231,10 @@ def read_header(
     if type(version) is not int:
         raise ModelFileError("its description has no version")
     if version != FORMAT:
-        message = f"it is a model file of version {version}, and this seedbed reads {FORMAT}"
-        raise ModelFileError(message, "Use the seedbed that wrote it, or a later one.")
+        raise ModelFileError(
+            f"it is a model file of version {version}, and this seedbed reads {FORMAT}",
+            "Use the seedbed that wrote it, or a later one.",
+        )
     description = _converted(values, Description, "its description")
     if canonical(msgspec.to_builtins(description)) != described:  # such as 0 for 0.0
         raise ModelFileError("its description isn't in canonical form")

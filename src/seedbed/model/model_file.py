@@ -113,8 +113,10 @@ def write_checked(path: Path, what: str, write: Callable[[Path], Any]) -> None:
         remove_parts(path.parent, path.name)
         write_whole(path, write)
     except OSError as error:
-        message = f"can't write {what} to {path}: {error.strerror or error}"
-        raise OptionError(message, "Name another file, or free disk space.") from None
+        raise OptionError(
+            f"can't write {what} to {path}: {error.strerror or error}",
+            "Name another file, or free disk space.",
+        ) from None
 
 
 @np.errstate(over="ignore", invalid="ignore")  # of numbers that aren't finite
@@ -124,10 +126,10 @@ def to_bytes(model: Ensemble) -> bytes:
     from safetensors.numpy import save as serialized
 
     if len(model.labels) > MOST_LABELS:
-        message = (
-            f"the target has {len(model.labels):,} labels, and a model file at most {MOST_LABELS:,}"
+        raise ModelFileError(
+            f"the target has {len(model.labels):,} labels, and a model file at most {MOST_LABELS:,}",
+            "Merge rare labels.",
         )
-        raise ModelFileError(message, "Merge rare labels.")
     for trees in (
         model.architecture.members if isinstance(model.architecture, BlendedMembers) else ()
     ):
@@ -183,8 +185,10 @@ def to_bytes(model: Ensemble) -> bytes:
     content = serialized(arrays, {KEY: canonical(values)})
     header = int.from_bytes(content[:8], "little")
     if header > MAX_HEADER:
-        message = f"the description of the columns takes {header:,} bytes, more than the limit of {MAX_HEADER:,}"
-        raise ModelFileError(message, "Drop columns with very many levels.")
+        raise ModelFileError(
+            f"the description of the columns takes {header:,} bytes, more than the limit of {MAX_HEADER:,}",
+            "Drop columns with very many levels.",
+        )
     if len(content) > MAX_FILE:
         raise ModelFileError(
             f"the model takes {len(content):,} bytes, more than the limit of {MAX_FILE:,}"
@@ -319,8 +323,10 @@ def _fields(text: bytes, data: bytearray, build: Callable[..., Any] | None) -> d
     except ModelFileError as error:
         if isinstance(architecture, MLP | BlendedMembers):
             raise
-        message = f"the given network isn't the one that was saved: {error.message}"
-        raise CandidateError(message, "Give the class with which the model was fitted.") from None
+        raise CandidateError(
+            f"the given network isn't the one that was saved: {error.message}",
+            "Give the class with which the model was fitted.",
+        ) from None
     if hashes is not None and (hashes[1:] <= hashes[:-1]).any():
         raise ModelFileError("the hashes of its training rows aren't sorted")
     _check_trees(architecture, tensors, preprocessor.layout.n_inputs)
@@ -429,8 +435,10 @@ def _check_shapes(tensors: Mapping[str, NDArray[Any]], expected: _Shapes) -> Non
     for name, (dtype, shape) in expected.items():
         tensor = tensors[name]
         if (tensor.dtype, tensor.shape) != (dtype, shape):
-            message = f"the tensor '{name[:60]}' is {tensor.dtype} {list(tensor.shape)}"
-            raise ModelFileError(f"{message}, and its description requires {dtype} {list(shape)}")
+            raise ModelFileError(
+                f"the tensor '{name[:60]}' is {tensor.dtype} {list(tensor.shape)}, and its "
+                f"description requires {dtype} {list(shape)}"
+            )
 
 
 def _check_trees(

@@ -91,9 +91,9 @@ def candidates_for(
             else dataclasses.replace(line, name=name or line.name)
         )
         if isinstance(candidate.architecture, MLP) and candidate.architecture.numbers is not None:
-            message = f"candidate '{candidate.name}' sets numbers or categories, which are indices of an array's inputs"
             raise CandidateError(
-                message, "Leave them out: in a table, each fit finds them in its rows."
+                f"candidate '{candidate.name}' sets numbers or categories, which are indices of an array's inputs",
+                "Leave them out: in a table, each fit finds them in its rows.",
             )
         candidates.append(candidate)
     return unique_names(candidates)

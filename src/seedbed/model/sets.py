@@ -80,9 +80,9 @@ class LeftOutErrors:
         parts = [self.of_class(number) for number in range(len(self.rows))]
         if _needed(coverage, n_rows) > n_rows:
             least, known = math.ceil(coverage / (1 - coverage) - 1e-9), counted(n_rows, "row")
-            message = f"a coverage of {coverage:g} needs errors on {least:,} rows, and the model has those of {known}"
             raise OptionError(
-                message, f"Ask for at most {math.floor(1000 * n_rows / (n_rows + 1)) / 1000:g}."
+                f"a coverage of {coverage:g} needs errors on {least:,} rows, and the model has those of {known}",
+                f"Ask for at most {math.floor(1000 * n_rows / (n_rows + 1)) / 1000:g}.",
             )
         if per_class:
             return np.array(

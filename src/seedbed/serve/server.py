@@ -44,9 +44,9 @@ class Address:
                 "Give --token.",
             )
         if self.token is not None and not re.fullmatch("[!-~]{16,}", self.token):
-            message = f"the token has {len(self.token)} characters, or some that aren't ASCII letters, digits or signs"
             raise OptionError(
-                message, "Give at least 16 characters, such as the output of: openssl rand -hex 16"
+                f"the token has {len(self.token)} characters, or some that aren't ASCII letters, digits or signs",
+                "Give at least 16 characters, such as the output of: openssl rand -hex 16",
             )
         if self.host in ("0.0.0.0", "::") and not self.names:
             raise OptionError(
@@ -105,8 +105,10 @@ def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Ite
 
         from seedbed.serve.app import make_app
     except ImportError as error:
-        message = f"serving needs {error.name}, which isn't installed"
-        raise OptionError(message, "Install it with: pip install 'seedbed[serve]'.") from None
+        raise OptionError(
+            f"serving needs {error.name}, which isn't installed",
+            "Install it with: pip install 'seedbed[serve]'.",
+        ) from None
     host = "127.0.0.1" if address.host.lower() == "localhost" else address.host
     try:
         bound = socket.create_server(
@@ -114,8 +116,10 @@ def serving(model: Model, address: Address, *, limits: Limits = Limits()) -> Ite
         )
     except (OSError, UnicodeError) as error:
         reason = str(getattr(error, "strerror", error)).partition(" (while")[0]
-        hint = "Give an address of this machine with --host, or another --port, 0 for any that is free."
-        raise OptionError(f"can't listen on {host}, port {address.port} ({reason})", hint) from None
+        raise OptionError(
+            f"can't listen on {host}, port {address.port} ({reason})",
+            "Give an address of this machine with --host, or another --port, 0 for any that is free.",
+        ) from None
     with bound:
         port, waits = bound.getsockname()[1], dict[Any, Any]()
         config = uvicorn.Config(

@@ -88,8 +88,10 @@ class Recipe(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.label_smoothing and self.loss == "mse":
-            message = "label_smoothing requires class targets, and mse is a loss of numbers"
-            raise OptionError(message, "Leave label_smoothing out.")
+            raise OptionError(
+                "label_smoothing requires class targets, and mse is a loss of numbers",
+                "Leave label_smoothing out.",
+            )
         if self.warmup and self.schedule == "onecycle":
             raise OptionError("onecycle has its own warm-up", "Leave warmup out.")
         if (self.momentum or self.nesterov) and not OPTIMIZERS[self.optimizer].has_momentum:

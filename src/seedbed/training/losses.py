@@ -71,11 +71,15 @@ def pick_loss(
         name = "cross_entropy" if codes and n_outputs > 1 else "mse"
         name = "bce" if zero_one and (n_outputs == 1 or y.ndim == 2) else name
     if name == "bce" and not zero_one:
-        message = "loss bce needs a target of zeros and ones"
-        raise TrainingError(message, "Use cross_entropy for classes, mse for numbers.")
+        raise TrainingError(
+            "loss bce needs a target of zeros and ones",
+            "Use cross_entropy for classes, mse for numbers.",
+        )
     if name == "cross_entropy" and not (codes and y.max() < n_outputs):
-        message = f"loss cross_entropy needs class codes 0 to {n_outputs - 1} for a network with {n_outputs} outputs"
-        raise TrainingError(message, f"The target's largest value is {y.max():g}.")
+        raise TrainingError(
+            f"loss cross_entropy needs class codes 0 to {n_outputs - 1} for a network with {n_outputs} outputs",
+            f"The target's largest value is {y.max():g}.",
+        )
     n_targets = 1 if y.ndim == 1 else y.shape[1]
     if name != "cross_entropy" and n_targets != n_outputs:
         raise TrainingError(

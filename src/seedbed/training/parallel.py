@@ -212,8 +212,9 @@ def run_in_workers(
             why = (
                 str(error.__cause__ or error).strip('\n" ').splitlines()[-1]
             )  # below the worker's traceback
-            message = f"a network can't be sent to worker processes ({why})"
-            raise TrainingError(message, f"Use {spell('n_jobs', 1)}.") from None
+            raise TrainingError(
+                f"a network can't be sent to worker processes ({why})", f"Use {spell('n_jobs', 1)}."
+            ) from None
         raise
     finally:
         threading.excepthook = hook

@@ -142,8 +142,10 @@ class Stack:
         if chunk.recipe.batch_size and self.traits.has_batchnorm:
             sizes = (self.picked(0) >= 0).reshape(self.n_steps, self.batch_rows, self.n).sum(axis=1)
             if (sizes == 1).any():
-                message = "a minibatch holds a single row, and batch normalisation needs two"
-                raise TrainingError(message, "Choose another batch size.")
+                raise TrainingError(
+                    "a minibatch holds a single row, and batch normalisation needs two",
+                    "Choose another batch size.",
+                )
 
     def picked(self, epoch: int) -> npt.NDArray[np.int32]:
         """Return the rows of the epoch's minibatches in each network's order, -1 for filling

@@ -75,8 +75,10 @@ def find_charset(path: Path, where: str) -> Charset:
         raise UnreadableError(f"{where}: {finding}, though letters elsewhere are UTF-8", SAVE_UTF8)
     _, bad_line, bad_byte = _walk(path, "cp1252", where)
     if bad_byte is not None:
-        message = f"{where}: line {bad_line} holds the byte 0x{bad_byte:02x}, no letter in UTF-8 or Windows-1252"
-        raise UnreadableError(message, SAVE_UTF8)
+        raise UnreadableError(
+            f"{where}: line {bad_line} holds the byte 0x{bad_byte:02x}, no letter in UTF-8 or Windows-1252",
+            SAVE_UTF8,
+        )
     message = (
         f"{finding}, so the text is read as Windows-1252; if letters look wrong, save it as UTF-8"
     )

@@ -80,32 +80,42 @@ def read_sqlite(loader: Loader, path: Path, options: SourceOptions) -> Frame:
                 limit.too_slow(where) if time.monotonic() > end else KeyboardInterrupt()
             ) from None
         if "too big" in str(error):
-            hint = f"Leave its column out by a {spell('query')} that names the others."
             raise UnreadableError(
-                f"{where}: a value is over {MAX_VALUE:,} bytes", hint, option="query"
+                f"{where}: a value is over {MAX_VALUE:,} bytes",
+                f"Leave its column out by a {spell('query')} that names the others.",
+                option="query",
             ) from error
         if options.query is None:
-            hint = "Is it complete, and not in use by another program?"
-            raise UnreadableError(f"{where} can't be read ({error})", hint) from error
+            raise UnreadableError(
+                f"{where} can't be read ({error})",
+                "Is it complete, and not in use by another program?",
+            ) from error
         raise DataError(f"{where}: the query can't be run ({error})", READ_ONLY) from error
 
 
 def read_postgres(address: str, options: SourceOptions, as_text: Container[str]) -> Frame:
     """Return the answer to a query. The driver finds the password in PGPASSWORD or ~/.pgpass."""
     if ":" in address.partition("://")[2].rpartition("@")[0] or "password=" in address.lower():
-        hint = "Others can see it there. Leave it out, and set PGPASSWORD or write it to ~/.pgpass."
-        raise DataError("the address of the database contains a password", hint)
+        raise DataError(
+            "the address of the database contains a password",
+            "Others can see it there. Leave it out, and set PGPASSWORD or write it to ~/.pgpass.",
+        )
     query = (options.query or "").strip("; \n")
     if not query:
-        hint = f"Give one, such as {spell('query', 'SELECT * FROM patients')}."
-        raise OptionError(f"{address} has no query", hint, option="query")
+        raise OptionError(
+            f"{address} has no query",
+            f"Give one, such as {spell('query', 'SELECT * FROM patients')}.",
+            option="query",
+        )
     import duckdb
 
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError as error:
-        message = f"{address} needs the driver of PostgreSQL"
-        raise DataError(message, "Install it: pip install 'seedbed[postgres]'") from error
+        raise DataError(
+            f"{address} needs the driver of PostgreSQL",
+            "Install it: pip install 'seedbed[postgres]'",
+        ) from error
     limit = SourceLimit.of(options.limit, STORED)
     patience = (
         ""

@@ -146,9 +146,9 @@ def _records(text: TextIO, delimiter: str, where: str, skip: int = 0) -> Iterato
             if len(line) >= MAX_ROW or (
                 len(line) > MAX_ROW_CELLS and line.count(delimiter) > MAX_ROW_CELLS
             ):
-                message = f"{where}: line {number} has over {MAX_ROW_CELLS:,} cells or {MAX_ROW:,} characters"
                 raise UnreadableError(
-                    message, "Is it a table, and is each row on a line of its own?"
+                    f"{where}: line {number} has over {MAX_ROW_CELLS:,} cells or {MAX_ROW:,} characters",
+                    "Is it a table, and is each row on a line of its own?",
                 )
             if number > skip:
                 yield line
@@ -166,9 +166,10 @@ def _records(text: TextIO, delimiter: str, where: str, skip: int = 0) -> Iterato
 
 
 def _unclear(where: str, line: int, reason: str) -> UnreadableError:
-    message = f"{where}: the row that begins in line {line} can't be understood ({reason})"
-    hint = 'A cell in quotes ends with a quote, and a quote inside it is doubled: "a ""b"" c".'
-    return UnreadableError(message, hint)
+    return UnreadableError(
+        f"{where}: the row that begins in line {line} can't be understood ({reason})",
+        'A cell in quotes ends with a quote, and a quote inside it is doubled: "a ""b"" c".',
+    )
 
 
 def _refuse_rejected(

@@ -65,9 +65,9 @@ def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
     try:
         import python_calamine as calamine
     except ImportError:
-        message = f"{where} is an Excel workbook, and python-calamine isn't installed"
         raise OptionError(
-            message, "Install it: pip install 'seedbed[excel]'. Or save the sheet as CSV."
+            f"{where} is an Excel workbook, and python-calamine isn't installed",
+            "Install it: pip install 'seedbed[excel]'. Or save the sheet as CSV.",
         ) from None
     plain = loader.folder / "workbook.xlsx"
     try:

@@ -160,8 +160,9 @@ def _readable(loader: Loader, path: Path) -> Path:
                 loader.limit.check_size(size, loader.where)
                 out.write(chunk)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        message = f"{loader.where}: the gzip file is damaged ({error})"
-        raise UnreadableError(message, "Fetch or compress it again.") from error
+        raise UnreadableError(
+            f"{loader.where}: the gzip file is damaged ({error})", "Fetch or compress it again."
+        ) from error
     return copy
 
 

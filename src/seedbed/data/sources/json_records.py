@@ -132,9 +132,9 @@ def _load(loader: Loader, keys: list[str], start: int) -> str:
             [(row,)] = loader.ask(
                 f"SELECT min(rowid) FROM {values} WHERE json_type({alias}) = ?", kind
             )
-            message = f"{loader.where}: record {row + 1} has {KINDS[kind]} under the key '{name}'"
             raise UnreadableError(
-                message, "Give each of its values a separate key, or leave the key out."
+                f"{loader.where}: record {row + 1} has {KINDS[kind]} under the key '{name}'",
+                "Give each of its values a separate key, or leave the key out.",
             )
         text = f"{alias}->>'$'"
         is_text = is_text or is_boolean or (most or 0) >= WHOLE_FLOATS

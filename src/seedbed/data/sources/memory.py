@@ -44,9 +44,11 @@ def frame_of_rows(
         for name, builder, cells in zip(names, builders, zip(*part, strict=True), strict=True):
             for row, cell in enumerate(cells):
                 if type(cell) is bytes:
-                    message = f"{where}: row {n_rows + row + 1}, column '{name}' holds bytes, neither text nor a number"
-                    hint = f"Leave the column out by a {spell('query')} that names the others."
-                    raise UnreadableError(message, hint, option="query")
+                    raise UnreadableError(
+                        f"{where}: row {n_rows + row + 1}, column '{name}' holds bytes, neither text nor a number",
+                        f"Leave the column out by a {spell('query')} that names the others.",
+                        option="query",
+                    )
                 if (
                     type(cell) is str
                     and len(cell) > MAX_CELL // 4
@@ -88,8 +90,10 @@ def read_frame(
             return loader.frame(frame.columns, IN_MEMORY)
     data_frame = as_frame(frame)
     if data_frame is None:
-        hint = "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y."
-        raise DataError(f"a table can't be read from {type(frame).__name__}", hint)
+        raise DataError(
+            f"a table can't be read from {type(frame).__name__}",
+            "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y.",
+        )
     import narwhals as nw
 
     names = tuple(names) or tuple(str(name) for name in data_frame.columns)
@@ -129,8 +133,10 @@ def as_frame(value: Any) -> nw.DataFrame[Any] | None:
         try:
             data_frame = data_frame.collect()
         except ImportError as error:
-            message = f"a {type(value).__name__} can't be loaded into memory ({error})"
-            raise DataError(message, "Give a pandas or Polars data frame made from it.") from error
+            raise DataError(
+                f"a {type(value).__name__} can't be loaded into memory ({error})",
+                "Give a pandas or Polars data frame made from it.",
+            ) from error
         except Exception as error:  # a lazy frame runs the user's own query, in any library
             raise DataError(f"the data frame can't be computed: {error_line(error)}") from error
     return data_frame if isinstance(data_frame, nw.DataFrame) else None
@@ -222,8 +228,10 @@ def frame_of_array(
         return read_frame(X, names, where=where, as_text=as_text)
     matrix = as_array(X, "X")
     if matrix.ndim != 2:
-        message = f"{where}: X has shape {matrix.shape}, not [row, feature]"
-        raise DataError(message, "Give two dimensions; one feature alone is X.reshape(-1, 1).")
+        raise DataError(
+            f"{where}: X has shape {matrix.shape}, not [row, feature]",
+            "Give two dimensions; one feature alone is X.reshape(-1, 1).",
+        )
     named = tuple(names) or tuple(f"x{i}" for i in range(matrix.shape[1]))
     texts = [name in as_text for name in named] + [False] * matrix.shape[1]
     columns = (array_column(matrix[:, i], "X", keep_text=texts[i]) for i in range(matrix.shape[1]))
@@ -244,16 +252,17 @@ def as_array(value: Any, role: str) -> NDArray[Any]:
     if hasattr(value, "toarray"):
         if math.prod(value.shape) > _MOST_DENSE:
             size = " x ".join(f"{length:,}" for length in value.shape)
-            message = f"{role} is a sparse matrix of {size} cells, too many to make dense: at most {_MOST_DENSE:,}"
             raise DataError(
-                message, "Use fewer columns, for example by sklearn.decomposition.TruncatedSVD."
+                f"{role} is a sparse matrix of {size} cells, too many to make dense: at most {_MOST_DENSE:,}",
+                "Use fewer columns, for example by sklearn.decomposition.TruncatedSVD.",
             )
         value = value.toarray()
     try:
         return np.asarray(of_tensor(value))
     except (TypeError, ValueError, RuntimeError) as error:
-        message = f"{role} can't be converted to an array: {error}"
-        raise DataError(message, "Give numbers in rows of one length.") from error
+        raise DataError(
+            f"{role} can't be converted to an array: {error}", "Give numbers in rows of one length."
+        ) from error
 
 
 def array_column(array: NDArray[Any], role: str, *, keep_text: bool = False) -> Cells:

@@ -92,8 +92,10 @@ def read_new_rows(
         return read_source(rows, SourceOptions(**options), wanted=names, as_text=as_text)
     frame = frame_of_array(rows, "array", names, as_text)
     if len(frame.columns) != len(names):
-        message = f"the array has {counted(len(frame.columns), 'column')}, and the model needs {len(names)}"
-        raise DataError(message, f"Give them in this order: {', '.join(names[:20])}.")
+        raise DataError(
+            f"the array has {counted(len(frame.columns), 'column')}, and the model needs {len(names)}",
+            f"Give them in this order: {', '.join(names[:20])}.",
+        )
     return frame
 
 
@@ -202,8 +204,10 @@ def _heart_failure_path() -> Path:
     if copy is not None and copy.is_file():
         digest = hashlib.sha256(copy.read_bytes()).hexdigest()
         if digest != HEART_FAILURE_SHA256:
-            message = f"{copy} isn't the heart-failure table: its sha256 is {digest}, not {HEART_FAILURE_SHA256}"
-            raise DataError(message, "Replace the file, or read it by its path instead.")
+            raise DataError(
+                f"{copy} isn't the heart-failure table: its sha256 is {digest}, not {HEART_FAILURE_SHA256}",
+                "Replace the file, or read it by its path instead.",
+            )
         return copy
     try:
         pooch = importlib.import_module("pooch")
@@ -211,6 +215,7 @@ def _heart_failure_path() -> Path:
         return Path(pooch.retrieve(HEART_FAILURE_URL, path=pooch.os_cache("seedbed"), **checked))
     except (ImportError, OSError, ValueError) as error:
         # requests' errors are OSErrors; a wrong checksum is a ValueError.
-        message = f"example:heart-failure could not be fetched from {HEART_FAILURE_URL} ({type(error).__name__})"
-        hint = f"Save it as {HEART_FAILURE_FILE} in a folder and name the folder in the variable SEEDBED_DATA."
-        raise DataError(message, hint) from error
+        raise DataError(
+            f"example:heart-failure could not be fetched from {HEART_FAILURE_URL} ({type(error).__name__})",
+            f"Save it as {HEART_FAILURE_FILE} in a folder and name the folder in the variable SEEDBED_DATA.",
+        ) from error

@@ -34,9 +34,10 @@ def choose(
         return names.index(wanted), ()
     if len(names) > 1:
         more = f", or give a {query}" if kind == "table" else ""
-        hint = f"Name one, such as {spell('table', names[0])}{more}."
         raise OptionError(
-            f"{where} has {len(names)} {kind}s: {first_of(names, 40)}", hint, option="table"
+            f"{where} has {len(names)} {kind}s: {first_of(names, 40)}",
+            f"Name one, such as {spell('table', names[0])}{more}.",
+            option="table",
         )
     which = "in the database" if kind == "table" else "that is visible and not empty"
     return 0, (Note(f"the {kind} is '{names[0]}', the only one {which}"),)
@@ -116,8 +117,10 @@ class SourceLimit:
 def check_width(n_columns: int, where: str) -> None:
     """Raise UnreadableError if there are too many columns."""
     if n_columns > MAX_COLUMNS:
-        message = f"{where} has {n_columns:,} columns; the limit is {MAX_COLUMNS:,}"
-        raise UnreadableError(message, "Is it transposed? Otherwise leave out columns.")
+        raise UnreadableError(
+            f"{where} has {n_columns:,} columns; the limit is {MAX_COLUMNS:,}",
+            "Is it transposed? Otherwise leave out columns.",
+        )
 
 
 def check_names(names: Sequence[str], where: str) -> None:
@@ -140,9 +143,10 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 def long_cell(where: str, location: str, name: str) -> UnreadableError:
     """Return the error for a cell over the limit."""
-    message = f"{where}: {location}, column '{name}' holds a cell over 64 KiB ({MAX_CELL:,} bytes)"
-    hint = "Is a quote left open? Otherwise shorten the cell, or leave its column out of the table."
-    return UnreadableError(message, hint)
+    return UnreadableError(
+        f"{where}: {location}, column '{name}' holds a cell over 64 KiB ({MAX_CELL:,} bytes)",
+        "Is a quote left open? Otherwise shorten the cell, or leave its column out of the table.",
+    )
 
 
 def _size(size: float) -> str:
@@ -154,5 +158,6 @@ def _size(size: float) -> str:
 def _over(message: str, larger: str) -> UnreadableError:
     """Return the error for a source over a limit, which advises a larger one."""
     word = larger.replace(" ", "").replace(",", "")
-    hint = f"If you trust the source, raise it with {spell('limit', word)}."
-    return UnreadableError(message, hint, option="limit")
+    return UnreadableError(
+        message, f"If you trust the source, raise it with {spell('limit', word)}.", option="limit"
+    )

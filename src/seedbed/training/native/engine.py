@@ -35,10 +35,10 @@ class NativeEngine:
         chunk = stack.chunk
         library, reason = kernel(chunk.dtype)
         if library is None:
-            hint = (
-                f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}."
+            raise TrainingError(
+                f"node {platform.node()} has no training kernel: {reason}",
+                f"Install a seedbed there that was built for it, or use {spell('engine', 'torch')}.",
             )
-            raise TrainingError(f"node {platform.node()} has no training kernel: {reason}", hint)
         program, network = stack.traits.program, stack.traits.network
         assert program is not None
         assert network is not None

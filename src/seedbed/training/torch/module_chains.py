@@ -117,11 +117,9 @@ def start_of_modules(
     if others and (
         traits.network is None or any(read_chain(module) != traits.network for module in others)
     ):
-        message = (
-            "the networks of one candidate differ by seed in more than their parameters and buffers"
-        )
         raise CandidateError(
-            message, "Register a tensor that differs by seed with register_buffer()."
+            "the networks of one candidate differ by seed in more than their parameters and buffers",
+            "Register a tensor that differs by seed with register_buffer().",
         )
     return {
         name: (v.to(numbers) if v.is_floating_point() else v).numpy(force=True)

@@ -87,15 +87,18 @@ def count_outputs(network: nn.Module, data: TrainingData) -> int:
             "Its first layer must have as many inputs as the table has features." if shapes else ""
         )
         hint = hint or dtype_hint(first_line)
-        message = f"the network can't take {counted(data.X.shape[1], 'feature')}: {first_line}"
-        raise CandidateError(message, hint) from error
+        raise CandidateError(
+            f"the network can't take {counted(data.X.shape[1], 'feature')}: {first_line}", hint
+        ) from error
     if not isinstance(z, Tensor):
         raise CandidateError(
             f"the network returned a {type(z).__name__}", "It must return a tensor."
         )
     if z.dim() not in (1, 2) or len(z) != 2:
-        message = f"the network returned shape {list(z.shape)} for 2 rows"
-        raise CandidateError(message, "It must return [row, output], or [row].")
+        raise CandidateError(
+            f"the network returned shape {list(z.shape)} for 2 rows",
+            "It must return [row, output], or [row].",
+        )
     return z.shape[1] if z.dim() == 2 else 1
 
 
