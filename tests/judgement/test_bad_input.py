@@ -3,7 +3,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 
 import seedbed as sb
 
@@ -14,7 +17,48 @@ def without(columns, *names):
 
 ITEMS = {"model": [*"aabb"], "item": [1, 1, 2, 2], "correct": [0, 1, 1, 0]}
 TRIALS = {"params_depth": [1, 2], "user_attrs_fold_0": [1, 2], "user_attrs_fold_1": [1, 2]}
+FOLDS = [*range(9), "mean"]
+SAMPLES = {"accuracy": [0.7, 0.8] * 10, "id": [f"Resample{i:02}" for i in range(10)] * 2}
 CASES = {
+    "a number for a list": (lambda c: {"a": 0.8}, "'a' holds 0.8, and not a list of scores"),
+    "nothing": (
+        lambda c: None,
+        "scores can't be read from None. Give a path, a data frame, a mapping",
+    ),
+    "lists of lists": (lambda c: [[0.8], [0.9]], "scores can't be read from [[0.8], [0.9]]"),
+    "an unfitted search": (lambda c: GridSearchCV(Ridge(), {}), "the GridSearchCV isn't fitted"),
+    "one cross-validation": (
+        lambda c: {"fit_time": [1, 2], "score_time": [1, 2], "test_score": [0.8, 0.9]},
+        "these are the scores of one model",
+    ),
+    "a negated error": (
+        lambda c: without(c, "accuracy") | {"log_loss": [-v for v in c["accuracy"]]},
+        'It can\'t be negative. Give score="neg_log_loss" where it is negated',
+    ),
+    "an error that isn't negated": (
+        lambda c: without(c, "accuracy") | {"neg_rmse": c["accuracy"]},
+        "rmse of old goes from -0.8",
+    ),
+    "an area above 1": (
+        lambda c: without(c, "accuracy") | {"roc_auc": [100 * v for v in c["accuracy"]]},
+        "It goes from 0 to 1: divide percent by 100",
+    ),
+    "a mean among the folds": (
+        lambda c: c | {"fold": FOLDS * 2},
+        "row 9 (counted from 0) holds 'mean' in column 'fold'. Leave out rows that summarise",
+    ),
+    "an average among the tables": (
+        lambda c: c | {"table": ["Average", *"abcdefghi"] * 2},
+        "holds 'Average' in column 'table'",
+    ),
+    "a mean in an index": (
+        lambda c: pd.DataFrame({"a": [0.7, 0.8, 0.75], "b": [0.8, 0.9, 0.85]}, [0, 1, "mean"]),
+        "holds 'mean' in column 'index'",
+    ),
+    "samples of rows": (
+        lambda c: without(c, "repeat", "fold", "seed") | SAMPLES,
+        "bootstrap samples, which repeat rows; no corrected test is known",
+    ),
     "settings without splits": (
         lambda c: {"params_depth": [1, 2], "value": [0.8, 0.9]},
         "no scores of single splits",

@@ -8,6 +8,9 @@ import pytest
 import sklearn.model_selection as ms
 from sklearn.datasets import make_classification
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import seedbed as sb
@@ -77,8 +80,100 @@ def test_the_splitter_and_the_score_of_a_search_are_read():
     )
     document = sb.judge(search.fit(X, X[:, 0])).to_dict()
     assert (document["plan"]["kind"], document["plan"]["test_share"]) == ("random_splits", 0.25)
-    assert document["metric"]["greater_is_better"]
+    metric = document["metric"]
+    assert (metric["name"], metric["greater_is_better"]) == ("mean_squared_error", False)
+    assert all(one["scores"]["mean_squared_error"]["mean"] > 0 for one in document["candidates"])
     assert "random" not in str(sb.judge(ms.GridSearchCV(tree(), DEPTHS).fit(X, y)))
+
+
+GROUPS = np.arange(300) % 6
+SPLITTERS = {
+    "leave one group out": (ms.LeaveOneGroupOut(), ("cross_validation", 6, 1 / 6)),
+    "predefined": (ms.PredefinedSplit(GROUPS), ("cross_validation", 6, 1 / 6)),
+    "leave one out": (ms.LeaveOneOut(), ("cross_validation", 30, 1 / 30)),
+    "random halves": (
+        ms.ShuffleSplit(9, train_size=0.5, random_state=0),
+        ("random_splits", 9, 0.5),
+    ),
+    "rows": ([*ms.KFold(4).split(X[:30])], ("cross_validation", 4, 1 / 4)),
+    "time": (ms.TimeSeriesSplit(4), None),
+    "rows in time": ([*ms.TimeSeriesSplit(4).split(X[:30])], None),
+    "bootstrap": ([(np.repeat(np.arange(15), 2), np.arange(15, 30))] * 3, None),
+}
+
+
+@pytest.mark.parametrize("kind", SPLITTERS)
+def test_the_splits_of_a_search_and_of_indices_are_those_of_the_splitter(kind):
+    splitter, expected = SPLITTERS[kind]
+    n = 300 if kind == "predefined" else 30
+    groups = {"groups": GROUPS[:n]} if "group" in kind else {}
+    search = ms.GridSearchCV(tree(), DEPTHS, cv=splitter).fit(X[:n], y[:n], **groups)
+    indices = {"return_indices": True, "cv": splitter} | groups
+    results = {name: ms.cross_validate(tree(name), X[:n], y[:n], **indices) for name in (1, 5)}
+    for source in (search, results):
+        if expected is None:
+            with pytest.raises(
+                sb.OptionError, match="no corrected test is known to keep its error"
+            ):
+                sb.judge(source, folds=4)
+            continue
+        plan = sb.judge(source).to_dict()["plan"]
+        assert (plan["kind"], plan["folds"], plan["test_share"]) == pytest.approx(expected)
+        with pytest.raises(sb.OptionError, match=r"folds=3, and the splits are those of .*Leave"):
+            sb.judge(source, folds=3)
+
+
+def test_models_that_were_tested_on_different_rows_are_not_compared():
+    results = {
+        name: ms.cross_validate(
+            tree(1), X, y, cv=ms.KFold(5, shuffle=True, random_state=name), return_indices=True
+        )
+        for name in (1, 2)
+    }
+    with pytest.raises(sb.DataError, match="1 and 2 were tested on different rows in split 0"):
+        sb.judge(results, score="accuracy")
+
+
+IDS = {
+    "id": ({"id": [f"Fold{i % 10:02}.Rep{i // 10}" for i in range(50)]}, {}, 5),
+    "Resample": ({"Resample": [f"Fold{i:02}" for i in range(50)]}, {"folds": 10}, 5),
+    "id2": (
+        {
+            "id": [f"Repeat{i // 10}" for i in range(50)],
+            "id2": [f"Fold{i % 10}" for i in range(50)],
+        },
+        {},
+        5,
+    ),
+    "fold": ({"fold": [f"Rep{i // 10} Fold{i % 10}" for i in range(20)]}, {}, 2),
+    "random": ({"id": [f"Resample{i:02}" for i in range(50)]}, {"test_share": 0.1}, 1),
+}
+
+
+@pytest.mark.parametrize("form", IDS)
+def test_ids_of_tidymodels_and_caret_are_folds_and_not_items(form):
+    ids, options, repeats = IDS[form]
+    n = len(next(iter(ids.values())))
+    columns = {"model": ["a"] * n + ["b"] * n, "accuracy": np.random.default_rng(0).random(2 * n)}
+    frame = pd.DataFrame(columns | {name: 2 * labels for name, labels in ids.items()})
+    plan = sb.judge(frame, **options).to_dict()["plan"]
+    assert (plan["repeats"], plan["df"]) == (repeats, 9)
+
+
+def test_settings_have_short_names_and_an_own_scorer_is_named_by_its_error():
+    search = ms.GridSearchCV(
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        {"logisticregression__C": [0.0123456789, 0.0123999, 19.549524484259873]},
+        scoring={"ll": "neg_log_loss"},
+        refit="ll",
+    )
+    judgement = sb.judge(search.fit(X, y))
+    names = [one["name"] for one in judgement.to_dict()["candidates"]]
+    assert names == ["C=0.0123", "C=0.0124", "C=19.5"]
+    assert "Log loss: low is good, and it decides." in str(judgement)
+    assert all(one["scores"]["log_loss"]["mean"] > 0 for one in judgement.to_dict()["candidates"])
+    own = sb.judge({name: {"test_ll": [0.1, 0.2, 0.4]} for name in "ab"}, folds=3)
+    assert "Score 'll': high is good, and it decides." in str(own)
 
 
 def test_the_last_round_of_a_halving_search_is_judged_and_what_fell_out_before_counts():

@@ -138,5 +138,7 @@ def test_few_items_or_groups_have_no_verdict_and_incomplete_items_may_be_left_ou
     long = made()[1]
     halves = long | {"half": [item < "q5" for item in long["item"]]}
     assert "2 groups are too few" in str(sb.judge(halves, group="half", score="correct"))
+    whole = long | {"half": ["a"] * 400}
+    assert "1 group is too few" in str(sb.judge(whole, group="half", score="correct"))
     cut = {name: values[1:] for name, values in long.items()}
     assert "1 of 200 items is left out" in str(sb.judge(cut, drop_incomplete=True))

@@ -289,6 +289,8 @@ def test_the_lines_of_a_wide_test_set_are_its_rows_and_whole_numbers_are_labels(
     judgement = sb.judge(labels.astype({"y_true": int}))
     assert (judgement.reference, judgement.to_dict()["metric"]["name"]) == ("a", "accuracy")
     assert list(judgement.to_dict()["labels"]) == ["0", "1"]
+    both = sb.judge(labels.assign(b=frame["sharp"]).astype({"y_true": int}))  # of a full tree
+    assert both.to_dict()["metric"]["name"] == "brier"
 
 
 @pytest.mark.parametrize("score", [None, "accuracy"])

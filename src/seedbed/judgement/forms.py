@@ -10,25 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data.cells import quote_names
+from seedbed.data.cells import parse_number, quote_names
 from seedbed.data.frame import Frame, Numbers, Texts
-from seedbed.errors import ColumnError, DataError, spell
+from seedbed.data.known_splits import splits_of_rows, splits_of_splitter
+from seedbed.errors import ColumnError, DataError, OptionError, spell
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import (
     ROLES,
+    is_error,
     is_role,
     plain,
     read_scores,
-    score_kind,
     usual_name,
     without_prefix,
 )
+from seedbed.typing import Floats, Ints
 
-_OF_SPLIT = re.compile(
+_SPLIT_COLUMN = re.compile(
     r"(?s)(?:(?P<before>.*?)_)??(?P<kind>split|fold)_?(?P<number>\d+)(?:_(?P<after>.*))?"
 )
-_OF_SETTING = re.compile(r"params?[._](.+)")
-_LOG = "Log the scores of the splits"
+_SETTING_COLUMN = re.compile(r"params?[._](.+)")
+_OF_ONE_MODEL = re.compile(r"(fit|score)_time|estimator|indices|(test|train)_.*")
+_LOG_SPLITS = "Log the scores of the splits"
 
 
 def read_form(
@@ -38,87 +41,132 @@ def read_form(
     words.
 
     A source is what `read_scores` takes, or a result of a known library; `where` is its name in
-    messages, if that isn't its own. DataError if it has no scores of single splits.
+    messages, if that isn't its own. DataError if it has no scores of single splits; OptionError if
+    options contradict its splits, or no test is known for these.
     """
-    columns, said = _columns_of(source)
-    if options.folds is not None or options.test_share is not None:
-        said = {key: value for key, value in said.items() if key not in ("folds", "test_share")}
-    options = replace(
-        options, **{key: value for key, value in said.items() if getattr(options, key) is None}
-    )
-    known = "" if columns is source or isinstance(source, Mapping) else type(source).__name__
-    return _unfolded(read_scores(columns, where or known), options)
+    columns, known = _columns_of(source)
+    splits = {key: known[key] for key in ("folds", "test_share") if key in known}
+    for key in [key for key in ("folds", "test_share") if splits and getattr(options, key)]:
+        if getattr(options, key) != splits.get(key):
+            raise OptionError(
+                f"{spell(key, getattr(options, key))}, and the splits are those of "
+                f"{', '.join(spell(name, value) for name, value in splits.items())}",
+                f"Leave {spell(key)} out.",
+            )
+    unset = {key: value for key, value in known.items() if getattr(options, key) is None}
+    is_plain = isinstance(source, Mapping) or hasattr(columns, "columns") or columns is source
+    frame = read_scores(columns, where or ("" if is_plain else type(source).__name__))
+    return to_long_form(frame, replace(options, **unset))
 
 
 def _columns_of(source: Any) -> tuple[Any, dict[str, Any]]:
     """Return the columns of a result of a known library, and the options that it says; any other
     source as it is."""
-    is_mapping = isinstance(source, Mapping)
-    if results := getattr(
-        source, "cv_results_", source if is_mapping and "params" in source else None
-    ):
-        settings = {name: cells for name, cells in results.items() if name.startswith("param")}
-        texts = {
-            name: ["" if cell is np.ma.masked else str(cell) for cell in settings[name]]
-            for name in settings
-        }
-        return {**results, **texts}, {} if is_mapping else _said_by_search(source)
+    if hasattr(source, "cv_results_"):
+        return _of_search(source)
+    if hasattr(source, "fit") and hasattr(source, "cv"):
+        raise DataError(f"the {type(source).__name__} isn't fitted", "Call its fit, and judge it.")
     if hasattr(source, "trials") and hasattr(source, "user_attrs"):
-        directions = [direction.name for direction in source.directions]
-        return _of_study(source), {"lower_is_better": directions == ["MINIMIZE"]} if len(
-            directions
-        ) == 1 else {}
-    reports = (
-        {"the report": source} if isinstance(getattr(source, "reports_", None), list) else source
-    )
-    if (
-        isinstance(reports := getattr(reports, "reports_", reports), Mapping)
-        and reports is not source
-    ):
-        splits = getattr(next(iter(reports.values())), "split_indices", None)
-        scores = {name: _of_report(report) for name, report in reports.items()}
-        return _by_split(scores), _said_by_rows(*zip(*splits, strict=True)) if splits else {}
-    if is_mapping and source and all(isinstance(scores, Mapping) for scores in source.values()):
-        rows = next(iter(source.values())).get("indices")
-        scores = {
-            name: {key: of[key] for key in of if key.startswith("test_")}
-            for name, of in source.items()
-        }
-        return _by_split(scores), _said_by_rows(rows["train"], rows["test"]) if rows else {}
-    return source, {}
+        return _of_study(source)
+    if hasattr(source, "reports_"):
+        return _of_reports(source)
+    is_mapping = isinstance(source, Mapping)
+    names = source if is_mapping else getattr(source, "columns", ())
+    if "fit_time" in names and all(_OF_ONE_MODEL.fullmatch(str(name)) for name in names):
+        raise DataError(
+            "these are the scores of one model, as cross_validate returns them",
+            "Give those of two or more by name: {'a': cross_validate(...), 'b': cross_validate(...)}.",
+        )
+    if is_mapping and "params" in source:
+        return {**source, **_setting_texts(source)}, {}
+    if is_mapping and source and all(isinstance(result, Mapping) for result in source.values()):
+        return _of_cross_validations(source)
+    return source if is_mapping else _with_index(source), {}
 
 
-def _said_by_search(search: Any) -> dict[str, Any]:
-    """Return the score of a search, and the folds or the test share, where its splitter says
-    them."""
+def _with_index(source: Any) -> Any:
+    """Return a data frame of pandas with its index as columns, if that has names or texts; any
+    other source as it is."""
+    if not hasattr(source, "reset_index"):
+        return source
+    names = {name for name in source.index.names if name is not None}
+    is_numbered = not names and source.index.inferred_type == "integer"
+    return source if is_numbered or names & {*source.columns} else source.reset_index()
+
+
+def _setting_texts(results: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the settings of a search's results as texts; empty where a setting doesn't apply."""
+    return {
+        name: ["" if cell is np.ma.masked else str(cell) for cell in cells]
+        for name, cells in results.items()
+        if name.startswith("param")
+    }
+
+
+def _of_search(search: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the results of a fitted search of scikit-learn, and the options that it says. A score
+    with a name of the user's own gets the name of its scorer."""
+    splitter = getattr(search, "cv", None)
+    options = options_of_search(search)
+    columns = {**search.cv_results_, **_setting_texts(search.cv_results_)}
+    scoring = getattr(search, "scoring", None)
+    for key, scorer in scoring.items() if isinstance(scoring, Mapping) else ():
+        if isinstance(scorer, str) and usual_name(key) is None:
+            columns = {
+                name.removesuffix(key) + scorer if name.endswith(f"_test_{key}") else name: cells
+                for name, cells in columns.items()
+            }
+            options["score"] = scorer if options["score"] == key else options["score"]
+    return columns, options | splits_of_splitter(splitter, search.n_splits_, search)
+
+
+def options_of_search(search: Any) -> dict[str, Any]:
+    """Return the score by which a search of scikit-learn chooses, where it says it."""
     from sklearn.base import is_classifier, is_regressor
 
-    scoring, cv = getattr(search, "scoring", None), getattr(search, "cv", None)
-    score = next(
-        (name for name in (getattr(search, "refit", None), scoring) if isinstance(name, str)), None
-    )
-    if scoring is None:
-        score = "accuracy" if is_classifier(search) else "r2" if is_regressor(search) else None
-    share = getattr(cv, "test_size", None) or getattr(cv, "_default_test_size", None)
-    if isinstance(cv, list | tuple):
-        return {"score": score, **_said_by_rows(*zip(*cv, strict=True))}
-    if isinstance(share, float):
-        return {"score": score, "test_share": share}
-    if cv is None or isinstance(cv, int) or type(cv).__name__.endswith("Fold"):
-        return {"score": score, "folds": search.n_splits_ // getattr(cv, "n_repeats", 1)}
-    return {"score": score}
+    scoring = getattr(search, "scoring", None)
+    default = "accuracy" if is_classifier(search) else "r2" if is_regressor(search) else None
+    names = (getattr(search, "refit", None), scoring, default if scoring is None else None)
+    return {"score": next((name for name in names if isinstance(name, str)), None)}
 
 
-def _said_by_rows(train: Sequence[Any], test: Sequence[Any]) -> dict[str, Any]:
-    """Return the folds or the test share of splits, by their rows."""
-    n_rows, sizes = len(train[0]) + len(test[0]), np.cumsum([len(rows) for rows in test])
-    k = int(np.searchsorted(sizes, n_rows)) + 1
-    if k <= len(test) and len(np.unique(np.concatenate(test[:k]))) == n_rows == sizes[k - 1]:
-        return {"folds": k}
-    return {"test_share": len(test[0]) / n_rows}
+def _shared_splits(rows: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the splits of several models, by the rows (trained, tested) of each; none if a model
+    lacks them. DataError if they differ."""
+    first, *others = rows
+    for other in others if all(rows.values()) else ():
+        pairs = zip(rows[first][1], rows[other][1], strict=False)
+        is_equal = [np.array_equal(np.sort(pair[0]), np.sort(pair[1])) for pair in pairs]
+        if not all(is_equal):
+            raise DataError(
+                f"{first} and {other} were tested on different rows in split {is_equal.index(False)}",
+                "Give all models the same splits: one splitter with a fixed random_state.",
+            )
+    return splits_of_rows(*rows[first]) if all(rows.values()) else {}
 
 
-def _of_report(report: Any) -> dict[str, list[float]]:
+def _of_cross_validations(results: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what `cross_validate` returned for each model, and its splits."""
+    indices = {name: result.get("indices") for name, result in results.items()}
+    rows = {name: part and (part["train"], part["test"]) for name, part in indices.items()}
+    scores = {
+        name: {key: result[key] for key in result if key.startswith("test_")}
+        for name, result in results.items()
+    }
+    return _by_split(scores), _shared_splits(rows)
+
+
+def _of_reports(source: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a skore report of a comparison, or of one cross-validation, and its splits."""
+    is_comparison = isinstance(source.reports_, Mapping)
+    reports = source.reports_ if is_comparison else {"the report": source}
+    splits = {name: getattr(report, "split_indices", ()) for name, report in reports.items()}
+    rows = {name: tuple(zip(*pairs, strict=True)) for name, pairs in splits.items()}
+    scores = {name: _report_scores(report) for name, report in reports.items()}
+    return _by_split(scores), _shared_splits(rows)
+
+
+def _report_scores(report: Any) -> dict[str, list[float]]:
     """Return the scores of a skore report of cross-validation [name of the score][split]."""
     parts: Any = getattr(report, "reports_", None) or getattr(report, "estimator_reports_", ())
     names = [name for name in dir(parts[0].metrics) if usual_name(name)] if parts else []
@@ -133,182 +181,230 @@ def _of_report(report: Any) -> dict[str, list[float]]:
 def _by_split(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return scores [candidate][name of the score][split] as columns of a row for each
     candidate."""
-    shapes = {name: {key: len(each) for key, each in of.items()} for name, of in scores.items()}
-    first, shape = next(iter(shapes.items()))
-    if not shape:
+    lengths = {
+        name: {key: len(values) for key, values in of_name.items()}
+        for name, of_name in scores.items()
+    }
+    first, *others = scores
+    if not lengths[first]:
         raise DataError(
             f"there are no scores of splits for {first}",
             "Give what cross_validate returns: test_score.",
         )
-    if other := next((name for name, of in shapes.items() if of != shape), None):
-        message = f"{first} has scores {shape} and {other} {shapes[other]}"
-        raise DataError(message, "Score all candidates on the same splits.")
+    for other in others:
+        if lengths[other] != lengths[first]:
+            raise DataError(
+                f"{first} has scores {lengths[first]} and {other} {lengths[other]}",
+                "Score all candidates on the same splits.",
+            )
     columns = {
-        f"split{i}_{key}": [of[key][i] for of in scores.values()]
-        for key, n in shape.items()
-        for i in range(n)
+        f"split{number}_{key}": [of_name[key][number] for of_name in scores.values()]
+        for key, n_splits in lengths[first].items()
+        for number in range(n_splits)
     }
-    return {"candidate": list(map(str, scores)), **columns}
+    return {"candidate": [str(name) for name in scores], **columns}
 
 
-def _of_study(study: Any) -> dict[str, list[Any]]:
-    """Return the scores of the splits of each trial of an Optuna study: a list among its user
-    attributes, or its intermediate values, of which the trial's value is the mean; NaN of trials
-    without a value."""
-    found, trials = list[Any](), study.trials
-    for trial in trials:
-        value, attributes = trial.values[0] if trial.values else np.nan, trial.user_attrs
-        lists = [
-            *attributes.values(),
-            [each for _, each in sorted(trial.intermediate_values.items())],
-        ]
-        lists.append([each for key, each in attributes.items() if _OF_SPLIT.fullmatch(plain(key))])
-        lists = [each for each in lists if isinstance(each, list | tuple) and len(each) > 1]
-        lists = [each for each in lists if all(isinstance(score, int | float) for score in each)]
-        found.append(
-            next((each for each in lists if np.isclose(np.mean(each), value, rtol=1e-6)), [])
-        )
-    if (n := max(map(len, found), default=0)) < 2:
-        hint = f"{_LOG}, whose mean it is: trial.set_user_attr('fold_scores', list(scores))."
+def _of_study(study: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+    """Return the scores of the splits of each trial of an Optuna study, NaN of trials without them,
+    and the direction. DataError if no trial has them."""
+    trials = study.trials
+    scores = [_trial_scores(trial) for trial in trials]
+    n_splits = max(map(len, scores), default=0)
+    if n_splits < 2:
         raise DataError(
             "the trials of the study have one value each, and a verdict needs that of each split",
-            hint,
+            f"{_LOG_SPLITS}, whose mean it is: trial.set_user_attr('fold_scores', list(scores)).",
         )
     keys = dict.fromkeys(key for trial in trials for key in trial.params)
-    settings = {
+    settings: dict[str, list[Any]] = {
         f"param_{key}": [str(trial.params.get(key, "")) for trial in trials] for key in keys
     }
     columns = settings or {"candidate": [f"trial {trial.number}" for trial in trials]}
-    return columns | {
-        f"split{i}_value": [each[i] if len(each) == n else np.nan for each in found]
-        for i in range(n)
+    columns |= {
+        f"split{i}_value": [each[i] if len(each) == n_splits else np.nan for each in scores]
+        for i in range(n_splits)
     }
+    directions = [direction.name for direction in study.directions]
+    return columns, {"lower_is_better": directions == ["MINIMIZE"]} if len(directions) == 1 else {}
 
 
-def _unfolded(frame: Frame, options: JudgeOptions) -> tuple[Frame, JudgeOptions, tuple[str, ...]]:
+def _trial_scores(trial: Any) -> list[Any]:
+    """Return the scores of the splits of a trial, of which its value is the mean: a list among its
+    user attributes, its intermediate values, or attributes such as `fold_0`; empty if there are
+    none."""
+    attributes = trial.user_attrs
+    reported = [value for _, value in sorted(trial.intermediate_values.items())]
+    numbered = [value for key, value in attributes.items() if _SPLIT_COLUMN.fullmatch(plain(key))]
+    for values in (*attributes.values(), reported, numbered):
+        if not trial.values or not isinstance(values, list | tuple) or len(values) < 2:
+            continue
+        are_numbers = all(isinstance(value, int | float) for value in values)
+        if are_numbers and np.isclose(np.mean(values), trial.values[0], rtol=1e-6):
+            return list(values)
+    return []
+
+
+# ---- a column for each split
+
+
+def to_long_form(
+    frame: Frame, options: JudgeOptions
+) -> tuple[Frame, JudgeOptions, tuple[str, ...]]:
     """Return a frame that has a column for each split, such as `split0_test_score`, with a row for
     each score instead; the options that suit it, and what was left out, in words. Any other frame
     is returned as it is."""
-    found, names = dict[str, dict[int, int]](), frame.names
-    for i, match in enumerate(map(_OF_SPLIT.fullmatch, map(plain, names))):
-        words = [] if match is None else [word for word in match.group("before", "after") if word]
-        if match is not None and not any("train" in word.split("_") for word in words):
-            metric = without_prefix(
-                "_".join(word for word in words if word != "user_attrs")
-            ).removeprefix("test_")
-            found.setdefault(metric or "value", {})[int(match["number"])] = i
-    found = {metric: columns for metric, columns in found.items() if len(columns) > 1}
+    names = frame.names
     roles = {
         role
         for role in ROLES
         if getattr(options, role, None) or any(is_role(name, role) for name in names)
     }
-    numbered = {int(name): i for i, name in enumerate(names) if name.isdecimal()}
-    n = len(numbered)
-    if (
-        1 < n < len(names)
-        and "row" not in roles
-        and sorted(numbered) in ([*range(n)], [*range(1, n + 1)])
-    ):
-        found = {"value": numbered}
-    settings = {
-        match[1]: i for i, name in enumerate(names) if (match := _OF_SETTING.fullmatch(name))
-    }
-    if settings and not found and not roles & {"candidate", "fold", "repeat", "row", "target"}:
-        hint = f"{_LOG}, as columns split0_score, split1_score and so on; or give the study itself."
+    matches = {i: _SETTING_COLUMN.fullmatch(name) for i, name in enumerate(names)}
+    settings = {match[1]: i for i, match in matches.items() if match}
+    positions = _split_positions(names, may_be_numbers="row" not in roles)
+    if settings and not positions and not roles & {"candidate", "fold", "repeat", "row", "target"}:
         raise DataError(
-            f"{frame.where}: the settings have no scores of single splits, which decide", hint
+            f"{frame.where}: the settings have no scores of single splits, which decide",
+            f"{_LOG_SPLITS}, as columns split0_score, split1_score and so on; or give the study itself.",
         )
-    if not found or roles & {"fold", "repeat", "target"} or options.candidate not in (None, *names):
+    is_long = bool(roles & {"fold", "repeat", "target"})
+    if not positions or is_long or options.candidate not in (None, *names):
         return frame, options, ()
-    if (metric := without_prefix(options.score or "")) not in found:
-        metric, *more = found
-        if more or (options.score not in (None, metric) and metric not in ("score", "value")):
-            message = f"{frame.where}: {quote_names([*found], 8)} could {'all ' if more else ''}be the score"
-            raise ColumnError(message, f"Name one with {spell('score', metric)}.")
-    numbers = sorted(found[metric])
-    scores = np.column_stack([frame.numbers(found[metric][number]) for number in numbers])
-    name, label = plain(names[found[metric][numbers[0]]]), options.score or metric
-    if "split0_test" in name:  # of scikit-learn's scorers more is better
-        is_error = (
-            usual_name(label) is not None
-            and not score_kind(label, lower_is_better=None).greater_is_better
-        )
-        label = f"neg_{label}" if is_error and np.nanmax(scores, initial=-1) <= 0 else label
+    metric = _chosen_score(frame, options, [*positions])
+    columns = [positions[metric][number] for number in sorted(positions[metric])]
+    scores = np.column_stack([frame.numbers(i) for i in columns])
+    label = options.score or metric
+    if "split0_test" in plain(names[columns[0]]):  # of scikit-learn's scorers more is better
+        is_negated = is_error(label) and np.nanmax(scores, initial=-np.inf) <= 0
+        label = f"neg_{label}" if is_negated else label
         if options.lower_is_better is None and usual_name(label) is None:
             options = replace(options, lower_is_better=False)
-    candidates, kept = (
-        _candidates(frame, options.candidate, settings),
-        np.isfinite(scores).all(axis=1),
-    )
-    understood = list[str]()
-    if not kept.all():
-        understood.append(
-            f"Left out, as scores are missing: {quote_names(candidates[~kept].tolist(), 8)}."
-        )
-    if "iter" in names:
-        rounds = frame.numbers(names.index("iter"))
-        last = max(
-            (each for each in np.unique(rounds) if (kept & (rounds == each)).sum() > 1), default=0
-        )
-        kept &= rounds == last
-        understood.append(
-            f"Round {int(last)} of the halving is judged, the last one with several settings."
-        )
-    if not kept.any():
-        raise DataError(
-            f"{frame.where}: no candidate has the scores of all splits",
-            "Look for the errors of the fits.",
-        )
-    if n_out := len({*candidates} - {*candidates[kept]}):
-        options = replace(options, tried=options.tried + n_out)
-        understood.append(f"Discarded attempts: {n_out}.")
-    rows = np.flatnonzero(kept)
+    candidates = _candidates(frame, options.candidate, settings)
+    rows, understood = _complete_rows(frame, candidates, scores)
+    if n_tried := len({*candidates} - {*candidates[rows]}):
+        options = replace(options, tried=options.tried + n_tried)
+        understood.append(f"Discarded attempts: {n_tried}.")
     others = [
         i for i, name in enumerate(names) if is_role(name, "dataset") or is_role(name, "seed")
     ]
     if not others and "candidate" not in roles:  # a search may try a setting twice
-        first = {(candidates[row], scores[row].tobytes()): row for row in rows[::-1].tolist()}
-        rows, counts = np.array(sorted(first.values())), Counter[str]()
-        for row in rows.tolist():
-            counts[setting := candidates[row]] += 1
-            candidates[row] += f" ({counts[setting]})" * (counts[setting] > 1)
-    again = np.tile(rows, len(numbers))
-    part, splits = (
-        frame.rows(again, frame.where),
-        Texts.of(str(number) for number in numbers for _ in rows),
-    )
-    columns = {names[i]: part.columns[i] for i in others}
-    columns |= {
-        "candidate": Texts.of(candidates[again].tolist()),
-        "fold" if "fold" in name else "split": splits,
+        rows = _number_equal_settings(candidates, rows, scores)
+    repeated_rows = np.tile(rows, len(columns))
+    part = frame.rows(repeated_rows, frame.where)
+    split = "fold" if "fold" in plain(names[columns[0]]) else "split"
+    long = {names[i]: part.columns[i] for i in others} | {
+        "candidate": Texts.of(candidates[repeated_rows].tolist()),
+        split: Texts.of(str(number) for number in sorted(positions[metric]) for _ in rows),
+        label: Numbers(scores[rows].T.ravel()),
     }
-    columns[label] = Numbers(scores[rows].T.ravel())
-    frame = replace(part, names=tuple(columns), columns=tuple(columns.values()))
+    options = replace(options, score=options.score and label, candidate=None, fold=None)
     return (
-        frame,
-        replace(options, score=options.score and label, candidate=None, fold=None),
+        replace(part, names=tuple(long), columns=tuple(long.values())),
+        options,
         tuple(understood),
     )
+
+
+def _split_positions(names: Sequence[str], *, may_be_numbers: bool) -> dict[str, dict[int, int]]:
+    """Return the column of each split [score][split], of the scores that have several."""
+    numbered = {int(name): i for i, name in enumerate(names) if name.isdecimal()}
+    counts = [[*range(start, start + len(numbered))] for start in (0, 1)]
+    if may_be_numbers and 1 < len(numbered) < len(names) and sorted(numbered) in counts:
+        return {"value": numbered}
+    positions: dict[str, dict[int, int]] = {}
+    for i, match in enumerate(_SPLIT_COLUMN.fullmatch(plain(name)) for name in names):
+        words = [word for word in match.group("before", "after") if word] if match else []
+        if match and not any("train" in word.split("_") for word in words):
+            joined = "_".join(word for word in words if word != "user_attrs")
+            metric = without_prefix(joined).removeprefix("test_") or "value"
+            positions.setdefault(metric, {})[int(match["number"])] = i
+    return {metric: columns for metric, columns in positions.items() if len(columns) > 1}
+
+
+def _chosen_score(frame: Frame, options: JudgeOptions, metrics: Sequence[str]) -> str:
+    """Return the score of the splits that is judged. ColumnError if it isn't clear which."""
+    metric = without_prefix(options.score or "")
+    if metric in metrics:
+        return metric
+    is_other = options.score not in (None, metrics[0]) and metrics[0] not in ("score", "value")
+    if len(metrics) > 1 or is_other:
+        raise ColumnError(
+            f"{frame.where}: {quote_names(metrics, 8)} could {'all ' * (len(metrics) > 1)}be the score",
+            f"Name one with {spell('score', metrics[0])}.",
+        )
+    return metrics[0]
+
+
+def _complete_rows(frame: Frame, candidates: Any, scores: Floats) -> tuple[Ints, list[str]]:
+    """Return the rows with the scores of all splits, of a halving search those of the last round
+    with several settings; and what was left out, in words. DataError if there are none."""
+    is_kept = np.isfinite(scores).all(axis=1)
+    failed = candidates[~is_kept].tolist()
+    understood = [f"Left out, as scores are missing: {quote_names(failed, 8)}."] if failed else []
+    if "iter" in frame.names:
+        rounds = frame.numbers(frame.names.index("iter"))
+        numbers, counts = np.unique(rounds[is_kept], return_counts=True)
+        last = max(numbers[counts > 1], default=0)
+        is_kept &= rounds == last
+        understood.append(
+            f"Round {int(last)} of the halving is judged, the last one with several settings."
+        )
+    if not is_kept.any():
+        raise DataError(
+            f"{frame.where}: no candidate has the scores of all splits",
+            "Look for the errors of the fits.",
+        )
+    return np.flatnonzero(is_kept), understood
+
+
+def _number_equal_settings(candidates: Any, rows: Ints, scores: Floats) -> Ints:
+    """Return rows without those that repeat a setting and its scores. The names of other settings
+    that are equal get numbers."""
+    first_rows = {(candidates[row], scores[row].tobytes()): row for row in rows[::-1].tolist()}
+    counts = Counter[str]()
+    for row in sorted(first_rows.values()):
+        setting = candidates[row]
+        counts[setting] += 1
+        candidates[row] += f" ({counts[setting]})" * (counts[setting] > 1)
+    return np.array(sorted(first_rows.values()))
 
 
 def _candidates(frame: Frame, named: str | None, settings: Mapping[str, int]) -> Any:
     """Return the candidate of each row: that of the column that is `named` or has a usual name, or
     else the settings that vary."""
-    usual = [
-        *([] if settings else ["params"]),
-        *(name for name in frame.names if is_role(name, "candidate")),
-    ]
-    if by_name := [
-        frame.names.index(name) for name in ([named] if named else usual) if name in frame.names
-    ]:
-        return np.array([text or "" for text in frame.cells(by_name[0])], dtype=object)
+    usual = [name for name in frame.names if is_role(name, "candidate")]
+    if not settings and "params" in frame.names:
+        usual = ["params"]
+    if named or usual:
+        position = frame.names.index(named or usual[0])
+        return np.array([text or "" for text in frame.cells(position)], dtype=object)
     if not settings:
-        hint = "Add a column 'candidate', or 'params' with the settings."
-        raise ColumnError(f"{frame.where}: no column names the candidates", hint)
-    cells = {key: frame.cells(i) for key, i in settings.items() if len(frame.texts(i).texts) > 1}
+        raise ColumnError(
+            f"{frame.where}: no column names the candidates",
+            "Add a column 'candidate', or 'params' with the settings.",
+        )
+    varying = {key: i for key, i in settings.items() if len(frame.texts(i).texts) > 1}
+    steps = {key.rpartition("__")[0] for key in varying}  # of a pipeline; one is left out
+    short_keys = {key: key.rpartition("__")[2] if len(steps) == 1 else key for key in varying}
+    cells = {short_keys[key]: _distinct_cells(frame.texts(i)) for key, i in varying.items()}
     words = (
         [f"{key}={texts[row]}" for key, texts in cells.items() if texts[row]]
         for row in range(frame.n_rows)
     )
     return np.array([", ".join(each) or "the setting" for each in words], dtype=object)
+
+
+def _distinct_cells(column: Texts) -> list[str]:
+    """Return the cells of a column [row], with the numbers among them rounded to the fewest digits,
+    three or more, that keep them distinct."""
+    numbers = [parse_number(text) for text in column.texts]
+    shown = list(column.texts)
+    for digits in range(16, 2, -1):
+        rounded = [f"{number:.{digits}g}" for number in numbers]
+        pairs = zip(column.texts, rounded, numbers, strict=True)
+        short = [
+            text if np.isnan(number) else min(text, word, key=len) for text, word, number in pairs
+        ]
+        shown = short if len({*short}) == len(short) else shown
+    return [shown[code] for code in column.codes.tolist()]

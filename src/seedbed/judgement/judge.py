@@ -23,6 +23,8 @@ from seedbed.judgement.judging import conclude_scores, conclude_tables
 from seedbed.judgement.predictions import conclude_predictions
 from seedbed.judgement.score_columns import (
     ScoreFile,
+    check_range,
+    negated_error,
     reference_among,
     score_columns,
     score_file,
@@ -30,13 +32,12 @@ from seedbed.judgement.score_columns import (
 )
 from seedbed.judgement.scores import (
     align,
-    attempts_note,
     items_of,
     read_lines,
     scores_by_candidate,
     split_plan,
 )
-from seedbed.report.judgement_text import tables_text
+from seedbed.report.judgement_text import attempts_note, tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.terminal import glance_text
 from seedbed.settings.fields import taking
@@ -77,15 +78,14 @@ class Judgement:
     @property
     def tables(self) -> list[dict[str, Any]]:
         """The document of each table, if there are several."""
-        tables = self.conclusion.tables if isinstance(self.conclusion, TablesConclusion) else ()
-        return [document_of(table) for table in tables]
+        return [document_of(table) for table in getattr(self.conclusion, "tables", ())]
 
     def __getitem__(self, candidate: str) -> dict[str, Any]:
         for verdict in self.verdicts:
             if verdict["candidate"] == candidate:
                 return verdict
-        names = ", ".join(verdict.candidate for verdict in self.conclusion.verdicts)
-        raise KeyError(f"no verdict on '{candidate}'; there are verdicts on {names}")
+        names = [verdict.candidate for verdict in self.conclusion.verdicts]
+        raise KeyError(f"no verdict on '{candidate}'; there are verdicts on {', '.join(names)}")
 
     def is_better(self, candidate: str) -> bool:
         """Return whether a candidate is shown to be better than the reference.
@@ -148,8 +148,11 @@ class Judgement:
     def to_frame(self) -> Any:
         """Return a data frame with a row for each verdict."""
         keys: tuple[str, ...] = ("candidate", "reference", "rule", "difference", "p", "p_adjusted")
-        several = isinstance(self.conclusion, TablesConclusion)
-        keys += ("wins", "losses", "n_tables") if several else ("low", "high", "margin", "p_better")
+        keys += (
+            ("wins", "losses", "n_tables")
+            if isinstance(self.conclusion, TablesConclusion)
+            else ("low", "high", "margin", "p_better")
+        )
         return native_frame(
             {key: [getattr(row, key) for row in self.conclusion.verdicts] for key in keys}
         )
@@ -161,11 +164,6 @@ class Judgement:
             OptionError: the path has another suffix, or its folder doesn't exist.
         """
         path = Path(path)
-        if path.suffix.lower() == ".tex":
-            raise OptionError(
-                f"can't write {path}: LaTeX isn't written",
-                "Give pandas' to_latex() the to_frame().",
-            )
         if path.suffix.lower() != ".json":
             return write_report(self.conclusion, path)
         if not path.parent.is_dir():
@@ -263,28 +261,29 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     """Return the conclusion from a file of scores."""
     options, values = file.options, score_columns(file)
     column = file.frame.names[values[0]]
-    metric = score_kind(
-        (options.score or "") if file.is_wide else column, lower_is_better=options.lower_is_better
-    )
+    label = (options.score or "") if file.is_wide else column
+    error = negated_error(label) if options.lower_is_better is None else ""
+    metric = score_kind(error or label, lower_is_better=options.lower_is_better)
     lines = read_lines(file, in_order=options.folds is not None or options.test_share is not None)
-    scores = scores_by_candidate(lines, values)
-    by_name, kept, dropped = align(lines, scores)
+    by_name, kept, dropped = align(lines, scores_by_candidate(lines, values))
+    by_name = {name: -each if error else each for name, each in by_name.items()}
     if file.of_items:
         plan, groups = items_of(lines, by_name, kept)
-        notes = attempts_note(by_name, reference_among(list(by_name), options))
+        about = {
+            **about,
+            "n_rows": int(kept.sum()),
+            "notes": attempts_note(by_name, reference_among(list(by_name), options)),
+        }
         by_name = {name: np.nanmean(each, axis=1, keepdims=True) for name, each in by_name.items()}
-        about = {**about, "n_rows": int(kept.sum()), "notes": notes}
     else:
         plan, groups = split_plan(lines, folds=options.folds, test_share=options.test_share), None
     for name, each in by_name.items():
-        if metric.percent and not ((each >= 0) & (each <= 1)).all():
-            message = f"{metric.words} of {name} goes from {each.min():.4g} to {each.max():.4g}"
-            hint = "It is a share, from 0 to 1: divide percent by 100, or name another 'score'."
-            raise file.error(DataError, message, hint)
+        check_range(file, metric, name, each)
     seeds = max(values.shape[1] for values in by_name.values())
     way = "higher" if metric.greater_is_better else "lower"
     where = "in columns of their own" if file.is_wide else f"(column '{lines.candidate.name}')"
     what = metric.words if file.is_wide else f"{metric.words} (column '{column}')"
+    what += ", negated" * bool(error)
     understood = [f"{len(by_name)} candidates {where}; {what}, {way} is better.", plan.reason]
     if seeds > 1 < len(lines.splits):
         understood.append(

@@ -65,7 +65,6 @@ def open_conclusion(
 ) -> Conclusion:
     """Return a conclusion without verdicts, ranking and candidates; `about` has its fields on the
     file."""
-    is_repeated = plan.kind == "cross_validation"
     return Conclusion(
         kind="judgement",
         **about,
@@ -77,7 +76,9 @@ def open_conclusion(
             plan.kind, "corrected"
         ),
         plan=plan,
-        more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds) if is_repeated else None,
+        more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds)
+        if (plan.kind == "cross_validation")
+        else None,
     )
 
 
@@ -118,23 +119,23 @@ def conclude_scores(
         dict[str, str](),
         list[SeedDifference](),
     )  # the candidates without a verdict, and why
-    for name, values in losses.items():
+    for name in [name for name in losses if name != reference]:
+        values = losses[name]
         gains = means - values.mean(axis=1)
         is_constant = np.ptp(gains) <= 1e-12 * np.abs(gains).max()
-        if name == reference:
-            continue
         if plan.df is None:
             fixed[name] = "its scores are all of one split, so they say nothing about other rows"
             over_seeds = seed_difference(ours[0], values[0], alpha=alpha, comparisons=comparisons)
-            ends: Any = (
-                {} if over_seeds is None else {"low": over_seeds.low, "high": over_seeds.high}
+            on_these_rows.append(
+                SeedDifference(
+                    candidate=name,
+                    reference=reference,
+                    difference=float(gains[0]),
+                    low=None if over_seeds is None else over_seeds.low,
+                    high=None if over_seeds is None else over_seeds.high,
+                    seeds=(ours.shape[1], values.shape[1]),
+                )
             )
-            of_pair: Any = {
-                "candidate": name,
-                "reference": reference,
-                "seeds": (ours.shape[1], values.shape[1]),
-            }
-            on_these_rows.append(SeedDifference(difference=float(gains[0]), **of_pair, **ends))
         elif too_few:
             fixed[name] = too_few
         elif is_constant and gains.any() and not of_shares:
@@ -142,8 +143,10 @@ def conclude_scores(
                 f"it differs from {reference} by the same {abs(float(gains.mean())):.4g} {unseen}"
             )
         elif is_constant and np.ptp(means) == 0 and not of_shares:
-            same = f"it and {reference} have the same score, {abs(float(means.mean())):.4g}"
-            fixed[name] = f"{same}, {unseen}; predictions show more"
+            fixed[name] = (
+                f"it and {reference} have the same score, {abs(float(means.mean())):.4g}, {unseen}; "
+                "predictions show more"
+            )
     usable = {
         name: values[None]
         for name, values in losses.items()
@@ -151,11 +154,17 @@ def conclude_scores(
     }
 
     def test(gains: Floats, noise: Sequence[float], n: int = 1) -> Estimate:
-        about: Any = {"alpha": alpha, "comparisons": n}
         if of_items:
-            return paired_hold_out(gains, np.zeros_like(gains), groups=groups, **about)
+            return paired_hold_out(
+                gains, np.zeros_like(gains), groups=groups, alpha=alpha, comparisons=n
+            )
         return corrected_t(
-            gains, n_test_over_n_train=plan.overlap, df=plan.df, seed_noise=noise, **about
+            gains,
+            n_test_over_n_train=plan.overlap,
+            df=plan.df,
+            seed_noise=noise,
+            alpha=alpha,
+            comparisons=n,
         )
 
     def difference(first: str, second: str, n: int) -> Estimate:
@@ -172,7 +181,7 @@ def conclude_scores(
     for name, values in scores.items():
         mean, fold_sd, seed_sd = spread_of(values)
         score = Score(mean, None, None, fold_sd, seed_sd)
-        if plan.df is not None:
+        if plan.df:  # 0 of one group
             estimate = test(values.mean(axis=1)[None], seed_noise(values[None]))
             low, high = estimate.low, estimate.high
             if of_shares:
@@ -182,9 +191,11 @@ def conclude_scores(
             if of_shares or estimate.se > 0:  # else the spread of the error can't be seen
                 score = replace(score, low=max(metric.low, low), high=min(metric.high, high))
         candidates.append(CandidateSummary(name=name, kind="scores", scores={metric.name: score}))
-    mean_losses = {name: float(values.mean()) for name, values in usable.items()}
     evidence = Evidence(
-        runs=usable, means=mean_losses, difference=difference, n_rows=about.get("n_rows")
+        runs=usable,
+        means={name: float(values.mean()) for name, values in usable.items()},
+        difference=difference,
+        n_rows=about.get("n_rows"),
     )
     conclusion = open_conclusion(options, metric, plan, reference, margin, about)
     notes = [
@@ -229,86 +240,96 @@ def conclude_tables(
     the reference's error is 0 on one of them.
     """
     first = tables[0]
-    metric, reference, n = first.metric, first.reference, len(tables)
+    reference = first.reference
+    n_tables = len(tables)
+    is_relative = not first.metric.greater_is_better
     names = [candidate.name for candidate in first.candidates]
-    others, enough = [other for other in names if other != reference], n >= _FEWEST
-    scores = np.empty((n, len(names)))
-    for row, conclusion in zip(scores, tables, strict=True):
-        score = conclusion.metric.name
-        means = {
-            candidate.name: candidate.scores[score].mean for candidate in conclusion.candidates
-        }
-        missing = [model for model in names if means.get(model) is None] or [
-            model for model in means if model not in names
-        ]
-        if missing:
-            message = f"{name}: {missing[0]} doesn't have scores on all tables ({conclusion.table})"
-            hint = (
-                "Give the scores of all candidates on all tables, or leave out what is incomplete."
-            )
-            raise DataError(message, hint)
-        row[:] = [means[model] for model in names]
-    losses = -scores if metric.greater_is_better else scores
-    ours = losses[:, [names.index(reference)]]
-    gains, relative = ours - losses, not metric.greater_is_better
-    if relative:
-        if (tiny := ours < 1 / LARGEST).any():
-            message = f"{name}: the error of {reference} isn't clearly above 0 on {tables[int(tiny.argmax())].table}"
-            raise DataError(message, "Leave that table out.")
-        gains = gains / ours
-    ranks, verdicts = (
-        np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist(),
-        list[TableVerdict](),
-    )
-    pairs = [(name, gain) for name, gain in zip(names, gains.T, strict=True) if name != reference]
-    tests = [(name, gain, *signed_rank(gain)) for name, gain in pairs]
-    adjusted = holm([p for *_, p, _ in tests], tried=options.tried).tolist()
-    for (other, gain, p, balance), p_adjusted in zip(tests, adjusted, strict=True):
+    losses = _table_losses(tables, names, name)
+    gains = losses[:, [names.index(reference)]] - losses
+    if is_relative:
+        gains = gains / _above_zero(losses[:, [names.index(reference)]], tables, name)
+    others = [i for i, model in enumerate(names) if model != reference]
+    tests = [signed_rank(gains[:, i]) for i in others]
+    adjusted = holm([p for p, _ in tests], tried=options.tried).tolist()
+    verdicts = []
+    for i, (p, balance), p_adjusted in zip(others, tests, adjusted, strict=True):
         rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
         if p_adjusted < options.alpha:
             rule = "better" if balance > 0 else "worse"
-        counts: Any = {
-            "wins": int((gain > 0).sum()),
-            "losses": int((gain < 0).sum()),
-            "n_tables": n,
-        }
-        about: Any = {
-            "rule": rule,
-            "short": SHORT[rule],
-            "difference": float(np.median(gain)),
-            "relative": relative,
-        }
-        verdict = TableVerdict(
-            candidate=other, reference=reference, p=p, p_adjusted=p_adjusted, **about, **counts
+        verdicts.append(
+            TableVerdict(
+                candidate=names[i],
+                reference=reference,
+                rule=rule,
+                short=SHORT[rule],
+                difference=float(np.median(gains[:, i])),
+                relative=is_relative,
+                p=p,
+                p_adjusted=p_adjusted,
+                wins=int((gains[:, i] > 0).sum()),
+                losses=int((gains[:, i] < 0).sum()),
+                n_tables=n_tables,
+            )
         )
-        verdicts += [verdict] if enough else []
-    comparisons, notes = len(others) + options.tried, list[Note]()
-    if enough and 2.0 ** (1 - n) * comparisons > options.alpha:
-        words = f"With {n} tables and {counted(comparisons, 'comparison')} no signed-rank test can reach p = "
-        words += f"{options.alpha:g}, however clear the difference: more tables are needed."
-        notes.append(Note(words))
-    reason = f"{n} tables are too few for a verdict over tables, which needs {_FEWEST}"
-    said: Any = {
-        "understood": (f"{n} tables (column '{column}').", *first.understood),
-        "notes": tuple(notes),
-    }
-    said |= {"reference": reference, "metric": metric, "alpha": first.alpha, "relative": relative}
-    said |= {
-        "ranks": Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n),
-        "tables": tuple(tables),
-    }
+    reason = ""
+    if n_tables < _FEWEST:
+        reason = f"{n_tables} tables are too few for a verdict over tables, which needs {_FEWEST}"
+    comparisons = len(others) + options.tried
+    too_few = Note(
+        f"With {n_tables} tables and {counted(comparisons, 'comparison')} no signed-rank test can reach p = "
+        f"{options.alpha:g}, however clear the difference: more tables are needed."
+    )
+    can_differ = bool(reason) or 2.0 ** (1 - n_tables) * comparisons <= options.alpha
+    ranks = np.apply_along_axis(mean_ranks, 1, losses).mean(axis=0).tolist()
     return TablesConclusion(
         kind="tables",
         command=command,
         table=name,
         specification=first.specification,
         plan=PlanSummary(kind="tables", tried=options.tried),
-        verdicts=tuple(verdicts),
-        no_verdict=() if enough else tuple(NoVerdict(other, reason) for other in others),
+        verdicts=() if reason else tuple(verdicts),
+        no_verdict=tuple(NoVerdict(names[i], reason) for i in others if reason),
         ranking=tuple(names[place] for place in np.argsort(ranks, kind="stable").tolist()),
         candidates=tuple(CandidateSummary(name=model, kind="scores") for model in names),
-        **said,
+        understood=(f"{n_tables} tables (column '{column}').", *first.understood),
+        notes=() if can_differ else (too_few,),
+        reference=reference,
+        metric=first.metric,
+        alpha=first.alpha,
+        relative=is_relative,
+        ranks=Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n_tables),
+        tables=tuple(tables),
     )
+
+
+def _table_losses(tables: Sequence[Conclusion], names: Sequence[str], file_name: str) -> Floats:
+    """Return the mean loss of each candidate on each table [table, candidate]. DataError if tables
+    have different candidates."""
+    scores = []
+    for table in tables:
+        means = {
+            summary.name: summary.scores[table.metric.name].mean for summary in table.candidates
+        }
+        missing = [model for model in names if means.get(model) is None]
+        missing += [model for model in means if model not in names]
+        if missing:
+            raise DataError(
+                f"{file_name}: {missing[0]} doesn't have scores on all tables ({table.table})",
+                "Give the scores of all candidates on all tables, or leave out what is incomplete.",
+            )
+        scores.append([means[model] for model in names])
+    return np.array(scores, dtype=np.float64) * (-1 if tables[0].metric.greater_is_better else 1)
+
+
+def _above_zero(errors: Floats, tables: Sequence[Conclusion], file_name: str) -> Floats:
+    """Return the reference's errors [table, 1]. DataError if one of them isn't above 0."""
+    if (is_tiny := errors < 1 / LARGEST).any():
+        raise DataError(
+            f"{file_name}: the error of {tables[0].reference} isn't clearly above 0 on "
+            f"{tables[int(is_tiny.argmax())].table}",
+            "Leave that table out.",
+        )
+    return errors
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:
@@ -334,5 +355,4 @@ def signed_rank(differences: ArrayLike) -> tuple[float, float]:
         shifted = np.zeros(total + 1)
         shifted[rank:] = chances[: total + 1 - rank]
         chances = (chances + shifted) / 2
-    smaller = min(positive, total - positive)
-    return min(1.0, 2 * float(chances[: smaller + 1].sum())), balance
+    return min(1.0, 2 * float(chances[: min(positive, total - positive) + 1].sum())), balance

@@ -18,7 +18,7 @@ from seedbed.evaluation.classification import check_probabilities
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_beside
 from seedbed.evaluation.protocol import FEWEST_TESTED_OUTSIDE, Protocol, too_few
-from seedbed.evaluation.summaries import Conclusion, Note, PlanSummary, Task
+from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary, Task
 from seedbed.judgement.judging import conclude_scores, open_conclusion
 from seedbed.judgement.score_columns import (
     ROLES,
@@ -84,9 +84,11 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     }
     wide = file.free() if file.is_wide else []
     if file.is_wide and (len(wide) < 2 or all(of_class.get(i) in truth for i in wide)):
-        hint = f"Add a column 'candidate', or name it with {spell('candidate', 'NAME')}. "
         raise file.error(
-            ColumnError, "no column names the candidate", f"{hint}Or give each candidate a column."
+            ColumnError,
+            "no column names the candidate",
+            f"Add a column 'candidate', or name it with {spell('candidate', 'NAME')}. "
+            f"Or give each candidate a column.",
         )
     row = _rows_of(file)
     lines = read_lines(file)
@@ -99,8 +101,11 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     if group.labels:
         groups = of_each(file, row, group.codes, "groups")
         n_groups = len(np.unique(groups))
-        words = f"{plan.reason} {n_groups:,} groups (column '{group.name}')."
-        plan = replace(plan, n_groups=n_groups, reason=words)
+        plan = replace(
+            plan,
+            n_groups=n_groups,
+            reason=f"{plan.reason} {n_groups:,} groups (column '{group.name}').",
+        )
     design = _design(plan, target, predicted)
     n_rows, splits = len(target), list[Split]()
     for number, test in enumerate(tested):  # each random split is a repeat of its own
@@ -110,10 +115,12 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
         for both in (
             () if groups is None else np.intersect1d(groups[test], groups[train])[:1].tolist()
         ):
-            message = f"{lines.split_name(number)} tests some rows of {group.name} {group.labels[both]} and not others"
-            message += ", so its models were trained on the same group"
-            hint = "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does."
-            raise file.error(DataError, message, hint)
+            raise file.error(
+                DataError,
+                f"{lines.split_name(number)} tests some rows of {group.name} {group.labels[both]} and not others"
+                ", so its models were trained on the same group",
+                "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
+            )
     repeat = np.array([split.repeat for split in splits])[lines.split]
     by_name = dict[str, Result]()
     in_lines = lines.candidate.labels or ("each candidate",)
@@ -121,15 +128,20 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
         seed = lines.place[own_lines]
         cells = np.unique((lines.split[own_lines] * n + seed) * n_rows + row.codes[own_lines])
         if len(cells) < len(own_lines):
-            hint = "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'"
-            message = f"{candidate} has several predictions for one row in the same split and seed"
-            raise file.error(DataError, message, f"{hint}.")
+            raise file.error(
+                DataError,
+                f"{candidate} has several predictions for one row in the same split and seed",
+                "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'.",
+            )
         counts = np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(-1, n)
         n_missing = np.array([[len(test)] for test in tested]) - counts
         for number in np.flatnonzero(n_missing.any(axis=1))[:1].tolist():
-            message = f"{int(n_missing.sum())} predictions of {candidate} are missing, the first of them in "
-            hint = "All candidates need predictions for the same rows, with as many seeds in all splits."
-            raise file.error(DataError, f"{message}{lines.split_name(number)}", hint)
+            raise file.error(
+                DataError,
+                f"{int(n_missing.sum())} predictions of {candidate} are missing, the first of them in "
+                f"{lines.split_name(number)}",
+                "All candidates need predictions for the same rows, with as many seeds in all splits.",
+            )
         for name, p in zip([names[i] for i in wide] or [candidate], predicted.p, strict=True):
             table = np.full(
                 (splits[-1].repeat + 1, n, n_rows, *p.shape[1:]),
@@ -137,23 +149,27 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
                 np.float32 if labels else np.float64,
             )
             table[repeat[own_lines], seed, row.codes[own_lines]] = p[own_lines]
-            about_rows: Any = {
-                "target": target,
-                "splits": tuple(splits),
-                "design": design,
-                "task": task,
-            }
             by_name[name] = Result(
-                name=name, alpha=options.alpha, predictions=table, groups=groups, **about_rows
+                name=name,
+                alpha=options.alpha,
+                target=target,
+                splits=tuple(splits),
+                design=design,
+                predictions=table,
+                task=task,
+                groups=groups,
             )
-    testable_scores = [
-        name for name, score in METRICS.items() if score.row_loss and task in score.tasks
-    ]
-    testable_scores = ["accuracy"] if hard else testable_scores
+    testable_scores = ["accuracy"]
+    if not hard:
+        testable_scores = [
+            name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks
+        ]
     score = options.score or ("accuracy" if hard else outcome_of(task).metric)
     if score not in testable_scores:
-        message = f"'{score}' can't be tested on these predictions (true values: column '{file.name('target')}')"
-        raise OptionError(message, did_you_mean(score, testable_scores))
+        raise OptionError(
+            f"'{score}' can't be tested on these predictions (true values: column '{file.name('target')}')",
+            did_you_mean(score, testable_scores),
+        )
     metric, target_name = METRICS[score], file.name("target")
     seeds = max(result.predictions.shape[1] for result in by_name.values())
     plan = replace(plan, seeds=seeds, tried=options.tried)
@@ -183,19 +199,24 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     if options.margin is not None:
         margin = Margin(options.margin, "given")
     else:  # by the rule of a comparison
-        of_reference = float(by_name[reference].losses(score).mean())
-        margin = margin_beside(score, default_margin(score, target), of_reference)
+        margin = margin_beside(
+            score, default_margin(score, target), float(by_name[reference].losses(score).mean())
+        )
     if plan.kind == "random_splits":
         losses = {
             name: result.losses(score)[:, 0].astype(np.float64) for name, result in by_name.items()
         }
         if missing := [name for name, values in losses.items() if not np.isfinite(values).all()]:
-            message = f"some predictions of {missing[0]} aren't finite numbers"
-            raise file.error(DataError, message, "Leave the candidate out, or predict all rows.")
+            raise file.error(
+                DataError,
+                f"some predictions of {missing[0]} aren't finite numbers",
+                "Leave the candidate out, or predict all rows.",
+            )
         scores = {name: metric.score_of(values) for name, values in losses.items()}
         return conclude_scores(scores, metric, plan, options, about, margin)
-    of_prior = loss_of_prior(score, by_name[reference])
-    conclusion = open_conclusion(options, metric, plan, reference, margin, about, of_prior)
+    conclusion = open_conclusion(
+        options, metric, plan, reference, margin, about, loss_of_prior(score, by_name[reference])
+    )
     if not design.has_verdict:
         conclusion = replace(conclusion, interval=None)
     evidence = evidence_of(results := tuple(by_name.values()), score)
@@ -204,12 +225,15 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     conclusion = conclude(conclusion, evidence, without=without_verdict(results, reference, score))
     candidates = [result.summary() for result in results]
     if hard:
-        scores_of = [{name: summary.scores[name] for name in _OF_LABELS} for summary in candidates]
-        pairs = zip(candidates, scores_of, strict=True)
-        candidates = [
-            replace(summary, calibration=None, scores=scores) for summary, scores in pairs
-        ]
+        candidates = [_of_labels(summary) for summary in candidates]
     return replace(conclusion, candidates=tuple(candidates))
+
+
+def _of_labels(summary: CandidateSummary) -> CandidateSummary:
+    """Return the summary of predicted labels: without the scores of probabilities."""
+    return replace(
+        summary, calibration=None, scores={name: summary.scores[name] for name in _OF_LABELS}
+    )
 
 
 def _rows_of(file: ScoreFile) -> Factor:
@@ -229,8 +253,11 @@ def _rows_of(file: ScoreFile) -> Factor:
     }:  # each line is a row of its own, in one fold
         n_rows = file.frame.n_rows
         return Factor("", np.arange(n_rows), tuple(str(number + 1) for number in range(n_rows)))
-    hint = "Add a column 'row', or name it with row: NAME."
-    raise file.error(ColumnError, "no column names the row of the table that is predicted", hint)
+    raise file.error(
+        ColumnError,
+        "no column names the row of the table that is predicted",
+        "Add a column 'row', or name it with row: NAME.",
+    )
 
 
 def _repeating_columns(file: ScoreFile, row: Factor) -> Iterator[Note]:
@@ -240,9 +267,9 @@ def _repeating_columns(file: ScoreFile, row: Factor) -> Iterator[Note]:
         of_row, n_values = np.zeros(len(row.labels), dtype=np.int64), len(np.unique(cells))
         of_row[row.codes] = cells
         if (of_row[row.codes] == cells).all() and _FEWEST_REPEATING <= n_values < len(of_row):
-            repeats = f"values of column '{name}' repeat: {n_values:,} in {len(of_row):,} rows"
             yield Note(
-                f"{repeats}; if rows with the same value may be alike, give {spell('group', name)}.",
+                f"values of column '{name}' repeat: {n_values:,} in {len(of_row):,} rows; if rows with "
+                f"the same value may be alike, give {spell('group', name)}.",
                 name,
             )
 
@@ -263,10 +290,11 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
     if len(by_label) > 1:
         labels = _order_labels({*by_label, *truth}, positive)
         if missing := [label for label in labels if label not in by_label]:
-            message = (
-                f"the target has '{missing[0]}', and there is no column 'probability_{missing[0]}'"
+            raise file.error(
+                ColumnError,
+                f"the target has '{missing[0]}', and there is no column 'probability_{missing[0]}'",
+                "Give a column of probabilities for each label.",
             )
-            raise file.error(ColumnError, message, "Give a column of probabilities for each label.")
         p = np.column_stack([file.numbers(by_label[label]) for label in labels])
         check_probabilities(p, file.place_of)
         return _Predicted(labels, _codes(truth, labels), [p[:, 1] if len(labels) == 2 else p])
@@ -279,15 +307,20 @@ def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, st
     if probability is not None:
         labels = _order_labels(set(truth), positive)
         if len(labels) != 2:
-            what = f"column '{file.name('target')}' has {len(labels)} different labels, and one probability is of two"
-            raise file.error(ColumnError, what, "Give a column 'probability_LABEL' for each label.")
+            raise file.error(
+                ColumnError,
+                f"column '{file.name('target')}' has {len(labels)} different labels, and one probability is of two",
+                "Give a column 'probability_LABEL' for each label.",
+            )
         p = file.numbers(probability)
         check_probabilities(p[:, None], file.place_of)
         return _Predicted(labels, _codes(truth, labels), [p])
     if prediction is None:
-        message = f"there is no column of predictions among {', '.join(columns[:20])}"
-        hint = "Give 'probability' (of the larger label), 'probability_LABEL' for each label, or 'prediction'."
-        raise file.error(ColumnError, message, hint)
+        raise file.error(
+            ColumnError,
+            f"there is no column of predictions among {', '.join(columns[:20])}",
+            "Give 'probability' (of the larger label), 'probability_LABEL' for each label, or 'prediction'.",
+        )
     return _of_predictions(file, truth, [prediction])
 
 
@@ -317,23 +350,32 @@ def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[i
             if name in strange and (
                 not np.isfinite(values).any() or ((values < 0) | (values > 1)).any()
             ):
-                message = f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor probabilities"
-                hint = f"Leave it out, or give {spell('group', name)} if it names groups of rows."
-                raise file.error(ColumnError, f"{message}: '{strange[name]}'", hint)
-        if of_labels := [name for name in names if name not in strange]:
-            message = f"column '{of_labels[0]}' holds labels, and not all others do"
+                raise file.error(
+                    ColumnError,
+                    f"column '{name}' holds neither labels of '{target}' ({', '.join(ordered)}) nor "
+                    f"probabilities: '{strange[name]}'",
+                    f"Leave it out, or give {spell('group', name)} if it names groups of rows.",
+                )
+        of_labels = [name for name in names if name not in strange]
+        if of_labels and ordered != ("0", "1"):  # which are probabilities, too
             raise file.error(
-                ColumnError, message, "Give labels of all candidates, or probabilities of all."
+                ColumnError,
+                f"column '{of_labels[0]}' holds labels, and not all others do",
+                "Give labels of all candidates, or probabilities of all.",
             )
         return _Predicted(ordered, _codes(truth, ordered), [file.numbers(i) for i in predicted])
     for name, cell in [*strange.items()][:1] if texts_only else ():
-        message = f"'{cell}' is predicted (column '{name}'), and no row has that target"
-        raise file.error(ColumnError, message, "Give labels of the target.")
-    if texts_only:
-        message = (
-            f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}"
+        raise file.error(
+            ColumnError,
+            f"'{cell}' is predicted (column '{name}'), and no row has that target",
+            "Give labels of the target.",
         )
-        raise file.error(ColumnError, message, f"Name another one with {spell('target', 'NAME')}.")
+    if texts_only:
+        raise file.error(
+            ColumnError,
+            f"column '{target}' has {len(labels):,} different labels; the most are {_MOST_CLASSES}",
+            f"Name another one with {spell('target', 'NAME')}.",
+        )
     return _Predicted((), file.numbers(file.roles["target"]), [file.numbers(i) for i in predicted])
 
 
@@ -366,8 +408,11 @@ def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
     tested = np.split(pairs % n_rows, np.searchsorted(pairs, n_rows * np.arange(1, n_splits)))
     folds, test_share = options.folds, options.test_share
     if n_splits == 1 and not (folds is None and test_share is None):
-        message = f"{'folds' if folds else 'a test share'} is given, and no column says which rows a fold tests"
-        raise lines.file.error(OptionError, message, "Add a column 'fold'.")
+        raise lines.file.error(
+            OptionError,
+            f"{'folds' if folds else 'a test share'} is given, and no column says which rows a fold tests",
+            "Add a column 'fold'.",
+        )
     if folds is None and test_share is None and not lines.repeat.labels:
         if len(pairs) == n_rows:  # each row is tested once
             folds = n_splits
@@ -378,9 +423,11 @@ def _splits(lines: FileLines, row: Factor) -> tuple[PlanSummary, list[Ints]]:
         of_repeat = np.concatenate(tested[repeat * plan.folds : (repeat + 1) * plan.folds])
         times = np.bincount(of_repeat, minlength=n_rows)
         for number in np.flatnonzero(times != 1)[:1].tolist():
-            message = f"row {row.labels[number]} is tested {times[number]} times in one repeat of the cross-validation"
-            hint = "If the splits are random, give test_share: 0.2, say. If rows are missing, complete them."
-            raise lines.file.error(DataError, f"{message}, and not once", hint)
+            raise lines.file.error(
+                DataError,
+                f"row {row.labels[number]} is tested {times[number]} times in one repeat of the cross-validation, and not once",
+                "If the splits are random, give test_share: 0.2, say. If rows are missing, complete them.",
+            )
     return plan, tested
 
 

@@ -4,16 +4,18 @@ score is by its name."""
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import quote_names
-from seedbed.data.frame import Frame, Numbers
-from seedbed.data.sources.memory import frame_of_values
+from seedbed.data.frame import Frame, Numbers, Texts
+from seedbed.data.sources.memory import frame_of_values, is_table
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.sources.source_limits import EveryName
 from seedbed.data.target import likely_target
@@ -52,11 +54,12 @@ class Role:
 
 ROLES: Mapping[str, Role] = {
     "candidate": Role(
-        "candidate model method algorithm classifier estimator learner system name", most=1_000
+        "candidate model method algorithm classifier estimator learner system name key_scheme",
+        most=1_000,
     ),
-    "dataset": Role("table dataset data_set task", most=20_000),
-    "repeat": Role("repeat repetition rep", is_split=True),
-    "fold": Role("fold split cv_fold fold_id split_id", is_split=True),
+    "dataset": Role("table dataset data_set task key_dataset", most=20_000),
+    "repeat": Role("repeat repetition rep key_run", is_split=True),
+    "fold": Role("fold split cv_fold fold_id split_id key_fold", is_split=True),
     # Exports of trackers name each run beside its seed.
     "seed": Role("seed random_state random_seed run trial attempt", first="seed"),
     "row": Role(
@@ -75,7 +78,7 @@ ROLES: Mapping[str, Role] = {
 _PREDICTIONS = ("probability", "prediction", "proba", "y_prob", "y_pred", "y_score", "predicted")
 _BESIDE = re.compile(
     r"(.*_)?(time|runtime|timestamp|seconds|duration|tokens)|epochs?|steps?|n_parameters|parameters|params?(_.*)?|tags_.*|(metrics_)?train_.*"
-    rf"|experiment_id|run_id|unnamed.*|index|system_attrs_.*|retries|{'|'.join(ROLES['seed'].names)}|"
+    rf"|(.*_)?hash|(public|private)_?score|key_.*|experiment_id|run_id|unnamed.*|index|system_attrs_.*|retries|{'|'.join(ROLES['seed'].names)}|"
 )
 _PARTS = {"train", "training", "test", "val", "valid", "validation", "dev"}
 _DEVIATION = re.compile(r"(?<![^_])(standard_deviation|std_?dev|stdev|std|sd)(?![^_])")
@@ -95,10 +98,20 @@ _NO_NUMBER = {
     "-",
     "?",
 }
+_ROUNDING = 1e-9
 LARGEST = 1e30
 """The largest size of a score, a prediction or a margin; the smallest margin is its reciprocal."""
 _NO_ROWS = "Give a row for each score."
-_PREFIX = re.compile(r"(metrics|test|val|valid|validation|cv|mean|out_of_fold|oof)_")
+_SOURCES = "Give a path, a data frame, a mapping from names to lists, a fitted search or a study."
+_FOLD_LABEL = re.compile(r"(?i)((fold|rep(eat)?)[\W_]?\d+[\W_]*)+")
+_DRAWN_LABEL = re.compile(r"(?i)(boot(strap)?|resample|oob)[\W_]?\d+")
+_COUNTED = {"dataset", "repeat", "fold", "seed", "row"}  # roles whose labels are counted
+_INDICES = {"", "index", "unnamed_0"}
+_SUMMARIES = {"mean", "average", "avg", "median", "std", "sd", "stdev", "se", "sem", "overall"}
+_PREFIX = re.compile(
+    r"^((metrics|test|val|valid|validation|cv|out_of_fold|oof)_"
+    r"|mean_(?!absolute|squared|pinball|poisson|gamma))+"
+)
 _TAG = re.compile(r"(params|tags)_")
 _OTHER_NAMES = {
     "acc": "accuracy",
@@ -168,6 +181,14 @@ _LOWER = frozenset(
         "mean_squared_error",
         "root_mean_squared_error",
         "mean_absolute_error",
+        "median_absolute_error",
+        "mean_absolute_percentage_error",
+        "mean_squared_log_error",
+        "root_mean_squared_log_error",
+        "mean_pinball_loss",
+        "mean_poisson_deviance",
+        "mean_gamma_deviance",
+        "max_error",
         "mape",
         "perplexity",
         "ece",
@@ -178,6 +199,7 @@ _LOWER = frozenset(
         "cost",
     }
 )
+_MAY_BE_NEGATIVE = frozenset({"loss", "nll", "deviance", "regret", "cost"})  # of `_LOWER`
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,16 +216,22 @@ def read_scores(source: Any, where: str) -> Frame:
     """Read a path, a data frame, or a mapping from names to columns, with its name in messages if
     that isn't empty. DataError if it can't be read, or has no rows."""
     if isinstance(source, Mapping):
-        lists = {str(name): np.asarray(column).tolist() for name, column in source.items()}
-        if len({len(column) if isinstance(column, list) else 0 for column in lists.values()}) != 1:
+        lists = {str(name): np.asarray(column, object).tolist() for name, column in source.items()}
+        for name, cells in lists.items():
+            if not isinstance(cells, list):
+                raise DataError(
+                    f"'{name}' holds {str(cells)[:40]}, and not a list of scores",
+                    "Give the score of each split: {'a': [0.8, 0.82], 'b': [0.79, 0.83]}.",
+                )
+        if len({len(cells) for cells in lists.values()}) != 1:
             raise DataError(
                 "the columns aren't lists of one length", "Give one value a row in each of them."
             )
         frame = frame_of_values(
             list(lists.values()), list(lists), where or "the mapping", as_text=EveryName()
         )
-    elif isinstance(source, list) and not source:
-        raise DataError("there are no rows", _NO_ROWS)
+    elif not (isinstance(source, str | Path) or _are_records(source) or is_table(source)):
+        raise DataError(f"scores can't be read from {reprlib.repr(source)}", _SOURCES)
     else:
         try:
             frame = read_new_rows(
@@ -216,6 +244,10 @@ def read_scores(source: Any, where: str) -> Frame:
     if not frame.n_rows:
         raise DataError(f"{frame.where}: there are no rows", _NO_ROWS)
     return replace(frame, where=where or frame.where)
+
+
+def _are_records(source: Any) -> bool:
+    return isinstance(source, list) and {isinstance(row, Mapping) for row in source} == {True}
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,18 +335,17 @@ class ScoreFile:
                 ColumnError, f"{place} has no {role}: column '{name}' is empty there", f"{fill}."
             )
         if about.is_split and {label.lower() for label in order} <= _PARTS:
-            message = (
-                f"column '{name}' says {' and '.join(order)}, and not which split a score is of"
-            )
             raise self.error(
-                OptionError, message, "Keep the scores of test rows, and number the splits."
+                OptionError,
+                f"column '{name}' says {' and '.join(order)}, and not which split a score is of",
+                "Keep the scores of test rows, and number the splits.",
             )
         if about.most is not None and len(order) > about.most:
-            message = (
-                f"column '{name}' has {len(order):,} different values; the most are {about.most:,}"
+            raise self.error(
+                OptionError,
+                f"column '{name}' has {len(order):,} different values; the most are {about.most:,}",
+                f"If another column names the {role}s, give {role}: NAME. Otherwise judge fewer.",
             )
-            hint = f"If another column names the {role}s, give {role}: NAME. Otherwise judge fewer."
-            raise self.error(OptionError, message, hint)
         return Factor(name, codes, order)
 
     def numbers(self, position: int) -> Floats:
@@ -364,19 +395,25 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
         if len(positions) > 1:  # the name of a run or an answer names nothing else
             positions = [i for i in positions if file._repeats(i)] or positions
         if len(positions) > 1:
-            both = " and ".join(f"'{names[i]}'" for i in positions[:2])
-            hint = f"Name one with {role}: {names[positions[0]]}."
-            raise file.error(ColumnError, f"the columns {both} could both be the {role}", hint)
+            raise file.error(
+                ColumnError,
+                f"the columns '{names[positions[0]]}' and '{names[positions[1]]}' could both be the {role}",
+                f"Name one with {role}: {names[positions[0]]}.",
+            )
         if positions:
             roles[role] = positions[0]
-    about_scores = "lower_is_better" if options.lower_is_better is not None else ""
-    about_scores = "drop_incomplete" if options.drop_incomplete else about_scores
+    _find_splits(file, roles)
+    _refuse_summaries(file)
+    given = {
+        "lower_is_better": options.lower_is_better,
+        "drop_incomplete": options.drop_incomplete or None,
+    }
+    about_scores = [name for name, value in given.items() if value is not None]
     if target is None:
         target = _likely_target(file, are_scores=options.score is not None or bool(about_scores))
     if target is None and options.group is not None and not file.of_items:
-        message = f"group is about rows, and {frame.where} contains scores of whole folds"
         raise OptionError(
-            message,
+            f"group is about rows, and {frame.where} contains scores of whole folds",
             "Give predictions of rows; or score folds of whole groups, and leave group out.",
         )
     if target is None:
@@ -384,9 +421,43 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
             roles["seed"] = names.index("epoch")
         return file
     if about_scores:
-        message = f"{about_scores} is about scores, and with the target '{target}' a file holds predictions"
-        raise OptionError(message, "Leave it out.")
+        raise OptionError(
+            f"{about_scores[-1]} is about scores, and with the target '{target}' a file holds predictions",
+            "Leave it out.",
+        )
     return replace(file, roles={**roles, "target": names.index(target)})
+
+
+def _find_splits(file: ScoreFile, roles: dict[str, int]) -> None:
+    """Let ids such as Fold01.Rep1 of tidymodels and caret number splits and not items; samples that
+    may be bootstrap samples are random splits only with a test share."""
+    for role in {"row", "bootstrap"} & roles.keys() if "fold" not in roles else ():
+        labels = file.frame.texts(roles[role]).texts
+        if all(map(_FOLD_LABEL.fullmatch, labels)):
+            roles["fold"] = roles.pop(role)
+        elif all(map(_DRAWN_LABEL.fullmatch, labels)):
+            roles["bootstrap"] = roles.pop(role)
+    if "fold" in roles and "id2" in file.frame.names and "repeat" not in roles:
+        roles["repeat"] = roles["fold"]
+        roles["fold"] = file.frame.names.index("id2")
+    if "bootstrap" in roles and file.options.test_share is not None:
+        roles["fold"] = roles.pop("bootstrap")
+
+
+def _refuse_summaries(file: ScoreFile) -> None:
+    """Raise ColumnError if a row holds the mean or the standard deviation of others."""
+    positions = [file.roles[role] for role in _COUNTED & file.roles.keys()]
+    positions += [i for i, name in enumerate(file.frame.names) if plain(name) in _INDICES]
+    for position in positions:
+        column = file.frame.columns[position]
+        labels = column.texts if isinstance(column, Texts) else ()
+        for label in [label for label in labels if label.lower() in _SUMMARIES]:
+            row = file.frame.cells(position).index(label)
+            raise file.error(
+                ColumnError,
+                f"{file.frame.places([row])[row]} holds '{label}' in column '{file.frame.names[position]}'",
+                "Leave out rows that summarise others.",
+            )
 
 
 def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
@@ -402,14 +473,19 @@ def _likely_target(file: ScoreFile, *, are_scores: bool) -> str | None:
         return None
     target = likely_target(free, usual_only=True)
     if target is None and file.is_wide and "row" in file.roles and not are_scores:
-        message = "no column names the candidates, and none has a usual name of true values"
-        hint = f"Predictions need {spell('target', 'NAME')}. Scores need {spell('candidate', 'NAME')}, or, with a column "
-        hint += f"for each candidate, {spell('score', 'accuracy')}."
-        raise file.error(ColumnError, message, hint)
+        raise file.error(
+            ColumnError,
+            "no column names the candidates, and none has a usual name of true values",
+            f"Predictions need {spell('target', 'NAME')}. Scores need {spell('candidate', 'NAME')}, or, with a column "
+            f"for each candidate, {spell('score', 'accuracy')}.",
+        )
     other = likely_target([name for name in free if name != target], usual_only=True)
     if target is not None and other is not None:
-        message = f"the columns '{target}' and '{other}' could both hold the true values"
-        raise file.error(ColumnError, message, f"Name one with {spell('target', target)}.")
+        raise file.error(
+            ColumnError,
+            f"the columns '{target}' and '{other}' could both hold the true values",
+            f"Name one with {spell('target', target)}.",
+        )
     return target
 
 
@@ -422,6 +498,8 @@ def score_columns(file: ScoreFile) -> list[int]:
     """
     score, names, wide, free = file.options.score, file.frame.names, file.is_wide, file.free()
     values = [i for i in free if np.isfinite(file.values(i)).any()]
+    if wide and len({names[i].rpartition("~")[2] for i in values if "~" in names[i]}) > 1:
+        values = [i for i in values if plain(names[i].rpartition("~")[2]) == plain(score or "")]
     _refuse_means(file, free, [i for i in free if i not in values])
     named = [i for i, name in enumerate(names) if name == score]
     if not wide and score is not None:
@@ -439,18 +517,24 @@ def score_columns(file: ScoreFile) -> list[int]:
         if usual_name(names[i]):
             file.numbers(i)  # says which cell is no number
     if not values and not named:
-        message = f"there is no column of scores among {', '.join(names[:20])}"
-        hint = "Give a row for each candidate and split, with a column such as accuracy; or name it with score: NAME."
-        raise file.error(ColumnError, message, hint)
+        raise file.error(
+            ColumnError,
+            f"there is no column of scores among {', '.join(names[:20])}",
+            "Give a row for each candidate and split, with a column such as accuracy; or name it with score: NAME.",
+        )
     if not wide and len(values) > 1:
-        hint = f"Name one with score: {names[(usual or values)[0]]}."
-        raise file.error(ColumnError, f"{quote_names(value_names, 8)} could all be the score", hint)
+        raise file.error(
+            ColumnError,
+            f"{quote_names(value_names, 8)} could all be the score",
+            f"Name one with score: {names[(usual or values)[0]]}.",
+        )
     if wide and (named or len(values) < 2 or usual):
         scores = [names[i] for i in named] or value_names
-        look = "looks" if len(scores) == 1 else "look"
-        message = f"no column names the candidates, and {quote_names(scores, 8)} {look} like scores"
-        hint = f"Add a column 'candidate', or name yours with {spell('candidate', 'NAME')}."
-        raise file.error(ColumnError, message, hint)
+        raise file.error(
+            ColumnError,
+            f"no column names the candidates, and {quote_names(scores, 8)} look{'s' * (len(scores) == 1)} like scores",
+            f"Add a column 'candidate', or name yours with {spell('candidate', 'NAME')}.",
+        )
     check_number(file, len(values))
     return values
 
@@ -463,27 +547,31 @@ def _refuse_means(file: ScoreFile, free: Sequence[int], texts: Sequence[int]) ->
     if not file.roles.keys() & {"fold", "repeat", "seed", "row"}:
         deviations += [i for i in free if _DEVIATION.search(plain(frame.names[i]))]
     if deviations:
-        hint = "They don't say how the scores of two candidates vary together over the splits, which decides. "
-        hint += "Give a row for each candidate and fold."
-        message = f"column '{frame.names[deviations[0]]}' holds standard deviations of scores"
-        raise file.error(OptionError, message, hint)
+        raise file.error(
+            OptionError,
+            f"column '{frame.names[deviations[0]]}' holds standard deviations of scores",
+            "They don't say how the scores of two candidates vary together over the splits, which decides. "
+            "Give a row for each candidate and fold.",
+        )
 
 
 def reference_among(names: Sequence[str], options: JudgeOptions) -> str:
     """Return the reference. OptionError if it isn't among the candidates, there are fewer than two,
     or one of them has the name of the true values."""
     if true := [name for name in names if plain(name) in ROLES["target"].names]:
-        hint = "In predictions, keep this column of true values, and give no scores; in scores, rename the candidate."
         raise OptionError(
-            f"a candidate is named '{true[0]}', which is a usual name of the true values", hint
+            f"a candidate is named '{true[0]}', which is a usual name of the true values",
+            "In predictions, keep this column of true values, and give no scores; in scores, rename the candidate.",
         )
     if len(names) < 2:
         raise OptionError(
             f"there is one candidate, {names[0]}", "Give the scores or predictions of two or more."
         )
     if options.reference is not None and options.reference not in names:
-        message = f"the reference '{options.reference}' is not among the candidates"
-        raise OptionError(message, did_you_mean(options.reference, names))
+        raise OptionError(
+            f"the reference '{options.reference}' is not among the candidates",
+            did_you_mean(options.reference, names),
+        )
     return options.reference or names[0]
 
 
@@ -492,8 +580,11 @@ def check_number(
 ) -> None:
     """Raise OptionError where there are too many candidates."""
     if most is not None and n_candidates > most:
-        message = f"{n_candidates:,} columns or names look like candidates; the most are {most:,}"
-        raise file.error(OptionError, message, "Judge fewer, and count the others with tried: N.")
+        raise file.error(
+            OptionError,
+            f"{n_candidates:,} columns or names look like candidates; the most are {most:,}",
+            "Judge fewer, and count the others with tried: N.",
+        )
 
 
 def is_role(name: str, role: str) -> bool:
@@ -516,21 +607,51 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
     """Return what a score is by its name. OptionError if neither the name nor the user says which
     way is better."""
     usual = usual_name(name)
-    metric = (
-        METRICS[usual] if usual in METRICS else replace(find_metric(name or "score"), low=-np.inf)
+    if usual in METRICS and lower_is_better is None:
+        return METRICS[usual]
+    metric = METRICS.get(usual or "") or replace(
+        find_metric(name or "score"), low=(0.0 if usual in _LOWER - _MAY_BE_NEGATIVE else -np.inf)
     )
     if lower_is_better is not None:
-        return replace(metric, greater_is_better=not lower_is_better)
-    if usual is None:
-        what = f"'{name}'" if name else "a score without a name"
-        hint = (
-            ""
-            if name not in ("", "value")
-            else ", or say what the numbers are, as in score: accuracy"
+        return replace(
+            metric,
+            greater_is_better=not lower_is_better,
+            words=(metric.words if usual or not name else f"score '{name}'"),
         )
-        message = f"it isn't known whether a high or a low value of {what} is better"
-        raise OptionError(message, f"Say whether lower is better ('lower_is_better'){hint}.")
-    return metric if usual in METRICS else replace(metric, greater_is_better=usual in _HIGHER)
+    if usual is None:
+        is_unnamed = name in ("", "value")
+        raise OptionError(
+            f"it isn't known whether a high or a low value of {repr(name) if name else 'a score without a name'} is better",
+            "Say whether lower is better ('lower_is_better')"
+            f"{', or say what the numbers are, as in score: accuracy' * is_unnamed}.",
+        )
+    return replace(metric, greater_is_better=usual in _HIGHER)
+
+
+def is_error(name: str) -> bool:
+    """Return whether a score is a known one of which low values are good."""
+    usual = usual_name(name) or ""
+    return usual in _LOWER or (usual in METRICS and not METRICS[usual].greater_is_better)
+
+
+def negated_error(name: str) -> str:
+    """Return the error that a score such as scikit-learn's `neg_log_loss` is the negative of; empty
+    for any other score."""
+    error = without_prefix(name).removeprefix("neg_")
+    return error if error != without_prefix(name) and is_error(error) else ""
+
+
+def check_range(file: ScoreFile, metric: Metric, name: str, scores: Floats) -> None:
+    """Raise DataError for scores of a candidate that its score can't have."""
+    if scores.min() < metric.low or scores.max() > metric.high + _ROUNDING:
+        raise file.error(
+            DataError,
+            f"{metric.words} of {name} goes from {scores.min():.4g} to {scores.max():.4g}",
+            f"It goes from {metric.low:g} to {metric.high:g}: divide percent by 100, or name another 'score'."
+            if metric.greater_is_better
+            else f"It can't be negative. Give {spell('score', f'neg_{metric.name}')} where it is negated, "
+            f"as by scikit-learn, and {spell('score', metric.name)} where it isn't.",
+        )
 
 
 def usual_name(name: str) -> str | None:

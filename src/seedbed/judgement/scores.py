@@ -3,7 +3,7 @@ split, or items."""
 
 from __future__ import annotations
 
-import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.errors import DataError, OptionError, counted, spell
+from seedbed.data.known_splits import untestable
+from seedbed.errors import DataError, OptionError, SeedbedError, counted, spell
 from seedbed.evaluation.protocol import FEWEST_TESTED, FEWEST_TESTED_GROUPS
-from seedbed.evaluation.summaries import Note, PlanSummary
+from seedbed.evaluation.summaries import PlanSummary
 from seedbed.judgement.score_columns import Factor, ScoreFile
 from seedbed.typing import Bools, Floats, Ints
 
 _MOST_CELLS, _MOST_ROWS = 50_000_000, 1e15
 _MOST_NAMED = 4
+_REPEAT = re.compile(r"(?i)rep(?:eat)?[\W_]?\d+")
 _MOST_FOLDS = 20
-_A_TENTH = 1 - 0.9**2  # of an error, as a share of its square
 _MOST_DF = 9
 """For random splits. More splits of the same rows don't add evidence; see docs/judge.md."""
 
@@ -55,9 +56,12 @@ class FileLines:
     n_seeds: list[int]
 
     def split_name(self, split: int) -> str:
-        parts = zip((self.repeat, self.fold), self.splits[split], strict=True)
         return (
-            ", ".join(f"{part.name} {part.labels[code]}" for part, code in parts if part.labels)
+            ", ".join(
+                f"{part.name} {part.labels[code]}"
+                for part, code in zip((self.repeat, self.fold), self.splits[split], strict=True)
+                if part.labels
+            )
             or "the split"
         )
 
@@ -67,19 +71,20 @@ def read_lines(file: ScoreFile, *, in_order: bool = False) -> FileLines:
     its splits, if no column names these. ColumnError for an empty cell, OptionError for bootstrap
     samples."""
     for role in [role for role in ("bootstrap", "repeat", "fold", "seed") if role in file.roles]:
-        texts = file.frame.texts(file.roles[role]).texts
-        if role == "bootstrap" or any(text.lower().startswith(("boot", "oob")) for text in texts):
-            message = f"column '{file.name(role)}' says that the splits are bootstrap samples, which repeat rows; "
-            message += "no corrected test is known to keep its error level with them"
-            raise file.error(
-                OptionError, message, "Score the candidates by repeated k-fold cross-validation."
-            )
+        if role == "bootstrap" or any(
+            text.lower().startswith(("boot", "oob"))
+            for text in file.frame.texts(file.roles[role]).texts
+        ):
+            raise untestable(f"{file.frame.where} (column '{file.name(role)}')")
     test_share = None
     if {"n_test", "n_train"} <= file.roles.keys():
         trained, tested = (file.numbers(file.roles[role]) for role in ("n_train", "n_test"))
         if not all(((counts >= 1) & (counts <= _MOST_ROWS)).all() for counts in (tested, trained)):
-            message = f"'{file.name('n_train')}' and '{file.name('n_test')}' aren't numbers of rows above 0 in all rows"
-            raise file.error(DataError, message, "Correct or drop them.")
+            raise file.error(
+                DataError,
+                f"'{file.name('n_train')}' and '{file.name('n_test')}' aren't numbers of rows above 0 in all rows",
+                "Correct or drop them.",
+            )
         test_share = float(1 - np.mean(trained / (tested + trained)))
     roles = ("candidate", "repeat", "row" if file.of_items else "fold", "seed")
     candidate, repeat, fold, seed = map(file.factor, roles)
@@ -114,9 +119,11 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
     file, n_splits, n_seeds = lines.file, len(lines.splits), lines.n_seeds
     names = [file.frame.names[i] for i in values] if file.is_wide else list(lines.candidate.labels)
     if n_splits * (len(names) * n_seeds[0] if file.is_wide else sum(n_seeds)) > _MOST_CELLS:
-        message = f"{len(names):,} candidates on {n_splits:,} splits with up to {max(n_seeds):,} seeds are too many"
-        hint = "Name the columns of candidates, folds and seeds: 'candidate', 'fold', 'seed'."
-        raise file.error(DataError, f"{message} scores", hint)
+        raise file.error(
+            DataError,
+            f"{len(names):,} candidates on {n_splits:,} splits with up to {max(n_seeds):,} seeds are too many scores",
+            "Name the columns of candidates, folds and seeds: 'candidate', 'fold', 'seed'.",
+        )
     scores, by_name = file.numbers(values[0]), {}
     for number, name in enumerate(names):
         if file.is_wide:
@@ -126,31 +133,45 @@ def scores_by_candidate(lines: FileLines, values: Sequence[int]) -> dict[str, Fl
         cells = lines.split[of_name] * width + lines.place[of_name]
         counts = np.bincount(cells)
         if counts.max() > 1:
-            first, second = of_name[np.flatnonzero(cells == counts.argmax())[:2]].tolist()
-            places, seed = file.frame.places([first, second]), lines.seed
-            of_seed = [f"seed {seed.labels[seed.codes[first]]}"] if seed.labels else []
-            which = ", ".join([lines.split_name(lines.split[first])] * (n_splits > 1) + of_seed)
-            message = f"{places[first]} and {places[second]} are both scores of {name}"
-            more = "attempt" if file.of_items else "seed"
-            unless = "" if of_seed else f"; if they are different {more}s, add a column '{more}'"
-            hint = f"Keep one of them{unless}."
-            if not which:
-                which = "and no column says whether they are folds, random splits or seeds"
-                hint = (
-                    "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give "
-                )
-                hint += f"{spell('folds', 10)}."
-            at = cells * file.frame.n_rows
-            for name, codes in file.free_labels(values):  # that make the rows unique
-                if len(np.unique(codes)) < len(codes) and len(
-                    np.unique(at + codes[of_name])
-                ) == len(of_name):
-                    hint = f"The values of column '{name}' differ there: say what it is, as in dataset: {name}, "
-                    hint += f"fold: {name} or seed: {name}."
-            raise file.error(DataError, f"{message}, {which}", hint)
+            double = of_name[np.flatnonzero(cells == counts.argmax())[:2]].tolist()
+            unique = [
+                other
+                for other, codes in file.free_labels(values)
+                if len(np.unique(codes)) < len(codes)
+                and len(np.unique(cells * file.frame.n_rows + codes[of_name])) == len(of_name)
+            ]
+            raise _double_score(lines, name, double, unique)
         by_name[name] = np.full((n_splits, width), np.nan)
         by_name[name].flat[cells] = scores[of_name]
     return by_name
+
+
+def _double_score(
+    lines: FileLines, candidate: str, double: Sequence[int], unique: Sequence[str]
+) -> SeedbedError:
+    """Return the error for two lines with scores of one candidate, split and seed; `unique` are the
+    columns whose values make the lines unique."""
+    seed = lines.seed
+    words = [lines.split_name(lines.split[double[0]])] * (len(lines.splits) > 1)
+    words += [f"seed {seed.labels[seed.codes[double[0]]]}"] if seed.labels else []
+    more = "attempt" if lines.file.of_items else "seed"
+    unless = "" if seed.labels else f"; if they are different {more}s, add a column '{more}'"
+    hint = f"Keep one of them{unless}."
+    if not words:
+        words = ["and no column says whether they are folds, random splits or seeds"]
+        hint = "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give "
+        hint += f"{spell('folds', 10)}."
+    for name in unique[-1:]:
+        hint = (
+            f"The values of column '{name}' differ there: say what it is, as in dataset: {name}, "
+        )
+        hint += f"fold: {name} or seed: {name}."
+    places = lines.file.frame.places(double)
+    return lines.file.error(
+        DataError,
+        f"{places[double[0]]} and {places[double[1]]} are both scores of {candidate}, {', '.join(words)}",
+        hint,
+    )
 
 
 def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Floats], Bools, str]:
@@ -181,18 +202,27 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
             if any(values.shape[1] > 1 for values in needed.values())
             else ""
         )
-        hint = f"All candidates need all {unit}s{seeds}. If a run failed, report that; "
-        hint += f"'drop_incomplete' leaves out the {unit}s in which a score is missing."
-        raise file.error(DataError, f"scores are missing: {missing_scores}", hint)
+        raise file.error(
+            DataError,
+            f"scores are missing: {missing_scores}",
+            f"All candidates need all {unit}s{seeds}. If a run failed, report that; "
+            f"'drop_incomplete' leaves out the {unit}s in which a score is missing.",
+        )
     if kept.sum() < 2:
-        message = f"{'a single' if kept.any() else 'no'} {unit} has the scores of all candidates"
-        raise file.error(DataError, message, f"Score them on the same {unit}s.")
+        raise file.error(
+            DataError,
+            f"{'a single' if kept.any() else 'no'} {unit} has the scores of all candidates",
+            f"Score them on the same {unit}s.",
+        )
     n = int((~kept).sum())
-    dropped = (
-        f"{n} of {len(kept)} {unit}s {'is' if n == 1 else 'are'} left out, as scores are missing there "
-        f"({missing_scores}). If they are missing because a candidate failed, it looks better than it is."
+    return (
+        {name: values[kept] for name, values in compact.items()},
+        kept,
+        (
+            f"{n} of {len(kept)} {unit}s {'is' if n == 1 else 'are'} left out, as scores are missing there "
+            f"({missing_scores}). If they are missing because a candidate failed, it looks better than it is."
+        ),
     )
-    return {name: values[kept] for name, values in compact.items()}, kept, dropped
 
 
 def of_each(file: ScoreFile, split: Factor, values: NDArray[Any], what: str) -> NDArray[Any]:
@@ -202,9 +232,11 @@ def of_each(file: ScoreFile, split: Factor, values: NDArray[Any], what: str) -> 
     of_split[split.codes] = values
     for line in np.flatnonzero(of_split[split.codes] != values)[:1].tolist():
         unit = "item" if file.of_items else "row"
-        message = f"{unit} {split.labels[split.codes[line]]} has two different {what}"
-        hint = f"The column '{split.name}' must name one {unit}, the same everywhere."
-        raise file.error(DataError, f"{message} ({file.frame.places([line])[line]})", hint)
+        raise file.error(
+            DataError,
+            f"{unit} {split.labels[split.codes[line]]} has two different {what} ({file.frame.places([line])[line]})",
+            f"The column '{split.name}' must name one {unit}, the same everywhere.",
+        )
     return of_split
 
 
@@ -216,7 +248,7 @@ def too_few_tested(n: int, n_groups: int | None, unit: str) -> str:
         (n_groups, "group", FEWEST_TESTED_GROUPS),
     ):
         if number is not None and number < fewest:
-            return f"{counted(number, what)} are too few for a verdict{on} (it needs {fewest})"
+            return f"{counted(number, what)} {'is' if number == 1 else 'are'} too few for a verdict{on} (it needs {fewest})"
     return ""
 
 
@@ -251,49 +283,13 @@ def items_of(
     n_attempts = max(values.shape[1] for values in attempts.values())
     if n_attempts > 1:
         words += f", up to {n_attempts} attempts of each (column '{lines.seed.name}'), averaged within it"
-    plan = PlanSummary(
+    return PlanSummary(
         kind="items",
         df=(n_groups or n) - 1,
         seeds=n_attempts,
         n_groups=n_groups,
         reason=f"{words}.",
-    )
-    return plan, groups
-
-
-def attempts_note(attempts: Mapping[str, Floats], reference: str) -> tuple[Note, ...]:
-    """Return a note on how much of the error is the noise of attempts [item, attempt], NaN where
-    there is none, and what more of them would do, of the candidate for which it is the largest
-    part; none of single attempts."""
-    means = {name: np.nanmean(values, axis=1) for name, values in attempts.items()}
-    noise, counts = dict[str, float](), dict[str, float]()
-    for name, values in attempts.items():
-        n = np.isfinite(values).sum(axis=1)
-        variances = np.nanvar(values[n > 1], axis=1, ddof=1)
-        noise[name] = float(variances.mean() * (1 / n).mean()) if len(variances) else 0.0
-        counts[name] = float(n.mean())
-    found = list[tuple[float, str]]()
-    for name in attempts:
-        total, part = (
-            float(np.var(means[reference] - means[name], ddof=1)),
-            noise[reference] + noise[name],
-        )
-        if name != reference and total > 0 and part > 0:
-            found.append((min(1.0, part / total), name))
-    if not found:
-        return ()
-    share, name = max(found)
-    words = f"The noise of attempts is {100 * share:.0f}% of the squared error of {name} against {reference}"
-    if share <= _A_TENTH:
-        most = 100 * (1 - math.sqrt(1 - share))
-        return (Note(f"{words}; more attempts would narrow its range by at most {most:.0f}%."),)
-    n_now = (counts[reference] + counts[name]) / 2
-    more = math.ceil(n_now / (1 - _A_TENTH / share) - n_now)
-    return (
-        Note(
-            f"{words}; {more} more attempt{'s' * (more > 1)} of each item would narrow its range by a tenth."
-        ),
-    )
+    ), groups
 
 
 def split_plan(
@@ -318,7 +314,7 @@ def split_plan(
     n, seed, named = (
         len(lines.splits),
         lines.seed,
-        [part.name for part in (lines.repeat, lines.fold) if part.name],
+        [*dict.fromkeys(part.name for part in (lines.repeat, lines.fold) if part.name)],
     )
     if n == 1:
         runs = (
@@ -339,12 +335,11 @@ def split_plan(
     no_folds = k is not None and share is not None and not 0.8 < share * k < 1.25
     if k is None or no_folds:
         if share is None:
-            hint = f"For random splits give the share of test rows, such as {spell('test_share', 0.2)}, or columns "
-            hint += (
-                f"n_train and n_test; for folds give how many a repeat has: {spell('folds', 10)}."
-            )
             raise lines.file.error(
-                OptionError, f"{n:,} splits ({which}) may be random splits or folds", hint
+                OptionError,
+                f"{n:,} splits ({which}) may be random splits or folds",
+                f"For random splits give the share of test rows, such as {spell('test_share', 0.2)}, or columns "
+                f"n_train and n_test; for folds give how many a repeat has: {spell('folds', 10)}.",
             )
         words = f"{n} random splits ({which}), {100 * share:.3g} % of the rows tested in each."
         words += f" They aren't folds, which would test one row in {k}." if no_folds else ""
@@ -353,14 +348,19 @@ def split_plan(
         )
     repeats = n // k
     if k < 2 or repeats * k != n:
-        hint = (
-            f"Give {spell('folds', 'K')}, or {spell('test_share', 'S')} if the splits are random."
+        raise lines.file.error(
+            OptionError,
+            f"{n} splits aren't repeats of {k} folds",
+            f"Give {spell('folds', 'K')}, or {spell('test_share', 'S')} if the splits are random.",
         )
-        raise lines.file.error(OptionError, f"{n} splits aren't repeats of {k} folds", hint)
     times = f"{repeats} repeats of {k} folds" if repeats > 1 else f"{k} folds"
-    words = f"Cross-validation: {times} ({which})."
     return PlanSummary(
-        kind="cross_validation", repeats=repeats, folds=k, test_share=1 / k, df=k - 1, reason=words
+        kind="cross_validation",
+        repeats=repeats,
+        folds=k,
+        test_share=1 / k,
+        df=k - 1,
+        reason=f"Cross-validation: {times} ({which}).",
     )
 
 
@@ -370,20 +370,30 @@ def _folds_of(lines: FileLines, folds: int | None) -> int | None:
     sizes, n, name = set(per_repeat.values()), len(lines.splits), lines.fold.name
     if folds is not None:
         if folds < 2 or (lines.repeat.labels and sizes != {folds}):
-            message = f"folds is {folds}, and the file has {max(sizes)} in a repeat"
-            raise OptionError(message, f"Leave {spell('folds')} out.")
+            raise OptionError(
+                f"folds is {folds}, and the file has {max(sizes)} in a repeat",
+                f"Leave {spell('folds')} out.",
+            )
         return folds
     if len(per_repeat) > 1:
         if len(sizes) > 1:
             repeat = lines.repeat.labels[min(per_repeat, key=lambda code: per_repeat[code])]
-            message = f"repeats have {min(sizes)} to {max(sizes)} folds (fewest: {repeat})"
-            hint = f"Complete them; if the splits are random, give {spell('test_share', 'S')}."
-            raise lines.file.error(OptionError, message, hint)
+            raise lines.file.error(
+                OptionError,
+                f"repeats have {min(sizes)} to {max(sizes)} folds (fewest: {repeat})",
+                f"Complete them; if the splits are random, give {spell('test_share', 'S')}.",
+            )
         return None if sizes == {1} else sizes.pop()
     if "split" in name.lower() or not lines.fold.labels:
         return None
+    named_repeats = {tuple(_REPEAT.findall(label)) for label in lines.fold.labels}
+    if () not in named_repeats:  # Fold01.Rep1
+        return n // len(named_repeats)
     if n > _MOST_FOLDS:
-        message = f"{n:,} different values of '{name}' may be {n:,} folds or repeats of fewer"
-        hint = f"Give the folds of a repeat, such as {spell('folds', 10)}; if the splits are random, give "
-        raise lines.file.error(OptionError, message, f"{hint}{spell('test_share', 0.2)}.")
+        raise lines.file.error(
+            OptionError,
+            f"{n:,} different values of '{name}' may be {n:,} folds or repeats of fewer",
+            f"Give the folds of a repeat, such as {spell('folds', 10)}; if the splits are random, give "
+            f"{spell('test_share', 0.2)}.",
+        )
     return n
