@@ -9,20 +9,14 @@ import torch
 from sklearn.metrics import log_loss
 from torch import nn
 
-from seedbed.data.reading import table_from_arrays
-from seedbed.data.splits import repeated_folds
 from seedbed.errors import CandidateError, OptionError, TargetError
-from seedbed.experiment.fits import fit_estimator, fit_group, split_seed
-from seedbed.experiment.spec import TUTORIAL, specify
+from seedbed.experiment.fits import split_seed
+from seedbed.experiment.run import run
+from seedbed.experiment.spec import TUTORIAL
 from seedbed.model.member import splits_of_networks
 from seedbed.model.stacks import smooth_clip
 from seedbed.networks.draws import derive
-from seedbed.settings.design import Compute, Design
-from seedbed.settings.recipe import Recipe
 from seedbed.training.torch.modules import started_module
-
-QUICK = Recipe(epochs=3)
-PLACES = [(0, 0), (0, 1), (1, 0)]  # repeat and fold
 
 
 @pytest.mark.slow
@@ -70,33 +64,14 @@ def _with_decay(module, decay):
     return [{"params": others, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
 
 
-def linear_module(n_features):
-    return nn.Linear(n_features, 1)
-
-
-FOREST = "sklearn.ensemble.RandomForestClassifier(n_estimators=3)"
-
-
-@pytest.mark.parametrize("words", ["relu:3", "boosted-trees", "extra-trees", linear_module, FOREST])
-def test_each_split_has_seeds_of_its_own_which_no_other_split_changes(arrays, words):
-    table = table_from_arrays(*arrays)
-    first = repeated_folds(table.target, repeats=1, folds=3, random_state=0)[0]
-    # The same rows: only seeds can make a difference.
-    same_rows = [replace(first, repeat=repeat, fold=fold) for repeat, fold in PLACES]
-
-    def predictions(splits):
-        design = Design(n_networks=2, baselines=[FOREST] if words == FOREST else [])
-        spec = specify(table, ["relu:3" if words == FOREST else words], recipe=QUICK, design=design)
-        if words == FOREST:
-            return [fit_estimator(spec.estimators[0], table, split).predictions for split in splits]
-        options = {"n_networks": 2, "random_state": 7, "compute": Compute(n_jobs=1)}
-        (group,) = spec.groups
-        found = fit_group(group, table, splits, recipe=QUICK, **options)
-        return [next(iter(of_split.values())).predictions for of_split in found]
-
-    together = predictions(same_rows)
-    assert len({values.tobytes() for values in together}) == len(PLACES)
-    np.testing.assert_array_equal(predictions(same_rows[1:2])[0], together[1])
+def test_each_split_has_seeds_of_its_own(planned):
+    forest = "sklearn.ensemble.RandomForestClassifier(n_estimators=3)"
+    words = ("relu:3", "boosted-trees", "extra-trees")
+    plan = planned(*words, name="default", baselines=[forest], repeats=2)
+    first = plan.splits[:3]
+    again = (replace(split, repeat=1) for split in first)  # so only seeds can make a difference
+    for result in run(replace(plan, splits=(*first, *again))).results:
+        assert not np.allclose(result.predictions[0], result.predictions[1], atol=1e-3)
 
 
 def test_the_same_random_state_gives_the_same_results_and_another_gives_others(small, same):
