@@ -440,8 +440,8 @@ def items(rng: Any) -> Case:
     means = {name: values.mean(axis=1) for name, values in scores.items()}
     gains = gains_of(means, "accuracy")
     case = Case(frame, ("items", 1, 1), gains=gains, sign=is_right and attempts == 1)
-    if rng.random() < 0.25:
-        return spoil(rng, case, frame, "", item) if score == "reward" else case
+    if rng.random() < 0.25 and attempts == 1 and score == "reward":
+        return spoil(rng, case, frame, "", item)
     return case
 
 

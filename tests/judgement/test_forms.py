@@ -172,8 +172,9 @@ def test_settings_have_short_names_and_an_own_scorer_is_named_by_its_error():
     assert names == ["C=0.0123", "C=0.0124", "C=19.5"]
     assert "Log loss: low is good, and it decides." in str(judgement)
     assert all(one["scores"]["log_loss"]["mean"] > 0 for one in judgement.to_dict()["candidates"])
-    own = sb.judge({name: {"test_ll": [0.1, 0.2, 0.4]} for name in "ab"}, folds=3)
+    own = sb.judge({name: {"test_ll": [0.1, 0.2, 0.4]} for name in "abcd"}, folds=3)
     assert "Score 'll': high is good, and it decides." in str(own)
+    assert "p, adjusted for 3 comparisons: all 1." in str(own)
 
 
 def test_the_last_round_of_a_halving_search_is_judged_and_what_fell_out_before_counts():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -27,6 +27,18 @@ WHOLE_FLOATS = 1 << 53  # above, float64 loses digits, and a number may be a lab
 def parse_number(cell: str | None) -> float:
     """Return the number in a cell: NaN if there is none, infinite if it overflows float64."""
     return float(cell) if cell is not None and _number.fullmatch(cell) else np.nan
+
+
+def shortest_texts(texts: Sequence[str]) -> list[str]:
+    """Return texts with the numbers among them rounded to the fewest digits, three or more, that
+    keep all texts distinct."""
+    shortest = list(texts)
+    for digits in range(16, 2, -1):
+        rounded = [f"{parse_number(text):.{digits}g}" for text in texts]
+        pairs = zip(texts, rounded, strict=True)
+        short = [text if word == "nan" else min(text, word, key=len) for text, word in pairs]
+        shortest = short if len({*short}) == len(short) else shortest
+    return shortest
 
 
 def quote(cell: str | None, limit: int = 40) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.data.cells import parse_number, quote_names
+from seedbed.data.cells import quote_names, shortest_texts
 from seedbed.data.frame import Frame, Numbers, Texts
 from seedbed.data.known_splits import splits_of_rows, splits_of_splitter
 from seedbed.errors import ColumnError, DataError, OptionError, spell
@@ -126,8 +126,8 @@ def options_of_search(search: Any) -> dict[str, Any]:
 
     scoring = getattr(search, "scoring", None)
     default = "accuracy" if is_classifier(search) else "r2" if is_regressor(search) else None
-    names = (getattr(search, "refit", None), scoring, default if scoring is None else None)
-    return {"score": next((name for name in names if isinstance(name, str)), None)}
+    chosen = (getattr(search, "refit", None), scoring, None if scoring else default)
+    return {"score": next((name for name in chosen if isinstance(name, str)), None)}
 
 
 def _shared_splits(rows: Mapping[str, Any]) -> dict[str, Any]:
@@ -387,24 +387,14 @@ def _candidates(frame: Frame, named: str | None, settings: Mapping[str, int]) ->
     varying = {key: i for key, i in settings.items() if len(frame.texts(i).texts) > 1}
     steps = {key.rpartition("__")[0] for key in varying}  # of a pipeline; one is left out
     short_keys = {key: key.rpartition("__")[2] if len(steps) == 1 else key for key in varying}
-    cells = {short_keys[key]: _distinct_cells(frame.texts(i)) for key, i in varying.items()}
+    cells = {
+        short_keys[key]: np.array(shortest_texts(frame.texts(i).texts), object)[
+            frame.texts(i).codes
+        ]
+        for key, i in varying.items()
+    }
     words = (
         [f"{key}={texts[row]}" for key, texts in cells.items() if texts[row]]
         for row in range(frame.n_rows)
     )
     return np.array([", ".join(each) or "the setting" for each in words], dtype=object)
-
-
-def _distinct_cells(column: Texts) -> list[str]:
-    """Return the cells of a column [row], with the numbers among them rounded to the fewest digits,
-    three or more, that keep them distinct."""
-    numbers = [parse_number(text) for text in column.texts]
-    shown = list(column.texts)
-    for digits in range(16, 2, -1):
-        rounded = [f"{number:.{digits}g}" for number in numbers]
-        pairs = zip(column.texts, rounded, numbers, strict=True)
-        short = [
-            text if np.isnan(number) else min(text, word, key=len) for text, word, number in pairs
-        ]
-        shown = short if len({*short}) == len(short) else shown
-    return [shown[code] for code in column.codes.tolist()]

@@ -250,8 +250,8 @@ def _judge(
     for label, rows in zip(
         tables.labels, np.split(order, np.cumsum(np.bincount(tables.codes))[:-1]), strict=True
     ):
-        part = replace(file, frame=frame.rows(rows, f"{frame.where}, table {label}"))
-        conclusions.append(conclude(part, {"table": label}))
+        part = frame.rows(rows, f"{frame.where}, table {label}")
+        conclusions.append(conclude(replace(file, frame=part), {"table": label}))
     return Judgement(
         conclude_tables(conclusions, options, column=tables.name, name=name, command=command)
     )

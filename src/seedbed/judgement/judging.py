@@ -245,9 +245,14 @@ def conclude_tables(
     is_relative = not first.metric.greater_is_better
     names = [candidate.name for candidate in first.candidates]
     losses = _table_losses(tables, names, name)
-    gains = losses[:, [names.index(reference)]] - losses
-    if is_relative:
-        gains = gains / _above_zero(losses[:, [names.index(reference)]], tables, name)
+    ours = losses[:, [names.index(reference)]]
+    gains = ours - losses
+    for i in np.flatnonzero(ours < 1 / LARGEST)[:1].tolist() if is_relative else ():
+        raise DataError(
+            f"{name}: the error of {reference} isn't clearly above 0 on {tables[i].table}",
+            "Leave that table out.",
+        )
+    gains = gains / ours if is_relative else gains
     others = [i for i, model in enumerate(names) if model != reference]
     tests = [signed_rank(gains[:, i]) for i in others]
     adjusted = holm([p for p, _ in tests], tried=options.tried).tolist()
@@ -319,17 +324,6 @@ def _table_losses(tables: Sequence[Conclusion], names: Sequence[str], file_name:
             )
         scores.append([means[model] for model in names])
     return np.array(scores, dtype=np.float64) * (-1 if tables[0].metric.greater_is_better else 1)
-
-
-def _above_zero(errors: Floats, tables: Sequence[Conclusion], file_name: str) -> Floats:
-    """Return the reference's errors [table, 1]. DataError if one of them isn't above 0."""
-    if (is_tiny := errors < 1 / LARGEST).any():
-        raise DataError(
-            f"{file_name}: the error of {tables[0].reference} isn't clearly above 0 on "
-            f"{tables[int(is_tiny.argmax())].table}",
-            "Leave that table out.",
-        )
-    return errors
 
 
 def signed_rank(differences: ArrayLike) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from seedbed.evaluation.classification import check_probabilities
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, default_margin, margin_beside
 from seedbed.evaluation.protocol import FEWEST_TESTED_OUTSIDE, Protocol, too_few
-from seedbed.evaluation.summaries import CandidateSummary, Conclusion, Note, PlanSummary, Task
+from seedbed.evaluation.summaries import Conclusion, Note, PlanSummary, Task
 from seedbed.judgement.judging import conclude_scores, open_conclusion
 from seedbed.judgement.score_columns import (
     ROLES,
@@ -56,12 +56,14 @@ class _Predicted:
         p: the prediction of each line: [line] or [line, class]; one array, or one for each
             candidate with a column of its own.
         hard: whether labels are predicted instead of probabilities, so that only accuracy is known.
+        names: of the candidates with a column of their own.
     """
 
     labels: tuple[str, ...]
     y: NDArray[Any]
     p: Sequence[NDArray[Any]]
     hard: bool = False
+    names: Sequence[str] = ()
 
     @property
     def task(self) -> Task:
@@ -74,12 +76,60 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
     """Return the conclusion from a file that has a line for each candidate, split, seed and row; or
     a line for each split, seed and row, with a column for each candidate. Raises what `judge`
     does."""
-    options, names = file.options, file.frame.names
+    row = _rows_of(file)
+    predicted = _read_predictions(file)
+    lines = read_lines(file)
+    target = of_each(file, row, predicted.y, "targets")
+    plan, tested = _splits(lines, row)
+    group = file.factor("group")
+    groups = of_each(file, row, group.codes, "groups") if group.labels else None
+    if groups is not None:
+        plan = replace(
+            plan,
+            n_groups=len(np.unique(groups)),
+            reason=f"{plan.reason} {len(np.unique(groups)):,} groups (column '{group.name}').",
+        )
+    design = _design(plan, target, predicted)
+    splits = []
+    for number, test in enumerate(tested):  # each random split is a repeat of its own
+        at = divmod(number, plan.folds) if plan.kind == "cross_validation" else (number, 0)
+        splits.append(Split(*at, np.setdiff1d(np.arange(len(target)), test), test))
+        in_both = () if groups is None else np.intersect1d(groups[test], groups[splits[-1].train])
+        for code in in_both[:1]:
+            raise file.error(
+                DataError,
+                f"{lines.split_name(number)} tests some rows of {group.name} {group.labels[code]} and not "
+                "others, so its models were trained on the same group",
+                "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
+            )
+    by_name = {}
+    for name, table in _tables(lines, row, splits, predicted).items():
+        by_name[name] = Result(
+            name=name,
+            alpha=file.options.alpha,
+            target=target,
+            splits=tuple(splits),
+            design=design,
+            predictions=table,
+            task=predicted.task,
+            groups=groups,
+        )
+    seeds = max(result.predictions.shape[1] for result in by_name.values())
+    plan = replace(plan, seeds=seeds, tried=file.options.tried)
+    notes = () if file.is_wide or group.labels else tuple(_repeating_columns(file, row))
+    of_rows = _about_rows(file, predicted, target, len(by_name), plan)
+    return _conclude_results(
+        file, by_name, plan, {**about, **of_rows, "notes": notes}, predicted.hard
+    )
+
+
+def _read_predictions(file: ScoreFile) -> _Predicted:
+    """Return the targets and the predictions of a file."""
     file.factor("target")  # refuses empty cells
     truth = _texts(file, file.roles["target"])
     of_class = {  # by position, the label that a column of probabilities names
         i: _WHOLE.sub(r"\1", match[2])
-        for i, name in enumerate(names)
+        for i, name in enumerate(file.frame.names)
         if (match := _OF_CLASS.fullmatch(name.strip())) and i != file.roles["target"]
     }
     wide = file.free() if file.is_wide else []
@@ -88,152 +138,129 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
             ColumnError,
             "no column names the candidate",
             f"Add a column 'candidate', or name it with {spell('candidate', 'NAME')}. "
-            f"Or give each candidate a column.",
+            "Or give each candidate a column.",
         )
-    row = _rows_of(file)
-    lines = read_lines(file)
-    check_number(file, len(wide) or len(lines.candidate.labels), _MOST_CANDIDATES)
-    predicted = _of_predictions(file, truth, wide) if wide else _of_columns(file, truth, of_class)
-    labels, task, hard = predicted.labels, predicted.task, predicted.hard
-    target = of_each(file, row, predicted.y, "targets")
-    plan, tested = _splits(lines, row)
-    group, groups = file.factor("group"), None
-    if group.labels:
-        groups = of_each(file, row, group.codes, "groups")
-        n_groups = len(np.unique(groups))
-        plan = replace(
-            plan,
-            n_groups=n_groups,
-            reason=f"{plan.reason} {n_groups:,} groups (column '{group.name}').",
-        )
-    design = _design(plan, target, predicted)
-    n_rows, splits = len(target), list[Split]()
-    for number, test in enumerate(tested):  # each random split is a repeat of its own
-        at = divmod(number, plan.folds) if plan.kind == "cross_validation" else (number, 0)
-        train = np.setdiff1d(np.arange(n_rows), test, assume_unique=True)
-        splits.append(Split(*at, train, test))
-        for both in (
-            () if groups is None else np.intersect1d(groups[test], groups[train])[:1].tolist()
-        ):
-            raise file.error(
-                DataError,
-                f"{lines.split_name(number)} tests some rows of {group.name} {group.labels[both]} and not others"
-                ", so its models were trained on the same group",
-                "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
-            )
+    check_number(file, len(wide or file.factor("candidate").labels), _MOST_CANDIDATES)
+    if not wide:
+        return _of_columns(file, truth, of_class)
+    names = [file.frame.names[i] for i in wide]
+    return replace(_of_predictions(file, truth, wide), names=names)
+
+
+def _tables(
+    lines: FileLines, row: Factor, splits: Sequence[Split], predicted: _Predicted
+) -> dict[str, NDArray[Any]]:
+    """Return the predictions of each candidate [repeat, seed, row] or [repeat, seed, row, class].
+    DataError for missing or double ones."""
+    n_rows = len(row.labels)
+    n_tested = np.array([[len(split.test)] for split in splits])
     repeat = np.array([split.repeat for split in splits])[lines.split]
-    by_name = dict[str, Result]()
-    in_lines = lines.candidate.labels or ("each candidate",)
-    for candidate, own_lines, n in zip(in_lines, lines.of_candidate, lines.n_seeds, strict=True):
-        seed = lines.place[own_lines]
-        cells = np.unique((lines.split[own_lines] * n + seed) * n_rows + row.codes[own_lines])
-        if len(cells) < len(own_lines):
-            raise file.error(
+    tables = {}
+    candidates = lines.candidate.labels or ("each candidate",)
+    for candidate, own, n in zip(candidates, lines.of_candidate, lines.n_seeds, strict=True):
+        cells = np.unique((lines.split[own] * n + lines.place[own]) * n_rows + row.codes[own])
+        if len(cells) < len(own):
+            raise lines.file.error(
                 DataError,
                 f"{candidate} has several predictions for one row in the same split and seed",
                 "Keep one. Bootstrap samples, which repeat rows, can't be judged; several seeds need a column 'seed'.",
             )
-        counts = np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(-1, n)
-        n_missing = np.array([[len(test)] for test in tested]) - counts
+        n_missing = n_tested - np.bincount(cells // n_rows, minlength=len(splits) * n).reshape(
+            -1, n
+        )
         for number in np.flatnonzero(n_missing.any(axis=1))[:1].tolist():
-            raise file.error(
+            raise lines.file.error(
                 DataError,
                 f"{int(n_missing.sum())} predictions of {candidate} are missing, the first of them in "
                 f"{lines.split_name(number)}",
                 "All candidates need predictions for the same rows, with as many seeds in all splits.",
             )
-        for name, p in zip([names[i] for i in wide] or [candidate], predicted.p, strict=True):
-            table = np.full(
-                (splits[-1].repeat + 1, n, n_rows, *p.shape[1:]),
-                np.nan,
-                np.float32 if labels else np.float64,
-            )
-            table[repeat[own_lines], seed, row.codes[own_lines]] = p[own_lines]
-            by_name[name] = Result(
-                name=name,
-                alpha=options.alpha,
-                target=target,
-                splits=tuple(splits),
-                design=design,
-                predictions=table,
-                task=task,
-                groups=groups,
-            )
-    testable_scores = ["accuracy"]
-    if not hard:
-        testable_scores = [
-            name for name, metric in METRICS.items() if metric.row_loss and task in metric.tasks
-        ]
-    score = options.score or ("accuracy" if hard else outcome_of(task).metric)
-    if score not in testable_scores:
-        raise OptionError(
-            f"'{score}' can't be tested on these predictions (true values: column '{file.name('target')}')",
-            did_you_mean(score, testable_scores),
-        )
-    metric, target_name = METRICS[score], file.name("target")
-    seeds = max(result.predictions.shape[1] for result in by_name.values())
-    plan = replace(plan, seeds=seeds, tried=options.tried)
-    notes = () if wide or group.labels else tuple(_repeating_columns(file, row))
-    about = {**about, "target": target_name, "task": task, "n_rows": n_rows, "notes": notes}
-    what = f"numbers, {target_name}"
+        for name, p in zip(predicted.names or [candidate], predicted.p, strict=True):
+            shape = (splits[-1].repeat + 1, n, n_rows, *p.shape[1:])
+            tables[name] = np.full(shape, np.nan, np.float32 if predicted.labels else np.float64)
+            tables[name][repeat[own], lines.place[own], row.codes[own]] = p[own]
+    return tables
+
+
+def _about_rows(
+    file: ScoreFile,
+    predicted: _Predicted,
+    target: NDArray[Any],
+    n_candidates: int,
+    plan: PlanSummary,
+) -> dict[str, Any]:
+    """Return the fields of a conclusion on the rows, and what was understood of the file."""
+    name = file.name("target")
+    labels = predicted.labels
+    about: dict[str, Any] = {"target": name, "task": predicted.task, "n_rows": len(target)}
+    what = f"numbers, {name}"
     if labels:
         counts = np.bincount(target, minlength=len(labels))
         about["labels"] = dict(zip(labels, counts.tolist(), strict=True))
         about["majority_share"] = float(counts.max() / counts.sum())
-        what = (
-            f"{len(labels)} labels of {target_name}"
-            if labels[2:]
-            else f"{target_name} = {labels[-1]}"
-        )
-    predictions = "predicted labels" if hard else "predictions"
-    about["understood"] = (
-        f"{predictions} of {len(by_name)} candidates for {n_rows:,} rows: {what}.",
+        what = f"{len(labels)} labels of {name}" if labels[2:] else f"{name} = {labels[-1]}"
+    kind = "predicted labels" if predicted.hard else "predictions"
+    understood = [
+        f"{kind} of {n_candidates} candidates for {len(target):,} rows: {what}.",
         plan.reason,
-        *(
-            [f"{seeds} seeds a split, averaged within it."]
-            if seeds > 1 and plan.kind != "held_out"
-            else []
-        ),
-    )
+    ]
+    if plan.seeds > 1 and plan.kind != "held_out":
+        understood.append(f"{plan.seeds} seeds a split, averaged within it.")
+    return about | {"understood": tuple(understood)}
+
+
+def _conclude_results(
+    file: ScoreFile,
+    by_name: Mapping[str, Result],
+    plan: PlanSummary,
+    about: Mapping[str, Any],
+    hard: bool,
+) -> Conclusion:
+    """Return the conclusion from results; `about` has its fields on the file. OptionError if the
+    score can't be tested on them."""
+    options = file.options
+    results = tuple(by_name.values())
+    task = results[0].task
+    testable = ["accuracy"]
+    if not hard:
+        testable = [name for name, one in METRICS.items() if one.row_loss and task in one.tasks]
+    score = options.score or ("accuracy" if hard else outcome_of(task).metric)
+    if score not in testable:
+        raise OptionError(
+            f"'{score}' can't be tested on these predictions (true values: column '{file.name('target')}')",
+            did_you_mean(score, testable),
+        )
     reference = reference_among(list(by_name), options)
     if options.margin is not None:
         margin = Margin(options.margin, "given")
     else:  # by the rule of a comparison
-        margin = margin_beside(
-            score, default_margin(score, target), float(by_name[reference].losses(score).mean())
-        )
+        loss = float(by_name[reference].losses(score).mean())
+        margin = margin_beside(score, default_margin(score, results[0].target), loss)
     if plan.kind == "random_splits":
-        losses = {
-            name: result.losses(score)[:, 0].astype(np.float64) for name, result in by_name.items()
-        }
-        if missing := [name for name, values in losses.items() if not np.isfinite(values).all()]:
+        losses = {name: one.losses(score)[:, 0].astype(np.float64) for name, one in by_name.items()}
+        for name in [name for name, values in losses.items() if not np.isfinite(values).all()]:
             raise file.error(
                 DataError,
-                f"some predictions of {missing[0]} aren't finite numbers",
+                f"some predictions of {name} aren't finite numbers",
                 "Leave the candidate out, or predict all rows.",
             )
-        scores = {name: metric.score_of(values) for name, values in losses.items()}
-        return conclude_scores(scores, metric, plan, options, about, margin)
-    conclusion = open_conclusion(
-        options, metric, plan, reference, margin, about, loss_of_prior(score, by_name[reference])
-    )
-    if not design.has_verdict:
+        scores = {name: METRICS[score].score_of(values) for name, values in losses.items()}
+        return conclude_scores(scores, METRICS[score], plan, options, about, margin)
+    of_prior = loss_of_prior(score, by_name[reference])
+    conclusion = open_conclusion(options, METRICS[score], plan, reference, margin, about, of_prior)
+    if not results[0].design.has_verdict:
         conclusion = replace(conclusion, interval=None)
-    evidence = evidence_of(results := tuple(by_name.values()), score)
+    evidence = evidence_of(results, score)
     if plan.kind == "held_out":
         evidence = replace(evidence, n_train=None)  # the file doesn't say it
     conclusion = conclude(conclusion, evidence, without=without_verdict(results, reference, score))
-    candidates = [result.summary() for result in results]
+    candidates = [one.summary() for one in results]
     if hard:
-        candidates = [_of_labels(summary) for summary in candidates]
+        candidates = [
+            replace(one, calibration=None, scores={name: one.scores[name] for name in _OF_LABELS})
+            for one in candidates
+        ]
     return replace(conclusion, candidates=tuple(candidates))
-
-
-def _of_labels(summary: CandidateSummary) -> CandidateSummary:
-    """Return the summary of predicted labels: without the scores of probabilities."""
-    return replace(
-        summary, calibration=None, scores={name: summary.scores[name] for name in _OF_LABELS}
-    )
 
 
 def _rows_of(file: ScoreFile) -> Factor:

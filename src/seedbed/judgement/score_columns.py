@@ -230,7 +230,11 @@ def read_scores(source: Any, where: str) -> Frame:
         frame = frame_of_values(
             list(lists.values()), list(lists), where or "the mapping", as_text=EveryName()
         )
-    elif not (isinstance(source, str | Path) or _are_records(source) or is_table(source)):
+    elif not (
+        isinstance(source, str | Path)
+        or is_table(source)
+        or (isinstance(source, list) and {isinstance(row, Mapping) for row in source} == {True})
+    ):
         raise DataError(f"scores can't be read from {reprlib.repr(source)}", _SOURCES)
     else:
         try:
@@ -244,10 +248,6 @@ def read_scores(source: Any, where: str) -> Frame:
     if not frame.n_rows:
         raise DataError(f"{frame.where}: there are no rows", _NO_ROWS)
     return replace(frame, where=where or frame.where)
-
-
-def _are_records(source: Any) -> bool:
-    return isinstance(source, list) and {isinstance(row, Mapping) for row in source} == {True}
 
 
 @dataclass(frozen=True, eq=False)

@@ -193,9 +193,8 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
     if kept.all():
         return compact, kept, ""
     missing, unit = np.argwhere(~complete).tolist(), "item" if file.of_items else "split"
-    missing_scores = _list_words(
-        [f"{names[place]} in {lines.split_name(split)}" for place, split in missing]
-    )
+    places = [f"{names[place]} in {lines.split_name(split)}" for place, split in missing]
+    more = f" and {len(places) - _MOST_NAMED} more" if places[_MOST_NAMED:] else ""
     if not file.options.drop_incomplete:
         seeds = (
             ", with all of their seeds"
@@ -204,7 +203,7 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
         )
         raise file.error(
             DataError,
-            f"scores are missing: {missing_scores}",
+            f"scores are missing: {'; '.join(places[:_MOST_NAMED])}{more}",
             f"All candidates need all {unit}s{seeds}. If a run failed, report that; "
             f"'drop_incomplete' leaves out the {unit}s in which a score is missing.",
         )
@@ -220,7 +219,8 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
         kept,
         (
             f"{n} of {len(kept)} {unit}s {'is' if n == 1 else 'are'} left out, as scores are missing there "
-            f"({missing_scores}). If they are missing because a candidate failed, it looks better than it is."
+            f"({'; '.join(places[:_MOST_NAMED])}{more}). If they are missing because a "
+            "candidate failed, it looks better than it is."
         ),
     )
 
@@ -250,13 +250,6 @@ def too_few_tested(n: int, n_groups: int | None, unit: str) -> str:
         if number is not None and number < fewest:
             return f"{counted(number, what)} {'is' if number == 1 else 'are'} too few for a verdict{on} (it needs {fewest})"
     return ""
-
-
-def _list_words(words: Sequence[str]) -> str:
-    """Return a, b, c and 4 more."""
-    return "; ".join(words[:_MOST_NAMED]) + (
-        f" and {len(words) - _MOST_NAMED} more" if words[_MOST_NAMED:] else ""
-    )
 
 
 def items_of(
@@ -321,15 +314,20 @@ def split_plan(
             f" and {len(seed.labels)} seeds (column '{seed.name}')" if len(seed.labels) > 1 else ""
         )
         if not predicted:
-            words = f"One split of the rows{runs or ' and one run of each candidate'}."
-            return PlanSummary(kind="one_split", reason=words)
+            return PlanSummary(
+                kind="one_split",
+                reason=f"One split of the rows{runs or ' and one run of each candidate'}.",
+            )
         words = f"One test set{runs}."
         if not named:
-            words = f"No column names folds: read as one test set{runs}. "
-            words += "If these are out-of-fold predictions, add a column 'fold'."
+            words = (
+                f"No column names folds: read as one test set{runs}. "
+                "If these are out-of-fold predictions, add a column 'fold'."
+            )
         return PlanSummary(kind="held_out", reason=words)
-    which = f"column{'s' * (len(named) > 1)} " + " and ".join(f"'{name}'" for name in named)
-    which = which if named else "the rows in order"
+    which = "the rows in order"
+    if named:
+        which = f"column{'s' * (len(named) > 1)} " + " and ".join(f"'{name}'" for name in named)
     share = lines.test_share if test_share is None else test_share
     k = _folds_of(lines, folds) if test_share is None else None
     no_folds = k is not None and share is not None and not 0.8 < share * k < 1.25
@@ -341,10 +339,13 @@ def split_plan(
                 f"For random splits give the share of test rows, such as {spell('test_share', 0.2)}, or columns "
                 f"n_train and n_test; for folds give how many a repeat has: {spell('folds', 10)}.",
             )
-        words = f"{n} random splits ({which}), {100 * share:.3g} % of the rows tested in each."
-        words += f" They aren't folds, which would test one row in {k}." if no_folds else ""
+        unlike = f" They aren't folds, which would test one row in {k}." if no_folds else ""
         return PlanSummary(
-            kind="random_splits", folds=n, test_share=share, df=min(n - 1, _MOST_DF), reason=words
+            kind="random_splits",
+            folds=n,
+            test_share=share,
+            df=min(n - 1, _MOST_DF),
+            reason=f"{n} random splits ({which}), {100 * share:.3g} % of the rows tested in each.{unlike}",
         )
     repeats = n // k
     if k < 2 or repeats * k != n:

@@ -28,7 +28,11 @@ def judgement_sentences(conclusion: Conclusion) -> Iterator[str]:
         n = max(verdict.comparisons for verdict in verdicts)
         discarded = f", {counted(plan.tried, 'discarded attempt')} among them" if plan.tried else ""
         holm = f", adjusted for {n} comparisons{discarded}" if n > 1 else ""
-        yield f"p{holm}: {', '.join(f'{one.candidate} {p_words(one.p_adjusted)}' for one in verdicts[:_MOST_NAMED])}."
+        p_of = {one.candidate: p_words(one.p_adjusted) for one in verdicts[:_MOST_NAMED]}
+        others = {name: p for name, p in p_of.items() if p != "1"}
+        if len(p_of) > len(others) + 2:
+            p_of = others | {"the others" if others else "all": "1"}
+        yield f"p{holm}: {', '.join(f'{name} {p}' for name, p in p_of.items())}."
         if plan.kind == "random_splits":
             yield f"Random splits: corrected for their overlap, Student's t with {plan.df} degrees of freedom."
         if plan.kind == "held_out":
