@@ -1,45 +1,46 @@
-"""Which model is recommended: the one with the lowest mean loss, with the simpler ones that make no
-difference."""
+"""Which model is recommended: the reference, unless another is shown to be better; and the simplest
+one that may be as good."""
 
 from types import SimpleNamespace
 
-from seedbed.evaluation.conclusion import advise
+import pytest
 
-SIZES = {"prior": -2, "logistic": -1, "small": 10, "large": 2000}
+from seedbed.evaluation.conclusion import recommended, simplest
 
-
-def found(**rules):
-    """The advice on models in this order, the first of which is recommended, by the rule of each of
-    the others."""
-    first, *others = rules
-    behind = [SimpleNamespace(candidate=name, rule=rules[name]) for name in others]
-    return advise([first, *others], behind, SIZES, gains=lambda name: name == "large")
+SIZES = {"prior": 0, "logistic": 1, "trees": 2, "small": 4, "large": 5}
 
 
-def test_the_model_with_the_lowest_loss_is_recommended_and_those_not_shown_to_be_worse_are_named():
-    advice = found(
-        trees="",
-        large="cannot_tell",
-        small="no_practical_difference",
-        logistic="worse",
-        prior="worse",
-    )
-    assert (advice.use, advice.others, advice.guess) == ("trees", ("large", "small"), False)
+def concluded(reference, **rules):
+    """A conclusion on models in the order of their losses, by the rule of each but the reference."""
+    verdicts = [
+        SimpleNamespace(candidate=name, rule=rule)
+        for name, rule in rules.items()
+        if name != reference
+    ]
+    return SimpleNamespace(reference=reference, ranking=tuple(rules), verdicts=verdicts)
 
 
-def test_the_simplest_model_without_a_difference_that_matters_is_named():
-    alike = "no_practical_difference"
-    assert found(large="", small=alike, logistic=alike, prior="worse").simpler == "logistic"
-    assert found(large="", small=alike, logistic="cannot_tell", prior="worse").simpler == "small"
-    assert found(small="", large=alike, prior="worse").simpler == ""
-    assert (
-        found(trees="", large=alike, prior="worse").simpler == "large"
-    )  # the size of trees isn't known
-    assert found(large="", trees=alike, prior="worse").simpler == ""
+def test_the_reference_stays_unless_another_is_shown_to_be_better():
+    assert recommended(concluded("auto", large="cannot_tell", auto="", prior="worse")) == "auto"
+    assert recommended(concluded("auto", large="likely_better", auto="")) == "auto"
+    better = concluded("auto", small="cannot_tell", large="better", trees="better", auto="")
+    assert recommended(better) == "large"
 
 
-def test_a_model_that_is_not_shown_to_be_better_than_the_prior_is_a_guess():
-    assert found(small="", prior="cannot_tell").guess
-    assert not found(prior="", small="cannot_tell").guess
-    assert found(small="", large="worse").guess  # as `gains` says
-    assert not found(large="", small="worse").guess
+@pytest.mark.parametrize(
+    ("rules", "name"),
+    [
+        ({"auto": "", "large": "no_practical_difference", "trees": "cannot_tell"}, "trees"),
+        ({"auto": "", "logistic": "likely_worse", "small": "cannot_tell"}, "small"),
+        ({"auto": "", "small": "worse", "prior": "likely_worse"}, ""),
+        ({"auto": "", "prior": "cannot_tell", "logistic": "cannot_tell"}, "prior"),
+        ({"auto": "", "own": "cannot_tell"}, ""),  # its size isn't known
+    ],
+)
+def test_the_simplest_model_that_is_not_likely_worse_is_named(rules, name):
+    assert simplest(concluded("auto", **rules), SIZES) == name
+
+
+def test_a_model_is_named_only_if_it_is_simpler_than_the_reference():
+    rules = {"logistic": "", "large": "cannot_tell", "prior": "worse"}
+    assert simplest(concluded("logistic", **rules), SIZES) == ""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seedbed.evaluation.behind import drawn_of, steps_behind
+from seedbed.evaluation.behind import adjusted_p, drawn_of, simultaneous
 from seedbed.evaluation.conclusion import Evidence, conclude, outlook
 from seedbed.evaluation.estimates import corrected_t
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary
@@ -13,8 +13,7 @@ from seedbed.evaluation.verdicts import SHORT, fold_differences
 
 
 def concluded(runs, reference="linear:5", **changes):
-    """The conclusion from losses [repeat, fold, seed] of each model; without a reference if that is
-    empty."""
+    """The conclusion from losses [repeat, fold, seed] of each model."""
 
     def difference(one, other, comparisons):
         return corrected_t(fold_differences(runs[one], runs[other]), comparisons=comparisons)
@@ -34,8 +33,7 @@ def concluded(runs, reference="linear:5", **changes):
         "alpha": 0.05,
         "task": "binary",
     }
-    about |= {"reference": reference or "linear:5", "reference_named": bool(reference)}
-    asked = Conclusion(**about, metric=metric, interval="corrected", plan=plan)
+    asked = Conclusion(**about, reference=reference, metric=metric, interval="corrected", plan=plan)
     means = {name: float(values.mean()) for name, values in runs.items()}
     evidence = Evidence(runs=runs, means=means, difference=difference, n_rows=300)
     contrasts = [("an activation", "relu:5", ("linear:5",)), ("blending", "auto", ("relu:5",))]
@@ -57,30 +55,16 @@ def noisy(seed):
     }
 
 
-def test_without_a_named_reference_models_are_compared_with_the_recommended_one():
-    found = concluded(noisy(0), reference="")
-    assert found.reference == found.advice.use == found.ranking[0]
-    assert {one.reference for one in found.verdicts} == {found.reference}
-    assert {one.candidate for one in found.verdicts} == set(found.ranking[1:])
-    assert found.rivals == ()
-    assert found.behind == found.verdicts
-    assert {one.rule for one in found.verdicts} <= {
-        "worse",
-        "likely_worse",
-        "no_practical_difference",
-        "cannot_tell",
-    }
-
-
-def test_with_a_named_reference_the_recommendation_is_the_same():
-    named, free = concluded(noisy(0)), concluded(noisy(0), reference="")
-    assert {one.reference for one in named.verdicts} == {"linear:5"}
-    assert (named.advice, named.behind, named.contrasts) == (
-        free.advice,
-        free.behind,
-        free.contrasts,
-    )
-    assert [one.question for one in named.contrasts] == ["an activation"]
+def test_the_recommendation_and_what_helps():
+    found = concluded(noisy(0))
+    assert {one.reference for one in found.verdicts} == {"linear:5"}
+    assert {one.candidate for one in found.verdicts} == {*noisy(0)} - {"linear:5"}
+    assert found.ranking[0] != found.advice.use == "linear:5"  # nothing is shown to be better
+    assert [one.question for one in found.contrasts] == ["an activation"]
+    clear = concluded(repeated(3, near=0.001, far=0.1, farther=0.15))
+    assert clear.advice.use == "farther"
+    assert concluded(repeated(3, prior=0.001)).advice.guess
+    assert not concluded(repeated(3, prior=-0.1)).advice.guess
 
 
 @pytest.mark.parametrize("reference", ["linear:5", "prior"])
@@ -99,7 +83,6 @@ def test_models_that_differ_by_the_same_number_everywhere_are_not_shown_to_diffe
     }
     found = concluded(runs, "relu:5")
     assert "linear:20,20" not in {verdict.candidate for verdict in found.verdicts}
-    assert "relu:5" not in {verdict.candidate for verdict in concluded(runs, "").verdicts}
 
 
 def repeated(repeats, **gains):
@@ -114,17 +97,16 @@ def repeated(repeats, **gains):
 
 def test_the_largest_t_decides_unless_attempts_were_discarded():
     runs = repeated(3, near=-0.007, worse=-0.012, far=-0.1)
-    folds = {name: losses.mean(axis=2) for name, losses in runs.items()}
-
-    def difference(name, comparisons):
-        return corrected_t(fold_differences(runs["linear:5"], runs[name]), comparisons=comparisons)
-
-    for tried, drawn in ((0, drawn_of(folds)), (1, {})):
-        steps = steps_behind(
-            ["near", "worse", "far"], difference, margin=0.01, alpha=0.05, tried=tried, drawn=drawn
-        )
-        expected = {name: (estimate.low, p) for name, estimate, _, p in steps}
-        found = concluded(runs, "", tried=tried)
+    drawn = drawn_of({name: losses.mean(axis=2) for name, losses in runs.items()})
+    for tried, draws in ((0, drawn), (1, {})):
+        alone = {
+            name: corrected_t(fold_differences(runs["linear:5"], runs[name]), comparisons=3 + tried)
+            for name in ("near", "worse", "far")
+        }
+        p = adjusted_p(alone, "linear:5", draws, tried)
+        together = simultaneous(alone, "linear:5", draws, 0.05)
+        expected = {name: (together[name].low, p[name]) for name in alone}
+        found = concluded(runs, tried=tried)
         assert {one.candidate: (one.low, one.p_adjusted) for one in found.verdicts} == expected
 
 
@@ -134,14 +116,9 @@ def test_a_run_may_stop_when_each_verdict_is_decided():
     assert outlook(clear, 10) == "decided"
     assert outlook(concluded(repeated(1, prior=-0.1, worse=-0.1, close=-0.005)), 10) is None
     for rule in SHORT:
-        stops = rule in ("better", "better_by_margin", "worse", "no_practical_difference")
+        stops = rule in ("better", "worse", "no_practical_difference")
         changed = replace(clear, verdicts=tuple(replace(one, rule=rule) for one in clear.verdicts))
         assert (outlook(changed, 10) == "decided") == stops
-    # Another model may still be as good as the recommended one.
-    assert (
-        outlook(replace(clear, rivals=(replace(clear.verdicts[0], rule="cannot_tell"),)), 10)
-        is None
-    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +137,7 @@ def test_a_run_may_stop_when_the_other_repeats_would_narrow_no_interval_by_a_ten
 
 
 def test_a_run_goes_on_without_verdicts_but_not_for_locked_rows():
-    found = replace(concluded(repeated(5, worse=-0.1, close=0.005)), rivals=())
+    found = concluded(repeated(5, worse=-0.1, close=0.005))
     assert outlook(replace(found, verdicts=()), 10) is None
     assert outlook(replace(found, verdicts=found.verdicts[:1]), 10) is None
     by_counts = [replace(one, spread=None) for one in found.verdicts]

@@ -53,10 +53,9 @@ def rows_of(table: Table, split) -> list[dict[str, float]]:
 
 def test_the_lines_are_the_members_and_their_blend(default):
     regression = default.experiment.table.task == "regression"
-    anchor = "linear" if regression else "logistic"
-    lines = tuple(anchor if name == "logistic" else name for name in LINES)
+    lines = tuple("linear" if regression and name == "logistic" else name for name in LINES)
     assert default.experiment.names == (*lines, "auto")
-    assert default.experiment.reference == anchor
+    assert default.experiment.reference == "auto"
     assert all(result.finite for result in default.results)
     assert [result.name for result in default.networks] == [
         name for name in LINES if name.startswith("network")
@@ -203,12 +202,20 @@ def test_a_member_that_fails_is_named_and_the_others_go_on(arrays, monkeypatch):
     }
 
 
-def test_named_candidates_are_compared_with_the_anchors_and_auto_if_it_is_named(arrays, table_of):
+def test_named_candidates_are_compared_with_the_anchors_and_their_blend(arrays, table_of):
     table, alone = table_of(*arrays), Design(baselines=[])
-    names = specify(table, "relu:3", recipe=RECIPE).names
-    assert names == ("relu:3", "prior", "logistic", "boosted-trees")
+    blended = specify(table, "relu:3", recipe=RECIPE)
+    assert blended.names == ("relu:3", "prior", "logistic", "boosted-trees", "auto")
+    assert blended.reference == "auto"
+    without = specify(table, "relu:3", recipe=RECIPE, design=Design(auto=False))
+    assert (without.names, without.reference) == (
+        ("relu:3", "prior", "logistic", "boosted-trees"),
+        "relu:3",
+    )
+    single = specify(table, "relu:3", recipe=RECIPE, design=alone)  # nothing to blend
+    assert (single.names, single.reference) == (("relu:3",), "relu:3")
     both = specify(table, ["relu:3", "auto"], recipe=RECIPE, design=alone)
-    assert (both.reference, both.names) == ("relu:3", ("relu:3", *LINES, "auto"))
+    assert (both.reference, {*both.names}) == ("auto", {"relu:3", *LINES, "auto"})
     assert specify(table, "auto", recipe=RECIPE, design=alone).names == (*LINES, "auto")
     with pytest.raises(CandidateError, match="two candidates are named 'auto'"):
         specify(table, ["auto", "auto"], recipe=RECIPE)
@@ -222,12 +229,13 @@ def test_auto_needs_rows_that_networks_leave_out(arrays, recipe, n):
         specify(table_from_arrays(*arrays), ["auto"], recipe=recipe, design=Design(n_networks=n))
 
 
-def test_no_model_is_recommended_if_the_prior_is_as_good(arrays, table_of, compared):
+def test_the_prior_is_offered_if_it_is_as_good(arrays, table_of, compared):
     noise = np.random.default_rng(1).permutation(arrays[1])
     comparison = compared(table_of(arrays[0], noise), "relu:3", baselines=["prior"])
-    with pytest.raises(OptionError, match=r"this comparison recommends no model.*Name one: relu:3"):
-        comparison.model()
-    assert comparison.model("relu:3", compute=ONE).n_networks == 2
+    advice = comparison.conclusion.advice
+    assert (advice.use, advice.guess, advice.simpler) == ("relu:3", True, "prior")
+    assert "No model is shown to beat" in str(comparison)
+    assert comparison.model(compute=ONE).n_networks == 2
 
 
 # Bad input: rows that can hardly be divided among the networks of a bag.

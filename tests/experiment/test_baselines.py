@@ -274,5 +274,6 @@ def test_baselines_are_named_and_combined_with_the_usual_ones(table_of, rows):
             ["one", "two"],
         ),
     ):
-        spec = specify(table, "relu:3", recipe=Recipe(), design=Design(baselines=specs))
+        design = Design(baselines=specs, auto=False)
+        spec = specify(table, "relu:3", recipe=Recipe(), design=design)
         assert spec.names == ("relu:3", *names)

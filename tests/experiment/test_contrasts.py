@@ -21,7 +21,7 @@ def asked(table, *words, baselines=()):
         table,
         words or None,
         recipe=Recipe(),
-        design=Design(baselines=list(baselines) if words else None),
+        design=Design(baselines=list(baselines) if words else None, auto=not words),
     )
     return [(thing, one, *others) for thing, one, others in questions_of(spec.lines)]
 

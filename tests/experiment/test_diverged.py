@@ -88,7 +88,7 @@ def test_networks_that_diverge_after_their_best_epoch_are_judged(small):
     assert np.isnan(result.curves).any()
     assert not result.diverged.any()
     assert np.isfinite(result.predictions).all()
-    assert {found.conclusion.reference, found.verdicts[0].candidate} == {"tanh:3", wild}
+    assert {"tanh:3", wild} <= {one.candidate for one in found.verdicts}
 
 
 def test_networks_that_diverge_in_their_last_step_have_diverged_are_counted_and_saved(

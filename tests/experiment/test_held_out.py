@@ -38,6 +38,7 @@ def found(small, large):
         baselines=["prior"],
         random_state=5,
         reference="linear:1",
+        auto=False,
     )
 
 

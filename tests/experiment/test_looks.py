@@ -100,7 +100,7 @@ def test_a_run_stops_at_the_first_look_where_more_repeats_are_not_needed(
     found = carry_out(stopping, seen.append)
     assert (found.conclusion.plan.repeats, found.conclusion.plan.most_repeats) == (2, 6)
     assert (found.ended, found.conclusion.plan.ended) == (reason, reason)
-    assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2]
+    assert [result.predictions.shape[0] for result in found.results] == [2, 2, 2, 2]
     why = {
         "decided": "It stopped early: every model in the table has a",
         "rows": "more splits would hardly narrow the",

@@ -120,8 +120,8 @@ def test_sizes_have_losses_and_verdicts_and_are_read_back(ask, asked, monkeypatc
     rows = comparison.conclusion.rows
     assert [size.n_train for size in rows.sizes] == [45, 90, 180, 360]
     for size in rows.sizes:
-        assert set(size.losses) == {"linear:5", "prior", "logistic", "boosted-trees"}
-        assert len(size.verdicts) == 3
+        assert set(size.losses) == {"linear:5", "prior", "logistic", "boosted-trees", "auto"}
+        assert len(size.verdicts) == 4
     assert rows.sizes[-1].verdicts == comparison.verdicts
     assert rows.sizes[0].losses["logistic"].mean > rows.sizes[-1].losses["logistic"].mean
     assert summary_from(json.loads(json.dumps(comparison.summary()))).rows == rows

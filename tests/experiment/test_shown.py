@@ -22,7 +22,7 @@ def test_a_comparison_displays_its_advice_and_a_picture_in_a_notebook(comparison
     html = comparison._repr_html_()
     assert html.count("<svg") == 1
     assert "<script" not in html
-    assert "gain over tanh:4" in html
+    assert "behind tanh:4" in html
     kinds = {"linear:3": "1 layer, linear", "tanh:4": "1 layer", "prior": "always 0"}
     assert all(
         f'<b>{name}</b> <span class="what">{what}</span>' in html for name, what in kinds.items()

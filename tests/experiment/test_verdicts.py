@@ -34,9 +34,7 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
         pairs = {
             name: (ours.losses(metric), comparison[name].losses(metric)) for name in NAMES[::2]
         }
-        return {
-            ("tanh:4", name): corrected_t(fold_differences(*pair)) for name, pair in pairs.items()
-        }
+        return {name: corrected_t(fold_differences(*pair)) for name, pair in pairs.items()}
 
     losses, errors = (
         {name: comparison[name].losses(single=True) for name in NAMES},
@@ -48,7 +46,7 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
         difference=None,
         n_rows=60,
         n_train=40,
-        in_accuracy=lambda ours, theirs, n: errors[ours, theirs],
+        in_accuracy=lambda ours, theirs, n: errors[theirs],
     )
     by_hand = decide_all(comparison.conclusion, evidence, estimates("brier"))
     assert comparison.verdicts == by_hand
@@ -81,7 +79,6 @@ def test_another_metric_can_judge_and_rank(small, metric):
     losses = [found[name].losses(metric).mean() for name in found.conclusion.ranking]
     assert losses == sorted(losses)
     assert found.to_dict()["metric"]["name"] == metric
-    assert found.conclusion.optimism[metric] >= 0
 
 
 def test_on_an_easy_table_the_margin_is_a_tenth_of_the_references_error(small):
@@ -132,22 +129,13 @@ def constant(logit):
     return build
 
 
-def test_without_a_named_reference_each_model_is_compared_with_the_recommended_one(three, small):
-    options = {"candidates": ["linear:3", "tanh:4", "relu:3"], "repeats": 2, "baselines": ["prior"]}
-    free = small(**options)
-    use = free.conclusion.advice.use
-    losses = {result.name: result.losses().mean() for result in free.results}
-    assert (
-        use
-        == free.conclusion.reference
-        == min(losses, key=losses.get)
-        == free.conclusion.ranking[0]
-    )
-    assert free.verdicts == three.conclusion.rivals
-    for verdict in free.verdicts:
-        assert verdict.reference == use
-        assert verdict.difference == pytest.approx(losses[use] - losses[verdict.candidate])
-    assert free.to_dict()["reference_named"] is False
+def test_without_a_named_reference_it_is_the_first_candidate_if_nothing_can_be_blended(small):
+    found = small(candidates=["linear:3", "tanh:4"], repeats=2, baselines=["prior"])
+    losses = {result.name: result.losses().mean() for result in found.results}
+    assert found.conclusion.reference == "linear:3"
+    for verdict in found.verdicts:
+        assert verdict.reference == "linear:3"
+        assert verdict.difference == pytest.approx(losses["linear:3"] - losses[verdict.candidate])
 
 
 def test_candidates_with_equal_predictions_have_no_practical_difference(small):

@@ -97,7 +97,7 @@ def verdict(
     return Verdict(
         candidate=candidate,
         reference=reference,
-        rule=decide(low=low, high=high, margin=margin),
+        rule=decide(low=low, high=high, is_small=-margin < low and high < margin),
         metric=metric,
         difference=middle,
         low=low,

@@ -189,7 +189,7 @@ def _answer(
         )
         plan, trained = request.plan, request.finished
         name, experiment = options.design.fail_if_worse, plan.experiment
-        if experiment.reference_named and name == experiment.reference:
+        if name == experiment.reference:
             hint = "Name another, or another --reference."
             raise OptionError(f"--fail-if-worse {name} is the reference itself", hint)
         if name is not None and name not in experiment.names:
@@ -293,14 +293,16 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
         longer = " ".join(word for word in spec.command.split(" ") if word != "--quick")
         yield f"Next:     {longer}   (at most about {duration(times * (conclusion.seconds or 0.0))})"
     elif advice is not None and advice.use != "prior":
-        yield f"{label}     seedbed train {quoted} -o model.safetensors   ({why or f'makes a file of {advice.use}'})"
+        what = why or f"makes a file of {advice.use}"
+        if advice.simpler and not why:
+            what += f"; --candidate {advice.simpler}: the simpler one"
+        yield f"{label}     seedbed train {quoted} -o model.safetensors   ({what})"
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
     yield report
 
 
 def _exit_status(name: str | None, comparison: Comparison) -> int:
-    """Return 1 if a model is worse than the reference, or has no finite predictions; else 0.
-    Without a named reference it is the recommended model."""
+    """Return 1 if a model is worse than the reference, or has no finite predictions; else 0."""
     if name is None:
         return 0
     rules = {verdict.candidate: verdict.rule for verdict in comparison.verdicts}

@@ -13,7 +13,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.behind import leaning
 from seedbed.evaluation.estimates import Difference, Estimate, Interval
 from seedbed.evaluation.metrics import percent, plain_number
-from seedbed.evaluation.verdicts import LIKELY_HELPS, LOOKS, Rule, Verdict
+from seedbed.evaluation.verdicts import LIKELY_HELPS, Rule, Verdict
 from seedbed.typing import Floats
 
 GapRule = Literal["differs", "no_practical_difference", "cannot_tell"]
@@ -128,7 +128,7 @@ class Rows:
         first: tuple[int, str] | None = None
         for size in reversed(self.sizes):
             rule = next((one.rule for one in size.verdicts if one.candidate == name), "")
-            word = LOOKS.get(rule, "")
+            word = rule if rule in ("better", "worse") else ""
             if not word or (first is not None and first[1] != word):
                 break
             first = size.n_train, word
@@ -241,7 +241,6 @@ ColumnVerdict = Literal[
 ]
 
 _OF_RULE: dict[Rule, ColumnVerdict] = {
-    "better_by_margin": "harms",
     "better": "harms",
     "worse": "helps",
     "likely_better": "likely harms",

@@ -1,24 +1,27 @@
-"""How far each model is behind the recommended one, which was chosen by the same folds; and what
-helps.
+"""How far each model is behind the reference, a model that is named before the run; and what helps.
 
-The recommended model is the one with the lowest mean loss. Intervals and verdicts allow for that
-choice: the step-down over pairs that may still be equal is Shaffer's (1986), with the quantile of
-the largest |t| of these pairs, or Bonferroni's. docs/verdicts.md and benchmarks/behind.py have its
-error rates.
+All intervals and verdicts against the reference hold together: their quantile is that of the
+largest |t| (Dunnett 1955), with a variance for each pair. benchmarks/behind.py has error rates.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from seedbed.evaluation.estimates import Difference, Estimate, student_cdf, student_quantile
-from seedbed.evaluation.verdicts import LIKELY, LIKELY_FEW, LIKELY_HELPS, OPEN, Rule
+from seedbed.evaluation.estimates import (
+    Difference,
+    Estimate,
+    holm,
+    student_cdf,
+    student_quantile,
+)
+from seedbed.evaluation.verdicts import LIKELY, LIKELY_BEHIND_BLEND, LIKELY_HELPS, OPEN, Rule
 from seedbed.typing import Floats
 
 # Degrees of freedom of s^2 over ten folds by the number of repeats: k - 1 for one repeat, else the
@@ -26,8 +29,6 @@ from seedbed.typing import Floats
 # Student's quantile with k - 1.
 _DEGREES = {1: 9, 2: 12, 3: 18, 5: 25, 10: 35}
 _FEWEST_REPEATS, _MOST_MODELS, _DRAWS = 3, 16, 4000
-
-_FEW = 200  # rows
 
 ContrastVerdict = Literal[
     "helps", "hurts", "likely helps", "likely hurts", "no difference that matters", "can't tell"
@@ -81,83 +82,37 @@ def drawn_of(folds: Mapping[str, Floats], df: float | None = None) -> Drawn:
     return dict(zip(map(frozenset, itertools.combinations(folds, 2)), t, strict=True))
 
 
-def steps_behind(
-    names: Sequence[str],
-    difference: Callable[[str, int], Estimate],
-    *,
-    margin: float,
-    alpha: float,
-    tried: int = 0,
-    drawn: Drawn | None = None,
-    n_rows: int | None = None,
-) -> Iterator[tuple[str, Estimate, Rule, float]]:
-    """Yield how each other model stands to the recommended one: its name, the difference, rule and
-    adjusted p-value.
-
-    The difference is the loss of the recommended model minus that of the other one, at most 0 if
-    both have the same repeats. Its interval holds for all models together, the choice included; an
-    end lies at 0 where the interval and the steps disagree, and at the margin where a test of its
-    own has shown that the difference is below it. The rule is worse, no_practical_difference,
-    cannot_tell or likely, see `graded`; the p-value is below alpha where it would be worse without
-    a margin.
-
-    With p models left, itself included, the one with the largest t is worse if that exceeds the
-    quantile for their p (p - 1) / 2 pairs; the first that doesn't ends the steps. Intervals have
-    the quantile for all pairs that contain one of the models left. It is that of the largest |t|,
-    or Bonferroni's if that is smaller or nothing is drawn, and at least Student's for one pair. A
-    model makes no difference that matters if the margin lies outside its own one-sided interval,
-    with the standard error that it would have at the margin.
+def simultaneous(
+    estimates: Mapping[str, Estimate], reference: str, drawn: Drawn, alpha: float
+) -> dict[str, Estimate]:
+    """Return estimates whose intervals hold together by the quantile of the largest |t| that is
+    drawn; unchanged if nothing is drawn, or an estimate has an interval for counts.
 
     Args:
-        names: of the other models.
-        difference: of a name and a number of pairs, the estimate at this level. Models whose error
-            isn't known are counted, and left out.
-        margin: the difference that matters, in units of the loss.
-        alpha: error level of all pairs together.
-        tried: discarded attempts; each counts as one more model, and nothing may be drawn.
+        estimates: of the difference to the reference by the name of the model.
         drawn: |t| of all pairs of models, by `drawn_of`.
-        n_rows: of the table; None if that isn't known.
+        alpha: error level of all comparisons together.
     """
-    estimates = {name: difference(name, 1) for name in names}
-    # By how many standard errors models are behind; 0 where the error isn't known.
-    behind = {name: -one.mean / one.se if one.se > 0 else 0.0 for name, one in estimates.items()}
-    order = sorted(names, key=behind.__getitem__, reverse=True)
-    n_left, adjusted, worse = len(names) + 1 + tried, dict[str, float](), set[str]()
-    for name in order:
-        largest = _largest(drawn, lambda pair: not pair & worse)
-        p = (
-            1.0
-            if behind[name] <= 0
-            else _p_of(estimates[name], n_left * (n_left - 1) // 2, largest)
-        )
-        adjusted[name] = p = max(p, *adjusted.values(), 0.0)
-        if p >= alpha:
-            break
-        n_left -= 1
-        worse.add(name)
-    last = max(adjusted.values(), default=1.0)
-    pairs = max(1, n_left * (2 * (len(names) + tried) + 1 - n_left) // 2)
-    largest = _largest(drawn, lambda pair: not pair <= worse)
-    for name, single in estimates.items():
-        if single.error_unknown:
-            continue
-        # An interval for counts has quantiles of its own.
-        estimate = (
-            difference(name, pairs) if single.t is None else _widened(single, pairs, alpha, largest)
-        )
-        low, high = (
-            estimate.low,
-            min(estimate.high, 0.0) if name in worse else max(estimate.high, 0.0),
-        )
-        rule: Rule = "worse" if name in worse else graded("cannot_tell", single, n_rows)
-        if is_small(single, margin, alpha):
-            rule, low, high = "no_practical_difference", max(low, -margin), min(high, margin)
-        yield (
-            name,
-            replace(estimate, low=low, high=high),
-            rule,
-            adjusted.get(name, max(last, alpha, single.p)),
-        )
+    largest = _largest(drawn, {frozenset((reference, name)) for name in estimates}.__contains__)
+    if not largest.size:
+        return dict(estimates)
+    n = len(estimates)
+    return {
+        name: one if one.t is None else _widened(one, n, alpha, largest)
+        for name, one in estimates.items()
+    }
+
+
+def adjusted_p(
+    estimates: Mapping[str, Estimate], reference: str, drawn: Drawn, tried: int
+) -> dict[str, float]:
+    """Return two-sided p-values for all comparisons together: by the largest |t| that is drawn, and
+    after Holm (1979) if nothing is drawn. `tried` counts discarded attempts."""
+    largest = _largest(drawn, {frozenset((reference, name)) for name in estimates}.__contains__)
+    if not largest.size:
+        alone = [one.p for one in estimates.values()]
+        return dict(zip(estimates, holm(alone, tried=tried).tolist(), strict=True))
+    return {name: _p_of(one, len(estimates), largest) for name, one in estimates.items()}
 
 
 def leaning(estimate: Estimate, threshold: float) -> int:
@@ -179,17 +134,21 @@ def certainty(estimate: Estimate) -> float:
     )
 
 
-def graded(rule: Rule, estimate: Estimate, n_rows: int | None) -> Rule:
+def graded(rule: Rule, estimate: Estimate, *, is_blend: bool = False) -> Rule:
     """Return likely better or likely worse in place of a rule that leaves it open, where the
     difference leans enough.
 
     This is no claim over all comparisons: among many equal models, one of them is likely worse more
-    often. Below 200 rows it takes more, as the choice of the best makes differences look larger
-    (benchmarks/grades.md)."""
-    sign = (
-        leaning(estimate, LIKELY_FEW if (n_rows or _FEW) < _FEW else LIKELY) if rule in OPEN else 0
-    )
-    return ("likely_better" if sign > 0 else "likely_worse") if sign else rule
+    often. Models behind a blend of all are truly worse more often than others, and those ahead of
+    it are ahead by chance (benchmarks/grades.md): these are never called likely better."""
+    if rule not in OPEN:
+        return rule
+    if is_blend:
+        return "likely_worse" if leaning(estimate, LIKELY_BEHIND_BLEND) < 0 else rule
+    sign = leaning(estimate, LIKELY)
+    if not sign:
+        return rule
+    return "likely_better" if sign > 0 else "likely_worse"
 
 
 def is_small(estimate: Estimate, margin: float, alpha: float) -> bool:
@@ -222,7 +181,7 @@ def contrasts_of(
         difference: of a reference, a candidate, and 1. Contrasts whose error isn't known are left
             out.
         names: of the models that can be judged.
-        drawn: as in `steps_behind`.
+        drawn: |t| of all pairs of models, by `drawn_of`.
     """
     rows = []
     for question, candidate, references in questions:

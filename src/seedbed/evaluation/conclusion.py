@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
-from seedbed.evaluation.behind import Contrast, contrasts_of, drawn_of, graded, steps_behind
-from seedbed.evaluation.estimates import Difference, Estimate, holm, p_better
+from seedbed.evaluation.behind import (
+    Contrast,
+    Drawn,
+    adjusted_p,
+    contrasts_of,
+    drawn_of,
+    graded,
+    is_small,
+    simultaneous,
+)
+from seedbed.evaluation.estimates import Difference, Estimate, p_better
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict
-from seedbed.evaluation.verdicts import OPEN, Rule, Verdict, decide, opposite_share, rows_factor
+from seedbed.evaluation.verdicts import OPEN, Verdict, decide, opposite_share, rows_factor
 from seedbed.typing import Floats
 
 _HARDLY = 0.1
@@ -63,122 +71,162 @@ def conclude(
     sizes: Mapping[str, float] | None = None,
     contrasts: Sequence[tuple[str, str, Sequence[str]]] = (),
     gains: Callable[[str], bool] = lambda name: True,
+    is_blend: bool = False,
 ) -> Conclusion:
     """Return a conclusion with the verdicts, the ranking and the advice that losses support.
 
     Args:
         opened: reference, metric, margin, alpha and plan; `interval` is None if no verdict is due.
-            Unless the reference was named, the recommended model takes its place.
         evidence: of the candidates that can be judged.
-        without: candidates that can't be judged, and why. If a named reference is one, no candidate
+        without: candidates that can't be judged, and why. If the reference is one, no candidate
             gets a verdict.
-        separate_question: a candidate whose comparison with a named reference is a question of its
-            own, at the whole error level.
+        separate_question: a candidate whose comparison with the reference is a question of its own,
+            at the whole error level.
         sizes: of the models that can be simpler than another.
         contrasts: what may help: the thing, the model with it, and those without.
         gains: whether a model is shown to be better than `prior`, if that isn't among the
             candidates.
+        is_blend: whether the reference is a blend of the others, see `graded`.
     """
-    names, margin = list(evidence.runs), opened.metric.margin
+    names = list(evidence.runs)
+    reference = opened.reference
+    left_out = without or {}
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
-    use = ranking[0] if ranking else ""
-    reference = opened.reference if opened.reference_named or not use else use
-    judged = opened.interval is not None and any(
-        name not in (without or {}) for name in names if name != reference
-    )
+    others = [name for name in names if name != reference]
+    can_judge = opened.interval is not None and any(name not in left_out for name in others)
     verdicts: tuple[Verdict, ...] = ()
-    if judged and reference in names and opened.reference_named:
-        together = count_comparisons(
-            names, reference=reference, separate_question=separate_question
-        )
-        pairs = {
-            (reference, name): together + opened.plan.tried for name in names if name != reference
-        }
-        pairs |= {pair: 1 for pair in pairs if set(pair) == {separate_question, reference}}
-        estimates = {pair: evidence.difference(*pair, n) for pair, n in pairs.items()}
-        verdicts = decide_all(
-            opened,
-            evidence,
-            {pair: one for pair, one in estimates.items() if not one.error_unknown},
-        )
-    behind: tuple[Verdict, ...] = ()
     helps: tuple[Contrast, ...] = ()
-    if judged:
-        others = [name for name in names if name != use]
+    if can_judge:
         folds = evidence.folds or {
             name: losses.mean(axis=2) for name, losses in evidence.runs.items()
         }
-        difference, tried = (
-            functools.cache(functools.partial(evidence.difference, use)),
-            opened.plan.tried,
+        first_two = (reference if reference in names else others[-1], others[0])
+        drawn: Drawn = {}
+        if not opened.plan.tried and first_two[0] != first_two[1]:
+            drawn = drawn_of(folds, evidence.difference(*first_two, 1).df)
+        if reference in names:
+            estimates = _estimates(opened, evidence, others, separate_question)
+            verdicts = decide_all(opened, evidence, estimates, drawn=drawn, is_blend=is_blend)
+        helps = contrasts_of(
+            contrasts,
+            evidence.difference,
+            names,
+            margin=opened.metric.margin,
+            alpha=opened.alpha,
+            drawn=drawn,
         )
-        drawn = drawn_of(folds, difference(others[0], 1).df) if others and not tried else {}
-        level: dict[str, Any] = {"margin": margin, "alpha": opened.alpha, "drawn": drawn}
-        steps = list(steps_behind(others, difference, **level, tried=tried, n_rows=evidence.n_rows))
-        helps = contrasts_of(contrasts, evidence.difference, names, **level) if steps else ()
-        estimates = {(use, name): estimate for name, estimate, *_ in steps}
-        behind = decide_all(
-            opened, evidence, estimates, {(use, name): (rule, p) for name, _, rule, p in steps}
-        )
-    is_answered = behind and (verdicts or not opened.reference_named)
-    return replace(
+    conclusion = replace(
         opened,
-        reference=reference,
-        verdicts=verdicts if opened.reference_named else behind,
-        rivals=behind if opened.reference_named else (),
+        verdicts=verdicts,
         no_verdict=tuple(
-            NoVerdict(name, reason) for name, reason in (without or {}).items() if name != reference
+            NoVerdict(name, reason) for name, reason in left_out.items() if name != reference
         ),
         ranking=ranking,
-        advice=advise(ranking, behind, sizes or {}, gains=gains) if is_answered else None,
         contrasts=helps,
     )
+    if not verdicts:
+        return conclusion
+    use = recommended(conclusion)
+    if "prior" in names and use != "prior":
+        is_shown = evidence.difference("prior", use, 1).low > 0
+    else:
+        is_shown = use == "prior" or gains(use)
+    simpler = simplest(conclusion, sizes or {}) if use == reference else ""
+    return replace(conclusion, advice=Advice(use=use, guess=not is_shown, simpler=simpler))
+
+
+def _estimates(
+    opened: Conclusion, evidence: Evidence, others: Sequence[str], separate_question: str
+) -> dict[str, Estimate]:
+    """Return the difference of the reference to each other model whose error is known."""
+    reference = opened.reference
+    names = (*others, reference)
+    together = count_comparisons(names, reference=reference, separate_question=separate_question)
+    estimates = {}
+    for name in others:
+        is_separate = separate_question == name
+        n = 1 if is_separate else together + opened.plan.tried
+        estimate = evidence.difference(reference, name, n)
+        if not estimate.error_unknown:
+            estimates[name] = estimate
+    return estimates
+
+
+def recommended(conclusion: Conclusion) -> str:
+    """Return which model to use: the reference, unless others are shown to be better; then the one
+    of these with the lowest loss (decision 62)."""
+    better = {one.candidate for one in conclusion.verdicts if one.rule == "better"}
+    return next((name for name in conclusion.ranking if name in better), conclusion.reference)
+
+
+def simplest(conclusion: Conclusion, sizes: Mapping[str, float]) -> str:
+    """Return the simplest model that is simpler than the reference and not likely worse; empty if
+    there is none."""
+    largest = sizes.get(conclusion.reference, math.inf)
+    rules = {one.candidate: one.rule for one in conclusion.verdicts}
+    names = [
+        name
+        for name in conclusion.ranking
+        if rules.get(name, "worse") not in ("worse", "likely_worse")
+        and sizes.get(name, math.inf) < largest
+    ]
+    return min(names, key=lambda name: sizes[name], default="")
 
 
 def decide_all(
     opened: Conclusion,
     evidence: Evidence,
-    estimates: Mapping[tuple[str, str], Estimate],
-    decided: Mapping[tuple[str, str], tuple[Rule, float]] | None = None,
+    estimates: Mapping[str, Estimate],
+    *,
+    drawn: Drawn | None = None,
+    is_blend: bool = False,
 ) -> tuple[Verdict, ...]:
-    """Return the verdict on each pair of candidates that has an estimate.
+    """Return the verdict on each candidate that has an estimate.
 
     The rules follow the intervals, all at once at the level of the estimates. P-values are adjusted
-    after Holm (1979). The two may disagree at the edge. Open rules are `graded` by the comparison
-    alone. An estimate that is a comparison of its own is left out of both.
+    together; the two may disagree at the edge. Open rules are `graded` by the comparison alone. An
+    estimate that is a comparison of its own is left out of both.
 
     Args:
-        opened: the metric, its margin, the task, and how many attempts were discarded.
+        opened: the reference, the metric, its margin, the task, and how many attempts were
+            discarded.
         evidence: with finite losses. Of two candidates, the repeats that both have are compared.
-        estimates: (reference, candidate) -> the difference of their losses.
-        decided: rule and adjusted p-value of each pair, where other steps than `decide` and Holm's
-            have found them.
+        estimates: by the name of the candidate, the difference of the reference's loss to its.
+        drawn: |t| of all pairs of models, by `drawn_of`.
+        is_blend: whether the reference is a blend of the others.
     """
-    metric, margin, n_rows = opened.metric.name, opened.metric.margin, evidence.n_rows
+    metric, margin, reference = opened.metric.name, opened.metric.margin, opened.reference
+    n_rows = evidence.n_rows
     largest = (
         METRICS[metric].largest_loss(opened.task or "binary") if metric in METRICS else math.inf
     )
-    simultaneous = [pair for pair, estimate in estimates.items() if estimate.comparisons > 1]
-    p_values = holm([estimates[pair].p for pair in simultaneous], tried=opened.plan.tried).tolist()
-    adjusted = {pair: one.p for pair, one in estimates.items()} | dict(
-        zip(simultaneous, p_values, strict=True)
-    )
+    together = {name: one for name, one in estimates.items() if one.comparisons > 1}
+    adjusted = adjusted_p(together, reference, drawn or {}, opened.plan.tried)
+    estimates = {
+        **estimates,
+        **simultaneous(together, reference, drawn or {}, opened.alpha),
+    }
     verdicts = []
-    for pair, gain in estimates.items():
-        n_shared = min(len(evidence.runs[name]) for name in pair)  # repeats
+    for name, gain in estimates.items():
+        pair = (reference, name)
+        n_shared = min(len(evidence.runs[one]) for one in pair)  # repeats
         accuracy = None
         if evidence.in_accuracy is not None:
             points = evidence.in_accuracy(*pair, gain.comparisons)
             accuracy = Difference(points.mean, max(-1.0, points.low), min(1.0, points.high))
-        low, high = max(-largest, gain.low), min(largest, gain.high)
+        small = is_small(gain, margin, gain.alpha)
+        low = max(-largest, gain.low)
+        high = min(largest, gain.high)
+        rule = graded(decide(low=low, high=high, is_small=small), gain, is_blend=is_blend)
+        if small:
+            low = max(low, -margin)
+            high = min(high, margin)
         factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=evidence.design)
         rows = None if n_rows is None or gain.se == 0 else n_rows * factor
-        usual = graded(decide(low=low, high=high, margin=margin), gain, n_rows), adjusted[pair]
-        rule, p = (decided or {}).get(pair, usual)
         verdicts.append(
             Verdict(
-                candidate=pair[1],
-                reference=pair[0],
+                candidate=name,
+                reference=reference,
                 rule=rule,
                 metric=metric,
                 difference=gain.mean,
@@ -186,10 +234,10 @@ def decide_all(
                 high=high,
                 margin=margin,
                 p=gain.p,
-                p_adjusted=p,
+                p_adjusted=adjusted.get(name, gain.p),
                 p_better=p_better(gain),
                 p_better_by_margin=p_better(gain, margin),
-                opposite_share=opposite_share(*(evidence.runs[name][:n_shared] for name in pair)),
+                opposite_share=opposite_share(*(evidence.runs[one][:n_shared] for one in pair)),
                 accuracy=accuracy,
                 rows_needed=None if rows is None else (math.ceil(rows / 2), math.ceil(rows * 2)),
                 rows_factor=factor,
@@ -219,7 +267,7 @@ def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | N
     Args:
         most: the largest number of repeats.
     """
-    verdicts = (*conclusion.verdicts, *conclusion.rivals)
+    verdicts = conclusion.verdicts
     judged_names = {name for verdict in verdicts for name in (verdict.candidate, verdict.reference)}
     if not judged_names or not judged_names.issuperset(conclusion.ranking):
         return None
@@ -231,33 +279,3 @@ def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | N
         for one in undecided
     )
     return "rows" if all(hardly) else None
-
-
-def advise(
-    ranking: Sequence[str],
-    behind: Sequence[Verdict],
-    sizes: Mapping[str, float],
-    *,
-    gains: Callable[[str], bool] = lambda name: True,
-) -> Advice:
-    """Return which model to use.
-
-    A model is always named, as the user has to take one. Where models hardly differ, a guess costs
-    little (decision 26).
-
-    Args:
-        ranking: names, the lowest mean loss first.
-        behind: verdicts on the other models against the first.
-        sizes: of the models that can be simpler than another.
-        gains: whether a model is shown to be better than `prior`, if that isn't among the models.
-    """
-    use, rules = ranking[0], {verdict.candidate: verdict.rule for verdict in behind}
-    equivalent = [name for name in ranking if rules.get(name) == "no_practical_difference"]
-    simpler = [name for name in equivalent if sizes.get(name, math.inf) < sizes.get(use, math.inf)]
-    guess = rules.get("prior") != "worse" if "prior" in ranking else not gains(use)
-    return Advice(
-        use=use,
-        guess=use != "prior" and guess,
-        others=tuple(name for name in ranking[1:] if rules.get(name) != "worse"),
-        simpler=min(simpler, key=lambda name: sizes[name], default=""),
-    )

@@ -27,7 +27,7 @@ from seedbed.evaluation.verdicts import Rule, Verdict
 Ended = Literal["", "decided", "rows", "time", "interrupted"]
 """Why a run ended before its last repeat, see `PlanSummary`."""
 
-SUMMARY_VERSION = 7
+SUMMARY_VERSION = 8
 """Schema version of the summaries that this version of seedbed writes and reads."""
 
 Task = Literal["binary", "multiclass", "regression", "survival"]
@@ -35,12 +35,17 @@ Task = Literal["binary", "multiclass", "regression", "survival"]
 
 @dataclass(frozen=True)
 class Advice:
-    """Which model to use. "Shown" means that a test says so; names stand in the order of the
-    ranking."""
+    """Which model to use: the reference, unless another is shown to be better.
+
+    Attributes:
+        use: the name of the recommended model.
+        guess: whether it isn't shown to be better than predicting the same for every row.
+        simpler: the simplest model that isn't likely worse; empty if there is none, or another
+            model than the reference is recommended.
+    """
 
     use: str
     guess: bool
-    others: tuple[str, ...]
     simpler: str = ""
 
 
@@ -278,7 +283,6 @@ class _Verdicts(Summary):
     """What conclusions on one table and on several have in common."""
 
     reference: str
-    reference_named: bool = True
     metric: DecidingScore
     alpha: float
     interval: str | None = None
@@ -297,7 +301,6 @@ class Conclusion(_Verdicts):
     verdicts: tuple[Verdict, ...] = ()
     on_these_rows: tuple[SeedDifference, ...] = ()
     advice: Advice | None = None
-    rivals: tuple[Verdict, ...] = ()
     contrasts: tuple[Contrast, ...] = ()
     optimism: Mapping[str, float] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
@@ -318,8 +321,8 @@ class Conclusion(_Verdicts):
         return self.candidate(name).scores[metric or self.metric.name]
 
     def expected_score(self, name: str, metric: str) -> Score:
-        """Return a candidate's score, that of the recommended model without what it gained by being
-        chosen."""
+        """Return a candidate's score; that of a recommended model that isn't the reference without
+        what it gained by being chosen."""
         score, optimism = self.score(name, metric), self.optimism.get(metric)
         if optimism is None or self.advice is None or name != self.advice.use or score.mean is None:
             return score
@@ -335,14 +338,11 @@ class Conclusion(_Verdicts):
         """Return the verdict on a candidate; None for the reference and without a verdict."""
         return next((verdict for verdict in self.verdicts if verdict.candidate == name), None)
 
-    @property
-    def behind(self) -> tuple[Verdict, ...]:
-        """The verdicts on all other models against the recommended one."""
-        return self.rivals if self.reference_named else self.verdicts
-
     def in_order(self) -> list[CandidateSummary]:
-        """Return all candidates by their ranking; those without a finite score come last."""
-        ranked = [self.candidate(name) for name in self.ranking]
+        """Return all candidates by their ranking, the recommended one first; those without a finite
+        score come last."""
+        use = () if self.advice is None else (self.advice.use,)
+        ranked = [self.candidate(name) for name in dict.fromkeys((*use, *self.ranking))]
         return [
             *ranked,
             *(candidate for candidate in self.candidates if candidate.name not in self.ranking),
@@ -432,9 +432,7 @@ def document_of(summary: AnySummary) -> dict[str, Any]:
     """Return a summary as a plain dict, fit for JSON; docs/summary.md explains its keys."""
     document: dict[str, Any] = with_lists(msgspec.to_builtins(summary))
     if isinstance(summary, Conclusion):
-        document |= {
-            key: [one.as_dict() for one in getattr(summary, key)] for key in ("verdicts", "rivals")
-        }
+        document["verdicts"] = [one.as_dict() for one in summary.verdicts]
         if summary.subgroups is not None:
             for one, group in zip(
                 document["subgroups"]["subgroups"], summary.subgroups.subgroups, strict=True

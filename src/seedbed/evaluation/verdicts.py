@@ -1,5 +1,5 @@
-"""Verdicts on candidates: seven strict rules in a fixed order and two likely ones, what they say in
-a few words, and the rows that would settle them."""
+"""Verdicts on candidates: four strict rules and two likely ones, what they say in a few words, and
+the rows that would settle them."""
 
 from __future__ import annotations
 
@@ -26,39 +26,35 @@ _POWER = 0.8  # the chance of deciding a difference of the margin
 _MOST = 1e9  # times narrower than the interval of these rows: more than that needs practically infinite rows
 
 Rule = Literal[
-    "better_by_margin",
-    "no_practical_difference",
     "better",
     "worse",
-    "no_worse",
-    "no_better",
-    "cannot_tell",
     "likely_better",
     "likely_worse",
+    "no_practical_difference",
+    "cannot_tell",
 ]
 
 SHORT: dict[Rule, str] = {
-    "better_by_margin": "better",
     "better": "better",
     "worse": "worse",
     "likely_better": "likely better",
     "likely_worse": "likely worse",
     "no_practical_difference": "no difference that matters",
-    "no_worse": "no worse",
-    "no_better": "no better",
     "cannot_tell": "can't tell",
 }
 """Each rule in a few words, in the order in which verdicts are listed."""
 
-LOOKS: Mapping[str, str] = {"better_by_margin": "better", "better": "better", "worse": "worse"}
-"""The strict rules by which two models differ, and which way."""
-
-OPEN: tuple[Rule, ...] = ("no_worse", "no_better", "cannot_tell", "likely_better", "likely_worse")
+OPEN: tuple[Rule, ...] = ("cannot_tell", "likely_better", "likely_worse")
 """The rules that leave open whether two models differ."""
 
-LIKELY, LIKELY_FEW, LIKELY_HELPS = 0.95, 0.97, 0.975
-"""The probability from which one comparison alone is called likely: of two models, the same of a
-table with few rows, and of what helps."""
+LIKELY = 0.95
+"""The probability from which one comparison alone is called likely."""
+
+LIKELY_BEHIND_BLEND = 0.90
+"""The same of a model behind a blend of all."""
+
+LIKELY_HELPS = 0.975
+"""The same of what helps."""
 
 LOOK_OF_HELP: Mapping[str, str] = {
     "helps": "better",
@@ -76,28 +72,22 @@ LOOK_OF_HELP: Mapping[str, str] = {
 def look_of(rule: Rule) -> str:
     """Return how a verdict looks: `better`, `worse`, `likely_better`, `likely_worse` or
     `unsure`."""
-    return LOOKS.get(rule, rule if rule.startswith("likely") else "unsure")
+    return "unsure" if rule in ("no_practical_difference", "cannot_tell") else rule
 
 
-def decide(*, low: float, high: float, margin: float) -> Rule:
-    """Return the first of the seven strict rules that holds.
+def decide(*, low: float, high: float, is_small: bool = False) -> Rule:
+    """Return the strict rule that holds.
 
     Args:
         low, high: simultaneous interval of the improvement, in units of the loss; positive: the
             candidate is better.
-        margin: the difference that matters to the user, in the same units, above 0.
+        is_small: whether the improvement is shown to be below the margin on either side.
     """
-    if low >= margin:
-        return "better_by_margin"
-    if -margin < low and high < margin:
+    if is_small:
         return "no_practical_difference"
     if low > 0:
         return "better"
-    if high < 0:
-        return "worse"
-    if low > -margin:
-        return "no_worse"
-    return "no_better" if high < margin else "cannot_tell"
+    return "worse" if high < 0 else "cannot_tell"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -109,7 +109,6 @@ def _without_each(
         groups=tuple(groups),
         estimators=tuple(estimators),
         reference=_ALL,
-        reference_named=True,
         missing={},
         columns=about,
     )

@@ -24,6 +24,7 @@ from seedbed.model.members import trained_members
 from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.model.predicting import network_values
 from seedbed.networks.candidate import Candidate
+from seedbed.networks.mlp import Prior
 from seedbed.networks.draws import derive
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.settings.design import Compute
@@ -214,9 +215,12 @@ def _of_split(group: Group, table: Table, split: Split, fit: Fit) -> dict[str, F
     if PRIOR in lines and outcome.is_expanded:
         fitted[lines[PRIOR]] = _prior(table, split, fit.n_networks)
     blended = [
-        by_name[part.name] for part in group.members if part.name in by_name and part.name != PRIOR
+        by_name[part.name]
+        for part in group.members
+        if part.name in by_name
+        and part.name not in failures
+        and not isinstance(part.architecture, Prior)
     ]
-    blended = [member for member in blended if member.candidate.name not in failures]
     if AUTO in lines and blended:
         out_of_bag, _ = blend_members(fit, blended, crossed=False)
         weighted = [member for member in blended if member.candidate.name in out_of_bag.weights]

@@ -12,8 +12,9 @@ from seedbed.evaluation.summaries import CandidateSummary, Conclusion
 from seedbed.experiment.spec import Experiment
 from seedbed.model.blending import fit_model
 from seedbed.model.model import Model
-from seedbed.model.portfolio import AUTO
+from seedbed.model.portfolio import AUTO, PRIOR, default_models
 from seedbed.networks.candidate import Candidate
+from seedbed.networks.mlp import Prior
 from seedbed.report.glance import best_score
 from seedbed.report.sentences import serious_sentences
 
@@ -24,13 +25,14 @@ class ModelPlan:
 
     Attributes:
         summary: what the comparison found of the model.
-        candidate: what is fitted; "auto" is the blend.
+        candidate: what is fitted; "auto" is the blend of the default models, and several candidates
+            are blended.
     """
 
     conclusion: Conclusion
     experiment: Experiment
     summary: CandidateSummary
-    candidate: Candidate | str
+    candidate: Candidate | str | tuple[Candidate, ...]
 
     def fit(self, **options: Any) -> Model:
         """Return the model; `options` are those of `fit_model`, and the number of networks is that
@@ -53,13 +55,22 @@ def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment)
     """Return how a model of a comparison, by default the recommended one, is fitted to all rows.
     CandidateError if it isn't there, or is a scikit-learn model, which the experiment may lack."""
     summary = _find_summary(conclusion, name)
-    members: dict[str, Candidate | str] = {member.name: member for member in experiment.members} | {
-        AUTO: AUTO
-    }
-    if (candidate := members.get(summary.name)) is None:
+    members = {member.name: member for member in experiment.members}
+    is_blend = any(line.is_blend for line in experiment.lines if line.name == summary.name)
+    candidate = _blend(experiment) if is_blend else members.get(summary.name)
+    if candidate is None:
         hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
         raise CandidateError(f"'{summary.name}' is a scikit-learn model", hint)
     return ModelPlan(conclusion, experiment, summary, candidate)
+
+
+def _blend(experiment: Experiment) -> str | tuple[Candidate, ...]:
+    """Return what `auto` of a comparison blends."""
+    group = next(group for group in experiment.groups if AUTO in group.lines)
+    blended = tuple(one for one in group.members if not isinstance(one.architecture, Prior))
+    names = tuple(member.name for member in blended)
+    usual = tuple(name for name in default_models(experiment.table)[0] if name != PRIOR)
+    return AUTO if names == usual else blended
 
 
 def _find_summary(conclusion: Conclusion, name: str | None) -> CandidateSummary:

@@ -118,7 +118,6 @@ def add_sizes(
         spec,
         design=design,
         reference=conclusion.reference,
-        reference_named=True,
         margin=conclusion.metric.margin,
         margin_given=True,
     )

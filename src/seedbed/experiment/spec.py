@@ -38,7 +38,7 @@ from seedbed.model.portfolio import (
 )
 from seedbed.networks.candidate import Candidate, candidate_from, unique_names
 from seedbed.networks.draws import derive
-from seedbed.networks.mlp import Prior, Trees, architecture_to_values
+from seedbed.networks.mlp import MLP, Prior, Regression, Trees, architecture_to_values
 from seedbed.networks.network import Network
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.settings.design import Design
@@ -82,9 +82,7 @@ class Experiment:
 
     Attributes:
         groups: the models that are compared; those of a group are fitted together.
-        reference: the name of the model that subgroups, curves and checks compare the others with.
-        reference_named: whether the user named it; the verdicts then compare with it, else with the
-            recommended model.
+        reference: the name of the model that the others are compared with.
         recipe: of all candidates, whose words may override it.
         margin: the difference that matters, in units of the loss of the metric; unless it is given,
             its largest value, see `evaluation.margin_beside`.
@@ -115,7 +113,6 @@ class Experiment:
     whole: Table | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
     columns: Columns | None = None
-    reference_named: bool = False
     request: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -267,7 +264,6 @@ def specify(
         command=command,
         whole=None if whole is table else whole,
         missing=models.missing,
-        reference_named=design.reference is not None,
         request={
             "candidates": _plain(candidates),
             "recipe": dataclasses.asdict(recipe),
@@ -308,18 +304,21 @@ def _models_for(
     names = {member.name for member in expanded}
     words = {line: line for line in lines} | known_baselines
     lacking = {name: word for name, word in words.items() if name not in names}
-    members = [*expanded, *(candidates_for(lacking, table) if lacking else ())]
+    members = unique_names([*expanded, *(candidates_for(lacking, table) if lacking else ())])
     if unknown:
         table.outcome.refuse("a scikit-learn model")
-    if has_auto and (design.n_networks == 1 or not recipe.leaves_out):
+    is_auto_named = has_auto and not is_default
+    blended = () if design.n_networks == 1 else _blended(members, recipe)
+    if is_auto_named and not blended:
         hint = f"Leave it out, or give {spell('n_networks', 2)} or more."
         raise OptionError("auto needs rows that networks leave out", hint)
+    groups = _groups(members, blended if design.auto or is_auto_named else ())
     return _Models(
-        _groups(unique_names(members), set(lines), has_auto=has_auto),
+        groups,
         estimators_from(unknown, random_state=int(design.random_state), task=table.task),
         missing,
         known_baselines,
-        expanded[0].name if expanded else table.outcome.linear,
+        _first_reference(groups, expanded, table),
     )
 
 
@@ -362,18 +361,40 @@ def _plain(spec: Any, name: str | None = None) -> Any:
     return {**vars(candidate), "architecture": architecture_to_values(candidate.architecture)}
 
 
-def _groups(
-    members: Sequence[Candidate], blended: set[str], *, has_auto: bool
-) -> tuple[Group, ...]:
-    """Return the groups of models: those that are blended, with their blend, and the others."""
-    if not has_auto:
-        return (Group(tuple(members), {member.name: member.name for member in members}),)
-    outside = _groups(
-        [member for member in members if member.name not in blended], set(), has_auto=False
-    )
-    inside = tuple(member for member in members if member.name in blended)
-    group = Group(inside, {**{member.name: member.name for member in inside}, AUTO: AUTO})
-    return (*outside, group) if outside[0].members else (group,)
+def _blended(members: Sequence[Candidate], recipe: Recipe) -> tuple[str, ...]:
+    """Return the names of the candidates that `auto` can blend; none if there are fewer than two.
+
+    Their predictions for rows left out weight them, so networks must leave out rows. A module of
+    the user's isn't blended."""
+    names = []
+    for member in members:
+        is_known = isinstance(member.architecture, MLP | Trees | Regression)
+        if is_known and (not is_network(member) or member.recipe(recipe).leaves_out):
+            names.append(member.name)
+    return tuple(names) if len(names) > 1 and recipe.leaves_out else ()
+
+
+def _first_reference(groups: Sequence[Group], expanded: Sequence[Candidate], table: Table) -> str:
+    """Return the reference that is taken if none is named: the blend, else the first candidate."""
+    if any(AUTO in group.lines for group in groups):
+        return AUTO
+    return expanded[0].name if expanded else table.outcome.linear
+
+
+def _groups(members: Sequence[Candidate], blended: Sequence[str]) -> tuple[Group, ...]:
+    """Return the groups of models: those that are blended, with their blend and the prior, and the
+    others."""
+
+    def is_inside(member: Candidate) -> bool:
+        return member.name in blended or isinstance(member.architecture, Prior)
+
+    outside = tuple(member for member in members if not blended or not is_inside(member))
+    groups = [Group(outside, {member.name: member.name for member in outside})] if outside else []
+    if blended:
+        inside = tuple(filter(is_inside, members))
+        lines = {member.name: member.name for member in inside}
+        groups.append(Group(inside, {**lines, AUTO: AUTO}))
+    return tuple(groups)
 
 
 def _without_auto(candidates: Sequence[Any] | Mapping[str, Any] | str) -> tuple[Any, bool]:

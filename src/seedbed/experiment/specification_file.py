@@ -49,7 +49,6 @@ _UNSHOWN = {
 }
 _DECIDING = (
     "reference",
-    "reference_named",
     "metric",
     "margin",
     "alpha",

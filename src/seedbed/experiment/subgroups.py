@@ -18,7 +18,7 @@ from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import too_few
 from seedbed.evaluation.summaries import Conclusion, Score
 from seedbed.evaluation.verdicts import Verdict, fold_differences, seed_noise
-from seedbed.model.portfolio import PRIOR
+from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.scoring import Result, evidence_of, score
 from seedbed.typing import Bools, Floats, Ints
 
@@ -185,17 +185,12 @@ def _verdicts(
         evidence_of([*parts.values()], metric), in_accuracy=None, n_rows=None, n_train=None
     )
     estimates = {
-        (reference, name): evidence.difference(
-            reference, name, _comparisons(list(parts), reference, name)
-        )
+        name: evidence.difference(reference, name, _comparisons(list(parts), reference, name))
         for name in parts
         if name != reference
     }
-    verdicts = decide_all(
-        conclusion,
-        evidence,
-        {pair: one for pair, one in estimates.items() if one.low < one.high or one.mean == 0},
-    )
+    known = {name: one for name, one in estimates.items() if one.low < one.high or one.mean == 0}
+    verdicts = decide_all(conclusion, evidence, known, is_blend=reference == AUTO)
     return tuple(
         replace(
             one,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from seedbed.data.table import Table
 from seedbed.errors import counted
 from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE, Columns, NetBenefit, effects_of
-from seedbed.evaluation.behind import optimism
+from seedbed.evaluation.behind import is_small, optimism
 from seedbed.evaluation.bootstrap import resample_weights
 from seedbed.evaluation.checks import (
     Check,
@@ -46,11 +46,13 @@ from seedbed.experiment.columns import added
 from seedbed.experiment.contrasts import few_words, questions_of
 from seedbed.experiment.run import NetworkResult, Results
 from seedbed.experiment.spec import Experiment
-from seedbed.model.portfolio import PRIOR
+from seedbed.model.portfolio import AUTO, PRIOR
+from seedbed.networks.mlp import MLP, Prior, Regression, Trees
 from seedbed.scoring import Result, difference, evidence_of, loss_of_prior, without_verdict
 from seedbed.typing import Floats
 
 _RESAMPLES, _MOST_ROWS = 1000, 20_000
+_MOST_PARAMETERS = 1e9  # of a network, to order those with as many layers
 _OF_DESIGN = ("kind", "locked_share", "repeats", "folds", "quick", "time_limit", "reason")
 _TYPICAL = (
     "very high risk",
@@ -92,10 +94,8 @@ def conclude_results(run: Results) -> Conclusion:
     named = experiment.request.get("design", {}).get("metric") is not None
     opened = Conclusion(
         kind="comparison",
-        **{
-            name: vars(experiment)[name]
-            for name in ("command", "reference", "reference_named", "alpha")
-        },
+        reference=reference_of(experiment, results),
+        **{name: vars(experiment)[name] for name in ("command", "alpha")},
         **table_of(experiment.table),
         metric=DecidingScore.of(METRICS[experiment.metric], margin, of_prior, named=named),
         interval={"cross_validation": "corrected", "held_out": "held_out"}.get(design.kind),
@@ -119,7 +119,7 @@ def conclude_results(run: Results) -> Conclusion:
     checks = training_checks(experiment, results, judged)
     if experiment.columns is not None:
         columns = _with_effects(experiment.columns, experiment, judged, results)
-        judged = replace(judged, columns=columns, advice=None, rivals=(), optimism={})
+        judged = replace(judged, columns=columns, advice=None, optimism={})
         of_all = (check for check in checks if check.candidate == experiment.reference)
         checks = tuple(replace(check, candidate=columns.model) for check in of_all)
     return replace(judged, checks=checks, candidates=_candidates(run, whole=False))
@@ -131,11 +131,6 @@ def add_verdicts(
     """Return a conclusion with the verdicts, the ranking and the advice that the results
     support."""
     usable = {result.name: result for result in results if result.finite}
-    networks = {
-        result.name: float(result.n_parameters)
-        for result in results
-        if isinstance(result, NetworkResult)
-    }
 
     def gains(name: str) -> bool:
         """Return whether a network is shown to be better than guessing, if guessing isn't among the
@@ -146,23 +141,49 @@ def add_verdicts(
     conclusion = conclude(
         opened,
         evidence_of(results, experiment.metric),
-        without=without_verdict(
-            results, experiment.reference if experiment.reference_named else "", experiment.metric
-        ),
+        without=without_verdict(results, opened.reference, experiment.metric),
         separate_question=PRIOR,
-        sizes={PRIOR: -2.0, experiment.table.outcome.linear: -1.0} | networks,
+        sizes=_sizes(experiment),
         contrasts=() if experiment.columns is not None else questions_of(experiment.lines),
         gains=gains,
+        is_blend=opened.reference == AUTO,
     )
-    if (
-        METRICS[experiment.metric].row_loss is None
-    ):  # what the choice changes is known of means over rows only
+    advice = conclusion.advice
+    is_challenger = advice is not None and advice.use != conclusion.reference
+    # What a choice changes is known of means over rows only.
+    if not is_challenger or METRICS[experiment.metric].row_loss is None:
         return conclusion
     ranked, shown = [usable[name] for name in conclusion.ranking], conclusion.metric.shown
     optimism = _optimism(experiment, ranked)
     if optimism and shown.zero is not None:
         optimism[shown.name] = optimism[experiment.metric] / shown.zero
     return replace(conclusion, optimism=optimism)
+
+
+def reference_of(experiment: Experiment, results: Sequence[Result]) -> str:
+    """Return the model that the others are compared with: that of the experiment, or the first
+    other one if nobody named it and it couldn't be fitted."""
+    names = [result.name for result in results if result.finite and result.name != PRIOR]
+    is_named = experiment.request.get("design", {}).get("reference") is not None
+    is_missing = experiment.reference not in (*names, PRIOR) and not is_named
+    return names[0] if is_missing and names else experiment.reference
+
+
+def _sizes(experiment: Experiment) -> dict[str, float]:
+    """Return how complex each model is that can be simpler than another: first the prior, then
+    linear models, trees, and networks by their layers and parameters."""
+    sizes = {}
+    for line in experiment.lines:
+        architecture = None if line.candidate is None else line.candidate.architecture
+        if isinstance(architecture, Prior):
+            sizes[line.name] = 0.0
+        elif isinstance(architecture, Regression):
+            sizes[line.name] = 1.0
+        elif isinstance(architecture, Trees):
+            sizes[line.name] = 2.0
+        elif isinstance(architecture, MLP):
+            sizes[line.name] = 3.0 + len(architecture.widths) + line.n_parameters / _MOST_PARAMETERS
+    return sizes
 
 
 def _optimism(experiment: Experiment, results: Sequence[Result]) -> dict[str, float]:
@@ -265,9 +286,10 @@ def _checks(
     if kind in others and conclusion.reference != kind:
         # At the level of the verdicts, so that no check contradicts an undecided verdict on the
         # same two.
-        n = count_comparisons(list(others), reference=experiment.reference, separate_question=PRIOR)
+        n = count_comparisons(list(others), reference=conclusion.reference, separate_question=PRIOR)
         estimate = difference(others[kind], result, experiment.metric, comparisons=n)
-        if decide(low=estimate.low, high=estimate.high, margin=conclusion.metric.margin) == "worse":
+        small = is_small(estimate, conclusion.metric.margin, estimate.alpha)
+        if decide(low=estimate.low, high=estimate.high, is_small=small) == "worse":
             yield check_against(name, kind, estimate=estimate)
 
 

@@ -56,7 +56,7 @@ class Judgement:
         >>> scores = {"old": [0.80, 0.78, 0.83, 0.79, 0.81], "new": [0.85, 0.84, 0.88, 0.85, 0.86]}
         >>> judgement = sb.judge(scores, score="accuracy", folds=5)
         >>> judgement["new"]["rule"], round(judgement["new"]["difference"], 3)
-        ('better_by_margin', 0.054)
+        ('better', 0.054)
     """
 
     def __init__(self, conclusion: Conclusion | TablesConclusion) -> None:
@@ -93,7 +93,7 @@ class Judgement:
         Raises:
             OptionError: there is no such candidate, or it is the reference.
         """
-        return self._rule(candidate) in ("better", "better_by_margin")
+        return self._rule(candidate) == "better"
 
     def is_worse(self, candidate: str) -> bool:
         """Return whether a candidate is shown to be worse than the reference.

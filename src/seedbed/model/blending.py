@@ -76,8 +76,8 @@ def fit_model(
         table: a table from `read_table`; or a source that `read_table` takes, together with
             `target`.
         candidate: "auto", a blend of the default models; the name of one of these, such as
-            "network-1"; words such as "relu:64,64@dropout=0.1"; or a function that builds an
-            `nn.Module`.
+            "network-1"; words such as "relu:64,64@dropout=0.1"; a function that builds an
+            `nn.Module`; or a list of several, which are blended.
         target: the column to predict, if the table isn't read yet.
         recipe: settings that the candidate's words don't contain.
         n_networks: number of networks, each with its own seed; 8, or 4 from 12,000 rows on, if left
@@ -106,10 +106,14 @@ def fit_model(
             "a target was given with a table that is read already", "Give it to read_table."
         )
     table.outcome.check_threshold(None if threshold == 0.5 else threshold)
-    is_auto = isinstance(candidate, str) and candidate.strip() == AUTO
+    portfolio: Sequence[Any] | None = [candidate]
+    if isinstance(candidate, str) and candidate.strip() == AUTO:
+        portfolio = None
+    elif isinstance(candidate, list | tuple):
+        portfolio = candidate
     model, _ = blend_table(
         table,
-        portfolio=None if is_auto else [candidate],
+        portfolio=portfolio,
         n_networks=n_networks,
         recipe=recipe,
         sample_weight=sample_weight,

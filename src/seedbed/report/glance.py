@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from seedbed.errors import counted, spell
 from seedbed.evaluation.metrics import METRICS, Metric, measure, plain_number, plus_minus, signed
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
-from seedbed.evaluation.verdicts import LOOK_OF_HELP, LOOKS, SHORT, look_of
+from seedbed.evaluation.verdicts import LOOK_OF_HELP, SHORT, look_of
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
     answers,
@@ -58,8 +58,8 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     other_scores = tuple(
         METRICS[name] for name in _names_of_other_scores(conclusion) if name != score.name
     )
-    against = "gain over" if conclusion.reference_named else "behind"
-    reference_words = "the reference" if conclusion.reference_named else "the best"
+    against = "gain over" if is_judgement else "behind"
+    reference_words = "the reference"
     compared = f"{against} {reference_words if len(reference) > _LONG else reference}{score.points * score.percent}"
     first = remedy(conclusion)
     serious = [note for note in conclusion.notes if first is None or not is_remedied(note)]
@@ -182,10 +182,11 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
                 verdict.short,
                 look_of(verdict.rule),
             )
-            sign = 1 if conclusion.reference_named else -1
+            sign = 1 if conclusion.kind == "judgement" else -1
             gain = _gain(conclusion, metric, interval.mean, interval.half, words, sign)
         elif conclusion.verdicts and name == conclusion.reference:
-            gain, look = "reference" if conclusion.reference_named else "recommended", "reference"
+            gain = "recommended" if name == use else "reference"
+            look = "reference"
         elif conclusion.verdicts:
             words = (
                 "none"
@@ -257,7 +258,8 @@ def _score(metric: Metric, candidate: CandidateSummary, decimals: int | None = N
 
 def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) -> Iterator[str]:
     """Yield what the columns mean."""
-    verdicts, plan, use = conclusion.verdicts, conclusion.plan, conclusion.ranking[:1]
+    verdicts, plan = conclusion.verdicts, conclusion.plan
+    use = "" if conclusion.advice is None else conclusion.advice.use
     if verdicts or score.zero is not None:
         yield score_key(conclusion)
     if verdicts:
@@ -276,9 +278,9 @@ def _key(conclusion: Conclusion, score: Metric, other_scores: Sequence[Metric]) 
             yield "Likely: not certain (the ± reaches 0); right 8 to 9 times in 10 on real tables."
     for metric in other_scores if use else ():
         if conclusion.optimism.get(metric.name, 0.0) > _CHOICE * (
-            conclusion.score(use[0], metric.name).mean or 0.0
+            conclusion.score(use, metric.name).mean or 0.0
         ):
-            yield f"The best of {len(conclusion.ranking)} looks too good by chance: Expect is corrected for it."
+            yield f"These rows chose {use}, so it looks too good: Expect is corrected for it."
     if any(metric.name == "uno_c" for metric in other_scores):
         yield "Uno's C: the share of pairs in the right order, as at Expect; 50% is chance."
     if label := rare_label(conclusion):
@@ -340,9 +342,7 @@ def _other_way(conclusion: Conclusion) -> Iterator[str]:
         for one, gain in ranges
         if not gain.low <= 0 <= gain.high
     ]
-    groups = group_by_first(
-        (word, one.candidate) for one, word in words if word != LOOKS.get(one.rule)
-    )
+    groups = group_by_first((word, one.candidate) for one, word in words if word != one.rule)
     parts = [
         f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word}"
         for word, of in groups.items()

@@ -25,7 +25,6 @@ from seedbed.report.advice import (
 from seedbed.report.tables import range_words
 
 _FEW_FOLDS, _MOST_ALIKE, _MOST_WARNINGS = 5, 3, 20
-_FEW_ROWS = 1000  # up to here, true distances are smaller than measured ones (benchmarks/grades.md)
 _TOO_GOOD = 0.97  # a score that one column may explain
 
 
@@ -83,8 +82,6 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         yield f"The margin is {margin_words(metric)} in {what}{source[metric.margin_source]}."
         yield from weak_points(conclusion)
     yield from (f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text)
-    if conclusion.behind and (conclusion.n_rows or _FEW_ROWS) < _FEW_ROWS:
-        yield "These rows chose the best model, so others look further behind than they are, most of all on few rows."
     shares = [
         100 * verdict.seed_share
         for verdict in conclusion.verdicts
@@ -98,7 +95,7 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
     if conclusion.advice is not None and conclusion.optimism.get(metric.name):
         use, shown = conclusion.advice.use, metric.shown
         score = range_words(shown, conclusion.expected_score(use, shown.name))
-        yield f"{use} has the best score; corrected for this choice, expect {shown.words} {score} of it."
+        yield f"These rows chose {use}; corrected for this choice, expect {shown.words} {score} of it."
     others = [
         one
         for one in conclusion.candidates

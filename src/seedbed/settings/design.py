@@ -20,7 +20,9 @@ class Design(Settings):
     """The splits of a comparison, and how it is judged. Defaults depend on the table.
 
     Attributes:
-        reference: the model that the others are compared with; the recommended one if left out.
+        reference: the model that the others are compared with, and that is recommended unless
+            another is shown to be better; auto if left out, or the first candidate without auto.
+        auto: whether auto, a blend of the models that are compared, takes part.
         baselines: further models: names, import paths, scikit-learn models, or a mapping of names
             to these. Beside named candidates, if left out: prior, logistic (linear for numbers) and
                 boosted-trees.
@@ -45,6 +47,7 @@ class Design(Settings):
     """
 
     reference: str | None = setting(None, **_JUDGING)
+    auto: bool = setting(True, **_JUDGING)
     baselines: Sequence[Any] | Mapping[str, Any] | str | None = setting(None, option=False)
     metric: str | None = setting(None, **_JUDGING)
     margin: float | None = setting(
