@@ -7,7 +7,7 @@ seedbed's own gate python benchmarks/gate.py loops FILE.csv 400 [--world numbers
 effect with which strict gating keeps 1 of 3 python benchmarks/gate.py laws FILE.csv 300
 other looks and limits than those of the gate python benchmarks/gate.py table FILE.csv
 the tables of gate.md python benchmarks/gate.py equal                                  claims on
-locked rows, of two equally good models
+locked rows, of two equally good models, and their power
 
 A loop starts from a linear model of five columns. A greedy tuner tries what correlates most with
 the errors of its model on the open rows: first each of 60 columns, of which three or none help,
@@ -41,7 +41,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -52,11 +52,12 @@ from seedbed.evaluation.behind import certainty
 from seedbed.evaluation.estimates import (
     Estimate,
     corrected_t,
+    inference,
     paired_hold_out,
     student_quantile,
     wilson,
 )
-from seedbed.experiment.gate_rows import GateRows, divide
+from seedbed.experiment.gate_rows import GateRows, lock_and_split
 
 Array = NDArray[Any]
 Column = tuple[
@@ -89,6 +90,7 @@ FIELDS = (
     "by_tries",
     "two",
     "one",
+    "wider",
 )
 
 
@@ -155,6 +157,14 @@ def column_of(Z: Array, column: Column) -> Array:
     )
 
 
+class Claim(NamedTuple):
+    """A gain on the locked rows by their own error, and by the larger one of these and the open
+    rows, as the gate takes it."""
+
+    locked: Estimate
+    wider: Estimate
+
+
 class World:
     """Raw columns (of the start, useful and noise), the target, the gate's rows, and new rows that
     tell the truth."""
@@ -183,7 +193,7 @@ class World:
             frame.assign(y=np.where(self.y > 0, "yes", "no") if self.is_classes else self.y),
             target="y",
         )
-        self.rows: GateRows = divide(self.table, None)
+        self.rows: GateRows = lock_and_split(self.table, None)
         self.tried: dict[tuple[tuple[Column, ...], int], Column] = {}
         self.differences: dict[tuple[tuple[Column, ...], Column], list[Array]] = {}
         self.start: list[Column] = [("raw", (place,), (1.0,)) for place in range(N_BASE)]
@@ -229,15 +239,28 @@ class World:
         new = raw(self.kind, None, N_NEW)
         return float(np.mean((self.fitted(columns, self.rows.open)(new) - self.mean(new)) ** 2))
 
-    def confirmed(self, columns: list[Column], start: list[Column] | None = None) -> Estimate:
+    def claim(self, columns: list[Column], start: list[Column] | None = None) -> Claim:
         """Return the gain on the locked rows, as `Gate.confirm` has it."""
-        rows, losses = self.rows.locked, []
-        for some in (self.start if start is None else start, columns):
-            noise = self.noise(some[-1])[rows] if some else 0.0
-            losses.append(
-                (self.fitted(some, self.rows.open)(self.Z[rows])[None] + noise - self.y[rows]) ** 2
-            )
-        return paired_hold_out(*losses)
+        rows = self.rows
+        splits = [(split.train, split.test) for split in rows.splits if split.repeat == 0]
+        versions = (self.start if start is None else start, columns)
+        on_open, on_locked = (
+            [self.losses(some, parts) for some in versions]
+            for parts in (splits, [(rows.open, rows.locked)])
+        )
+        locked = paired_hold_out(*on_locked)
+        se = paired_hold_out(*on_open).se * np.sqrt(len(rows.open) / len(rows.locked))
+        wider = inference(
+            locked.mean, max(se, locked.se), df=locked.df, alpha=2 * locked.alpha, comparisons=1
+        )
+        return Claim(locked, wider)
+
+    def losses(self, columns: list[Column], splits: list[tuple[Array, Array]]) -> Array:
+        """Return losses [1, row] of the test rows of some splits, one after the other."""
+        noise = self.noise(columns[-1]) if columns else np.zeros(len(self.y))
+        p = [self.fitted(columns, train)(self.Z[test]) + noise[test] for train, test in splits]
+        tested = np.concatenate([test for _, test in splits])
+        return (np.concatenate(p)[None] - self.y[tested]) ** 2
 
 
 def expit(x: Array) -> Array:
@@ -446,17 +469,18 @@ def outcome(world: World, law: Law, tries: int) -> dict[str, Any]:
         "repeats": round(repeats, 2),
     }
     if not added:
-        return result | {"by_tries": False, "two": False, "one": False}
+        return result | {"by_tries": False, "two": False, "one": False, "wider": False}
     every = slice(None)
     by_tries = corrected_t(
         model.fold_losses(world.begun.predictions, every)
         - model.fold_losses(model.predictions, every)
     )
-    locked = world.confirmed(model.columns)
+    locked, wider = world.claim(model.columns)
     claims = {
         "by_tries": by_tries.low > 0,
         "two": locked.low > 0,
         "one": locked.mean > 0 and locked.p < 0.1,
+        "wider": wider.low > 0,
     }
     return result | {"gain": world.loss_of_start - world.loss(model.columns)} | claims
 
@@ -530,7 +554,8 @@ def check() -> None:
             claim = pd.DataFrame({"row": world.rows.locked})
             p = world.fitted(model.columns, world.rows.open)(world.Z[world.rows.locked])
             claim["probability_yes" if world.is_classes else "prediction"] = p
-            theirs, ours = gate.confirm(claim), world.confirmed(model.columns, [])
+            theirs = gate.confirm(claim)
+            ours = world.claim(model.columns, []).wider
             sure = certainty(ours) if ours.mean > 0 else 1 - certainty(ours)
             assert abs(theirs.certainty - sure) < 1e-6, (theirs, ours)
             assert theirs.confirmed == (sure >= Law().likely), (theirs, ours)
@@ -562,21 +587,21 @@ def effects(n_loops: int = 60) -> None:
             sys.stdout.flush()
 
 
-def equal(n_draws: int = 40_000) -> None:
-    """Write how often a claim on locked rows is made of two models that are equally good."""
-    rng, lines = (
-        np.random.default_rng(0),
-        ["| losses | rows | two-sided | one-sided |", "| --- | ---: | ---: | ---: |"],
-    )
+def equal(n_draws: int = 20_000) -> None:
+    """Write how often a claim on locked rows is made of two models that are equally good, and of
+    one that is better: by the locked rows alone, and by the larger error of these and four times as
+    many open rows; also if the best of 20 on the open rows is taken."""
+    rng = np.random.default_rng(0)
 
     def of_numbers(errors: Array, *shifts: Array) -> Array:
         return (errors - 0.1 * shifts[0]) ** 2 - (errors - 0.1 * shifts[1]) ** 2
 
-    def of_classes(shape: tuple[int, int], share: float) -> Array:
-        y, (ours, theirs) = rng.random(shape) < share, share + rng.uniform(-0.1, 0.1, (2, *shape))
+    def of_classes(shape: tuple[int, ...], share: float) -> Array:
+        y = rng.random(shape) < share
+        ours, theirs = share + rng.uniform(-0.1, 0.1, (2, *shape))
         return (ours - y) ** 2 - (theirs - y) ** 2
 
-    losses: dict[str, Callable[[tuple[int, int]], Array]] = {
+    losses: dict[str, Callable[[tuple[int, ...]], Array]] = {
         "normal errors": lambda n: of_numbers(*rng.normal(size=(3, *n))),
         "errors of t with 3 df": lambda n: of_numbers(
             rng.standard_t(3, n), *rng.normal(size=(2, *n))
@@ -584,22 +609,56 @@ def equal(n_draws: int = 40_000) -> None:
         "errors and columns of t with 3 df": lambda n: of_numbers(*rng.standard_t(3, (3, *n))),
         "two classes": lambda n: of_classes(n, 0.5),
         "two classes, one of 15 %": lambda n: of_classes(n, 0.15),
-        "a little better, but much worse in 10 % of rows": lambda n: rare_losses(rng, n, 0.1),
-        "a little better, but much worse in 3 % of rows": lambda n: rare_losses(rng, n, 0.03),
+        **{
+            f"a little better, but much worse in {share:.0%} of rows": functools.partial(
+                rare_losses, rng, share
+            )
+            for share in (0.1, 0.03, 0.01)
+        },
+        **{
+            f"the same, but much better in {share:.0%} of rows": lambda n, share=share: (
+                -rare_losses(rng, share, n)
+            )
+            for share in (0.1, 0.03)
+        },
     }
+    heads = ["losses", "rows", "two-sided", "one-sided", "larger error"]
+    heads += ["best of 20, one-sided", "larger error", "true gain, one-sided", "larger error"]
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
     for (name, drawn), n in itertools.product(losses.items(), (60, 400)):
-        counts = np.zeros(2)
-        for _ in range(8):
-            d = drawn((n_draws // 8, n))
-            t = d.mean(axis=1) / d.std(axis=1, ddof=1) * np.sqrt(n)
-            counts += [(t > student_quantile(level, n - 1)).sum() for level in (0.975, 0.95)]
-        lines.append(
-            f"| {name} | {n} | {100 * counts[0] / n_draws:.1f} % | {100 * counts[1] / n_draws:.1f} % |"
-        )
-    sys.stdout.write("\n".join([*lines, ""]))
+        shares = [claimed(drawn, n, n_draws)]
+        shares.append(claimed(drawn, n, max(200, n_draws // (2 * n)), best_of=20)[1:])
+        deviation = float(np.mean(np.std(drawn((4000, 400)), axis=1)))
+        shift = student_quantile(0.95, n - 1) * deviation / np.sqrt(n)
+        shares.append(claimed(drawn, n, n_draws, shift=shift)[1:])
+        cells = [f"{100 * share:.1f} %" for share in np.concatenate(shares)]
+        lines.append([name, str(n), *cells])
+    sys.stdout.write("".join(f"| {' | '.join(cells)} |\n" for cells in lines))
 
 
-def rare_losses(rng: np.random.Generator, shape: tuple[int, int], share: float) -> Array:
+def claimed(
+    drawn: Callable[[tuple[int, ...]], Array],
+    n: int,
+    n_draws: int,
+    best_of: int = 1,
+    shift: float = 0.0,
+) -> Array:
+    """Return the shares of draws in which a gain is claimed: two-sided and one-sided by n locked
+    rows, and one-sided by the larger error. The true gain is `shift`."""
+    counts = np.zeros(3)
+    block = max(1, 2_000_000 // (5 * n * best_of))
+    for first in range(0, n_draws, block):
+        d = drawn((min(block, n_draws - first), best_of, 5 * n)) + shift
+        best = d[..., n:].mean(axis=2).argmax(axis=1)
+        d = d[np.arange(len(d)), best]
+        own, of_open = (part.std(axis=1, ddof=1) for part in (d[:, :n], d[:, n:]))
+        t = d[:, :n].mean(axis=1) * np.sqrt(n) / [own, np.maximum(own, of_open)]
+        low, high = (student_quantile(level, n - 1) for level in (0.95, 0.975))
+        counts += [(t[0] > high).sum(), (t[0] > low).sum(), (t[1] > low).sum()]
+    return counts / n_draws
+
+
+def rare_losses(rng: np.random.Generator, share: float, shape: tuple[int, ...]) -> Array:
     """Return differences with mean 0: a gain of .01, and in a share of the rows a loss that undoes
     it."""
     return np.where(
@@ -621,7 +680,12 @@ def table(path: Path) -> None:
         heads = ["world", "rows", "tries", "way", "loops", *kept, "true gain", "repeats a try"]
         heads += [
             f"{claim}: made, false"
-            for claim in ("on the tries' rows", "locked, two-sided", "locked, one-sided")
+            for claim in (
+                "on the tries' rows",
+                "locked, two-sided",
+                "locked, one-sided",
+                "with the larger error",
+            )
         ]
         sys.stdout.write(
             f"\n| {' | '.join(heads)} |\n| --- | ---: | ---: | --- |{' ---: |' * (len(heads) - 4)}\n"
@@ -632,7 +696,7 @@ def table(path: Path) -> None:
             cells += [f"{(some.kept - some.useful_kept).mean():.2f}", f"{some.gain.mean():+.4f}"]
             cells += [
                 f"{some.repeats.mean():.1f}",
-                *(claims(some, claim) for claim in ("by_tries", "two", "one")),
+                *(claims(some, claim) for claim in ("by_tries", "two", "one", "wider")),
             ]
             sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
 

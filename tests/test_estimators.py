@@ -87,7 +87,11 @@ def test_every_check_of_scikit_learn_passes_for_regressors_and_blends(estimator,
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"candidate": "rleu:5"}, CandidateError, "no activation 'rleu'. Did you mean 'relu'"),
+        (
+            {"candidate": "rleu:5"},
+            CandidateError,
+            "no activation or model 'rleu'. Did you mean 'relu'",
+        ),
         ({"candidate": torch.nn.Linear(5, 1)}, CandidateError, "built already"),
         ({"epochs": "many"}, OptionError, "epochs is 'many'. It must be a whole number or None"),
         ({"label_smoothing": 0.1}, OptionError, "label_smoothing requires class targets"),

@@ -11,6 +11,7 @@ import sys
 import narwhals as nw
 import numpy as np
 import pytest
+from scipy.stats import t
 
 import seedbed as sb
 from seedbed.errors import ColumnError, DataError, OptionError, UnreadableError
@@ -89,6 +90,9 @@ def test_a_better_candidate_is_kept_and_confirmed_once(loop):
     size = (loop / "ledger.jsonl").stat().st_size
     assert sb.Gate(loop).confirm() == claim
     assert (loop / "ledger.jsonl").stat().st_size == size
+    assert repr(gate) == "<Gate t: predicting y; 240 rows for tries, 60 locked until the claim>"
+    assert repr(claim).startswith("<Attempt logistic: confirmed on the locked rows")
+    assert "<pre" in status._repr_html_()
     with pytest.raises(OptionError, match="have been opened"):
         gate.try_(drop="x0")
 
@@ -135,6 +139,17 @@ def test_any_task_and_any_kind_of_rows_has_a_gate(rows, tmp_path, kind):
     gate = sb.Gate.new(
         tmp_path / "loop", sb.read_table(frame, **roles, drop=drop), candidate="prior"
     )
+    wrong = {
+        "numbers": ({"prediction": 1e155}, r"row \d+ has no number up to 1e\+30 in repeat 1"),
+        "classes": (dict.fromkeys(["probability_0", "probability_1", "probability_2"], 1), "to 3"),
+    }
+    predictions, found = wrong.get(kind, ({"probability": 1.5}, "a probability of 1.5, outside"))
+    predictions = {name: [value] * 300 for name, value in predictions.items()}
+    if kind != "survival":
+        with pytest.raises(DataError, match=found):
+            gate.try_(
+                predictions=nw.from_dict({"row": range(300), **predictions}, backend="pyarrow")
+            )
     assert gate.try_(candidate="boosted-trees:20", name="trees").kept
     assert gate.confirm().gain > 0
 
@@ -147,9 +162,9 @@ def test_predictions_of_another_library_are_tried_in_any_order_and_confirmed(loo
     )
     mixed = {name: cells[::-1] for name, cells in predictions.items()}
     gain = sb.Gate(copy).try_(predictions=saved(copy, mixed)).gain
-    attempt = gate.try_(predictions=saved(loop, predictions), name="mine")
-    assert (attempt.kept, attempt.gain) == (True, gain)
-    with pytest.raises(OptionError, match="is of another library"):
+    attempt = gate.try_(predictions=saved(loop, predictions), name="mine\n   2  kept")
+    assert (attempt.kept, attempt.gain, attempt.name) == (True, gain, "mine 2 kept")
+    with pytest.raises(OptionError, match="Change it there and give its predictions, or replace"):
         gate.try_(drop="x0")
     assert not gate.try_(candidate="logistic", name="logistic").kept
     with pytest.raises(OptionError, match="is of another library"):
@@ -163,20 +178,24 @@ def test_predictions_of_another_library_are_tried_in_any_order_and_confirmed(loo
         (lambda p: {name: cells[1:] for name, cells in p.items()}, "row [01] has no probability"),
         (
             lambda p: {name: [*cells, cells[5]] for name, cells in p.items()},
-            "has several times a probability",
+            "has more than one probability",
         ),
         (lambda p: {**p, "row": [row + 9 for row in p["row"]]}, "'row' goes from 0 to 299"),
         (
             lambda p: {**p, "probability": [2.0] * len(p["row"])},
-            "has no probability from 0 to 1 in repeat 1",
+            r"row 0 has a probability of 2, outside 0 to 1. Divide percentages",
         ),
         (lambda p: {"row": p["row"], "score": p["probability"]}, "no column 'probability_1'"),
+        (
+            lambda p: {"row": p["row"], "prediction": p["row"]},
+            'or make a gate with metric="accuracy"',
+        ),
     ],
 )
 def test_unusable_predictions_are_refused_without_a_line(loop, rows, change, message):
     predictions = given(loop, rows)
     before = (loop / "ledger.jsonl").read_text()
-    with pytest.raises((DataError, ColumnError), match=message):
+    with pytest.raises((DataError, OptionError), match=message):
         sb.Gate(loop).try_(predictions=saved(loop, change(predictions)))
     assert (loop / "ledger.jsonl").read_text() == before
 
@@ -193,6 +212,63 @@ def test_a_probability_names_its_label_unless_that_says_yes(rows, tmp_path):
     assert gate.try_(predictions=saved(gate.folder, named)).kept
 
 
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_labels_alone_are_tried_where_accuracy_decides(rows, tmp_path, n_labels):
+    X, y = rows
+    labels = np.where(X[:, 0] > 1, n_labels, y)
+    table = write(tmp_path / "t.csv", X, labels)
+    gate = sb.Gate.new(tmp_path / "loop", table, target="y", candidate="prior", metric="accuracy")
+    answers = {"row": range(300), "prediction": labels}
+    assert gate.try_(predictions=nw.from_dict(answers, backend="pyarrow")).kept
+    claim = gate.confirm(nw.from_dict(answers, backend="pyarrow"))
+    assert (claim.confirmed, claim.unit) == (True, "points of accuracy")
+
+
+def test_a_claim_counts_losses_that_only_open_rows_show(loop, rows):
+    widths = []
+    for n_wrong in (0, 7):
+        copy = shutil.copytree(loop, loop.parent / str(n_wrong))
+        gate, predictions = sb.Gate(copy), given(copy, rows)
+        wrong = [1 - p for p in predictions["probability"][:n_wrong]]
+        predictions["probability"][:n_wrong] = wrong
+        assert gate.try_(predictions=saved(copy, predictions)).kept
+        claim = gate.confirm(saved(copy, given(copy, rows, locked_ones=True)))
+        widths.append(claim.high - claim.low)
+    assert widths[1] > 2 * widths[0]
+
+
+def test_the_error_of_a_claim_is_the_larger_one_of_locked_and_open_rows(rows, tmp_path):
+    y = rows[0][:, 2]
+    gate = sb.Gate.new(
+        tmp_path / "loop", write(tmp_path / "t.csv", rows[0], y), target="y", candidate="prior"
+    )
+    cells = [line.split(",") for line in (gate.folder / "splits.csv").read_text().split()[1:]]
+    fold = np.array([int(line[2] or -1) for line in cells])  # of the first repeat; -1 is locked
+    p = y + np.where((fold >= 0) & (np.arange(300) % 30 == 0), 2.5, 0.1)
+    assert gate.try_(predictions=saved(gate.folder, {"row": range(300), "prediction": p})).kept
+    claim = gate.confirm(saved(gate.folder, {"row": range(300), "prediction": p}))
+    means = [y[(fold >= 0) & (fold != at)].mean() for at in range(-1, 10)]
+    gains = (y - np.array(means)[fold + 1]) ** 2 - (y - p) ** 2
+    deviations = [gains[fold < 0].std(ddof=1), gains[fold >= 0].std(ddof=1)]
+    assert deviations[1] > deviations[0]
+    half = t.ppf(0.95, 59) * deviations[1] / 60**0.5
+    assert (claim.high - claim.gain) / claim.gain == pytest.approx(half / gains[fold < 0].mean())
+
+
+def test_rows_in_clusters_are_said_in_the_status_and_at_the_claim(rows, tmp_path):
+    X, y = rows
+    patients = np.arange(len(y))[:, None] // 5
+    table = write(tmp_path / "t.csv", np.hstack([patients, X]), y, ["patient", "a", "b", "c"])
+    gate = sb.Gate.new(tmp_path / "loop", table, target="y", candidate="prior")
+    warning = "Warning: rows of one patient are open and locked."
+    assert warning in str(gate.status())
+    assert gate.try_(candidate="logistic").kept
+    assert str(gate.confirm()).endswith('make the gate again with group="patient".')
+    assert str(gate.status()).count(warning) == 1
+    grouped = sb.read_table(table, target="y", group="patient")
+    assert not sb.Gate.new(tmp_path / "other", grouped, candidate="prior").status().clusters
+
+
 def test_changed_rows_target_or_splits_are_refused(loop, rows):
     X, y = rows
     table = loop.parent / "t.csv"
@@ -201,10 +277,11 @@ def test_changed_rows_target_or_splits_are_refused(loop, rows):
         with pytest.raises(DataError, match="any more: the table's cells have changed"):
             sb.Gate(loop, table=sb.read_table(table, target="y")).try_(drop="x0")
     write(table, X, y)
-    splits = loop / "splits.csv"
-    splits.write_text(splits.read_text().replace("locked", "open", 1))
-    with pytest.raises(DataError, match=r"splits.csv has changed"):
-        sb.Gate(loop, table=sb.read_table(table, target="y")).try_(drop="x0")
+    text = (loop / "splits.csv").read_text()
+    for changed, encoding in ((text.replace("locked", "open", 1), "utf-8"), (text, "utf-16")):
+        (loop / "splits.csv").write_text(changed, encoding=encoding)
+        with pytest.raises(DataError, match=r"splits.csv has changed"):
+            sb.Gate(loop, table=sb.read_table(table, target="y")).try_(drop="x0")
 
 
 def test_a_wider_table_is_matched_by_order_or_key(rows, tmp_path):
@@ -222,23 +299,26 @@ def test_a_wider_table_is_matched_by_order_or_key(rows, tmp_path):
     assert gate.confirm().confirmed
 
 
-@pytest.mark.parametrize("damage", ["cut", "line", "edit"])
-def test_a_damaged_ledger_is_refused_with_its_line(loop, damage):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lines: [lines[0][:90], *lines[1:]],
+        lambda lines: lines[1:],
+        lambda lines: [lines[0].replace('"n_open": 240', '"n_open": 1'), *lines[1:]],
+        lambda lines: [lines[0], lines[1].replace("false", "true"), lines[2]],
+        lambda lines: [lines[0], lines[2]],
+        lambda lines: lines[:2],
+        lambda lines: lines[-1:],
+        lambda lines: ["[" * 100_000],
+    ],
+)
+def test_a_damaged_ledger_is_refused_also_at_its_last_lines(loop, damage):
     sb.Gate(loop).try_(drop="x0")
     ledger = loop / "ledger.jsonl"
-    first, second, _ = text = ledger.read_text().split("\n")
-    assert all(
-        {"kind", "result", "time", "previous"} <= json.loads(line).keys() for line in text[:2]
-    )
-    damaged = {
-        "cut": first[:90] + "\n" + second,
-        "line": second,
-        "edit": first.replace('"n_open": 240', '"n_open": 1'),
-    }
-    ledger.write_text(f"{damaged[damage]}\n" + (f"{second}\n" if damage == "edit" else ""))
-    with pytest.raises(
-        UnreadableError, match=rf"line {1 + (damage == 'edit')}: .* removed or changed"
-    ):
+    lines = ledger.read_text().splitlines()
+    assert {"kind", "result", "time"} <= json.loads(lines[1]).keys()
+    ledger.write_text("\n".join([*damage(lines), ""]))
+    with pytest.raises(UnreadableError, match="is damaged: lines were changed or removed"):
         sb.Gate(loop)
 
 
@@ -265,6 +345,10 @@ def test_few_rows_and_a_used_folder_are_refused(loop, rows, tmp_path):
         sb.Gate.new(tmp_path / "few", write(tmp_path / "few.csv", X[:100], y[:100]), target="y")
     with pytest.raises(OptionError, match=r"isn't empty: it holds ledger\.jsonl"):
         sb.Gate.new(loop, loop.parent / "t.csv", target="y", candidate="prior")
+    (part := tmp_path / "killed" / ".splits.csv.0.seedbed-part").parent.mkdir()
+    part.touch()
+    sb.Gate.new(part.parent, loop.parent / "t.csv", target="y", candidate="prior")
+    assert not part.exists()
     with pytest.raises(OptionError, match="nothing was kept"):
         sb.Gate(loop).confirm()
     with pytest.raises(OptionError, match="of a change, or of predictions"):
@@ -291,10 +375,7 @@ def test_the_status_says_when_chance_could_have_kept_as_many(loop):
 def test_the_exit_status_of_a_try_says_whether_it_is_kept(made, tmp_path):
     folder = tmp_path / "loop"
     commands = {
-        f"new {folder} {made / 't.csv'} --target y --candidate prior": (
-            0,
-            "240 rows for tries, 60 locked",
-        ),
+        f"new {folder} {made / 't.csv'} --target y --candidate prior --json": (0, '"n_open": 240'),
         f"try {folder} --candidate logistic --name better": (0, "better: kept; gain +"),
         f"try {folder} --drop x2 --json": (1, '"kept": false'),
         f"try {folder} --drop nothing": (2, "no column 'nothing'"),

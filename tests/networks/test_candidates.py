@@ -108,7 +108,7 @@ def test_every_candidate_is_read_back_from_its_text(layers, words):
     ("text", "message"),
     [
         *(
-            (f"{name}:5", f"no activation '{name}'. Did you mean 'relu'?")
+            (f"{name}:5", f"no activation or model '{name}'. Did you mean 'relu'?")
             for name in ("rellu", "ReLU")
         ),
         ("relu", "'relu' has no width. Write relu:5, or relu:64,64 for two layers."),

@@ -40,16 +40,14 @@ def new(
         str | None, Parameter(help="The score that decides, such as accuracy or log_loss.")
     ] = None,
     columns: TableOptions = TableOptions(),
+    as_json: AsJson = False,
 ) -> int:
     """Lock a fifth of the rows, fix the splits, and train the start."""
     from seedbed.data.reading import read_table
     from seedbed.experiment.gate import Gate
 
-    print(
-        Gate.new(
-            folder, read_table(table, **vars(columns)), candidate=candidate, metric=metric
-        ).status()
-    )
+    read = read_table(table, **vars(columns))
+    _print(Gate.new(folder, read, candidate=candidate, metric=metric).status(), as_json)
     print_stderr(
         f"Next: seedbed gate try {folder} with --drop COLUMN, --candidate, --table or --predictions"
     )

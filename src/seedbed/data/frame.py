@@ -24,7 +24,7 @@ from seedbed.data.cells import (
     number_text,
     parse_number,
 )
-from seedbed.errors import DataError
+from seedbed.errors import ColumnError, DataError, did_you_mean
 from seedbed.evaluation.summaries import Note
 from seedbed.typing import Bools, Floats, Ints
 
@@ -390,6 +390,13 @@ class Frame:
             notes=(*self.notes, *as_notes(self, remarks)),
             missing=words,
         )
+
+    def position_of(self, name: str, why: str = "") -> int:
+        """Return the position of a column. ColumnError, with why it is needed, if there is none."""
+        if name not in self.names:
+            message = f"{self.where}: no column '{name}'{why}"
+            raise ColumnError(message, did_you_mean(name, self.names))
+        return self.names.index(name)
 
     def cells(self, position: int) -> list[str | None]:
         """Return the cells of a column as text [row], ends stripped; None for a missing one."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from msgspec import convert
 
 from seedbed.arguments import checked
+from seedbed.data.frame import Frame
 from seedbed.data.reading import build_table, open_table, read_table
 from seedbed.data.table import Table
 from seedbed.data.table_options import ReadingOptions
@@ -24,7 +25,8 @@ from seedbed.errors import (
     DataError,
     OptionError,
     did_you_mean,
-    visible,
+    one_line,
+    spell,
     without_passwords,
     writing,
 )
@@ -33,8 +35,8 @@ from seedbed.evaluation.estimates import Estimate
 from seedbed.evaluation.metrics import METRICS, Margin, signed
 from seedbed.evaluation.summaries import DecidingScore
 from seedbed.evaluation.verdicts import LIKELY
-from seedbed.experiment.gate_rows import GateRows, divide, position_of
-from seedbed.experiment.ledger import LOCK, append_entry, lock_folder, read_ledger
+from seedbed.experiment.gate_rows import GateRows, lock_and_split
+from seedbed.experiment.ledger import append_entry, lock_folder, read_ledger
 from seedbed.experiment.plan import STOPS
 from seedbed.experiment.specification_file import (
     differences,
@@ -42,15 +44,16 @@ from seedbed.experiment.specification_file import (
     read_arrays,
     table_specification,
 )
-from seedbed.files import make_folder, write_whole
+from seedbed.files import make_folder, remove_parts, write_whole
 from seedbed.report.analyses_text import label_of
+from seedbed.report.stored import text_fragment
 from seedbed.scoring import loss_of_prior
 from seedbed.settings.design import Compute
 
 _LOOKS = (2, 5, 10)
 """The repeats after which a try may be decided."""
 
-_CLEAR, _HOPELESS = 0.99, 0.8
+_KEPT_EARLY_FROM, _DROPPED_BELOW = 0.99, 0.8
 """The probability of a gain from which a try is kept before the last look, and below which it is
 dropped."""
 
@@ -58,15 +61,24 @@ _TRUTH = ("labels", "target", "durations")
 _SPLITS, _FITS, _STORED = "splits.csv", "versions", "predictions.safetensors"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attempt:
+class _Shown:  # as text, at a prompt and in a notebook
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {str(self).splitlines()[0]}>"
+
+    def _repr_html_(self) -> str:
+        return text_fragment(str(self))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Attempt(_Shown):
     """What was tried, or the start; and its gain over another version, with its 95% range, of a
     claim its 90% range.
 
     `table`, `key` and `sha256` are of a file in place of the gate's table; or `sha256` is of
     predictions, which have no candidate. `certainty` is the probability of a gain by this try
-    alone. Of kept tries that look at least as good, the share `by_chance` or less is chance, with
-    all tries counted. `confirmed` is whether locked rows show a gain."""
+    alone, and `by_chance` the false discovery rate of kept tries that look at least as good, with
+    all tries counted. `confirmed` is whether locked rows show a gain. Of a claim, `clusters` are
+    columns whose values repeat in open and locked rows, so that it may be chance."""
 
     number: int = 0
     name: str
@@ -85,14 +97,13 @@ class Attempt:
     by_chance: float | None = None
     repeats: int = 0
     confirmed: bool | None = None
+    clusters: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         """The gain and how likely it is."""
-        decimals, likely = (
-            1 if self.unit.startswith("points") else None,
-            min(max(int(100 * self.certainty), 1), 99),
-        )
+        decimals = 1 if self.unit.startswith("points") else None
+        likely = min(max(int(100 * self.certainty), 1), 99)
         gain, low, high = (signed(end, decimals) for end in (self.gain, self.low, self.high))
         level = 95 if self.confirmed is None else 90  # the claim has one side
         return f"gain {gain} {self.unit} ({level}%: {low} to {high}) against {self.against}, {likely}% likely to be better"
@@ -102,13 +113,15 @@ class Attempt:
         if self.confirmed is not None:
             head = "" if self.confirmed else "not "
             head += f"confirmed on the locked rows (it takes {LIKELY:.0%})"
-        return visible(f"{self.name}: {head}; {self.words}.")
+        lines = [f"{self.name}: {head}; {self.words}.", *_warnings(self.clusters)]
+        return "\n".join(one_line(line, "") for line in lines)
 
 
-@dataclass(frozen=True, kw_only=True)
-class GateStatus:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class GateStatus(_Shown):
     """What was tried and kept. If no try helped, chance would keep at most `by_chance` on average;
-    the gate is `exhausted` if no more are kept. `noise` is the half of a typical 95% range."""
+    the gate is `exhausted` if no more are kept. `noise` is the half of a typical 95% range.
+    `clusters` are columns whose values repeat, as in `Attempt`."""
 
     table: str
     target: str
@@ -122,41 +135,37 @@ class GateStatus:
     noise: float
     tries: tuple[Attempt, ...]
     confirmation: Attempt | None
+    clusters: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        n, n_kept = len(self.tries), sum(one.kept for one in self.tries)
-        rows = f"{self.n_open:,} rows for tries, {self.n_locked:,} locked until the claim"
-        lines = [f"{self.table}: predicting {self.target}; {rows}"]
-        lines.append(
-            f"Start: {self.start}. Current: {self.current}. A try is kept if {LIKELY:.0%} likely to be better."
-        )
+        n = len(self.tries)
+        n_kept = sum(attempt.kept for attempt in self.tries)
+        lines = [
+            f"{self.table}: predicting {self.target}; {self.n_open:,} rows for tries, {self.n_locked:,} locked until the claim",
+            f"Start: {self.start}. Current: {self.current}. A try is kept if {LIKELY:.0%} likely to be better.",
+        ]
         if self.unit == "points":
             lines.append("Score: 0 is always predicting the same, 100 is perfect.")
-        for one in self.tries:
+        for attempt in self.tries:
             lines.append(
-                f"{one.number:>4}  {'kept' if one.kept else 'no':<4}  {one.name}: {one.words}"
+                f"{attempt.number:>4}  {'kept' if attempt.kept else 'no  '}  {attempt.name}: {attempt.words}"
             )
-            if one.by_chance is not None:
-                chance = max(one.by_chance, 0.01)
+            if attempt.by_chance is not None:
                 lines.append(
-                    f"{'':12}among {n} tries, at most {chance:.0%} of keeps as clear as this are chance"
+                    f"{'':12}false discovery rate at most {max(attempt.by_chance, 0.01):.0%} among {n} tries"
                 )
         if n:
-            lines.append(
-                f"{n_kept} of {n} kept. If none helped, chance would keep {self.by_chance:.1f} on average, or fewer."
-            )
-            noise = f"{signed(self.noise, 1)[1:]} {self.unit}"
-            lines.append(
-                f"The 95% range of a typical try is ±{noise}: much smaller gains are rarely kept."
-            )
+            lines += [
+                f"{n_kept} of {n} kept. If none helped, chance would keep {self.by_chance:.1f} on average, or fewer.",
+                f"A try's 95% range is typically ±{signed(self.noise, 1)[1:]} {self.unit}: much smaller gains are rarely kept.",
+            ]
         if self.exhausted:
             lines.append("Chance could have kept as many: on so few rows, more tries say nothing.")
-        return visible(
-            "\n".join([*lines, *([str(self.confirmation)] if self.confirmation else [])])
-        )
+        end = _warnings(self.clusters) if self.confirmation is None else [str(self.confirmation)]
+        return "\n".join([*(one_line(line, "") for line in lines), *end])
 
 
-class Gate:
+class Gate(_Shown):
     """Many tries to improve a model of one table, and a claim at the end that holds however many
     there were.
 
@@ -198,53 +207,30 @@ class Gate:
             metric: the score that decides, as in `Design`.
             compute: what trains, and where, see `Compute`.
         """
-        folder, read = (
-            Path(folder),
-            table if isinstance(table, Table) else read_table(table, target=target),
-        )
-        rows = divide(read, metric)
-        reading = read.reading and {**read.reading, "source": _place(read.reading["source"])}
+        read = table if isinstance(table, Table) else read_table(table, target=target)
+        rows = lock_and_split(read, metric)
+        folder = Path(folder)
         with lock_folder(folder):
-            if others := sorted({path.name for path in folder.iterdir()} - {LOCK, _SPLITS, _FITS}):
+            shown = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+            if others := shown - {_SPLITS, _FITS}:
                 raise OptionError(
-                    f"{folder} isn't empty: it holds {others[0]}", "Name a new folder."
+                    f"{folder} isn't empty: it holds {min(others)}", "Name a new folder."
                 )
-            start = Attempt(name="start", candidate=candidate)
-            fits = rows.predict(read, candidate, (), compute, folder / _FITS / "0")
-            fit = next(fit for fit in fits if len(fit) in (_LOOKS[0], rows.design.repeats))
-            zero, metric_named = (
-                loss_of_prior(rows.metric, rows.result("", fit)),
-                metric is not None,
-            )
-            score = DecidingScore.of(
-                METRICS[rows.metric], Margin(1.0, "default"), zero, named=metric_named
-            ).shown
-            unit = (
-                f"points of {score.words}"
-                if score.percent
-                else "points"
-                if score.in_points
-                else f"in {score.words}"
+            remove_parts(folder)
+            looks = rows.predict(read, candidate, (), compute, folder / _FITS / "0")
+            predictions = next(
+                look for look in looks if len(look) == min(_LOOKS[0], rows.design.repeats)
             )
             with writing(folder):
                 write_whole(
                     folder / _SPLITS, lambda path: path.write_text(rows.text(), encoding="utf-8")
                 )
-            facts = {
-                "table": read.name,
-                "target": read.target_name,
-                "reading": reading,
-                "metric": metric,
-            }
-            numbers = {
-                "n_open": len(rows.open),
-                "n_locked": len(rows.locked),
-                "scale": score.scale,
-                "unit": unit,
-            }
-            result = {"specification": rows.specification, "result": dataclasses.asdict(start)}
-            append_entry(folder, {"kind": "new", **facts, **numbers, **result})
+            start = dataclasses.asdict(Attempt(name="start", candidate=candidate))
+            append_entry(folder, {**_facts(rows, metric, predictions), "result": start})
         return cls(folder, table=read, compute=compute)
+
+    def __str__(self) -> str:
+        return str(self.status())
 
     @checked()
     def try_(
@@ -275,7 +261,6 @@ class Gate:
             DataError: the table has changed, its rows aren't those of the gate, or predictions are
                 missing or double.
         """
-        from safetensors.numpy import save
 
         if (predictions is not None) == any(part for part in (candidate, drop, table)):
             raise OptionError(
@@ -283,60 +268,49 @@ class Gate:
                 "Give a candidate, drop or table; or these.",
             )
         with lock_folder(self.folder):
-            entries, rows = read_ledger(self.folder), self._rows
+            entries = read_ledger(self.folder)
             if entries[-1]["kind"] == "confirm":
                 raise OptionError(
                     "the locked rows have been opened", "Make another gate, of new rows."
                 )
-            now, folder = _current(entries), self.folder / _FITS / str(len(entries))
+            current = _current(entries)
+            folder = self.folder / _FITS / str(len(entries))
             if predictions is not None:
-                values = rows.read(predictions)
-                new = Attempt(name="predictions", candidate=None, sha256=hash_of(values))
-                with writing(folder, "Free some space."):
-                    make_folder(folder)
-                    write_whole(
-                        folder / _STORED,
-                        lambda path: path.write_bytes(save({"predictions": values})),
-                    )
+                attempt = self._store_predictions(predictions, folder)
             else:
-                new = self._changed(
-                    now, candidate, (drop,) if isinstance(drop, str) else drop, table, key
+                attempt = self._apply_change(
+                    current, candidate, [drop] if isinstance(drop, str) else drop, table, key
                 )
-            new = dataclasses.replace(
-                new, number=len(entries), name=name or new.name, against=now.name
+            name = " ".join(name.split()) or attempt.name
+            attempt = dataclasses.replace(
+                attempt, number=len(entries), name=name, against=current.name
             )
-            kept: bool | None = None
-            for fits in zip(self._predict(now), self._predict(new), strict=False):
-                repeats = min(map(len, fits))
-                estimate = rows.gain(*(fit[:repeats] for fit in fits))
-                kept = _is_kept(estimate, is_last=False) if repeats in _LOOKS else None
-                if kept is not None:
-                    break
-            if kept is None:
-                kept = _is_kept(estimate, is_last=True)
-            if not kept:
+            attempt, estimate = self._compare(current, attempt)
+            if not attempt.kept:
                 shutil.rmtree(folder, ignore_errors=True)
-            new = dataclasses.replace(new, kept=bool(kept), repeats=repeats)
-            return self._append("try", new, estimate)
+            return self._append("try", attempt, estimate)
 
     def status(self) -> GateStatus:
         """Return what was tried and kept, and how much of it chance alone would give."""
         first, *entries = read_ledger(self.folder)
-        results, share = convert([entry["result"] for entry in entries], list[Attempt]), 1.0
-        tries = [one for one in results if one.confirmed is None]
+        results = convert([entry["result"] for entry in entries], list[Attempt])
+        tries = [attempt for attempt in results if attempt.confirmed is None]
         by_chance = len(tries) * (1 - LIKELY)
-        ranked = sorted(tries, key=lambda one: one.certainty, reverse=True)
-        for rank, one in reversed(
-            [*enumerate(ranked, 1)]
-        ):  # the false discovery rate of Benjamini and Hochberg
-            share = min(share, len(tries) * (1 - one.certainty) / rank)
-            tries[one.number - 1] = dataclasses.replace(one, by_chance=share if one.kept else None)
+        # The false discovery rate of Benjamini and Hochberg.
+        ranked = sorted(tries, key=lambda attempt: attempt.certainty, reverse=True)
+        rate = 1.0
+        for rank, attempt in reversed([*enumerate(ranked, 1)]):
+            rate = min(rate, len(tries) * (1 - attempt.certainty) / rank)
+            tries[attempt.number - 1] = dataclasses.replace(
+                attempt, by_chance=rate if attempt.kept else None
+            )
         return GateStatus(
             **{name: first[name] for name in ("table", "target", "n_open", "n_locked", "unit")},
+            clusters=tuple(first["clusters"]),
             start=first["result"]["candidate"],
             current=_current([first, *entries]).name,
             by_chance=by_chance,
-            exhausted=by_chance >= max(1, sum(one.kept for one in tries)),
+            exhausted=by_chance >= max(1, sum(attempt.kept for attempt in tries)),
             noise=float(np.median([(one.high - one.low) / 2 for one in tries] or [0])),
             tries=tuple(tries),
             confirmation=next((one for one in results if one.confirmed is not None), None),
@@ -355,64 +329,103 @@ class Gate:
             entries = read_ledger(self.folder)
             if entries[-1]["kind"] == "confirm":
                 return convert(entries[-1]["result"], Attempt)
-            now, start, rows = (
-                _current(entries),
-                convert(entries[0]["result"], Attempt),
-                self._rows.claim,
-            )
-            if now.number == 0:
+            current = _current(entries)
+            if current.number == 0:
                 raise OptionError(
                     "nothing was kept, so there is nothing to confirm",
                     "The locked rows stay locked.",
                 )
-            if (predictions is None) == (now.candidate is None):
-                message = f"{now.name} is {'of another library' if predictions is None else 'trained here'}"
-                hint = (
-                    "Give its predictions for the locked rows."
-                    if predictions is None
-                    else "Leave predictions out."
+            if (predictions is None) == (current.candidate is None):
+                raise OptionError(
+                    f"{current.name} is {'trained here' if current.candidate else 'of another library'}",
+                    "Leave predictions out."
+                    if current.candidate
+                    else "Give its predictions for the locked rows.",
                 )
-                raise OptionError(message, hint)
-            fit = next(self._predict(now, rows)) if predictions is None else rows.read(predictions)
-            estimate = rows.gain(next(self._predict(start, rows)), fit)
-            now = dataclasses.replace(
-                now, against=start.name, confirmed=estimate.low > 0 and _likely(estimate) > 0
+            start = convert(entries[0]["result"], Attempt)
+            claim = self._rows.claim
+            fit = (
+                next(self._predict(current, claim))
+                if predictions is None
+                else claim.read(predictions)
             )
-            return self._append("confirm", now, estimate)
+            gain = claim.gain(next(self._predict(start, claim)), fit)
+            estimate = self._rows.with_error_of_open_rows(
+                gain, next(self._predict(start)), next(self._predict(current))
+            )
+            attempt = dataclasses.replace(
+                current,
+                against=start.name,
+                confirmed=estimate.low > 0 and probability_of_gain(estimate) > 0,
+                clusters=tuple(self._first["clusters"]),
+            )
+            return self._append("confirm", attempt, estimate)
 
     def _append(self, kind: str, attempt: Attempt, estimate: Estimate) -> Attempt:
         """Append a line to the ledger, and return it."""
-        scale, rows = self._first["scale"], self._rows.specification["splits_sha256"]
-        gain, low, high = (scale * end for end in (estimate.mean, estimate.low, estimate.high))
-        about = {"certainty": _likely(estimate), "unit": self._first["unit"]}
-        attempt = dataclasses.replace(attempt, gain=gain, low=low, high=high, **about)
-        append_entry(
-            self.folder, {"kind": kind, "rows": rows, "result": dataclasses.asdict(attempt)}
+        scale = self._first["scale"]
+        attempt = dataclasses.replace(
+            attempt,
+            gain=scale * estimate.mean,
+            low=scale * estimate.low,
+            high=scale * estimate.high,
+            certainty=probability_of_gain(estimate),
+            unit=self._first["unit"],
         )
+        entry = {"rows": self._rows.specification["splits_sha256"], "kind": kind}
+        append_entry(self.folder, {**entry, "result": dataclasses.asdict(attempt)})
         return attempt
 
     @functools.cached_property
     def _rows(self) -> GateRows:
         """The rows, as they were when the gate was made; DataError if they, their splits or the
         target have changed."""
-        first, path = self._first, self.folder / _SPLITS
-        if self._table is None and not first["reading"]:
+        if self._table is None and not self._first["reading"]:
             raise OptionError(
                 "the table of this gate isn't a file", "Give it: sb.Gate(folder, table=...)."
             )
-        table = read_table(**first["reading"]) if self._table is None else self._table
-        rows = divide(table, first["metric"])
-        differing = differences(first["specification"], rows.specification)
-        if not differing and (not path.is_file() or path.read_text("utf-8") != rows.text()):
-            differing = [f"{path} has changed"]
+        table = read_table(**self._first["reading"]) if self._table is None else self._table
+        rows = lock_and_split(table, self._first["metric"])
+        path = self.folder / _SPLITS
+        text = path.read_text("utf-8", errors="replace") if path.is_file() else ""
+        differing = differences(self._first["specification"], rows.specification)
+        if text != rows.text():
+            differing = [*differing, f"{path} has changed"]
         if differing:
-            message = f"{table.name} isn't the table of this gate any more: {differing[0]}"
-            raise DataError(message, "Restore it, or make another gate.")
+            raise DataError(
+                f"{table.name} isn't the table of this gate any more: {differing[0]}",
+                "Restore it, or make another gate.",
+            )
         return rows
 
-    def _changed(
+    def _store_predictions(self, predictions: Any, folder: Path) -> Attempt:
+        """Write predictions of another library into the folder of a try, and return the try."""
+        from safetensors.numpy import save
+
+        values = self._rows.read(predictions)
+        with writing(folder, "Free some space."):
+            make_folder(folder)
+            write_whole(
+                folder / _STORED, lambda path: path.write_bytes(save({"predictions": values}))
+            )
+        return Attempt(name="predictions", candidate=None, sha256=hash_of(values))
+
+    def _compare(self, current: Attempt, attempt: Attempt) -> tuple[Attempt, Estimate]:
+        """Return a try with whether it is kept, and its gain after as many repeats as that
+        takes."""
+        for fits in zip(self._predict(current), self._predict(attempt), strict=False):
+            repeats = min(map(len, fits))
+            estimate = self._rows.gain(*(fit[:repeats] for fit in fits))
+            probability = probability_of_gain(estimate)
+            is_open = _DROPPED_BELOW <= probability < _KEPT_EARLY_FROM
+            if repeats in _LOOKS and not is_open:
+                break
+        kept = probability >= LIKELY
+        return dataclasses.replace(attempt, kept=kept, repeats=repeats), estimate
+
+    def _apply_change(
         self,
-        now: Attempt,
+        current: Attempt,
         candidate: str | None,
         drop: Sequence[str],
         table: str | Path | None,
@@ -420,9 +433,10 @@ class Gate:
     ) -> Attempt:
         """Return what the current version is after a change; OptionError or ColumnError if it can't
         be made."""
-        if candidate is None and now.candidate is None:
+        if candidate is None and current.candidate is None:
             raise OptionError(
-                f"the current version, {now.name}, is of another library", "Name a candidate, too."
+                f"the current version, {current.name}, is of another library, so it can't be changed here",
+                f"Change it there and give its {spell('predictions')}, or replace it with a {spell('candidate')}.",
             )
         if key is not None and (table is None or not self._first["reading"]):
             raise OptionError(
@@ -431,26 +445,24 @@ class Gate:
             )
         words = [
             candidate,
-            table and f"on {Path(table).stem}",
-            drop and f"without {label_of(drop)}",
+            f"on {Path(table).stem}" if table else "",
+            f"without {label_of(drop)}" if drop else "",
         ]
-        name = " ".join(str(word) for word in words if word)
-        new = Attempt(
-            name=name,
-            candidate=candidate or now.candidate,
-            drop=now.drop,
-            table=now.table,
-            key=now.key,
+        attempt = Attempt(
+            name=" ".join(" ".join(filter(None, words)).split()),
+            candidate=candidate or current.candidate,
+            drop=current.drop,
+            table=current.table if table is None else _absolute_source(table),
+            key=current.key if table is None else key,
         )
-        new = new if table is None else dataclasses.replace(new, table=_place(table), key=key)
-        other, sha256 = self._table_of(new)
-        left = [column for column in other.feature_names if column not in now.drop]
+        other, sha256 = self._table_of(attempt)
+        left = [column for column in other.feature_names if column not in current.drop]
         for column in drop:
             if column not in left:
                 raise ColumnError(
                     f"no column '{column}' among the features", did_you_mean(column, left)
                 )
-        return dataclasses.replace(new, drop=(*now.drop, *drop), sha256=sha256)
+        return dataclasses.replace(attempt, drop=(*current.drop, *drop), sha256=sha256)
 
     def _table_of(self, version: Attempt) -> tuple[Table, str]:
         """Return the table of a version with its rows in the order of the gate's table, and the
@@ -463,30 +475,16 @@ class Gate:
                 **{name: value for name, value in reading.items() if name != "source"}
             )
             frame, roles = open_table(version.table, options)
-            if (key := version.key) is not None:
-                frames = (open_table(reading["source"], options)[0], frame)
-                wanted, given = (one.cells(position_of(one, key)) for one in frames)
-                row_of = {cell: row for row, cell in enumerate(given)}
-                if (
-                    len({*wanted}) < len(wanted)
-                    or len(row_of) < len(given)
-                    or not {*wanted} <= row_of.keys()
-                ):
-                    message = (
-                        f"{frame.where}: column '{key}' doesn't name each row of {base.name} once"
-                    )
-                    raise DataError(message, "Name a column of keys, and give all rows.")
-                ordered = frame.rows(np.array([row_of[cell] for cell in wanted]), frame.where)
-                frame = dataclasses.replace(frame, columns=ordered.columns, places=ordered.places)
+            if version.key is not None:
+                wanted = open_table(reading["source"], options)[0]
+                frame = _matched(frame, wanted, version.key, base.name)
             table, _ = build_table(frame, roles)
             if any(
                 not np.array_equal(getattr(table, part), getattr(base, part)) for part in _TRUTH
             ):
-                hint = (
-                    "Keep the rows and their order, or name a column that both tables have as key."
-                )
                 raise DataError(
-                    f"the target of {table.name} differs from that of {base.name}", hint
+                    f"the target of {table.name} differs from that of {base.name}",
+                    "Keep the rows and their order, or name a column that both tables have as key.",
                 )
         sha256 = table_specification(table, 0)["sha256"]
         if version.sha256 not in (None, sha256):
@@ -499,9 +497,12 @@ class Gate:
         """Yield the predictions of a version, look by look; those of another library are stored."""
         folder = self.folder / _FITS / str(version.number)
         if version.candidate is not None:
-            table, kept_in = self._table_of(version)[0], None if claim else folder
             yield from (claim or self._rows).predict(
-                table, version.candidate, version.drop, self._compute, kept_in
+                self._table_of(version)[0],
+                version.candidate,
+                version.drop,
+                self._compute,
+                None if claim else folder,
             )
             return
         stored = read_arrays(folder / _STORED).get("predictions")
@@ -513,27 +514,69 @@ class Gate:
             yield stored[:repeats]
 
 
-def _place(source: str | Path) -> str:
+def _matched(frame: Frame, wanted: Frame, key: str, name: str) -> Frame:
+    """Return the rows of a frame in the order of those wanted, by a column of both. DataError if it
+    doesn't name each row once; ColumnError if there is no such column."""
+    keys = wanted.cells(wanted.position_of(key))
+    cells = frame.cells(frame.position_of(key))
+    row_of = {cell: row for row, cell in enumerate(cells)}
+    if len({*keys}) < len(keys) or len(row_of) < len(cells) or not {*keys} <= row_of.keys():
+        raise DataError(
+            f"{frame.where}: column '{key}' doesn't name each row of {name} once",
+            "Name a column of keys, and give all rows.",
+        )
+    ordered = frame.rows(np.array([row_of[cell] for cell in keys]), frame.where)
+    return dataclasses.replace(frame, columns=ordered.columns, places=ordered.places)
+
+
+def _facts(rows: GateRows, metric: str | None, predictions: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return what the first line of a ledger says of a gate: its table, its rows, and the score
+    that decides, by predictions of the start."""
+    table = rows.table
+    zero = loss_of_prior(rows.metric, rows.result("", predictions))
+    score = DecidingScore.of(
+        METRICS[rows.metric], Margin(1.0, "default"), zero, named=metric is not None
+    ).shown
+    source = {"source": _absolute_source(table.reading["source"])} if table.reading else {}
+    unit = "points" if score.in_points else f"in {score.words}"
+    if score.percent:
+        unit = f"points of {score.words}"
+    return {
+        "kind": "new",
+        "table": table.name,
+        "target": table.target_name,
+        "reading": table.reading and {**table.reading, **source},
+        "metric": metric,
+        "n_open": len(rows.open),
+        "n_locked": len(rows.locked),
+        "scale": score.scale,
+        "unit": unit,
+        "clusters": [note.column for note in table.notes if note.code == "SB210"],
+        "specification": rows.specification,
+    }
+
+
+def _warnings(clusters: Sequence[str]) -> list[str]:
+    """Return a warning if rows may be in clusters that the gate doesn't know."""
+    return [
+        f"Warning: rows of one {column} are open and locked. If they are alike, a gain of chance is "
+        f"often confirmed: make the gate again with {spell('group', column)}."
+        for column in clusters[:1]
+    ]
+
+
+def _absolute_source(source: str | Path) -> str:
     """Return a source so that it is found from any folder."""
     return str(Path(source).resolve()) if Path(source).is_file() else without_passwords(str(source))
 
 
 def _current(entries: Sequence[Mapping[str, Any]]) -> Attempt:
     """Return the version that was kept last, or the start."""
-    return [
-        one for one in convert([entry["result"] for entry in entries], list[Attempt]) if one.kept
-    ][-1]
+    kept = [entry["result"] for entry in entries if entry["result"]["kept"]]
+    return convert(kept[-1], Attempt)
 
 
-def _is_kept(estimate: Estimate, *, is_last: bool) -> bool | None:
-    """Return whether a try is kept; None if more repeats may change that."""
-    sure = _likely(estimate)
-    if is_last:
-        return sure >= LIKELY
-    return None if _HOPELESS <= sure < _CLEAR else sure >= _CLEAR
-
-
-def _likely(estimate: Estimate) -> float:
+def probability_of_gain(estimate: Estimate) -> float:
     """Return the probability of a gain, by one comparison alone; 0 if its error isn't known."""
     if estimate.error_unknown:
         return 0.0

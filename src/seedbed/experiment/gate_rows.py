@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,12 @@ import numpy.typing as npt
 from seedbed.data.frame import Frame
 from seedbed.data.sources.opening import read_source
 from seedbed.data.splits import Split, holdout, time_holdout
-from seedbed.data.table import Table
-from seedbed.data.target import SAYS_YES
-from seedbed.errors import ColumnError, DataError, OptionError, TrainingError, counted, did_you_mean
-from seedbed.evaluation.estimates import Estimate
+from seedbed.data.table import ColumnSchema, Table
+from seedbed.data.target import LARGEST_TARGET, SAYS_YES
+from seedbed.data.typed import read_rows
+from seedbed.errors import DataError, OptionError, TrainingError, counted, spell
+from seedbed.evaluation.classification import check_probabilities
+from seedbed.evaluation.estimates import Estimate, inference
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import (
     FEWEST_TESTED,
@@ -34,7 +37,7 @@ from seedbed.experiment.specification_file import specification
 from seedbed.scoring import Result, difference
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.recipe import Recipe
-from seedbed.typing import Ints
+from seedbed.typing import Floats, Ints
 
 _ABOUT_ROWS = ("target", "task", "groups", "times", "durations", "follow_up")
 
@@ -66,20 +69,14 @@ class GateRows:
     def text(self) -> str:
         """Return the splits as CSV: of each row its fold in each repeat; empty where it isn't
         tested."""
-        numbers, folds = (
-            np.arange(self.table.n_rows),
-            np.full((self.table.n_rows, self.design.repeats), "", "U9"),
-        )
+        numbers = np.arange(self.table.n_rows)
+        folds = np.full((self.table.n_rows, self.design.repeats), "", "U9")
         for split in self.splits:
             folds[split.test, split.repeat] = split.fold
         head = ["row", "set", *(f"repeat_{number + 1}" for number in range(self.design.repeats))]
         sets = np.where(np.isin(numbers, self.locked), "locked", "open")
-        return "\n".join(
-            map(
-                ",".join,
-                [head, *np.column_stack([numbers.astype(str), sets, folds]).tolist(), [""]],
-            )
-        )
+        lines = np.column_stack([numbers.astype(str), sets, folds]).tolist()
+        return "\n".join(",".join(cells) for cells in [head, *lines, [""]])
 
     def predict(
         self,
@@ -115,87 +112,128 @@ class GateRows:
 
     def result(self, name: str, predictions: npt.NDArray[Any]) -> Result:
         """Return the result of predictions for the first repeats [repeat, 1, row, ...]."""
-        about: dict[str, Any] = {part: getattr(self.table, part) for part in _ABOUT_ROWS} | {
-            "design": self.design
-        }
-        splits = tuple(one for one in self.splits if one.repeat < len(predictions))
-        return Result(name=name, alpha=self.alpha, splits=splits, predictions=predictions, **about)
+        about: dict[str, Any] = {part: getattr(self.table, part) for part in _ABOUT_ROWS}
+        return Result(
+            name=name,
+            alpha=self.alpha,
+            splits=tuple(split for split in self.splits if split.repeat < len(predictions)),
+            predictions=predictions,
+            design=self.design,
+            **about,
+        )
 
     def gain(self, old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Estimate:
         """Return the gain of one version over another in the loss that decides, from predictions of
         both."""
         return difference(self.result("old", old), self.result("new", new), self.metric)
 
+    def with_error_of_open_rows(
+        self, gain: Estimate, old: npt.NDArray[Any], new: npt.NDArray[Any]
+    ) -> Estimate:
+        """Return a gain on the locked rows with the standard error that the open rows lead to, if
+        that is larger: the locked rows are few, and may lack those in which a version loses much.
+
+        Args:
+            gain: of `claim`.
+            old, new: predictions of both versions for the open rows [repeat, 1, row, ...].
+        """
+        as_locked = dataclasses.replace(self, design=self.claim.design)
+        n_tested = sum(len(split.test) for split in self.splits if split.repeat == 0)
+        se = as_locked.gain(old[:1], new[:1]).se * math.sqrt(n_tested / len(self.locked))
+        if self.table.outcome.is_number and not METRICS[self.metric].own_units:
+            # Either gain is relative to the variance of its rows.
+            se *= (self.result("", old[:1]).target_variance or 1.0) / np.var(
+                self.table.target[self.locked]
+            )
+        wider = inference(gain.mean, se, df=gain.df, alpha=gain.alpha, comparisons=1)
+        return max(gain, wider, key=lambda estimate: estimate.p)
+
     def read(self, source: Any) -> npt.NDArray[Any]:
         """Return predictions of another library for the test rows [repeat, 1, row, ...]; repeats
         are counted from 1.
 
         Other rows are left out. ColumnError for a missing column; DataError for missing or double
-        predictions."""
-        frame, outcome, n_rows = read_source(source), self.table.outcome, self.table.n_rows
-        answers = outcome.answers(self.table.labels, self.table.follow_up)
-        says_yes = (
-            len(answers) == 1
-            and self.table.labels[1:]
-            and self.table.labels[1].lower() in {"1", *SAYS_YES}
-        )
-        answers = (
-            ["probability"] if says_yes and "probability" in frame.names else answers
-        )  # else that of either label
-        row, *columns = (frame.numbers(position_of(frame, name)) for name in ("row", *answers))
+        predictions, and those that aren't probabilities; OptionError for labels where the score is
+        of probabilities."""
+        frame = read_source(source)
+        n_rows = self.table.n_rows
+        row = frame.numbers(frame.position_of("row"))
         repeat = (
             frame.numbers(frame.names.index("repeat"))
             if "repeat" in frame.names
             else np.ones(len(row))
         )
-        values = np.column_stack(columns)
-        usable = np.isfinite(values) if outcome.is_number else (values >= 0) & (values <= 1)
-        known = np.isin(row, np.arange(n_rows)) & np.isin(
-            repeat, np.arange(1, self.design.repeats + 1)
-        )
-        if not (len(row) and known.all()):
-            message = (
-                f"'row' goes from 0 to {n_rows - 1}, and 'repeat' from 1 to {self.design.repeats}"
+        in_table = np.isin(row, np.arange(n_rows))
+        in_design = np.isin(repeat, np.arange(1, self.design.repeats + 1))
+        if not (len(row) and in_table.all() and in_design.all()):
+            raise DataError(
+                f"{frame.where}: 'row' goes from 0 to {n_rows - 1}, and 'repeat' from 1 to {self.design.repeats}",
+                "Take them from splits.csv.",
             )
-            raise DataError(f"{frame.where}: {message}", "Take them from splits.csv.")
+        values = self._values(frame, row)
+        usable = (np.abs(values) <= LARGEST_TARGET).all(axis=1)
         repeats = int(repeat.max())
-        predictions = np.full(
-            (repeats, 1, n_rows, *outcome.prior(self.table, np.arange(1)).shape), np.nan
-        )
-        for split in (one for one in self.splits if one.repeat < repeats):
-            lines = np.flatnonzero(
-                (repeat == split.repeat + 1) & np.isin(row, split.test) & usable.all(axis=1)
-            )
+        shape = self.table.outcome.prior(self.table, np.arange(1)).shape
+        predictions = np.full((repeats, 1, n_rows, *shape), np.nan)
+        kind = f"number up to {LARGEST_TARGET:g}" if self.table.outcome.is_number else "probability"
+        for split in (split for split in self.splits if split.repeat < repeats):
+            lines = np.flatnonzero((repeat == split.repeat + 1) & np.isin(row, split.test) & usable)
             rows = row[lines].astype(np.int64)
             counts = np.bincount(rows, minlength=n_rows)[split.test]
-            for number in np.flatnonzero(counts != 1)[:1]:
-                n, what = (
-                    counts[number],
-                    "finite number" if outcome.is_number else "probability from 0 to 1",
+            for place in np.flatnonzero(counts != 1)[:1]:
+                found = f"{'more than one' if counts[place] else 'no'} {kind}"
+                raise DataError(
+                    f"{frame.where}: row {split.test[place]} has {found} in repeat {split.repeat + 1}",
+                    "Give one for each row with a fold in splits.csv.",
                 )
-                message = f"row {split.test[number]} has {'several times a' if n else 'no'} {what} in repeat"
-                hint = "Give one for each row with a fold in splits.csv."
-                raise DataError(f"{frame.where}: {message} {split.repeat + 1}", hint)
-            predictions[split.repeat, 0, rows] = values[lines].reshape(-1, *predictions.shape[3:])
+            predictions[split.repeat, 0, rows] = values[lines].reshape(-1, *shape)
         return predictions
 
+    def _values(self, frame: Frame, row: Floats) -> Floats:
+        """Return the predictions in a frame [line, answer], NaN where there is none. DataError for
+        values that can't be predictions, which names their `row` of the table [line]."""
+        outcome, labels = self.table.outcome, self.table.labels
+        answers = outcome.answers(labels, self.table.follow_up)
+        has_probability = not {"probability", *answers}.isdisjoint(frame.names)
+        if outcome.has_classes and "prediction" in frame.names and not has_probability:
+            return self._of_labels(frame)
+        says_yes = len(answers) == 1 and labels[1:] and labels[1].lower() in {"1", *SAYS_YES}
+        if says_yes and "probability" in frame.names:  # else it may be that of either label
+            answers = ["probability"]
+        values = np.column_stack([frame.numbers(frame.position_of(name)) for name in answers])
+        parts = [values] if outcome.has_classes else values.T[..., None]
+        for p in [] if outcome.is_number else parts:  # those of survival have no sum
+            check_probabilities(p, lambda line: f"{frame.where}: row {row[line]:.0f}")
+        return values
 
-def position_of(frame: Frame, name: str) -> int:
-    """Return the position of a column; ColumnError if there is none."""
-    if name not in frame.names:
-        raise ColumnError(f"{frame.where}: no column '{name}'", did_you_mean(name, frame.names))
-    return frame.names.index(name)
+    def _of_labels(self, frame: Frame) -> Floats:
+        """Return predicted labels as probabilities of 0 and 1 [line, answer]."""
+        if self.metric != "accuracy":
+            raise OptionError(
+                f"{frame.where}: labels alone have no {METRICS[self.metric].words}",
+                f"Give probabilities, or make a gate with {spell('metric', 'accuracy')}.",
+            )
+        labels = self.table.labels
+        schema = ColumnSchema("prediction", "category", labels)
+        codes = read_rows(frame, [frame.position_of("prediction")], [schema]).columns[0]
+        classes = np.arange(int(self.table.outcome.has_threshold), len(labels))
+        return np.where(codes[:, None] < 0, np.nan, codes[:, None] == classes)
 
 
-def divide(table: Table, metric: str | None) -> GateRows:
+def lock_and_split(table: Table, metric: str | None) -> GateRows:
     """Lock a fifth of the rows, and divide the others into folds as a comparison does. OptionError
     for too few rows."""
     by_time = None if table.times is None else time_holdout(table.times, groups=table.groups)
     split = by_time or holdout(table.target, groups=table.groups)
     train, test = np.sort(split.train), np.sort(split.test)
-    design = Design(metric=metric, baselines=[])
-    experiment = specify(table.of_rows(train), ["prior"], recipe=Recipe(), design=design)
-    outside, why = table.outcome.n_outside(table, test), ""
+    experiment = specify(
+        table.of_rows(train),
+        ["prior"],
+        recipe=Recipe(),
+        design=Design(metric=metric, baselines=[]),
+    )
+    outside = table.outcome.n_outside(table, test)
+    why = ""
     if METRICS[experiment.metric].row_loss is None:
         why = f"{experiment.metric} is a score of many rows together"
     if not experiment.design.has_verdict:
@@ -203,8 +241,7 @@ def divide(table: Table, metric: str | None) -> GateRows:
     n_groups = FEWEST_TESTED_GROUPS if table.groups is None else len(np.unique(table.groups[test]))
     few_outside = outside is not None and outside < FEWEST_TESTED_OUTSIDE
     if len(test) < FEWEST_TESTED or few_outside or n_groups < FEWEST_TESTED_GROUPS:
-        needed = f"{FEWEST_TESTED} rows, {FEWEST_TESTED_OUTSIDE} outside the largest class, and "
-        needed += f"{FEWEST_TESTED_GROUPS} groups"
+        needed = f"{FEWEST_TESTED} rows, {FEWEST_TESTED_OUTSIDE} outside the largest class, and {FEWEST_TESTED_GROUPS} groups"
         why = f"a fifth of it is {counted(len(test), 'row')}, and a claim takes {needed}"
     if why:
         raise OptionError(
@@ -214,6 +251,6 @@ def divide(table: Table, metric: str | None) -> GateRows:
         Split(one.repeat, one.fold, train[one.train], train[one.test])
         for one in experiment.splits()
     )
-    specified = specification(dataclasses.replace(experiment, table=table), splits)
-    fixed = {name: value for name, value in specified.items() if name != "versions"}
+    fixed = specification(dataclasses.replace(experiment, table=table), splits)
+    del fixed["versions"]
     return GateRows(table, train, test, splits, experiment.design, experiment.metric, fixed)

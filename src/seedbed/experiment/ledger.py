@@ -3,10 +3,9 @@ lines."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,36 +31,35 @@ def lock_folder(folder: Path) -> AcquireReturnProxy[Any]:
 
 
 def read_ledger(folder: Path) -> list[dict[str, Any]]:
-    """Return the lines of a ledger. OptionError if there is none; UnreadableError if a line isn't
-    as it was written."""
-    path, digest, entries = folder / LEDGER, hashlib.sha256(), list[dict[str, Any]]()
+    """Return the entries of a ledger. OptionError if there is none; UnreadableError if its lines
+    aren't as they were written."""
+    path = folder / LEDGER
     if not path.is_file():
         raise OptionError(
             f"{folder} holds no gate", "Make one: seedbed gate new FOLDER TABLE --target COLUMN."
         )
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True) or [b""], 1):
-        entry = None
-        with contextlib.suppress(ValueError):
-            entry = json.loads(line) if line.endswith(b"\n") else None
-        if not isinstance(entry, dict) or entry.get("previous") != digest.hexdigest():
-            message = (
-                f"{path}, line {number}: it is damaged, or lines before it were removed or changed"
-            )
-            raise UnreadableError(message, "Restore the file from a copy, or make another gate.")
-        digest.update(line)
-        entries.append(entry)
-    return entries
+    *lines, last = path.read_bytes().splitlines() or [b""]
+    if not lines or last != _last_line(lines):
+        raise UnreadableError(
+            f"{path} is damaged: lines were changed or removed",
+            "Restore the file from a copy, or make another gate.",
+        )
+    return [json.loads(line) for line in lines]
 
 
 def append_entry(folder: Path, entry: Mapping[str, Any]) -> None:
-    """Append a line to the ledger of a locked folder, with the time and the SHA-256 of all lines
-    before it. A process that is killed leaves the ledger without the line, or with all of it."""
+    """Append an entry with the time to the ledger of a locked folder, and renew its last line, the
+    SHA-256 of all others. A process that is killed leaves the ledger without the entry, or with
+    all of it."""
     path = folder / LEDGER
-    before = path.read_bytes() if path.is_file() else b""
-    about = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "previous": hashlib.sha256(before).hexdigest(),
-    }
-    line = json.dumps({**entry, **about}, allow_nan=False).encode() + b"\n"
+    lines = path.read_bytes().splitlines()[:-1] if path.is_file() else []
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    lines.append(json.dumps({**entry, "time": time}, allow_nan=False).encode())
+    content = b"\n".join([*lines, _last_line(lines), b""])
     with writing(folder, "Free some space."):
-        write_whole(path, lambda where: where.write_bytes(before + line))
+        write_whole(path, lambda where: where.write_bytes(content))
+
+
+def _last_line(lines: Sequence[bytes]) -> bytes:
+    digest = hashlib.sha256(b"\n".join(lines)).hexdigest()
+    return json.dumps({"kind": "end", "sha256": digest}).encode()

@@ -38,6 +38,17 @@ DEFAULT_MODELS = (
 )
 """The default models besides `prior` and the linear one. No network in words has such a name."""
 
+# Other names of models, or of ones like them.
+_NAMES_HERE = {
+    "logistic-regression": "logistic",
+    "linear-regression": "linear",
+    "random-forest": "extra-trees",
+    "gradient-boosting": "boosted-trees",
+    "xgboost": "boosted-trees",
+    "lightgbm": "boosted-trees",
+    "catboost": "boosted-trees",
+}
+
 _RECIPE_WORDS = tuple(name for name, about in settings_of(Recipe).items() if about.word)
 _WORDS = (*WORDS, *_RECIPE_WORDS)
 _FOR_MODELS = (
@@ -151,11 +162,14 @@ def _parse_layers(text: str, architecture: str) -> tuple[tuple[int, ...], tuple[
             raise _wrong(text, f"no class is named for {name}", f"Write {name}:CLASS.")
         if name == "prior" or name in DEFAULT_MODELS:
             raise _wrong(text, f"{name} is a default model, not a network in words", _FOR_MODELS)
-        if name in ("logistic-regression", "linear-regression"):
-            raise _wrong(text, f"no model '{name}'", f"Name {name.removesuffix('-regression')}.")
+        if name in _NAMES_HERE:
+            raise _wrong(text, f"no model '{name}'", f"Name {_NAMES_HERE[name]}.")
         if split_activation(name)[0] not in ACTIVATIONS and name != "linear":
-            hint = did_you_mean(name, [*ACTIVATIONS, "linear", "logistic"])
-            raise _wrong(text, f"no activation '{name}'", hint)
+            raise _wrong(
+                text,
+                f"no activation or model '{name}'",
+                did_you_mean(name, [*ACTIVATIONS, "linear", "logistic", *DEFAULT_MODELS]),
+            )
         if not colon:
             raise _wrong(
                 text, f"'{name}' has no width", f"Write {name}:5, or {name}:64,64 for two layers."
