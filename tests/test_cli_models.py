@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import shutil
+import subprocess
+import sys
 
 import duckdb
 import numpy as np
@@ -582,10 +584,22 @@ def test_evaluate_says_whether_a_model_holds_its_promise_and_exits_with_1_below_
     )
     succeed("evaluate", "promised.safetensors", "reversed.csv", "-o", "page.html")
     assert "<h1>Below the promise</h1>" in (folder / "page.html").read_text()
-    for words in (
-        "promised.safetensors patients.csv",
-        "m.safetensors reversed.csv --fail-if-below-promise",
+    frame[:5].assign(age=range(5)).to_csv("five.csv", index=False)
+    for status, words in (
+        (4, "promised.safetensors patients.csv"),
+        (4, "promised.safetensors five.csv --json --fail-if-below-promise"),
+        (2, "m.safetensors reversed.csv --json --fail-if-below-promise"),
     ):
+        capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
             main(["evaluate", *words.split()])
-        assert stop.value.code == 2
+        assert stop.value.code == status
+        assert "--json" not in words or json.loads(capsys.readouterr().out)
+
+
+def test_a_closed_stdout_ends_no_command(folder):
+    lines = [
+        f'"{sys.executable}" -m seedbed {words} >&- 2>&- || exit 9'
+        for words in ("show m.safetensors", "inspect old.csv", "predict m.safetensors patients.csv")
+    ]
+    assert subprocess.run(["sh", "-c", "\n".join(lines)], cwd=folder, check=False).returncode == 0

@@ -21,7 +21,7 @@ _PUBLIC = {
     "data.reading": "read_table",
     "data.table": "Table",
     "errors": "CandidateError ColumnError DataError ModelFileError OptionError SeedbedError TableNotFoundError"
-    " TargetError TrainingError UnreadableError UsageError",
+    " TargetError TooFewRowsError TrainingError UnreadableError UsageError",
     "estimators": "SeedbedClassifier SeedbedRegressor",
     "experiment.compare": "compare",
     "experiment.comparison": "Comparison",

@@ -14,6 +14,7 @@ from seedbed.errors import OptionError as OptionError
 from seedbed.errors import SeedbedError as SeedbedError
 from seedbed.errors import TableNotFoundError as TableNotFoundError
 from seedbed.errors import TargetError as TargetError
+from seedbed.errors import TooFewRowsError as TooFewRowsError
 from seedbed.errors import TrainingError as TrainingError
 from seedbed.errors import UnreadableError as UnreadableError
 from seedbed.errors import UsageError as UsageError
@@ -58,6 +59,7 @@ __all__ = [
     "Table",
     "TableNotFoundError",
     "TargetError",
+    "TooFewRowsError",
     "TrainingError",
     "UnreadableError",
     "UsageError",

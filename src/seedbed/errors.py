@@ -4,8 +4,8 @@ UsageError and DataError are ValueErrors as well, since scikit-learn's tools exp
 estimator.
 
 A message says what was found and where; the hint says what to do. The command line prints both on
-one line and exits with status 2. `spell` names a setting as the user gives it: `--time-split day`
-on the command line, `time_split="day"` in Python.
+one line and exits with the error's status. `spell` names a setting as the user gives it:
+`--time-split day` on the command line, `time_split="day"` in Python.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class SeedbedError(Exception):
         message: what was found, and where.
         hint: what to do about it; may be empty.
         option: the option of `read_table` that the hint is about; usually empty.
+        status: the exit status of the command line.
 
     Examples:
         >>> import seedbed as sb
@@ -62,6 +63,7 @@ class SeedbedError(Exception):
     """
 
     code = "error"
+    status = 2
 
     def __init_subclass__(cls) -> None:
         cls.code = re.sub("(?!^)(?=[A-Z])", "_", cls.__name__.removesuffix("Error")).lower()
@@ -100,6 +102,12 @@ class ColumnError(DataError):
 
 class TargetError(DataError):
     """The target has one class, is missing, or has too few rows."""
+
+
+class TooFewRowsError(TargetError):
+    """There are too few new rows for an evaluation, which isn't a failure of the model."""
+
+    status = 4
 
 
 class UnreadableError(DataError):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from seedbed.data.splits import Split
 from seedbed.evaluation.bootstrap import row_mean_se, score_interval
-from seedbed.evaluation.calibration import CalibrationSummary, calibration_of
+from seedbed.evaluation.calibration import CalibrationSummary, calibration_line, calibration_of
 from seedbed.evaluation.classification import confusion_matrix
 from seedbed.evaluation.conclusion import Evidence
 from seedbed.evaluation.estimates import (
@@ -25,7 +25,6 @@ from seedbed.evaluation.estimates import (
     wilson,
 )
 from seedbed.evaluation.metrics import METRICS, Metric, fold_losses, prior_loss, row_losses
-from seedbed.evaluation.promised import calibration_line
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import CandidateSummary, Score, Task
 from seedbed.evaluation.survival import FollowedFolds

@@ -4,9 +4,10 @@ definition."""
 import numpy as np
 import pytest
 
+from seedbed.evaluation.calibration import of_two_classes
 from seedbed.evaluation.estimates import student_quantile
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.promised import against_promise, of_two_classes
+from seedbed.evaluation.promised import against_promise
 from seedbed.evaluation.summaries import Score
 
 
@@ -67,14 +68,17 @@ def test_there_is_no_slope_where_none_is_finite(change):
     assert (found.slope, found.intercept) == (None, None)
 
 
-def test_net_benefit_counts_wrong_calls_at_the_odds_of_the_threshold():
-    y, p = drawn(300)
+@pytest.mark.parametrize("shift", [0, -4])
+def test_net_benefit_counts_wrong_calls_at_the_odds_of_the_threshold(shift):
+    y, p = drawn(300, shift=shift)
     found = of_two_classes(y, p, 0.2)
     right, wrong = ((p > 0.2) & (y == 1)).mean(), ((p > 0.2) & (y == 0)).mean()
     assert found.net_benefit == pytest.approx(right - wrong * 0.25)
     assert found.treating_all == pytest.approx(y.mean() - (1 - y.mean()) * 0.25)
-    assert found.gain.mean == pytest.approx(found.net_benefit - found.treating_all)
-    of_row = -np.where(y == 1, 1, -0.25) * (p <= 0.2)
+    treats_all = found.treating_all > 0
+    assert treats_all == (shift == 0)
+    assert found.gain.mean == pytest.approx(found.net_benefit - treats_all * found.treating_all)
+    of_row = np.where(y == 1, 1, -0.25) * ((p > 0.2) - 1.0 * treats_all)
     one_more = (1 + 0.25**2) / 300**2  # row of each class
     assert found.gain.half == pytest.approx(
         1.968 * np.sqrt(of_row.var(ddof=1) / 300 + one_more), rel=1e-3
@@ -82,8 +86,14 @@ def test_net_benefit_counts_wrong_calls_at_the_odds_of_the_threshold():
 
 
 def test_ranges_are_off_where_probabilities_are_wrong_and_seldom_elsewhere():
-    assert sum(bool(of_two_classes(*drawn(300, seed=seed), 0.5).off) for seed in range(200)) <= 20
-    ranges = of_two_classes(*drawn(2000, slope=0.3), 0.5).off
+    assert (
+        sum(
+            bool(of_two_classes(*drawn(300, seed=seed), 0.5).miscalibrated_fifths)
+            for seed in range(200)
+        )
+        <= 20
+    )
+    ranges = of_two_classes(*drawn(2000, slope=0.3), 0.5).miscalibrated_fifths
     assert [one[3] > one[2] for one in (ranges[0], ranges[-1])] == [True, False]
 
 

@@ -3,13 +3,14 @@ judged."""
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import seedbed as sb
-from seedbed.errors import ColumnError, OptionError, TargetError
+from seedbed.errors import ColumnError, OptionError, TooFewRowsError
 
 
 def frame_of(n, seed=0, noise=1.0):
@@ -102,12 +103,35 @@ def test_training_rows_among_new_ones_are_left_out_and_counted(ill):
     assert evaluation.found.mean == pytest.approx(alone.found.mean)
 
 
-def test_rows_without_an_outcome_and_with_new_labels_are_left_out_and_named(ill):
+def test_training_rows_saved_with_fewer_digits_are_known_again_and_unreadable_ones_noted():
+    old, new = (
+        frame_of(200, seed).assign(z=np.random.default_rng(seed + 9).normal(size=200))
+        for seed in (0, 3)
+    )
+    table = sb.read_table(old.drop(columns=["amount", "grade", "days", "died"]), target="ill")
+    model = sb.fit_model(table, "logistic")
+    for again in (old.assign(x=old["x"].astype("float32")), old.round(4)):
+        evaluation = model.evaluate(pd.concat([again, new]))
+        assert evaluation.n_training_rows > 190
+        assert evaluation.conclusion.n_rows == 400 - evaluation.n_training_rows
+    commas = old.assign(x=[str(x).replace(".", ",") for x in old["x"]])
+    notes = " ".join(model.evaluate(commas).notes)
+    assert "SB305: 'x': all 200 cells not a number" in notes
+    assert "may have been trained on 200 rows with such cells" in notes
+
+
+@pytest.mark.parametrize("case", ["two classes", "several classes"])
+def test_rows_without_an_outcome_are_left_out_and_labels_that_are_new_count_as_wrong(case):
+    roles, metric, promise, _ = CASES[case]
+    target, model = roles["target"], fitted(roles, {metric: promise})
     new = frame_of(100, seed=4)
-    new.loc[:2, "ill"], new.loc[3:7, "ill"] = None, "perhaps"
-    evaluation = ill.evaluate(new)
-    assert evaluation.conclusion.n_rows == 92
-    assert "8 rows left out: ill is missing, or unknown to the model (perhaps)" in evaluation.notes
+    new.loc[:2, target], new.loc[3:7, target] = None, "perhaps"
+    evaluation, known = model.evaluate(new), model.evaluate(new[8:])
+    assert evaluation.conclusion.n_rows == 97
+    assert evaluation.found.mean == pytest.approx(known.found.mean * 92 / 97)
+    assert f"3 rows left out: {target} is missing" in evaluation.notes
+    assert "counted as wrong: 5 rows with a label" in evaluation.notes[1]
+    assert sum(evaluation.conclusion.labels.values()) == 92
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "survival"])
@@ -139,22 +163,60 @@ def test_a_model_without_a_promise_shows_what_it_found_and_no_verdict(ill):
 
 
 @pytest.mark.parametrize(
-    ("n", "options", "what"),
-    [(9, {}, "rows"), (120, {"group": "doctor", "by": "doctor"}, "groups")],
+    ("n", "copies", "options", "what"),
+    [
+        (9, 1, {}, "rows"),
+        (9, 5, {}, "rows"),
+        (120, 1, {"group": "doctor", "by": "doctor"}, "groups"),
+    ],
 )
-def test_few_rows_or_groups_get_no_verdict(ill, n, options, what):
-    evaluation = ill.evaluate(frame_of(n, seed=6).assign(doctor=np.arange(n) % 9), **options)
-    assert {
-        evaluation.verdict,
-        evaluation.difference,
-        *(part.verdict for part in evaluation.parts),
-    } == {None}
+def test_few_rows_or_groups_get_no_verdict(ill, n, copies, options, what):
+    new = frame_of(n, seed=6).assign(doctor=np.arange(n) % 9)
+    evaluation = ill.evaluate(pd.concat([new] * copies), **options)
+    parts = {part.verdict for part in evaluation.parts}
+    assert {evaluation.verdict, evaluation.difference, evaluation.two_classes, *parts} == {None}
     assert f"no verdict on fewer than 10 {what}" in evaluation.notes
+    assert "useful" not in str(evaluation)
 
 
-def test_copies_of_rows_in_one_group_dont_narrow_the_interval(ill):
+def test_competing_risks_are_said_on_the_first_screen_by_the_model_and_of_new_rows():
+    rows = frame_of(150).drop(columns=["amount", "ill", "grade"])
+    rows.loc[::5, "died"] = 2
+    table = sb.read_table(rows, event="died", time="days", positive="1")
+    comparison = sb.compare(table, candidates=["logistic"], quick=True)
+    model = comparison.model("logistic")
+    rivals = "only '1' is the event; rows with '2' count as censored"
+    for text in (comparison, model, model.evaluate(rows.assign(x=rows["x"] + 0.5))):
+        assert rivals in " ".join(str(text).split())
+    assert model.warnings[0].startswith("SB215: ")
+
+
+def test_rows_that_all_end_before_the_horizon_have_no_verdict():
+    new, model = (
+        frame_of(400, seed=1),
+        fitted(*CASES["survival"][:1], {"integrated_brier": (0.17, 0.14, 0.2)}),
+    )
+    early = model.evaluate(new[new["days"] < model.follow_up.horizon])
+    assert early.verdict is None
+    assert "no verdict: 0 rows, and not 10, go on after" in early.notes[-1]
+
+
+def test_the_least_drop_that_would_be_seen_is_between_the_verdicts(ill):
+    new = frame_of(400, seed=1)
+    found = ill.evaluate(new).found.mean
+    words = str(ill.evaluate(new)).partition("(a drop below ")[2]
+    drop = float(words.partition(" points")[0]) / 100
+    verdicts = []
+    for promise in (found + drop - 0.006, found + drop + 0.006):
+        range_of = (promise, promise - 0.06, promise + 0.06)
+        verdicts.append(fitted({"target": "ill"}, {"accuracy": range_of}).evaluate(new).verdict)
+    assert verdicts == ["as promised", "below the promise"]
+
+
+@pytest.mark.parametrize("group", ["patient", None])
+def test_copies_of_rows_dont_narrow_the_interval(ill, group):
     new = frame_of(150, seed=6).assign(patient=np.arange(150))
-    once, copied = ill.evaluate(new), ill.evaluate(pd.concat([new] * 4), group="patient")
+    once, copied = ill.evaluate(new), ill.evaluate(pd.concat([new] * 4), group=group)
     assert copied.found.high - copied.found.low == pytest.approx(
         once.found.high - once.found.low, rel=0.05
     )
@@ -210,21 +272,22 @@ def test_the_page_has_the_verdict_all_scores_and_the_chart_of_calibration(ill, t
             lambda new: new.drop(columns="ill"),
             {},
         ),
-        (TargetError, "has no rows", lambda new: new[:0], {}),
+        (TooFewRowsError, "has no rows", lambda new: new[:0], {}),
         (
-            TargetError,
+            TooFewRowsError,
             "0 new rows with a known ill that is no or yes",
             lambda new: new.assign(ill="maybe"),
             {},
         ),
-        (TargetError, "1 new row with a known ill that is no or yes", lambda new: new[:1], {}),
-        (TargetError, "0 new rows with a known ill", lambda new: frame_of(200), {}),
+        (TooFewRowsError, "1 new row with a known ill that is no or yes", lambda new: new[:1], {}),
+        (TooFewRowsError, "0 new rows with a known ill", lambda new: frame_of(200), {}),
         (
-            TargetError,
+            TooFewRowsError,
             "1 new group with a known ill",
             lambda new: new.assign(doctor=1),
             {"group": "doctor"},
         ),
+        (TooFewRowsError, "49 rows equal another one", lambda new: new[:1].loc[[0] * 50], {}),
         *(
             (ColumnError, "no column 'place'", lambda new: new, {option: "place"})
             for option in ("by", "group")
@@ -242,10 +305,24 @@ def test_the_page_has_the_verdict_all_scores_and_the_chart_of_calibration(ill, t
             {"by": "at"},
         ),
         (OptionError, "threshold is 2", lambda new: new, {"threshold": 2}),
+        *(
+            (
+                OptionError,
+                f"{name} is {value!r}. It must be a {kind}",
+                lambda new: new,
+                {name: value},
+            )
+            for name, value, kind in (
+                ("threshold", "x", "number"),
+                ("by", 3, "text"),
+                ("group", ["x"], "text"),
+                ("against", "m.safetensors", "Model"),
+            )
+        ),
     ],
 )
 def test_rows_that_cant_be_judged_are_refused_with_the_reason(ill, error, message, change, options):
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=re.escape(message)):
         ill.evaluate(change(frame_of(60, seed=9)), **options)
 
 

@@ -12,7 +12,13 @@ from cyclopts import Parameter
 
 from seedbed.cli.console import interruptible, print_stderr, text_width
 from seedbed.cli.options import OUTPUT, REPEATED, AsJson, Quiet, SourceArguments, TableArgument
-from seedbed.errors import ModelFileError, OptionError, command_line_options, counted
+from seedbed.errors import (
+    ModelFileError,
+    OptionError,
+    TooFewRowsError,
+    command_line_options,
+    counted,
+)
 
 if TYPE_CHECKING:
     from seedbed.model.model import Model
@@ -45,9 +51,9 @@ def load_model(path: Path, network: str | None = None, *, otherwise: str = "") -
 
     if path.is_dir():
         if (path / "comparison.json").is_file():
-            message = f"{path} is the folder of a comparison, not a model"
             raise OptionError(
-                message, f"Make one: seedbed train {shlex.quote(str(path))} -o model.safetensors."
+                f"{path} is the folder of a comparison, not a model",
+                f"Make one: seedbed train {shlex.quote(str(path))} -o model.safetensors.",
             )
         raise OptionError(
             f"{path} is a folder, not a model", "Name a file that seedbed train -o has written."
@@ -196,7 +202,8 @@ def evaluate(
     fail_if_below_promise: Annotated[
         bool,
         Parameter(
-            help="Exit with status 1 if the rows, or those of one value, are below.", negative=()
+            help="Exit with status 1 if the rows, or those of one value, are below; 4 without a verdict.",
+            negative=(),
         ),
     ] = False,
     source: SourceArguments = SourceArguments(),
@@ -214,20 +221,18 @@ def evaluate(
     found = fitted.evaluate(
         table, by=by, group=group, against=other, threshold=threshold, **vars(source)
     )
-    print(
-        json.dumps(found.to_dict(), allow_nan=False)
-        if as_json
-        else evaluation_text(found, width=text_width())
-    )
-    print_stderr(*doubts(fitted.warnings))
+    if fail_if_below_promise and found.promised is None:
+        raise OptionError(
+            "there is no promise for --fail-if-below-promise",
+            "Take a model of a comparison: seedbed train RUN -o FILE.",
+        )
+    text = evaluation_text(found, width=text_width())
+    print(json.dumps(found.to_dict(), allow_nan=False) if as_json else text)
+    print_stderr(*doubts(one for one in fitted.warnings if not one.endswith(found.notes)))
     if output is not None:
         print_stderr(f"wrote {found.report(output)}")
     if fail_if_below_promise and found.verdict is None:
-        message = "there is no verdict for --fail-if-below-promise"
-        raise OptionError(
-            message,
-            "It needs a model of a comparison (seedbed train RUN -o FILE), and 10 new rows.",
-        )
+        return TooFewRowsError.status
     return int(fail_if_below_promise and found.is_below)
 
 

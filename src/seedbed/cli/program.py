@@ -82,8 +82,8 @@ _NO_MEMORY = (
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 worse, 2 usage or bad input, 3 internal error, 130
-    interrupted."""
+    """Run the command line and exit: 0 done, 1 worse, 2 usage or bad input, 3 internal error, 4 no
+    verdict of an evaluation, 130 interrupted."""
     # The process that cleans up after interrupted workers warns of it, but users can do nothing
     # about it.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
@@ -93,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # The verbs print this themselves, beside the module.
     warnings.filterwarnings("ignore", ".*it must return logits", UserWarning)
     codecs.register_error("seedbed", _spell_unencodable)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - None if it is closed
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):  # a character that can't be encoded must not end a run
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="seedbed")
@@ -167,7 +169,7 @@ def _run(tokens: list[str]) -> int:
     except CycloptsError as error:
         return _fail("usage", *_explain_misuse(tokens, error), tokens, 2)
     except SeedbedError as error:
-        return _fail(error.code, error.message, error.hint, tokens, 2)
+        return _fail(error.code, error.message, error.hint, tokens, error.status)
     except KeyboardInterrupt as stop:
         message, hint = (*stop.args, "")[:2]
         if parallel := sys.modules.get(

@@ -106,8 +106,12 @@ def check_survival(frame: Frame, roles: ColumnRoles) -> None:
         raise OptionError(message, f"Name its column: {spell('time', 'COLUMN')}.")
 
 
-def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> EncodedTarget:
+def encode_survival(
+    frame: Frame, roles: ColumnRoles, decimal: str = "", like: FollowUp | None = None
+) -> EncodedTarget:
     """Return whether the event came (1 or 0), and the times, of the rows that have both.
+
+    Rows followed `like` those of a model have its horizon, which may be after all of them.
 
     Raises TargetError if it is unclear which label of the event says that it came, or it never
     came, or if times are missing, negative, or all equal; ColumnError if a column isn't of numbers
@@ -138,9 +142,11 @@ def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Enco
             remarks.append(
                 remark_on_rows(f"{counted(len(rows), 'row')} {finding}", time, code, rows)
             )
-    if not events.any():
-        raise TargetError(f"{where} never occurs", "There is nothing to predict.")
-    horizon = _horizon(frame.where, time, durations, events == 1, roles.horizon)
+    if like is None:
+        if not events.any():
+            raise TargetError(f"{where} never occurs", "There is nothing to predict.")
+        horizon = _horizon(frame.where, time, durations, events == 1, roles.horizon)
+        like = FollowUp(time, horizon, start=roles.start or "", unit=unit)
     return dataclasses.replace(
         target,
         values=events,
@@ -148,7 +154,7 @@ def encode_survival(frame: Frame, roles: ColumnRoles, decimal: str = "") -> Enco
         has_target=both,
         notes=(*target.notes, *as_notes(frame, remarks)),
         durations=durations,
-        follow_up=FollowUp(time, horizon, start=roles.start or "", unit=unit),
+        follow_up=like,
     )
 
 
@@ -186,8 +192,9 @@ def _events(
         labels, codes = ("censored", event), (present == levels.index(event)).astype(np.int64)
         if rivals := [quote(level) for level in levels if level not in {event, *says_censored}]:
             others = f"rows with {first_of(rivals, 3)} count as censored"
-            message = f"in '{name}', only {quote(event)} is the event; {others}, and survival is predicted as if no "
-            remarks.append(Remark(f"{message}other event could occur first"))
+            finding = f"in '{name}', only {quote(event)} is the event; {others}. If they can't have it any more "
+            finding += f"(competing risks), {quote(event)} is predicted more often than it comes"
+            remarks.append(Remark(finding, name, "SB215"))
     notes = as_notes(frame, [*remarks, *left_out])
     return EncodedTarget(codes, labels, "survival", has_target, notes)
 
@@ -476,7 +483,7 @@ def _horizon(
         if not (events & (durations <= horizon)).any():  # times that differ in later digits only
             horizon = float(below[-1])
     else:
-        horizon, fewest = float(option), _fewest_beyond(len(ordered))
+        horizon, fewest = float(option), fewest_beyond(len(ordered))
         if (n := int((ordered > horizon).sum())) < fewest:
             rows = f"{counted(n, 'row')} {'is' if n == 1 else 'are'}"
             message = f"{where}: {rows} under observation after the horizon of {horizon:g}"
@@ -492,11 +499,12 @@ def longest_horizon(durations: Floats, events: Bools) -> float:
     """Return the last time that ten rows, or a tenth of few, exceed; the longest of all if no event
     comes until it."""
     ordered = np.sort(durations)
-    longest = ordered[ordered < ordered[-_fewest_beyond(len(ordered))]].max(initial=0.0)
+    longest = ordered[ordered < ordered[-fewest_beyond(len(ordered))]].max(initial=0.0)
     return float(
         longest if longest > 0 and (events & (durations <= longest)).any() else ordered[-1]
     )
 
 
-def _fewest_beyond(n: int) -> int:
+def fewest_beyond(n: int) -> int:
+    """Return how many of n rows must be under observation after the horizon."""
     return min(_FEWEST_BEYOND, math.ceil(n / 10))

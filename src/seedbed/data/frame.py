@@ -38,6 +38,7 @@ SERIOUS = (
     "SB207",
     "SB208",
     "SB105",
+    "SB215",
 )  # codes of warnings: the result may be wrong
 MISSING_WORDS = "cells with words count as missing"
 _OBJECT_BYTES = 150  # of a text and its places in dicts
@@ -285,8 +286,9 @@ class Builder:
         try:
             "".join(self._code_of).encode()
         except UnicodeEncodeError as error:
-            message = f"{self._where} holds half a character ({error.reason})"
-            raise DataError(message, "Clean its text first.") from error
+            raise DataError(
+                f"{self._where} holds half a character ({error.reason})", "Clean its text first."
+            ) from error
         return self.texts() if keep_text else from_texts(self.texts())
 
 
@@ -380,10 +382,15 @@ class Frame:
             else:
                 cells = np.where(coded, "", np.array(texts.texts, dtype=object))
                 columns[position] = from_texts(Texts.of(cells[texts.codes]))
-            message = (
-                f"column '{name}': cells with {', '.join(values)} count as missing, as requested"
+            remarks.append(
+                remark_on_rows(
+                    f"column '{name}': cells with {', '.join(values)} count as missing, as requested",
+                    name,
+                    "",
+                    rows,
+                    MISSING_WORDS,
+                )
             )
-            remarks.append(remark_on_rows(message, name, "", rows, MISSING_WORDS))
         return replace(
             self,
             columns=tuple(columns),

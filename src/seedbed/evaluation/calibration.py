@@ -1,8 +1,9 @@
-"""Do the probabilities mean what they say? Reliability curve, decomposition, and ECE beside its
-expected value; and the weights and the temperature of a blend."""
+"""Do the probabilities mean what they say? Reliability curve, decomposition, ECE beside its expected
+value, slope and intercept; net benefit; and the weights and the temperature of a blend."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seedbed.evaluation.estimates import Interval
+from seedbed.evaluation.estimates import (
+    Estimate,
+    Interval,
+    inference,
+    paired_hold_out,
+    student_quantile,
+)
+from seedbed.evaluation.metrics import LOG_LOSS_CLIP
 from seedbed.evaluation.single_runs import spread_indices
-from seedbed.typing import Floats
+from seedbed.typing import Floats, Ints
 
 _CELLS_AT_ONCE, _CELLS_OF_CURVES = 2_000_000, 50_000
 _N_CURVES, _BINS = 300, 10
@@ -43,7 +51,7 @@ class Band:
 class CalibrationSummary:
     """The calibration of probabilities; `reliability` and `expected_calibration_error` say what
     each number is. Shares are rounded for charts, and `counts` are the rows in each twentieth.
-    `slope` and `intercept` are those of `promised.OfTwoClasses`, None of other outcomes."""
+    `slope` and `intercept` are those of `OfTwoClasses`, None of other outcomes."""
 
     miscalibration: float
     discrimination: float
@@ -187,8 +195,11 @@ def expected_calibration_error(
         outcomes = rng.random((min(block, n_simulations - start), p.size)) < p
         simulated.append(np.abs((outcomes - p) @ member).sum(axis=1) / p.size)
     values = np.concatenate(simulated)
-    value = float(np.abs((y - p) @ member).sum() / p.size)
-    return value, float(values.mean()), float(np.quantile(values, 0.95))
+    return (
+        float(np.abs((y - p) @ member).sum() / p.size),
+        float(values.mean()),
+        float(np.quantile(values, 0.95)),
+    )
 
 
 def _n_draws(n_rows: int, most: int) -> int:
@@ -200,6 +211,121 @@ def _n_draws(n_rows: int, most: int) -> int:
 def _round_shares(shares: Floats) -> tuple[float, ...]:
     """Return shares with more digits than a picture shows."""
     return tuple(np.round(shares, 5).tolist())
+
+
+_STEPS, _CLOSE, _ENOUGH, _FIFTHS = 100, 1e-12, 1e-8, 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfTwoClasses:
+    """Whether the probabilities of two classes are right, and of use.
+
+    Attributes:
+        slope, intercept: by how much their logits would have to be stretched (1 is right) and,
+            unstretched, shifted (0 is right; below it, probabilities are too high; Cox 1958), with
+            Wald's intervals. None if one isn't finite, as of rows of one class, or if the
+            probabilities separate the classes or don't vary.
+        miscalibrated_fifths: fifths of the rows that differ from their probabilities by more than
+            chance, by tests that are adjusted for their number (Bonferroni): the lowest, highest and
+            mean probability, and the share that was observed.
+        net_benefit: the share of rows that are rightly called positive, minus that of wrongly
+            called ones at the odds of the `threshold` (Vickers & Elkin 2006); `treating_all`, of
+            calling all rows positive. Calling none positive has 0.
+        gain: net benefit minus that of the better of calling all and calling none positive.
+    """
+
+    slope: Estimate | None
+    intercept: Estimate | None
+    miscalibrated_fifths: tuple[tuple[float, ...], ...]
+    threshold: float
+    net_benefit: float
+    treating_all: float
+    gain: Estimate
+
+
+def of_two_classes(
+    y: NDArray[np.integer],
+    p: Floats,
+    threshold: float,
+    *,
+    alpha: float = 0.05,
+    groups: Ints | None = None,
+) -> OfTwoClasses:
+    """Return what is known of y, 0 or 1 [row], and p, the probabilities of class 1 [row]. Rows of
+    one of the groups [row] may be alike; None if each row stands for itself."""
+    slope, intercept = calibration_line(y, p, alpha=alpha, groups=groups)
+    fifths = list[tuple[float, ...]]()
+    limit = -student_quantile(alpha / _FIFTHS / 2, None)
+    for rows in np.array_split(np.argsort(p, kind="stable"), _FIFTHS):
+        predicted, observed = p[rows], y[rows]
+        variance = (predicted * (1 - predicted)).sum()
+        if groups is not None:
+            variance = (np.bincount(groups[rows], observed - predicted) ** 2).sum()
+        if len(rows) and abs((observed - predicted).sum()) > limit * math.sqrt(variance):
+            shares = (predicted[0], predicted[-1], predicted.mean(), observed.mean())
+            fifths.append((*map(float, shares),))
+    odds = threshold / max(1 - threshold, _CLOSE)
+    worth = np.where(y == 1, 1.0, -odds)  # of calling a row positive
+    treating_all = float(worth.mean())
+    is_called = p > threshold
+    gains = worth * (is_called if treating_all <= 0 else is_called - 1.0)
+    gain = paired_hold_out(gains[None], 0 * gains[None], groups=groups, alpha=alpha)
+    return OfTwoClasses(
+        slope=slope,
+        intercept=intercept,
+        miscalibrated_fifths=tuple(fifths),
+        threshold=threshold,
+        net_benefit=float((worth * is_called).mean()),
+        treating_all=treating_all,
+        gain=of_net_benefit(gain, threshold, len(y), alpha=alpha),
+    )
+
+
+def calibration_line(
+    y: NDArray[np.integer], p: Floats, *, alpha: float = 0.05, groups: Ints | None = None
+) -> tuple[Estimate | None, Estimate | None]:
+    """Return slope and intercept of the calibration, as `OfTwoClasses` has them."""
+    clipped = np.clip(p, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
+    logits, ones = np.log(clipped / (1 - clipped)), np.ones(len(y))
+    slope = _logistic(np.column_stack([logits, ones]), y, 0 * ones, alpha, groups)
+    return slope, None if slope is None else _logistic(ones[:, None], y, logits, alpha, groups)
+
+
+def of_net_benefit(
+    estimate: Estimate, threshold: float, n_rows: int, *, alpha: float, comparisons: int = 1
+) -> Estimate:
+    """Return a difference in net benefit with one more row of each class in its error, as few rows
+    may decide, such as positive ones below a low threshold. Without it 63 of 100 intervals held at
+    the lowest threshold, with it 98 (benchmarks/net_benefit.py)."""
+    se = math.hypot(estimate.se, 1 / n_rows, threshold / max(1 - threshold, _CLOSE) / n_rows)
+    return inference(estimate.mean, se, df=estimate.df, alpha=alpha, comparisons=comparisons)
+
+
+def _logistic(
+    X: Floats, y: NDArray[np.integer], offset: Floats, alpha: float, groups: Ints | None
+) -> Estimate | None:
+    """Return the first coefficient of a logistic regression by Newton's method; None if it doesn't
+    converge. Its error is Wald's, of groups the sandwich's (Liang & Zeger 1986)."""
+    beta = np.zeros(X.shape[1])
+    for _ in range(_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(X @ beta + offset, -500, 500)))
+        information = X.T @ (X * (p * (1 - p))[:, None])
+        if not np.isfinite(information).all() or np.linalg.cond(information) > 1 / _CLOSE:
+            return None
+        step = np.linalg.solve(information, X.T @ (y - p))
+        beta = beta + step * min(
+            1.0, 2 / float(np.abs(step).max() + _CLOSE)
+        )  # longer ones overshoot
+        if np.abs(step).max() < _ENOUGH:
+            covariance, df = np.linalg.inv(information), None
+            if groups is not None:
+                sums = np.array([np.bincount(groups, column * (y - p)) for column in X.T])
+                df = len(np.unique(groups)) - 1
+                covariance = covariance @ sums @ sums.T @ covariance * (df + 1) / df
+            return inference(
+                float(beta[0]), math.sqrt(covariance[0, 0]), df=df, alpha=alpha, comparisons=1
+            )
+    return None
 
 
 _ROUNDS = 50

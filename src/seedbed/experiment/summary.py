@@ -19,6 +19,7 @@ from seedbed.errors import counted
 from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE, Columns, NetBenefit, effects_of
 from seedbed.evaluation.behind import is_small, optimism
 from seedbed.evaluation.bootstrap import resample_weights
+from seedbed.evaluation.calibration import of_net_benefit
 from seedbed.evaluation.checks import (
     Check,
     check_against,
@@ -31,7 +32,6 @@ from seedbed.evaluation.checks import (
 from seedbed.evaluation.conclusion import conclude, count_comparisons
 from seedbed.evaluation.estimates import Estimate, Interval, corrected_t, paired_hold_out
 from seedbed.evaluation.metrics import METRICS, Margin, margin_beside, prior_loss
-from seedbed.evaluation.promised import of_net_benefit
 from seedbed.evaluation.single_runs import MOST_GHOSTS, Curves, lottery, summarize_curves
 from seedbed.evaluation.summaries import (
     CandidateSummary,

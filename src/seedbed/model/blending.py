@@ -214,8 +214,9 @@ def blend_table(
         table.outcome.refuse("sample_weight")
     n = n_networks_for(table.n_rows) if n_networks is None else n_networks
     whole, typical = table, typical_values(table.columns)
+    columns = [column.values for column in table.columns]
     hashes = kept_hashes(
-        row_hashes([column.values for column in table.columns], table.target, table.durations)
+        row_hashes(columns, typical[:, 1], table.target, table.durations), table.n_rows
     )
     table = table.expanded()
     typical = np.concatenate([typical, typical_values(table.columns[len(typical) :])])
@@ -261,8 +262,12 @@ def blend_table(
         seconds, started = time.monotonic() - started, time.monotonic()
         if started + seconds > ends:
             break
-        seed = derive(random_state, "bag", len(bags)) % 2**32
-        bags.append(bags[0].on_other_splits(finished(calibrated=False)[1].weights, seed))
+        bags.append(
+            bags[0].on_other_splits(
+                finished(calibrated=False)[1].weights,
+                derive(random_state, "bag", len(bags)) % 2**32,
+            )
+        )
         train(bags[-1], ends)
     return finished(calibrated=True)
 
@@ -278,8 +283,10 @@ def members_for(
     members = candidates_for(portfolio, table)
     for member in members if len(members) > 1 else ():
         if not isinstance(member.architecture, MLP | Trees | Regression):
-            hint = "Name default models, or networks in words such as relu:64,64."
-            raise OptionError(f"'{member.name}' can't be blended", hint)
+            raise OptionError(
+                f"'{member.name}' can't be blended",
+                "Name default models, or networks in words such as relu:64,64.",
+            )
         if is_network(member) and not member.recipe(recipe).leaves_out:
             raise OptionError(
                 f"'{member.name}' leaves out no rows, so it can't be blended",
@@ -304,8 +311,9 @@ def _finished(
         if len(fit.members) == 1:
             diverged = f"candidate '{first.name}': every network diverged"
             message = diverged if is_network(first) else f"'{first.name}' can't be fitted"
-        hint = "Give a lower learning rate. Trees need rows that can be divided, and time."
-        raise TrainingError(message, hint)
+        raise TrainingError(
+            message, "Give a lower learning rate. Trees need rows that can be divided, and time."
+        )
     table = fit.table
     out_of_bag, left_out = blend_members(whole, trained, crossed=calibrated)
     weighted = [member for member in trained if member.candidate.name in out_of_bag.weights]

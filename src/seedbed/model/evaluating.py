@@ -4,36 +4,60 @@ promised."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from seedbed.data.by_column import grouping_by, refuse_target
-from seedbed.data.follow_up import encode_survival
+from seedbed.data.follow_up import encode_survival, fewest_beyond
 from seedbed.data.frame import Frame
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.splits import Split
 from seedbed.data.table import ColumnSchema
 from seedbed.data.table_options import ColumnRoles
-from seedbed.data.target import EncodedTarget
+from seedbed.data.target import LARGEST_TARGET, EncodedTarget
 from seedbed.data.typed import as_text, read_rows, type_columns
-from seedbed.errors import ColumnError, OptionError, TargetError, counted, nearest
+from seedbed.errors import OptionError, TargetError, TooFewRowsError, counted
+from seedbed.evaluation.calibration import of_two_classes
 from seedbed.evaluation.conclusion import conclude
 from seedbed.evaluation.metrics import METRICS, Margin, Metric, default_margin, margin_beside
-from seedbed.evaluation.promised import against_promise, of_two_classes
+from seedbed.evaluation.promised import against_promise
 from seedbed.evaluation.protocol import Protocol
-from seedbed.evaluation.summaries import Conclusion, DecidingScore, Note, PlanSummary, Score
+from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary, Score
 from seedbed.model.ensemble import Ensemble
-from seedbed.model.predicting import predict_frame
-from seedbed.model.row_hashes import row_hashes
+from seedbed.model.predicting import Predictions, predict_frame
+from seedbed.model.row_hashes import Hashes, row_hashes
 from seedbed.report.evaluation_text import Evaluation, Part
+from seedbed.report.sentences import join_notes, note_sentence
 from seedbed.scoring import Result, evidence_of, loss_of_prior
 from seedbed.typing import Ints
 
 _FEWEST = 10  # rows or groups that get a verdict
+_MOST_COPIES = 0.01  # share of rows that equal another one, as in `row_hashes.kept_hashes`
 _MOST_PARTS = 20
 _NEW_ROWS = Protocol(kind="held_out", locked_share=1.0, reason="all rows are new")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _NewRows:
+    """The rows that are evaluated.
+
+    Attributes:
+        frame: their cells, with all columns.
+        observed: their outcome; the code of a label that the model doesn't know is -1.
+        groups: number of each row's group [row]; None if each row stands for itself.
+        n_units: rows or groups.
+        n_training: rows left out as a model was trained on them.
+        notes: sentences.
+    """
+
+    frame: Frame
+    observed: EncodedTarget
+    groups: Ints | None
+    n_units: int
+    n_training: int
+    notes: tuple[str, ...]
 
 
 def evaluate(
@@ -48,90 +72,31 @@ def evaluate(
     """Return what `Model.evaluate` does."""
     model.outcome.check_threshold(threshold)
     models = [model] if against is None else [model, against]
-    if len({*map(_predicts, models)}) > 1:
-        message = (
-            f"the other model predicts {_predicts(models[1])}, and this one {_predicts(model)}"
-        )
-        raise OptionError(message, "Name a model that predicts the same.")
-    schemas = [schema for one in models for schema in one.schemas]
-    text = (*as_text(schemas), *((model.target_name,) if model.labels else ()))
-    frame = read_new_rows(
-        source, tuple(dict.fromkeys(schema.name for schema in schemas)), as_text=text, **options
-    )
-    if not frame.n_rows:
-        raise TargetError(f"{frame.where} has no rows", "Give rows with a known outcome.")
-    observed, numbers = _observed(model, frame)
-    notes, is_new = [note.message for note in observed.notes], np.ones(len(numbers), dtype=np.bool_)
-    for one in models:
-        if one.training_rows is not None:
-            cells = [column[numbers] for column in one.read(frame)[0].columns[: len(one.schemas)]]
-            is_new &= ~np.isin(
-                row_hashes(cells, observed.values, observed.durations), one.training_rows
-            )
-    n_training, which = (
-        int((~is_new).sum()),
-        "the model" if against is None else "one of the models",
-    )
-    if n_training:
-        notes.append(f"{counted(n_training, 'row')} left out: {which} was trained on them")
-    if any(one.training_rows is None for one in models):
-        notes.append(f"it isn't known whether {which} was trained on some of these rows")
-    numbers = numbers[is_new]
-    frame = replace(frame.rows(numbers, frame.where), name=frame.name)
-    groups = None if group is None else frame.texts(_position(frame, group)).codes
-    n, what = (frame.n_rows, "row") if groups is None else (len(np.unique(groups)), "group")
-    if n < 2:
-        known = f" that is {' or '.join(model.labels[:5])}" if model.labels else ""
-        message = (
-            f"{frame.where}: {counted(n, f'new {what}')} with a known {model.target_name}{known}"
-        )
-        raise TargetError(message, ". ".join([*notes, "Give more rows."]))
-    if n < _FEWEST:
-        notes.append(f"no verdict on fewer than {_FEWEST} {what}s")
-    observed, predictions = (
-        _observed(model, frame)[0],
-        [predict_frame(one, frame) for one in models],
-    )
-    if unlike := len(predictions[0].flags(model.preprocessor.layout.schemas)):
-        cells_words = "cells unlike those of the training rows: missing, unknown or out of range"
-        notes.append(f"{counted(unlike, 'row')} {'has' if unlike == 1 else 'have'} {cells_words}")
-    score, of_rows = model.score or {"alpha": 0.05, "scores": []}, np.arange(frame.n_rows)
+    rows = _new_rows(models, _read(models, source, options), group)
+    predictions = [predict_frame(one, rows.frame) for one in models]
+    results = _results(models, rows, predictions)
+    ours = results[0]
+    notes = [*rows.notes, *_unlike_training(model, predictions[0])]
+    score = model.score or {"scores": []}
     scores = score.get("expected", score["scores"])
     promises = {one["name"]: Score(one["mean"], one["low"], one["high"]) for one in scores}
-    about: dict[str, Any] = {
-        "alpha": float(score["alpha"]),
-        "task": model.task,
-        "design": _NEW_ROWS,
-        "groups": groups,
-    }
-    about |= {
-        "target": observed.values,
-        "durations": observed.durations,
-        "follow_up": observed.follow_up,
-    }
-    about |= {"splits": (Split(0, 0, of_rows, of_rows),)}
-    ours, *others = results = [
-        Result(
-            name=one.candidate,
-            predictions=one.outcome.scored(two.values, one, observed)[None, None],
-            **about,
-        )
-        for one, two in zip(models, predictions, strict=True)
-    ]
-    if others and others[0].name == ours.name:
-        results[1] = replace(others[0], name=f"the other {ours.name}")
-    metric, two_classes = METRICS[model.outcome.in_words or model.outcome.metric], None
-    promised = promises.get(metric.name) if n >= _FEWEST else None
+    metric = METRICS[model.outcome.in_words or model.outcome.metric]
+    no_verdict = [*_why_no_verdict(model, rows, "row" if group is None else "group")]
+    promised = None if no_verdict else promises.get(metric.name)
     difference, verdict = against_promise(
         promised, ours.scores[metric.name], metric, alpha=ours.alpha
     )
-    if model.outcome.has_threshold:
-        limit = model.threshold if threshold is None else threshold
+    two_classes = None
+    if model.outcome.has_threshold and not no_verdict:
         two_classes = of_two_classes(
-            ours.target, predictions[0].values, limit, alpha=ours.alpha, groups=groups
+            ours.target,
+            predictions[0].values,
+            model.threshold if threshold is None else threshold,
+            alpha=ours.alpha,
+            groups=rows.groups,
         )
-    conclusion = _conclude(model, frame, results)
-    if others and not conclusion.verdicts:
+    conclusion = _conclude(model, rows, results)
+    if len(models) > 1 and not conclusion.verdicts:
         notes.append(
             f"no verdict against {results[1].name}: the predictions or all outcomes are the same"
         )
@@ -143,10 +108,135 @@ def evaluate(
         verdict=verdict,
         two_classes=two_classes,
         by=by,
-        parts=() if by is None else tuple(_parts(model, frame, by, ours, metric, promised)),
-        n_training_rows=None if model.training_rows is None else n_training,
+        parts=() if by is None else tuple(_parts(model, rows.frame, by, ours, metric, promised)),
+        n_training_rows=None if model.training_rows is None else rows.n_training,
+        notes=(*notes, *no_verdict),
+    )
+
+
+def _read(models: Sequence[Ensemble], source: Any, options: Mapping[str, Any]) -> Frame:
+    """Return the rows with the columns of all models. OptionError if these predict different
+    outcomes; TooFewRowsError without rows."""
+    model, outcomes = models[0], [*map(_predicts, models)]
+    if len({*outcomes}) > 1:
+        raise OptionError(
+            f"the other model predicts {outcomes[1]}, and this one {outcomes[0]}",
+            "Name a model that predicts the same.",
+        )
+    schemas = [schema for one in models for schema in one.schemas]
+    text = (*as_text(schemas), *((model.target_name,) if model.labels else ()))
+    names = tuple(dict.fromkeys(schema.name for schema in schemas))
+    frame = read_new_rows(source, names, as_text=text, **options)
+    if not frame.n_rows:
+        raise TooFewRowsError(f"{frame.where} has no rows", "Give rows with a known outcome.")
+    return frame
+
+
+def _new_rows(models: Sequence[Ensemble], frame: Frame, group: str | None) -> _NewRows:
+    """Return the rows with an outcome on which no model was trained. TooFewRowsError if they are
+    fewer than two, or of one group."""
+    model = models[0]
+    observed, notes = _observed(model, frame)
+    hashes = [_hashes(one, frame, observed) for one in models]
+    is_new = np.ones(len(observed.values), dtype=np.bool_)
+    for one, of_rows in zip(models, hashes, strict=True):
+        if one.training_rows is not None:
+            is_new &= ~np.isin(of_rows, one.training_rows).any(axis=0)
+    which = "the model" if len(models) == 1 else "one of the models"
+    if n_training := int((~is_new).sum()):
+        notes.append(f"{counted(n_training, 'row')} left out: {which} was trained on them")
+    if any(one.training_rows is None for one in models):
+        notes.append(f"it isn't known whether {which} was trained on some of these rows")
+    new = frame.rows(np.flatnonzero(observed.has_target)[is_new], frame.where)
+    observed = replace(
+        observed,
+        values=observed.values[is_new],
+        durations=np.asarray(observed.durations)[is_new] if model.follow_up else None,
+    )
+    groups = None if group is None else new.texts(new.position_of(group)).codes
+    if group is None and model.training_rows is not None:
+        equal = np.unique(hashes[0][-1][is_new], return_inverse=True)[1]
+        n_copies = len(equal) - len(np.unique(equal))
+        if n_copies > _MOST_COPIES * len(equal):
+            groups = equal
+            notes.append(f"{counted(n_copies, 'row')} equal another one; equal rows count as one")
+    unit = "row" if group is None else "group"
+    n_units = new.n_rows if groups is None else len(np.unique(groups))
+    n_usable = min(n_units, int((observed.values >= 0).sum())) if model.labels else n_units
+    if n_usable < 2:
+        known = f" that is {' or '.join(model.labels[:5])}" if model.labels else ""
+        raise TooFewRowsError(
+            f"{frame.where}: {counted(n_usable, f'new {unit}')} with a known {model.target_name}{known}",
+            ". ".join([*notes, "Give more rows."]),
+        )
+    return _NewRows(
+        frame=replace(new, name=frame.name),
+        observed=observed,
+        groups=groups,
+        n_units=n_units,
+        n_training=n_training,
         notes=tuple(notes),
     )
+
+
+def _hashes(model: Ensemble, frame: Frame, observed: EncodedTarget) -> list[Hashes]:
+    """Return the `row_hashes` of the rows with an outcome."""
+    read = model.read(frame)[0].columns[: len(model.schemas)]
+    columns = [column[observed.has_target] for column in read]
+    typical = np.zeros((len(read), 3)) if model.typical is None else model.typical
+    deviations = typical[: len(read), 1]
+    return [*row_hashes(columns, deviations, observed.values, observed.durations)]
+
+
+def _unlike_training(model: Ensemble, predictions: Predictions) -> Iterator[str]:
+    """Yield notes on rows with cells that the training rows didn't have."""
+    if n := len(predictions.flags(model.preprocessor.layout.schemas)):
+        has = f"{counted(n, 'row')} {'has' if n == 1 else 'have'}"
+        yield f"{has} cells unlike those of the training rows: missing, unknown or out of range"
+    yield from map(
+        note_sentence, join_notes(note for note in predictions.notes if note.code == "SB305")
+    )
+    if (n := int(predictions.odd.unreadable.any(axis=1).sum())) and model.training_rows is not None:
+        yield f"the model may have been trained on {counted(n, 'row')} with such cells"
+
+
+def _why_no_verdict(model: Ensemble, rows: _NewRows, unit: str) -> Iterator[str]:
+    """Yield why these rows are too few for a verdict; nothing if they are enough."""
+    if rows.n_units < _FEWEST:
+        yield f"no verdict on fewer than {_FEWEST} {unit}s"
+    elif model.follow_up:
+        fewest, durations = fewest_beyond(rows.frame.n_rows), np.asarray(rows.observed.durations)
+        if (n_later := (durations > model.follow_up.horizon).sum()) < fewest:
+            yield f"no verdict: {n_later} rows, and not {fewest}, go on after {model.follow_up.words}"
+
+
+def _results(
+    models: Sequence[Ensemble], rows: _NewRows, predictions: Sequence[Predictions]
+) -> list[Result]:
+    """Return the predictions of each model. The outcome of a label that a model doesn't know is
+    another one than the predicted."""
+    every, results = np.arange(rows.frame.n_rows), list[Result]()
+    for model, found in zip(models, predictions, strict=True):
+        observed = rows.observed
+        if model.outcome.has_classes:
+            best = model.outcome.probabilities(found.values).argmax(axis=1)
+            values = np.where(observed.values < 0, (best + 1) % len(model.labels), observed.values)
+            observed = replace(observed, values=values)
+        is_same = any(one.name == model.candidate for one in results)
+        result = Result(
+            name=f"the other {model.candidate}" if is_same else model.candidate,
+            alpha=float((models[0].score or {"alpha": 0.05})["alpha"]),
+            task=model.task,
+            design=_NEW_ROWS,
+            groups=rows.groups,
+            target=observed.values,
+            durations=observed.durations,
+            follow_up=observed.follow_up,
+            splits=(Split(0, 0, every, every),),
+            predictions=model.outcome.scored(found.values, model, observed)[None, None],
+        )
+        results.append(result)
+    return results
 
 
 def _predicts(model: Ensemble) -> str:
@@ -154,79 +244,76 @@ def _predicts(model: Ensemble) -> str:
     return f"{model.target_name}{until} ({', '.join(model.labels) or 'a number'})"
 
 
-def _position(frame: Frame, name: str, why: str = "") -> int:
-    """Return the place of a column. ColumnError if there is none."""
-    if name not in frame.names:
-        raise ColumnError(f"{frame.where}: no column '{name}'{why}", nearest(name, frame.names))
-    return frame.names.index(name)
-
-
-def _observed(model: Ensemble, frame: Frame) -> tuple[EncodedTarget, Ints]:
-    """Return the outcome of the rows in which it is known, coded as in training, and their numbers.
-    ColumnError if there is no target."""
-    name, labels, unknown = model.target_name, model.labels, ""
+def _observed(model: Ensemble, frame: Frame) -> tuple[EncodedTarget, list[str]]:
+    """Return the outcome of the rows that have one, coded as in training, -1 for a label that the
+    model doesn't know; and notes. ColumnError if there is no target."""
+    name, labels = model.target_name, model.labels
     for column in filter(None, (name, *model.outcome.columns(model))):
-        position = _position(frame, column, ", which says what happened")
+        position = frame.position_of(column, ", which says what happened")
     if follow_up := model.follow_up:
         roles = ColumnRoles(
             event=name,
             time=follow_up.time,
             start=follow_up.start or None,
             positive=labels[1],
-            horizon=follow_up.horizon,
             drop_missing_target=True,
         )
-        observed = encode_survival(replace(frame, most_missing=100), roles)
-        return observed, np.flatnonzero(observed.has_target)
-    if labels:
-        read = read_rows(frame, [position], [ColumnSchema(name, "category", labels)])
-        values = np.where(read.columns[0] < 0, np.nan, read.columns[0])
-        unknown = ", ".join([*dict.fromkeys(read.odd[0].values())][:3])
-    else:
+        observed = encode_survival(replace(frame, most_missing=100), roles, like=follow_up)
+        return observed, [note.message for note in observed.notes]
+    if not labels:
         values = type_columns(frame, [position], numeric=[name]).columns[0].values
-    has_target, notes = ~np.isnan(values), tuple[Note, ...]()
+        if np.nanmax(np.abs(values), initial=0) > LARGEST_TARGET:
+            raise TargetError(
+                f"{frame.where}: '{name}' holds a number over {LARGEST_TARGET:g}, which is too large",
+                "Repair or remove these rows.",
+            )
+    else:
+        read = read_rows(frame, [position], [ColumnSchema(name, "category", labels)])
+        values, texts = read.columns[0], read.odd[0].values()
+    has_target = ~np.isnan(values)
+    notes = []
     if n := int((~has_target).sum()):
-        why = f", or unknown to the model ({unknown})" if unknown else ""
-        notes = (Note(f"{counted(n, 'row')} left out: {name} is missing{why}", name),)
+        notes.append(f"{counted(n, 'row')} left out: {name} is missing")
     values = values[has_target].astype(np.int64 if labels else np.float64)
-    return EncodedTarget(values, labels, model.task, has_target, notes), np.flatnonzero(has_target)
+    if labels and (n := int((values < 0).sum())):
+        found = f"that the model doesn't know ({', '.join([*dict.fromkeys(texts)][:3])})"
+        notes.append(f"counted as wrong: {counted(n, 'row')} with a label of {name} {found}")
+    return EncodedTarget(values, labels, model.task, has_target, ()), notes
 
 
-def _conclude(model: Ensemble, frame: Frame, results: Sequence[Result]) -> Conclusion:
+def _conclude(model: Ensemble, rows: _NewRows, results: Sequence[Result]) -> Conclusion:
     """Return all scores, and the verdict on the first of two models against the other one."""
     ours, reference, score = results[0], results[-1], model.outcome.metric
     of_prior, margin = loss_of_prior(score, ours), Margin(0.0, "default")
     if of_prior is not None:
-        usual = default_margin(score, model.outcome.truth(ours))
-        margin = margin_beside(score, usual, float(reference.losses(score).mean()))
-    counts = np.bincount(ours.target, minlength=len(model.labels)).tolist() if model.labels else []
+        margin = margin_beside(
+            score,
+            default_margin(score, model.outcome.truth(ours)),
+            float(reference.losses(score).mean()),
+        )
+    known: Any = rows.observed.values[rows.observed.values >= 0] if model.labels else []
+    counts = np.bincount(known, minlength=len(model.labels)).tolist()
     summaries = [result.summary() for result in results]
-    if model.outcome.is_expanded:  # the chart needs more than that
+    if model.outcome.is_expanded:  # the chart needs more than their calibration
         summaries = [replace(one, calibration=None) for one in summaries]
-    about: dict[str, Any] = {
-        "table": frame.name,
-        "target": model.target_name,
-        "task": model.task,
-        "alpha": ours.alpha,
-    }
     opened = Conclusion(
         kind="evaluation",
-        **about,
-        n_rows=frame.n_rows,
+        table=rows.frame.name,
+        target=model.target_name,
+        task=model.task,
+        alpha=ours.alpha,
+        n_rows=rows.frame.n_rows,
         labels=dict(zip(model.labels, counts, strict=True)),
         specification={"versions": dict(model.versions)},
         reference=reference.name,
         metric=DecidingScore.of(METRICS[score], margin, of_prior, named=False),
         interval="held_out",
-        plan=PlanSummary(kind="held_out", n_test=frame.n_rows),
+        plan=PlanSummary(kind="held_out", n_test=rows.frame.n_rows),
         candidates=tuple(summaries),
         ranking=tuple(result.name for result in results),
     )
-    return (
-        opened
-        if of_prior is None or len(results) < 2
-        else conclude(opened, evidence_of(results, score))
-    )
+    is_alone = of_prior is None or len(results) < 2
+    return opened if is_alone else conclude(opened, evidence_of(results, score))
 
 
 def _parts(
@@ -234,7 +321,7 @@ def _parts(
 ) -> Iterator[Part]:
     """Yield the rows of each value of a column. Verdicts are adjusted for their number."""
     refuse_target(by, model.target_name)
-    column = type_columns(frame, [_position(frame, by)]).columns[0]
+    column = type_columns(frame, [frame.position_of(by)]).columns[0]
     grouping = grouping_by(column, most=_MOST_PARTS, fewest=_FEWEST)
     members = [np.flatnonzero(grouping.codes == code) for code in range(len(grouping.names))]
     sizes = [

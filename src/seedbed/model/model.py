@@ -9,11 +9,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.arguments import check_arguments
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.sources.opening import read_new_rows
 from seedbed.data.typed import as_text
@@ -32,11 +33,9 @@ from seedbed.model.predicting import Predictions, predict_frame
 from seedbed.model.sets import COVERAGE
 from seedbed.networks.mlp import MLP, BlendedMembers
 from seedbed.report.card import card_text
+from seedbed.report.evaluation_text import Evaluation
 from seedbed.report.stored import text_fragment
 from seedbed.typing import Floats
-
-if TYPE_CHECKING:
-    from seedbed.report.evaluation_text import Evaluation
 
 
 @dataclass(frozen=True)
@@ -163,8 +162,9 @@ class Model(Ensemble):
         Raises:
             OptionError: as `predict_set`, or `per_class` is given for numbers.
         """
-        limits = self.thresholds_of_sets(coverage, per_class=per_class)
-        return self.outcome.covering(predictions.probabilities, limits)
+        return self.outcome.covering(
+            predictions.probabilities, self.thresholds_of_sets(coverage, per_class=per_class)
+        )
 
     def predictions(self, rows: Any) -> Predictions:
         """Return the predictions, their spread over the networks, and the unusual cells of each
@@ -191,6 +191,7 @@ class Model(Ensemble):
 
         Args:
             rows: as in `predict`, with the target. Rows that a model was trained on are left out.
+                Rows with an unknown label count as wrong.
             by: a column; each of its values, or of four ranges of its numbers, gets a verdict of
                 its own.
             group: a column; rows with the same value, such as those of one patient, may be alike.
@@ -200,13 +201,16 @@ class Model(Ensemble):
             source: options of the source, such as `table` or `query`.
 
         Raises:
-            DataError: as `predict`, or the rows lack a column, or there are fewer than two new ones
-                with an outcome.
+            DataError: as `predict`, or the rows lack a column.
+            TooFewRowsError: there are fewer than two new rows with an outcome.
             OptionError: the other model predicts something else, the column has too many values, or
                 as `predict`.
         """
         from seedbed.model.evaluating import evaluate
 
+        check_arguments(
+            Model.evaluate, {"by": by, "group": group, "against": against, "threshold": threshold}
+        )
         return evaluate(self, rows, by, group, against, threshold, source)
 
     def effect(self, column: str, rows: Any, *, label: Any = None) -> Effect:
@@ -285,8 +289,10 @@ class Model(Ensemble):
             )
         if type(self.architecture) not in (MLP, BlendedMembers):
             message = f"'{self.candidate}' is a network of your own; an ONNX file can be made of candidates in words only"
-            hint = "Export it yourself: model.networks() are plain modules, and torch.onnx.export takes each of them."
-            raise CandidateError(message, hint)
+            raise CandidateError(
+                message,
+                "Export it yourself: model.networks() are plain modules, and torch.onnx.export takes each of them.",
+            )
         sets: dict[str, Any] = {}
         if coverage is not None or per_class:
             limits = self.thresholds_of_sets(coverage, per_class=per_class)

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from seedbed.errors import counted, visible
+from seedbed.evaluation.calibration import OfTwoClasses
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import find_metric, plain_number, plus_minus
-from seedbed.evaluation.promised import AS_PROMISED, BELOW, OfTwoClasses
+from seedbed.evaluation.promised import AS_PROMISED, BELOW
 from seedbed.evaluation.summaries import Conclusion, Score, document_of, with_lists
 from seedbed.report.advice import guessing_words, in_percent
 from seedbed.report.stored import text_fragment, write_report
@@ -133,6 +134,8 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
     nothing = "nothing: no comparison measured this model"
     yield "promised", nothing if one.promised is None else _words(one, one.promised)
     yield f"these {conclusion.n_rows:,}", _words(one, one.found, one.verdict)
+    if one.verdict == AS_PROMISED:
+        yield "", f"(a drop below {_least_drop(one)} would not be seen with these rows)"
     if one.metric == conclusion.metric.name and conclusion.metric.of_prior:
         yield (
             "",
@@ -141,7 +144,7 @@ def _answers(one: Evaluation) -> Iterator[tuple[str, str]]:
     elif conclusion.labels:
         yield (
             "",
-            f"({guessing_words(conclusion)}: {max(conclusion.labels.values()) / sum(conclusion.labels.values()):.0%})",
+            f"({guessing_words(conclusion)}: {max(conclusion.labels.values()) / (conclusion.n_rows or 1):.0%})",
         )
     if one.two_classes is not None:
         yield from _of_two_classes(one.two_classes, conclusion)
@@ -187,6 +190,17 @@ def _words(one: Evaluation, score: Score, verdict: str | None = None) -> str:
     return f"{words}: {verdict}" if verdict else words
 
 
+def _least_drop(one: Evaluation) -> str:
+    """Return by how much the score would have to be worse than promised for another verdict."""
+    metric, difference = find_metric(one.metric), one.difference
+    assert difference is not None
+    drop = difference.high - difference.mean
+    if not metric.greater_is_better:
+        drop = difference.mean - difference.low
+    unit = " points" * metric.percent + f" in {one.conclusion.target}" * metric.own_units
+    return f"{plain_number((100 if metric.percent else 1) * drop, 2)}{unit}"
+
+
 def _of_two_classes(classes: OfTwoClasses, conclusion: Conclusion) -> Iterator[tuple[str, str]]:
     label, slope, intercept = "calibration", classes.slope, classes.intercept
     if slope is not None and intercept is not None:
@@ -200,22 +214,19 @@ def _of_two_classes(classes: OfTwoClasses, conclusion: Conclusion) -> Iterator[t
         numbers = [f"{of.mean:.2f} ({of.low:.2f} to {of.high:.2f}" for of in (slope, intercept)]
         yield label, f"{words}: slope {numbers[0]}; right: 1), intercept {numbers[1]}; right: 0)"
         label = ""
-    for low, high, predicted, observed in classes.off:
-        wrong = "low" if observed > predicted else "high"
-        yield (
-            label,
-            f"too {wrong} at {low:.0%} to {high:.0%}: {predicted:.0%} predicted, {observed:.0%} came true",
-        )
+    for low, high, predicted, observed in classes.miscalibrated_fifths:
+        wrong = f"too {'low' if observed > predicted else 'high'} at {low:.0%} to {high:.0%}"
+        yield label, f"{wrong}: {predicted:.0%} predicted, {observed:.0%} came true"
         label = ""
     limit, gain, positive = classes.threshold, classes.gain, [*conclusion.labels][-1]
     finding = "more" if gain.low > 0 else "less" if gain.high < 0 else "can't tell whether more"
-    benefits = f"{100 * classes.net_benefit:.1f} against {100 * classes.treating_all:.1f}"
+    other = max(0.0, classes.treating_all)
+    treated = f"all rows {positive}" if other > 0 else f"no row {positive}"
+    benefits = f"{100 * classes.net_benefit:.1f} against {100 * other:.1f}"
     difference = f"difference {plus_minus(100 * gain.mean, 100 * gain.half, 1)}"
     at = f"net benefit above {limit:.0%} is {benefits} ({difference})"
-    yield "useful", f"{finding} than calling all rows {positive}: {at}"
-    if 0 < limit < 1:
+    if limit < 1:
+        yield "useful", f"{finding} than calling {treated}: {at}"
         cost = f"{plain_number(limit / (1 - limit), 2)}, the odds of {limit:.0%},"
-        yield (
-            "",
-            f"(of 100 rows, those rightly called {positive}, minus {cost} for each wrongly called so)",
-        )
+        rule = f"those rightly called {positive}, minus {cost} for each wrongly called so"
+        yield "", f"(of 100 rows, {rule})"
