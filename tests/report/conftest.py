@@ -177,7 +177,7 @@ def document(*candidates, metric="brier", plan=(), **changes):
     """What `Comparison.to_dict` returns; the ranking is the order of the given candidates."""
     names = [one["name"] for one in candidates if one["name"] != "prior"]
     return {
-        "schema_version": 7,
+        "schema_version": 8,
         "kind": "comparison",
         "command": "seedbed compare heart_failure.csv --target DEATH_EVENT",
         "table": "heart_failure",

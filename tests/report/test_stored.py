@@ -39,6 +39,14 @@ def test_a_summary_is_read_from_its_folder_or_file(tmp_path, summary):
     )
 
 
+def test_a_summary_of_the_version_before_is_read_with_the_rules_of_today(tmp_path, summary, make):
+    verdict = make.verdict("prior", -0.03, 0.03, reference="relu:5")
+    now = summary | {"verdicts": [verdict]}
+    before = now | {"schema_version": 7, "rivals": [], "reference_named": True}
+    before["verdicts"] = [verdict | {"rule": "no_better"}]
+    assert read_summary(written(tmp_path, before)) == summary_from(now)
+
+
 @pytest.mark.parametrize("place", ["", "nowhere", "file.txt/deeper"])
 def test_a_missing_run_is_refused_with_advice(tmp_path, place):
     with pytest.raises(OptionError, match=r"compare or seedbed train has written"):
@@ -61,7 +69,7 @@ def test_a_missing_run_is_refused_with_advice(tmp_path, place):
             r"written by a newer seedbed\. Run the same",
         ),
         (
-            {"kind": "comparison", "schema_version": 7, "notes": []},
+            {"kind": "comparison", "schema_version": 8, "notes": []},
             "lacks curves, lottery, seconds",
         ),
     ],

@@ -75,7 +75,7 @@ def test_a_probability_is_never_shown_as_certain(make):
 
 
 def test_the_score_of_the_best_is_corrected_where_the_choice_made_it_look_better(make):
-    words = "linear:5 has the best score; corrected for this choice, expect Brier score"
+    words = "These rows chose linear:5; corrected for this choice, expect Brier score"
     for by in (0.07, 0.0):
         text = unfolded(comparison_text(two(make, "better", **make.chosen("linear:5", by))))
         assert (words in text) == (by > 0)

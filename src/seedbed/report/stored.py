@@ -13,6 +13,12 @@ from seedbed.evaluation.summaries import SUMMARY_VERSION, AnySummary, summary_fr
 from seedbed.files import altered_files, read_document, write_digests, write_whole
 
 _FILES = ("comparison.json", "training.json")
+_RENAMED_SINCE = 7  # version of summaries that differ from today's in rules, and in keys that left
+_RULES_BEFORE = {
+    "better_by_margin": "better",
+    "no_worse": "cannot_tell",
+    "no_better": "cannot_tell",
+}
 _NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
 _DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
 
@@ -138,7 +144,22 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
     if not isinstance(summary, dict) or not summary.keys() >= {"schema_version", "kind"}:
         raise UnreadableError(f"{path} isn't the summary of a run", "Name the folder of a run.")
     version = summary["schema_version"]
-    if version != SUMMARY_VERSION:
+    if version == _RENAMED_SINCE:
+        summary = _with_rules_of_today(summary) | {"schema_version": SUMMARY_VERSION}
+    elif version != SUMMARY_VERSION:
         age = "an older" if isinstance(version, int) and version < SUMMARY_VERSION else "a newer"
         raise UnreadableError(f"{path} was written by {age} seedbed", command_hint(path.parent))
     return summary_from(summary, str(path))
+
+
+def _with_rules_of_today(value: Any) -> Any:
+    """Return an older summary, or a part of one, with the rules that verdicts have today."""
+    if isinstance(value, list):
+        return [_with_rules_of_today(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    items = {key: _with_rules_of_today(item) for key, item in value.items()}
+    rule = items.get("rule")
+    if isinstance(rule, str):
+        items["rule"] = _RULES_BEFORE.get(rule, rule)
+    return items
