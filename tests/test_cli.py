@@ -262,7 +262,7 @@ def test_compare_with_json_prints_only_the_written_document_and_its_progress_on_
     }
     assert sorted(Path(path).name for path in document["files"]) == FILES
     assert all((here / path).is_file() for path in document["files"])
-    assert document["schema_version"] == 7
+    assert document["schema_version"] == 8
     assert done.err.startswith("2 models on 3 train/test splits")
     assert [line for line in done.err.splitlines() if re.fullmatch(r"\d+ of 6 fits\b.*", line)]
 

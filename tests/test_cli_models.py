@@ -401,7 +401,7 @@ def test_a_run_older_than_a_setting_is_read_without_it(run, tmp_path):
 
 def test_without_a_name_the_advised_candidate_is_trained(run, call, tmp_path):
     summary = json.loads((run / "comparison.json").read_text())
-    out = call("train", run, "-o", tmp_path / "m.safetensors", "--n-networks", 1, "--n-jobs", 1)[1]
+    out = call("train", run, "-o", tmp_path / "m.safetensors", "--n-networks", 2, "--n-jobs", 1)[1]
     assert out.startswith(f"Model {summary['advice']['use']}: ")
 
 

@@ -70,14 +70,15 @@ def comparison(request) -> sb.Comparison:
 @pytest.mark.few(1)
 def test_exported_predictions_of_a_comparison_give_its_verdicts(comparison, tmp_path):
     comparison.predictions().to_csv(tmp_path / "predictions.csv", index=False)
-    judged = sb.judge(str(tmp_path / "predictions.csv"), target="y").to_dict()
+    file, reference = str(tmp_path / "predictions.csv"), comparison.conclusion.reference
+    judged = sb.judge(file, target="y", reference=reference).to_dict()
     expected = comparison.to_dict()
     for ours, theirs in zip(judged["verdicts"], expected["verdicts"], strict=True):
         known = ours.keys() - {
             "opposite_share"
         }  # of single networks, whose predictions aren't among them
         assert {key: ours[key] for key in known} == {key: theirs[key] for key in known}
-    for key in ("ranking", "rivals", "reference", "no_verdict", "interval"):
+    for key in ("ranking", "no_verdict", "interval"):
         assert judged[key] == expected[key]
     for ours, theirs in zip(judged["candidates"], expected["candidates"], strict=True):
         for score in (*ours["scores"].values(), *theirs["scores"].values()):

@@ -88,7 +88,7 @@ def test_fewer_than_five_tables_have_single_verdicts_but_none_over_tables(tables
     assert "4 tables are too few for a verdict over tables, which needs 5" in " ".join(
         str(judgement).split()
     )
-    assert [one["verdicts"][0]["rule"] for one in judgement.tables] == ["better_by_margin"] * 4
+    assert [one["verdicts"][0]["rule"] for one in judgement.tables] == ["better"] * 4
 
 
 def test_errors_are_compared_relative_to_the_reference(tables):

@@ -29,7 +29,7 @@ def test_five_folds_agree_with_a_calculation_by_hand():
     assert tuple(verdict[key] for key in ("difference", "low", "high", "p")) == pytest.approx(
         expected, abs=1e-10
     )
-    assert verdict["rule"] == "better_by_margin"
+    assert (verdict["rule"], verdict["by_margin"]) == ("better", True)
 
 
 def test_seeds_are_averaged_within_a_split_and_their_noise_leaves_the_interval(scores):
@@ -134,8 +134,8 @@ def test_a_ranking_is_tested_in_one_calculation_for_each_candidate_not_for_each_
     rng = np.random.default_rng(0)
     table = {f"m{i:02}": 0.5 + 0.01 * i + 0.005 * rng.normal(size=10) for i in range(40)}
     judgement = sb.judge(table, score="accuracy", folds=10)
-    assert len(calls) == 39 + 39 + 40  # against the reference, the recommended one, and the scores
-    assert len(judgement.verdicts) == len(judgement.to_dict()["rivals"]) == 39
+    assert len(calls) <= 40 + 40  # against the reference, and the scores
+    assert len(judgement.verdicts) == 39
 
 
 def test_identical_candidates_are_named_and_a_constant_difference_has_no_verdict():

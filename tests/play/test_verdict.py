@@ -53,7 +53,7 @@ def test_the_verdict_equals_that_of_seedbed_judge(lab, tmp_path, case, task, spl
     page, seedbed = both(lab, tmp_path, ours, theirs, task)
     (verdict,) = seedbed["verdicts"]
     assert (page["rule"], page["words"]) == (verdict["rule"], verdict["short"])
-    use = lab("useText", page, ["relu:6", "relu:5"], [1, 1])
+    use = lab("useText", page, ["relu:6", "relu:5"])
     # The page has no column of verdicts that a bracket could name.
     assert use == dict(answers(summary_from(seedbed)))["Use"].replace(" (can't tell).", ".")
     for name in ("difference", "low", "high"):

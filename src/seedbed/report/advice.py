@@ -143,8 +143,9 @@ def _use(conclusion: Conclusion, advice: Advice) -> str:
         return f"No model is shown to beat {guessing}. If you need one: {name}."
     if use != conclusion.reference:
         return f"{name}. It is shown to be better than {conclusion.reference}."
-    if len(rules) > 1 and set(rules.values()) == {"worse"}:
-        return f"{name}. It is shown to be better than all others."
+    if rules and set(rules.values()) == {"worse"}:
+        others = "all others" if len(rules) > 1 else next(iter(rules))
+        return f"{name}. It is shown to be better than {others}."
     if use == "auto" and conclusion.metric.in_points and conclusion.n_rows:
         share = "8" if conclusion.n_rows < _FEW_ROWS else "9"
         return f"{name}. On real tables it was within 2 points of the best model in {share} of 10."

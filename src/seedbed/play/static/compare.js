@@ -2,7 +2,6 @@
 
 import { bandOf } from "./curves.js";
 import { candidateWord } from "./export.js";
-import { parameterCount, widths } from "./kernel.js";
 import { canvasIn, colours, label, oncePerFrame, ticks } from "./paint.js";
 import { PRESETS, namesBeside, settingsName } from "./settings.js";
 import { classShares } from "./table.js";
@@ -152,8 +151,7 @@ export function createCompare(container, { onPin, onChange, onPinAndTry }) {
   /** Return which network to use and how many rows would decide, in the words of seedbed compare. */
   function advice(found, name, rival) {
     if (!isDone()) return `${quantity(state.current.settings.splits, "split")} will be trained in all.`;
-    const sizes = [state.current, state.pinned].map(({ settings }) => parameterCount(widths(state.table, settings.hidden)));
-    const use = `Use ${useText(found, [name, rival], sizes)}`;
+    const use = `Use ${useText(found, [name, rival])}`;
     if (!found.rows_needed) return use;
     const [few, many] = found.rows_needed.map((rows) => count(Number(Math.min(MOST_ROWS, Math.max(rows, state.table.rows)).toPrecision(2))));
     const rows = found.rows_needed[1] > MOST_ROWS ? `over ${many}` : few === many ? `about ${many}` : `${few} to ${many}`;

@@ -9,10 +9,9 @@ const ALPHA = 0.05;
 const POWER = 0.8;
 const LIKELY = 0.95; // one-sided probability from which an open comparison is likely better or likely worse
 const WORDS = {
-  better_by_margin: "better", better: "better", worse: "worse", no_practical_difference: "no difference that matters",
-  likely_better: "likely better", likely_worse: "likely worse", no_worse: "no worse", no_better: "no better", cannot_tell: "can't tell",
+  better: "better", worse: "worse", no_practical_difference: "no difference that matters",
+  likely_better: "likely better", likely_worse: "likely worse", cannot_tell: "can't tell",
 };
-const VERDICTS = { better_by_margin: "better", no_worse: "undecided", no_better: "undecided", cannot_tell: "undecided" }; // others: as their rule
 
 /** P(T <= t) of Student's t with a whole number of degrees of freedom. */
 function studentCdf(t, df) {
@@ -26,13 +25,11 @@ function studentCdf(t, df) {
   return 0.5 + inner / 2;
 }
 
-/** Which of two networks to use, in the words of `seedbed judge`: from a verdict, both names and numbers of weights. */
-export function useText({ verdict, difference }, names, sizes) {
-  const best = difference > 0 ? 0 : 1, [use, other] = [names[best], names[1 - best]];
-  if (isLikely(verdict)) return `${use}.`;
-  if (verdict === "undecided") return `${use}. ${other} may be just as good.`;
-  if (verdict !== "no_practical_difference") return `${use}. It is shown to be better than ${other}.`;
-  return sizes[1 - best] < sizes[best] ? `${use}. Simpler and as good: ${other}.` : `${use}. ${other} differs too little to matter.`;
+/** Which of two networks to use, in the words of `seedbed judge`: the reference, unless the other is shown to be better. */
+export function useText({ verdict }, [challenger, reference]) {
+  if (verdict === "better") return `${challenger}. It is shown to be better than ${reference}.`;
+  if (verdict === "worse") return `${reference}. It is shown to be better than ${challenger}.`;
+  return `${reference}, the reference. No other model is shown to be better.`;
 }
 
 /** The value below which Student's t lies with a probability, by bisection. */
@@ -51,15 +48,21 @@ export function isLikely(verdict) {
   return verdict === "likely_better" || verdict === "likely_worse";
 }
 
-/** The rule that fires, from an interval of the improvement and the probability that the candidate is better. */
-function ruleOf(low, high, margin, probability) {
-  if (low >= margin) return "better_by_margin";
-  if (-margin < low && high < margin) return "no_practical_difference";
+/** Whether a difference is shown to be below the margin, with the standard error that it would have at the margin; `half`
+ * is half of its interval. */
+function isSmall(difference, half, margin) {
+  const size = Math.abs(difference), atMargin = Math.sqrt(Math.min(2, Math.max(1, margin / Math.max(size, margin / 2))));
+  return size + half * atMargin < margin;
+}
+
+/** The rule that fires, from an interval of the improvement, whether it is small, and the probability that the candidate is
+ * better. */
+function ruleOf(low, high, small, probability) {
+  if (small) return "no_practical_difference";
   if (low > 0) return "better";
   if (high < 0) return "worse";
   if (Math.max(probability, 1 - probability) >= LIKELY) return probability > 0.5 ? "likely_better" : "likely_worse";
-  if (low > -margin) return "no_worse";
-  return high < margin ? "no_better" : "cannot_tell";
+  return "cannot_tell";
 }
 
 /** The mean score of each split that all of a run's networks have finished: Map split -> {mean, seeds, noise}, with the
@@ -115,11 +118,12 @@ export function judge(a, b) {
   const ofRows = noise > 0 ? Math.max(sd ** 2 - noise, floor) : sd ** 2;
   const se = Math.sqrt(ofRows * (1 / n + share / (1 - share)) + noise / n), t = studentQuantile(1 - ALPHA / 2, df);
   const most = a.table.task === "regression" ? Infinity : 1;
-  const low = Math.max(-most, difference - t * se), high = Math.min(most, difference + t * se);
-  const rule = ruleOf(low, high, rope, studentCdf(difference / se, df)), rowsFactor = (((t + studentQuantile(POWER, df)) * se) / rope) ** 2;
+  const small = isSmall(difference, t * se, rope), reach = small ? Math.min(most, rope) : most;
+  const low = Math.max(-reach, difference - t * se), high = Math.min(reach, difference + t * se);
+  const rule = ruleOf(low, high, small, studentCdf(difference / se, df)), rowsFactor = (((t + studentQuantile(POWER, df)) * se) / rope) ** 2;
   const needed = low <= -rope && high >= rope ? [Math.ceil((rows * rowsFactor) / 2), Math.ceil(rows * rowsFactor * 2)] : null;
   return {
-    verdict: VERDICTS[rule] ?? rule, rule, words: WORDS[rule], difference, low, high, rope, rowsFactor, rows_needed: needed,
+    verdict: rule === "cannot_tell" ? "undecided" : rule, rule, words: WORDS[rule], difference, low, high, rope, rowsFactor, rows_needed: needed,
     splits: n, seeds,
   };
 }
