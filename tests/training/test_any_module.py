@@ -273,6 +273,10 @@ def test_a_forward_that_fails_after_some_epochs_ends_the_training(task, error, k
             r"shape \[2, 2, 2\] for 2 rows",
         ),
         (lambda: nn.LazyLinear(1), "lazy or meta layer"),
+        (
+            lambda: nn.Linear(3, 1, dtype=torch.cfloat),
+            "complex parameters or buffers, which aren't",
+        ),
         (lambda: nn.Linear(5, 1).requires_grad_(False), "no parameter to train"),
         (lambda: nn.Linear(5, 1 + torch.initial_seed()), "differ in shape"),
         (lambda: nn.Linear(5, 2), "2 outputs, the target 1"),

@@ -25,11 +25,15 @@ def build_network(build: Callable[[], nn.Module], seed: int) -> nn.Module:
         raise CandidateError(
             f"build() returned a {type(network).__name__}", "It must return a torch.nn.Module."
         )
-    if any(
-        is_lazy(value) or value.is_meta for value in (*network.parameters(), *network.buffers())
-    ):
+    values = (*network.parameters(), *network.buffers())
+    if any(is_lazy(value) or value.is_meta for value in values):
         raise CandidateError(
             "the network has a lazy or meta layer", "Give every layer its sizes: nn.Linear(12, 5)."
+        )
+    if any(value.is_complex() for value in values):
+        raise CandidateError(
+            "the network has complex parameters or buffers, which aren't supported",
+            "Keep their two parts as real numbers, and join them by torch.view_as_complex.",
         )
     if not any(p.requires_grad for p in network.parameters()):
         raise CandidateError(
