@@ -131,7 +131,7 @@ def compare(
         >>> print(comparison)
         iris: predicting species, 150 rows, 4 features (3 classes, 33.3% are setosa)
         ...
-        2 models on 10 train/test splits (40 networks) in ...
+        3 models on 10 train/test splits (40 networks) in ...
     """
 
 def fit_model(
@@ -156,8 +156,8 @@ def fit_model(
         table: a table from `read_table`; or a source that `read_table` takes, together with
             `target`.
         candidate: "auto", a blend of the default models; the name of one of these, such as
-            "network-1"; words such as "relu:64,64@dropout=0.1"; or a function that builds an
-            `nn.Module`.
+            "network-1"; words such as "relu:64,64@dropout=0.1"; a function that builds an
+            `nn.Module`; or a list of several, which are blended.
         target: the column to predict, if the table isn't read yet.
         recipe: settings that the candidate's words don't contain.
         n_networks: number of networks, each with its own seed; 8, or 4 from 12,000 rows on, if left
@@ -521,5 +521,6 @@ def train_many(
         SeedbedError: the arrays don't fit together or contain NaN, or an option is out of range.
 
     Warns:
-        UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
+        UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits,
+            or changes an attribute without which the returned networks predict otherwise.
     """

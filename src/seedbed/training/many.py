@@ -95,7 +95,8 @@ def train_many(
         SeedbedError: the arrays don't fit together or contain NaN, or an option is out of range.
 
     Warns:
-        UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits.
+        UserWarning: the module seems to end with a sigmoid or softmax instead of returning logits,
+            or changes an attribute without which the returned networks predict otherwise.
     """
     common = Recipe.tutorial(**recipe)
     dtype = (
@@ -140,6 +141,14 @@ def train_many(
         networks = chunks[number].networks
         curves[:, :, list(networks)] = result.curves
         states.update(zip(networks, result.states, strict=True))
+    if traits.changed:
+        from seedbed.training.torch.own_modules import lost_state_warning
+
+        outputs = result.outputs[:, :, -1]
+        if warning := lost_state_warning(
+            make, traits.changed, states[networks[-1]], outputs, data.X
+        ):
+            warn(warning)
     history = History(
         curves,
         seeds=numbers,

@@ -30,6 +30,9 @@ _ON_GPU, _STEP_BYTES_ON_GPU = 4096, 1 << 33
 # larger ones would leave cores idle at the end. The size depends neither on the number of cores nor
 # on a measured speed, because a run may continue with other --n-jobs.
 _NATIVE_WORK, _ROW_PARAMETERS, _LEAST_NATIVE, _MOST_NATIVE = 4e9, 40, 16, 96
+# A step of a network that takes more than about 4 MB isn't quicker together with others.
+_LEAST_TOGETHER = 20
+_LARGE = "a step of each is too large to be quicker together"
 _PLAIN = "its networks are trained one after the other, as in a plain loop, because {}"
 _DRIVERS = (
     "/dev/nvidiactl",
@@ -57,7 +60,10 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
     if engine == "torch" and not isinstance(whole.build, Network):
         from seedbed.training.torch.trials import why_one_by_one
 
-        why = why_one_by_one(whole, traits) if n_networks > 1 else ""
+        is_large = whole.device == "cpu" and _chunk_size(whole) < _LEAST_TOGETHER
+        why = ""
+        if n_networks > 1:
+            why = _LARGE if is_large else why_one_by_one(whole, traits)
         if why or n_networks == 1:
             engine, note = "plain", _PLAIN.format(why) if why else note
     note = "" if whole.engine == "plain" else "; ".join(filter(None, (note, traits.note)))

@@ -134,6 +134,12 @@ def read_chain(module: nn.Module) -> Network | None:
     whole = read_layer("", module, numbers)
     if whole is not None:
         return Network((whole,))
+    parts = dict(module.named_children())
+    if type(module) is nn.Sequential and len(parts) == len(module) and not has_hooks(module):
+        layers = [read_layer(f"{name}.", part, numbers) for name, part in parts.items()]
+        chain = [layer for layer in layers if layer is not None]
+        if len(chain) == len(module) > 0:  # which tracing finds, too, in some milliseconds
+            return Network(tuple(chain))
     try:
         graphs = [
             (_Tracer().trace(copy.deepcopy(module).train(mode)), mode) for mode in (True, False)

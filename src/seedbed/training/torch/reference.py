@@ -8,8 +8,10 @@ that `torch.func.vmap` can't run.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +72,7 @@ class PlainRows:
         """Return the weighted mean of losses: of torch's mean, or of each row's [row] or [row,
         output]."""
         if self.weights is None:
-            return values.mean()
+            return values.mean() if values.dim() else values
         return values.reshape(len(values), -1).mean(1) @ self.weights / self.weights.sum()
 
 
@@ -119,6 +121,9 @@ class PlainNetwork:
         self._optimizer = make_torch_optimizer(recipe, self._parameters)
         n_batches = -(-len(train.X) // (recipe.batch_size or len(train.X)))
         self._schedule = make_torch_schedule(recipe, self._optimizer, n_batches)
+        # torch wraps `step` for its profiler, which takes 5 % of an epoch; a schedule needs it.
+        unwrapped = partial(inspect.unwrap(type(self._optimizer).step), self._optimizer)
+        self._update = self._optimizer.step if self._schedule else unwrapped
         keys = network_keys([seed], "draws") if key is None else np.array([key], dtype=np.int32)
         self._key, self._step = int(keys[0]), 0
         self._stream = RandomStream(network, torch.from_numpy(keys).to(train.X.device)[0])
@@ -150,11 +155,13 @@ class PlainNetwork:
             if self._recipe.label_smoothing:
                 smooth = self._of_torch.smooth(rows.y, self._recipe.label_smoothing)
                 batch_loss = rows.mean(self._criterion(z, smooth))
-            self._optimizer.zero_grad()
+            for parameter in self._parameters:
+                parameter.grad = None
             batch_loss.backward()
             if self._recipe.clip_norm is not None:
                 nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip_norm)
-            self._optimizer.step()
+            with torch.no_grad():
+                self._update()
             if self._schedule is not None:
                 self._schedule.step()
             self._step += 1

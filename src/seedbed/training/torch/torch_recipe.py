@@ -55,7 +55,7 @@ TORCH_LOSSES = {
             -1
         ),
         # round(sigmoid(z)) == y; rounding half to even makes a logit of zero a 0.
-        lambda z, y: ((z > 0).to(z.dtype) == y).to(z.dtype).amin(-1),
+        lambda z, y: ((z > 0) == y).all(-1).to(z.dtype),
         lambda y, share: y * (1 - share) + share / 2,
     ),
     "cross_entropy": TorchLoss(

@@ -24,7 +24,7 @@ from seedbed.training.torch.reference import PlainEngine
 from seedbed.training.torch.states import build_network
 from seedbed.training.torch.torch_engine import TorchEngine
 
-_EPOCHS, _MOST_ROWS = 2, 512
+_EPOCHS, _MOST_ROWS = 2, 64
 _ROUNDING = {"float64": 1e-9, "float32": 1e-4}
 _REASONS = {
     "data-dependent": "forward() branches on the values of tensors",
@@ -70,18 +70,21 @@ def why_one_by_one(chunk: Chunk, traits: Traits) -> str:
         splits=splits,
     )
     for dtype, rounding in _ROUNDING.items():
-        try:
-            alone = _trained(dataclasses.replace(chunk, engine="plain", dtype=dtype))
-        except SeedbedError:  # it takes no doubles, or the training itself will tell what is wrong
-            continue
+        why = ""
+        stacked = list[Array]()
         try:
             stacked = _trained(dataclasses.replace(chunk, engine="torch", dtype=dtype))
         except Exception as error:  # noqa: BLE001 - vmap runs the user's code, which may raise anything
             why = (str(error.__cause__ or error).splitlines() or [type(error).__name__])[0]
-            return next(
-                (reason for part, reason in _REASONS.items() if part in why),
-                f"torch.func.vmap: {why}",
-            )
+        known = [reason for part, reason in _REASONS.items() if part in why]
+        if known:
+            return known[0]
+        try:
+            alone = _trained(dataclasses.replace(chunk, engine="plain", dtype=dtype))
+        except SeedbedError:  # it takes no doubles, or the training itself will tell what is wrong
+            continue
+        if why:
+            return f"torch.func.vmap: {why}"
         pairs = zip(alone, stacked, strict=True)
         equal = all(
             np.allclose(a, b, rtol=rounding, atol=rounding, equal_nan=True) for a, b in pairs
