@@ -14,7 +14,13 @@ from seedbed.data.inspection import inspect_table
 from seedbed.data.reading import table_from_arrays
 from seedbed.data.splits import repeated_folds
 from seedbed.data.table import Column, ColumnSchema, Table
-from seedbed.data.table_checks import duplicate_groups, find_duplicates, find_leaks, merge_groups
+from seedbed.data.table_checks import (
+    duplicate_groups,
+    find_best_column,
+    find_duplicates,
+    find_leaks,
+    merge_groups,
+)
 
 # Equal rows stay in one fold, unless they are equal by chance or too many
 
@@ -128,7 +134,9 @@ def test_copies_are_split_if_there_are_too_few_different_rows(n_different, n_out
     target = np.repeat(np.arange(n_different) < n_outside, 10).astype(np.int64)
     groups, notes = find_duplicates(table_of(features, target))
     assert (groups is not None) == kept
-    assert [note.code for note in notes] == ["SB201" if kept else "SB206"]
+    assert [note.code for note in notes] == (["SB201", "SB217"] if kept else ["SB206"])
+    apart, (said,) = find_duplicates(table_of(features, target), split=True)
+    assert (apart, said.code, "as requested" in said.message) == (None, "SB206", True)
     if kept:
         assert len(repeated_folds(target, repeats=1, folds=10, random_state=0, groups=groups)) == 10
 
@@ -194,11 +202,14 @@ def test_a_cut_that_separates_the_classes_of_few_rows_is_no_accident(n_few, n_ma
     assert leaks({"level": np.where(low, 3, 1)}, low, kind="category") == ["level"]
 
 
-def test_a_column_that_does_nearly_all_of_a_high_score_has_a_code_of_its_own():
+def test_the_column_that_alone_has_most_of_a_score_is_named_with_its_share():
     target = np.arange(1000) % 2
-    column = np.where(np.arange(1000) % 33 == 0, 1 - target, target)
-    (note,) = find_leaks(table_with({"x": column}, target))
-    assert note.code == "SB212"
+    column = np.where(np.arange(1000) % 20 == 0, 1 - target, target)
+    noise = np.random.default_rng(0).normal(size=1000)
+    (note,) = find_best_column(table_with({"noise": noise, "x": column}, target))
+    assert (note.code, note.column) == ("SB212", "x")
+    assert note.share == pytest.approx(0.81, abs=0.02)  # 1 - 4 x .05 x .95
+    assert find_best_column(table_with({"noise": noise}, target)) == []
     assert note.message.endswith('If not, leave it out with drop="x"')
 
 

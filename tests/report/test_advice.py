@@ -13,6 +13,7 @@ from seedbed.evaluation.verdicts import count_range
 from seedbed.report.advice import answers, remedy, rows_to_tell
 from seedbed.report.glance import first_screen
 
+MIX = "auto, a mix of models (80% trees, 20% small)"
 SIZES = {"prior": 0, "logistic": 1, "small": 4, "large": 5}
 RULES = {
     "worse": (-0.1, -0.02),
@@ -73,13 +74,12 @@ def test_without_verdicts_no_model_is_recommended(make):
     [
         (
             {"auto": "", "large": "worse", "prior": "worse"},
-            "auto, a mix of models (80% trees, 20% small). It is shown to be better than all others.",
+            f"{MIX}. It is shown to be better than all others.",
             "none: every single model is likely worse",
         ),
         (
             {"auto": "", "large": "likely", "small": "open", "prior": "worse"},
-            "auto, a mix of models (80% trees, 20% small), the reference. No other model is shown to "
-            "be better.",
+            f"{MIX}, the reference. No other model is shown to be better.",
             "small may be as good: 0.040 ±0.060 behind",
         ),
         (

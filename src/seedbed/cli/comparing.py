@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from seedbed.experiment.run_folder import RunFolder
 
 _INTERRUPTED = 130
+_CANT_BE_SETTLED = ("SB209",)  # without a column of times or groups
 
 Overwrite = Annotated[
     bool,
@@ -276,7 +277,9 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
     if remedy(conclusion) is not None:
         label, why = "Or:  ", "if the warning doesn't apply"
     elif serious := [
-        code for code in SERIOUS if any(note.code == code for note in conclusion.notes)
+        code
+        for code in SERIOUS
+        if any(note.code == code and code not in _CANT_BE_SETTLED for note in conclusion.notes)
     ]:
         yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"
     if (

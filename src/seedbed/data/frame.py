@@ -68,6 +68,7 @@ class Remark:
     count: int | None = None
     rows: Sequence[int] = ()
     finding: str = ""
+    remedy: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def remark_with_example(name: str, finding: str, example: str, count: int | None = None) -> Remark:

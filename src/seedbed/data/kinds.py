@@ -59,6 +59,8 @@ LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a f
 ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first"}
 FEWEST_IDENTIFIED = 20  # too few to recognise an identifier
 MANY_LEVELS = 200
+_OTHERWISE_SPELT = 0.01  # of the rows, in which a level is spelt in a rarer way
+_CODES_BESIDE = 3  # of a code of nines: 96 to 98 of 99
 MOST_ALIKE = 3  # with fewer rows, an extreme number isn't repeated
 MOST_SEARCHED = 10_000  # distinct dates, for the ways in which they are written
 _year_name = re.compile(r"(?i)year|yr|(?<![a-z])(?:jahr|ann[ée]e|año|season|time|date)(?![a-z])")
@@ -378,9 +380,11 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
     return remarks
 
 
-def find_near_duplicates(name: str, finding: str, counts: Mapping[str, int]) -> list[Remark]:
+def find_near_duplicates(
+    name: str, finding: str, counts: Mapping[str, int], least: float = _OTHERWISE_SPELT
+) -> list[Remark]:
     """Return a warning if levels differ only in case or inner spaces; the finding says what has
-    levels."""
+    levels. It is a note if the rarer spellings have less than a share of the rows (`least`)."""
     by_text: dict[str, list[str]] = {}
     for level in counts:
         by_text.setdefault(" ".join(level.split()).casefold(), []).append(level)
@@ -394,7 +398,9 @@ def find_near_duplicates(name: str, finding: str, counts: Mapping[str, int]) -> 
     more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
     message = f"{finding} that differ only in case or spaces; they stay different: {'; '.join(phrases)}{more}"
     n_rows = sum(counts[level] for group in groups for level in group)
-    return [Remark(message, name, "SB105", n_rows)] if groups else []
+    rarer = n_rows - sum(max(counts[level] for level in group) for group in groups)
+    code = "SB105" if rarer >= least * sum(counts.values()) else ""
+    return [Remark(message, name, code, n_rows)] if groups else []
 
 
 def find_extreme_code(name: str, values: Floats) -> list[Remark]:
@@ -402,16 +408,22 @@ def find_extreme_code(name: str, values: Floats) -> list[Remark]:
     -999 may be.
 
     It is farther from the others than these are from each other and from 0; a hundred times as far
-    if not of nines.
+    if not of nines. Codes of nines have others next to them, such as 97 and 98.
     """
     for code in {float(values.min()), float(values.max())}:
-        others, n_rows = values[values != code], int((values == code).sum())
-        times, text = (1 if set(f"{abs(code):g}") <= {*"9."} else 100), number_text(code)
+        is_nines, text = set(f"{abs(code):g}") <= {*"9."}, number_text(code)
+        times, n_codes = (1, _CODES_BESIDE) if is_nines else (100, 0)
+        n_rows, others = int((values == code).sum()), values[np.abs(values - code) > n_codes]
         if n_rows < MOST_ALIKE or not len(others) or not np.ptp(others):
             continue
         if np.abs(others - code).min() > times * max(np.ptp(others), np.abs(others).max()):
-            message = f"column '{name}' is {text} in {n_rows} rows, far from all others; if it means missing, give "
-            return [Remark(message + spell("missing", f"{name}={text}"), name, "SB109", n_rows)]
+            finding, value = (
+                f"'{name}' is {text} in {n_rows} rows, far from all others",
+                f"{name}={text}",
+            )
+            message = f"column {finding}; if it means missing, give {spell('missing', value)}"
+            remedy = {"missing": (value,)}
+            return [Remark(message, name, "SB109", n_rows, finding=finding, remedy=remedy)]
     return []
 
 
@@ -553,7 +565,11 @@ def _identifier(column: Column, present: Floats) -> list[Remark]:
         and width > 2 * n
         and not _perhaps_id.fullmatch(name)
     ):
-        return []  # amounts: they are in no order and have wide gaps
+        if n_distinct < n:
+            return []  # amounts: they are in no order and have wide gaps
+        finding = "differs in every row, and is a feature"
+        advice = f"if it is an identifier, give {spell('drop', name)}"
+        return [Remark(f"column '{name}' {finding}; {advice}", name, "", n, finding=finding)]
     else:
         message = f"column '{name}' may be an identifier, as {n_distinct} of its {n} whole numbers are different; "
         return [

@@ -46,7 +46,13 @@ from seedbed.data.suspects import (
     find_totals,
 )
 from seedbed.data.table import Column, Table
-from seedbed.data.table_checks import find_duplicates, find_leaks, find_order, merge_groups
+from seedbed.data.table_checks import (
+    find_best_column,
+    find_duplicates,
+    find_leaks,
+    find_order,
+    merge_groups,
+)
 from seedbed.data.table_options import ColumnRoles, ReadingOptions
 from seedbed.data.target import LARGEST_TARGET, encode_target, likely_target
 from seedbed.data.typed import Typed, type_columns
@@ -189,23 +195,27 @@ def build_table(frame: Frame, roles: ColumnRoles) -> tuple[Table, Typed]:
     ]
     suspects = [*identifiers.values(), *dict.fromkeys(outcomes.values())]
     chosen = (*roles.numeric, *roles.categorical)
-    duplicates, equal_rows = find_duplicates(table)
+    duplicates, equal_rows = find_duplicates(table, split=roles.split_equal_rows)
     remarks = [
         dataclasses.replace(remark, rows=rows[remark.rows].tolist()) for remark in equal_rows
     ]
     remarks = [*find_totals(table, frame, rows, columns), *remarks]
     groups = merge_groups(groups, duplicates)
+    leaks = find_leaks(table)
     notes = [*frame.notes, *suspects, *feature_notes, *target.notes, *group_notes, *time_notes]
     notes += [
         *as_notes(frame, remarks),
-        *find_leaks(table),
+        *leaks,
+        *find_best_column(table, leaks),
         *find_codes(table, chosen),
         *find_rare_levels(table),
     ]
     if (
         roles.time_split is None and roles.event is None
     ):  # how long rows are followed depends on when they came
-        notes += find_order(table, groups, identifiers)
+        ordering = [column for column in columns if column.schema.kind != "category"]
+        ordering = [column for column in ordering if column.name not in outcomes]
+        notes += find_order(table, groups, identifiers, ordering)
     table = dataclasses.replace(table, groups=groups, notes=serious_first(notes))
     return table, dataclasses.replace(typed, columns=columns)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seedbed.data.cells import quote_names
+from seedbed.data.cells import number_text, quote_names
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
 from seedbed.data.table_checks import pairs_of
@@ -260,9 +260,11 @@ def _find_outweighing(table: Table, rows: Ints) -> list[Remark]:
     if share <= 0.5:
         return []
     name, percent = table.target_name, "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
-    message = f"one row has {percent} of the variance of the target '{name}', which is {table.target[worst]:,.10g} "
-    what = "networks will hardly fit the other rows. Is it a total or a mistake? Then remove the row from the source"
-    return [Remark(f"{message}there: {what}", name, "SB207", 1, [int(rows[worst])])]
+    finding = f"one row has {percent} of the variance of the target '{name}', which is {table.target[worst]:,.10g} there"
+    value = f"{name}={number_text(float(table.target[worst]))}"
+    what = "networks will hardly fit the other rows. Is it a total or a mistake? Then leave the row out with "
+    message, remedy = f"{finding}: {what}{spell('missing', value)}", {"missing": (value,)}
+    return [Remark(message, name, "SB207", 1, [int(rows[worst])], finding, remedy)]
 
 
 def _find_labelled(frame: Frame, rows: Ints) -> list[Remark]:

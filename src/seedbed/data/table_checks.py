@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,12 @@ _FEWEST, _FEWEST_OUTSIDE = (
     20,
     10,
 )  # different rows, and those outside the largest class: as a verdict needs them
+_MANY_EQUAL = 0.25  # of the rows
 _SMALL_ENOUGH, _SHARE_OF_A_FOLD = 5, 10
 _ROWS_HASHED = 1 << 16  # at a time, for little memory
 
 # Leaks
-_SUSPECT, _NEARLY = 0.98, 0.96
+_SUSPECT, _HIGH, _WORTH_NAMING = 0.98, 0.95, 0.2
 _BY_LUCK = 1e-3  # that any column of the table is cut so well
 _MOST_ROWS, _FEWEST_OF_A_CLASS, _FOLDS = 20_000, 10, 5
 _BINS_OF_A_CLASS, _ROWS_OF_A_BIN = 32, 3
@@ -88,15 +89,15 @@ def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return hashes
 
 
-def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
+def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, tuple[Remark, ...]]:
     """Return groups of rows to keep in one fold [row], None if there are none, and remarks (SB201,
-    SB202, SB206).
+    SB202, SB206, SB217).
 
     Rows with equal features stay together whatever their target. If only those with an equal target
     did, the features of a test row would occur in training under the other labels alone: a random
     forest's accuracy on blood_transfusion falls from .75 to .58 (whole patterns: .71).
 
-    They don't stay together in three cases:
+    They don't stay together if they may be `split`, and in three cases:
     - At least a tenth of the pairs of equal rows are what chance gives if columns of few values are
       independent (in haberman .9, in cmc .2; in titanic .02). Equal rows aren't copies then, and
       without them a fold would test feature values never seen, unlike new rows.
@@ -116,8 +117,9 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
         if expected < few:
             break
         expected *= pairs_of(column.values) / every
-    if expected >= few:
-        message = f"{again}, as happens by chance in columns with few values; they aren't kept in one fold"
+    if split or expected >= few:
+        why = "as requested" if split else "as happens by chance in columns with few values"
+        message = f"{again}, {why}; they aren't kept in one fold"
         return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
     common = sizes > max(_SMALL_ENOUGH, n_rows // _SHARE_OF_A_FOLD)
     groups = np.where(common[patterns], len(sizes) + np.arange(n_rows), patterns)
@@ -148,6 +150,12 @@ def find_duplicates(table: Table) -> tuple[Ints | None, tuple[Remark, ...]]:
                 f"{text}; rows with equal features stay in one fold", "", "SB202", disagreeing
             )
         )
+    together = np.flatnonzero(np.bincount(groups)[groups] > 1)
+    if len(together) >= _MANY_EQUAL * n_rows:
+        share = f"{100 * len(together) / n_rows:.0f}% of them share all features with another row"
+        message = f"scores are for rows not seen before: {share}, and these stay in one fold; if new rows "
+        message += f"repeat known ones, give {spell('split_equal_rows', True)}"
+        remarks.append(remark_on_rows(message, "", "SB217", together, message))
     for pattern in np.flatnonzero(common):
         message = f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; "
         message += "they are distributed over all folds"
@@ -191,14 +199,13 @@ def _rows(n: int, singular: str, plural: str) -> str:
 
 
 def find_leaks(table: Table) -> tuple[Note, ...]:
-    """Return a note (SB203) for each column that alone predicts the target almost perfectly, or
-    (SB212) nearly so.
+    """Return a note (SB203) for each column that alone predicts the target almost perfectly.
 
     Values are put into up to 64 bins of equally many rows (32 per class). A frequent value, each
     level of a category and missing cells have separate bins. In each of 5 folds, a bin is predicted
     by its rows in the other folds: as the class of which it has the largest part, or as their mean.
     A column is suspect with a balanced accuracy, or an R2 of the target's ranks (one huge number
-    would decide that of the target), above .98; nearly so above .96.
+    would decide that of the target), above .98.
 
     In few rows, bins are too coarse. So a column is suspect, too, if its cuts or levels separate
     the classes (`_separates`), or if its ranks correlate with those of a numeric target. At most
@@ -211,7 +218,7 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
             return ()
         rows = rng.permutation(table.n_rows)[:_MOST_ROWS]
         ranks = mean_ranks(table.target[rows])
-        score, measure = functools.partial(_r2, target=ranks), "R2"
+        score, measure = functools.partial(_skill, target=ranks[:, None]), "R2"
         in_few = functools.partial(_monotone, rows=rows, target=ranks - ranks.mean())
         most_bins = 2 * _BINS_OF_A_CLASS
     else:
@@ -233,20 +240,51 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
         value, where = score(*_bin_values(column, rows, most_bins)), "out of fold"
         if value <= _SUSPECT and (cut := in_few(column)) > _SUSPECT:
             value, where = cut, "on all rows, more than by chance"
-        if value > _NEARLY:
+        if value > _SUSPECT:
             text = f"{min(value, 0.999):.3f}" if value < 1 else "1"
-            how = (
-                "almost perfectly"
-                if value > _SUSPECT
-                else "well enough to explain nearly all of the score"
-            )
-            finding = f"'{column.name}' alone predicts '{table.target_name}' {how} ({measure} {text} {where})"
-            advice = f"is it known before the outcome? If not, leave it out with {spell('drop', column.name)}"
-            code, remedy = "SB203" if value > _SUSPECT else "SB212", {"drop": (column.name,)}
-            notes.append(
-                Note(f"{finding}: {advice}", column.name, code, finding=finding, remedy=remedy)
-            )
+            finding = f"'{column.name}' alone predicts '{table.target_name}' almost perfectly ({measure} {text} {where})"
+            notes.append(_leak(column.name, finding, "SB203"))
     return tuple(notes)
+
+
+def _leak(name: str, finding: str, code: str, share: float = 0.0) -> Note:
+    """Return a warning about a column that may be known only after the outcome."""
+    advice = f"is it known before the outcome? If not, leave it out with {spell('drop', name)}"
+    remedy = {"drop": (name,)}
+    return Note(f"{finding}: {advice}", name, code, finding=finding, remedy=remedy, share=share)
+
+
+def find_best_column(table: Table, leaks: Iterable[Note] = ()) -> list[Note]:
+    """Return a note about the column, except known `leaks`, that alone has the best score: SB212 if
+    that is over 20, SB203 if over 95.
+
+    The score is that of comparisons, R2 or the Brier skill: the largest of that of bins of values,
+    few or many, as in `find_leaks`, and for numbers of a line.
+    """
+    rows = np.random.default_rng(0).permutation(table.n_rows)[:_MOST_ROWS]
+    if table.n_rows < 2 * _FEWEST_OF_A_CLASS:
+        return []
+    target = table.target[rows, None]
+    if not table.outcome.is_number:
+        target = np.eye(len(table.labels))[table.target[rows]]
+    known = {note.column for note in leaks}
+    others = (column for column in table.columns if column.name not in known)
+    scores = [(_score_alone(column, rows, target), column.name) for column in others]
+    share, name = max(scores, default=(0.0, ""))
+    if share < _WORTH_NAMING:
+        return []
+    finding = f"'{name}' alone has a score of {100 * share:.0f}"
+    return [_leak(name, finding, "SB203" if share > _HIGH else "SB212", share)]
+
+
+def _score_alone(column: Column, rows: Ints, target: Floats) -> float:
+    """Return the score of a column alone from 0 to 1, see `find_best_column`."""
+    n_bins = (_FEWEST_BINS, _BINS_OF_A_CLASS * max(2, target.shape[1]))
+    score = max(_skill(*_bin_values(column, rows, n), target) for n in n_bins)
+    values = column.values[rows]
+    if target.shape[1] > 1 or column.schema.kind != "number" or np.isnan(values).any():
+        return score
+    return max(score, float(np.corrcoef(values, target[:, 0])[0, 1]) ** 2)
 
 
 def _monotone(column: Column, rows: Ints, target: Floats) -> float:
@@ -348,24 +386,31 @@ def _balanced_accuracy(bins: Ints, fold: Ints, codes: Ints, n_classes: int) -> f
     return float((of_class / tested.sum(axis=(0, 1))).mean())
 
 
-def _r2(bins: Ints, fold: Ints, target: Floats) -> float:
-    """Return 1 - squared error of the bins' means / squared error of the target's mean, out of
-    fold."""
-    shape = (_FOLDS, int(bins.max()) + 1)
-    cell, centred = np.ravel_multi_index((fold, bins), shape), target - target.mean()
+def _skill(bins: Ints, fold: Ints, target: Floats) -> float:
+    """Return the R2 of the bins' means for a target [row, output], out of fold: 1 - squared error /
+    squared error of the target's mean. Of classes, one output each, it is the Brier skill."""
+    centred = target - target.mean(axis=0)
     spread = float((centred**2).sum())
     if spread == 0:
         return 0.0
+    shape = (_FOLDS, int(bins.max()) + 1)
+    cell = np.ravel_multi_index((fold, bins), shape)
     n, sums = (
-        np.bincount(cell, weights, math.prod(shape)).reshape(shape) for weights in (None, centred)
+        np.bincount(cell, minlength=math.prod(shape)),
+        np.zeros((math.prod(shape), len(target.T))),
     )
-    others, others_sum = n.sum(axis=0) - n, sums.sum(axis=0) - sums
+    np.add.at(sums, cell, centred)
+    of_fold, sums_of_fold = n.reshape(*shape, 1), sums.reshape(*shape, -1)
+    others, others_sum = of_fold.sum(axis=0) - of_fold, sums_of_fold.sum(axis=0) - sums_of_fold
     means = others_sum / np.maximum(others, 1)  # of an empty bin, the mean of all, which is 0
-    return 1.0 - float(((centred - means.ravel()[cell]) ** 2).sum()) / spread
+    return 1.0 - float(((centred - means.reshape(len(sums), -1)[cell]) ** 2).sum()) / spread
 
 
 def find_order(
-    table: Table, groups: Ints | None, identifiers: Iterable[str] = ()
+    table: Table,
+    groups: Ints | None,
+    identifiers: Iterable[str] = (),
+    columns: Sequence[Column] = (),
 ) -> tuple[Note, ...]:
     """Return a warning (SB209) if neighbouring rows are alike in the target, as in measurements
     over time.
@@ -375,15 +420,21 @@ def find_order(
     feature. In a table that is sorted by its target, most features must resemble those of the next
     row (r of at least 0.4), given the target, as in sonar, whose echoes of one object follow each
     other. Pairs within one of the `groups` [row] don't count. If no likeness is left between rows
-    with different values of one of the `identifiers`, the warning names that feature.
+    with different values of one of the `identifiers`, the warning names that feature. Else it names
+    the first of the `columns` that increases from row to row, or that holds dates.
     """
     finding, like, does_harm = _order(table, groups)
     if not does_harm:
         return (Note(finding, table.target_name),) if finding else ()
     remedy = dict[str, tuple[str, ...]]()
-    by_time = f"Split by time with {spell('time_split')} (a column of times or row numbers)"
-    advice = f"Folds are shuffled, so scores and verdicts may be too good. {by_time}, or "
-    advice += f"keep the rows of a group in one fold with {spell('group')}"
+    rising = [one for one in columns if (np.diff(one.values) > 0).all()]
+    dates = [one for one in columns if one.schema.kind == "date" and np.isfinite(one.values).all()]
+    if rising or dates:
+        remedy["time_split"] = ((rising or dates)[0].name,)
+    by_time = f"Split by time with {spell_all(remedy) or spell('time_split')}"
+    if not remedy:
+        by_time += f" (a column of times or row numbers), or keep the rows of a group in one fold with {spell('group')}"
+    advice = f"Folds are shuffled, so scores and verdicts may be too good. {by_time}"
     for column in (feature for feature in table.columns if feature.name in identifiers):
         same = np.unique(column.values, return_inverse=True, equal_nan=False)[1]
         if not _order(table, merge_groups(groups, same))[2]:

@@ -85,6 +85,8 @@ class ColumnRoles(Settings):
             feature.
         time_split: a column of dates or numbers that orders rows in time: the latest rows are
             tested; not a feature.
+        split_equal_rows: let rows with equal features be in different folds, if new rows may repeat
+            known ones.
     """
 
     target: Name | None = None
@@ -101,6 +103,7 @@ class ColumnRoles(Settings):
     positive: Label | None = None
     group: Name | None = None
     time_split: Name | None = None
+    split_equal_rows: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from seedbed.typing import Bools, Floats
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 MOST_CLASSES = 50
+_FEWEST_ORDERED = 5  # classes of numbers, which are likely ratings or counts
 MOST_WHOLE_NUMBERS = 20  # with more, a target of whole numbers is one of amounts
 LARGEST_TARGET = (
     1e30  # of the numbers to predict: networks compute in float32, which holds numbers up to 3e38
@@ -163,7 +165,8 @@ def _regression(
     present = values[has_target]
     if present.min() == present.max():
         raise TargetError(f"{where} is {present[0]:g} in every row", "There is nothing to predict.")
-    remarks = [*remarks, *left_out, *find_extreme_code(name, present)]
+    codes = [replace(remark, code="SB207") for remark in find_extreme_code(name, present)]
+    remarks = [*remarks, *left_out, *codes]
     if explain:
         message = f"the target '{name}' is predicted as a number: it has {len(np.unique(present))} different values"
         remarks.append(Remark(message, name))
@@ -202,25 +205,33 @@ def _classes(
     counts = dict(zip(labels, np.bincount(codes, minlength=len(labels)).tolist(), strict=True))
     remarks = [*remarks, *left_out]
     fewest = min(ROWS_OF_A_RARE_CLASS, len(codes) / len(labels) / 2)
-    nothing = len(codes) / 100  # rows of a word for a missing answer, such as 9
-    rare = [
-        label
-        for label, n in counts.items()
-        if n < (nothing if label.lower() in SAYS_NOTHING else 0) or n < fewest
-    ]
+    numbers = exact_numbers(labels)
+    nothing = {label for label in labels if _says_nothing(label, numbers)}
+    few = len(codes) / 100  # rows of a word for a missing answer, such as 9
+    rare = [label for label, n in counts.items() if n < fewest or (label in nothing and n < few)]
     if rare:
         listed = first_of([f"{quote(label)} ({counts[label]})" for label in rare], 5)
         message = f"the target '{name}' has labels with few rows: {listed}"
-        if len(labels) > len(rare) + 1:
-            advice = spell("missing", *(f"{name}={label}" for label in rare[:5]))
-            message += f"; to leave them out as missing answers, give {advice}"
+        missing = [f"{name}={label}" for label in rare if label in nothing]
+        if missing and len(labels) > len(missing) + 1:
+            message += f"; if they are missing answers, give {spell('missing', *missing[:5])}"
         remarks.append(Remark(message, name, "SB214", sum(counts[label] for label in rare)))
-    remarks += find_near_duplicates(name, f"the target '{name}' has labels", counts)
-    if task is None and len(labels) > 2 and exact_numbers(labels):
+    remarks += find_near_duplicates(name, f"the target '{name}' has labels", counts, 0)
+    if task is None and len(labels) > 2 and numbers:
         message = f"the {len(labels)} numbers of the target '{name}' are used as classes"
-        remarks.append(Remark(f"{message}; {spell('task', 'regression')} predicts numbers", name))
+        message += f"; {spell('task', 'regression')} predicts numbers"
+        code = "SB216" if len(labels) >= _FEWEST_ORDERED else ""
+        remarks.append(Remark(message, name, code, finding=message if code else ""))
     class_task: Task = "binary" if len(labels) == 2 else "multiclass"
     return EncodedTarget(codes, labels, class_task, has_target, as_notes(frame, remarks))
+
+
+def _says_nothing(label: str, numbers: Mapping[str, Decimal]) -> bool:
+    """Return whether a label may stand for a missing answer: a word, or a number like 9 that
+    doesn't continue those of the other labels."""
+    number, others = numbers.get(label), {*numbers.values()}
+    continues = number is not None and not others.isdisjoint((number - 1, number + 1))
+    return label.lower() in SAYS_NOTHING and not continues
 
 
 def rows_with_target(

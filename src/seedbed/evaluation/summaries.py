@@ -244,7 +244,8 @@ class Note:
     The code is a warning of docs/tables.md, such as "SB101"; empty for a decision that needs no
     attention. `count` cells or rows are concerned, and `rows` say where the user finds the first of
     them: 'line 5'. `finding` has no example and no advice; it is empty if the message is no longer.
-    `remedy` has values of options of `read_table` that the message advises."""
+    `remedy` has values of options of `read_table` that the message advises. `share` is the score
+    that the column alone has, from 0 to 1."""
 
     message: str
     column: str = ""
@@ -253,6 +254,7 @@ class Note:
     rows: tuple[str, ...] = ()
     finding: str = ""
     remedy: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

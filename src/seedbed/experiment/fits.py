@@ -24,8 +24,8 @@ from seedbed.model.members import trained_members
 from seedbed.model.portfolio import AUTO, PRIOR
 from seedbed.model.predicting import network_values
 from seedbed.networks.candidate import Candidate
-from seedbed.networks.mlp import Prior
 from seedbed.networks.draws import derive
+from seedbed.networks.mlp import Prior
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.settings.design import Compute
 from seedbed.settings.recipe import Recipe

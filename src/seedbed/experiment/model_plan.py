@@ -15,7 +15,6 @@ from seedbed.model.model import Model
 from seedbed.model.portfolio import AUTO, PRIOR, default_models
 from seedbed.networks.candidate import Candidate
 from seedbed.networks.mlp import Prior
-from seedbed.report.glance import best_score
 from seedbed.report.sentences import serious_sentences
 
 
@@ -47,7 +46,7 @@ class ModelPlan:
             **{**options, "n_networks": options.get("n_networks") or plan.networks},
         )
         # Those of the screen, which knows the scores.
-        warnings = serious_sentences(self.conclusion.notes, best_score(self.conclusion))
+        warnings = serious_sentences(self.conclusion.notes)
         return dataclasses.replace(model, warnings=tuple(warnings))
 
 

@@ -162,7 +162,7 @@ def add_verdicts(
 
 def reference_of(experiment: Experiment, results: Sequence[Result]) -> str:
     """Return the model that the others are compared with: that of the experiment, or the first
-    other one if nobody named it and it couldn't be fitted."""
+    other one if it couldn't be fitted and the user didn't name it."""
     names = [result.name for result in results if result.finite and result.name != PRIOR]
     is_named = experiment.request.get("design", {}).get("reference") is not None
     is_missing = experiment.reference not in (*names, PRIOR) and not is_named

@@ -329,7 +329,7 @@ def _finished(
         versions=versions(),
         typical=typical,
         training_rows=hashes,
-        warnings=tuple(serious_sentences(table.notes, best=1.0)),
+        warnings=tuple(serious_sentences(table.notes)),
     )
     return model, out_of_bag
 

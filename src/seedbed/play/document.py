@@ -95,7 +95,7 @@ def table_document(table: Table) -> dict[str, Any]:
         of = None if places.also[place] == place else int(places.also[place])
         known = {"of": of, "needed": needed.get(place, 0)}
         inputs.append({"name": name, "kind": kind, "column": column, "category": category, **known})
-    warnings = serious_sentences(table.notes, best=1.0)
+    warnings = serious_sentences(table.notes)
     classes, y = in_order(table.labels), table.target
     if classes:  # the page has no positive class, and orders those of a dropped file by their names
         y = np.array([classes.index(label) for label in table.labels])[y]

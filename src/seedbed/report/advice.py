@@ -28,6 +28,8 @@ _TOO_MANY = 10_000_000  # rows
 _OF_THIS_RUN = ("out", "format")  # options with a value that another question doesn't need
 _NOT_OF_SURVIVAL = ("target", "metric", "margin", "task", "by")
 _FLAGS = ("overwrite", "quick", "quiet")
+_MEANT_OTHERWISE = ("SB216", "SB217")  # warnings about the question, not the table
+_SHARES, _MOST = ("brier_skill", "r2"), 0.8  # of the best score, by one column
 _NARROW = 0.03  # a range of so few points has a decimal
 _NO_MORE = 1.05  # times the rows of the table: up to this, the answer doesn't speak of more rows
 
@@ -40,7 +42,7 @@ def answers(conclusion: Conclusion) -> list[tuple[str, str]]:
         is_command = conclusion.command.startswith("seedbed compare ")
         command = _again(conclusion, "rows", "quick") if is_command else ".rows()"
         more = [f"not tested; try: {command}"]
-    texts = {"Note": ["; ".join(_limits(conclusion))]}
+    texts = {"Note": [*_questions(conclusion), "; ".join(_limits(conclusion))]}
     if advice is not None:
         texts = {
             "Use": [_use(conclusion, advice)],
@@ -69,7 +71,14 @@ def remedy(conclusion: Conclusion) -> tuple[str, str] | None:
         (name, one) for note in notes for name, values in note.remedy.items() for one in values
     )
     options = {name: dict.fromkeys(values) for name, values in remedies.items()}
-    if len(options.get("group", ())) > 1 or not (command := _with_options(conclusion, options)):
+    if len(options.get("group", ())) > 1:  # the coarsest, as others may lie within its groups
+        coarsest = min(
+            (one for one in notes if "group" in one.remedy), key=lambda one: one.count or 0
+        )
+        options["group"] = dict.fromkeys(coarsest.remedy["group"])
+    if "event" in options:
+        options.pop("time_split", None)
+    if not (command := _with_options(conclusion, options)):
         return None
     findings, codes = (
         dict.fromkeys(note.finding for note in notes),
@@ -188,6 +197,20 @@ def count_words(number: int) -> str:
     """Return a number of things, in words up to nine."""
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     return words[number] if number < len(words) else f"{number:,}"
+
+
+def _questions(conclusion: Conclusion) -> Iterator[str]:
+    """Yield what may be asked otherwise, and which column alone has most of the best score."""
+    yield from (note.finding for note in conclusion.notes if note.code in _MEANT_OTHERWISE)
+    scores = [one.scores.get(name) for one in conclusion.candidates for name in _SHARES]
+    best = max((score.mean or 0.0 for score in scores if score is not None), default=0.0)
+    for note in conclusion.notes:
+        if note.code == "SB212" and 0 < _MOST * best <= note.share:
+            finding = (
+                f"'{note.column}' alone has {100 * note.share:.0f} of the {100 * best:.0f} points"
+            )
+            command = _with_options(conclusion, note.remedy) or spell_all(note.remedy)
+            yield f"{finding}. If it isn't known before the outcome, type: {command}"
 
 
 def _limits(conclusion: Conclusion) -> Iterator[str]:

@@ -189,7 +189,9 @@ _BARS = "▁▂▃▄▅▆▇█"
 def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
     """Return a table at a glance as text, from the dict of `seedbed.data.inspect_table`."""
     warnings = [
-        note_sentence(note) for note in join_notes(Note(**one) for one in document["warnings"])
+        note_sentence(note)
+        for note in join_notes(Note(**one) for one in document["warnings"])
+        if note.code != "SB212"  # it needs the score of a comparison
     ]
     head = [*_heading(document), *([""] if warnings else []), *warnings]
     notes = [note_sentence(note) for note in join_notes(Note(**one) for one in document["notes"])]

@@ -64,7 +64,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
     first = remedy(conclusion)
     serious = [note for note in conclusion.notes if first is None or not is_remedied(note)]
     warnings = (
-        *serious_sentences(serious, best_score(conclusion)),
+        *serious_sentences(serious),
         *_training(conclusion, serious=True),
     )
     training = *_training(conclusion, serious=False), *slower_sentences(conclusion)
@@ -117,15 +117,6 @@ def _names_of_other_scores(conclusion: Conclusion) -> list[str]:
         for name in names
         if all(name in candidate.scores for candidate in conclusion.candidates)
     ]
-
-
-def best_score(conclusion: Conclusion) -> float:
-    """Return the best accuracy, ROC AUC, R2 or concordance of a model; 0 if none is known."""
-    names = ["roc_auc"] if rare_label(conclusion) else _names_of_other_scores(conclusion)[:1]
-    return max(
-        (one.scores[name].mean or 0.0 for name in names for one in conclusion.candidates),
-        default=0.0,
-    )
 
 
 # ---- what was done

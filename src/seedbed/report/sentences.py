@@ -25,7 +25,6 @@ from seedbed.report.advice import (
 from seedbed.report.tables import range_words
 
 _FEW_FOLDS, _MOST_ALIKE, _MOST_WARNINGS = 5, 3, 20
-_TOO_GOOD = 0.97  # a score that one column may explain
 
 
 def duration(seconds: float) -> str:
@@ -143,15 +142,9 @@ def _names_by_note(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
     yield from (f"{join_words(names, 3)}: {note}." for note, names in group_by_first(pairs).items())
 
 
-def serious_sentences(notes: Iterable[Note], best: float = 0.0) -> list[str]:
-    """Return the warnings about a table that may make a result wrong.
-
-    Args:
-        best: the best score of a model. If it is very good, a column that alone predicts well may
-            explain it.
-    """
-    codes = (*SERIOUS, "SB212") if best > _TOO_GOOD else SERIOUS
-    found = [note_sentence(note) for note in join_notes(notes) if note.code in codes]
+def serious_sentences(notes: Iterable[Note]) -> list[str]:
+    """Return the warnings about a table that may make a result wrong."""
+    found = [note_sentence(note) for note in join_notes(notes) if note.code in SERIOUS]
     more = len(found) - _MOST_WARNINGS
     return (
         found
@@ -268,11 +261,7 @@ def training_text(summary: TrainingSummary) -> str:
 
 def training_warnings(summary: TrainingSummary) -> list[str]:
     """Return the warnings about the table that may make the score of a training wrong."""
-    return doubts(
-        serious_sentences(
-            summary.notes, max((run.highest for run in summary.lottery.score.runs), default=0)
-        )
-    )
+    return doubts(serious_sentences(summary.notes))
 
 
 Curve = npt.NDArray[np.float32]
