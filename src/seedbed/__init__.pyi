@@ -197,6 +197,7 @@ def inspect_table(
     positive: str | float | bool | None = None,
     group: str | int | None = None,
     time_split: str | int | None = None,
+    split_equal_rows: bool = False,
     table: str | None = None,
     query: str | None = None,
     skip_rows: int | None = None,
@@ -224,6 +225,7 @@ def inspect_table(
         group: a column of groups whose rows stay together in a fold, such as patients; not a feature.
         time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a
             feature.
+        split_equal_rows: let rows with equal features be in different folds, if new rows may repeat known ones.
         table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
         skip_rows: rows above the header of a text or an Excel file; found automatically if left out.
@@ -390,6 +392,7 @@ def read_table(
     positive: str | float | bool | None = None,
     group: str | int | None = None,
     time_split: str | int | None = None,
+    split_equal_rows: bool = False,
     table: str | None = None,
     query: str | None = None,
     skip_rows: int | None = None,
@@ -418,6 +421,7 @@ def read_table(
         group: a column of groups whose rows stay together in a fold, such as patients; not a feature.
         time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a
             feature.
+        split_equal_rows: let rows with equal features be in different folds, if new rows may repeat known ones.
         table: a table of an SQLite file, or a sheet of an Excel file.
         query: a SELECT of a database, instead of a table.
         skip_rows: rows above the header of a text or an Excel file; found automatically if left out.

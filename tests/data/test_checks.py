@@ -25,14 +25,14 @@ from seedbed.data.table_checks import (
 # Equal rows stay in one fold, unless they are equal by chance or too many
 
 
-def table_with(columns, target, task=None, kind="number"):
+def table_with(columns, target, task=None, kind="number", labels=()):
     features = tuple(
         Column(ColumnSchema(name, kind), np.array(values, dtype=np.float64))
         for name, values in columns.items()
     )
     target = np.array(target)
     return Table(
-        "t", features, "y", target, (), task or ("binary" if target.max() < 2 else "multiclass")
+        "t", features, "y", target, labels, task or ("binary" if target.max() < 2 else "multiclass")
     )
 
 
@@ -206,10 +206,11 @@ def test_the_column_that_alone_has_most_of_a_score_is_named_with_its_share():
     target = np.arange(1000) % 2
     column = np.where(np.arange(1000) % 20 == 0, 1 - target, target)
     noise = np.random.default_rng(0).normal(size=1000)
-    (note,) = find_best_column(table_with({"noise": noise, "x": column}, target))
+    columns = {"noise": noise, "x": column}
+    (note,) = find_best_column(table_with(columns, target, labels=(0, 1)))
     assert (note.code, note.column) == ("SB212", "x")
     assert note.share == pytest.approx(0.81, abs=0.02)  # 1 - 4 x .05 x .95
-    assert find_best_column(table_with({"noise": noise}, target)) == []
+    assert find_best_column(table_with({"noise": noise}, target, labels=(0, 1))) == []
     assert note.message.endswith('If not, leave it out with drop="x"')
 
 
