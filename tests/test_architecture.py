@@ -16,7 +16,7 @@ from seedbed.evaluation.summaries import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "seedbed"
-MAX_FILE_STATEMENTS = 340
+MAX_FILE_STATEMENTS = 360
 MAX_FUNCTION_LINES = 50
 MAX_FUNCTION_BRANCHES = 25
 LONG_FUNCTIONS = 38
@@ -24,23 +24,23 @@ BRANCHED_FUNCTIONS = 17
 UNLIKE_TUPLES = 598
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23900
+TOTAL = 24253
 BUDGETS = {
     "*.py": 1019,
-    "cli/": 940,
-    "data/": 4480,
-    "evaluation/": 2200,
-    "experiment/": 3180,
-    "figures/": 800,
+    "cli/": 931,
+    "data/": 4537,
+    "evaluation/": 2204,
+    "experiment/": 3232,
+    "figures/": 798,
     "judgement/": 1340,
-    "model/": 3140,
+    "model/": 3164,
     "networks/": 1032,
     "outcomes/": 490,
     "play/": 139,
-    "report/": 2110,
-    "serve/": 333,
+    "report/": 2145,
+    "serve/": 329,
     "settings/": 275,
-    "training/": 2590,
+    "training/": 2618,
 }
 SEARCHES = {"search", "match", "fullmatch", "finditer", "findall", "split", "sub"}
 CONDITIONS = 25

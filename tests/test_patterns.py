@@ -130,6 +130,7 @@ def spelled(members: Any) -> str:
             code.CATEGORY_SPACE: r"\s",
             code.CATEGORY_WORD: r"\w",
             code.CATEGORY_NOT_SPACE: r"\S",
+            code.CATEGORY_NOT_WORD: r"\W",
         }.get,
     }
     return f"[{''.join(parts[kind](value) for kind, value in members)}]"

@@ -151,7 +151,7 @@ def test_unknown_columns_and_models_are_refused(ask: Any) -> None:
 
 @pytest.mark.slow
 def test_a_finished_run_lends_its_splits_network_and_recipe(ask: Any, tmp_path: Path) -> None:
-    settings = FAST | {"design": replace(ONCE, baselines=["prior"])}
+    settings = FAST | {"design": replace(ONCE, baselines=["prior"], auto=False)}
     compared = sb.compare(
         "example:iris",
         candidates=["linear:5@lr=0.1", "relu:3"],

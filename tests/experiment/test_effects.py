@@ -58,7 +58,7 @@ def table(here):
 @pytest.mark.slow
 def test_effects_are_stored_and_drawn_again_without_training(call, here, table, monkeypatch):
     status, out, _ = call(*COMMAND, "--effects")
-    words = "\nEffects   largest on the probability that y is yes, as linear:3 predicts it: x ("
+    words = "\nEffects   largest on the probability that y is yes, as auto predicts it: x ("
     assert (status, words in out) == (0, True)
     document = json.loads((here / "run" / "comparison.json").read_text())
     assert [
@@ -99,9 +99,7 @@ def test_an_interrupt_while_effects_are_fitted_loses_nothing(call, here, table, 
     assert (status, "kept in run" in err) == (130, True)
     status, _, err = call(*COMMAND, "--effects")
     assert (status, "are reused" in err) == (0, True)
-    assert (
-        json.loads((here / "run" / "comparison.json").read_text())["effects"]["model"] == "linear:3"
-    )
+    assert json.loads((here / "run" / "comparison.json").read_text())["effects"]["model"] == "auto"
 
 
 @pytest.mark.slow
@@ -110,7 +108,7 @@ def test_without_a_network_to_advise_there_are_no_effects_and_the_run_counts(cal
     pd.DataFrame({"x": rng.normal(size=60), "y": rng.choice(["a", "b"], 60)}).to_csv(
         here / "t.csv", index=False
     )
-    status, _, err = call(*COMMAND, "--effects")
+    status, _, err = call(*COMMAND, "--reference", "prior", "--effects")
     assert (status, "no effects: this comparison recommends no model" in err) == (0, True)
     assert json.loads((here / "run" / "comparison.json").read_text())["effects"] is None
 
