@@ -24,13 +24,13 @@ BRANCHED_FUNCTIONS = 17
 UNLIKE_TUPLES = 598
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 24253
+TOTAL = 24254
 BUDGETS = {
     "*.py": 1019,
     "cli/": 931,
     "data/": 4537,
     "evaluation/": 2204,
-    "experiment/": 3232,
+    "experiment/": 3233,
     "figures/": 798,
     "judgement/": 1340,
     "model/": 3164,
