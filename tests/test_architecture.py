@@ -24,7 +24,7 @@ BRANCHED_FUNCTIONS = 17
 UNLIKE_TUPLES = 598
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 24254
+TOTAL = 24258
 BUDGETS = {
     "*.py": 1019,
     "cli/": 931,
@@ -37,7 +37,7 @@ BUDGETS = {
     "networks/": 1032,
     "outcomes/": 490,
     "play/": 139,
-    "report/": 2145,
+    "report/": 2149,
     "serve/": 329,
     "settings/": 275,
     "training/": 2618,

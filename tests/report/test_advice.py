@@ -84,7 +84,7 @@ def test_without_verdicts_no_model_is_recommended(make):
         ),
         (
             {"large": "", "small": "alike", "prior": "worse"},
-            "large, the reference. No other model is shown to be better.",
+            "large, the reference, as the first candidate. No other model is shown to be better.",
             "small is as good: 0.000 ±0.005 behind",
         ),
         (

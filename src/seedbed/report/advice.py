@@ -158,7 +158,11 @@ def _use(conclusion: Conclusion, advice: Advice) -> str:
     if use == "auto" and conclusion.metric.in_points and conclusion.n_rows:
         share = "8" if conclusion.n_rows < _FEW_ROWS else "9"
         return f"{name}. On real tables it was within 2 points of the best model in {share} of 10."
-    return f"{name}, the reference. No other model is shown to be better."
+    is_blended = any(model.parts for model in conclusion.candidates)
+    named = [model.name for model in conclusion.candidates if model.kind == "network"]
+    is_first = conclusion.kind == "comparison" and not is_blended and named[:1] == [use]
+    why = ", as the first candidate" if is_first else ""
+    return f"{name}, the reference{why}. No other model is shown to be better."
 
 
 def _simpler(conclusion: Conclusion, advice: Advice) -> str:
