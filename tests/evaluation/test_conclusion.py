@@ -67,6 +67,22 @@ def test_the_recommendation_and_what_helps():
     assert not concluded(repeated(3, prior=-0.1)).advice.guess
 
 
+@pytest.mark.parametrize("reference", ["linear:5", "relu:5"])
+@pytest.mark.parametrize("gain", [0.0, 0.008, 0.012, 0.016, 0.03])
+def test_no_pair_of_models_has_two_verdicts(reference, gain):
+    runs = repeated(3, **{"relu:5": gain, **dict.fromkeys("abcdef", 0.0)})
+    found = concluded(runs, reference)
+    sign = 1 if reference == "linear:5" else -1
+    judged = found.verdict("relu:5" if sign > 0 else "linear:5")
+    same = {"better": "helps", "likely_better": "likely helps", "cannot_tell": "can't tell"}
+    if sign < 0:
+        same = {"worse": "helps", "likely_worse": "likely helps", "cannot_tell": "can't tell"}
+    (contrast,) = found.contrasts
+    assert contrast.verdict == same[judged.rule]
+    ends = sorted((sign * judged.low, sign * judged.high))
+    assert [contrast.difference, contrast.low, contrast.high] == [sign * judged.difference, *ends]
+
+
 @pytest.mark.parametrize("reference", ["linear:5", "prior"])
 def test_the_comparison_with_the_prior_stands_alone_unless_it_is_the_reference(reference):
     found = concluded(noisy(0), reference)

@@ -22,7 +22,6 @@ from seedbed.evaluation.protocol import designs_by_rows, protocol
 from seedbed.evaluation.verdicts import (
     _se_by,
     fold_differences,
-    more_repeats_ratio,
     rows_factor,
     seed_noise,
 )
@@ -98,7 +97,8 @@ def test_the_narrowing_by_more_repeats_follows_from_the_parts_of_rows_and_seeds(
     assert ours.spread.narrowing(10) == pytest.approx(1 - ends[1] / ends[0], abs=1e-12)
     assert ours.spread.narrowing(now) == ours.spread.narrowing(1) == 0
     plain = corrected_t(draws(repeats=now)).spread.narrowing(10)
-    assert plain == pytest.approx(1 - more_repeats_ratio(now, 10) / more_repeats_ratio(10, 10))
+    errors = [np.sqrt(1 / 9 + 1 / (10 * repeats)) for repeats in (now, 10)]
+    assert plain == pytest.approx(1 - errors[1] / errors[0])
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.05])

@@ -8,7 +8,6 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from seedbed.evaluation.estimates import corrected_t, holm
-from seedbed.evaluation.verdicts import more_repeats_ratio
 
 
 def draws(repeats=10, folds=10, seed=0):
@@ -75,8 +74,3 @@ def test_holms_adjustment_equals_statsmodels_and_attempts_without_a_p_value_coun
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1], abs=1e-10)
     assert holm([0.2, 0.01, 1.0], tried=2) == pytest.approx(holm([0.2, 0.01, 1.0, 1.0, 1.0])[:3])
     assert holm([]).shape == (0,)
-
-
-def test_more_than_ten_repeats_gain_at_most_four_percent():
-    assert 0.957 < more_repeats_ratio(10, 10) < 0.96
-    assert more_repeats_ratio(1, 10) == pytest.approx(np.sqrt((1 / 9) / (1 / 10 + 1 / 9)))

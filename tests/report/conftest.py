@@ -203,7 +203,6 @@ def document(*candidates, metric="brier", plan=(), **changes):
             **dict(plan),
         },
         "ranking": [one["name"] for one in candidates],
-        "more_repeats_ratio": 0.92,
         "candidates": list(candidates),
         "lottery": {"score": runs("accuracy", "accuracy", *names), "difference": None},
         "specification": {},

@@ -13,7 +13,7 @@ from seedbed.evaluation.verdicts import count_range
 from seedbed.report.advice import answers, remedy, rows_to_tell
 from seedbed.report.glance import first_screen
 
-MIX = "auto, a mix of models (80% trees, 20% small)"
+MIX = "auto, a mix (80% trees, 20% small)"
 SIZES = {"prior": 0, "logistic": 1, "small": 4, "large": 5}
 RULES = {
     "worse": (-0.1, -0.02),
@@ -143,7 +143,9 @@ def test_what_the_choice_of_the_best_adds_is_subtracted(document):
 
 def test_of_a_rare_label_the_share_that_is_found_is_given(document):
     found = document(TWO, labels={"0": 1461, "yes": 39}, majority_share=0.974)
-    recall = "finds 60% of new rows with DEATH_EVENT yes (95%: 50 to 70)"
+    recall = (
+        "finds 60% of new rows with DEATH_EVENT yes (95%: 50 to 70); 25% of its alarms are false"
+    )
     batch = " / 82% of new rows right (95%: 72 to 92); by always answering 0: 82.5%"
     assert (
         said(found)["Expect"]
@@ -255,15 +257,20 @@ def test_a_warning_that_may_make_results_wrong_comes_with_the_whole_command(
         assert found[0].endswith("). Type:")
 
 
-def test_a_score_from_0_to_100_shows_points_of_what_always_the_same_answer_costs(document, make):
+@pytest.mark.parametrize(
+    ("loss", "score", "gain"), [(0.14, "30", "20 ±30"), (0.11, "45", "20.0 ±30.0")]
+)
+def test_a_score_from_0_to_100_shows_points_of_what_always_the_same_answer_costs(
+    document, make, loss, score, gain
+):  # and one more digit where scores and difference disagree
     found = document(OPEN)
     found["metric"] = {**found["metric"], "of_prior": 0.2, "in_points": True}
-    for model, loss in zip(found["candidates"], (0.1, 0.11, 0.208), strict=True):
-        model["scores"]["brier_skill"] = make.scores(brier=(1 - loss / 0.2, 0.3, 0.6))["brier"]
+    for model, its_loss in zip(found["candidates"], (0.1, loss, 0.208), strict=True):
+        model["scores"]["brier_skill"] = make.scores(brier=(1 - its_loss / 0.2, 0.3, 0.6))["brier"]
     screen = first_screen(msgspec.convert(found, Conclusion))
-    assert [row.score for row in screen.rows] == ["50", "45", "-4"]
+    assert [row.score for row in screen.rows] == ["50", score, "-4"]
+    assert (screen.rows[1].gain, screen.rows[1].interval.mean) == (gain, -20.0)
     assert (screen.columns[1], screen.unit, screen.margin) == ("score", "points", 5.0)
-    assert (screen.rows[1].gain, screen.rows[1].interval.mean) == ("20 ±30", -20.0)
     assert (
         screen.notes[0] == "Score, from the Brier score: 0 is always answering 0, 100 is perfect."
     )

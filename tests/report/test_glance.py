@@ -65,7 +65,7 @@ def test_a_column_that_alone_has_most_of_the_score_is_named(document, make):
         screen = first_screen(
             make.document(*networks, notes=[note | {"remedy": {"drop": ["bwt"]}}])
         )
-        assert any("'bwt' alone has" in text for _, text in screen.answers) == is_said
+        assert any("'bwt' alone scores" in text for _, text in screen.answers) == is_said
     many = [{"message": f"'x{i}' is {i}", "column": f"x{i}", "code": "SB203"} for i in range(30)]
     found = first_screen(make.document(*networks, notes=many)).warnings
     assert (len(found), found[-1]) == (21, "and 10 more warnings of this kind")

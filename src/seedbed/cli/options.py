@@ -179,7 +179,7 @@ class DesignOptions:
     baselines: Annotated[bool, Parameter(group=GROUPS["Judging"])] = True
     "Compare named candidates with prior, logistic (linear for numbers) and boosted-trees."
     fail_if_worse: Annotated[str | None, Parameter(group=GROUPS["Judging"])] = None
-    "Exit with status 1 if this candidate is worse than the reference, or than the recommended model."
+    "Exit with status 1 if this candidate is worse than the reference."
 
     def design(self) -> Design:
         design = Design(**settings_among(self, Design))

@@ -21,7 +21,14 @@ from seedbed.evaluation.estimates import (
     student_cdf,
     student_quantile,
 )
-from seedbed.evaluation.verdicts import LIKELY, LIKELY_BEHIND_BLEND, LIKELY_HELPS, OPEN, Rule
+from seedbed.evaluation.verdicts import (
+    LIKELY,
+    LIKELY_BEHIND_BLEND,
+    LIKELY_HELPS,
+    OPEN,
+    Rule,
+    Verdict,
+)
 from seedbed.typing import Floats
 
 # Degrees of freedom of s^2 over ten folds by the number of repeats: k - 1 for one repeat, else the
@@ -33,6 +40,15 @@ _FEWEST_REPEATS, _MOST_MODELS, _DRAWS = 3, 16, 4000
 ContrastVerdict = Literal[
     "helps", "hurts", "likely helps", "likely hurts", "no difference that matters", "can't tell"
 ]
+
+_OF_RULE: Mapping[Rule, tuple[ContrastVerdict, ContrastVerdict]] = {  # and of the pair reversed
+    "better": ("helps", "hurts"),
+    "worse": ("hurts", "helps"),
+    "likely_better": ("likely helps", "likely hurts"),
+    "likely_worse": ("likely hurts", "likely helps"),
+    "no_practical_difference": ("no difference that matters",) * 2,
+    "cannot_tell": ("can't tell",) * 2,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +250,19 @@ def contrasts_of(
             )
         )
     return tuple(contrasts)
+
+
+def as_judged(contrast: Contrast, verdicts: Sequence[Verdict], *, is_single: bool) -> Contrast:
+    """Return a contrast with the verdict on its pair, if there is one, so that no pair of models has
+    two. One of several pairs, such as mixing models, takes it only where it would claim more."""
+    pair = {contrast.candidate, contrast.reference}
+    judged = next((one for one in verdicts if {one.candidate, one.reference} == pair), None)
+    if judged is None or not (is_single or contrast.verdict == "helps"):
+        return contrast
+    is_reversed = judged.candidate == contrast.reference
+    low, high = (-judged.high, -judged.low) if is_reversed else (judged.low, judged.high)
+    verdict = _OF_RULE[judged.rule][is_reversed]
+    return replace(contrast, low=low, high=high, p_adjusted=judged.p_adjusted, verdict=verdict)
 
 
 def optimism(

@@ -11,6 +11,7 @@ from seedbed.evaluation.behind import (
     Contrast,
     Drawn,
     adjusted_p,
+    as_judged,
     contrasts_of,
     drawn_of,
     graded,
@@ -115,6 +116,8 @@ def conclude(
             alpha=opened.alpha,
             drawn=drawn,
         )
+        single = {question for question, _, references in contrasts if len(references) == 1}
+        helps = tuple(as_judged(one, verdicts, is_single=one.question in single) for one in helps)
     conclusion = replace(
         opened,
         verdicts=verdicts,
@@ -259,10 +262,9 @@ def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | N
 
     It may if every verdict is `decided`, or if it takes more `rows` to decide those that are open,
     as more repeats would hardly narrow their intervals. A verdict is decided if it says better,
-    worse or no difference that matters; all other rules are open. The verdicts on the rivals of the
-    recommended model count as well. The run goes on where nothing is judged, or a model in the
-    ranking has no verdict yet. Repeats can't narrow the interval of locked rows. Groups need no
-    rule of their own: they are whole in each fold.
+    worse or no difference that matters; all other rules are open. The run goes on
+    where nothing is judged, or a model in the ranking has no verdict yet. Repeats can't narrow the
+    interval of locked rows. Groups need no rule of their own: they are whole in each fold.
 
     Args:
         most: the largest number of repeats.

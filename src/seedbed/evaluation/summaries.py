@@ -306,7 +306,6 @@ class Conclusion(_Verdicts):
     contrasts: tuple[Contrast, ...] = ()
     optimism: Mapping[str, float] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
-    more_repeats_ratio: float | None = None
     lottery: Lotteries | None = None
     subgroups: Subgroups | None = None
     columns: Columns | None = None

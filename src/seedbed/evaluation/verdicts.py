@@ -279,14 +279,3 @@ def _se_by(later: Protocol, design: Protocol, spread: Spread) -> float:
         ratio=1 / (later.folds - 1),
     )
     return then.se(later.repeats)
-
-
-def more_repeats_ratio(repeats: int, folds: int) -> float:
-    """Return the part of the corrected standard error that is left after infinitely many repeats:
-    SE_inf / SE.
-
-    sqrt((1/(k-1)) / (1/N + 1/(k-1))) with N = repeats x folds, from the formula of `corrected_t`.
-    .958 at 10 x 10: more repeats are almost never the answer; rows are.
-    """
-    overlap = 1 / (folds - 1)
-    return math.sqrt(overlap / (1 / (repeats * folds) + overlap))

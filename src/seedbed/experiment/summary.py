@@ -41,7 +41,7 @@ from seedbed.evaluation.summaries import (
     PlanSummary,
 )
 from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predicted_curve
-from seedbed.evaluation.verdicts import decide, more_repeats_ratio
+from seedbed.evaluation.verdicts import decide
 from seedbed.experiment.columns import added
 from seedbed.experiment.contrasts import few_words, questions_of
 from seedbed.experiment.run import NetworkResult, Results
@@ -110,7 +110,6 @@ def conclude_results(run: Results) -> Conclusion:
             random_state=experiment.random_state,
             recipe=experiment.usual_recipe,
         ),
-        more_repeats_ratio=more_repeats_ratio(design.repeats, max(2, design.folds)),
         specification=run.specification,
         seconds=round(run.seconds, 2),
         survival=_survival(experiment.table),

@@ -39,7 +39,7 @@ from seedbed.evaluation.summaries import (
     TablesConclusion,
     TableVerdict,
 )
-from seedbed.evaluation.verdicts import SHORT, fold_differences, more_repeats_ratio, seed_noise
+from seedbed.evaluation.verdicts import SHORT, fold_differences, seed_noise
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import LARGEST, reference_among
 from seedbed.judgement.scores import too_few_tested
@@ -76,9 +76,6 @@ def open_conclusion(
             plan.kind, "corrected"
         ),
         plan=plan,
-        more_repeats_ratio=more_repeats_ratio(plan.repeats, plan.folds)
-        if (plan.kind == "cross_validation")
-        else None,
     )
 
 

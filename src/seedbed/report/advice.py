@@ -14,7 +14,7 @@ from seedbed.data.frame import SERIOUS
 from seedbed.errors import command_line_options, counted, spell, spell_all
 from seedbed.evaluation.metrics import measure, plain_number, plus_minus
 from seedbed.evaluation.summaries import Advice, Conclusion, DecidingScore, Note, Score
-from seedbed.evaluation.verdicts import OPEN, Verdict, count_range
+from seedbed.evaluation.verdicts import OPEN, count_range
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.tables import decimals_of, range_words
 
@@ -157,11 +157,11 @@ def _use(conclusion: Conclusion, advice: Advice) -> str:
         return f"{name}. It is shown to be better than {others}."
     if use == "auto" and conclusion.metric.in_points and conclusion.n_rows:
         share = "8" if conclusion.n_rows < _FEW_ROWS else "9"
-        return f"{name}. On real tables it was within 2 points of the best model in {share} of 10."
+        best = "within 2 points of the best model"
+        return f"{name}. On real tables it was {best} {share} times in 10."
     is_blended = any(model.parts for model in conclusion.candidates)
-    named = [model.name for model in conclusion.candidates if model.kind == "network"]
-    is_first = conclusion.kind == "comparison" and not is_blended and named[:1] == [use]
-    why = ", as the first candidate" if is_first else ""
+    is_first = conclusion.kind == "comparison" and use == conclusion.candidates[0].name
+    why = ", as the first candidate" if is_first and not is_blended else ""
     return f"{name}, the reference{why}. No other model is shown to be better."
 
 
@@ -184,15 +184,14 @@ def _simpler(conclusion: Conclusion, advice: Advice) -> str:
 
 
 def model_words(conclusion: Conclusion, name: str) -> str:
-    """Return what a model is, for a sentence: `a mix of models (81% boosted-trees, 19%
-    logistic)`."""
+    """Return what a model is, for a sentence: `a mix (81% boosted-trees, 19% logistic)`."""
     model = conclusion.candidate(name)
-    if len(shares := [round(100 * share) for share in model.parts.values()]) > 1:
-        words = ", ".join(
-            f"{share}% {part}" for share, part in zip(shares[:2], model.parts, strict=False)
-        )
-        rest = sum(shares[2:])
-        return f"a mix of models ({words}{f', {rest}% others' if rest else ''})"
+    if len(model.parts) > 1:
+        shares = {part: round(100 * share) for part, share in list(model.parts.items())[:2]}
+        rest = 100 - sum(shares.values())
+        if len(model.parts) > 2 and rest > 0:
+            shares["others"] = rest
+        return f"a mix ({', '.join(f'{share}% {part}' for part, share in shares.items())})"
     words = model.few_words
     return f"a network with {words}" if "layer" in words and model.kind == "network" else words
 
@@ -208,13 +207,14 @@ def _questions(conclusion: Conclusion) -> Iterator[str]:
     yield from (note.finding for note in conclusion.notes if note.code in _MEANT_OTHERWISE)
     scores = [one.scores.get(name) for one in conclusion.candidates for name in _SHARES]
     best = max((score.mean or 0.0 for score in scores if score is not None), default=0.0)
+    left_out = {note.column for note in conclusion.notes if is_remedied(note)}  # by the warning
     for note in conclusion.notes:
         if note.code == "SB212" and 0 < _MOST * best <= note.share:
-            finding = (
-                f"'{note.column}' alone has {100 * note.share:.0f} of the {100 * best:.0f} points"
-            )
+            alone = f"'{note.column}' alone scores {100 * note.share:.0f}"
+            finding = f"{alone}, the best model {100 * best:.0f}"
             command = _with_options(conclusion, note.remedy) or spell_all(note.remedy)
-            yield f"{finding}. If it isn't known before the outcome, type: {command}"
+            advice = f". If it isn't known before the outcome, type: {command}"
+            yield finding if note.column in left_out else f"{finding}{advice}"
 
 
 def _limits(conclusion: Conclusion) -> Iterator[str]:
@@ -263,7 +263,8 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
     if label := rare_label(conclusion):
         if _has_interval(scores["recall"]):
             rows = f"new rows with {conclusion.target} {label}"
-            yield f"finds {in_percent(scores['recall'], rows, conclusion.alpha)}"
+            found = in_percent(scores["recall"], rows, conclusion.alpha)
+            yield f"finds {found}{_false_alarms(conclusion, name, label)}"
         if _has_interval(scores["roc_auc"]):
             yield f"ROC AUC {range_words('roc_auc', scores['roc_auc'])}; 1 is perfect, chance: 0.5"
     accuracy = conclusion.expected_score(name, "accuracy")
@@ -278,6 +279,16 @@ def _expect(conclusion: Conclusion, name: str) -> Iterator[str]:
             if low < of * _NEARLY_ALL or of == 1000:
                 yield f"in any one batch of {of:,} {new}: {low:,} to {high:,} right"
                 break
+
+
+def _false_alarms(conclusion: Conclusion, name: str, label: str) -> str:
+    """Return which share of the rows that a model calls by a label has another one; empty if it
+    calls none so."""
+    place = [*conclusion.labels].index(label)
+    called = [row[place] for row in conclusion.candidate(name).confusion or ()]
+    if not sum(called):
+        return ""
+    return f"; {100 * (1 - called[place] / sum(called)):.0f}% of its alarms are false"
 
 
 def _guess(conclusion: Conclusion, key: str, decimals: int | None = None) -> str:
@@ -329,16 +340,8 @@ def rows_to_tell(conclusion: Conclusion) -> Iterator[str]:
     rival = next((name for name in names if name in verdicts), None)
     if rival is None:
         return
-    if untrained := sorted(untrained_candidates(conclusion) & {use, rival}):
-        they = "they have" if len(untrained) > 1 else "it has"
-        yield f"first train {join_words(untrained)} until {they} learnt something"
-        return
     verdict, margin = verdicts[rival], conclusion.metric.margin
     n, size, unit = conclusion.n_rows, abs(verdict.difference), conclusion.plan.unit
-    longer = _longer_run(conclusion, verdict)
-    if longer:
-        yield f"{longer} may tell {use} from {rival}"
-        return
     factor = verdict.rows_factor * (margin / size) ** 2 if size > 0 else math.inf
     to_tell = f"to tell {use} from {outcome_of(conclusion.task).prior_name if rival == 'prior' else rival}"
     in_all = f" in all (you have {conclusion.plan.sample_of or n:,})" if n else ""
@@ -379,23 +382,6 @@ def _rows(n: int | None, factor: float, unit: str) -> str:
     return (
         f"{plain_number(low, 2)} to {high} {unit}" if low > _NO_MORE * n else f"up to {high} {unit}"
     )
-
-
-def _longer_run(conclusion: Conclusion, verdict: Verdict) -> str:
-    """Return which longer run may show a difference of the margin four times in five; empty if none
-    may."""
-    parts = {}  # the part of the squared standard error that stays
-    if conclusion.interval == "corrected" and conclusion.more_repeats_ratio is not None:
-        parts["repeats"] = conclusion.more_repeats_ratio**2
-    if verdict.seed_share:  # of a judgement with several seeds
-        parts["seeds"] = 1 - verdict.seed_share
-    n, n_whole, rest = conclusion.n_rows, conclusion.plan.sample_of, math.prod(parts.values())
-    if verdict.rows_factor * rest > (n_whole / n if n_whole and n else 1.0):
-        return ""
-    if is_first_look(conclusion) or n_whole is not None:
-        return "a full run"
-    reducible = [what for what, part in parts.items() if verdict.rows_factor * part <= 1]
-    return f"more {join_words(reducible or list(parts), last='or' if reducible else 'and')}"
 
 
 def is_first_look(conclusion: Conclusion) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from seedbed.errors import counted, spell
 from seedbed.evaluation.metrics import METRICS, Metric, measure, plain_number, plus_minus, signed
 from seedbed.evaluation.summaries import CandidateSummary, Conclusion
-from seedbed.evaluation.verdicts import LOOK_OF_HELP, SHORT, look_of
+from seedbed.evaluation.verdicts import LOOK_OF_HELP, SHORT, Verdict, look_of
 from seedbed.outcomes.tasks import outcome_of
 from seedbed.report.advice import (
     answers,
@@ -77,7 +77,7 @@ def first_screen(conclusion: Conclusion) -> FirstScreen:
         len(missing) > 1 or conclusion.interval is None
     ):
         no_verdict = f"No verdict: {missing[0].reason}."
-    notes = *_key(conclusion, score, other_scores), *_other_way(conclusion), *training
+    notes = *_key(conclusion, score, other_scores), *training
     screen = FirstScreen(
         heading=f"{conclusion.table}: {' '.join(conclusion.understood)}"
         if is_judgement
@@ -174,7 +174,8 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
                 look_of(verdict.rule),
             )
             sign = 1 if conclusion.kind == "judgement" else -1
-            gain = _gain(conclusion, metric, interval.mean, interval.half, words, sign)
+            digits = _digits(conclusion, metric, verdict, decimals)
+            gain = _gain(conclusion, interval.mean, interval.half, words, sign, decimals=digits)
         elif conclusion.verdicts and name == conclusion.reference:
             gain = "recommended" if name == use else "reference"
             look = "reference"
@@ -199,34 +200,44 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
 
 
 def help_rows(conclusion: Conclusion) -> Iterator[Row]:
-    """Yield what helps, in the order of the questions. A pair that the table says the same of has
-    the table's range."""
+    """Yield what helps, in the order of the questions."""
     metric = conclusion.metric.shown
     for one in conclusion.contrasts[:_MOST_CONTRASTS]:
-        pair = {one.candidate, one.reference}
-        rows = (
-            row
-            for row in conclusion.verdicts
-            if {row.candidate, row.reference} == pair and SHORT[row.rule] == one.verdict
-        )
-        half = next(rows, one).times(metric.scale).half
-        gain = _gain(conclusion, metric, metric.scale * one.difference, half, one.verdict)
+        half = one.times(metric.scale).half
+        decimals = decimals_of(metric, conclusion.metric.margin)
+        points = metric.scale * one.difference
+        gain = _gain(conclusion, points, half, one.verdict, decimals=decimals)
         look, models = LOOK_OF_HELP.get(one.verdict, ""), f"{one.candidate} vs {one.reference}"
         yield Row(name=one.question, what=models, gain=gain, verdict=one.verdict, look=look)
 
 
+def _digits(conclusion: Conclusion, metric: Metric, verdict: Verdict, decimals: int) -> int:
+    """Return how many decimals a difference has, beside scores in points: one more where it would
+    disagree with theirs, as 34 - 32 with 1."""
+    pair = (verdict.candidate, verdict.reference)
+    shown = [
+        round(100 * (conclusion.score(name, metric.name).mean or 0), decimals) for name in pair
+    ]
+    size = round(abs(verdict.difference * metric.scale), decimals)
+    is_off = abs(abs(shown[0] - shown[1]) - size) > 1e-6
+    return decimals + (is_off and (metric.percent or metric.zero is not None))
+
+
 def _gain(
-    conclusion: Conclusion, metric: Metric, points: float, half: float, verdict: str, sign: int = 1
+    conclusion: Conclusion,
+    points: float,
+    half: float,
+    verdict: str,
+    sign: int = 1,
+    *,
+    decimals: int,
 ) -> str:
     """Return a difference with its ±; of one that is shown to be too small to matter the margin,
     where the ± would reach beyond it."""
-    margin = conclusion.metric.margin
-    if verdict == SHORT["no_practical_difference"] and abs(points) + half > metric.scale * margin:
-        return f"within ±{plain_number(metric.scale * margin)}"
-    decided, decimals = (
-        verdict in ("better", "worse", "helps", "hurts"),
-        decimals_of(metric, margin),
-    )
+    margin = conclusion.metric.shown.scale * conclusion.metric.margin
+    if verdict == SHORT["no_practical_difference"] and abs(points) + half > margin:
+        return f"within ±{plain_number(margin)}"
+    decided = verdict in ("better", "worse", "helps", "hurts")
     return plus_minus(sign * points, half, decimals, decided=decided, is_distance=sign < 0)
 
 
@@ -322,25 +333,6 @@ def _training(conclusion: Conclusion, *, serious: bool) -> Iterator[str]:
                 has="has" if one else "have",
                 guessing=guessing_words(conclusion),
             )
-
-
-def _other_way(conclusion: Conclusion) -> Iterator[str]:
-    """Yield which models are better or worse by accuracy, where the score that decides doesn't show
-    it."""
-    ranges = [(one, one.accuracy) for one in conclusion.verdicts if one.accuracy is not None]
-    words = [
-        (one, "better" if gain.low > 0 else "worse")
-        for one, gain in ranges
-        if not gain.low <= 0 <= gain.high
-    ]
-    groups = group_by_first((word, one.candidate) for one, word in words if word != one.rule)
-    parts = [
-        f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word}"
-        for word, of in groups.items()
-    ]
-    if parts and not rare_label(conclusion):
-        reference, score = conclusion.reference, conclusion.metric.shown.words
-        yield f"By accuracy alone, {' and '.join(parts)} than {reference}; the {score} doesn't show it."
 
 
 _STEPS = (1, 2, 5, 10)
