@@ -1,12 +1,11 @@
 """Are seedbed's verdicts honest? Tables of which the truth is known are simulated and compared,
 hundreds a row.
 
-python benchmarks/acceptance.py                             all rows, written to
-benchmarks/acceptance.md python benchmarks/acceptance.py --rows 'a-*,c-100' --out -  some, printed;
-with --draws 50 a rough look at them python benchmarks/acceptance.py --cache build/acceptance.jsonl
-                                                            an interrupted run goes on where it was;
-                                                            with --jobs 0 the page is made of what
-                                                            there is
+    python benchmarks/acceptance.py                             all rows, written to benchmarks/acceptance.md
+    python benchmarks/acceptance.py --rows 'a-*,c-100' --out -  some, printed; with --draws 50 a rough look at them
+    python benchmarks/acceptance.py --cache build/acceptance.jsonl
+                                                                an interrupted run goes on where it was; with --jobs 0
+                                                                the page is made of what there is
 
 Columns are independent and normal, and the log-odds of class 1 are a weighted sum of them. Models
 are those of a comparison and are trained as it trains them: the mean of eight networks, each of

@@ -4,11 +4,10 @@ Prints, never asserts.
 Ratios compare each way's best round. Other programs that run beside the benchmark slow the plain
 loop far more than a chunk of networks, so ratios of medians would favour seedbed.
 
-make bench                                        everything, about a quarter of an hour on two
-cores python benchmarks/bench.py --quick                one candidate, two rounds, no whole
-comparison python benchmarks/bench.py --only relu:5 --only native
-python benchmarks/bench.py --markdown --json bench.json
-"""
+    make bench                                        everything, about a quarter of an hour on two cores
+    python benchmarks/bench.py --quick                one candidate, two rounds, no whole comparison
+    python benchmarks/bench.py --only relu:5 --only native
+    python benchmarks/bench.py --markdown --json bench.json"""
 
 from __future__ import annotations
 

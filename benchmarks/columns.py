@@ -1,9 +1,8 @@
 """Does `seedbed columns` say "helps" of useless columns, and does it find those that help?
 
-python benchmarks/columns.py                                   all worlds, printed as Markdown
-python benchmarks/columns.py --sets 50 --worlds 'linear-*'     a rough look at some
-TQDM_DISABLE=1 python benchmarks/columns.py --methods '*CV *'  hidimstat on the same tables; '*' is
-all methods
+    python benchmarks/columns.py                                   all worlds, printed as Markdown
+    python benchmarks/columns.py --sets 50 --worlds 'linear-*'     a rough look at some
+    TQDM_DISABLE=1 python benchmarks/columns.py --methods '*CV *'  hidimstat on the same tables; '*' is all methods
 
 Each table has 300 rows and six columns, standard normal, of which some decide the log-odds of class
 1. All is as the command does it, with its default model: groups of columns that stand for each

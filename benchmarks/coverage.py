@@ -1,9 +1,8 @@
 """How often does an interval hold the truth, and how often is there a false winner? Real tables are
 the population.
 
-python benchmarks/coverage.py --draws 200 --cache build/coverage   all, written to
-benchmarks/coverage.md python benchmarks/coverage.py --tables phoneme --rows 300 --out -  one,
-printed
+    python benchmarks/coverage.py --draws 200 --cache build/coverage   all, written to benchmarks/coverage.md
+    python benchmarks/coverage.py --tables phoneme --rows 300 --out -  one, printed
 
 Each draw takes n rows of a table as if they were the user's and compares learners on them as
 seedbed does; the other rows show the truth. The learners are cheap enough for hundreds of draws:

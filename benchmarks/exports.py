@@ -1,8 +1,8 @@
 """Does `seedbed judge` understand what people have? Results and exports of real libraries are made
 and judged.
 
-python benchmarks/exports.py                    all, written to benchmarks/exports.md
-python benchmarks/exports.py --only 'optuna*'   some, printed with what judge prints
+    python benchmarks/exports.py                    all, written to benchmarks/exports.md
+    python benchmarks/exports.py --only 'optuna*'   some, printed with what judge prints
 
 An export is right if the number of candidates and the plan are those that made it. If judge refuses
 it, the sentence must name the options that lead to the right answer (they are then given), or say

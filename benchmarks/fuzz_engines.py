@@ -1,11 +1,10 @@
 """Random networks, recipes and tables, each trained by the kernel, by torch's stacks and by the
 plain loop.
 
-python benchmarks/fuzz_engines.py                          cases 0 to 199
-python benchmarks/fuzz_engines.py --cases 1000:2000        others
-python benchmarks/fuzz_engines.py --cases 17:18            one, with the figures of each pair
-python benchmarks/fuzz_engines.py --own --cases 0:500      modules of a user's whose forward()
-changes their state
+    python benchmarks/fuzz_engines.py                          cases 0 to 199
+    python benchmarks/fuzz_engines.py --cases 1000:2000        others
+    python benchmarks/fuzz_engines.py --cases 17:18            one, with the figures of each pair
+    python benchmarks/fuzz_engines.py --own --cases 0:500      modules of a user's whose forward() changes their state
 
 The number of a case is the seed of everything in it. The gap of two trainings is the largest
 difference of a loss, as a share of the larger loss, over epochs, networks, training and test rows.

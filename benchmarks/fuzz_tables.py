@@ -1,10 +1,9 @@
 """Random small tables, as people have them, each through the default comparison and what follows
 it.
 
-python benchmarks/fuzz_tables.py --out fuzz.jsonl                     tables 0 to 299
-python benchmarks/fuzz_tables.py --out fuzz.jsonl --tables 300:400    others; those in the file
-aren't run again python benchmarks/fuzz_tables.py --tables 17:18                       one, with its
-traceback
+    python benchmarks/fuzz_tables.py --out fuzz.jsonl                     tables 0 to 299
+    python benchmarks/fuzz_tables.py --out fuzz.jsonl --tables 300:400    others; those in the file aren't run again
+    python benchmarks/fuzz_tables.py --tables 17:18                       one, with its traceback
 
 The number of a table is the seed of everything in it: 30 to 400 rows, levels that are there once,
 columns that are constant or missing nearly everywhere, a rare class, only categories, one column,

@@ -1,13 +1,14 @@
 """How often is a confirmed claim false after many adaptive tries, and how many useful changes are
 kept?
 
-python benchmarks/gate.py check                                  the same keeps and claims as
-seedbed's own gate python benchmarks/gate.py loops FILE.csv 400 [--world numbers] [--rows 300]
-[--tries 60] [--useful 3] python benchmarks/gate.py effects                                the
-effect with which strict gating keeps 1 of 3 python benchmarks/gate.py laws FILE.csv 300
-other looks and limits than those of the gate python benchmarks/gate.py table FILE.csv
-the tables of gate.md python benchmarks/gate.py equal                                  claims on
-locked rows, of two equally good models, and their power
+    python benchmarks/gate.py check                 the same keeps and claims as seedbed's own gate
+    python benchmarks/gate.py loops FILE.csv 400 [--world numbers] [--rows 300] [--tries 60]
+                                                 [--useful 3]
+    python benchmarks/gate.py effects               the effect with which strict gating keeps 1 of 3
+    python benchmarks/gate.py laws FILE.csv 300     other looks and limits than those of the gate
+    python benchmarks/gate.py table FILE.csv        the tables of gate.md
+    python benchmarks/gate.py equal                 claims on locked rows, of two equally good
+                                                    models, and their power
 
 A loop starts from a linear model of five columns. A greedy tuner tries what correlates most with
 the errors of its model on the open rows: first each of 60 columns, of which three or none help,

@@ -1,8 +1,8 @@
 """Does `seedbed judge` read each form right? Generated sources of each form are judged, and every
 number of an accepted one is computed again by other code.
 
-python benchmarks/judge_forms.py                       500 of each form, written to judge_forms.md
-python benchmarks/judge_forms.py --only items --n 50   some, printed with the first failures
+    python benchmarks/judge_forms.py                       500 of each form, written to judge_forms.md
+    python benchmarks/judge_forms.py --only items --n 50   some, printed with the first failures
 
 A source is right if it is accepted with the plan, the differences, the p-values and the intervals
 of the other calculation, or refused where it must be: negated errors, summaries among the rows,

@@ -1,8 +1,8 @@
 """Are the verdicts of `seedbed judge` honest? Scores of which the truth is known are made and
 judged, hundreds a row.
 
-python benchmarks/judged.py                       all rows, written to benchmarks/judged.md
-python benchmarks/judged.py --rows 'mc-*' --out - some, printed; with --sets 50 a rough look at them
+    python benchmarks/judged.py                       all rows, written to benchmarks/judged.md
+    python benchmarks/judged.py --rows 'mc-*' --out - some, printed; with --sets 50 a rough look at them
 
 The learners are least-squares fits with a small ridge, so that hundreds of tables a row take
 minutes. Scores go through a CSV file or a mapping, as a user has them.

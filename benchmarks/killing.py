@@ -2,8 +2,9 @@
 
     python benchmarks/killing.py --kills 1000     SIGKILL at random instants
     python benchmarks/killing.py --steps          go on from what a SIGKILL before each operation on
-    a file leaves python benchmarks/killing.py --growing        the same of a run that replaces a
-    finished one of fewer repeats
+                                                  a file leaves
+    python benchmarks/killing.py --growing        the same of a run that replaces a finished one of
+                                                  fewer repeats
 
 A small comparison is started in a process of its own, killed, and started again until it ends; then
 its files must be those of an undisturbed run, byte for byte, except for its duration.

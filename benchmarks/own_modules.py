@@ -1,9 +1,9 @@
 """Modules of a user's own, 100 networks on one core: by a plain loop, by `train_many`, by vmap
 written by hand, by JAX.
 
-make bench                                       among other sections
-python benchmarks/own_modules.py                 alone, some minutes
-python benchmarks/own_modules.py --rounds 2
+    make bench                                       among other sections
+    python benchmarks/own_modules.py                 alone, some minutes
+    python benchmarks/own_modules.py --rounds 2
 
 All ways take turns in each round. Times are processor time of the best round: from building the
 networks to loss and accuracy on both parts at each of 100 epochs. JAX's leave out compiling and the

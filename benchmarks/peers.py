@@ -1,10 +1,9 @@
 """How good seedbed's estimators are beside those of other libraries, on the same folds.
 
-make peers                                          all, which takes days on one core; stop it
-whenever you like python benchmarks/peers.py --most-rows 3000 --repeats 1 --methods
-seedbed,catboost,logistic python benchmarks/peers.py --folds 1 --methods autogluon     what is slow,
-on the first fold of each repeat only python benchmarks/peers.py --page                   no fit,
-only the page
+    make peers                                          all, which takes days on one core; stop it whenever you like
+    python benchmarks/peers.py --most-rows 3000 --repeats 1 --methods seedbed,catboost,logistic
+    python benchmarks/peers.py --folds 1 --methods autogluon     what is slow, on the first fold of each repeat only
+    python benchmarks/peers.py --page                   no fit, only the page
 
 Each fit is a line of the CSV, and what is there isn't run again; to run it again, delete its lines.
 Of lines for the same fit the last one counts. Several runs, of other methods, may write to one CSV.

@@ -1,9 +1,7 @@
 """How often is a verdict of the playground right? Its own page trains on cuts of real tables; the
 rest is the truth.
 
-python benchmarks/play_grades.py FILE.csv [CUTS]    adds to the file what is missing there, and
-prints the counts
-"""
+    python benchmarks/play_grades.py FILE.csv [CUTS]    adds to the file what is missing there, and prints the counts"""
 
 from __future__ import annotations
 

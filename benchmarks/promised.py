@@ -1,14 +1,13 @@
 """How often a model that nothing has changed is "as promised": comparisons of 300 rows of real
-tables, evaluated on 300 others; and how often a drop is seen. Writes a line for each table, and the share
-of each drop that is below the promise; `benchmarks/LOG.md` has the result.
+tables, evaluated on 300 others; and how often a drop is seen. Writes a line for each table, and the
+share of each drop that is below the promise; `benchmarks/LOG.md` has the result.
 
     SEEDBED_DATA=FOLDER python benchmarks/promised.py [--best] [--drops] [draws] [table[:target] ...]
 
 The target is the last column unless it is named. A linear model predicts numbers, logistic
-regression classes; with
---best, the best of it, two networks and two kinds of trees. With --drops, labels of two classes are
-exchanged at random in the 300 new rows, in so many that the accuracy on all other rows would fall
-by 5, 7.5, 10, 12.5 and 15 points.
+regression classes; with --best, the best of it, two networks and two kinds of trees. With --drops,
+labels of two classes are exchanged at random in the 300 new rows, in so many that the accuracy on
+all other rows would fall by 5, 7.5, 10, 12.5 and 15 points.
 """
 
 import collections

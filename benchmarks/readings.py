@@ -1,8 +1,7 @@
 """How the columns of many tables are read, and what changes between two versions.
 
-python benchmarks/readings.py FOLDER AFTER.json                     of CSV files
-python benchmarks/readings.py FOLDER AFTER.json --before BEFORE.json     prints a line per reading
-that differs
+    python benchmarks/readings.py FOLDER AFTER.json                     of CSV files
+    python benchmarks/readings.py FOLDER AFTER.json --before BEFORE.json     prints a line per reading that differs
 
 Each column is read as a feature, and as the target if it can be one. Whether a change is right, a
 person decides.

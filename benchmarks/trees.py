@@ -1,10 +1,9 @@
 """Are the package's trees as good as those of scikit-learn, and how much quicker?
 
-SEEDBED_DATA=... taskset -c 1 python benchmarks/trees.py --out trees.jsonl    all tables; continues
-where it stopped SEEDBED_DATA=... taskset -c 1 python benchmarks/trees.py --tables breast_w    some
-of them python benchmarks/trees.py --out trees.jsonl --show                           the table of
-finished results python benchmarks/trees.py --speed
-LightGBM and CatBoost, 300 to 500,000 rows
+    SEEDBED_DATA=... taskset -c 1 python benchmarks/trees.py --out trees.jsonl    all tables; continues where it stopped
+    SEEDBED_DATA=... taskset -c 1 python benchmarks/trees.py --tables breast_w    some of them
+    python benchmarks/trees.py --out trees.jsonl --show                           the table of finished results
+    python benchmarks/trees.py --speed                                            LightGBM and CatBoost, 300 to 500,000 rows
 
 Both kinds are fitted as members of a blend are: eight networks, each of which leaves out other
 rows; those decide how many boosting iterations there are. Five folds; the smaller a table, the more
