@@ -19,24 +19,24 @@ PACKAGE = ROOT / "src" / "seedbed"
 MAX_FILE_STATEMENTS = 360
 MAX_FUNCTION_LINES = 50
 MAX_FUNCTION_BRANCHES = 25
-LONG_FUNCTIONS = 38
+LONG_FUNCTIONS = 34
 BRANCHED_FUNCTIONS = 17
 UNLIKE_TUPLES = 598
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 24258
+TOTAL = 24300
 BUDGETS = {
-    "*.py": 1019,
+    "*.py": 1025,
     "cli/": 931,
     "data/": 4537,
     "evaluation/": 2204,
     "experiment/": 3233,
-    "figures/": 798,
+    "figures/": 802,
     "judgement/": 1340,
     "model/": 3164,
     "networks/": 1032,
     "outcomes/": 490,
-    "play/": 139,
+    "play/": 148,
     "report/": 2149,
     "serve/": 329,
     "settings/": 275,

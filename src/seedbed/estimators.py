@@ -225,33 +225,12 @@ class Networks(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             )
         if not y_numeric:
             check_classification_targets(target)
-        codes: Ints | None = None
-        if groups is not None:
-            names = np.asarray(groups)
-            if names.ndim != 1:
-                raise DataError(
-                    f"groups has shape {names.shape}, not [row]",
-                    "Give the name of its group for each row.",
-                )
-            check_consistent_length(target, names)
-            codes = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
+        codes = None if groups is None else _codes_of_groups(groups, target)
         weights = np.ones(len(target))
         if sample_weight is not None:
-            given = of_tensor(sample_weight)
-            weights = check_array(
-                given, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-            )
-            if weights.ndim != 1:
-                raise DataError(
-                    f"sample_weight has shape {weights.shape}, not [row]",
-                    "Give one weight for each row.",
-                )
-            check_consistent_length(target, weights)
-        if (weights < 0).any() or not (weights > 0).any():
-            raise DataError(
-                "sample_weight is negative, or zero in every row", "Give weights of at least 0."
-            )
-        weights, positive = scaled_weights(weights), weights > 0
+            weights = _checked_weights(sample_weight, target)
+        positive = weights > 0
+        weights = scaled_weights(weights)
         if np.count_nonzero(positive) < 2:
             raise DataError("there is only 1 sample", "Networks learn from two rows at least.")
         if positive.all():
@@ -529,3 +508,35 @@ class SeedbedRegressor(RegressorMixin, Networks):  # type: ignore[misc]  # sciki
                 between 0 and 1.
         """
         return self.model_.covering(self._predictions(X), coverage)
+
+
+def _codes_of_groups(groups: ArrayLike, target: NDArray[Any]) -> Ints:
+    """Return the number of the group of each row. DataError unless they are one value a row."""
+    names = np.asarray(groups)
+    if names.ndim != 1:
+        raise DataError(
+            f"groups has shape {names.shape}, not [row]",
+            "Give the name of its group for each row.",
+        )
+    check_consistent_length(target, names)
+    return np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64)
+
+
+def _checked_weights(sample_weight: ArrayLike, target: NDArray[Any]) -> Floats:
+    """Return the weight of each row. DataError unless they are one value a row, none of them
+    negative and one above zero."""
+    given = of_tensor(sample_weight)
+    weights: Floats = check_array(
+        given, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise DataError(
+            f"sample_weight has shape {weights.shape}, not [row]",
+            "Give one weight for each row.",
+        )
+    check_consistent_length(target, weights)
+    if (weights < 0).any() or not (weights > 0).any():
+        raise DataError(
+            "sample_weight is negative, or zero in every row", "Give weights of at least 0."
+        )
+    return weights

@@ -55,9 +55,8 @@ def plan_model(conclusion: Conclusion, name: str | None, experiment: Experiment)
     CandidateError if it isn't there, or is a scikit-learn model, which the experiment may lack."""
     summary = _find_summary(conclusion, name)
     members = {member.name: member for member in experiment.members}
-    candidate = members.get(summary.name)
-    if any(summary.name in set(group.lines) - set(members) for group in experiment.groups):
-        candidate = _blend(experiment)
+    is_blend = any(summary.name in set(group.lines) - set(members) for group in experiment.groups)
+    candidate = _blend(experiment) if is_blend else members.get(summary.name)
     if candidate is None:
         hint = "Fit it with scikit-learn, and save it with joblib; seedbed writes its own models."
         raise CandidateError(f"'{summary.name}' is a scikit-learn model", hint)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.evaluation.analyses import EffectCurve, Effects
+from seedbed.evaluation.analyses import EffectCurve, Effects, Rows
 from seedbed.evaluation.estimates import Interval
+from seedbed.evaluation.metrics import Metric
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Records, Spec, channel
@@ -143,13 +144,9 @@ def _form(numbers: Sequence[Any]) -> str:
     return ".5~s" if max(map(abs, numbers)) >= _THOUSANDS else ".5~g"
 
 
-def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
-    """Draw the score that decides by the number of training rows; None unless smaller training sets
-    were trained."""
-    rows = summary.rows
-    if rows is None:
-        return None
-    metric = summary.metric.shown
+def _row_records(rows: Rows, metric: Metric) -> list[dict[str, Any]]:
+    """Return the score of each model by its number of training rows, `now` and forecast for
+    `more`."""
 
     def record(name: str, part: str, n: int, loss: Interval) -> dict[str, Any]:
         factor = 100 if metric.in_points else 1
@@ -163,16 +160,30 @@ def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
             "high": max(ends),
         }
 
-    records, last = [], rows.sizes[-1]
+    records = []
+    last = rows.sizes[-1]
     for name in last.losses:
         records += [
-            record(name, "now", one.n_train, one.losses[name])
-            for one in rows.sizes
-            if name in one.losses
+            record(name, "now", size.n_train, size.losses[name])
+            for size in rows.sizes
+            if name in size.losses
         ]
         if forecasts := rows.forecasts_of(name):
             records.append(record(name, "more", last.n_train, last.losses[name]))
-            records += [record(name, "more", one.n_train, one.loss) for one in forecasts]
+            records += [
+                record(name, "more", forecast.n_train, forecast.loss) for forecast in forecasts
+            ]
+    return records
+
+
+def row_curves(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
+    """Draw the score that decides by the number of training rows; None unless smaller training sets
+    were trained."""
+    rows = summary.rows
+    if rows is None:
+        return None
+    metric = summary.metric.shown
+    records = _row_records(rows, metric)
     x = channel(
         "n:Q", axis={"title": "training rows", "grid": False}, scale={"type": "log", "nice": False}
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE
+from seedbed.evaluation.calibration import CalibrationSummary
 from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import Spec, channel
@@ -54,33 +55,10 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     columns = min(len(names), 3 if len(names) in (3, 5, 6, 9) else 4)  # whichever leaves fewer gaps
     size = min(_LARGEST, (WIDE - (columns - 1) * _SPACING) // columns - _AXIS_WIDTH)
     panels = [_panel(place, size, colour[name], theme) for place, name in enumerate(names)]
-    records = []
-    for place, name in enumerate(names):
-        model, counts = calibrations[name], calibrations[name].counts
-        most, bins = max([1, *counts]), len(counts)
-        filled = [number for number, count in enumerate(counts) if count]
-        ece, exact = (
-            f"{share:.2f}".removeprefix("0") for share in (model.ece, model.ece_if_calibrated)
-        )
-        record = {
-            "candidate": name,
-            "place": place,
-            "note": f"ECE {ece} ({exact} if exact)",
-            **vars(model.curve),
-        }
-        record |= {
-            key: getattr(model, key)
-            for key in ("ece", "ece_if_calibrated", "ece_if_calibrated_high")
-        }
-        record |= {"at": model.band.forecast, "low": model.band.low, "high": model.band.high}
-        record |= {
-            "from": [number / bins for number in filled],
-            "to": [(number + 1) / bins for number in filled],
-        }
-        record |= {"count": [counts[number] for number in filled]}
-        records.append(
-            record | {"top": [(counts[number] / most * 0.8 - 1) * _BELOW for number in filled]}
-        )
+    records = [
+        {"candidate": name, "place": place, **_calibration_record(calibrations[name])}
+        for place, name in enumerate(names)
+    ]
     across = "probability of the class that was predicted"
     if summary.survival is not None:
         across = f"forecast probability of surviving until {summary.survival.words}"
@@ -103,6 +81,30 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         columns=columns,
         spacing=_SPACING,
     )
+
+
+def _calibration_record(model: CalibrationSummary) -> dict[str, Any]:
+    """Return what the panel of a model shows: its line, its band, and a bar for each bin with
+    rows."""
+    counts = model.counts
+    most = max(1, *counts)
+    filled = [number for number, count in enumerate(counts) if count]
+    shares = (model.ece, model.ece_if_calibrated)
+    ece, exact = (f"{share:.2f}".removeprefix("0") for share in shares)
+    return {
+        "note": f"ECE {ece} ({exact} if exact)",
+        **vars(model.curve),
+        "ece": model.ece,
+        "ece_if_calibrated": model.ece_if_calibrated,
+        "ece_if_calibrated_high": model.ece_if_calibrated_high,
+        "at": model.band.forecast,
+        "low": model.band.low,
+        "high": model.band.high,
+        "from": [number / len(counts) for number in filled],
+        "to": [(number + 1) / len(counts) for number in filled],
+        "count": [counts[number] for number in filled],
+        "top": [(counts[number] / most * 0.8 - 1) * _BELOW for number in filled],
+    }
 
 
 def _panel(place: int, size: int, colour: str, theme: Theme) -> Spec:

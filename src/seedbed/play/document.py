@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.cells import in_order
+from seedbed.data.layout import Layout
 from seedbed.data.preprocessing import Preprocessor
 from seedbed.data.splits import holdout
 from seedbed.data.table import Table
@@ -37,6 +38,8 @@ _READING = (
 )
 _SPLITS = 100  # as many as the page offers
 
+_Parts = list[dict[str, Any]]
+
 
 def table_document(table: Table) -> dict[str, Any]:
     """Return a table as plain values, which `table.js` decodes.
@@ -58,43 +61,7 @@ def table_document(table: Table) -> dict[str, Any]:
     _check_size(table, "cells", layout.n_inputs * table.n_rows)
     _check_size(table, "classes", len(table.labels))
     preprocessor.inputs_of_values(table.features)
-    places, (numbers, levels) = layout.places, layout.cells(table.features)
-    is_category = [schema.kind == "category" for schema in layout.schemas]
-    number_of = {place: number for number, place in enumerate(places.numbers.tolist())}
-    needed = dict(zip(places.levels.tolist(), places.needed.tolist(), strict=True))
-    of_kind = {
-        "number": number_of,
-        "flag": set(places.flags.tolist()),
-        "bucket": set(places.buckets.tolist()),
-    }
-    columns: list[dict[str, Any]] = []
-    inputs: list[dict[str, Any]] = []
-    values: list[list[Any]] = []
-    n_categories, source = 0, -1
-    for place, name in enumerate(places.names):
-        before, source = source, int(places.sources[place])
-        own = layout.schemas[source]
-        if place in number_of:
-            columns.append({"name": name, "kind": "number", "categories": None, "source": own.name})
-            values.append(_plain(numbers[:, number_of[place]]))
-        elif is_category[source] and source != before:
-            columns.append(
-                {"name": own.name, "kind": "category", "categories": [], "source": own.name}
-            )
-            values.append((levels[:, n_categories] - place).tolist())
-            n_categories += 1
-        kind = next(
-            (kind for kind, inputs_of_kind in of_kind.items() if place in inputs_of_kind), "level"
-        )
-        column = len(columns) - 1
-        if kind == "flag":  # of a date, the first of its parts
-            column = inputs[places.also[place]]["column"]
-        elif kind != "number":
-            columns[-1]["categories"].append(name.removeprefix(f"{own.name}="))
-        category = len(columns[-1]["categories"]) - 1 if kind in ("level", "bucket") else None
-        of = None if places.also[place] == place else int(places.also[place])
-        known = {"of": of, "needed": needed.get(place, 0)}
-        inputs.append({"name": name, "kind": kind, "column": column, "category": category, **known})
+    columns, inputs, values = _columns_and_inputs(table, layout)
     warnings = serious_sentences(table.notes)
     classes, y = in_order(table.labels), table.target
     if classes:  # the page has no positive class, and orders those of a dropped file by their names
@@ -117,6 +84,52 @@ def table_document(table: Table) -> dict[str, Any]:
         "notes": [note.message for note in table.notes if note_sentence(note) not in warnings],
         "warnings": doubts(warnings),
     }
+
+
+def _columns_and_inputs(table: Table, layout: Layout) -> tuple[_Parts, _Parts, list[list[Any]]]:
+    """Return the columns that the page shows, the inputs of networks, and the values of each
+    column [column][row]."""
+    places = layout.places
+    numbers, levels = layout.cells(table.features)
+    is_category = [schema.kind == "category" for schema in layout.schemas]
+    number_of = {place: number for number, place in enumerate(places.numbers.tolist())}
+    needed = dict(zip(places.levels.tolist(), places.needed.tolist(), strict=True))
+    of_kind = {
+        "number": number_of,
+        "flag": set(places.flags.tolist()),
+        "bucket": set(places.buckets.tolist()),
+    }
+    columns: _Parts = []
+    inputs: _Parts = []
+    values: list[list[Any]] = []
+    n_categories = 0
+    source = -1
+    for place, name in enumerate(places.names):
+        before = source
+        source = int(places.sources[place])
+        own = layout.schemas[source]
+        if place in number_of:
+            columns.append({"name": name, "kind": "number", "categories": None, "source": own.name})
+            values.append(_plain(numbers[:, number_of[place]]))
+        elif is_category[source] and source != before:
+            columns.append(
+                {"name": own.name, "kind": "category", "categories": [], "source": own.name}
+            )
+            values.append((levels[:, n_categories] - place).tolist())
+            n_categories += 1
+        kind = next(
+            (kind for kind, inputs_of_kind in of_kind.items() if place in inputs_of_kind), "level"
+        )
+        column = len(columns) - 1
+        if kind == "flag":  # of a date, the first of its parts
+            column = inputs[places.also[place]]["column"]
+        elif kind != "number":
+            columns[-1]["categories"].append(name.removeprefix(f"{own.name}="))
+        category = len(columns[-1]["categories"]) - 1 if kind in ("level", "bucket") else None
+        of = None if places.also[place] == place else int(places.also[place])
+        known = {"of": of, "needed": needed.get(place, 0)}
+        inputs.append({"name": name, "kind": kind, "column": column, "category": category, **known})
+    return columns, inputs, values
 
 
 def _check_size(table: Table, what: str, found: int) -> None:
