@@ -9,7 +9,7 @@ The number of a table is the seed of everything in it: 30 to 400 rows, levels th
 columns that are constant or missing nearly everywhere, a rare class, only categories, one column,
 numbers with missing cells; classes, numbers or survival; groups. A comparison has one repeat, and
 networks have few epochs, as only failures matter. For every fifth table, `columns`, `rows`, `by`,
-`fit_model`, an estimator and `train` follow. An error that isn't a SeedbedError is a defect;
+`fit_model`, an estimator and `train_on_one_split` follow. An error that isn't a SeedbedError is a defect;
 SeedbedErrors are counted by their message, for a reader to judge.
 """
 
@@ -30,7 +30,8 @@ import pandas as pd
 
 import seedbed as sb
 from seedbed.errors import SeedbedError
-from seedbed.experiment.training_run import train
+from seedbed.experiment.one_split import train_on_one_split
+from seedbed.networks.candidate import candidate_from
 
 EPOCHS, NETWORKS, FOLDS, SHARE = 3, 2, 3, 5
 KINDS = ("two", "two", "rare", "several", "number", "survival")
@@ -218,7 +219,9 @@ def steps_of(number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "estimator", estimate
     if table.task != "survival":
         words = ("relu:4@ple=4", "relu:4@plr=2", "relu:4@embed=2")[number // SHARE % 3]
-        yield "train", lambda: train(table, candidate=words, recipe=sb.Recipe.tutorial(epochs=3))
+        recipe = sb.Recipe.tutorial(epochs=3)
+        candidate = candidate_from(words)
+        yield "train", lambda: train_on_one_split(table, candidate, seeds=[42], recipe=recipe)
 
 
 def run(number: int, *, loud: bool = False) -> dict[str, Any]:

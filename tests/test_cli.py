@@ -18,7 +18,13 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from seedbed.cli.options import DesignOptions, RecipeOptions, RunOptions, TableOptions
+from seedbed.cli.options import (
+    DesignOptions,
+    FolderOptions,
+    RecipeOptions,
+    RunOptions,
+    TableOptions,
+)
 from seedbed.errors import command_line_options
 from seedbed.settings.design import Compute
 
@@ -55,7 +61,6 @@ WRITTEN = (
     "sha256sums.txt",
 )
 FILES = sorted(WRITTEN)
-OF_TRAIN = ("training.json", "report.html", "history.csv", "sha256sums.txt")
 
 
 pytestmark = pytest.mark.usefixtures("here", "plain_charts")
@@ -119,8 +124,8 @@ def tutorial_lines(path: Path, build, seed: int, epochs: int) -> list[str]:
         (
             "relu:5",
             lambda nn: nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 1)),
-            ("--seed", 3),
-            3,
+            (),
+            42,
             1000,
         ),
         (
@@ -145,18 +150,13 @@ def test_train_on_heart_failure_equals_plain_pytorch_line_by_line(
     assert done.lines == tutorial_lines(path, lambda: build(nn), seed, epochs)
 
 
-def test_train_writes_the_history_and_names_its_report(call, here):
-    done = call(*TRAIN, "--epochs", 7, "--seeds", 3, "--seed", 5)
-    folder = here / "seedbed-out" / "train-moons"
-    assert names(folder) == sorted(OF_TRAIN)
-    empty, score, *_, report, following = done.err.splitlines()
-    assert (empty, score.startswith("Test accuracy ")) == ("", True)
-    assert report.startswith("Report:   seedbed-out/train-moons/report.html ")
-    assert following == "Next:     seedbed compare example:moons --candidate relu:5"
-    header, *rows = (folder / "history.csv").read_text().splitlines()
-    assert header == "seed,epoch,train_loss,train_accuracy,test_loss,test_accuracy"
-    expected = [f"{seed},{epoch}" for seed in (5, 6, 7) for epoch in range(7)]
-    assert [row.rsplit(",", 4)[0] for row in rows] == expected
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_train_says_how_far_seeds_are_apart_and_writes_no_file(call, here, seeds):
+    done = call(*TRAIN, "--epochs", 7, "--seeds", seeds)
+    assert len(done.lines) == 1
+    shown = {1: "once: another seed or split", 3: "3 seeds between "}
+    assert re.fullmatch(rf"Test accuracy \d\d\.\d%[,;] {shown[seeds]}.*\n", done.err)
+    assert names(here) == []
 
 
 @pytest.mark.few(2)
@@ -164,8 +164,6 @@ def test_train_writes_the_history_and_names_its_report(call, here):
     "option",
     [
         ["--lr", 0.5],
-        ["--seed", 7],
-        ["--test-size", 0.4],
         ["--random-state", 1],
         ["--optimizer", "adam"],
         ["--momentum", 0.9],
@@ -198,14 +196,15 @@ def test_diverged_networks_of_train_are_counted_and_excluded(call):
         "1e30",
     )
     assert done.lines[-1] == "Epoch: 19, Loss: -, Accuracy: - | Test loss: -, Test acc: -"
-    assert done.err.splitlines()[0] == "all 3 networks diverged: try a lower learning rate, lr"
+    assert done.err == "all 3 networks diverged: try a lower learning rate, lr\n"
 
 
-def test_out_sets_the_folder_and_quiet_prints_nothing(call, here, tmp_path):
-    done = call(*TRAIN, "--epochs", 2, "--quiet", "--out", tmp_path / "a" / "b")
+def test_out_draws_the_curves_of_train_and_quiet_prints_nothing(call, here):
+    assert call(*TRAIN, "--epochs", 2, "--out", "one.svg").err.endswith("\nwrote one.svg\n")
+    done = call(*TRAIN, "--epochs", 2, "--quiet", "--out", "one.svg")
     assert (done.status, done.err, len(done.lines)) == (0, "", 1)
-    assert names(tmp_path / "a" / "b") == sorted(OF_TRAIN)
-    assert names(here) == []
+    assert call(*TRAIN, "--epochs", 2, "--out", "one").status == 2
+    assert names(here) == ["one.svg"]
 
 
 def test_compare_prints_results_on_stdout_and_the_plan_and_files_on_stderr(call, here):
@@ -533,7 +532,6 @@ def refused(done, here: Path, *words: str) -> None:
             ["--fail-if-worse", "logistic", "--reference", "logistic"],
             ["logistic is the reference itself. Name another"],
         ),
-        ("train", ["--test-size", "0.99"], ["test_size 0.99 leaves"]),
         ("train", ["--lr", "0.1,1"], ["lr is 0.1,1. Give one; compare takes several."]),
         ("train", ["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
         ("compare", ["--epoch", "3"], ["--epochs"]),
@@ -817,7 +815,7 @@ def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(call, ctrl
             SMALL,
             "interrupted before anything was finished, so nothing is kept",
         ),
-        ("training_run.train", TRAIN, "interrupted, no results written"),
+        ("one_split.train_on_one_split", TRAIN, "interrupted, nothing is kept"),
     ]:
         monkeypatch.setattr(f"seedbed.experiment.{function}", as_numpy_does)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -839,9 +837,9 @@ def test_an_interrupt_counts_again_if_a_library_swallows_the_first(call, ctrl_c,
         ctrl_c()
         raise AssertionError("nothing stops this run")
 
-    monkeypatch.setattr("seedbed.experiment.training_run.train", swallow_one)
+    monkeypatch.setattr("seedbed.experiment.one_split.train_on_one_split", swallow_one)
     done = call(*TRAIN)
-    assert (done.status, done.err) == (130, "seedbed: interrupted, no results written\n")
+    assert (done.status, done.err) == (130, "seedbed: interrupted, nothing is kept\n")
 
 
 @pytest.mark.slow
@@ -880,9 +878,9 @@ def test_help_lists_the_verbs_and_every_verb_its_options(call):
         if word not in helped.out
     ] == []
     groups = {"train": (TableOptions, RecipeOptions, RunOptions), "inspect": (TableOptions,)}
-    groups["compare"] = (*groups["train"], DesignOptions)
+    groups["compare"] = (TableOptions, RecipeOptions, FolderOptions, DesignOptions)
     own = {
-        "train": "--candidate --seed --seeds --test-size --random-state --every",
+        "train": "--candidate --seeds --random-state --every --out",
         "compare": "--candidate --recipe --json --no-baselines",
         "inspect": "--json",
     }

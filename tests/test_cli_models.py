@@ -417,24 +417,6 @@ def test_a_table_that_has_changed_since_is_refused(folder, run, call, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture(scope="module")
-def split(folder):
-    """The folder of a training on one split of that table."""
-    words = (
-        "train",
-        folder / "patients.csv",
-        "--target",
-        "ill",
-        "--epochs",
-        2,
-        "-q",
-        "--out",
-        folder / "split",
-    )
-    succeed(*words)
-    return folder / "split"
-
-
 @pytest.mark.slow
 def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(
     folder, call, tmp_path
@@ -462,14 +444,7 @@ def test_what_may_make_all_wrong_is_the_first_line_wherever_a_model_is_shown(
     _, out, err = call("predict", model, tmp_path / "leak.csv", "-o", tmp_path / "p.csv", "--json")
     assert (err[: len(first)], err.count("SB203")) == (first, 1)
     assert json.loads(out)["warnings"] == list(sb.load(model).warnings)
-    assert (
-        f"{first} perfectly"
-        in call(*train, "--out", tmp_path / "one")[2].partition("\nTest accuracy ")[0]
-    )
-    assert (
-        first
-        in (tmp_path / "one" / "report.html").read_text().replace("&#39;", "'").partition("<h1>")[0]
-    )
+    assert call(*train)[2].startswith(f"{first} perfectly")
 
 
 BAD = {
@@ -509,7 +484,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_bad_input_gives_one_line_status_2_and_no_file(folder, run, split, call, tmp_path, what):
+def test_bad_input_gives_one_line_status_2_and_no_file(folder, run, call, tmp_path, what):
     words, message = BAD[what]
     before = (folder / "patients.csv").read_bytes()
     status, out, err = call(*(word.format(d=folder, t=tmp_path) for word in words))

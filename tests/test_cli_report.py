@@ -95,18 +95,6 @@ def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
     assert all((here / "deep/pictures" / name).read_bytes().startswith(start) for name in names)
 
 
-@pytest.mark.slow
-def test_a_run_of_train_has_a_report_too(call, here):
-    assert call("train", "example:moons", "--seeds", "3", *QUICK, "--out", "run")[0] == 0
-    summary = json.loads((here / "run" / "training.json").read_text())
-    assert summary["kind"] == "training"
-    assert summary["command"].startswith("seedbed train example:moons --seeds 3")
-    assert call("report", "run", "--format", "svg")[0] == 0
-    pictures = sorted((here / "run").glob("*.svg"))
-    assert [path.name for path in pictures] == ["curves.svg", "lottery.svg"]
-    assert all(path.read_bytes().startswith(b"<svg") for path in pictures)
-
-
 def test_the_checklist_names_each_item_once_and_answers_what_the_run_knows(call, run, here):
     parts = "1 2 3abc 4 5ab 6abc 7 8abc 9abc 10 11 12abcdefg 13 14 15 16 17 18abcdef 19 20abc 21 22 23ab 24 25 26 27abc"
     expected = [

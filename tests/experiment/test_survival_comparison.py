@@ -15,11 +15,12 @@ from sksurv.util import Surv
 import seedbed as sb
 from seedbed.errors import DataError, OptionError
 from seedbed.experiment.fits import Group, fit_group
+from seedbed.experiment.one_split import train_on_one_split
 from seedbed.experiment.request import model_plan_from
-from seedbed.experiment.training_run import train
 from seedbed.figures.survival_curves import survival_curves
 from seedbed.figures.theme import DARK, LIGHT
 from seedbed.model.portfolio import AUTO, candidates_for
+from seedbed.networks.candidate import candidate_from
 from seedbed.report.advice import remedy
 from seedbed.report.glance import first_screen
 from seedbed.report.html_page import report_page
@@ -230,7 +231,9 @@ REFUSED = {
     "weights": lambda table: sb.fit_model(
         table, "logistic", n_networks=2, sample_weight=np.ones(N)
     ),
-    "one split": train,
+    "one split": lambda table: train_on_one_split(
+        table, candidate_from("relu:5"), seeds=[42], recipe=sb.Recipe.tutorial()
+    ),
     "the playground": sb.playground,
 }
 

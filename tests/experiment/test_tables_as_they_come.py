@@ -11,13 +11,14 @@ from seedbed.data.reading import table_from_arrays
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.errors import DataError
 from seedbed.evaluation.estimates import paired_hold_out
+from seedbed.experiment.one_split import train_on_one_split
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import run
 from seedbed.experiment.spec import specify
-from seedbed.experiment.training_run import train
 from seedbed.model.blending import fit_model
+from seedbed.networks.candidate import candidate_from
 from seedbed.settings.design import Compute, Design
-from seedbed.settings.recipe import recipe_named
+from seedbed.settings.recipe import Recipe, recipe_named
 
 from .conftest import compare_with
 
@@ -151,7 +152,9 @@ def test_train_accepts_every_task(mixed, task):
     target = np.arange(N) % 3 if task == "multiclass" else np.linspace(1e5, 2e5, N)
     labels = ("a", "b", "c") if task == "multiclass" else ()
     table = dataclasses.replace(mixed, target=target, labels=labels, task=task)
-    history = train(table, candidate="relu:4@epochs=50", seeds=(1, 2)).history
+    history = train_on_one_split(
+        table, candidate_from("relu:4@epochs=50"), seeds=(1, 2), recipe=Recipe.tutorial()
+    )
     assert history.score_name == ("accuracy" if task == "multiclass" else "R2")
     assert (history.train_loss[-1] < history.train_loss[0]).all()
 

@@ -5,35 +5,21 @@ import json
 import msgspec
 import pytest
 
-from seedbed.evaluation.summaries import Conclusion, TrainingSummary
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.lottery import seed_lottery as draw
 
 
 def seed_lottery(document, **words):
     """The chart of the plain dict of a summary."""
-    return draw(
-        msgspec.convert(document, TrainingSummary if "split" in document else Conclusion), **words
-    )
+    return draw(msgspec.convert(document, Conclusion), **words)
 
 
-def _trained(compared, **changes):
-    """A result of `train`: one candidate, a score and no comparison."""
-    summary = compared("relu:5") | {"kind": "training", "verdicts": []}
+def _alone(compared, **changes):
+    """One candidate without a difference."""
+    summary = compared("relu:5")
     summary["lottery"]["difference"] = None
     summary["lottery"]["score"]["runs"][0] |= changes
-    summary["candidates"] = [
-        {
-            **one,
-            "description": "",
-            "n_parameters": 1,
-            "n_networks": 1,
-            "n_diverged": 0,
-            "epochs": 1,
-            "note": "",
-        }
-        for one in summary["candidates"]
-    ]
-    return summary | {"split": {"n_train": 1, "n_test": 1, "by_time": False}, "seeds": [0]}
+    return summary
 
 
 def test_rows_show_the_numbers_of_the_summary_in_the_order_of_the_ranking(compared, rows_of):
@@ -71,9 +57,9 @@ def test_a_difference_in_accuracy_is_in_percentage_points(compared, rows_of):
 
 
 def test_runs_outside_the_bins_are_reported(compared, texts):
-    said = texts(seed_lottery(_trained(compared, lowest=-900.0)))
+    said = texts(seed_lottery(_alone(compared, lowest=-900.0)))
     assert "further off, too (relu:5)" in said
-    assert "further off" not in texts(seed_lottery(_trained(compared, lowest=0.5 - 1e-12)))
+    assert "further off" not in texts(seed_lottery(_alone(compared, lowest=0.5 - 1e-12)))
 
 
 @pytest.mark.few(1)

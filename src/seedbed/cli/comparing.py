@@ -25,7 +25,13 @@ from seedbed.cli.console import (
     text_width,
     working,
 )
-from seedbed.cli.options import REPEATED, CompareOptions, RunOptions, TableArgument, given_options
+from seedbed.cli.options import (
+    REPEATED,
+    CompareOptions,
+    FolderOptions,
+    TableArgument,
+    given_options,
+)
 from seedbed.errors import OptionError, counted, did_you_mean
 
 if TYPE_CHECKING:
@@ -135,7 +141,7 @@ def _find_run(table: str, options: CompareOptions) -> Path | None:
     if not Path(table).is_dir():
         return None
     undecided = dataclasses.replace(
-        options, candidate=(), details=False, as_json=False, run=RunOptions()
+        options, candidate=(), details=False, as_json=False, run=FolderOptions()
     )
     if names := ", ".join(given_options(undecided)):
         raise OptionError(f"{table} has its own table, recipe and design", f"Leave {names} out.")

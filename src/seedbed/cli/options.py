@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -207,32 +207,37 @@ class ModelOptions:
 class SplitOptions:
     """Training on one split."""
 
-    seed: int | None = None
-    "The seed, or the first of --seeds; 42."
     seeds: int | None = None
-    "Number of networks, each with its own seed; 1 if left out."
-    test_size: float | None = None
-    "Share of test rows; 0.2 if left out."
+    "Number of networks, with the seeds 42, 43 and so on; 1 if left out."
     every: int | None = None
     "Epochs between two printed lines; 100 if left out."
+    out: Path | None = None
+    "Also draw the learning curves: FILE.png, FILE.svg or FILE.pdf."
 
 
 @Parameter(name="*", group=GROUPS["Run"])
 @dataclass(frozen=True, kw_only=True)
 @options_of(Compute)
 class RunOptions:
-    """Where the verb runs, and what it writes."""
+    """Where the verb runs."""
 
-    out: Path | None = None
-    "Folder for the files; seedbed-out/COMMAND-TABLE if left out."
-    format: Literal["png", "svg", "pdf"] | None = None
-    "Also write all charts as pictures in this format."
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative=())] = False
     "Print no plan and no progress."
 
     def compute(self) -> Compute:
         """Return what trains, and where."""
         return Compute(**settings_among(self, Compute))
+
+
+@Parameter(name="*", group=GROUPS["Run"])
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions(RunOptions):
+    """Where the verb runs, and what it writes."""
+
+    out: Path | None = None
+    "Folder for the files; seedbed-out/COMMAND-TABLE if left out."
+    format: Literal["png", "svg", "pdf"] | None = None
+    "Also write all charts as pictures in this format."
 
     def folder(self, verb: str, table: str) -> Path:
         """Return the folder for the files. Raises OptionError if its path is a file."""
@@ -262,16 +267,13 @@ class CompareOptions:
     columns: TableOptions = TableOptions()
     design: DesignOptions = DesignOptions()
     recipe: RecipeOptions = RecipeOptions()
-    run: RunOptions = RunOptions()
+    run: FolderOptions = FolderOptions()
 
 
-def refuse(
-    options: Any, purpose: str, hint: str = "Leave it out.", *, among: Sequence[str] = ()
-) -> None:
-    """Raise OptionError if an option is given, of all or some of these; `purpose` says what it is
-    for."""
+def refuse(options: Any, purpose: str, hint: str = "Leave it out.") -> None:
+    """Raise OptionError if one of these options is given; `purpose` says what it is for."""
     for name, value in dataclasses.asdict(options).items():
-        if value is not None and (name in among or not among):
+        if value is not None:
             raise OptionError(f"--{name.replace('_', '-')} is for {purpose}", hint)
 
 

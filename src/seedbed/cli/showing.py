@@ -54,7 +54,7 @@ def examples() -> None:
 def report(
     run: Annotated[
         Path,
-        Parameter(help="The folder of compare or train, the summary in it, or the JSON of judge."),
+        Parameter(help="The folder of compare, the summary in it, or the JSON of judge."),
     ],
     /,
     *,
@@ -87,9 +87,8 @@ def report(
 ) -> None:
     """Draw the report of a run again, print its details, or open it in a browser. Nothing is
     trained."""
-    from seedbed.evaluation.summaries import Conclusion, TablesConclusion
+    from seedbed.evaluation.summaries import Conclusion
     from seedbed.report.judgement_text import tables_text
-    from seedbed.report.sentences import training_text
     from seedbed.report.stored import read_summary, write_report
     from seedbed.report.terminal import comparison_text, glance_text
 
@@ -116,10 +115,8 @@ def report(
                     summary, width=width
                 )
             )
-        elif isinstance(summary, TablesConclusion):
-            print(tables_text(summary, width=width))
         else:
-            print(training_text(summary))
+            print(tables_text(summary, width=width))
         return
     from seedbed.figures.pictures import save_pictures
     from seedbed.files import altered_files, write_digests

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from seedbed.cli.console import command_line, interruptible, say, text_width, working
+from seedbed.cli.console import interruptible, say, text_width, working
 from seedbed.cli.options import (
     ModelOptions,
     RecipeOptions,
@@ -19,7 +19,9 @@ from seedbed.cli.options import (
     TableOptions,
     refuse,
 )
-from seedbed.errors import OptionError, counted
+from seedbed.errors import OptionError
+
+_FIRST_SEED = 42  # the tutorial's
 
 
 @Parameter(name="*")
@@ -60,11 +62,6 @@ def train(
     check_no_part_of_a_run(table)
     if options.model.output is not None:
         refuse(options.split, "one split, and a model is trained on all rows")
-        refuse(
-            options.run,
-            "a run that writes a folder, and a model is one file",
-            among=("out", "format"),
-        )
         _train_model(table, options.model.output, options)
     elif (Path(table) / "experiment.json").is_file():
         raise OptionError(
@@ -77,67 +74,44 @@ def train(
 
 
 def _train_on_a_split(table: str, options: TrainOptions) -> None:
+    """Print the curves of networks along the epochs, and how far their seeds are apart."""
     split, run = options.split, options.run
-    usual = (split.seed, 42), (split.seeds, 1), (split.every, 100)
-    seed, seeds, every = (default if value is None else value for value, default in usual)
+    seeds = 1 if split.seeds is None else split.seeds
+    every = 100 if split.every is None else split.every
     for name, value in (("every", every), ("seeds", seeds)):
         if value < 1:
             raise OptionError(f"{name} is {value}", "It must be at least 1.")
-    import numpy as np
-
     from seedbed.data.reading import read_table
-    from seedbed.experiment.training_run import train as train_networks
+    from seedbed.experiment.one_split import train_on_one_split
     from seedbed.networks.candidate import candidate_from
-    from seedbed.report.sentences import epoch_lines, training_text
+    from seedbed.report.sentences import doubts, epoch_lines, seeds_sentence, serious_sentences
     from seedbed.training.candidates import own_module
 
-    rows, candidate = (
-        read_table(table, **vars(options.columns)),
-        candidate_from(options.candidate or "relu:5"),
-    )
-    say(run, *filter(None, [own_module(candidate, rows)]))
-    folder = run.folder("train", rows.name)
-    if (folder / "experiment.json").is_file():
-        raise OptionError(
-            f"{folder} is the folder of a comparison", "Name another folder with --out."
-        )
+    rows = read_table(table, **vars(options.columns))
+    candidate = candidate_from(options.candidate or "relu:5")
+    say(run, *doubts(serious_sentences(rows.notes)), *filter(None, [own_module(candidate, rows)]))
     with (
         working(f"Training {candidate.name}", run),
-        interruptible(lambda: ("interrupted, no results written",)),
+        interruptible(lambda: ("interrupted, nothing is kept",)),
     ):
-        trained = train_networks(
+        history = train_on_one_split(
             rows,
-            candidate=candidate,
-            seeds=range(seed, seed + seeds),
-            test_size=0.2 if split.test_size is None else split.test_size,
+            candidate,
+            seeds=range(_FIRST_SEED, _FIRST_SEED + seeds),
             random_state=options.random_state,
             recipe=options.recipe.named("tutorial"),
             compute=run.compute(),
-            command=command_line(),
         )
-    history = trained.history
-    curves = np.stack(
-        [history.train_loss, history.train_score, history.test_loss, history.test_score]
-    )
-    # Of many networks, without those that diverged.
-    converged = np.isfinite(curves[[0, 2]]).all((0, 1)) if curves.shape[2] > 1 else slice(None)
-    for line in epoch_lines([*curves[:, :, converged]], every=every, score_name=history.score_name):
+    converged = ~history.diverged if seeds > 1 else slice(None)  # one is shown as it is
+    curves = (history.train_loss, history.train_score, history.test_loss, history.test_score)
+    shown = [curve[:, converged] for curve in curves]
+    for line in epoch_lines(shown, every=every, score_name=history.score_name):
         print(line)
-    notes = [history.note] if history.note else []
-    if history.diverged.any() and not history.diverged.all():
-        notes.append(
-            f"{history.diverged.sum()} of {counted(seeds, 'network')} diverged; try a lower --lr"
-        )
-    trained.save(folder, pictures=run.format)
-    say(run, *notes, "", training_text(trained.conclusion))
-    say(
-        run,
-        f"Report:   {folder / 'report.html'}   (seedbed report {shlex.quote(str(folder))} --open)",
-    )
-    say(
-        run,
-        f"Next:     {options.columns.command('compare', table)} --candidate {shlex.quote(candidate.name)}",
-    )
+    scores = history.test_score[-1, ~history.diverged]
+    say(run, *filter(None, [history.note, seeds_sentence(scores, seeds, history.score_name)]))
+    if split.out is not None:
+        history.plot(split.out, title=f"{candidate.name} on {rows.target_name} of {rows.name}")
+        say(run, f"wrote {split.out}")
 
 
 def _train_model(table: str, output: Path, options: TrainOptions) -> None:

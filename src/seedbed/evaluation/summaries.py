@@ -1,5 +1,5 @@
-"""Comparisons, judgements and trainings as plain values: text, pages, charts and JSON are made from
-these classes.
+"""Comparisons and judgements as plain values: text, pages, charts and JSON are made from these
+classes.
 
 docs/summary.md explains the keys of the JSON, which are their attributes, and those of the classes
 in other files that they contain; a docstring adds what it leaves out.
@@ -259,7 +259,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What comparisons, trainings and judgements have in common; None and empty for what isn't
+    """What conclusions on one table and on several have in common; None and empty for what isn't
     known of scores."""
 
     schema_version: int = SUMMARY_VERSION
@@ -278,12 +278,6 @@ class Summary:
     specification: Mapping[str, Any]
     seconds: float | None = None
     curves: Curves | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Verdicts(Summary):
-    """What conclusions on one table and on several have in common."""
-
     reference: str
     metric: DecidingScore
     alpha: float
@@ -296,7 +290,7 @@ class _Verdicts(Summary):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conclusion(_Verdicts):
+class Conclusion(Summary):
     """The result of a comparison or a judgement: one table, each candidate against the
     reference."""
 
@@ -351,39 +345,6 @@ class Conclusion(_Verdicts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitSizes:
-    """The rows of a split, and whether it is by time."""
-
-    n_train: int
-    n_test: int
-    by_time: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainedNetworks:
-    """The networks of one candidate on one split."""
-
-    name: str
-    kind: str
-    description: str
-    n_parameters: int
-    n_networks: int
-    n_diverged: int
-    epochs: int
-    note: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSummary(Summary):
-    """The result of training one candidate on one split."""
-
-    split: SplitSizes
-    seeds: tuple[int, ...]
-    candidates: tuple[TrainedNetworks, ...]
-    lottery: Lotteries
-
-
-@dataclass(frozen=True, kw_only=True)
 class TableVerdict:
     """One candidate against the reference over several tables, by Wilcoxon's signed-rank test;
     p-values alone and after Holm.
@@ -414,7 +375,7 @@ class Ranks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TablesConclusion(_Verdicts):
+class TablesConclusion(Summary):
     """The result of a judgement of several tables; `tables` has the conclusion on each."""
 
     relative: bool
@@ -423,7 +384,7 @@ class TablesConclusion(_Verdicts):
     tables: tuple[Conclusion, ...]
 
 
-AnySummary = Conclusion | TrainingSummary | TablesConclusion
+AnySummary = Conclusion | TablesConclusion
 
 
 # ---- as JSON
@@ -460,9 +421,8 @@ def summary_from(document: Mapping[str, Any], where: str = "the summary") -> Any
     Raises:
         UnreadableError: it is of a kind that isn't known, or a key is missing or has another type.
     """
-    kinds = {
+    kinds: dict[str, type[AnySummary]] = {
         "comparison": Conclusion,
-        "training": TrainingSummary,
         "judgement": Conclusion,
         "tables": TablesConclusion,
     }
@@ -470,9 +430,7 @@ def summary_from(document: Mapping[str, Any], where: str = "the summary") -> Any
     if kind is None:
         message = f"{where} is of the kind {document.get('kind')!r}, which isn't known"
         raise UnreadableError(message, "Was it written by a later version?")
-    needed_keys = (
-        ("curves", "lottery", "seconds") if document["kind"] in ("comparison", "training") else ()
-    )
+    needed_keys = ("curves", "lottery", "seconds") if document["kind"] == "comparison" else ()
     if lacking := [key for key in needed_keys if document.get(key) is None]:
         raise UnreadableError(
             f"{where} lacks {', '.join(lacking)}", "Run it again with this version of seedbed."

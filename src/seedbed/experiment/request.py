@@ -192,7 +192,7 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
     conclusion, stored = read_summary(folder), read_specification(folder)
     if not isinstance(conclusion, Conclusion) or conclusion.kind != "comparison":
         raise OptionError(
-            f"{folder} holds a training on one split, not a comparison",
+            f"{folder} holds no comparison",
             "Name the folder that seedbed compare has made, or a table.",
         )
     if conclusion.columns is not None:

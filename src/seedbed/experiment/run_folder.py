@@ -36,8 +36,8 @@ from seedbed.experiment.specification_file import (
 from seedbed.files import DIGESTS, altered_files, read_document, remove_parts, write_digests
 from seedbed.report.stored import check_files, draw_again
 
-_RESULTS, _TRAINING, _ARRAYS = "comparison.json", "training.json", "curves.safetensors"
-_FILES = (_RESULTS, _TRAINING, DIGESTS, "report.html", "curves.png", _ARRAYS, "history.csv")
+_RESULTS, _ARRAYS = "comparison.json", "curves.safetensors"
+_FILES = (_RESULTS, DIGESTS, "report.html", "curves.png", _ARRAYS)
 _NAMED = 3  # differences that a message names
 
 
@@ -169,8 +169,6 @@ def _numbered(folder: Path) -> Iterator[Path]:
 def _differing(plan: Plan, folder: Path) -> list[str]:
     """Return in words how the run in a folder differs from a plan; empty if there is none."""
     stored = read_specification(folder)
-    if not stored and (folder / _TRAINING).exists():
-        return ["it is a training on one split"]
     if not stored and (folder / _RESULTS).exists():
         return [f"{SPECIFICATION} is missing or damaged"]
     return differences(stored, plan.specification)
@@ -249,7 +247,7 @@ def _stored(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, name: str, numbe
 def _holds_another(plan: Plan, folder: Path) -> bool:
     """Return whether a folder holds results, or finished parts of a run that isn't the beginning of
     a plan."""
-    if any((folder / name).exists() for name in (_RESULTS, _TRAINING)):
+    if (folder / _RESULTS).exists():
         return True
     return any((folder / UNFINISHED).glob("*.s*")) and not grows(
         read_specification(folder), plan.specification

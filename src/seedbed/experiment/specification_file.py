@@ -57,7 +57,7 @@ _DECIDING = (
 )
 _OF_ESTIMATORS = ("name", "description", "without")
 _GROWING = ("repeats", "stops", "quick", "time_limit", "reason")
-_COMPARISON, _TRAINING = "comparison.json", "training.json"
+_COMPARISON = "comparison.json"
 _NAMED = 10
 # Libraries whose versions are part of every specification. Python's version covers the standard
 # library.
@@ -230,15 +230,9 @@ def check_no_part_of_a_run(table: str) -> None:
     runs."""
     if ":" in table:  # an example, or an address
         return
-    path, is_of_run = (
-        Path(table),
-        Path(table).name in (_COMPARISON, _TRAINING, SPECIFICATION, "report.html"),
-    )
-    if (
-        is_of_run
-        and path.is_file()
-        and any(path.with_name(name).is_file() for name in (_COMPARISON, _TRAINING))
-    ):
+    path = Path(table)
+    is_of_run = path.name in (_COMPARISON, SPECIFICATION, "report.html")
+    if is_of_run and path.is_file() and path.with_name(_COMPARISON).is_file():
         raise OptionError(f"{path} is a file of a finished run", f"Name the folder: {path.parent}.")
     if path.exists():
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 from seedbed.evaluation.metrics import Metric, find_metric
 from seedbed.evaluation.single_runs import RunLottery, RunSpread
-from seedbed.evaluation.summaries import Conclusion, TrainingSummary
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.figures.drawing import Chart
 from seedbed.figures.grammar import ONCE, Spec, channel
 from seedbed.figures.panels import (
@@ -49,7 +49,7 @@ _ROW_AXIS = channel(
 )
 
 
-def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT) -> Chart | None:
+def seed_lottery(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
     """Draw how the single runs of each candidate (one fold, one seed) are spread, in the order of
     the ranking.
 
@@ -61,15 +61,15 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     if summary.lottery is None or not summary.lottery.score.runs:
         return None
     score, both = summary.lottery.score, summary.lottery.difference
-    ranked = summary.in_order() if isinstance(summary, Conclusion) else summary.candidates
-    names = [model.name for model in ranked if any(run.name == model.name for run in score.runs)]
+    ran = {run.name for run in score.runs}
+    names = [model.name for model in summary.in_order() if model.name in ran]
     difference = both if both is not None and both.runs else None
     width = WIDE if difference is None else PANEL_WIDTH
     colour = colour_channel(summary, theme)
     metric = metric_of(score, summary)
     records = _records(score, names, "score", metric)
     panels = [_scores(score, metric, colour, width, theme)]
-    if difference is not None and isinstance(summary, Conclusion):
+    if difference is not None:
         metric, reference = summary.metric.shown, summary.reference
         records += _records(difference, names, "difference", metric, reference)
         panels.append(_differences(difference, metric, reference, colour, theme))
@@ -79,10 +79,10 @@ def seed_lottery(summary: Conclusion | TrainingSummary, *, theme: Theme = LIGHT)
     )
 
 
-def metric_of(lottery: RunLottery, summary: Conclusion | TrainingSummary) -> Metric:
+def metric_of(lottery: RunLottery, summary: Conclusion) -> Metric:
     """Return the score of single runs; as it is shown if it decides."""
-    shown = summary.metric.shown if isinstance(summary, Conclusion) else None
-    return shown if shown is not None and shown.name == lottery.name else find_metric(lottery.name)
+    shown = summary.metric.shown
+    return shown if shown.name == lottery.name else find_metric(lottery.name)
 
 
 def _records(
@@ -157,11 +157,9 @@ def _count_equal(run: RunSpread, edges: Sequence[float]) -> int:
     return max(0, right - round((run.better or 0.0) * run.n))
 
 
-def _phrases(
-    score: RunLottery, difference: RunLottery | None, summary: Conclusion | TrainingSummary
-) -> list[str]:
+def _phrases(score: RunLottery, difference: RunLottery | None, summary: Conclusion) -> list[str]:
     counts = [run.n for run in score.runs]
-    one = "one fold, one seed" if summary.kind == "comparison" else "one seed"
+    one = "one fold, one seed"
     height = ", each row up to its own highest" if len(counts) > 1 else ""
     phrases = [f"one run ({one})"]
     if max(counts) > 1:
@@ -173,7 +171,7 @@ def _phrases(
         phrases.append("blue: better than the reference in that run; orange: worse")
         if any(_count_equal(run, difference.edges) for run in difference.runs):
             phrases.append("grey: both alike")
-    if isinstance(summary, Conclusion) and summary.plan.networks > 1:
+    if summary.plan.networks > 1:
         phrases.append(
             "the table scores the mean of a model's networks, which is usually better than single ones"
         )

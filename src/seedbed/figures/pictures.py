@@ -29,7 +29,6 @@ from seedbed.files import private_cache, write_whole
 PICTURES = ("png", "svg", "pdf")
 _OF_KIND = {
     "comparison": ("survival", "curves", "lottery", "calibration", "benefit", "rows", "effects"),
-    "training": ("curves", "lottery"),
     "judgement": ("calibration",),
     "evaluation": ("calibration",),
     "tables": (),

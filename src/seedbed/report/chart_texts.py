@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from seedbed.errors import counted
 from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE, Effects, NetBenefit
 from seedbed.evaluation.metrics import measure
-from seedbed.evaluation.summaries import Conclusion, TrainingSummary
+from seedbed.evaluation.summaries import Conclusion
 from seedbed.evaluation.survival import SurvivalSummary
 from seedbed.figures.lottery import metric_of
 from seedbed.report.advice import group_by_first, join_words
@@ -18,10 +18,9 @@ _MOST_NAMED = 3
 _FEW = 100  # runs from which a share is given of 100
 
 
-def curves_finding(summary: Conclusion | TrainingSummary) -> str:
+def curves_finding(summary: Conclusion) -> str:
     """Return the most likely flaw of the training, or that there is none."""
-    checks = summary.checks if isinstance(summary, Conclusion) else ()
-    by_code = group_by_first((check.code, check.candidate) for check in checks)
+    by_code = group_by_first((check.code, check.candidate) for check in summary.checks)
     candidates = summary.curves.candidates if summary.curves is not None else ()
     epochs = {
         candidate.name: candidate.epochs[-1] + 1 for candidate in candidates if candidate.epochs
@@ -35,16 +34,14 @@ def curves_finding(summary: Conclusion | TrainingSummary) -> str:
             be, s = ("are", "") if len(names) > 1 else ("is", "s")
             epoch = max(epochs.get(name, 0) for name in names)
             return words.format(names=join_words(names, _MOST_NAMED), be=be, s=s, epoch=epoch)
-    if summary.kind == "comparison":
-        return "Training went as it should: no network is under- or overtrained"
-    return "Score and loss at each epoch"
+    return "Training went as it should: no network is under- or overtrained"
 
 
-def lottery_finding(summary: Conclusion | TrainingSummary) -> str:
+def lottery_finding(summary: Conclusion) -> str:
     if summary.lottery is None or not summary.lottery.score.runs:
         return "All networks diverged"
     difference, score = summary.lottery.difference, summary.lottery.score
-    if difference is not None and difference.runs and isinstance(summary, Conclusion):
+    if difference is not None and difference.runs:
         better, run = min(
             ((one.better or 0.0, one) for one in difference.runs), key=lambda two: abs(two[0] - 0.5)
         )
@@ -124,7 +121,7 @@ def survival_table(survival: SurvivalSummary) -> NumberTable:
 _MOST_CLASSES = 12
 
 
-def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTable]:
+def lottery_tables(summary: Conclusion) -> Iterator[NumberTable]:
     """Yield the spread of single runs: of their scores, and of their differences from the
     reference."""
     lotteries = summary.lottery
@@ -132,15 +129,11 @@ def lottery_tables(summary: Conclusion | TrainingSummary) -> Iterator[NumberTabl
         if lottery is None or not lottery.runs:
             continue
         differs = lottery.runs[0].better is not None
-        metric = (
-            summary.metric.shown
-            if differs and isinstance(summary, Conclusion)
-            else metric_of(lottery, summary)
-        )
+        metric = summary.metric.shown if differs else metric_of(lottery, summary)
         show = metric.signed if differs else functools.partial(measure, metric)
         caption = f"{metric.words} of a single run"
         columns = ["", "runs", "mean", "lowest", "5%", "25%", "half", "75%", "95%", "highest"]
-        if differs and isinstance(summary, Conclusion):
+        if differs:
             caption = f"improvement in {metric.words}{metric.points} over {summary.reference}, in a single run"
             columns.append("runs that say better")
         rows = [

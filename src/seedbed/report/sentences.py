@@ -1,5 +1,5 @@
-"""The details of a comparison, and the training of one candidate, as sentences. Terminal, page and
-notebook use the same ones."""
+"""The details of a comparison as sentences, which terminal, page and notebook share, and the lines of
+a training on one split."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy.typing as npt
 from seedbed.data.frame import SERIOUS
 from seedbed.errors import counted
 from seedbed.evaluation.metrics import METRICS, find_metric, measure, plain_number
-from seedbed.evaluation.single_runs import RunLottery, RunSpread
-from seedbed.evaluation.summaries import Conclusion, Note, TrainingSummary
+from seedbed.evaluation.summaries import Conclusion, Note
 from seedbed.report.advice import (
     group_by_first,
     guessing_words,
@@ -201,69 +200,6 @@ def note_sentence(note: Note) -> str:
     return f"{note.code or 'Note'}: {note.message}{where}"
 
 
-_FEWEST_FOR_TENTHS = (
-    20  # of fewer seeds, the 5th and the 95th percentile are the extremes or next to them
-)
-
-
-def headline(summary: TrainingSummary) -> str:
-    """Return the score on test rows after the last epoch."""
-    score = summary.lottery.score
-    if not score.runs:
-        return "All networks diverged."
-    (run,) = score.runs
-    words = f"Test {score.words}"
-    if run.n == 1:
-        return f"{words} {measure(score.name, run.mean)}, once."
-    mean, low, high, lowest, highest = _places(score, run)
-    if run.n < _FEWEST_FOR_TENTHS:
-        which = "both seeds" if run.n == 2 else f"all {run.n} seeds"
-        return f"{words} {mean}; {which} between {lowest} and {highest}."
-    return f"{words} {mean}; about nine of ten seeds between {low} and {high}."
-
-
-def training_sentences(summary: TrainingSummary) -> Iterator[str]:
-    """Yield how far that score can be trusted."""
-    (one,), score = summary.candidates, summary.lottery.score
-    epochs = counted(one.epochs, "epoch")
-    if not score.runs:
-        yield "Their losses became infinite or NaN. Give a lower learning rate."
-        return
-    (run,) = score.runs
-    if one.n_networks == 1:
-        yield f"One network on one split, after {epochs}: another seed or split may give another result."
-        yield "More 'seeds' show other random starts, a comparison other splits."
-        return
-    *_, lowest, highest = _places(score, run)
-    # Of fewer, the headline has them.
-    extremes = (
-        f": the lowest at {lowest}, the highest at {highest}" if run.n >= _FEWEST_FOR_TENTHS else ""
-    )
-    yield f"{counted(run.n, 'network')} that differ only in their seed, after {epochs}{extremes}."
-    if one.n_diverged:
-        lost = (
-            f"{one.n_diverged:,} of {counted(one.n_networks, 'network')} diverged and are left out"
-        )
-        yield f"{lost}. Give a lower learning rate."
-    yield "All share one split, so this shows other seeds and not other rows: seedbed compare does."
-
-
-def _places(score: RunLottery, run: RunSpread) -> list[str]:
-    """Return mean, 5th and 95th percentile, lowest and highest score of single networks as text."""
-    values = (run.mean, run.quantiles[0], run.quantiles[4], run.lowest, run.highest)
-    return [measure(score.name, value, run.mean) for value in values]
-
-
-def training_text(summary: TrainingSummary) -> str:
-    """Return the result of a training on one split as text."""
-    return "\n".join([*training_warnings(summary), headline(summary), *training_sentences(summary)])
-
-
-def training_warnings(summary: TrainingSummary) -> list[str]:
-    """Return the warnings about the table that may make the score of a training wrong."""
-    return doubts(serious_sentences(summary.notes))
-
-
 Curve = npt.NDArray[np.float32]
 
 
@@ -294,3 +230,17 @@ def _show(values: Curve, digits: str, unit: str = "") -> str:
         return mean
     low, high = np.percentile(values, (25, 75))
     return f"{mean} ({low:{digits}} to {high:{digits}})"
+
+
+def seeds_sentence(scores: Curve, n_seeds: int, score_name: str) -> str:
+    """Return how far the scores of single networks on one split are apart [network], without those
+    that diverged; empty if all did."""
+    if not len(scores):
+        return ""
+    metric = find_metric(score_name.lower())
+    low, mean, high = (measure(metric, float(f(scores))) for f in (np.min, np.mean, np.max))
+    if n_seeds == 1:
+        return f"Test {metric.words} {mean}, once: another seed or split may give another."
+    lost = f", {n_seeds - len(scores)} diverged" if len(scores) < n_seeds else ""
+    spread = f"{counted(n_seeds, 'seed')} between {low} and {high}{lost}"
+    return f"Test {metric.words} {mean}; {spread}. All share one split: seedbed compare has others."

@@ -12,14 +12,14 @@ from seedbed.errors import OptionError, UnreadableError, spell, writing
 from seedbed.evaluation.summaries import SUMMARY_VERSION, AnySummary, summary_from
 from seedbed.files import altered_files, read_document, write_digests, write_whole
 
-_FILES = ("comparison.json", "training.json")
+_SUMMARY = "comparison.json"
 _RENAMED_SINCE = 7  # version of summaries that differ from today's in rules, and in keys that left
 _RULES_BEFORE = {
     "better_by_margin": "better",
     "no_worse": "cannot_tell",
     "no_better": "cannot_tell",
 }
-_NAME_A_RUN = "Name a folder that seedbed compare or seedbed train has written."
+_NAME_A_RUN = "Name a folder that seedbed compare has written."
 _DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be drawn again
 
 
@@ -72,7 +72,7 @@ def check_files(folder: Path) -> None:
         UnreadableError: a file of a finished run has changed or is missing.
     """
     altered = altered_files(folder) or {}
-    if any(name in altered and not (folder / name).exists() for name in _FILES):
+    if _SUMMARY in altered and not (folder / _SUMMARY).exists():
         return  # without the summary, which is written last, the run isn't finished
     for name, is_altered in altered.items():
         if is_altered and not name.endswith(_DRAWN):
@@ -108,8 +108,7 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
     saved judgement.
 
     Args:
-        path: the folder of `seedbed compare` or `seedbed train`, a summary in it, or the JSON of
-            `seedbed judge`.
+        path: the folder of `seedbed compare`, the summary in it, or the JSON of `seedbed judge`.
 
     Raises:
         OptionError: there is no such folder or file, or the run isn't finished.
@@ -118,22 +117,21 @@ def read_summary(path: str | os.PathLike[str]) -> AnySummary:
     """
     path = Path(path)
     if path.is_dir():
-        files = [path / name for name in _FILES if (path / name).is_file()]
-        if not files and (path / "experiment.json").is_file():
-            raise OptionError(f"the run in {path} isn't finished", command_hint(path))
-        if not files:
-            message = f"{path} holds no finished run: neither {' nor '.join(_FILES)} is in it"
-            folders = ", ".join(sorted(str(file.parent) for file in path.glob("*/comparison.json")))
+        folder, path = path, path / _SUMMARY
+        if not path.is_file() and (folder / "experiment.json").is_file():
+            raise OptionError(f"the run in {folder} isn't finished", command_hint(folder))
+        if not path.is_file():
+            message = f"{folder} holds no finished run: {_SUMMARY} isn't in it"
+            folders = ", ".join(sorted(str(file.parent) for file in folder.glob(f"*/{_SUMMARY}")))
             raise OptionError(
                 message, f"{_NAME_A_RUN[:-1]}: {folders}." if folders else _NAME_A_RUN
             )
-        path = max(files, key=lambda file: file.stat().st_mtime)
     if not path.is_file():
         inside = Path("seedbed-out") / path
         raise OptionError(
             f"there is no run {path}", f"Did you mean {inside}?" if inside.exists() else _NAME_A_RUN
         )
-    if path.name in _FILES:
+    if path.name == _SUMMARY:
         check_files(path.parent)
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
