@@ -3,8 +3,6 @@
     python benchmarks/killing.py --kills 1000     SIGKILL at random instants
     python benchmarks/killing.py --steps          go on from what a SIGKILL before each operation on
                                                   a file leaves
-    python benchmarks/killing.py --growing        the same of a run that replaces a finished one of
-                                                  fewer repeats
 
 A small comparison is started in a process of its own, killed, and started again until it ends; then
 its files must be those of an undisturbed run, byte for byte, except for its duration.
@@ -15,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import json
@@ -33,11 +30,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 import seedbed as sb
-from seedbed.errors import SeedbedError
 from seedbed.experiment import comparison
 from seedbed.experiment.compare import compare
 from seedbed.files import DIGESTS, altered_files, write_whole
-from seedbed.report.stored import read_summary
 from seedbed.training.parallel import one_thread
 
 OPTIONS = {
@@ -59,9 +54,6 @@ def main() -> int:
     parser.add_argument(
         "--steps", action="store_true", help="go on from the files before each step"
     )
-    parser.add_argument(
-        "--growing", action="store_true", help="as --steps, in the folder of a shorter run"
-    )
     parser.add_argument("--random-state", type=int, default=0)
     options = parser.parse_args()
     _draw_nothing()
@@ -74,12 +66,6 @@ def main() -> int:
             design = sb.Design(baselines=["prior"], repeats=1, folds=3, n_networks=2)
             small = {"candidates": ["relu:3"], "design": design}
             found["steps"] = at_each_step(Trial(Path(place) / "steps", epochs=2, **small))
-        if options.growing:
-            shorter = sb.Design(baselines=["prior"], repeats=1, folds=3, n_networks=2)
-            small = {"candidates": ["relu:3"], "design": dataclasses.replace(shorter, repeats=2)}
-            found["growing"] = at_each_step(
-                Trial(Path(place) / "growing", epochs=2, **small), shorter
-            )
     print(json.dumps(found))
     return int(any(part["differing"] for part in found.values()))
 
@@ -106,7 +92,6 @@ class Trial:
         folder: Path,
         meddle: Callable[[], None] | None = None,
         kill_after: float | None = None,
-        **options: object,
     ) -> int:
         """The exit status of a process that compares; negative is the signal that ended it."""
         sys.stdout.flush()
@@ -115,7 +100,7 @@ class Trial:
             try:
                 if meddle is not None:
                     meddle()
-                compare(self.X, self.y, folder=folder, **{**self.options, **options})
+                compare(self.X, self.y, folder=folder, **self.options)
                 status = 0
             finally:
                 os._exit(status)
@@ -173,18 +158,11 @@ def at_random(trial: Trial, kills: int, rng: random.Random) -> dict[str, object]
     return {"kills": done, "runs": runs, "with_something_kept": kept, "differing": differing}
 
 
-def at_each_step(trial: Trial, shorter: sb.Design | None = None) -> dict[str, object]:
+def at_each_step(trial: Trial) -> dict[str, object]:
     """Continue from the files as they are before each step of a run: those that a SIGKILL leaves
-    there. Equal ones once.
-
-    Args:
-        trial: the run.
-        shorter: of a finished run in its folder; the states in which no result can be read are
-            counted.
-    """
-    states, log, unreadable = trial.place / "states", trial.place / "log", 0
+    there. Equal ones once."""
+    states, log = trial.place / "states", trial.place / "log"
     with trial.folder() as folder:
-        assert shorter is None or trial.run(folder, design=shorter) == 0
         assert (
             trial.run(folder, meddle=functools.partial(_keep_before_each, folder, states, log)) == 0
         )
@@ -200,17 +178,12 @@ def at_each_step(trial: Trial, shorter: sb.Design | None = None) -> dict[str, ob
         with trial.folder() as folder:
             if (states / str(step)).exists():  # before the first steps there is no folder
                 shutil.copytree(states / str(step), folder)
-            try:
-                read_summary(folder)
-            except SeedbedError:
-                unreadable += 1
             if other := trial.run(folder) or trial.differing(folder):
                 differing.append((step, name, other))
     named = sorted(set(names))
     return {
         "steps": len(names),
         "states": len(seen),
-        "unreadable": unreadable,
         "named": named,
         "differing": differing,
     }

@@ -4,6 +4,8 @@ again."""
 import filecmp
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 
@@ -137,6 +139,15 @@ def test_another_command_gets_another_folder_and_each_is_shown_again(call, here)
         "compare-moons-2",
         "compare-moons-3",
     ]
+
+
+@pytest.mark.slow
+def test_the_command_that_a_quick_run_names_replaces_it_in_the_same_folder(call, here):
+    options = (*SMALL[:8], "--n-networks", "2", "--no-baselines", "--out", "run")
+    err = call(*options, "--quick").err
+    command = re.search(r"Next: +seedbed (.*?)   \(", err)[1]
+    assert call(*shlex.split(command)).status == 0
+    assert not document(here / "run")["plan"]["quick"]
 
 
 @pytest.mark.slow

@@ -28,14 +28,6 @@ def test_kills_at_random_times_change_nothing():
 
 
 @pytest.mark.slow
-def test_the_result_of_a_shorter_run_stays_readable_until_the_moment_that_a_longer_one_replaces_it():
-    found = killing("--growing")["growing"]
-    assert found["differing"] == []
-    assert found["states"] > 30
-    assert found["unreadable"] < 10
-
-
-@pytest.mark.slow
 def test_a_kill_before_each_step_changes_nothing():
     found = killing("--steps")["steps"]
     assert found["differing"] == []

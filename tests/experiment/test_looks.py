@@ -2,7 +2,6 @@
 little."""
 
 import dataclasses
-import functools
 import itertools
 import json
 import math
@@ -24,7 +23,6 @@ from seedbed.experiment.specification_file import read_specification
 from seedbed.experiment.summary import add_details, conclude_results
 from seedbed.model.predicting import products_on_one_thread
 from seedbed.report.glance import first_screen
-from seedbed.report.stored import read_summary
 from seedbed.training.parallel import BackgroundWork
 
 pytestmark = pytest.mark.usefixtures("plain_charts")
@@ -174,64 +172,6 @@ def test_an_error_after_an_interrupt_is_taken_for_it_and_a_second_interrupt_coun
     assert (found.ended, interrupted.is_set()) == ("interrupted", False)
     with pytest.raises(ValueError, match="buffer"):
         carry_out(plan, fail)
-
-
-@pytest.mark.slow
-def test_the_same_call_without_quick_reuses_its_repeat(small, tmp_path, fitted, outlooks):
-    usual = {**MODELS, "repeats": None}
-    quick = small(**usual, quick=True, folder=tmp_path / "run")
-    assert (quick.conclusion.plan.repeats, fitted) == (1, [3])
-    outlooks(3)
-    found = small(**usual, folder=tmp_path / "run")
-    assert (found.conclusion.plan.repeats, fitted) == (3, [3, 3, 3])
-    small(**MODELS, repeats=3, folder=tmp_path / "fresh")
-    arrays = [(tmp_path / name / "curves.safetensors").read_bytes() for name in ("run", "fresh")]
-    assert arrays[0] == arrays[1]
-    assert found.conclusion.verdicts[0].spread.repeats == 3
-    assert not (tmp_path / "run/unfinished").exists()
-
-
-@pytest.mark.slow
-def test_a_killed_run_still_has_what_it_reuses_and_its_result(small, tmp_path, fitted):
-    quick = functools.partial(small, **{**MODELS, "repeats": None}, quick=True, folder=tmp_path)
-    once = quick()
-
-    def kill(progress):
-        raise RuntimeError
-
-    for _ in range(2):
-        with pytest.raises(RuntimeError):
-            small(**MODELS, repeats=2, folder=tmp_path, on_progress=kill)
-        assert read_summary(tmp_path) == once.conclusion
-    assert quick(on_progress=kill).conclusion == once.conclusion
-    fitted.clear()
-    small(**MODELS, repeats=2, folder=tmp_path)
-    assert fitted == [3]
-    small(**MODELS, repeats=2, folder=tmp_path / "fresh")
-    arrays = [
-        (folder / "curves.safetensors").read_bytes() for folder in (tmp_path, tmp_path / "fresh")
-    ]
-    assert arrays[0] == arrays[1]
-
-
-@pytest.mark.slow
-def test_an_early_interrupt_loses_nothing_that_was_reused(small, tmp_path, fitted, monkeypatch):
-    options = {**MODELS, "folder": tmp_path}
-    three, interrupts = small(**options, repeats=3), [KeyboardInterrupt]
-
-    def interrupt(results):
-        if interrupts:
-            raise interrupts.pop()
-        return conclude_results(results)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("seedbed.experiment.comparison.conclude_results", interrupt)
-        cut = small(**options, repeats=4)
-    assert (cut.conclusion.plan.repeats, cut.ended) == (1, "interrupted")
-    fitted.clear()
-    found = small(**options, repeats=4)
-    assert fitted == [3]
-    np.testing.assert_array_equal(found["relu:3"].predictions[:3], three["relu:3"].predictions)
 
 
 def blas():

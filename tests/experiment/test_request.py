@@ -1,6 +1,5 @@
 """A comparison written as the Python call that makes it, and made again from its folder."""
 
-import json
 import shlex
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 
 import seedbed as sb
 from seedbed.data.reading import read_table, table_from_arrays
-from seedbed.errors import CandidateError, OptionError, without_passwords
+from seedbed.errors import CandidateError, without_passwords
 from seedbed.experiment.compare import call_of
 from seedbed.experiment.request import Request, model_plan_from
 from seedbed.experiment.spec import specify
@@ -139,28 +138,3 @@ def test_every_network_that_can_be_stored_is_made_again_from_the_folder(run, tmp
         match=r"'own@lr=0\.1': it is your own network, .*own, which isn't in the run's folder",
     ):
         model_plan_from(tmp_path, "own@lr=0.1").fit()
-
-
-@pytest.mark.slow
-@pytest.mark.torch
-@pytest.mark.usefixtures("plain_charts")
-def test_a_folder_of_before_gets_its_request_from_the_same_call_which_trains_nothing(
-    run, tmp_path, monkeypatch
-):
-    run()
-    document, file = (
-        json.loads((tmp_path / "experiment.json").read_text()),
-        tmp_path / "experiment.json",
-    )
-    file.write_text(json.dumps({key: value for key, value in document.items() if key != "request"}))
-    (tmp_path / "sha256sums.txt").unlink()
-    with pytest.raises(
-        OptionError, match=r"was written by an older seedbed\. Run the command again: sb\.compare\("
-    ):
-        model_plan_from(tmp_path, "words")
-    monkeypatch.setattr(
-        "seedbed.experiment.comparison.run_by_looks", None
-    )  # nothing can be trained
-    run()
-    assert json.loads(file.read_text())["request"] == document["request"]
-    assert model_plan_from(tmp_path, "words").summary.name == "words"

@@ -295,11 +295,9 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
         and spec.command.startswith("seedbed ")
     ):
         whole = conclusion.plan.sample_of or spec.table.n_rows
-        # Of the same rows, the first repeat isn't fitted again.
-        times = protocol(whole).repeats * whole / spec.table.n_rows - (
-            conclusion.plan.sample_of is None
-        )
+        times = protocol(whole).repeats * whole / spec.table.n_rows
         longer = " ".join(word for word in spec.command.split(" ") if word != "--quick")
+        longer += " --overwrite" if " --out " in longer else ""  # a folder holds one run
         yield f"Next:     {longer}   (at most about {duration(times * (conclusion.seconds or 0.0))})"
     elif advice is not None and advice.use != "prior":
         what = why or f"makes a file of {advice.use}"

@@ -1,7 +1,7 @@
 """The finished fits of an unfinished run, kept in its folder, so that the same run can continue.
 
-A file is named by a hash of everything that decides its contents, but not of the number of repeats:
-a longer run uses it, too. A fit of another run has another name, and is not used.
+A file is named by a hash of everything that decides its contents. A fit of another run has another
+name, and is not used.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import numpy.typing as npt
 from seedbed.experiment.fits import Estimator, Fitted
 from seedbed.experiment.plan import Plan
 from seedbed.experiment.specification_file import (
-    SPECIFICATION,
     UNFINISHED,
     code_hash,
     hash_of,
@@ -140,7 +139,7 @@ class Checkpoint:
         """Remove everything that is kept, also of other runs in this folder; the results are
         written."""
         remove_parts(self._place)
-        for path in (*self._place.glob("*.safetensors"), self._place / SPECIFICATION):
+        for path in self._place.glob("*.safetensors"):
             with contextlib.suppress(OSError):
                 path.unlink()
         with contextlib.suppress(OSError):  # it doesn't exist, or holds other files

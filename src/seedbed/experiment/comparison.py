@@ -30,12 +30,7 @@ from seedbed.experiment.plan import STOPS, Plan, make_plan
 from seedbed.experiment.run import Results, Tell, run_by_looks
 from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.spec import sampled_rows
-from seedbed.experiment.specification_file import (
-    SPECIFICATION,
-    UNFINISHED,
-    differences,
-    read_specification,
-)
+from seedbed.experiment.specification_file import SPECIFICATION
 from seedbed.experiment.subgroups import subgroups_of
 from seedbed.experiment.summary import add_details, conclude_results, json_text
 from seedbed.files import DIGESTS, write_digests, write_whole
@@ -370,18 +365,12 @@ class Comparison(Results):
             folder.mkdir(parents=True, exist_ok=True)
             text = json_text(self.summary())
             document, arrays = folder / "comparison.json", folder / "curves.safetensors"
-            specification, longer = folder / SPECIFICATION, folder / UNFINISHED / SPECIFICATION
+            specification = folder / SPECIFICATION
 
             def begin() -> None:
-                for old in (
-                    document,
-                    folder / DIGESTS,
-                ):  # until the new ones are there, the run isn't finished
+                # Until the new ones are there, the run isn't finished.
+                for old in (document, folder / DIGESTS):
                     old.unlink(missing_ok=True)
-                if longer.is_file() and not differences(
-                    read_specification(longer.parent), self.specification
-                ):
-                    longer.replace(specification)
 
             written = [write_report(self.conclusion, folder / "report.html"), arrays]
             if pictures is not None:

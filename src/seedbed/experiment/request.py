@@ -200,7 +200,7 @@ def opened_run(folder: Path) -> tuple[Conclusion, dict[str, Any]]:
             f"{folder} compares columns, not models",
             "Name the folder that seedbed compare has made.",
         )
-    if stored.get("schema_version") != SPECIFICATION_VERSION or "request" not in stored:
+    if stored.get("schema_version") != SPECIFICATION_VERSION:
         raise OptionError(
             f"the run in {folder} was written by an older seedbed", command_hint(folder)
         )

@@ -28,12 +28,11 @@ from seedbed.experiment.specification_file import (
     UNFINISHED,
     code_hashes,
     differences,
-    grows,
     read_arrays,
     read_specification,
     write_specification,
 )
-from seedbed.files import DIGESTS, altered_files, read_document, remove_parts, write_digests
+from seedbed.files import DIGESTS, altered_files, read_document, remove_parts
 from seedbed.report.stored import check_files, draw_again
 
 _RESULTS, _ARRAYS = "comparison.json", "curves.safetensors"
@@ -95,41 +94,24 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
         checkpoint = Checkpoint(plan, folder)
         if not overwrite:
             check_files(folder)
-        stored, differing = read_specification(folder), _differing(plan, folder)
-        growing = (
-            not overwrite and _grows(plan, folder) and (bool(differing) or not is_finished(folder))
-        )
-        if growing:
-            _keep_results(plan, folder, checkpoint)
-        elif differing and not overwrite and _holds_another(plan, folder):
+        differing = _differing(plan, folder)
+        if differing and not overwrite and _holds_another(folder):
             raise OptionError(
                 f"{folder} holds another run: {_shown(differing)}",
                 f"Name another folder, or discard that run with {spell('overwrite', True)}.",
             )
-        is_done = is_finished(folder) and not (overwrite or growing)
+        is_done = is_finished(folder) and not overwrite
         if (done := restore(plan, folder) if is_done else None) is not None:
             if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file
             with writing(folder, "Free some space."):
                 draw_again(folder, done.conclusion)
-        elif growing:  # the results of fewer repeats stay until they are replaced
-            begun = read_specification(folder / UNFINISHED)
-            if differing and (not begun or differences(begun, plan.specification)):
-                write_specification(plan.experiment, plan.specification, folder / UNFINISHED)
-        elif differing or not stored or (folder / _RESULTS).exists():
+        elif differing or not read_specification(folder) or (folder / _RESULTS).exists():
             with writing(folder, "Name another folder."):
-                longer = f"{UNFINISHED}/{SPECIFICATION}"
-                for name in [
-                    *_FILES,
-                    longer,
-                    *(altered_files(folder) or ()),
-                ]:  # no file of another run stays
+                # No file of another run stays.
+                for name in [*_FILES, *(altered_files(folder) or ())]:
                     (folder / name).unlink(missing_ok=True)
                 write_specification(plan.experiment, plan.specification, folder)
-        if stored and not differing and "request" not in stored:  # of an earlier version
-            write_specification(plan.experiment, plan.specification, folder)
-            if is_done:
-                write_digests([folder / SPECIFICATION])
         checkpoint.frozen = read_specification(folder)
         yield RunFolder(checkpoint, finished=done)
     finally:
@@ -151,12 +133,10 @@ def folder_for(plan: Plan, folder: Path) -> tuple[Path, str]:
             chosen = free or path
             break
         differing = _differing(plan, path)
-        if _grows(plan, path) or (read_specification(path) and not differing):
+        if read_specification(path) and not differing:
             chosen = path
             break
-        if free is None and not (
-            differing and ((path / LOCK).exists() or _holds_another(plan, path))
-        ):
+        if free is None and not (differing and ((path / LOCK).exists() or _holds_another(path))):
             free = path
     return chosen, "" if chosen == folder else _shown(_differing(plan, folder))
 
@@ -172,52 +152,6 @@ def _differing(plan: Plan, folder: Path) -> list[str]:
     if not stored and (folder / _RESULTS).exists():
         return [f"{SPECIFICATION} is missing or damaged"]
     return differences(stored, plan.specification)
-
-
-def _grows(plan: Plan, folder: Path) -> bool:
-    """Return whether the results in a folder are those of the first repeats of a plan, by the same
-    code of all models, which is known."""
-    stored = read_specification(folder)
-    if not (folder / _RESULTS).is_file() or not grows(stored, plan.specification):
-        return False
-    code = code_hashes(plan.experiment)
-    then = {
-        name: stored_code for name, stored_code in stored.get("code", {}).items() if name in code
-    }
-    return (
-        bool(then)
-        and None not in then.values()
-        and all(code[name] == digest for name, digest in then.items())
-    )
-
-
-def _keep_results(plan: Plan, folder: Path, checkpoint: Checkpoint) -> None:
-    """Keep each split of the results in a folder as an unfinished run does, so that a longer run
-    can replace them."""
-    arrays = read_arrays(folder / _ARRAYS)
-    fits = list[tuple[int, int]]()
-    for number, unit in enumerate(plan.experiment.units):
-        repeats = min(len(arrays.get(f"{name}/predictions", ())) for name in unit.names)
-        fits += [
-            (number, position)
-            for position, split in enumerate(plan.splits)
-            if split.repeat < repeats
-        ]
-    results = read_document(folder / _RESULTS)
-    parts = {model["name"]: model.get("parts") or {} for model in results.get("candidates", ())}
-    seconds = float(results.get("seconds") or 0) / max(1, len(fits))
-    for number, position in fits:
-        names = plan.experiment.units[number].names
-        fitted = {
-            name: replace(_stored(arrays, plan, name, position), weights=parts.get(name, {}))
-            for name in names
-        }
-        if all(
-            np.isfinite(fit.predictions).all() for fit in fitted.values()
-        ):  # else the reason isn't known
-            checkpoint.keep(number, position, fitted, seconds)
-    if checkpoint.trouble:
-        raise OptionError(f"can't write to {folder}: {checkpoint.trouble}", "Free some space.")
 
 
 def _stored(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, name: str, number: int) -> Fitted:
@@ -244,14 +178,9 @@ def _stored(arrays: Mapping[str, npt.NDArray[Any]], plan: Plan, name: str, numbe
     )
 
 
-def _holds_another(plan: Plan, folder: Path) -> bool:
-    """Return whether a folder holds results, or finished parts of a run that isn't the beginning of
-    a plan."""
-    if (folder / _RESULTS).exists():
-        return True
-    return any((folder / UNFINISHED).glob("*.s*")) and not grows(
-        read_specification(folder), plan.specification
-    )
+def _holds_another(folder: Path) -> bool:
+    """Return whether a folder of another run holds results, or finished parts."""
+    return (folder / _RESULTS).exists() or any((folder / UNFINISHED).glob("*.s*"))
 
 
 def is_finished(folder: Path) -> bool:

@@ -36,8 +36,7 @@ SPECIFICATION_VERSION = 5  # of `experiment.json`
 SPECIFICATION = "experiment.json"  # the file of the specification in the folder of a run
 
 UNFINISHED = "unfinished"
-"""The folder of finished fits in that of a run; with the specification, where a longer run replaces
-a finished one."""
+"""The folder of finished fits in that of a run."""
 
 _UNSHOWN = {
     "table sha256": "the table's cells have changed",
@@ -56,7 +55,6 @@ _DECIDING = (
     "random_state",
 )
 _OF_ESTIMATORS = ("name", "description", "without")
-_GROWING = ("repeats", "stops", "quick", "time_limit", "reason")
 _COMPARISON = "comparison.json"
 _NAMED = 10
 # Libraries whose versions are part of every specification. Python's version covers the standard
@@ -190,24 +188,6 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return changes or _between(
         "groups", then.get("groups"), now["groups"]
     )  # which name the candidates once more
-
-
-def grows(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Return whether a specification is that of another, perhaps with more repeats.
-
-    The repeats that both have are then the same.
-    """
-
-    def common(document: Mapping[str, Any]) -> dict[str, Any]:
-        whole = {
-            key: value for key, value in document.items() if key in now and key != "splits_sha256"
-        }
-        design = {key: value for key, value in document["design"].items() if key not in _GROWING}
-        return {**whole, "design": design}
-
-    with contextlib.suppress(KeyError, TypeError, AttributeError):
-        return common(then) == common(now) and then["design"]["repeats"] <= now["design"]["repeats"]
-    return False
 
 
 def _between(key_path: str, then: Any, now: Any) -> list[str]:
