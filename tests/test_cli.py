@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 from sklearn.model_selection import train_test_split
 
@@ -451,17 +451,18 @@ TINY = (
 
 @pytest.mark.slow
 def test_the_next_command_of_inspect_reads_the_table_with_the_same_options(call, here, table):
-    with contextlib.closing(sqlite3.connect("crm.db")) as database:
-        rows = ", ".join(f"({n}.5, {n % 7}.5, 'p{n // 2}', 'x{n % 2}')" for n in range(60))
-        database.executescript(
-            f'CREATE TABLE t (a); CREATE TABLE "our customers" (a, b, c, d); INSERT INTO "our customers" VALUES {rows}'
-        )
+    book = openpyxl.Workbook()
+    book.active.append(["a"])
+    sheet = book.create_sheet("our customers")
+    for row in ["abcd", *((n + 0.5, n % 7 + 0.5, f"p{n // 2}", f"x{n % 2}") for n in range(60))]:
+        sheet.append(list(row))
+    book.save("crm.xlsx")
     options = ("--drop", "a", "--categorical", "b", "--group", "c", "--limit", "1GB")
     for source, own in (
-        ("crm.db", ("--table", "our customers")),
+        ("crm.xlsx", ("--table", "our customers")),
         (table(f"a title\n\n{CARS}"), ("--skip-rows", "2")),
     ):
-        first = call("inspect", source, *own, *(options if source == "crm.db" else ()))
+        first = call("inspect", source, *own, *(options if source == "crm.xlsx" else ()))
         following = shlex.split(first.err.splitlines()[-1])
         assert (following[1:4], following[-1]) == (["seedbed", "compare", str(source)], "--quick")
         again = call("inspect", *following[3:-1])

@@ -10,7 +10,6 @@ from rich.text import Text
 import seedbed
 from seedbed.cli.console import print_lines
 from seedbed.cli.program import main
-from seedbed.data.inspection import inspect_table
 
 QUICK = ("--n-jobs", "1", "--epochs", "3", "--quiet")
 
@@ -138,19 +137,3 @@ def test_a_saved_judgement_is_drawn_again_and_printed(call, here, n_tables):
     assert (here / "again.html").read_bytes() == drawn.read_bytes()
     assert call("report", saved, "--text")[1] == f"{judgement}\n"
     assert "a checklist needs a comparison" in call("report", saved, "--checklist")[2]
-
-
-def test_a_password_in_an_address_is_neither_stored_nor_shown(call, here, monkeypatch):
-    address = "postgresql://me:secret@127.0.0.1:1/none"
-    assert call("compare", address, "--table", "x", "--target", "y", "--out", "run")[0] == 2
-    from seedbed.cli.console import command_line, remember_tokens
-
-    with remember_tokens(["compare", address, "--out", "my run"]):
-        assert (
-            command_line() == "seedbed compare postgresql://me:***@127.0.0.1:1/none --out 'my run'"
-        )
-    moons = inspect_table("example:moons")
-    monkeypatch.setattr("seedbed.data.inspection.inspect_table", lambda *table, **options: moons)
-    done = call("inspect", "postgresql://me:secret@127.0.0.1:1/none", "--table", "x")
-    assert "Next:     seedbed compare postgresql://me:***@127.0.0.1:1/none --table x" in done.err
-    assert "secret" not in done.err

@@ -199,7 +199,6 @@ def inspect_table(
     time_split: str | int | None = None,
     split_equal_rows: bool = False,
     table: str | None = None,
-    query: str | None = None,
     skip_rows: int | None = None,
     limit: str | None = None,
 ) -> dict[str, Any]:
@@ -226,11 +225,10 @@ def inspect_table(
         time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a
             feature.
         split_equal_rows: let rows with equal features be in different folds, if new rows may repeat known ones.
-        table: a table of an SQLite file, or a sheet of an Excel file.
-        query: a SELECT of a database, instead of a table.
+        table: a sheet of an Excel file.
         skip_rows: rows above the header of a text or an Excel file; found automatically if left out.
-        limit: how large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By
-            default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
+        limit: how large the table may be, such as 50GB. By default 4 GB, or 20 times the size of the file if that
+            is more.
 
     Returns:
         `schema_version`, `table`, `n_rows` (those that have a target, if one is named), `columns`
@@ -394,7 +392,6 @@ def read_table(
     time_split: str | int | None = None,
     split_equal_rows: bool = False,
     table: str | None = None,
-    query: str | None = None,
     skip_rows: int | None = None,
     limit: str | None = None,
 ) -> Table:
@@ -422,15 +419,14 @@ def read_table(
         time_split: a column of dates or numbers that orders rows in time: the latest rows are tested; not a
             feature.
         split_equal_rows: let rows with equal features be in different folds, if new rows may repeat known ones.
-        table: a table of an SQLite file, or a sheet of an Excel file.
-        query: a SELECT of a database, instead of a table.
+        table: a sheet of an Excel file.
         skip_rows: rows above the header of a text or an Excel file; found automatically if left out.
-        limit: how large the table may be, how long the query may run, or both: 50GB, 30min or 50GB,30min. By
-            default 4 GB, or 20 times the size of the file if that is more, and 10 minutes.
+        limit: how large the table may be, such as 50GB. By default 4 GB, or 20 times the size of the file if that
+            is more.
 
     Raises:
         TableNotFoundError: no such file or example.
-        UnreadableError: bytes, rows or a header that can't be understood, or a table or query over
+        UnreadableError: bytes, rows or a header that can't be understood, or a table over
             the limit.
         ColumnError: no such column, infinite numbers, or rows without a time.
         TargetError: no target named, too few rows that have one, or labels that the task can't

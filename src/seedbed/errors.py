@@ -29,14 +29,6 @@ _ESCAPES = {
     code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     for code in (*_CONTROLS, *_BIDI, *_NONE)
 }
-# An address is matched to the end of its word, with or without a password; otherwise the search
-# takes quadratic time.
-_ADDRESS = re.compile(r"(://[^:/@\s]*):([^\s]+)")
-_PASSWORD_OPTION = re.compile(
-    r"(?<=[?&\s]password=)[^&\s]+?(?=['\"]?[,)]{0,2}(?:[&\s]|$))", re.IGNORECASE
-)
-
-
 _names_options = False  # of the whole process, as messages are also made in threads
 
 
@@ -181,17 +173,6 @@ def visible(text: str) -> str:
     r"""Return a text with control and bidirectional characters as `\x1b` or `\u202e`. Line ends and
     tabs stay."""
     return text.translate(_ESCAPES)
-
-
-def without_passwords(text: str) -> str:
-    """Return the text with stars for passwords in the addresses of databases, as others may read
-    it."""
-
-    def starred(address: re.Match[str]) -> str:
-        password, _, rest = address[2].rpartition("@")
-        return f"{address[1]}:***@{rest}" if password else address[0]
-
-    return _PASSWORD_OPTION.sub("***", _ADDRESS.sub(starred, text))
 
 
 def one_line(message: str, hint: str) -> str:

@@ -57,7 +57,7 @@ def test_space_after_a_list_of_json_is_ignored_and_an_error_names_its_record(tmp
     path.write_text(json.dumps([{"a": 1}, {"a": 2}]) + " " * 9_000)
     assert read_source(path).n_rows == 2
     path.write_text('{"a": 1}\n{"a": x}\n{"a": 3}\n')
-    assert "in line 2" in refusal(path).message
+    assert "line 2: " in refusal(path).message
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "UInt64", "int64[pyarrow]"])

@@ -72,8 +72,6 @@ def test_a_sheet_must_be_chosen_among_several(book):
         rows_of(path)
     with pytest.raises(TableNotFoundError, match=r"no sheet 'noten'.*Did you mean 'Noten'"):
         rows_of(path, table="noten")
-    with pytest.raises(OptionError, match="no query to choose"):
-        rows_of(path, query="SELECT 1")
     assert rows_of(path, table="Adressen") == [["a", "b"], ["1", "2"]]
     table = read_table(
         book(Noten=[["a", "y"], *[[i % 4, i % 2] for i in range(20)]], B=[[1]]),

@@ -218,15 +218,12 @@ def test_parquet_cells_are_converted_to_text_that_is_typed_correctly(tmp_path):
     assert (columns.names, columns.cells(0), columns.cells(1)) == (("", "c0"), ["u"], ["2"])
 
 
-@pytest.mark.parametrize("option", [{"table": "t"}, {"query": "SELECT 1"}], ids=str)
-def test_table_and_query_are_refused_for_other_files(write, refusal, option):
+def test_a_table_is_refused_for_files_that_have_one(write, refusal):
     for source in (write("a,y\n1,0\n"), "example:xor", pl.DataFrame({"a": [1]})):
-        error = refusal(source, **option)
+        error = refusal(source, table="t")
         assert isinstance(error, OptionError)
-        assert error.message.endswith(f" has no {next(iter(option))} to choose")
-        assert error.hint.startswith(
-            "SQLite files take query and table, postgresql:// addresses query, Excel"
-        )
+        assert error.message.endswith(" has no table to choose")
+        assert error.hint == "Excel files take table."
 
 
 def test_an_unsupported_address_is_not_quoted(refusal):

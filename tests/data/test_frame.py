@@ -1,9 +1,7 @@
 """One table gives one typed frame, whichever source it comes from."""
 
-import contextlib
 import datetime as dt
 import json
-import sqlite3
 
 import duckdb
 import numpy as np
@@ -43,23 +41,12 @@ def as_excel(path):
     book.save(path)
 
 
-def as_sqlite(path):
-    with contextlib.closing(sqlite3.connect(path)) as database, database:
-        database.execute(f"CREATE TABLE t ({', '.join(NAMES)})")
-        cells = [
-            [str(cell) if isinstance(cell, bool | dt.date) else cell for cell in row]
-            for row in LINES
-        ]
-        database.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(NAMES))})", cells)
-
-
 RECORDS = [json.dumps(dict(zip(NAMES, row, strict=True)), default=str) for row in LINES]
 FILES = {
     "t.csv": lambda path: pd.DataFrame(TABLE).to_csv(path, index=False),
     "t.parquet": lambda path: pl.DataFrame(TABLE).write_parquet(path),
     "t.jsonl": lambda path: path.write_text("\n".join(RECORDS)),
     "t.xlsx": as_excel,
-    "t.db": as_sqlite,
 }
 FRAMES = {
     "polars": pl.DataFrame(TABLE),

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import socket
-import sqlite3
 import struct
 
 import duckdb
@@ -18,13 +17,6 @@ from seedbed.errors import SeedbedError, UnreadableError
 
 ROWS = [(i, f"x{i % 3}", i % 2) for i in range(60)]
 TEXT = "a,b,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in ROWS)
-
-
-def sqlite_file(path):
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE t (a, b, y)")
-        database.executemany("INSERT INTO t VALUES (?, ?, ?)", ROWS)
-        database.commit()
 
 
 def excel_file(path):
@@ -40,7 +32,6 @@ def parquet_file(path):
 
 
 KINDS = {
-    "t.db": sqlite_file,
     "t.xlsx": excel_file,
     "t.parquet": parquet_file,
     "t.csv": lambda path: path.write_text(TEXT),
@@ -108,7 +99,6 @@ def test_a_file_that_grows_during_reading_is_refused(write, monkeypatch):
 HOLES = {
     "t.csv": b"a,y\n1,0\n",
     "t.json": b'[{"a":1,"y":0}]',
-    "t.db": b"SQLite format 3\0",
     "t.gz": gzip.compress(b"a,y\n1,0"),
 }
 

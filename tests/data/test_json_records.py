@@ -143,19 +143,18 @@ BAD = {
     "a record in a record": ('{"a": {"b": 1}}', "record 1 has a record under the key 'a'"),
     "columns": ('{"data": [{"a": 1}]}', "record 1 has a list under the key 'data'"),
     "a key twice": ('[{"a": 1, "b": 2, "a": null}]', "record 1 has the key 'a' twice"),
-    "no records": ("[1, 2]", "record 1 is not a record but '1'"),
+    "no records": ("[1, 2]", "record 1 is not a record but 1"),
     "lists": ("[[1, 2]]", "record 1 is a list"),
-    "a null": ('[{"a": 1}, null]', "record 2 is not a record but 'null'"),
+    "a null": ('[{"a": 1}, null]', "record 2 is not a record but null"),
     "an empty record": ('[{"a": 1}, {}]', "record 2 is empty"),
     "an empty list": ("[]", "there are no rows"),
     "nothing": ("", "there are no rows"),
     "cut off": ('[{"a": 1},\n {"a": ', "is not JSON"),
     "no end": ('[{"a": 1}', "is not JSON"),
-    "more after the end": ('[{"a": 1}]\n{"a": 1}', "is not JSON"),
+    "more after the end": ('[{"a": 1}]\n{"a": 1}', "record 1 is a list"),
     "a comma too many": ('[{"a": 1},]', "is not JSON"),
     "deep": ('{"a": ' + "[" * 100_000, "is not JSON"),
-    "half a character": ('[{"a": "x"}, {"a": "\\ud800"}]', "is not JSON"),
-    "half a character in a key": ('{"\\ud800": 1}', "is not JSON"),
+    "half a character in a key": ('{"\\ud800": 1}', "has half a character in its name"),
     "NUL": ('{"a": 1}\x00', "line 1 holds a NUL byte"),
     "a long cell": (
         json.dumps([{"a": 1}, {"a": "x" * 70_000}]),
@@ -177,3 +176,8 @@ def test_infinite_numbers_are_read_as_such(write):
     source = read_source(write('[{"a": NaN}, {"a": -Infinity}, {"a": 1e999}]', "t.json"))
     np.testing.assert_array_equal(source.numbers(0), [np.nan, -np.inf, np.inf])
     assert source.places([2]) == {2: "record 3"}
+
+
+def test_half_a_character_is_refused_in_its_column(refusal, write):
+    error = refusal(write('[{"a": "x"}, {"a": "\\ud800"}]', "t.json"))
+    assert "column 'a' holds half a character" in error.message

@@ -1,13 +1,11 @@
 """A comparison written as the Python call that makes it, and made again from its folder."""
 
-import shlex
-
 import numpy as np
 import pytest
 
 import seedbed as sb
 from seedbed.data.reading import read_table, table_from_arrays
-from seedbed.errors import CandidateError, without_passwords
+from seedbed.errors import CandidateError
 from seedbed.experiment.compare import call_of
 from seedbed.experiment.request import Request, model_plan_from
 from seedbed.experiment.spec import specify
@@ -53,37 +51,6 @@ def test_only_arguments_that_differ_from_the_defaults_are_written(said):
 def test_quotes_in_names_survive(said):
     text = said(['a "b"', "c'd"], name="it's.csv")
     assert text == """sb.compare("it's.csv", target='y', candidates=['a "b"', "c'd"])"""
-
-
-def test_passwords_in_addresses_are_replaced_by_stars():
-    assert (
-        without_passwords("postgresql://me:a:b@c@host/db?password=x&port=1 t")
-        == "postgresql://me:***@host/db?password=***&port=1 t"
-    )
-    assert (
-        without_passwords("'a://b:1/c' 'p://u:s@h' http://host:80/x")
-        == "'a://b:1/c' 'p://u:***@h' http://host:80/x"
-    )
-    assert without_passwords("sb.compare('p://me:s@h?password=x', target='y')") == (
-        "sb.compare('p://me:***@h?password=***', target='y')"
-    )
-
-
-@pytest.mark.parametrize("secret", ["it's", 'a"b', "a'),b"])
-def test_a_password_with_quotation_marks_is_replaced_as_well(secret):
-    for address in (
-        f"postgresql://me:{secret}@host/db",
-        f"postgresql://me@host/db?password={secret}&port=1",
-    ):
-        for text in (
-            address,
-            shlex.join(["seedbed", "compare", address]),
-            f"sb.compare({address!r}, target='y')",
-        ):
-            assert "***" in without_passwords(text)
-            assert not any(
-                part in without_passwords(text) for part in ("it", "s@", "b@", "b&", ",b")
-            )
 
 
 @pytest.mark.parametrize(

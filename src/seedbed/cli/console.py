@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from seedbed.cli.options import RunOptions
-from seedbed.errors import command_line_options, visible, without_passwords
+from seedbed.errors import command_line_options, visible
 
 interrupted = threading.Event()  # by Ctrl-C
 _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
@@ -39,10 +39,8 @@ def working(message: str, run: RunOptions) -> Iterator[Callable[[str], None]]:
         if run.quiet or not console.is_terminal:
             yield lambda message: None
             return
-        status = stack.enter_context(
-            console.status(escape(visible(without_passwords(message))), spinner="line")
-        )
-        yield lambda message: status.update(escape(visible(without_passwords(message))))
+        status = stack.enter_context(console.status(escape(visible(message)), spinner="line"))
+        yield lambda message: status.update(escape(visible(message)))
 
 
 @contextlib.contextmanager
@@ -88,7 +86,7 @@ def print_stderr(*lines: str) -> None:
     """Print lines on stderr, folded for a terminal, without passwords; nothing else in the command
     line does."""
     width = Console(stderr=True).width if sys.stderr.isatty() else sys.maxsize
-    for line in (visible(without_passwords(line)) for line in lines):
+    for line in map(visible, lines):
         fits = cell_len(line) <= width or "\n" in line
         print(*([line] if fits else _fold_line(line, width)), sep="\n", file=sys.stderr, flush=True)
 
@@ -123,4 +121,4 @@ def remember_tokens(tokens: Sequence[str]) -> Iterator[None]:
 
 def command_line() -> str:
     """Return the command that runs, quoted for a shell, without passwords."""
-    return without_passwords(shlex.join(["seedbed", *_TOKENS.get()]))
+    return shlex.join(["seedbed", *_TOKENS.get()])

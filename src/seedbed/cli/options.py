@@ -39,7 +39,7 @@ REPEATED = Parameter(negative=(), show_default=False)
 FLAG = Parameter(negative=())
 OUTPUT = Parameter(name=["--output", "-o"])
 
-_SOURCES = "A CSV, TSV, Excel, Parquet, JSON or SQLite file, gzip of one, a postgresql:// URL, or example:NAME."
+_SOURCES = "A CSV, TSV, Excel, Parquet or JSON file, gzip of one, or example:NAME."
 TableArgument = Annotated[str, Parameter(help=_SOURCES)]
 AsJson = Annotated[
     bool, Parameter(name="--json", help="Print one JSON document on stdout.", negative=())

@@ -22,39 +22,30 @@ class SourceOptions(Settings):
     """Which part of a source is read, and how much of it.
 
     Attributes:
-        table: a table of an SQLite file, or a sheet of an Excel file.
-        query: a SELECT of a database, instead of a table.
+        table: a sheet of an Excel file.
         skip_rows: rows above the header of a text or an Excel file; found automatically if left
             out.
-        limit: how large the table may be, how long the query may run, or both: 50GB, 30min or
-            50GB,30min. By default 4 GB, or 20 times the size of the file if that is more, and 10
-            minutes.
+        limit: how large the table may be, such as 50GB. By default 4 GB, or 20 times the size of
+            the file if that is more.
     """
 
     table: str | None = None
-    query: str | None = None
     skip_rows: int | None = setting(
         None, at_least=0, hint="Give the number of rows above the header: 0 or more."
     )
     limit: str | None = None
 
     def check(self, where: str, *takes: str) -> None:
-        """Raise OptionError for an option that the source doesn't take (`takes`), or for both a
-        table and a query."""
-        table, query = spell("table"), spell("query")
-        for option in ("table", "query"):
-            if getattr(self, option) is not None and option not in takes:
-                raise OptionError(
-                    f"{where} has no {option} to choose",
-                    f"SQLite files take {query} and {table}, postgresql:// addresses {query}, Excel files {table}.",
-                )
+        """Raise OptionError for an option that the source doesn't take (`takes`)."""
+        if self.table is not None and "table" not in takes:
+            raise OptionError(
+                f"{where} has no table to choose", f"Excel files take {spell('table')}."
+            )
         if self.skip_rows is not None and "skip_rows" not in takes:
             raise OptionError(
                 f"{where} has no rows to skip",
                 f"Text (CSV and the like) and Excel files take {spell('skip_rows')}.",
             )
-        if self.table is not None and self.query is not None:
-            raise OptionError(f"{where}: both a table and a query are given", "Give one of them.")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

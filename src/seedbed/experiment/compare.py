@@ -14,7 +14,7 @@ from typing import Any, Literal
 from seedbed.arguments import checked, spelled
 from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Table
-from seedbed.errors import OptionError, without_passwords
+from seedbed.errors import OptionError
 from seedbed.experiment.comparison import Comparison
 from seedbed.experiment.request import Request, carry_out_request
 from seedbed.experiment.run_folder import open_folder
@@ -182,7 +182,7 @@ def call_of(request: Request) -> str:
         arguments.append(f"lr={list(request.lrs)}")
     if request.design != Design():
         arguments.append(f"design=sb.{request.design!r}")
-    return without_passwords(f"sb.compare({', '.join(arguments)})")
+    return f"sb.compare({', '.join(arguments)})"
 
 
 def _word(value: Any) -> str:

@@ -27,7 +27,6 @@ from seedbed.errors import (
     did_you_mean,
     one_line,
     spell,
-    without_passwords,
     writing,
 )
 from seedbed.evaluation.behind import certainty
@@ -567,7 +566,7 @@ def _warnings(clusters: Sequence[str]) -> list[str]:
 
 def _absolute_source(source: str | Path) -> str:
     """Return a source so that it is found from any folder."""
-    return str(Path(source).resolve()) if Path(source).is_file() else without_passwords(str(source))
+    return str(Path(source).resolve()) if Path(source).is_file() else str(source)
 
 
 def _current(entries: Sequence[Mapping[str, Any]]) -> Attempt:

@@ -25,7 +25,7 @@ from seedbed.arguments import spelled
 from seedbed.data.cells import first_of
 from seedbed.data.splits import Split
 from seedbed.data.table import Table
-from seedbed.errors import OptionError, nearest, without_passwords
+from seedbed.errors import OptionError, nearest
 from seedbed.experiment.spec import Experiment
 from seedbed.files import make_folder, read_document, write_whole
 from seedbed.model.member import is_network
@@ -138,7 +138,7 @@ def write_specification(
     reading = experiment.table.reading
     document = dict(specification) | {
         "command": experiment.command,
-        "reading": reading and {**reading, "source": without_passwords(reading["source"])},
+        "reading": reading,
         "request": experiment.request,
         "code": code_hashes(experiment),
         "frozen_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -198,7 +198,7 @@ class Model(Ensemble):
             against: another model of the same target, for the paired verdict on these rows.
             threshold: for two labels, the probability at which net benefit is computed, in place of
                 the model's own.
-            source: options of the source, such as `table` or `query`.
+            source: options of the source, such as `table`.
 
         Raises:
             DataError: as `predict`, or the rows lack a column.

@@ -16,7 +16,7 @@ from seedbed.data.frame import Frame, text_of
 from seedbed.data.sources.delimited import ROWS_LOOKED_AT, find_header, header_note
 from seedbed.data.sources.loaded import Loader
 from seedbed.data.sources.memory import frame_of_rows
-from seedbed.data.sources.source_limits import SourceLimit, choose
+from seedbed.data.sources.source_limits import SourceLimit, choose_sheet
 from seedbed.data.table_options import SourceOptions
 from seedbed.errors import OptionError, UnreadableError
 from seedbed.evaluation.summaries import Note
@@ -86,7 +86,7 @@ def read_workbook(loader: Loader, path: Path, options: SourceOptions) -> Frame:
                 names = [
                     name for name in names if workbook.get_sheet_by_name(name).start is not None
                 ] or names
-            position, notes = choose(names, wanted, where, kind="sheet")
+            position, notes = choose_sheet(names, wanted, where)
             sheet = workbook.get_sheet_by_name(names[position])
             notes = notes if wanted is None and len(workbook.sheet_names) > 1 else ()
             return _load(

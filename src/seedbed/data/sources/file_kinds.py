@@ -14,7 +14,6 @@ from seedbed.data.cells import first_of
 from seedbed.data.frame import Frame
 from seedbed.data.sources import excel
 from seedbed.data.sources.charset import GZIP
-from seedbed.data.sources.databases import SQLITE_MAGIC, read_sqlite
 from seedbed.data.sources.delimited import duckdb_path, read_delimited
 from seedbed.data.sources.json_records import BEGINNING, read_json
 from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader, open_loader
@@ -29,9 +28,6 @@ SUFFIXES = (
     ".txt",
     ".parquet",
     *JSON,
-    ".sqlite",
-    ".sqlite3",
-    ".db",
     ".xlsx",
     ".xlsm",
     ".gz",
@@ -47,6 +43,7 @@ OTHER_KINDS = {
         "a pickle file, which seedbed never opens",
     ),
     b"ARROW1": "an Arrow or Feather file",
+    b"SQLite format 3\x00": "an SQLite database",
     b"BZh": "a bzip2 file",
     b"%PDF-": "a PDF file",
     **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html"), "a web page"),
@@ -61,8 +58,8 @@ def read_file(
     wanted: Sequence[str] = (),
     as_text: Container[str] = (),
 ) -> Frame:
-    """Return the table of a file: CSV, TSV, JSON, Parquet, gzip of them, Excel or SQLite. Its
-    content decides."""
+    """Return the table of a file: CSV, TSV, JSON, Parquet, gzip of them, or Excel. Its content
+    decides."""
     where = str(path).encode(errors="backslashreplace").decode()
     limit = SourceLimit.of(options.limit, _check_file(path, where))
     with open_loader(where, limit, as_text, wanted) as loader:
@@ -75,9 +72,6 @@ def read_file(
 def _read(loader: Loader, path: Path, named: Path, options: SourceOptions) -> Frame:
     """Return the table of a file that isn't compressed; `named` is the path that the user gave."""
     where, head = loader.where, _head(path)
-    if head.startswith(SQLITE_MAGIC):
-        options.check(where, "table", "query")
-        return read_sqlite(loader, path, options)
     if head.startswith(excel.MAGIC) and excel.is_workbook(path):
         options.check(where, "table", "skip_rows")
         return excel.read_workbook(loader, path, options)

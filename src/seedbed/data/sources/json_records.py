@@ -1,147 +1,99 @@
-"""JSON: a list of records, or one record after the other, read by DuckDB."""
+"""JSON: a list of records, or one record after the other."""
 
 from __future__ import annotations
 
-import itertools
+import json
 import re
 from pathlib import Path
+from typing import Any
 
-from seedbed.data.cells import WHOLE_FLOATS, quote
 from seedbed.data.frame import Frame, numbered
 from seedbed.data.sources.charset import find_charset
-from seedbed.data.sources.delimited import duckdb_path
-from seedbed.data.sources.loaded import COLUMNS_A_QUERY, Loader
-from seedbed.data.sources.source_limits import MAX_COLUMNS, check_width
+from seedbed.data.sources.loaded import Loader
+from seedbed.data.sources.memory import frame_of_rows
+from seedbed.data.sources.source_limits import check_width
 from seedbed.errors import UnreadableError
 
 BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*[\"}]")
-MAX_RECORD = 1 << 24  # bytes
-ABSENT = 400  # bytes that a key counts in a record without it: it takes no space in the file, but memory and time
+# Bytes that a key counts in a record without it: it takes no space in the file, but memory and time.
+ABSENT = 400
 FORMS = "JSON is read as a list of records, [{...}, {...}], or as one record per line."
-KINDS = {"ARRAY": "a list", "OBJECT": "a record"}
-# Keys in the order in which they first occur.
-KEYS = """
-SELECT key FROM (SELECT rowid AS record, unnest(json_keys(json)) AS key,
-  generate_subscripts(json_keys(json), 1) AS place FROM records)
-GROUP BY key ORDER BY min(record), arg_min(place, record)"""
-
-
-def _is_whole(path: Path) -> bool:
-    """Return whether a list of records ends; DuckDB accepts one that is cut off after a comma."""
-    with path.open("rb") as raw:
-        is_list, end = raw.read(4096).lstrip().startswith(b"["), path.stat().st_size
-        while is_list and end > 0:
-            start = max(0, end - 4096)
-            raw.seek(start)
-            if last := raw.read(end - start).rstrip():
-                return last.endswith(b"]")
-            end = start
-        return True
+_SPACE = re.compile(r"\s*")
 
 
 def read_json(loader: Loader, path: Path) -> Frame:
     """Return the records' values by key. The columns are all keys, in the order in which they first
     occur."""
-    import duckdb
-
-    where, charset = loader.where, find_charset(path, loader.where)
+    where = loader.where
+    charset = find_charset(path, where)
     text = path
     if not charset.plain:
         text = loader.folder / "copy.json"
         charset.copy(path, text)
-    if not _is_whole(text):
-        raise UnreadableError(
-            f"{where} is not JSON (its list has no end, or something follows it)", FORMS
-        )
-    objects = (
-        f"read_json_objects(?, format='auto', compression='none', maximum_object_size={MAX_RECORD})"
-    )
-    try:
-        loader.ask(f"CREATE TEMP TABLE records AS SELECT json FROM {objects}", duckdb_path(text))
-    except duckdb.InvalidInputException as error:
-        reason = re.sub(
-            r' in file ".*?", at',
-            " at",
-            str(error).splitlines()[0].rpartition("Error: ")[2],
-            count=1,
-        )
-        reason = re.sub(
-            r"(line|record/value) (\d+)", lambda match: f"{match[1]} {int(match[2]) - 1}", reason
-        )
-        raise UnreadableError(f"{where} is not JSON ({reason.strip()})", FORMS) from error
-    names = _keys(loader)
-    parts = [_load(loader, names, start) for start in range(0, len(names), COLUMNS_A_QUERY)]
-    loader.ask(f"CREATE TEMP TABLE cells AS SELECT * FROM {' POSITIONAL JOIN '.join(parts)}")
-    return loader.frame([name.strip() for name in names], numbered("record {}"), charset.notes)
-
-
-def _keys(loader: Loader) -> list[str]:
-    """Return all keys. Raise UnreadableError for values that aren't records, and for a key that is
-    there twice."""
-    where = loader.where
-    for row, kind, value, width in loader.ask(
-        "SELECT rowid, json_type(json), json[:100], len(json_keys(json)) AS width FROM records "
-        f"WHERE json_type(json) <> 'OBJECT' OR width = 0 OR width > {MAX_COLUMNS} ORDER BY rowid LIMIT 1"
-    ):
-        record = f"{where}: record {row + 1}"
-        check_width(width or 0, record)
-        what = (
-            "empty" if kind == "OBJECT" else KINDS.get(kind) or f"not a record but {quote(value)}"
-        )
-        raise UnreadableError(f"{record} is {what}", FORMS)
-    records = "SELECT rowid, json_keys(json) AS keys FROM records"
-    for row, keys in loader.ask(f"{records} WHERE len(keys) > len(list_distinct(keys)) LIMIT 1"):
-        key = next(key for key in keys if keys.count(key) > 1)
-        raise UnreadableError(
-            f"{where}: record {row + 1} has the key '{key}' twice", "Rename one of them."
-        )
-    names = [key for (key,) in loader.ask(KEYS)]
+    records = _records(text.read_text(encoding="utf-8-sig"), where)
+    names = list(dict.fromkeys(key for record in records for key in record))
     if not names:
         raise UnreadableError(f"{where}: there are no rows")
     check_width(len(names), where)
-    [(n_rows, n_values)] = loader.ask("SELECT count(*), sum(len(json_keys(json))) FROM records")
-    loader.limit.check_rows(
-        n_rows, len(names), where, n_text=(n_rows * len(names) - n_values) * ABSENT
-    )
-    return names
+    n_absent = sum(len(names) - len(record) for record in records)
+    loader.limit.check_rows(len(records), len(names), where, n_text=n_absent * ABSENT)
+    rows = ([record.get(name) for name in names] for record in records)
+    stripped = [name.strip() for name in names]
+    return frame_of_rows(loader, rows, stripped, numbered("record {}"), charset.notes)
 
 
-def _load(loader: Loader, keys: list[str], start: int) -> str:
-    """Load the values of the next keys as numbers where all are numbers, else as text. Return the
-    name of the table."""
-    names, part, values = keys[start : start + COLUMNS_A_QUERY], f"part{start}", f"part{start}_json"
-    paths = ["/" + name.replace("~", "~0").replace("/", "~1") for name in names]  # as in RFC 6901
-    aliases = [f"c{start + position}" for position in range(len(names))]
-    columns = ", ".join(
-        f"found[{position}] AS {alias}" for position, alias in enumerate(aliases, start=1)
-    )
-    extracted = "(SELECT json_extract(json, ?) AS found FROM records)"
-    loader.ask(f"CREATE TEMP TABLE {values} AS SELECT {columns} FROM {extracted}", paths)
-    facts = list[str]()
-    for alias in aliases:
-        facts.append(f"max(abs(TRY_CAST({alias}->>'$' AS DOUBLE)))")
-        facts += [
-            f"coalesce(bool_or(json_type({alias}) = '{kind}'), false)"
-            for kind in (*KINDS, "BOOLEAN", "VARCHAR")
-        ]
-    [answers] = loader.ask(f"SELECT {', '.join(facts)} FROM {values}")
-    wanted = []
-    for position, (name, alias) in enumerate(zip(names, aliases, strict=True)):
-        most, *nested, is_boolean, is_text = answers[5 * position : 5 * position + 5]
-        for kind in itertools.compress(KINDS, nested):
-            [(row,)] = loader.ask(
-                f"SELECT min(rowid) FROM {values} WHERE json_type({alias}) = ?", kind
+def _records(text: str, where: str) -> list[dict[str, Any]]:
+    """Return the records of a text. UnreadableError if a value isn't a record, has a key twice, or
+    holds a list or a record."""
+    records = []
+    for number, pairs in enumerate(_values(text, where), start=1):
+        place = f"{where}: record {number}"
+        if not isinstance(pairs, tuple):
+            kind = (
+                "a list"
+                if isinstance(pairs, list)
+                else f"not a record but {json.dumps(pairs)[:100]}"
             )
-            raise UnreadableError(
-                f"{loader.where}: record {row + 1} has {KINDS[kind]} under the key '{name}'",
-                "Give each of its values a separate key, or leave the key out.",
-            )
-        text = f"{alias}->>'$'"
-        is_text = is_text or is_boolean or (most or 0) >= WHOLE_FLOATS
-        if is_boolean:
-            booleans = f"CASE {text} WHEN 'true' THEN 'True' ELSE 'False' END"
-            text = f"CASE json_type({alias}) WHEN 'BOOLEAN' THEN {booleans} ELSE {text} END"
-        wanted.append(f"{text} AS {alias}" if is_text else f"CAST({text} AS DOUBLE) AS {alias}")
-    loader.ask(f"CREATE TEMP TABLE {part} AS SELECT {', '.join(wanted)} FROM {values}")
-    loader.ask(f"DROP TABLE {values}")
-    return part
+            raise UnreadableError(f"{place} is {kind}", FORMS)
+        if not pairs:
+            raise UnreadableError(f"{place} is empty", FORMS)
+        check_width(len(pairs), place)
+        record: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in record:
+                raise UnreadableError(f"{place} has the key '{key}' twice", "Rename one of them.")
+            if isinstance(value, list | tuple):
+                kind = "a list" if isinstance(value, list) else "a record"
+                raise UnreadableError(
+                    f"{place} has {kind} under the key '{key}'",
+                    "Give each of its values a separate key, or leave the key out.",
+                )
+            record[key] = value
+        records.append(record)
+    return records
+
+
+def _values(text: str, where: str) -> list[Any]:
+    """Return the values of the list that a text is, or those that follow each other in it. A record
+    is a tuple of pairs, so that a key may be there twice."""
+    decoder = json.JSONDecoder(object_pairs_hook=tuple)
+    values: list[Any] = []
+    position = _end_of_space(text, 0)
+    try:
+        while position < len(text):
+            value, end = decoder.raw_decode(text, position)
+            position = _end_of_space(text, end)
+            if isinstance(value, list) and not values and position == len(text):
+                return value
+            values.append(value)
+    except (json.JSONDecodeError, RecursionError) as error:
+        why = "it is too deep"
+        if isinstance(error, json.JSONDecodeError):
+            why = f"line {error.lineno}: {error.msg}"
+        raise UnreadableError(f"{where} is not JSON ({why})", FORMS) from error
+    return values
+
+
+def _end_of_space(text: str, start: int) -> int:
+    space = _SPACE.match(text, start)
+    return start if space is None else space.end()

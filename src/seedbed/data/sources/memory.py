@@ -17,7 +17,7 @@ from seedbed.data.cells import WHOLE_FLOATS, quote_names
 from seedbed.data.frame import IN_MEMORY, Builder, Cells, FindPlaces, Frame, Numbers, Texts
 from seedbed.data.sources.loaded import Loader, open_loader
 from seedbed.data.sources.source_limits import MAX_CELL, check_names, long_cell
-from seedbed.errors import DataError, UnreadableError, error_line, nearest, spell
+from seedbed.errors import DataError, UnreadableError, error_line, nearest
 from seedbed.evaluation.summaries import Note
 
 if TYPE_CHECKING:  # functions import it, and DuckDB, which files of CSV and arrays may not need
@@ -46,8 +46,7 @@ def frame_of_rows(
                 if type(cell) is bytes:
                     raise UnreadableError(
                         f"{where}: row {n_rows + row + 1}, column '{name}' holds bytes, neither text nor a number",
-                        f"Leave the column out by a {spell('query')} that names the others.",
-                        option="query",
+                        "Leave the column out of the table.",
                     )
                 if (
                     type(cell) is str
@@ -92,7 +91,7 @@ def read_frame(
     if data_frame is None:
         raise DataError(
             f"a table can't be read from {type(frame).__name__}",
-            "Give a path, 'example:NAME', a postgresql:// address or a data frame; arrays go in as X and y.",
+            "Give a path, 'example:NAME', a data frame; arrays go in as X and y.",
         )
     import narwhals as nw
 

@@ -1,5 +1,4 @@
-"""Open what a user calls a table: a path, an example, a database's address, a data frame, or rows
-to predict."""
+"""Open what a user calls a table: a path, an example, a data frame, or rows to predict."""
 
 from __future__ import annotations
 
@@ -11,13 +10,11 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Frame
-from seedbed.data.sources.databases import read_postgres
 from seedbed.data.sources.file_kinds import SUFFIXES, read_file
 from seedbed.data.sources.memory import (
     array_column,
@@ -40,25 +37,18 @@ def read_source(
     wanted: Sequence[str] = (),
     as_text: Container[str] = (),
 ) -> Frame:
-    """Read a path, `example:NAME`, a `postgresql://` address or a data frame.
+    """Read a path, `example:NAME` or a data frame.
 
     The header is found by the names of `wanted` columns. The text of those `as_text` stays, even if
-    it is numbers. Raises what `read_table` does; OptionError for `table`, `query` or `skip_rows` of
-    a source that has none, for a table and a query, for neither if there are several tables, and
-    for a `limit` that can't be understood.
+    it is numbers. Raises what `read_table` does; OptionError for `table` or `skip_rows` of a source
+    that has none, for no `table` if there are several, and for a `limit` that can't be understood.
     """
-    if isinstance(source, str) and source.lower().startswith(("postgresql://", "postgres://")):
-        options.check("a PostgreSQL database", "query")
-        return replace(
-            read_postgres(source, options, as_text),
-            name=urlsplit(source).path.strip("/") or "query",
-        )
     if isinstance(source, str | Path) and not str(source).startswith(EXAMPLE_PREFIX):
         scheme = SCHEME.match(str(source)) if isinstance(source, str) else None
         if scheme:  # the address isn't quoted: it may hold a password
             raise DataError(
                 f"tables aren't fetched from {scheme[0]}",
-                "Save the table as a file and give its path.",
+                "Save the table as a file and give its path, or give a data frame.",
             )
         path = Path(source)
         frame = read_file(path, options, wanted, as_text)
@@ -79,9 +69,8 @@ def read_new_rows(
     """Read rows to predict.
 
     Args:
-        rows: a path, `example:NAME`, a database's address or a data frame, as `read_table` takes
-            it; records, a list of dicts or one of them; or an array [row, feature] in the order of
-            `names`.
+        rows: a path, `example:NAME` or a data frame, as `read_table` takes it; records, a list of
+            dicts or one of them; or an array [row, feature] in the order of `names`.
         names: the columns of the model, by which the header is also found.
         as_text, options: as in `read_source`, and so are the errors.
     """

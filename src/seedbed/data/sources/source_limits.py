@@ -19,28 +19,24 @@ class EveryName(Container[str]):
         return True
 
 
-def choose(
-    names: Sequence[str], wanted: str | None, where: str, *, kind: str = "table"
+def choose_sheet(
+    names: Sequence[str], wanted: str | None, where: str
 ) -> tuple[int, tuple[Note, ...]]:
-    """Return the position of the wanted table, or sheet. If none is named, return the only one,
-    with a note."""
-    query = spell("query")
+    """Return the position of the wanted sheet. If none is named, return the only one, with a
+    note."""
     if not names:
-        hint, option = (f"A view needs a {query}.", "query") if kind == "table" else ("", "")
-        raise TableNotFoundError(f"{where} has no {kind}s", hint, option=option)
+        raise TableNotFoundError(f"{where} has no sheets")
     if wanted is not None:
         if wanted not in names:
-            raise TableNotFoundError(f"{where}: no {kind} '{wanted}'", did_you_mean(wanted, names))
+            raise TableNotFoundError(f"{where}: no sheet '{wanted}'", did_you_mean(wanted, names))
         return names.index(wanted), ()
     if len(names) > 1:
-        more = f", or give a {query}" if kind == "table" else ""
         raise OptionError(
-            f"{where} has {len(names)} {kind}s: {first_of(names, 40)}",
-            f"Name one, such as {spell('table', names[0])}{more}.",
+            f"{where} has {len(names)} sheets: {first_of(names, 40)}",
+            f"Name one, such as {spell('table', names[0])}.",
             option="table",
         )
-    which = "in the database" if kind == "table" else "that is visible and not empty"
-    return 0, (Note(f"the {kind} is '{names[0]}', the only one {which}"),)
+    return 0, (Note(f"the sheet is '{names[0]}', the only one that is visible and not empty"),)
 
 
 def quote_name(name: str) -> str:
@@ -49,45 +45,37 @@ def quote_name(name: str) -> str:
 
 
 MAX_COLUMNS, MAX_CELL = 10_000, 1 << 16  # bytes
-SIZE, SECONDS = 4_000_000_000, 600.0
+SIZE = 4_000_000_000
 RATIO = 20  # text of a table rarely shrinks to less than a twentieth
 ROW_BYTES, CELL_BYTES = 100, 8
-UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "S": 1.0, "MIN": 60.0, "H": 3600.0}
+UNITS = {"KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 QUANTITY = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*([a-z]+)\s*")
 
 
 @dataclass(frozen=True)
 class SourceLimit:
-    """How large a source may be when it is unpacked [bytes], and how long a query may run
-    [seconds].
+    """How large a source may be when it is unpacked [bytes].
 
     A small file can contain a table that fills any memory, so a source is measured before or while
     it is read. A row counts as 100 bytes and a cell as 8, beside its text.
     """
 
     size: float
-    seconds: float = SECONDS
 
     @classmethod
     def of(cls, option: str | None, stored: float = 0) -> SourceLimit:
-        """Read a limit such as "50GB", "30min" or "50GB,30min"; the default is 4 GB, or 20 times
-        the bytes `stored`.
+        """Read a limit such as "50GB"; the default is 4 GB, or 20 times the bytes `stored`.
 
         Examples:
-            >>> SourceLimit.of("50GB,30min")
-            SourceLimit(size=50000000000.0, seconds=1800.0)
+            >>> SourceLimit.of("50GB")
+            SourceLimit(size=50000000000.0)
         """
-        size, seconds = max(SIZE, RATIO * stored), SECONDS
-        for part in str(option).split(",") if option is not None else ():
-            match = QUANTITY.fullmatch(part.lower())
-            if match is None or match[2].upper() not in UNITS or float(match[1]) == 0:
-                raise OptionError(
-                    f"limit is '{option}'",
-                    "Give a size, a time or both: 50GB, 30min or 50GB,30min.",
-                )
-            value = float(match[1]) * UNITS[match[2].upper()]
-            size, seconds = (value, seconds) if match[2].endswith("b") else (size, value)
-        return cls(size, seconds)
+        if option is None:
+            return cls(max(SIZE, RATIO * stored))
+        match = QUANTITY.fullmatch(option.lower())
+        if match is None or match[2].upper() not in UNITS or float(match[1]) == 0:
+            raise OptionError(f"limit is '{option}'", "Give a size, such as 50GB.")
+        return cls(float(match[1]) * UNITS[match[2].upper()])
 
     def check_size(self, size: float, where: str, *, measured: str = "unpacks to over") -> None:
         """Raise UnreadableError if a size in bytes is over the limit."""
@@ -102,16 +90,6 @@ class SourceLimit:
         self.check_size(
             size, f"{where}: {n_rows:,} rows and {n_columns:,} columns", measured="need about"
         )
-
-    def too_slow(self, where: str) -> UnreadableError:
-        """Return the error for a query that takes longer than the limit."""
-        duration = (
-            f"{self.seconds / 60:.0f} minutes"
-            if self.seconds >= 120
-            else f"{self.seconds:g} seconds"
-        )
-        longer = max(1, math.ceil(self.seconds * 6 / 3600))
-        return _over(f"{where}: the query was stopped after {duration}", f"{longer} h")
 
 
 def check_width(n_columns: int, where: str) -> None:
