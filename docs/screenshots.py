@@ -75,6 +75,8 @@ def subgroup_pictures(browser: Any, folder: Path) -> Iterator[tuple[str, bytes]]
         "--target",
         "DEATH_EVENT",
         "--quick",
+        "--reference",
+        "logistic",
         "--by",
         "time",
     ]

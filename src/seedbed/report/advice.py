@@ -178,7 +178,7 @@ def _simpler(conclusion: Conclusion, advice: Advice) -> str:
         amount = plus_minus(size, distance.half, decimals, decided=False, is_distance=True)
         how = "is" if is_small else "may be"
         where = "ahead" if distance.mean > 0 else "behind"
-        return f"{advice.simpler} {how} as good: {amount}{shown.points * shown.percent} {where}"
+        return f"{advice.simpler} {how} as good: {amount}{' points' * shown.percent} {where}"
     is_alone = not conclusion.candidate(advice.use).parts or advice.use != conclusion.reference
     return "" if is_alone else "none: every single model is likely worse"
 
@@ -187,9 +187,10 @@ def model_words(conclusion: Conclusion, name: str) -> str:
     """Return what a model is, for a sentence: `a mix (81% boosted-trees, 19% logistic)`."""
     model = conclusion.candidate(name)
     if len(model.parts) > 1:
-        shares = {part: round(100 * share) for part, share in list(model.parts.items())[:2]}
+        named = [*model.parts.items()][: 3 if len(model.parts) == 3 else 2]
+        shares = {part: round(100 * share) for part, share in named}
         rest = 100 - sum(shares.values())
-        if len(model.parts) > 2 and rest > 0:
+        if len(model.parts) > 3 and rest > 0:
             shares["others"] = rest
         return f"a mix ({', '.join(f'{share}% {part}' for part, share in shares.items())})"
     words = model.few_words
