@@ -19,18 +19,18 @@ PACKAGE = ROOT / "src" / "seedbed"
 MAX_FILE_STATEMENTS = 360
 MAX_FUNCTION_LINES = 50
 MAX_FUNCTION_BRANCHES = 25
-LONG_FUNCTIONS = 34
+LONG_FUNCTIONS = 29
 BRANCHED_FUNCTIONS = 17
 UNLIKE_TUPLES = 598
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23954
+TOTAL = 23967
 BUDGETS = {
     "*.py": 1017,
     "cli/": 925,
     "data/": 4396,
     "evaluation/": 2189,
-    "experiment/": 3128,
+    "experiment/": 3141,
     "figures/": 802,
     "judgement/": 1340,
     "model/": 3164,

@@ -106,7 +106,6 @@ def verdict(
         p=0.04,
         p_adjusted=0.04,
         p_better=p_better,
-        p_better_by_margin=p_better / 2,
         opposite_share=opposite,
         accuracy=Difference(0.012, -0.005, 0.031),
         rows_needed=(5000, 20000),

@@ -198,63 +198,71 @@ def decide_all(
         drawn: |t| of all pairs of models, by `drawn_of`.
         is_blend: whether the reference is a blend of the others.
     """
-    metric, margin, reference = opened.metric.name, opened.metric.margin, opened.reference
-    n_rows = evidence.n_rows
-    largest = (
-        METRICS[metric].largest_loss(opened.task or "binary") if metric in METRICS else math.inf
-    )
+    reference = opened.reference
     together = {name: one for name, one in estimates.items() if one.comparisons > 1}
     adjusted = adjusted_p(together, reference, drawn or {}, opened.plan.tried)
-    estimates = {
-        **estimates,
-        **simultaneous(together, reference, drawn or {}, opened.alpha),
-    }
-    verdicts = []
-    for name, gain in estimates.items():
-        pair = (reference, name)
-        n_shared = min(len(evidence.runs[one]) for one in pair)  # repeats
-        accuracy = None
-        if evidence.in_accuracy is not None:
-            points = evidence.in_accuracy(*pair, gain.comparisons)
-            accuracy = Difference(points.mean, max(-1.0, points.low), min(1.0, points.high))
-        small = is_small(gain, margin, gain.alpha)
-        low = max(-largest, gain.low)
-        high = min(largest, gain.high)
-        rule = graded(decide(low=low, high=high, is_small=small), gain, is_blend=is_blend)
-        if small:
-            low = max(low, -margin)
-            high = min(high, margin)
-        factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=evidence.design)
-        rows = None if n_rows is None or gain.se == 0 else n_rows * factor
-        verdicts.append(
-            Verdict(
-                candidate=name,
-                reference=reference,
-                rule=rule,
-                metric=metric,
-                difference=gain.mean,
-                low=low,
-                high=high,
-                margin=margin,
-                p=gain.p,
-                p_adjusted=adjusted.get(name, gain.p),
-                p_better=p_better(gain),
-                p_better_by_margin=p_better(gain, margin),
-                opposite_share=opposite_share(*(evidence.runs[one][:n_shared] for one in pair)),
-                accuracy=accuracy,
-                rows_needed=None if rows is None else (math.ceil(rows / 2), math.ceil(rows * 2)),
-                rows_factor=factor,
-                seed_share=gain.variance_seeds / gain.se**2 if gain.variance_seeds else None,
-                n_rows=n_rows,
-                n_train=evidence.n_train,
-                comparisons=gain.comparisons,
-                held_out=gain.variance_rows is not None,
-                independent_rows=gain.independent_rows,
-                spread=gain.spread,
-                zero=opened.metric.of_prior if opened.metric.in_points else None,
-            )
-        )
-    return tuple(verdicts)
+    widened = simultaneous(together, reference, drawn or {}, opened.alpha)
+    return tuple(
+        _verdict_on(name, gain, adjusted.get(name, gain.p), opened, evidence, is_blend)
+        for name, gain in {**estimates, **widened}.items()
+    )
+
+
+def _verdict_on(
+    name: str,
+    gain: Estimate,
+    p_adjusted: float,
+    opened: Conclusion,
+    evidence: Evidence,
+    is_blend: bool,
+) -> Verdict:
+    """Return the verdict on one candidate, see `decide_all`."""
+    metric = opened.metric.name
+    margin = opened.metric.margin
+    pair = (opened.reference, name)
+    largest = math.inf
+    if metric in METRICS:
+        largest = METRICS[metric].largest_loss(opened.task or "binary")
+    accuracy = None
+    if evidence.in_accuracy is not None:
+        points = evidence.in_accuracy(*pair, gain.comparisons)
+        accuracy = Difference(points.mean, max(-1.0, points.low), min(1.0, points.high))
+    small = is_small(gain, margin, gain.alpha)
+    low = max(-largest, gain.low)
+    high = min(largest, gain.high)
+    rule = graded(decide(low=low, high=high, is_small=small), gain, is_blend=is_blend)
+    if small:
+        low = max(low, -margin)
+        high = min(high, margin)
+    n_rows = evidence.n_rows
+    factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=evidence.design)
+    rows = None if n_rows is None or gain.se == 0 else n_rows * factor
+    n_shared = min(len(evidence.runs[one]) for one in pair)  # repeats
+    return Verdict(
+        candidate=name,
+        reference=opened.reference,
+        rule=rule,
+        metric=metric,
+        difference=gain.mean,
+        low=low,
+        high=high,
+        margin=margin,
+        p=gain.p,
+        p_adjusted=p_adjusted,
+        p_better=p_better(gain),
+        opposite_share=opposite_share(*(evidence.runs[one][:n_shared] for one in pair)),
+        accuracy=accuracy,
+        rows_needed=None if rows is None else (math.ceil(rows / 2), math.ceil(rows * 2)),
+        rows_factor=factor,
+        seed_share=gain.variance_seeds / gain.se**2 if gain.variance_seeds else None,
+        n_rows=n_rows,
+        n_train=evidence.n_train,
+        comparisons=gain.comparisons,
+        held_out=gain.variance_rows is not None,
+        independent_rows=gain.independent_rows,
+        spread=gain.spread,
+        zero=opened.metric.of_prior if opened.metric.in_points else None,
+    )
 
 
 def outlook(conclusion: Conclusion, most: int) -> Literal["decided", "rows"] | None:

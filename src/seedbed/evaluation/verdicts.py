@@ -109,7 +109,6 @@ class Verdict(Difference):
     p: float
     p_adjusted: float
     p_better: float
-    p_better_by_margin: float
     opposite_share: float
     accuracy: Difference | None
     rows_needed: tuple[int, int] | None
@@ -126,12 +125,6 @@ class Verdict(Difference):
     def __repr__(self) -> str:
         what = visible(f"{self.candidate} against {self.reference}: {self.short}")
         return f"<Verdict: {what}, {self.difference:+.3g} ({self.low:+.3g} to {self.high:+.3g}) in {self.metric}>"
-
-    @property
-    def by_margin(self) -> bool:
-        """Whether the difference is at least the margin over the whole interval, for better or
-        worse."""
-        return self.low >= self.margin or self.high <= -self.margin
 
     @property
     def short(self) -> str:
@@ -154,7 +147,6 @@ class Verdict(Difference):
         ends = (self.difference, self.low, self.high)
         points = None if self.zero is None else [100 * value / self.zero for value in ends]
         words = {
-            "by_margin": self.by_margin,
             "short": self.short,
             "sentence": self.sentence,
             "points": points,

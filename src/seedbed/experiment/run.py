@@ -280,9 +280,20 @@ def results_of(
     return Results(part.experiment, part.splits, results, seconds, plan.specification)
 
 
+def _mean_shares(weights: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean share of each part of a blend over splits, the largest first."""
+    names = {name for of_split in weights for name in of_split}
+    shares = {
+        name: sum(of_split.get(name, 0.0) for of_split in weights) / len(weights) for name in names
+    }
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+
+
 def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> Result:
     """Return the result of one model; values of splits on which it isn't fitted are NaN."""
-    spec, table, n_splits = plan.experiment, plan.experiment.table, len(plan.splits)
+    spec = plan.experiment
+    table = spec.table
+    n_splits = len(plan.splits)
     fits = {
         number: lines[line.name]
         for number, lines in enumerate(fitted[:n_splits])
@@ -326,12 +337,7 @@ def _result(plan: Plan, line: Line, fitted: Sequence[Mapping[str, Fitted]]) -> R
         "kind": "baseline" if line.recipe is None else "network",
     }
     if weights := [fit.weights for fit in usable.values() if fit.weights]:
-        names = {name for of_split in weights for name in of_split}
-        shares = {
-            name: sum(of_split.get(name, 0.0) for of_split in weights) / len(weights)
-            for name in names
-        }
-        about["parts"] = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+        about["parts"] = _mean_shares(weights)
     if failures:
         n_failed = f"{len(failures)} of {counted(n_splits, 'split')}"
         about["failure"] = f"left out, as it can't be fitted on {n_failed}: {failures[0]}"

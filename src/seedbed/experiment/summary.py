@@ -398,6 +398,24 @@ def _survival(
     )
 
 
+def _mean_gain(tested: Result, gains: Floats) -> Estimate:
+    """Return the mean of gains of two classes [repeat, row] over the tested rows, with its
+    error."""
+    rows = tested.tested
+    groups = tested.tested_groups
+    if tested.design.kind == "held_out":
+        ours = np.zeros((1, len(rows)))
+        return paired_hold_out(gains[:1, rows], ours, groups=groups, times=tested.tested_times)
+    labels = tested.target[rows]
+    negative, positive = (gains[:, rows[labels == label]].mean() for label in (0, 1))
+    share = float(labels.mean())
+    # Stratified folds hide it.
+    between = share * (1 - share) * float(positive - negative) ** 2 / len(rows)
+    means = [gains[split.repeat, split.test].mean() for split in tested.splits]
+    folds = np.reshape(means, (len(gains), -1))
+    return corrected_t(folds, groups=groups, between_classes=between)
+
+
 def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
     """Return the net benefit of models of two classes by their out-of-fold predictions, and how far
     it is from that of one of them; None if that is the prior, where no verdict is due, and where no
@@ -408,8 +426,8 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
     if model not in usable or not usable[model].design.has_verdict:
         return None
     first = usable[model]
-    y, rows, splits = first.target, first.tested, first.splits
-    share, n_repeats = float(y[rows].mean()), len(first.predictions)
+    y = first.target
+    share = float(y[first.tested].mean())
     least, most = (reach * share / (reach * share + 1 - share) for reach in (1 / _REACH, _REACH))
     at = [threshold for threshold in _AT if least < threshold < most][:_MOST]
     if not at:  # as where all rows are of one class
@@ -422,9 +440,9 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
         TREATING_ALL: np.ones_like(forecasts[model]),
         TREATING_NONE: np.zeros_like(forecasts[model]),
     }
-    weights = np.zeros((n_repeats, len(y)))  # each fold counts equally
-    for split in splits:
-        weights[split.repeat, split.test] = 1 / len(split.test) / len(splits)
+    weights = np.zeros((len(first.predictions), len(y)))  # each fold counts equally
+    for split in first.splits:
+        weights[split.repeat, split.test] = 1 / len(split.test) / len(first.splits)
 
     def benefits(name: str, threshold: float) -> Floats:
         """Return what each row adds [repeat, row]."""
@@ -432,24 +450,15 @@ def net_benefit_of(results: Sequence[Result], model: str) -> NetBenefit | None:
 
     def difference(name: str, threshold: float) -> Interval:
         gains = benefits(name, threshold) - benefits(model, threshold)
-        if first.design.kind == "held_out":
-            ours = np.zeros((1, len(rows)))
-            estimate = paired_hold_out(
-                gains[:1, rows], ours, groups=first.tested_groups, times=first.tested_times
-            )
-        else:
-            negative, positive = (gains[:, rows[y[rows] == label]].mean() for label in (0, 1))
-            between = (
-                share * (1 - share) * float(positive - negative) ** 2 / len(rows)
-            )  # which stratified folds hide
-            folds = np.reshape(
-                [gains[split.repeat, split.test].mean() for split in splits], (n_repeats, -1)
-            )
-            estimate = corrected_t(folds, groups=first.tested_groups, between_classes=between)
-        n = len(forecasts) - 1
-        return of_net_benefit(
-            estimate, threshold, len(rows), alpha=first.alpha, comparisons=n
-        ).times(1)
+        estimate = _mean_gain(first, gains)
+        found = of_net_benefit(
+            estimate,
+            threshold,
+            len(first.tested),
+            alpha=first.alpha,
+            comparisons=len(forecasts) - 1,
+        )
+        return found.times(1)
 
     thresholds = np.unique([*at, *np.linspace(least, most, _POINTS).round(6)])
 
