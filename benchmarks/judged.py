@@ -597,7 +597,7 @@ def real_lines(n_sets: int) -> Iterator[tuple[str, ...]]:
             table = real_table(name, pair, folder)
             verdicts = [real_judged(table, number) for number in range(n_sets)]
             covered = np.mean([one["low"] <= table.truth <= one["high"] for one in verdicts])
-            better = np.mean([one["rule"] in ("better", "better_by_margin") for one in verdicts])
+            better = np.mean([one["rule"] == "better" for one in verdicts])
             worse = np.mean([one["rule"] == "worse" for one in verdicts])
             wrong = worse if table.truth > 0 else better
             truth = f"{table.truth:+.4f} ± {table.truth_error:.4f}"
