@@ -63,9 +63,9 @@ def plain_trees(trees: Trees, state: dict[str, Any], X: Any) -> Any:
     for tree in range(trees.n_trees):
         node = np.full(len(X), tree)
         for _ in range(trees.depth):
-            node = state["0.left"][node] + (
-                X[rows, state["0.feature"][node]] > state["0.threshold"][node]
-            )
+            is_above = X[rows, state["0.feature"][node]] > state["0.threshold"][node]
+            is_inner = state["0.left"][node] != node
+            node = state["0.left"][node] + (is_inner & is_above)
         total = total + state["0.value"][node].astype(np.float64)
     if not trees.probabilities:
         return total

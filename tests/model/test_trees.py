@@ -264,6 +264,7 @@ def test_the_kernel_adds_the_same_leaves_as_numpy(monkeypatch, dtype, kind, meth
     inner = made.left != np.arange(len(made.left))
     X[:10, made.feature[inner][:6]] = made.threshold[inner][:6]  # neither below nor above
     X[::7, 1] = np.nan
+    X[3] = np.inf  # above the threshold of leaves, which stay
     outputs = made(X)
     monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, "there is none"))
     np.testing.assert_array_equal(outputs, made(X))
@@ -271,17 +272,21 @@ def test_the_kernel_adds_the_same_leaves_as_numpy(monkeypatch, dtype, kind, meth
     np.testing.assert_allclose(outputs, plain_trees(fitted.architecture, state, X), rtol=1e-12)
 
 
+@pytest.mark.parametrize("n_trees", [2, 9])
+@pytest.mark.parametrize("has_kernel", [True, False])
 @pytest.mark.parametrize("n_rows", [2, 20])
-def test_the_kernel_never_leaves_the_nodes(n_rows):
+def test_rows_never_leave_the_nodes(n_rows, has_kernel, n_trees, monkeypatch):
     """A file that was made to harm may lead anywhere."""
+    if not has_kernel:
+        monkeypatch.setattr(trees, "kernel", lambda _: Kernel(None, "there is none"))
     n = 5
     left, feature = (
         np.array([4, 3, -7, 2**31 - 1, 4], np.int32),
         np.array([0, -9, 2**31 - 1, 0, 5], np.int32),
     )
     threshold, value = np.full(n, -1e30, np.float32), np.ones((n, 1), np.float32)
-    damaged = DecisionTrees(Trees("extra", 2, n, 10**6), feature, threshold, left, value)
-    np.testing.assert_array_equal(damaged(np.zeros((n_rows, 1), np.float32)), 2.0)
+    damaged = DecisionTrees(Trees("extra", n_trees, n, 1_000), feature, threshold, left, value)
+    np.testing.assert_array_equal(damaged(np.zeros((n_rows, 1), np.float32)), min(n_trees, n))
 
 
 def test_unused_nodes_lead_to_themselves():

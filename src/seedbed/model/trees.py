@@ -228,14 +228,19 @@ class DecisionTrees:
         return np.asarray(np.log(yes / (1 - yes)))
 
     def _add_leaves(self, X: NDArray[np.floating], total: Floats) -> None:
-        """Add the values of the leaves that rows reach, tree by tree."""
-        n_trees, depth = self.architecture.n_trees, self.architecture.depth
+        """Add the values of the leaves that rows reach, tree by tree. Whatever a damaged file says,
+        nothing else than its nodes is read."""
+        n_nodes, depth = len(self.left), self.architecture.depth
+        n_trees = min(self.architecture.n_trees, n_nodes)
         library = kernel("float32" if X.itemsize == 4 else "float64").library
-        if library is None or n_trees > len(self.left):
+        if library is None:
             at = np.tile(np.arange(n_trees), (len(X), 1))
             for _ in range(depth):
-                more = np.take_along_axis(X, self.feature[at], axis=1) > self.threshold[at]
-                at = self.left[at].astype(np.int64) + more
+                feature, left = self.feature[at], self.left[at].astype(np.int64)
+                is_inner = (left != at) & (feature >= 0) & (feature < X.shape[1])
+                values = np.take_along_axis(X, np.where(is_inner, feature, 0), axis=1)
+                child = left + (is_inner & (values > self.threshold[at]))
+                at = np.where((child >= 0) & (child < n_nodes), child, at)
             for leaves in at.T:
                 total += self.value[leaves]
             return
@@ -248,7 +253,7 @@ class DecisionTrees:
         nodes = [np.ascontiguousarray(values, dtype) for values, dtype in kinds]
         pointers, sizes = (
             [values.ctypes.data for values in nodes],
-            (len(self.left), n_trees, depth, total.shape[1]),
+            (n_nodes, n_trees, depth, total.shape[1]),
         )
         columns = (
             np.empty((len(X) + _MOST_LANES, X.shape[1]), np.float32)

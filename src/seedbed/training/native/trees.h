@@ -349,22 +349,22 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
     return true;
   }
 
-  // Add up the rows whose values aren't above a threshold.
+  // Add up the rows whose values aren't above a threshold. Sums wrap, as those of NumPy do.
   INLINE_MEMBER void add_up(int64_t begin, int64_t n, int32_t threshold, int64_t* sums) {
-    const int64_t *count = counts + begin, *target = targets + begin;
-    int64_t n_low = 0, weight = 0, sum = 0;
+    const uint64_t *count = (const uint64_t*)counts + begin, *target = (const uint64_t*)targets + begin;
+    uint64_t n_low = 0, weight = 0, sum = 0, *of_class = (uint64_t*)sums + 2;
     if constexpr (SEVERAL) {
-      for (int64_t k = 0; k < job.n_outputs; k++) sums[2 + k] = 0;
+      for (int64_t k = 0; k < job.n_outputs; k++) of_class[k] = 0;
       for (int64_t i = 0; i < n; i++) {
-        const int64_t mask = -(int64_t)(seen[i] <= threshold);
-        sums[2 + target[i]] += count[i] & mask, weight += count[i] & mask, n_low -= mask;
+        const uint64_t mask = -(uint64_t)(seen[i] <= threshold);
+        of_class[target[i]] += count[i] & mask, weight += count[i] & mask, n_low -= mask;
       }
     } else {
       for (int64_t i = 0; i < n; i++) {
-        const int64_t mask = -(int64_t)(seen[i] <= threshold);
+        const uint64_t mask = -(uint64_t)(seen[i] <= threshold);
         sum += target[i] & mask, n_low -= mask;
       }
-      for (int64_t i = 0; i < n && !equal; i++) weight += count[i] & -(int64_t)(seen[i] <= threshold);
+      for (int64_t i = 0; i < n && !equal; i++) weight += count[i] & -(uint64_t)(seen[i] <= threshold);
       if (equal) weight = n_low * count[0];
       sums[2] = sum;
     }
@@ -375,10 +375,10 @@ template <bool SEVERAL> struct ExtraTrees {  // SEVERAL: sums of each class
   INLINE_MEMBER double gain() const {
     double left = 0, right = 0;
     for (int64_t k = 2; k < job.n_outputs + 2; k++) {
-      const double a = (double)low[k], b = (double)(whole[k] - low[k]);
+      const double a = (double)low[k], b = (double)(int64_t)((uint64_t)whole[k] - (uint64_t)low[k]);
       left += rounded(a * a), right += rounded(b * b);
     }
-    return left / (double)low[1] + right / (double)(whole[1] - low[1]);
+    return left / (double)low[1] + right / (double)(int64_t)((uint64_t)whole[1] - (uint64_t)low[1]);
   }
 
   // Return the number of a tree's nodes.
@@ -535,7 +535,8 @@ template <class T> struct Leaves {
           int64_t node = at[tree];
           // Whatever a damaged file says, nothing else than nodes and features is read.
           bool exists = uint64_t(feature[node]) < uint64_t(n_features);
-          int64_t next = int64_t(left[node]) + (exists && values[feature[node]] > threshold[node]);
+          int64_t next = left[node];
+          next += exists && next != node && values[feature[node]] > threshold[node];
           next = uint64_t(next) < uint64_t(n_nodes) ? next : node;
           moved |= next != node;
           at[tree] = next;
