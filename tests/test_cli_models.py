@@ -87,7 +87,7 @@ def test_auto_trains_a_blend_and_shows_its_members(folder, call, tmp_path):
         "train", *words, "-o", path, "--epochs", 40, "--n-networks", 2, "--n-jobs", 1
     )
     assert status == 0, err
-    assert "Model auto: 2 networks" in out
+    assert "Model auto: 2 sets of " in out
     blend = json.loads(call("show", path, "--json")[1])["architecture"]
     assert blend["kind"] == "blend"
     assert all(f"{100 * one['weight']:.0f}% {one['name']}" in out for one in blend["members"])

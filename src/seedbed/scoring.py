@@ -323,18 +323,15 @@ def score(name: str, result: Result) -> Score:
         mean, low, high = (
             None if value is None else 1 - value / prior for value in (of.mean, of.high, of.low)
         )
-        # The prior of classes differs from fold to fold, so a fold has no skill of its own.
-        return Score(
-            mean, low, high, *((of.fold_sd, of.seed_sd) if result.outcome.is_number else ())
-        )
+        return Score(mean, low, high)
     if metric.row_loss is None and not metric.concordance:
         return _of_sets(metric, result)
-    losses, single = (result.losses(name, single=single) for single in (False, True))
+    losses = result.losses(name)
     low, high = _loss_interval(metric, result, losses)
-    mean, fold_sd, _ = spread_of(losses.reshape(-1, losses.shape[2]))
+    mean = mean_of(losses.reshape(-1, losses.shape[2]))
     if metric.greater_is_better:
         mean, low, high = (None if value is None else 1 - value for value in (mean, high, low))
-    return Score(mean, low, high, fold_sd, spread_of(single.reshape(-1, single.shape[2]))[2])
+    return Score(mean, low, high)
 
 
 def loss_of_prior(metric: str, result: Result) -> float | None:
@@ -485,18 +482,11 @@ def of_one_model(result: Result, metric: str) -> Estimate:
     return corrected_t(losses.mean(axis=2), **about, between_classes=between)
 
 
-def spread_of(values: Floats) -> tuple[float | None, float | None, float | None]:
-    """Return mean, deviation over folds and deviation over seeds of [fold, seed], NaN where there
-    is no value."""
-    there = np.isfinite(values)
-    n_seeds = there.sum(1)
-    usable = values[n_seeds > 0]
-    if not len(usable):
-        return None, None, None
-    by_fold = np.nanmean(usable, axis=1)
-    many = values[n_seeds > 1]
-    pooled = float(np.sqrt(np.nanvar(many, axis=1, ddof=1).mean())) if len(many) else None
-    return float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else None, pooled
+def mean_of(values: Floats) -> float | None:
+    """Return the mean over folds of the means over seeds of [fold, seed], NaN where there is no
+    value; None if there is none at all."""
+    usable = values[np.isfinite(values).any(axis=1)]
+    return float(np.nanmean(usable, axis=1).mean()) if len(usable) else None
 
 
 # Verdicts
@@ -548,7 +538,6 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
         )
 
     return Evidence(
-        runs={name: result.losses(metric, single=True) for name, result in usable.items()},
         means={name: float(result.losses(metric).mean()) for name, result in usable.items()},
         folds={name: result.losses(metric).mean(axis=2) for name, result in usable.items()},
         difference=by(metric),

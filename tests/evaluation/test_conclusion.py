@@ -35,7 +35,8 @@ def concluded(runs, reference="linear:5", **changes):
     }
     asked = Conclusion(**about, reference=reference, metric=metric, interval="corrected", plan=plan)
     means = {name: float(values.mean()) for name, values in runs.items()}
-    evidence = Evidence(runs=runs, means=means, difference=difference, n_rows=300)
+    folds = {name: values.mean(axis=2) for name, values in runs.items()}
+    evidence = Evidence(folds=folds, means=means, difference=difference, n_rows=300)
     contrasts = [("an activation", "relu:5", ("linear:5",)), ("blending", "auto", ("relu:5",))]
     return conclude(asked, evidence, separate_question="prior", contrasts=contrasts)
 

@@ -12,7 +12,7 @@ from seedbed.evaluation.conclusion import Evidence, decide_all
 from seedbed.evaluation.estimates import corrected_t, holm, paired_hold_out
 from seedbed.evaluation.metrics import METRICS, Margin
 from seedbed.evaluation.summaries import Conclusion, DecidingScore, PlanSummary
-from seedbed.evaluation.verdicts import fold_differences, opposite_share, seed_noise
+from seedbed.evaluation.verdicts import fold_differences, seed_noise
 
 
 def runs(shift=0.0, noise=0.01, seeds=5, seed=0, repeats=4, folds=10):
@@ -65,7 +65,7 @@ def judged(
     in_accuracy = errors and (lambda ours, theirs, n: estimate(errors[ours], errors[theirs], n))
     evidence = Evidence(
         **{
-            "runs": losses,
+            "folds": {},
             "means": {},
             "difference": None,
             "in_accuracy": in_accuracy,
@@ -95,7 +95,7 @@ def test_intervals_are_simultaneous_and_p_values_are_adjusted_by_holm():
     assert [v.accuracy.low for v in found] == pytest.approx([2 * t.low for t in alone])
 
 
-def test_seeds_are_averaged_within_each_fold_and_single_runs_are_all_pairs_of_seeds():
+def test_seeds_are_averaged_within_each_fold():
     once = judged({"a": TABLE["a"], "b": TABLE["b"].mean(2, keepdims=True)})[0]
     copied = judged(
         {"a": TABLE["a"], "b": np.repeat(TABLE["b"].mean(2, keepdims=True), 20, axis=2)}
@@ -103,7 +103,6 @@ def test_seeds_are_averaged_within_each_fold_and_single_runs_are_all_pairs_of_se
     assert (copied.low, copied.high, copied.p) == pytest.approx((once.low, once.high, once.p))
     reference, candidate = np.array([[[1.0, 3.0], [5.0, 5.0]]]), np.array([[[2.0], [0.0]]])
     assert fold_differences(reference, candidate).tolist() == [[0.0, 5.0]]
-    assert opposite_share(reference, candidate) == 0.25
 
 
 @given(st.permutations(["b", "c", "d"]))
@@ -123,27 +122,7 @@ def test_swapping_candidate_and_reference_negates_the_difference(seed, ours, the
         (-one.difference, -one.high, -one.low)
     )
     assert other.p_better == pytest.approx(1 - one.p_better)
-    assert (other.opposite_share, other.p) == pytest.approx((one.opposite_share, one.p))
-
-
-def test_the_share_of_seeds_is_what_more_seeds_would_take_from_the_variance():
-    rng = np.random.default_rng(5)
-    noisy = rng.normal(0, 1, (20, 50, 1)) + rng.normal(0, 2, (20, 50, 4))
-    (found,) = judged({"a": np.zeros((20, 50, 1)), "b": noisy})
-    assert found.seed_share == pytest.approx((4 / 4) / (1 + 4 / 4), abs=0.05)
-    same = np.zeros((2, 5, 3))
-    assert judged({"a": same, "b": same})[0].seed_share is None  # no variance to share
-
-
-def test_the_share_of_seeds_needs_two_seeds_on_one_side():
-    one, several = runs(seeds=1), runs(0.01, seeds=3, seed=1)
-    assert (
-        judged({"a": one, "b": several})[0].seed_share
-        == judged({"a": several, "b": one})[0].seed_share
-        > 0
-    )
-    found = judged({"a": one, "b": runs(0.01, seeds=1, seed=1), "c": several})
-    assert [v.seed_share is None for v in found] == [True, False]
+    assert other.p == pytest.approx(one.p)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -182,7 +161,7 @@ def test_another_interval_can_replace_the_corrected_t():
         one_look.p,
         2000,
     )
-    assert (found.held_out, found.seed_share) == (True, one_look.variance_seeds / one_look.se**2)
+    assert found.held_out
 
 
 def test_the_rows_needed_are_half_to_double_of_the_factor_and_unknown_of_unknown_rows():
@@ -197,14 +176,3 @@ def test_discarded_attempts_count_as_comparisons():
     (found,) = judged({name: TABLE[name] for name in "ad"}, tried=2)
     assert found.comparisons == 3
     assert found.p_adjusted == min(1, 3 * found.p)
-
-
-@given(st.integers(0, 100), st.integers(1, 5), st.integers(1, 5))
-def test_opposite_runs_are_counted_as_if_each_pair_were_looked_at(key, ours, theirs):
-    rng = np.random.default_rng(key)
-    reference, candidate = (
-        rng.integers(0, 4, (2, 3, seeds)).astype(float) for seeds in (ours, theirs)
-    )
-    sign = np.sign(fold_differences(reference, candidate).mean())
-    expected = np.mean((reference[:, :, :, None] - candidate[:, :, None]) * sign < 0)
-    assert opposite_share(reference, candidate) == pytest.approx(expected)

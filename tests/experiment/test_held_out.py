@@ -75,7 +75,6 @@ def test_the_verdict_is_the_paired_difference_on_the_held_out_rows(found, large)
     assert found_numbers == pytest.approx(
         (expected.mean, expected.low, expected.high, expected.p), rel=1e-4
     )
-    assert verdict.seed_share is None
     assert (verdict.n_rows, verdict.n_train, verdict.held_out) == (2_500, 2_000, True)
 
 

@@ -36,12 +36,9 @@ def test_verdicts_equal_decide_all_on_the_losses(comparison):
         }
         return {name: corrected_t(fold_differences(*pair)) for name, pair in pairs.items()}
 
-    losses, errors = (
-        {name: comparison[name].losses(single=True) for name in NAMES},
-        estimates("accuracy"),
-    )
+    errors = estimates("accuracy")
     evidence = Evidence(
-        runs=losses,
+        folds={},
         means={},
         difference=None,
         n_rows=60,
@@ -143,7 +140,7 @@ def test_candidates_with_equal_predictions_have_no_practical_difference(small):
     (verdict,) = found.verdicts
     assert (verdict.difference, verdict.low, verdict.high) == (0, 0, 0)
     assert (verdict.rule, verdict.p, verdict.p_better) == ("no_practical_difference", 1.0, 0.5)
-    assert (verdict.rows_needed, verdict.seed_share, verdict.opposite_share) == (None, None, 0.0)
+    assert verdict.rows_needed is None
     assert found.to_dict()["verdicts"][0]["rows_needed"] is None
     assert "no difference that matters" in found.details()
 

@@ -383,7 +383,7 @@ def test_trees_alone_that_cannot_be_fitted_say_so(table_for):
 
 def test_the_card_counts_the_numbers_of_trees(few):
     assert few.card()["n_parameters"] == 2 * few.architecture.members[0].n_nodes
-    assert "Model extra-trees:2: decision trees that predict" in str(few)
+    assert "Model extra-trees:2: 2 sets of trees that predict" in str(few)
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,6 @@ def score(mean=0.5, low=0.4, high=0.6):
         "mean": mean,
         "low": low,
         "high": high,
-        "fold_sd": 0.06,
-        "seed_sd": 0.02,
         "pooled": False,
     }
 
@@ -61,8 +59,6 @@ def network(name, **changes):
         "n_diverged": 0,
         "epochs": {"most": 1000, "low": 900, "median": 1000, "high": 1000},
         "train_accuracy": 0.8449,
-        "train_loss": 0.35,
-        "test_loss": 0.41174,
         "note": "",
         **changes,
     }
@@ -88,8 +84,6 @@ def verdict(
     metric="brier",
     margin=0.01,
     p_better=0.6,
-    opposite=0.3,
-    seed_share=0.2,
     comparisons=1,
 ):
     """A verdict as the engine gives it: the rule follows from the interval and the margin."""
@@ -106,10 +100,8 @@ def verdict(
         p=0.04,
         p_adjusted=0.04,
         p_better=p_better,
-        opposite_share=opposite,
         accuracy=Difference(0.012, -0.005, 0.031),
         rows_needed=(5000, 20000),
-        seed_share=seed_share,
         n_rows=1299,
         n_train=1169,
         comparisons=comparisons,

@@ -69,7 +69,6 @@ def test_a_probability_is_never_shown_as_certain(make):
             "+1.2",
             "-0.5 to +3.1",
             words,
-            "30%",
             "0.04",
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from seedbed.evaluation.behind import (
@@ -22,7 +22,7 @@ from seedbed.evaluation.estimates import Difference, Estimate, p_better
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict
-from seedbed.evaluation.verdicts import OPEN, Verdict, decide, opposite_share, rows_factor
+from seedbed.evaluation.verdicts import OPEN, Verdict, decide, rows_factor
 from seedbed.typing import Floats
 
 _HARDLY = 0.1
@@ -33,22 +33,20 @@ class Evidence:
     """What candidates did on the same splits. Only those that can be judged.
 
     Attributes:
-        runs: name -> [repeat, fold, seed], mean loss of each single run.
+        folds: name -> [repeat, fold], mean loss of what is judged.
         means: name -> mean loss of what is judged.
         difference: of (reference, candidate, comparisons that hold together): the loss of the
             reference minus that of the candidate.
         in_accuracy: `difference` by zero-one loss; None if there are no classes, or only scores are
             known.
-        folds: name -> [repeat, fold], mean loss of what is judged; that of the runs if left out.
         n_rows, n_train: rows of the table, and of each training; None if that isn't known.
         design: for which the rows that are needed are forecast; None if it isn't known.
     """
 
-    runs: Mapping[str, Floats]
+    folds: Mapping[str, Floats]
     means: Mapping[str, float]
     difference: Callable[[str, str, int], Estimate]
     in_accuracy: Callable[[str, str, int], Estimate] | None = None
-    folds: Mapping[str, Floats] = field(default_factory=dict)
     n_rows: int | None = None
     n_train: int | None = None
     design: Protocol | None = None
@@ -89,7 +87,7 @@ def conclude(
             candidates.
         is_blend: whether the reference is a blend of the others, see `graded`.
     """
-    names = list(evidence.runs)
+    names = list(evidence.folds)
     reference = opened.reference
     left_out = without or {}
     ranking = tuple(sorted(names, key=lambda name: evidence.means[name]))
@@ -98,13 +96,10 @@ def conclude(
     verdicts: tuple[Verdict, ...] = ()
     helps: tuple[Contrast, ...] = ()
     if can_judge:
-        folds = evidence.folds or {
-            name: losses.mean(axis=2) for name, losses in evidence.runs.items()
-        }
         first_two = (reference if reference in names else others[-1], others[0])
         drawn: Drawn = {}
         if not opened.plan.tried and first_two[0] != first_two[1]:
-            drawn = drawn_of(folds, evidence.difference(*first_two, 1).df)
+            drawn = drawn_of(evidence.folds, evidence.difference(*first_two, 1).df)
         if reference in names:
             estimates = _estimates(opened, evidence, others, separate_question)
             verdicts = decide_all(opened, evidence, estimates, drawn=drawn, is_blend=is_blend)
@@ -237,7 +232,6 @@ def _verdict_on(
     n_rows = evidence.n_rows
     factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=evidence.design)
     rows = None if n_rows is None or gain.se == 0 else n_rows * factor
-    n_shared = min(len(evidence.runs[one]) for one in pair)  # repeats
     return Verdict(
         candidate=name,
         reference=opened.reference,
@@ -250,11 +244,9 @@ def _verdict_on(
         p=gain.p,
         p_adjusted=p_adjusted,
         p_better=p_better(gain),
-        opposite_share=opposite_share(*(evidence.runs[one][:n_shared] for one in pair)),
         accuracy=accuracy,
         rows_needed=None if rows is None else (math.ceil(rows / 2), math.ceil(rows * 2)),
         rows_factor=factor,
-        seed_share=gain.variance_seeds / gain.se**2 if gain.variance_seeds else None,
         n_rows=n_rows,
         n_train=evidence.n_train,
         comparisons=gain.comparisons,

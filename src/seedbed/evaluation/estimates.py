@@ -113,8 +113,6 @@ class Estimate(Interval):
             the mean.
         alpha: two-sided error level of all comparisons together.
         comparisons: how many intervals hold together (Dunnett).
-        variance_seeds: the part of se^2 that comes from seeds, which more seeds would reduce; None
-            if that isn't known.
         spread: of `corrected_t`, what se is made of; None from another method.
         variance_rows: of one held-out file, what the rows add to se^2; None from another method.
         independent_rows: of how many independent rows a mean would have `variance_rows`; None if
@@ -127,7 +125,6 @@ class Estimate(Interval):
     p: float
     alpha: float
     comparisons: int
-    variance_seeds: float | None = None
     spread: Spread | None = None
     variance_rows: float | None = None
     independent_rows: int | None = None
@@ -214,19 +211,17 @@ def inference(
     )
 
 
-def p_better(estimate: Estimate, margin: float = 0.0) -> float:
-    """Return the posterior probability that the candidate is better by more than `margin` (units of
-    the loss).
+def p_better(estimate: Estimate) -> float:
+    """Return the posterior probability that the candidate is better.
 
     Correlated Bayesian t-test (Corani & Benavoli 2015; Benavoli, Corani, Demsar & Zaffalon 2017):
-    the posterior is a Student t with the estimate's location, scale and df, so P = 1 - T_df((margin
-    - mean) / se). Where se is 0 it is a point mass at the mean; a mass exactly on the margin counts
-      half, as `baycomp` does at 0,
-    so that swapping the two candidates always gives 1 - P.
+    the posterior is a Student t with the estimate's location, scale and df, so P = T_df(mean / se).
+    Where se is 0 it is a point mass at the mean; a mass at 0 counts half, as in `baycomp`, so that
+    swapping the two candidates always gives 1 - P.
     """
     if estimate.se == 0:
-        return 0.5 if estimate.mean == margin else float(estimate.mean > margin)
-    return student_cdf((estimate.mean - margin) / estimate.se, estimate.df)
+        return 0.5 if estimate.mean == 0 else float(estimate.mean > 0)
+    return student_cdf(estimate.mean / estimate.se, estimate.df)
 
 
 def wilson(successes: float, n: float, *, alpha: float = 0.05) -> tuple[float, float]:
@@ -315,14 +310,9 @@ def corrected_t(
     ratio = 1 / (folds - 1) if n_test_over_n_train is None else n_test_over_n_train
     # Exactly 0 for a constant array, where the mean would add rounding errors.
     sd = 0.0 if np.ptp(values) <= 1e-12 * np.abs(values).max() else float(values.std(ddof=1))
-    of_seeds = None
     e = min(len(seed_noise) * min(seed_noise, default=0.0), sd**2)
     spread = Spread(variance=sd**2, seeds=e, repeats=len(values), folds=folds, ratio=ratio)
     se = float(corrected_se(np.float64(sd), np.float64(e), values.size, ratio))
-    if seed_noise:
-        of_seeds = min(
-            se**2, max(0.0, sum(seed_noise) - e) * (1 / values.size + ratio) + e / values.size
-        )
     if between_classes:
         se = math.sqrt(se**2 + between_classes)
     df = folds - 1 if df is None else df
@@ -335,7 +325,7 @@ def corrected_t(
             ),
         )
     estimate = inference(float(values.mean()), se, df=df, alpha=alpha, comparisons=comparisons)
-    return replace(estimate, variance_seeds=of_seeds, spread=spread)
+    return replace(estimate, spread=spread)
 
 
 def corrected_se(sd: Floats | np.float64, e: Floats | np.float64, n: int, ratio: float) -> Floats:
@@ -422,13 +412,7 @@ def paired_hold_out(
         for losses in with_seeds
     ]
     estimate = _of_parts(float(d.mean()), parts, alpha, comparisons)
-    of_rows, total = parts[0][0], sum(part for part, _ in parts)
-    return replace(
-        estimate,
-        variance_rows=of_rows,
-        variance_seeds=total - of_rows,
-        independent_rows=independent,
-    )
+    return replace(estimate, variance_rows=parts[0][0], independent_rows=independent)
 
 
 def paired_shares(estimate: Estimate, differences: ArrayLike) -> Estimate:

@@ -56,18 +56,12 @@ class Score:
     Attributes:
         mean: over folds, of the mean over seeds; None if it isn't defined.
         low, high: interval; None if there is none.
-        fold_sd: standard deviation over the folds of all repeats, of the mean over seeds; None if a
-            single fold has no such score.
-        seed_sd: standard deviation over seeds within a fold, pooled over folds; None for a single
-            seed.
         pooled: whether the folds of a repeat were pooled, since a fold has too few rows of a class.
     """
 
     mean: float | None
     low: float | None = None
     high: float | None = None
-    fold_sd: float | None = None
-    seed_sd: float | None = None
     pooled: bool = False
 
 
@@ -223,8 +217,6 @@ class CandidateSummary:
     epochs: Epochs | None = None
     train_accuracy: float | None = None
     train_r2: float | None = None
-    train_loss: float | None = None
-    test_loss: float | None = None
     note: str = ""
 
 

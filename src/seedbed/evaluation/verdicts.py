@@ -109,10 +109,8 @@ class Verdict(Difference):
     p: float
     p_adjusted: float
     p_better: float
-    opposite_share: float
     accuracy: Difference | None
     rows_needed: tuple[int, int] | None
-    seed_share: float | None
     n_rows: int | None
     n_train: int | None
     comparisons: int
@@ -199,27 +197,6 @@ def seed_noise(*losses: Floats) -> tuple[float, ...]:
         float(one.var(axis=2, ddof=1).mean()) / one.shape[2] if one.shape[2] > 1 else 0.0
         for one in losses
     )
-
-
-def opposite_share(reference: Floats, candidate: Floats) -> float:
-    """Return the share of single runs whose difference has the opposite sign of the overall one; 0
-    if that is 0.
-
-    A single run is one fold with one seed of each; all pairs of seeds are counted, by sorting and
-    not one by one. [repeat, fold, seed] as in `fold_differences`.
-    """
-    overall = fold_differences(reference, candidate).mean()
-    if overall == 0:
-        return 0.0
-    lower, upper = (
-        one.reshape(-1, one.shape[2]) for one in (reference, candidate)[:: 1 if overall > 0 else -1]
-    )
-    # In each fold, an upper value has as many opposite runs as there are lower values before it.
-    # Equal values, of which the upper one comes first, are none.
-    order = np.argsort(np.concatenate([upper, lower], axis=1), axis=1, kind="stable")
-    is_lower = order >= upper.shape[1]
-    opposite = np.cumsum(is_lower, axis=1)[~is_lower].sum()
-    return float(opposite / (lower.size * upper.shape[1]))
 
 
 def rows_factor(

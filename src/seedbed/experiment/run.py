@@ -81,10 +81,8 @@ class NetworkResult(Result):
     def summary(self, *, whole: bool = True) -> CandidateSummary:
         low, median, high = (round(float(value)) for value in np.quantile(self.epochs, (0, 0.5, 1)))
         outcome, finite = outcome_of(self.task), ~self.diverged
-        used = (self.used(curve)[finite] for curve in (1, 0, 2))
-        train, train_loss, test_loss = (
-            float(one.mean(dtype=np.float64)) if len(one) else None for one in used
-        )
+        scores = self.used(1)[finite]
+        train = float(scores.mean(dtype=np.float64)) if len(scores) else None
         return replace(
             super().summary(whole=whole),
             n_parameters=self.n_parameters,
@@ -93,8 +91,6 @@ class NetworkResult(Result):
             epochs=Epochs(most=self.recipe.n_epochs, low=low, median=median, high=high),
             train_accuracy=train if outcome.has_classes else None,
             train_r2=train if outcome.is_number else None,
-            train_loss=train_loss,
-            test_loss=test_loss,
             note="; ".join(filter(None, (self.failure, self.note))),
         )
 

@@ -43,7 +43,7 @@ from seedbed.evaluation.verdicts import SHORT, fold_differences, seed_noise
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import LARGEST, reference_among
 from seedbed.judgement.scores import too_few_tested
-from seedbed.scoring import spread_of
+from seedbed.scoring import mean_of
 from seedbed.typing import Floats, Ints
 
 _SHARE_OF_REFERENCE = 0.02
@@ -176,8 +176,7 @@ def conclude_scores(
 
     candidates = []
     for name, values in scores.items():
-        mean, fold_sd, seed_sd = spread_of(values)
-        score = Score(mean, None, None, fold_sd, seed_sd)
+        score = Score(mean_of(values))
         if plan.df:  # 0 of one group
             estimate = test(values.mean(axis=1)[None], seed_noise(values[None]))
             low, high = estimate.low, estimate.high
@@ -189,7 +188,7 @@ def conclude_scores(
                 score = replace(score, low=max(metric.low, low), high=min(metric.high, high))
         candidates.append(CandidateSummary(name=name, kind="scores", scores={metric.name: score}))
     evidence = Evidence(
-        runs=usable,
+        folds={name: values.mean(axis=2) for name, values in usable.items()},
         means={name: float(values.mean()) for name, values in usable.items()},
         difference=difference,
         n_rows=about.get("n_rows"),

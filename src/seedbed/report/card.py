@@ -51,25 +51,16 @@ def score_sentences(card: Mapping[str, Any]) -> list[str]:
 
 
 def _about(card: Mapping[str, Any]) -> Iterator[str]:
-    target, training = card["target"], card["training"]
+    target, training, members = card["target"], card["training"], _members(card)
+    kinds = {member["network"]["kind"] for member in members}
     what = outcome_of(target["task"]).predicts(target["name"], target["labels"])
-    networks, s = counted(card["n_networks"], "network"), "s" * (card["n_networks"] == 1)
-    kinds = _kinds(card)
-    n_kinds = kinds.count("mlp")
-    if kinds:
-        networks += (
-            f" of each of {n_kinds} kinds"
-            if n_kinds > 1
-            else " of one kind"
-            if len(kinds) > 1
-            else ""
-        )
-        if "trees" in kinds:
-            networks, s = f"{networks} and decision trees" if n_kinds else "decision trees", ""
-    yield f"Model {card['candidate']}: {networks} that predict{s} {what}"
-    size = f"{counted(card['n_parameters'], 'parameter')} {'in one of each' if len(kinds) > 1 else 'per network'}"
-    if kinds and not n_kinds:
-        size = f"{card['n_parameters']:,} thresholds and values of leaves in a set of trees"
+    is_one = card["n_networks"] == 1
+    parts = counted(card["n_networks"], "network")
+    if len(members) > 1 or kinds == {"trees"}:
+        of = "trees" if len(members) < 2 else f"{len(members)} models"
+        parts = f"{counted(card['n_networks'], 'set')} of {of}"
+    yield f"Model {card['candidate']}: {parts} that predict{'s' * is_one} {what}"
+    size = f"{counted(card['n_parameters'], 'parameter')} in each"
     yield f"Inputs:   {counted(len(card['columns']), 'column')} as {counted(card['n_inputs'], 'input')}, {size}"
     if (time := target["follow_up"]) is not None:
         intervals = counted(int(time["clock"][-1][1]), "interval")
@@ -78,45 +69,34 @@ def _about(card: Mapping[str, Any]) -> Iterator[str]:
         above = f"; {target['labels'][-1]} if its probability is above"
         threshold = f"{above} {target['threshold']:g}" if target["threshold"] is not None else ""
         yield f"Labels:   {', '.join(target['labels'])}{threshold}"
-    if len(kinds) > 1:
-        for number, member in enumerate(
-            sorted(card["architecture"]["members"], key=lambda one: -one["weight"])
-        ):
-            yield f"{_INDENT if number else 'Blend of: '}{100 * member['weight']:.0f}% {member['name']}"
+    if len(members) > 1:
+        shares = sorted(((member["weight"], member["name"]) for member in members), reverse=True)
+        yield f"Blend of: {', '.join(f'{100 * weight:.0f}% {name}' for weight, name in shares)}"
     if training:
         n_rows, left_out = training["n_rows"], training.get("n_left_out", 0)
-        rows = f"{n_rows:,} of {n_rows + left_out:,} rows" if left_out else f"all {n_rows:,} rows"
-        yield f"Trained:  on {rows} of {training['table']}" + (
-            "; the others have no target" if left_out else ""
-        )
-        recipe = f"{training['recipe']} ({training['chosen']})"
-        if "trees" in kinds:
-            of_trees = "trees, the number of boosted ones by the rows left out"
-            recipe = f"networks by {recipe}; {of_trees}" if n_kinds else of_trees
-        yield f"Recipe:   {recipe}"
-        if n := training.get("n_members_left_out"):
-            left_out_as = "diverged, without use, or not reached within the time limit"
-            yield f"{_INDENT}{counted(n, 'member')} left out: {left_out_as}"
-        if training["n_diverged"]:
-            yield f"{_INDENT}{counted(training['n_diverged'], 'network')} diverged and were left out"
+        rows = f"all {n_rows:,} rows"
+        if left_out:
+            rows = f"the {n_rows:,} of {n_rows + left_out:,} rows that have a target"
+        yield f"Trained:  on {rows} of {training['table']}"
+        if kinds != {"trees"}:
+            yield f"Recipe:   {training['recipe']} ({training['chosen']})"
+        for key, noun in (("n_members_left_out", "member"), ("n_diverged", "diverged network")):
+            if n := training.get(key):
+                yield f"{_INDENT}{counted(n, noun)} left out"
 
 
-def _kinds(card: Mapping[str, Any]) -> list[str]:
-    """Return the kind of each member of a blend, "mlp" or "trees". A single member is stored as a
-    blend, too."""
+def _members(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the members of a blend. A single one is stored as a blend, too."""
     architecture: Mapping[str, Any] = card["architecture"]
-    members = architecture["members"] if architecture["kind"] == "blend" else ()
-    return [member["network"]["kind"] for member in members]
+    return [*architecture["members"]] if architecture["kind"] == "blend" else []
 
 
 def _score(card: Mapping[str, Any]) -> Iterator[str]:
     score, out_of_bag = card["score"], card["training"].get("out_of_bag_loss")
     if score is None and out_of_bag is not None:
-        kind, kinds = outcome_of(card["target"]["task"]).loss_words, _kinds(card)
-        what = "networks and trees" if "trees" in kinds else "the networks"
-        yield f"Score:    {kind} {out_of_bag:.4g} out of bag, each row by {what} that weren't trained on it"
-        choice = "the blend" if len(kinds) > 1 else "when training ended"
-        yield f"{_INDENT}These rows also chose {choice}, so expect a slightly higher loss on new rows"
+        loss = f"{outcome_of(card['target']['task']).loss_words} {out_of_bag:.4g}"
+        yield f"Score:    {loss} out of bag, each row by what wasn't trained on it"
+        yield f"{_INDENT}These rows also chose the model, so expect a slightly higher loss on new rows"
         return
     if score is None:
         yield "Score:    not measured; a comparison measures what such networks do on rows they weren't fitted to"
@@ -165,17 +145,11 @@ def _content(column: Mapping[str, Any]) -> str:
         return f"{date} ± {column['deviation'] / 86_400:.4g} days"
     if not levels:
         return f"{column['mean']:.6g} ± {column['deviation']:.4g}" if "mean" in column else ""
-    told_apart = column.get("told_apart", levels)
-    rare, groups = len(levels) - len(told_apart), column.get("n_groups", 1)
-    counts = "count as one" if groups == 1 else f"share {groups} inputs"
-    if not told_apart:
-        missing = "only whether it's missing counts" if column["may_be_missing"] else "none counts"
-        return f"{counted(len(levels), 'level')}, all rare: {missing if groups == 1 else f'they {counts}'}"
-    level_words = ", ".join(told_apart[:_MOST_LEVELS])
-    level_words += f", ... ({len(told_apart)})" if len(told_apart) > _MOST_LEVELS else ""
-    return level_words + (
-        f"; {rare} rare ones {counts}" if rare > 1 else f"; and {rare} rare one" if rare else ""
-    )
+    frequent = column.get("told_apart", levels)
+    words = ", ".join(frequent[:_MOST_LEVELS])
+    words += f", ... ({len(frequent)})" if len(frequent) > _MOST_LEVELS else ""
+    n_rare = len(levels) - len(frequent)
+    return "; ".join(filter(None, [words, counted(n_rare, "rare level") if n_rare else ""]))
 
 
 _MOST_LINES = 200

@@ -80,16 +80,6 @@ def detail_sentences(conclusion: Conclusion) -> Iterator[str]:
         yield f"The margin is {margin_words(metric)} in {what}{source[metric.margin_source]}."
         yield from weak_points(conclusion)
     yield from (f"To be sure: {text}." for text in ["; ".join(rows_to_tell(conclusion))] if text)
-    shares = [
-        100 * verdict.seed_share
-        for verdict in conclusion.verdicts
-        if verdict.seed_share is not None
-    ]
-    if shares and plan.seeds > 1:  # one seed doesn't show how much seeds matter
-        low, high = f"{min(shares):.0f}", f"{max(shares):.0f}"
-        share = f"{high}%" if low == high else f"{low} to {high}%"
-        rest = "" if low == "100" else ", the rest from the limited number of rows"
-        yield f"{share} of the uncertainty of the gains comes from seeds{rest}."
     if conclusion.advice is not None and conclusion.optimism.get(metric.name):
         use, shown = conclusion.advice.use, metric.shown
         score = range_words(shown, conclusion.expected_score(use, shown.name))

@@ -266,15 +266,11 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
         "in accuracy (points)",
         "interval",
     ]
-    columns += [_ALONE, "runs that show the opposite", "p, adjusted", "rows for the margin"]
+    columns += [_ALONE, "p, adjusted", "rows for the margin"]
     rows = []
     for one in conclusion.verdicts:
         accuracy = None if one.metric == "accuracy" else one.accuracy
         cells = [*_improvement(metric, one), *_improvement(find_metric("accuracy"), accuracy)]
-        single = (
-            one.held_out and one.seed_share is None and one.opposite_share in (0, 1)
-        )  # one run of each
-        opposite = "" if single else f"{one.opposite_share:.0%}"
         ends = one.rows_needed if one.rule in OPEN else None
         rows_needed = (
             "" if ends is None else f"{plain_number(ends[0], 2)} to {plain_number(ends[1], 2)}"
@@ -284,12 +280,11 @@ def verdict_table(conclusion: Conclusion) -> NumberTable:
                 one.candidate,
                 *cells,
                 percent(one.p_better),
-                opposite,
                 p_words(one.p_adjusted),
                 rows_needed,
             ]
         )
-    places = [0, *(place for place in range(1, 9) if any(row[place] for row in rows))]
+    places = [0, *(place for place in range(1, 8) if any(row[place] for row in rows))]
     columns, rows = (
         [["", *columns][place] for place in places],
         [[row[place] for place in places] for row in rows],
