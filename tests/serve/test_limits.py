@@ -158,7 +158,11 @@ def test_the_size_of_a_body_is_measured_while_it_arrives(app):
         answer = ask(app, "POST", "/predict", chunks=chunks, content_length=length)
         assert (answer.status, answer.headers["connection"]) == (413, "close")
         assert answer.error["code"] == "content_too_large"
-    assert ask(app, "POST", "/predict", b"[]", content_length="9" * 500).status == 413
+    for length in ("9" * 500, str((1 << 20) + 1)):
+        answer = ask(app, "POST", "/predict", b"[]", content_length=length)
+        assert (answer.status, answer.error["code"]) == (413, "content_too_large")
+        answer = ask(app, "POST", "/predict", b"[]", content_length=length, host="evil.example")
+        assert (answer.status, answer.error["code"]) == (421, "host")
 
 
 def test_a_body_at_the_limit_is_read(app, records):

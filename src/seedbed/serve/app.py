@@ -53,7 +53,7 @@ def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Lim
             )
         try:
             async with asyncio.timeout(limits.body_seconds) as reading:
-                body = await request.body()
+                body = await _body_of(request, limits.body)
             async with asyncio.timeout(limits.answer_seconds):
                 return _json(await asyncio.wrap_future(predictor.answer(body)))
         except TimeoutError:
@@ -83,10 +83,24 @@ def make_app(model: Model, hosts: frozenset[str], token: str | None, limits: Lim
         routes=[*routes, Route("/predict", predict, methods=["POST"])],
         middleware=[Middleware(_gated, hosts=hosts, token=token)],
         exception_handlers={HTTPException: _refuse},
-        max_body_size=limits.body,
     )
     app.router.redirect_slashes = False
     return app
+
+
+async def _body_of(request: Request, most: int) -> bytes:
+    """Return the body of a request. HTTPException if it has more bytes, or says so. Starlette's own
+    limit would answer without JSON, also where the host or the token is wrong."""
+    declared = request.headers.get("content-length", "")
+    size = float(declared) if declared.isdecimal() else 0.0
+    body = bytearray()
+    chunks = request.stream()
+    while size <= most and (chunk := await anext(chunks, None)) is not None:
+        body += chunk
+        size = max(size, len(body))
+    if size > most:
+        raise HTTPException(413, "Content too large")
+    return bytes(body)
 
 
 def _gated(app: ASGIApp, hosts: frozenset[str], token: str | None) -> ASGIApp:
