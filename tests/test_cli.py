@@ -284,10 +284,7 @@ def test_compare_in_the_command_line_equals_compare_in_python(call):
     assert document["command"].startswith(
         "seedbed compare example:moons --n-jobs 1 --recipe tutorial"
     )
-    shown = (
-        "candidates=['relu:3', 'linear:2'], recipe=sb.Recipe.tutorial(epochs=3), design=sb.Design("
-    )
-    assert shown in expected["command"]
+    assert expected["command"] == ""
     for key in ("command", "seconds", "notes"):  # notes name options as each of them writes these
         del document[key], expected[key]
     del document["files"]

@@ -544,7 +544,6 @@ def evidence_of(results: Sequence[Result], metric: str) -> Evidence:
         in_accuracy=by("accuracy") if first.outcome.has_classes else None,
         n_rows=len(first.target),
         n_train=round(float(np.mean([len(split.train) for split in first.splits]))),
-        design=first.design,
     )
 
 

@@ -29,7 +29,7 @@ PANELS = ", ".join(
 @pytest.fixture(scope="session")
 def summary() -> Any:
     """A summary of three networks and two baselines on two moons."""
-    return sb.compare(
+    document = sb.compare(
         "example:moons",
         candidates=["linear:3", "relu:8", "tanh:8"],
         recipe="tutorial",
@@ -37,6 +37,7 @@ def summary() -> Any:
         design=design(baselines=["prior", "logistic"]),
         **QUICK,
     ).summary()
+    return document | {"command": "seedbed compare example:moons"}
 
 
 @pytest.fixture(scope="session")

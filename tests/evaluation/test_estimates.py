@@ -1,7 +1,5 @@
 """Intervals, posterior and rows needed, compared with baycomp, scipy and hand calculations."""
 
-from dataclasses import replace
-
 import baycomp
 import numpy as np
 import pytest
@@ -16,11 +14,8 @@ from seedbed.evaluation.estimates import (
     mean_ranks,
     p_better,
     simultaneous_quantile,
-    student_quantile,
 )
-from seedbed.evaluation.protocol import designs_by_rows, protocol
 from seedbed.evaluation.verdicts import (
-    _se_by,
     fold_differences,
     rows_factor,
     seed_noise,
@@ -59,30 +54,6 @@ def test_rows_needed_agree_with_a_power_calculation_for_paired_rows():
     plain = inference(0.0, 0.3 / np.sqrt(200), df=None, alpha=0.05, comparisons=1)
     by_power = TTestPower().solve_power(effect_size=0.02 / 0.3, alpha=0.05, power=0.8)
     assert 200 * rows_factor(plain, margin=0.02) == pytest.approx(by_power, rel=0.005)
-
-
-@pytest.mark.parametrize("wanted", [1_000, 4_000, 15_000, 45_000, 150_000, 900_000])
-@pytest.mark.parametrize("noise", [(), (1e-4, 2e-4)])
-def test_rows_needed_are_those_of_the_design_that_so_many_rows_get(wanted, noise):
-    design, ours = protocol(300), corrected_t(draws(repeats=10), comparisons=3, seed_noise=noise)
-    later = [one for start, one in designs_by_rows(design, 300) if start <= wanted][-1]
-    se = _se_by(later, design, ours.spread) * np.sqrt(300 / wanted)
-    quantiles = simultaneous_quantile(0.05, 3, later.df) + student_quantile(0.80, later.df)
-    factor = rows_factor(ours, n_rows=300, margin=quantiles * se, design=design)
-    assert 300 * factor == pytest.approx(wanted, rel=1e-2)
-
-
-def test_fewer_repeats_and_locked_rows_have_the_standard_error_of_their_design():
-    design, ours = protocol(300), corrected_t(draws(repeats=10), seed_noise=(1e-4, 2e-4))
-    variance, e = ours.spread.variance, ours.spread.seeds
-    assert _se_by(design, design, ours.spread) == pytest.approx(ours.se)
-    quiet = replace(ours.spread, seeds=0.0)
-    assert _se_by(protocol(50_000), design, quiet) ** 2 == pytest.approx(
-        variance * (1 / 10 + 1 / 9)
-    )
-    # A fold has a tenth of the rows, and two tenths are locked away.
-    locked = _se_by(protocol(300_000), design, ours.spread)
-    assert locked**2 == pytest.approx((variance - e) / 2 + e)
 
 
 @pytest.mark.parametrize("now", [1, 2, 3, 5])

@@ -1,13 +1,11 @@
 """The protocol for every size of table."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.errors import TargetError
-from seedbed.evaluation.protocol import designs_by_rows, protocol
+from seedbed.evaluation.protocol import protocol
 
 
 @pytest.mark.parametrize(
@@ -47,17 +45,6 @@ def test_a_row_more_widens_an_interval_by_as_little_as_the_documentation_says(n_
     overlap = 1 / 9
     widths = [(1 / (one.repeats * one.folds) + overlap) ** 0.5 for one in (before, after)]
     assert 1 < widths[1] / widths[0] < most
-
-
-def test_a_larger_table_has_the_design_of_its_size_unless_the_user_has_changed_it():
-    design = protocol(300, 19)
-    found = designs_by_rows(design, 300)
-    assert [start for start, _ in found] == [0, 2_000, 20_001, 200_001]
-    assert found[0][1] is design
-    assert all(later.repeats == protocol(start).repeats for start, later in found[1:])
-    assert {(later.folds, later.df) for _, later in found[:-1]} == {(9, 8)}
-    changed = dataclasses.replace(design, repeats=2)
-    assert designs_by_rows(changed, 300) == ((0, changed),)
 
 
 def test_a_protocol_without_verdict_has_a_reason():

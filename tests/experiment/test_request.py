@@ -1,56 +1,15 @@
-"""A comparison written as the Python call that makes it, and made again from its folder."""
+"""The candidates of a comparison, and a comparison made again from its folder."""
 
 import numpy as np
 import pytest
 
 import seedbed as sb
-from seedbed.data.reading import read_table, table_from_arrays
+from seedbed.data.reading import table_from_arrays
 from seedbed.errors import CandidateError
-from seedbed.experiment.compare import call_of
-from seedbed.experiment.request import Request, model_plan_from
+from seedbed.experiment.request import model_plan_from
 from seedbed.experiment.spec import specify
 from seedbed.settings.design import Design
-from seedbed.settings.recipe import RECIPES, Recipe
-
-CSV = "x,y\n" + "".join(f"{number * 7 % 13},{number % 2}\n" for number in range(40))
-
-
-def written(table, candidates="relu:5", recipe=RECIPES["default"], lrs=(), design=Design()):  # noqa: B008
-    words = {"candidates": candidates, "recipe": recipe, "lrs": lrs, "design": design}
-    return call_of(Request(question="compare", source=table, **words))
-
-
-@pytest.fixture
-def said(tmp_path, monkeypatch):
-    """A function that returns the call for a comparison of a table in a file."""
-    monkeypatch.chdir(tmp_path)
-
-    def say(
-        candidates="relu:5",
-        recipe=RECIPES["default"],
-        lrs=(),
-        design=Design(),  # noqa: B008
-        name="t.csv",
-        **reading,
-    ):
-        (tmp_path / name).write_text(CSV)
-        return written(read_table(name, target="y", **reading), candidates, recipe, lrs, design)
-
-    return say
-
-
-def test_only_arguments_that_differ_from_the_defaults_are_written(said):
-    assert said(candidates=None) == "sb.compare('t.csv', target='y')"
-    assert said() == "sb.compare('t.csv', target='y', candidates='relu:5')"
-    assert (
-        said(recipe=Recipe.tutorial())
-        == "sb.compare('t.csv', target='y', candidates='relu:5', recipe='tutorial')"
-    )
-
-
-def test_quotes_in_names_survive(said):
-    text = said(['a "b"', "c'd"], name="it's.csv")
-    assert text == """sb.compare("it's.csv", target='y', candidates=['a "b"', "c'd"])"""
+from seedbed.settings.recipe import Recipe
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,7 @@ def test_an_interrupted_comparison_is_continued_first(ask, finished, monkeypatch
     conclusion, stored = opened_run(finished[0])
     early = replace(conclusion, plan=replace(conclusion.plan, ended="interrupted"))
     monkeypatch.setattr("seedbed.experiment.request.opened_run", lambda folder: (early, stored))
-    with pytest.raises(OptionError, match=r"was interrupted\. Run the command again: sb\.compare"):
+    with pytest.raises(OptionError, match=r"was interrupted\. Run the same command again"):
         ask("rows", finished[0])
 
 

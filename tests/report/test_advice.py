@@ -220,17 +220,8 @@ LEAK = noted("SB203", "x is y", drop=["x"])
         ),
         ("seedbed compare a.csv --group b", [REPEATED], "seedbed compare a.csv --group id"),
         ("seedbed compare a.csv", [TOTAL], None),
-        ("sb.compare('a.csv')", [LEAK], "sb.compare(sb.read_table('a.csv', drop=\"x\"))"),
-        (
-            "sb.compare('a.csv', event='e', time='t')",
-            [FOLLOW_UP, LEAK],
-            "sb.compare(sb.read_table('a.csv', event='e', time='t', drop=[\"time\", \"x\"]))",
-        ),
-        (
-            "sb.compare('a.csv', target='y', lr=[1])",
-            [SURVIVAL],
-            'sb.compare(sb.read_table(\'a.csv\', event="y", time="x"), lr=[1])',
-        ),
+        ("", [FOLLOW_UP, LEAK], 'sb.read_table(..., drop=["time", "x"])'),
+        ("", [SURVIVAL], 'sb.read_table(..., event="y", time="x")'),
         (
             "seedbed compare a.csv --target y --metric accuracy --quick",
             [SURVIVAL],
@@ -242,9 +233,7 @@ LEAK = noted("SB203", "x is y", drop=["x"])
             "seedbed compare a.csv --event y --time x",
         ),
         ("seedbed compare a.csv --target y --time-split z", [SURVIVAL], None),
-        ("sb.compare(Table, drop=['a'])", [LEAK], None),
-        ("sb.compare(<DataFrame 3 x 2>)", [LEAK], None),
-        ("", [FOLLOW_UP], None),
+        ("seedbed columns a.csv", [LEAK], None),
     ],
 )
 def test_a_warning_that_may_make_results_wrong_comes_with_the_whole_command(

@@ -20,7 +20,6 @@ from seedbed.evaluation.behind import (
 )
 from seedbed.evaluation.estimates import Difference, Estimate, p_better
 from seedbed.evaluation.metrics import METRICS
-from seedbed.evaluation.protocol import Protocol
 from seedbed.evaluation.summaries import Advice, Conclusion, NoVerdict
 from seedbed.evaluation.verdicts import OPEN, Verdict, decide, rows_factor
 from seedbed.typing import Floats
@@ -40,7 +39,6 @@ class Evidence:
         in_accuracy: `difference` by zero-one loss; None if there are no classes, or only scores are
             known.
         n_rows, n_train: rows of the table, and of each training; None if that isn't known.
-        design: for which the rows that are needed are forecast; None if it isn't known.
     """
 
     folds: Mapping[str, Floats]
@@ -49,7 +47,6 @@ class Evidence:
     in_accuracy: Callable[[str, str, int], Estimate] | None = None
     n_rows: int | None = None
     n_train: int | None = None
-    design: Protocol | None = None
 
 
 def count_comparisons(
@@ -230,7 +227,7 @@ def _verdict_on(
         low = max(low, -margin)
         high = min(high, margin)
     n_rows = evidence.n_rows
-    factor = rows_factor(gain, margin=margin, n_rows=n_rows, design=evidence.design)
+    factor = rows_factor(gain, margin=margin)
     rows = None if n_rows is None or gain.se == 0 else n_rows * factor
     return Verdict(
         candidate=name,

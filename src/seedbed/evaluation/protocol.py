@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from seedbed.errors import TargetError, counted
@@ -129,27 +129,6 @@ def protocol(
         quick=quick,
         reason=f"{n_rows} rows: {first_look}{repeats} x {folds} folds{rare}",
     )
-
-
-def designs_by_rows(design: Protocol, n_rows: int) -> tuple[tuple[float, Protocol], ...]:
-    """Return the designs of tables like this one from `n_rows` on: (the fewest rows, the design),
-    in this order.
-
-    They are those of `protocol`, with the same number of folds. A design that isn't its own,
-    because a user, a time limit or `--quick` has changed it, stays the same for all numbers of
-    rows.
-    """
-    default = protocol(n_rows)
-    if design.kind != default.kind or design.repeats != default.repeats:
-        return ((0, design),)
-    starts = [_MEDIUM, _MANY + 1, _LARGE + 1]
-    larger = [(start, protocol(start)) for start in starts if start > n_rows]
-    folds, df = design.folds, design.folds - 1
-    larger = [
-        (n, design if design.df is None else replace(design, folds=folds, df=df))
-        for n, design in larger
-    ]
-    return ((0, design), *larger)
 
 
 def too_few(

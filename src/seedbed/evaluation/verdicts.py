@@ -19,7 +19,6 @@ from seedbed.evaluation.estimates import (
     student_quantile,
 )
 from seedbed.evaluation.metrics import find_metric
-from seedbed.evaluation.protocol import Protocol, designs_by_rows
 from seedbed.typing import Floats
 
 _POWER = 0.8  # the chance of deciding a difference of the margin
@@ -199,52 +198,15 @@ def seed_noise(*losses: Floats) -> tuple[float, ...]:
     )
 
 
-def rows_factor(
-    estimate: Estimate, *, margin: float, n_rows: int | None = None, design: Protocol | None = None
-) -> float:
+def rows_factor(estimate: Estimate, *, margin: float) -> float:
     """Return by what factor the number of rows n must grow to settle a difference of `margin`; 0 if
     se is 0.
 
-    N* / n = ((q + t_{df, power}) se / margin)^2 with q the quantile of the simultaneous interval:
-    the usual formula for a sample's size, the standard error taken to shrink as 1/sqrt(rows); that
-    is rough, so half to double of it is shown. Never call it with the observed difference as the
-    margin: "rows to make this significant" is a p-value in disguise. If larger tables have other
-    designs, it is the smallest N with N >= N*, where N* has the standard error and the degrees of
-    freedom of the design for N rows.
-
-    Args:
-        design: of these rows; larger tables then have the designs of `designs_by_rows`. None if
-            they have the same.
+    N / n = ((q + t_{df, power}) se / margin)^2 with q the quantile of the simultaneous interval:
+    the usual formula for a sample's size, the standard error taken to shrink as 1/sqrt(rows) with
+    the same design; that is rough, so half to double of it is shown. Never call it with the
+    observed difference as the margin: "rows to make this significant" is a p-value in disguise.
     """
-
-    def factor(se: float, df: float | None) -> float:
-        quantiles = simultaneous_quantile(
-            estimate.alpha, estimate.comparisons, df
-        ) + student_quantile(_POWER, df)
-        return min(_MOST, quantiles * se / margin) ** 2
-
-    factor_needed = factor(estimate.se, estimate.df)
-    if design is None or n_rows is None or estimate.spread is None:
-        return factor_needed
-    for start, later in designs_by_rows(design, n_rows)[1:]:
-        if factor_needed * n_rows < start:
-            break
-        factor_needed = max(
-            start / n_rows, factor(_se_by(later, design, estimate.spread), later.df)
-        )
-    return factor_needed
-
-
-def _se_by(later: Protocol, design: Protocol, spread: Spread) -> float:
-    """Return the standard error of `corrected_t` if the same rows had another design."""
-    of_seeds, of_rows = spread.seeds, spread.variance - spread.seeds
-    if later.kind == "held_out":
-        return math.sqrt(of_rows / (later.locked_share * design.folds) + of_seeds)
-    then = replace(
-        spread,
-        variance=of_rows + of_seeds,
-        seeds=of_seeds,
-        folds=later.folds,
-        ratio=1 / (later.folds - 1),
-    )
-    return then.se(later.repeats)
+    quantile = simultaneous_quantile(estimate.alpha, estimate.comparisons, estimate.df)
+    reach = quantile + student_quantile(_POWER, estimate.df)
+    return min(_MOST, reach * estimate.se / margin) ** 2

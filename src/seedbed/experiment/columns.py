@@ -74,9 +74,8 @@ def columns_of_comparison(
         raise CandidateError(
             f"no candidate '{name}' in this comparison", did_you_mean(name, experiment.names)
         )
-    command = f"{experiment.command}.columns(...)" if experiment.command.startswith("sb.") else ""
     base = dataclasses.replace(
-        experiment, design=Protocol(**conclusion.specification["design"]), command=command
+        experiment, design=Protocol(**conclusion.specification["design"]), command=""
     )
     return _without_each(base, name, columns, "run" if model is None else "named")
 

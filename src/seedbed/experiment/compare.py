@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
-from seedbed.arguments import checked, spelled
+from seedbed.arguments import checked
 from seedbed.data.reading import read_table, table_from_arrays
 from seedbed.data.table import Table
 from seedbed.errors import OptionError
@@ -21,10 +20,8 @@ from seedbed.experiment.run_folder import open_folder
 from seedbed.report.progress import Progress, notebook_progress
 from seedbed.settings.design import Compute, Design
 from seedbed.settings.fields import merge_settings, place_of
-from seedbed.settings.recipe import RECIPES, Recipe, recipe_named
+from seedbed.settings.recipe import Recipe, recipe_named
 from seedbed.training.candidates import warn_of_probabilities
-
-_LONGEST = 200
 
 
 def _place(name: str) -> str:
@@ -114,7 +111,6 @@ def compare(
         compute=compute,
         started=started,
     )
-    request = dataclasses.replace(request, command=call_of(request))
     return answer_request(request, folder, overwrite=overwrite, on_progress=on_progress)
 
 
@@ -155,50 +151,3 @@ def _table(table: Any, y: Any, **reading: Any) -> Table:
             f"{name} is about a column of a table, but X and y are given as arrays", "Leave it out."
         )
     return table_from_arrays(table, y)
-
-
-def call_of(request: Request) -> str:
-    """Return the text of the call that makes a comparison, such as `sb.compare('t.csv',
-    target='y')`.
-
-    Tables and objects without a short text are shown by their type, and passwords as stars.
-    """
-    table = request.source
-    assert isinstance(table, Table)
-    arguments, reading = [repr(table)], dict(table.reading or {})
-    if reading:  # the arguments that say which table it is
-        arguments = [
-            _word(reading.pop("source")),
-            *(f"{name}={_word(value)}" for name, value in reading.items()),
-        ]
-        if not reading.keys() <= {"target", "event", "time"}:
-            arguments = [f"sb.read_table({', '.join(arguments)})"]
-    if request.candidates is not None:
-        arguments.append(f"candidates={_word(request.candidates)}")
-    names = [name for name, recipe in RECIPES.items() if recipe == request.recipe]
-    if names != ["default"]:
-        arguments.append(f"recipe={names[0]!r}" if names else f"recipe=sb.{request.recipe!r}")
-    if request.lrs:
-        arguments.append(f"lr={list(request.lrs)}")
-    if request.design != Design():
-        arguments.append(f"design=sb.{request.design!r}")
-    return f"sb.compare({', '.join(arguments)})"
-
-
-def _word(value: Any) -> str:
-    """Return a value as a user would type it, or its type and shape if that is too long."""
-    shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple):
-        return f"<{type(value).__name__} {' x '.join(str(size) for size in shape)}>"
-    if inspect.isclass(value) or inspect.isfunction(value):
-        return value.__name__
-    if isinstance(value, Mapping):
-        text = "{" + ", ".join(f"{key!r}: {_word(item)}" for key, item in value.items()) + "}"
-    elif isinstance(value, list | tuple):
-        text = "[" + ", ".join(_word(item) for item in value) + "]"
-    else:
-        text = spelled(value)
-    if len(text) <= _LONGEST:
-        return text
-    many = f" of {len(value)}" if isinstance(value, Mapping | list | tuple) else ""
-    return f"<{type(value).__name__}{many}>"

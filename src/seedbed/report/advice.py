@@ -3,7 +3,6 @@ would settle it."""
 
 from __future__ import annotations
 
-import ast
 import math
 import shlex
 import sys
@@ -109,30 +108,10 @@ def _with_options(conclusion: Conclusion, options: Mapping[str, Iterable[str]]) 
         replaced = [name.replace("_", "-") for name in options if name not in ("drop", "missing")]
         without = (*replaced, *(_NOT_OF_SURVIVAL if is_of_survival else ()))
         return f"{_again(conclusion, 'compare', *without)} {words}"
-    try:
-        call = ast.parse(conclusion.command, mode="eval").body
-    except (
-        SyntaxError,
-        ValueError,
-        MemoryError,
-        RecursionError,
-    ):  # it shows a table or a candidate by its type
+    if conclusion.command:
         return ""
-    if (
-        not isinstance(call, ast.Call)
-        or not call.args
-        or not isinstance(call.args[0], ast.Constant)
-    ):
-        return ""
-    arguments = {str(keyword.arg): ast.unparse(keyword) for keyword in call.keywords}
-    reading = [arguments.pop(name) for name in ("target", "event", "time") if name in arguments]
     with command_line_options(are_named=False):
-        read = [ast.unparse(call.args[0]), *([] if is_of_survival else reading), spell_all(options)]
-    return (
-        "sb.compare("
-        + ", ".join(["sb.read_table(" + ", ".join(read) + ")", *arguments.values()])
-        + ")"
-    )
+        return f"sb.read_table(..., {spell_all(options)})"
 
 
 def _use(conclusion: Conclusion, advice: Advice) -> str:
