@@ -12,14 +12,12 @@ from scipy.signal import lfilter
 from seedbed import read_table
 from seedbed.data.inspection import inspect_table
 from seedbed.data.reading import table_from_arrays
-from seedbed.data.splits import repeated_folds
+from seedbed.data.splits import duplicate_groups, merge_groups, repeated_folds
 from seedbed.data.table import Column, ColumnSchema, Table
 from seedbed.data.table_checks import (
-    duplicate_groups,
     find_best_column,
     find_duplicates,
     find_leaks,
-    merge_groups,
 )
 
 # Equal rows stay in one fold, unless they are equal by chance or too many

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,7 @@ from seedbed.data.frame import (
     remark_on_rows,
     remark_with_example,
 )
+from seedbed.data.suspects import find_extreme_code, find_near_duplicates
 from seedbed.data.table import Column, ColumnSchema, Kind
 from seedbed.errors import spell
 from seedbed.typing import Bools, Floats
@@ -59,9 +60,6 @@ LEFT_OUT = frozenset({"SB101", "SB102", "SB103"})  # the codes of what isn't a f
 ORDERS = {"ymd": "", "dmy": " with the day first", "mdy": " with the month first"}
 FEWEST_IDENTIFIED = 20  # too few to recognise an identifier
 MANY_LEVELS = 200
-_OTHERWISE_SPELT = 0.01  # of the rows, in which a level is spelt in a rarer way
-_CODES_BESIDE = 3  # of a code of nines: 96 to 98 of 99
-MOST_ALIKE = 3  # with fewer rows, an extreme number isn't repeated
 MOST_SEARCHED = 10_000  # distinct dates, for the ways in which they are written
 _year_name = re.compile(r"(?i)year|yr|(?<![a-z])(?:jahr|ann[ée]e|año|season|time|date)(?![a-z])")
 _season = re.compile("|".join(f"[0-9]{{2}}{n:02}[-/]{(n + 1) % 100:02}" for n in range(100)))
@@ -378,53 +376,6 @@ def objections(column: Column, *, wanted: bool) -> list[Remark]:
         message = f"column '{name}' holds dates; if rows are ordered in time, train on the past with {advice}"
         remarks.append(Remark(message, name, "SB204"))
     return remarks
-
-
-def find_near_duplicates(
-    name: str, finding: str, counts: Mapping[str, int], least: float = _OTHERWISE_SPELT
-) -> list[Remark]:
-    """Return a warning if levels differ only in case or inner spaces; the finding says what has
-    levels. It is a note if the rarer spellings have less than a share of the rows (`least`)."""
-    by_text: dict[str, list[str]] = {}
-    for level in counts:
-        by_text.setdefault(" ".join(level.split()).casefold(), []).append(level)
-    groups, phrases = [group for group in by_text.values() if len(group) > 1], list[str]()
-    for group in groups[:3]:
-        # A screen joins spaces, and messages cut long texts.
-        *first, last = (
-            f"{quote(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group)
-        )
-        phrases.append(f"{', '.join(first)} and {last}")
-    more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
-    message = f"{finding} that differ only in case or spaces; they stay different: {'; '.join(phrases)}{more}"
-    n_rows = sum(counts[level] for group in groups for level in group)
-    rarer = n_rows - sum(max(counts[level] for level in group) for group in groups)
-    code = "SB105" if rarer >= least * sum(counts.values()) else ""
-    return [Remark(message, name, code, n_rows)] if groups else []
-
-
-def find_extreme_code(name: str, values: Floats) -> list[Remark]:
-    """Return a warning if several rows have the lowest or highest number, far from all others, as
-    -999 may be.
-
-    It is farther from the others than these are from each other and from 0; a hundred times as far
-    if not of nines. Codes of nines have others next to them, such as 97 and 98.
-    """
-    for code in {float(values.min()), float(values.max())}:
-        is_nines, text = set(f"{abs(code):g}") <= {*"9."}, number_text(code)
-        times, n_codes = (1, _CODES_BESIDE) if is_nines else (100, 0)
-        n_rows, others = int((values == code).sum()), values[np.abs(values - code) > n_codes]
-        if n_rows < MOST_ALIKE or not len(others) or not np.ptp(others):
-            continue
-        if np.abs(others - code).min() > times * max(np.ptp(others), np.abs(others).max()):
-            finding, value = (
-                f"'{name}' is {text} in {n_rows} rows, far from all others",
-                f"{name}={text}",
-            )
-            message = f"column {finding}; if it means missing, give {spell('missing', value)}"
-            remedy = {"missing": (value,)}
-            return [Remark(message, name, "SB109", n_rows, finding=finding, remedy=remedy)]
-    return []
 
 
 def _numbers(name: str, values: Floats, spelling: str, forced: bool) -> Column:

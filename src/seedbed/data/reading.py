@@ -39,6 +39,7 @@ from seedbed.data.sources.memory import (
     read_series,
 )
 from seedbed.data.sources.opening import read_source
+from seedbed.data.splits import merge_groups
 from seedbed.data.suspects import (
     find_codes,
     find_rare_levels,
@@ -51,7 +52,6 @@ from seedbed.data.table_checks import (
     find_duplicates,
     find_leaks,
     find_order,
-    merge_groups,
 )
 from seedbed.data.table_options import ColumnRoles, ReadingOptions
 from seedbed.data.target import LARGEST_TARGET, encode_target, likely_target

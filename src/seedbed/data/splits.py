@@ -442,3 +442,65 @@ def _fill_evenly(level: Floats, step: Floats, n: int, turn: Ints) -> Ints:
         height = level + (many + 0.5) * step
         many[turn[np.argmin(height[turn])]] += 1
     return many
+
+
+_ROWS_HASHED = 1 << 16  # at a time, for little memory
+
+
+def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None) -> Ints:
+    """Return group numbers [row], equal for two rows if and only if all their features, and their
+    targets, are equal.
+
+    A missing cell equals a missing cell, and 0 equals -0.
+    """
+
+    def comparable(rows: Bools | slice) -> Floats:
+        """Return rows [row, column] whose bytes are equal if their values are: -0 becomes 0, and
+        all NaN are alike."""
+        columns = (
+            [features[rows]]
+            if target is None
+            else [features[rows], np.asarray(target[rows], dtype=np.float64)]
+        )
+        matrix: Floats = np.column_stack(columns) + 0.0
+        matrix[np.isnan(matrix)] = np.nan
+        return matrix
+
+    starts = range(0, len(features), _ROWS_HASHED)
+    hashes = [
+        _hashes(comparable(slice(start, start + _ROWS_HASHED)).view(np.uint64)) for start in starts
+    ]
+    _, numbers, counts = np.unique(np.concatenate(hashes), return_inverse=True, return_counts=True)
+    suspect = counts[numbers] > 1  # usually few: sorting whole rows takes ten times as long
+    if suspect.any():
+        matrix = comparable(suspect)
+        whole_rows = matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize)))[:, 0]
+        numbers[suspect] = len(counts) + np.unique(whole_rows, return_inverse=True)[1]
+        numbers = np.unique(numbers, return_inverse=True)[1]
+    return numbers.astype(np.int64)
+
+
+def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return a hash [row] of rows [row, column]."""
+    hashes = np.zeros(len(bits), dtype=np.uint64)
+    for column in bits.T:
+        hashes = (hashes ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        hashes ^= hashes >> np.uint64(32)
+    return hashes
+
+
+def merge_groups(named: Ints | None, duplicates: Ints | None) -> Ints | None:
+    """Return the finest groups [row] that keep together what either of two groupings keeps
+    together; None is none."""
+    if named is None or duplicates is None:
+        return duplicates if named is None else named
+    groups, others = (np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates))
+    while True:  # at least halves the groups that have to be joined; SciPy's components would take long to load
+        lowest, joined = np.full(others.max() + 1, len(groups)), np.arange(groups.max() + 1)
+        np.minimum.at(lowest, others, groups)
+        np.minimum.at(joined, groups, lowest[others])
+        if (joined == np.arange(len(joined))).all():
+            return groups.astype(np.int64)
+        while (joined[joined] != joined).any():
+            joined = joined[joined]
+        groups = np.unique(joined[groups], return_inverse=True)[1]

@@ -1,13 +1,14 @@
-"""Columns and rows that may not be what they seem: identifiers that repeat, codes, totals."""
+"""Columns and rows that may not be what they seem: identifiers that repeat, codes, levels that are
+spelt in two ways, totals."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from seedbed.data.cells import number_text, quote_names
+from seedbed.data.cells import number_text, quote, quote_names
 from seedbed.data.frame import Frame, Remark, Texts
 from seedbed.data.table import Column, Table
 from seedbed.data.table_checks import pairs_of
@@ -48,6 +49,9 @@ _LABEL = re.compile(
     r"|averages?|mean|mittelwert|durchschnitt|moyenne|promedio|média|gemiddelde|итого|всего|合计|总计|合計",
     re.IGNORECASE,
 )
+_OTHERWISE_SPELT = 0.01  # of the rows, in which a level is spelt in a rarer way
+_CODES_BESIDE = 3  # of a code of nines: 96 to 98 of 99
+_FEWEST_ALIKE = 3  # with fewer rows, an extreme number isn't repeated
 
 
 def find_repeated_identifiers(table: Table) -> dict[str, Note]:
@@ -320,3 +324,50 @@ def _total(why: str, rows: list[int]) -> Remark:
         count=len(rows),
         rows=rows,
     )
+
+
+def find_near_duplicates(
+    name: str, finding: str, counts: Mapping[str, int], least: float = _OTHERWISE_SPELT
+) -> list[Remark]:
+    """Return a warning if levels differ only in case or inner spaces; the finding says what has
+    levels. It is a note if the rarer spellings have less than a share of the rows (`least`)."""
+    by_text: dict[str, list[str]] = {}
+    for level in counts:
+        by_text.setdefault(" ".join(level.split()).casefold(), []).append(level)
+    groups = [group for group in by_text.values() if len(group) > 1]
+    # A screen joins spaces, and messages cut long texts.
+    spellings = [
+        [f"{quote(level, 400).replace('  ', '␣␣')} ({counts[level]})" for level in sorted(group)]
+        for group in groups[:3]
+    ]
+    phrases = [f"{', '.join(first)} and {last}" for *first, last in spellings]
+    more = f", and {len(groups) - 3} more such groups" if len(groups) > 3 else ""
+    message = f"{finding} that differ only in case or spaces; they stay different: {'; '.join(phrases)}{more}"
+    n_rows = sum(counts[level] for group in groups for level in group)
+    rarer = n_rows - sum(max(counts[level] for level in group) for group in groups)
+    code = "SB105" if rarer >= least * sum(counts.values()) else ""
+    return [Remark(message, name, code, n_rows)] if groups else []
+
+
+def find_extreme_code(name: str, values: Floats) -> list[Remark]:
+    """Return a warning if several rows have the lowest or highest number, far from all others, as
+    -999 may be.
+
+    It is farther from the others than these are from each other and from 0; a hundred times as far
+    if not of nines. Codes of nines have others next to them, such as 97 and 98.
+    """
+    for code in {float(values.min()), float(values.max())}:
+        is_nines, text = set(f"{abs(code):g}") <= {*"9."}, number_text(code)
+        times, n_codes = (1, _CODES_BESIDE) if is_nines else (100, 0)
+        n_rows, others = int((values == code).sum()), values[np.abs(values - code) > n_codes]
+        if n_rows < _FEWEST_ALIKE or not len(others) or not np.ptp(others):
+            continue
+        if np.abs(others - code).min() > times * max(np.ptp(others), np.abs(others).max()):
+            finding, value = (
+                f"'{name}' is {text} in {n_rows} rows, far from all others",
+                f"{name}={text}",
+            )
+            message = f"column {finding}; if it means missing, give {spell('missing', value)}"
+            remedy = {"missing": (value,)}
+            return [Remark(message, name, "SB109", n_rows, finding=finding, remedy=remedy)]
+    return []

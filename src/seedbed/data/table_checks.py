@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seedbed.data.frame import Remark, remark_on_rows
+from seedbed.data.splits import duplicate_groups, merge_groups
 from seedbed.data.table import Column, Table
 from seedbed.errors import counted, spell, spell_all
 from seedbed.evaluation.estimates import mean_ranks
 from seedbed.evaluation.summaries import Note
-from seedbed.typing import Bools, Floats, Ints
+from seedbed.typing import Floats, Ints
 
 _BY_CHANCE = 0.1  # of the pairs of equal rows
 _FEWEST, _FEWEST_OUTSIDE = (
@@ -25,7 +26,6 @@ _FEWEST, _FEWEST_OUTSIDE = (
 )  # different rows, and those outside the largest class: as a verdict needs them
 _MANY_EQUAL = 0.25  # of the rows
 _SMALL_ENOUGH, _SHARE_OF_A_FOLD = 5, 10
-_ROWS_HASHED = 1 << 16  # at a time, for little memory
 
 # Leaks
 _SUSPECT, _HIGH, _WORTH_NAMING = 0.98, 0.95, 0.2
@@ -45,48 +45,6 @@ _ALIKE, _INFLATED, _CLEAR = (
 _SORTED, _ALIKE_WITHIN, _IN_PAIRS = 0.95, 0.4, 0.3
 _FEWEST_BINS, _MOST_BINS, _ROWS_IN_A_BIN = 8, 64, 25  # of a feature
 _MOST_FEATURES, _ROWS_OF_A_FEATURE = 30, 20
-
-
-def duplicate_groups(features: Floats, target: NDArray[np.generic] | None = None) -> Ints:
-    """Return group numbers [row], equal for two rows if and only if all their features, and their
-    targets, are equal.
-
-    A missing cell equals a missing cell, and 0 equals -0.
-    """
-
-    def comparable(rows: Bools | slice) -> Floats:
-        """Return rows [row, column] whose bytes are equal if their values are: -0 becomes 0, and
-        all NaN are alike."""
-        columns = (
-            [features[rows]]
-            if target is None
-            else [features[rows], np.asarray(target[rows], dtype=np.float64)]
-        )
-        matrix: Floats = np.column_stack(columns) + 0.0
-        matrix[np.isnan(matrix)] = np.nan
-        return matrix
-
-    starts = range(0, len(features), _ROWS_HASHED)
-    hashes = [
-        _hashes(comparable(slice(start, start + _ROWS_HASHED)).view(np.uint64)) for start in starts
-    ]
-    _, numbers, counts = np.unique(np.concatenate(hashes), return_inverse=True, return_counts=True)
-    suspect = counts[numbers] > 1  # usually few: sorting whole rows takes ten times as long
-    if suspect.any():
-        matrix = comparable(suspect)
-        whole_rows = matrix.view(np.dtype((np.void, matrix.shape[1] * matrix.itemsize)))[:, 0]
-        numbers[suspect] = len(counts) + np.unique(whole_rows, return_inverse=True)[1]
-        numbers = np.unique(numbers, return_inverse=True)[1]
-    return numbers.astype(np.int64)
-
-
-def _hashes(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return a hash [row] of rows [row, column]."""
-    hashes = np.zeros(len(bits), dtype=np.uint64)
-    for column in bits.T:
-        hashes = (hashes ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        hashes ^= hashes >> np.uint64(32)
-    return hashes
 
 
 def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, tuple[Remark, ...]]:
@@ -111,13 +69,7 @@ def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, 
     if n_again == 0:
         return None, ()
     again = f"{_rows(n_again, 'is', 'are')} equal to an earlier one in every feature"
-    every = expected = n_rows * (n_rows - 1) / 2
-    few = _BY_CHANCE * pairs_of(patterns)
-    for column in table.columns:  # the pairs if columns are independent
-        if expected < few:
-            break
-        expected *= pairs_of(column.values) / every
-    if split or expected >= few:
+    if split or _are_equal_by_chance(table, patterns):
         why = "as requested" if split else "as happens by chance in columns with few values"
         message = f"{again}, {why}; they aren't kept in one fold"
         return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
@@ -129,8 +81,10 @@ def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, 
             (groups[table.target != np.bincount(table.target).argmax()], _FEWEST_OUTSIDE)
         )
     if any(len(np.unique(some)) < max(2, min(fewest, len(some) // 2)) for some, fewest in required):
-        message = f"{again}; too few different rows are left to keep them in one fold, so scores of networks that "
-        message += "memorise training rows are too good"
+        message = (
+            f"{again}; too few different rows are left to keep them in one fold, so scores of "
+            "networks that memorise training rows are too good"
+        )
         return None, (remark_on_rows(message, "", "SB206", _find_repeated(patterns)),)
     same = duplicate_groups(patterns[:, None].astype(np.float64), table.target)
     copies, remarks = _find_repeated(same), list[Remark]()
@@ -153,31 +107,30 @@ def find_duplicates(table: Table, *, split: bool = False) -> tuple[Ints | None, 
     together = np.flatnonzero(np.bincount(groups)[groups] > 1)
     if len(together) >= _MANY_EQUAL * n_rows:
         share = f"{100 * len(together) / n_rows:.0f}% of them share all features with another row"
-        message = f"scores are for rows not seen before: {share}, and these stay in one fold; if new rows "
-        message += f"repeat known ones, give {spell('split_equal_rows', True)}"
+        message = (
+            f"scores are for rows not seen before: {share}, and these stay in one fold; if new "
+            f"rows repeat known ones, give {spell('split_equal_rows', True)}"
+        )
         remarks.append(remark_on_rows(message, "", "SB217", together, message))
     for pattern in np.flatnonzero(common):
-        message = f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; "
-        message += "they are distributed over all folds"
+        message = (
+            f"{sizes[pattern]:,} rows are equal in every feature, too many for one fold; they are "
+            "distributed over all folds"
+        )
         remarks.append(remark_on_rows(message, "", "SB206", np.flatnonzero(patterns == pattern)))
     return (groups if len(np.unique(groups)) < n_rows else None), tuple(remarks)
 
 
-def merge_groups(named: Ints | None, duplicates: Ints | None) -> Ints | None:
-    """Return the finest groups [row] that keep together what either of two groupings keeps
-    together; None is none."""
-    if named is None or duplicates is None:
-        return duplicates if named is None else named
-    groups, others = (np.unique(numbers, return_inverse=True)[1] for numbers in (named, duplicates))
-    while True:  # at least halves the groups that have to be joined; SciPy's components would take long to load
-        lowest, joined = np.full(others.max() + 1, len(groups)), np.arange(groups.max() + 1)
-        np.minimum.at(lowest, others, groups)
-        np.minimum.at(joined, groups, lowest[others])
-        if (joined == np.arange(len(joined))).all():
-            return groups.astype(np.int64)
-        while (joined[joined] != joined).any():
-            joined = joined[joined]
-        groups = np.unique(joined[groups], return_inverse=True)[1]
+def _are_equal_by_chance(table: Table, patterns: Ints) -> bool:
+    """Return whether independent columns would give a tenth of the pairs of equal rows, whose
+    patterns [row] are equal, or more."""
+    every = expected = table.n_rows * (table.n_rows - 1) / 2
+    few = _BY_CHANCE * pairs_of(patterns)
+    for column in table.columns:
+        expected *= pairs_of(column.values) / every
+        if expected < few:
+            return False
+    return True
 
 
 def pairs_of(values: NDArray[Any]) -> float:
@@ -189,9 +142,7 @@ def pairs_of(values: NDArray[Any]) -> float:
 
 def _find_repeated(groups: Ints) -> Ints:
     """Return the rows whose group an earlier row has."""
-    repeated = np.ones(len(groups), dtype=bool)
-    repeated[np.unique(groups, return_index=True)[1]] = False
-    return np.flatnonzero(repeated)
+    return np.setdiff1d(np.arange(len(groups)), np.unique(groups, return_index=True)[1])
 
 
 def _rows(n: int, singular: str, plural: str) -> str:
@@ -249,9 +200,11 @@ def find_leaks(table: Table) -> tuple[Note, ...]:
 
 def _leak(name: str, finding: str, code: str, share: float = 0.0) -> Note:
     """Return a warning about a column that may be known only after the outcome."""
-    advice = f"is it known before the outcome? If not, leave it out with {spell('drop', name)}"
-    remedy = {"drop": (name,)}
-    return Note(f"{finding}: {advice}", name, code, finding=finding, remedy=remedy, share=share)
+    message = (
+        f"{finding}: is it known before the outcome? If not, leave it out with "
+        f"{spell('drop', name)}"
+    )
+    return Note(message, name, code, finding=finding, remedy={"drop": (name,)}, share=share)
 
 
 def find_best_column(table: Table, leaks: Iterable[Note] = ()) -> list[Note]:

@@ -18,10 +18,9 @@ from seedbed.data.kinds import (
     Finished,
     as_category,
     as_numbers,
-    find_extreme_code,
-    find_near_duplicates,
     finish,
 )
+from seedbed.data.suspects import find_extreme_code, find_near_duplicates
 from seedbed.data.table import Column
 from seedbed.errors import OptionError, TargetError, did_you_mean, spell
 from seedbed.evaluation.summaries import Note, Task

@@ -223,19 +223,20 @@ def _results(
             values = np.where(observed.values < 0, (best + 1) % len(model.labels), observed.values)
             observed = replace(observed, values=values)
         is_same = any(one.name == model.candidate for one in results)
-        result = Result(
-            name=f"the other {model.candidate}" if is_same else model.candidate,
-            alpha=float((models[0].score or {"alpha": 0.05})["alpha"]),
-            task=model.task,
-            design=_NEW_ROWS,
-            groups=rows.groups,
-            target=observed.values,
-            durations=observed.durations,
-            follow_up=observed.follow_up,
-            splits=(Split(0, 0, every, every),),
-            predictions=model.outcome.scored(found.values, model, observed)[None, None],
+        results.append(
+            Result(
+                name=f"the other {model.candidate}" if is_same else model.candidate,
+                alpha=float((models[0].score or {"alpha": 0.05})["alpha"]),
+                task=model.task,
+                design=_NEW_ROWS,
+                groups=rows.groups,
+                target=observed.values,
+                durations=observed.durations,
+                follow_up=observed.follow_up,
+                splits=(Split(0, 0, every, every),),
+                predictions=model.outcome.scored(found.values, model, observed)[None, None],
+            )
         )
-        results.append(result)
     return results
 
 
