@@ -530,7 +530,7 @@ def refused(done, here: Path, *words: str) -> None:
             ["--fail-if-worse", "logistic", "--reference", "logistic"],
             ["logistic is the reference itself. Name another"],
         ),
-        ("train", ["--lr", "0.1,1"], ["lr is 0.1,1. Give one; compare takes several."]),
+        ("train", ["--lr", "0.1,1"], ["--lr is '0.1,1'. Give a number."]),
         ("train", ["--candidate", "rellu:5"], ["'rellu'", "Did you mean 'relu'?"]),
         ("compare", ["--epoch", "3"], ["--epochs"]),
         ("compare", ["--candidate", "relu:5\nx"], ["'5 x' isn't a width"]),

@@ -145,7 +145,7 @@ def test_an_editor_completes_every_argument_and_shows_the_help(name):
 
 def test_a_type_checker_knows_the_arguments_and_their_types(tmp_path):
     right = [
-        "compare(1, lr=[0.1, 1], quick=True)",
+        "compare(1, lr=0.1, quick=True)",
         "judge(1, folds=5)",
         "Recipe.tutorial(lr=1)",
         "Design(repeats=1)",

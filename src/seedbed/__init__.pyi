@@ -1,6 +1,6 @@
 """Written by `make stub`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -85,7 +85,7 @@ def compare(
     design: Design | None = None,
     compute: Compute = Compute(),
     epochs: int | None = None,
-    lr: float | Iterable[float] | None = None,
+    lr: float | None = None,
     quick: bool = False,
     folder: str | Path | None = None,
     overwrite: bool = False,
@@ -108,8 +108,7 @@ def compare(
         design: splits and how candidates are judged, see `Design`.
         compute: what trains, and where, see `Compute`.
         epochs: passes over the training rows, in place of the recipe's.
-        lr: learning rate, in place of the recipe's; with several, every candidate is compared at
-            each of them.
+        lr: learning rate, in place of the recipe's.
         quick: a first look: one repeat, on at most 5,000 rows.
         folder: for specification and results. The same call continues an interrupted run, and reads
             a finished run back without training.

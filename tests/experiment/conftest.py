@@ -76,14 +76,11 @@ def ask() -> Callable[..., Comparison]:
         elif not isinstance(source, Path | Table):
             source = read_table(source, target=words.pop("target", None))
         lr = words.pop("lr", None)
-        several, lr = (tuple(lr), None) if isinstance(lr, list) else ((), lr)
         recipe = merge_settings(
             words.pop("recipe", Recipe()), epochs=words.pop("epochs", None), lr=lr
         )
         design = merge_settings(words.pop("design", Design()), quick=words.pop("quick", None))
-        request = Request(
-            question=question, source=source, recipe=recipe, design=design, lrs=several, **words
-        )
+        request = Request(question=question, source=source, recipe=recipe, design=design, **words)
         return answer_request(request, folder)
 
     return run_it
@@ -128,8 +125,7 @@ def planned(arrays: tuple[np.ndarray, np.ndarray]) -> Callable[..., Plan]:
         common = recipe_named(name, **{**words, **(recipe or {})})
         options = {**DESIGN, "baselines": [], **options}
         table = table_from_arrays(*arrays)
-        lrs = options.pop("lrs", ())
-        spec = specify(table, candidates, recipe=common, lrs=lrs, design=Design(**options))
+        spec = specify(table, candidates, recipe=common, design=Design(**options))
         return make_plan(spec, Compute(n_jobs=1))
 
     return plan

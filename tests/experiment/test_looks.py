@@ -2,14 +2,10 @@
 little."""
 
 import dataclasses
-import itertools
 import json
-import math
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +13,7 @@ from sklearn.naive_bayes import GaussianNB
 from threadpoolctl import threadpool_info
 
 from seedbed.experiment.comparison import carry_out
-from seedbed.experiment.fits import Fitted, one_blas_thread
+from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.run import run, run_by_looks
 from seedbed.experiment.specification_file import read_specification
 from seedbed.experiment.summary import add_details, conclude_results
@@ -84,6 +80,8 @@ def test_each_fit_is_counted_once(planned):
     carry_out(plan, seen.append)
     assert [one.done for one in seen] == list(range(1, 25))  # four models on six splits
     assert {one.total for one in seen} == {24}
+    assert all(one.left > 0 for one in seen[:-1])
+    assert seen[-1].left == 0
     assert [one.seconds for one in seen] == sorted(one.seconds for one in seen)
     assert [one.repeats for one in seen] == [0] * 12 + [1] * 12
 
@@ -239,28 +237,3 @@ def test_a_first_look_has_at_most_5000_rows_and_says_so(small, tmp_path):
     assert (
         found.model("relu:3", n_networks=2).training["n_rows"] == 7000
     )  # a model is fitted to all rows
-
-
-@pytest.mark.parametrize(
-    ("warm_up", "many_rows", "right"), [(0.0, 2000, 3), (50.0, 2000, 12), (50.0, 1, 6)]
-)
-def test_the_time_left_is_right_from_the_first_fit_of_the_last_kind_on(
-    planned, monkeypatch, warm_up, many_rows, right
-):
-    """What the first batch alone takes, as loading libraries, is forgotten after the second one."""
-    module, clock, left = sys.modules["seedbed.experiment.run"], [0.0], list[float]()
-
-    def fit(group, table, splits, *, tell, **_):
-        clock[0] += 0.0 if clock[0] else warm_up
-        for name, _split in itertools.product(group.fits, splits):
-            clock[0] += 1.0 if name == "relu:3" else 10.0
-            tell(name)
-        return [dict.fromkeys(group.names, Fitted(np.zeros(len(split.test)))) for split in splits]
-
-    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    monkeypatch.setattr(module, "fit_group", fit)
-    monkeypatch.setattr("seedbed.experiment.plan._MANY_ROWS", many_rows)
-    plan = planned("relu:3", "linear:3", repeats=3)
-    *_, results = run_by_looks(plan, tell=lambda progress: left.append(progress.left + clock[0]))
-    assert left[right:] == pytest.approx([results.seconds] * (18 - right))
-    assert [math.isfinite(one) for one in left[:4]] == [False, False, many_rows == 1, True]

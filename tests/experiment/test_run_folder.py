@@ -113,7 +113,7 @@ def test_a_finished_run_is_read_back_unchanged(small, tmp_path, same, options):
     whole = small(**WORDS, **options, folder=tmp_path)
     again = small(**WORDS, **options, folder=tmp_path, on_progress=stop)  # training would raise
     assert again.to_dict() == {**whole.to_dict(), "seconds": again.to_dict()["seconds"]}
-    assert again.curves() == whole.curves()
+    assert again.conclusion.curves == whole.conclusion.curves
     same(again["relu:3"], whole["relu:3"])
 
 
@@ -262,8 +262,8 @@ FAST = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "design": ONE_REPEAT
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compared") / "run"
     candidates = {"mine": "linear:5,5@lr=0.1", "relu:3": "relu:3@epochs=9"}
-    design = replace(ONE_REPEAT, reference="relu:3@lr=0.1", margin=0.02)
-    settings = {"candidates": candidates, "epochs": 5, "lr": [0.1, 0.3], "design": design}
+    design = replace(ONE_REPEAT, reference="relu:3", margin=0.02)
+    settings = {"candidates": candidates, "epochs": 5, "lr": 0.1, "design": design}
     sb.compare("example:iris", folder=folder, **settings)
     return folder, settings
 
@@ -276,7 +276,7 @@ def test_a_finished_comparison_is_asked_without_training_it_again(
     usual = ask("rows", "example:iris", **settings)
     monkeypatch.setattr(sys.modules["seedbed.experiment.request"], "carry_out", None)
     found = ask("rows", folder, folder=tmp_path)
-    assert found.experiment.reference == "relu:3@lr=0.1"
+    assert found.experiment.reference == "relu:3"
     assert found.conclusion == replace(
         usual.conclusion, command=found.conclusion.command, seconds=found.conclusion.seconds
     )

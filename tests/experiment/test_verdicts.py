@@ -161,3 +161,16 @@ def test_a_single_candidate_has_no_verdict(small):
     assert found.conclusion.ranking == ("tanh:4",)
     assert (found.conclusion.contrasts, found.conclusion.optimism, found.verdicts) == ((), {}, ())
     assert found.details()
+
+
+def test_the_score_of_a_model_that_beats_the_reference_is_corrected_as_expect_is(small):
+    X = np.random.default_rng(0).normal(size=(120, 3))
+    words = ["linear:3@lr=1e-9", "linear:3@lr=1", "tanh:4@lr=1"]
+    found = small(X, (X[:, 0] > 0).astype(np.int64), candidates=words, epochs=100, repeats=2)
+    conclusion, use = found.conclusion, found.conclusion.advice.use
+    assert conclusion.reference == "linear:3@lr=1e-9" != use
+    score, expected = conclusion.score(use), conclusion.expected_score(use, "brier")
+    assert expected.mean - score.mean == pytest.approx(conclusion.optimism["brier"])
+    other = conclusion.reference
+    assert conclusion.expected_score(other, "brier") == conclusion.score(other)
+    assert f"{use} (a network with 1 layer). It is shown to be better than" in str(found)

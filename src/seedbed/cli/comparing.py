@@ -123,10 +123,6 @@ def columns(
         raise OptionError(
             "columns have no charts as pictures", "Leave out --format: the report draws the ranges."
         )
-    if len(options.recipe.lrs()) > 1:
-        raise OptionError(
-            "several learning rates are compared by seedbed compare", "Give one, or leave --lr out."
-        )
     return _answer("columns", table, options, column, overwrite=overwrite)
 
 
@@ -179,7 +175,7 @@ def _answer(
         from seedbed.report.sentences import serious_sentences
         from seedbed.training.native.library import kernel
 
-        lrs, named = options.recipe.lrs(), options.candidate
+        named = options.candidate
         request = Request(
             question=question,
             source=source or rows_read,
@@ -187,7 +183,6 @@ def _answer(
             columns=columns,
             recipe=options.recipe.named("default"),
             design=options.design.design(),
-            lrs=lrs if len(lrs) > 1 else (),
             command=command_line(),
             compute=run.compute(),
             grouping=None if options.by is None else grouping_of(rows_read, options.by),

@@ -90,12 +90,12 @@ def options_of(
     return decorate
 
 
-def settings_among(options: Any, kind: type[Settings], **parts: Any) -> dict[str, Any]:
-    """Return the given settings, which aren't None, among options; `parts` are values that have
-    been parsed. OptionError if a word is neither a value nor the word for none."""
+def settings_among(options: Any, kind: type[Settings]) -> dict[str, Any]:
+    """Return the given settings, which aren't None, among options. OptionError if a word is neither
+    a value nor the word for none."""
     settings = {}
     for name, about in settings_of(kind).items():
-        value = parts[name] if name in parts else getattr(options, name) if about.option else None
+        value = getattr(options, name) if about.option else None
         if about.none and isinstance(value, str):
             try:
                 value = parse_setting(kind, name, value)
@@ -141,29 +141,16 @@ class TableOptions(SourceArguments):
 
 @Parameter(name="*", group=GROUPS["Recipe"])
 @dataclass(frozen=True, kw_only=True)
-@options_of(Recipe, unset=True, lr=str)
+@options_of(Recipe, unset=True)
 class RecipeOptions:
     """How networks are trained; settings of a candidate (relu:5@lr=0.1) take precedence."""
 
     recipe: Literal["default", "tutorial"] | None = None
     "default: AdamW, stopped by rows left out; tutorial: plain SGD over all rows for 1,000 epochs."
 
-    def lrs(self) -> tuple[float, ...]:
-        """Return the given learning rates: none, one or several."""
-        lr = getattr(self, "lr")  # noqa: B009 - a field that mypy can't see
-        try:
-            return tuple(float(part) for part in lr.split(",")) if lr is not None else ()
-        except ValueError:
-            raise OptionError(
-                f"lr is '{lr}'", "Give a number, or several: 0.001,0.01,0.1."
-            ) from None
-
     def named(self, otherwise: str) -> Recipe:
-        """Return the recipe of `--recipe`, or else `otherwise`, with the given settings, and a
-        single learning rate."""
-        lrs = self.lrs()
-        settings = settings_among(self, Recipe, lr=lrs[0] if len(lrs) == 1 else None)
-        return recipe_named(self.recipe or otherwise, **settings)
+        """Return the recipe of `--recipe`, or else `otherwise`, with the given settings."""
+        return recipe_named(self.recipe or otherwise, **settings_among(self, Recipe))
 
 
 @Parameter(name="*", group=GROUPS["Design"])

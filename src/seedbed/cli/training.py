@@ -53,10 +53,6 @@ def train(
 ) -> None:
     """Train one candidate on one split, as in the tutorial; with -o, on all rows, and write the
     model."""
-    if len(lrs := options.recipe.lrs()) > 1:
-        raise OptionError(
-            f"lr is {','.join(f'{lr:g}' for lr in lrs)}", "Give one; compare takes several."
-        )
     from seedbed.experiment.specification_file import check_no_part_of_a_run
 
     check_no_part_of_a_run(table)

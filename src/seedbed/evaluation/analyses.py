@@ -83,12 +83,10 @@ _DRAWS, _LEVEL = 1000, 0.9
 @dataclass(frozen=True, kw_only=True)
 class TrainingSize:
     """The losses of models that are trained on `n_train` rows, on average over the splits, each
-    with the interval of one model alone; and verdicts against the reference, whose intervals are
-    for all models at once at each size."""
+    with the interval of one model alone."""
 
     n_train: int
     losses: Mapping[str, Interval]
-    verdicts: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,20 +117,6 @@ class Rows:
 
     def forecasts_of(self, name: str) -> tuple[RowForecast, ...]:
         return tuple(one for one in self.forecasts if one.candidate == name)
-
-    def differs_from(self, name: str) -> tuple[int, str] | None:
-        """Return from how many training rows on a model is shown to be `better` or `worse` than the
-        reference, at that size and all larger ones; None if it isn't at the largest. As sizes are
-        tested from the largest down to the first one without a difference, they need no adjustment
-        for their number."""
-        first: tuple[int, str] | None = None
-        for size in reversed(self.sizes):
-            rule = next((one.rule for one in size.verdicts if one.candidate == name), "")
-            word = rule if rule in ("better", "worse") else ""
-            if not word or (first is not None and first[1] != word):
-                break
-            first = size.n_train, word
-        return first
 
 
 def forecast_rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
@@ -45,7 +45,7 @@ def compare(
     design: Design | None = None,
     compute: Compute = Compute(),
     epochs: int | None = None,
-    lr: float | Iterable[float] | None = None,
+    lr: float | None = None,
     quick: bool = False,
     folder: str | Path | None = None,
     overwrite: bool = False,
@@ -68,8 +68,7 @@ def compare(
         design: splits and how candidates are judged, see `Design`.
         compute: what trains, and where, see `Compute`.
         epochs: passes over the training rows, in place of the recipe's.
-        lr: learning rate, in place of the recipe's; with several, every candidate is compared at
-            each of them.
+        lr: learning rate, in place of the recipe's.
         quick: a first look: one repeat, on at most 5,000 rows.
         folder: for specification and results. The same call continues an interrupted run, and reads
             a finished run back without training.
@@ -94,20 +93,14 @@ def compare(
         3 models on 10 train/test splits (40 networks) in ...
     """
     started = perf_counter()
-    try:
-        lrs = () if lr is None else tuple(map(float, lr if isinstance(lr, Iterable) else [lr]))
-    except (TypeError, ValueError):
-        raise OptionError(f"lr is {lr!r}", "Give a number, or several.") from None
-    several, rate = (lrs, None) if len(lrs) > 1 else ((), next(iter(lrs), None))
     request = Request(
         question="compare",
         source=_table(table, y, target=target, event=event, time=time),
         candidates=candidates,
         recipe=merge_settings(
-            recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=rate
+            recipe_named(recipe) if isinstance(recipe, str) else recipe, epochs=epochs, lr=lr
         ),
         design=merge_settings(design or Design(), quick=quick or None),
-        lrs=several,
         compute=compute,
         started=started,
     )

@@ -195,10 +195,6 @@ class Comparison(Results):
         the epochs."""
         return document_of(self.conclusion)
 
-    def curves(self) -> dict[str, Any]:
-        """Return the curves of the summary."""
-        return dict(self.summary()["curves"])
-
     def scores(self, metric: str | None = None) -> Any:
         """Return a data frame with the score of each run, as `sb.judge` takes it: candidate,
         repeat, fold, seed, score.

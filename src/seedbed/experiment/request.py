@@ -55,7 +55,7 @@ class Request:
         question: what is to be answered.
         source: the table; or the folder of a finished comparison, whose table, recipe and design
             are used.
-        candidates, recipe, design, lrs, command: as in `specify`; to ask about columns, the
+        candidates, recipe, design, command: as in `specify`; to ask about columns, the
             candidate is the one model.
         columns: the columns to ask about; all if empty.
         grouping: subgroups of rows to judge within.
@@ -69,7 +69,6 @@ class Request:
     columns: tuple[str, ...] = ()
     recipe: Recipe
     design: Design
-    lrs: tuple[float, ...] = ()
     command: str = ""
     compute: Compute = Compute()
     grouping: Grouping | None = None
@@ -88,7 +87,7 @@ class Request:
         elif self.question == "columns":
             experiment = specify_columns(self.source, self.candidates, self.columns, **shared)
         else:
-            experiment = specify(self.source, self.candidates, lrs=self.lrs, **shared)
+            experiment = specify(self.source, self.candidates, **shared)
         if self.question == "rows":
             check_sizes(experiment)
         return experiment
@@ -132,7 +131,7 @@ class Request:
         if self.question == "columns":
             if name is not None and name not in experiment.names:  # a model that wasn't compared
                 design = replace(request.design, baselines=["prior"], reference=None)
-                experiment = replace(request, candidates=[name], lrs=(), design=design).experiment()
+                experiment = replace(request, candidates=[name], design=design).experiment()
             experiment = columns_of_comparison(experiment, conclusion, name, self.columns)
         return replace(experiment, command=self.command)
 
@@ -242,7 +241,6 @@ def _request_of_run(
         candidates=_candidates_of(request["candidates"], **options),
         recipe=settings_in(Recipe, request["recipe"]),
         design=replace(design, reference=None) if stored["estimators"] else design,
-        lrs=tuple(request["lrs"]),
     )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
-import math
 import time
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -166,12 +164,9 @@ class _Work:
     def __init__(self, plan: Plan, tell: Tell | None, checkpoint: Checkpoint | None) -> None:
         self.plan, self.checkpoint, self._tell = plan, checkpoint, tell
         self.fitted = [dict[str, Fitted]() for _ in plan.splits]
-        units, self._last = plan.experiment.units, 0.0
-        self._reused, self._batches = [0] * len(units), [0] * len(units)
-        self._done = {(number, name): 0 for number, unit in enumerate(units) for name in unit.fits}
-        self._pace = dict.fromkeys(
-            self._done, (0, math.inf)
-        )  # timed fits of each kind, and their seconds
+        self._begun_units = set[int]()
+        self._n_fitted = self._n_reused = 0
+        self._started = time.perf_counter()
 
     def do(self, repeats: range, *, lenient: bool) -> None:
         """Fit everything of some repeats."""
@@ -188,27 +183,17 @@ class _Work:
                     waiting.append(split)
                 else:
                     self.fitted[split] |= stored
-                    self._reused[number] += 1
+                    self._n_reused += len(unit.fits)
             while waiting:
                 size = (
-                    plan.batch(is_first=not self._batches[number]) if isinstance(unit, Group) else 1
+                    plan.batch(is_first=number not in self._begun_units)
+                    if isinstance(unit, Group)
+                    else 1
                 )
                 some, waiting = waiting[:size], waiting[size:]
-                begun = self._last = time.perf_counter()
-                before, of_splits = (
-                    self._pace.copy(),
-                    self._fit(number, [plan.splits[split] for split in some]),
-                )
-                self._batches[number] += 1
-                if (
-                    self._batches[number] == 2
-                ):  # the first one also loaded libraries and started threads
-                    for kind in ((number, name) for name in unit.fits):
-                        n, seconds = (
-                            now - then
-                            for now, then in zip(self._pace[kind], before[kind], strict=True)
-                        )
-                        self._pace[kind] = int(n), seconds
+                begun = time.perf_counter()
+                of_splits = self._fit(number, [plan.splits[split] for split in some])
+                self._begun_units.add(number)
                 seconds = (time.perf_counter() - begun) / len(some)
                 for split, fitted in zip(some, of_splits, strict=True):
                     self.fitted[split] |= fitted
@@ -219,18 +204,18 @@ class _Work:
 
     def _fit(self, number: int, splits: Sequence[Split]) -> list[dict[str, Fitted]]:
         spec = self.plan.experiment
-        unit, tell = spec.units[number], functools.partial(self._count, number)
+        unit = spec.units[number]
         if isinstance(unit, Group):
             shared: dict[str, Any] = {
                 "n_networks": spec.n_networks,
                 "random_state": spec.random_state,
-                "tell": tell,
+                "tell": self._count,
             }
             return fit_group(
                 unit, spec.table, splits, recipe=spec.recipe, compute=self.plan.compute, **shared
             )
         fitted = [{unit.name: fit_estimator(unit, spec.table, split)} for split in splits]
-        tell(unit.name)
+        self._count(unit.name)
         return fitted
 
     def _check_own(self, unit: Unit, splits: Sequence[int]) -> None:
@@ -249,21 +234,15 @@ class _Work:
                     f"'{line.name}' can't be fitted: {failures[0]}", "Change it, or leave it out."
                 )
 
-    def _count(self, number: int, name: str) -> None:
-        """Count a fit of a unit, and report the time left if each kind of model keeps its pace."""
-        now, (n, seconds) = time.perf_counter(), self._pace[number, name]
-        self._pace[number, name] = n + 1, (seconds if n else 0.0) + now - self._last
-        self._last = now
-        self._done[number, name] += 1
+    def _count(self, name: str) -> None:
+        """Count a fit, and report the time left if the others take as long on average."""
+        self._n_fitted += 1
+        n_kinds = sum(len(unit.fits) for unit in self.plan.experiment.units)
+        total = n_kinds * len(self.plan.splits)
+        done = self._n_reused + self._n_fitted
+        pace = (time.perf_counter() - self._started) / self._n_fitted
         if self._tell is not None:
-            done, seconds_left, n_splits = 0, 0.0, len(self.plan.splits)
-            for kind, (n, seconds) in self._pace.items():
-                n_done = self._done[kind] + self._reused[kind[0]]
-                done += n_done
-                seconds_left += (
-                    (n_splits - n_done) * seconds / max(1, n) if n_done < n_splits else 0.0
-                )
-            self._tell(Progress(done=done, total=n_splits * len(self._pace), left=seconds_left))
+            self._tell(Progress(done=done, total=total, left=pace * (total - done)))
 
 
 def results_of(

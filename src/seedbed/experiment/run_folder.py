@@ -33,7 +33,7 @@ from seedbed.experiment.specification_file import (
     write_specification,
 )
 from seedbed.files import DIGESTS, altered_files, read_document, remove_parts
-from seedbed.report.stored import check_files, draw_again
+from seedbed.report.stored import check_files
 
 _RESULTS, _ARRAYS = "comparison.json", "curves.safetensors"
 _FILES = (_RESULTS, DIGESTS, "report.html", "curves.png", _ARRAYS)
@@ -101,11 +101,10 @@ def open_folder(plan: Plan, folder: str | Path, *, overwrite: bool = False) -> I
                 f"Name another folder, or discard that run with {spell('overwrite', True)}.",
             )
         is_done = is_finished(folder) and not overwrite
-        if (done := restore(plan, folder) if is_done else None) is not None:
+        done = restore(plan, folder) if is_done else None
+        if done is not None:
             if not checkpoint.others:
                 checkpoint.remove()  # left by a run that was killed after its last file
-            with writing(folder, "Free some space."):
-                draw_again(folder, done.conclusion)
         elif differing or not read_specification(folder) or (folder / _RESULTS).exists():
             with writing(folder, "Name another folder."):
                 # No file of another run stays.

@@ -16,11 +16,9 @@ from seedbed.evaluation.analyses import RowForecast, Rows, TrainingSize, forecas
 from seedbed.evaluation.estimates import Interval
 from seedbed.evaluation.metrics import METRICS
 from seedbed.evaluation.summaries import Conclusion
-from seedbed.experiment.fits import one_blas_thread
 from seedbed.experiment.plan import make_plan
 from seedbed.experiment.run import Results, run
 from seedbed.experiment.spec import Experiment
-from seedbed.experiment.summary import conclude_results
 from seedbed.networks.draws import derive
 from seedbed.scoring import Result, of_one_model
 from seedbed.settings.design import Compute
@@ -104,7 +102,7 @@ def add_sizes(
     tell: Callable[[str], None],
 ) -> Conclusion:
     """Return the conclusion of a finished comparison with the losses of smaller training sets,
-    verdicts at each size, and forecasts.
+    and forecasts.
 
     The models are fitted again to parts of each split's training rows, in at most two repeats.
     Arguments are those of `Comparison.rows`.
@@ -114,25 +112,17 @@ def add_sizes(
     spec = results.experiment
     repeats = min(_MOST_REPEATS, spec.design.repeats)
     design = dataclasses.replace(spec.design, repeats=repeats, stops=False, time_limit=None)
-    smaller = dataclasses.replace(
-        spec,
-        design=design,
-        reference=conclusion.reference,
-        margin=conclusion.metric.margin,
-        margin_given=True,
-    )
+    smaller = dataclasses.replace(spec, design=design)
     names = [name for name in spec.names if results[name].finite]
-    by_size, verdicts = [results], [conclusion.verdicts]
+    by_size = [results]
     first = [split for split in results.splits if split.repeat < repeats]
     for splits in smaller_splits(spec.table, first, spec.random_state):
         tell(f"training sets of {_rows_of(splits):,} rows")
         by_size.insert(0, run(make_plan(smaller, compute, splits), folder))
-        with one_blas_thread():
-            verdicts.insert(0, conclude_results(by_size[0]).verdicts)
     sizes = list[TrainingSize]()
-    for of_size, found in zip(by_size, verdicts, strict=True):
+    for of_size in by_size:
         losses = {name: _loss(of_size[name], spec.metric) for name in names if of_size[name].finite}
-        sizes.append(TrainingSize(n_train=_rows_of(of_size.splits), losses=losses, verdicts=found))
+        sizes.append(TrainingSize(n_train=_rows_of(of_size.splits), losses=losses))
     forecasts, refused = list[RowForecast](), dict[str, str]()
     for name in names:
         if name == "prior":

@@ -227,7 +227,6 @@ def specify(
     *,
     recipe: Recipe,
     design: Design = DESIGN,
-    lrs: Sequence[float] = (),
     command: str = "",
 ) -> Experiment:
     """Return the experiment that compares candidates, given as a user gives them.
@@ -236,14 +235,13 @@ def specify(
         candidates: if left out, the default models and their blend; with a recipe that leaves out
             no rows, `TUTORIAL`.
         design: the table decides what it leaves out, see `evaluation.protocol`.
-        lrs: learning rates into which each candidate without its own one is expanded.
     """
     if not isinstance(candidates, str | Mapping | None):
         candidates = list(candidates)
     whole = table
     if design.quick and table.n_rows > _QUICK_ROWS:
         table = table.of_rows(sampled_rows(table, _QUICK_ROWS, int(design.random_state)))
-    models = _models_for(table, candidates, recipe, design, lrs)
+    models = _models_for(table, candidates, recipe, design)
     judging = _protocol(table, design)
     metric = _metric(table, design, judging)
     margin = default_margin(metric, table.truth) if design.margin is None else design.margin
@@ -268,7 +266,6 @@ def specify(
             "candidates": _plain(candidates),
             "recipe": dataclasses.asdict(recipe),
             "design": vars(design) | {"baselines": baselines},
-            "lrs": list(lrs),
         },
     )
 
@@ -284,27 +281,24 @@ class _Models(NamedTuple):
     first: str
 
 
-def _models_for(
-    table: Table, candidates: Any, recipe: Recipe, design: Design, lrs: Sequence[float]
-) -> _Models:
+def _models_for(table: Table, candidates: Any, recipe: Recipe, design: Design) -> _Models:
     """Return the models that candidates and baselines name. SeedbedError if there is none of that
     name, or the table or the recipe doesn't suit them."""
     is_default = candidates is None and recipe.leaves_out
     named = TUTORIAL if candidates is None else candidates
     others, has_auto = ([], True) if is_default else _without_auto(named)
-    if lrs and not others:
-        hint = "Name one, such as network-1."
-        raise OptionError("several learning rates need named candidates", hint)
-    expanded = _expand_learning_rates(candidates_for(others, table), lrs) if others else ()
+    named_candidates = candidates_for(others, table) if others else ()
     usual = () if is_default else anchors(table.task)
     known_baselines, unknown = _known_baselines(
         usual if design.baselines is None else design.baselines, table.task
     )
     lines, missing = default_models(table) if has_auto else ((), dict[str, str]())
-    names = {member.name for member in expanded}
+    names = {member.name for member in named_candidates}
     words = {line: line for line in lines} | known_baselines
     lacking = {name: word for name, word in words.items() if name not in names}
-    members = unique_names([*expanded, *(candidates_for(lacking, table) if lacking else ())])
+    members = unique_names(
+        [*named_candidates, *(candidates_for(lacking, table) if lacking else ())]
+    )
     if unknown:
         table.outcome.refuse("a scikit-learn model")
     is_auto_named = has_auto and not is_default
@@ -318,7 +312,7 @@ def _models_for(
         estimators_from(unknown, random_state=int(design.random_state), task=table.task),
         missing,
         known_baselines,
-        _first_reference(groups, expanded, table),
+        _first_reference(groups, named_candidates, table),
     )
 
 
@@ -374,11 +368,11 @@ def _blended(members: Sequence[Candidate], recipe: Recipe) -> tuple[str, ...]:
     return tuple(names) if len(names) > 1 and recipe.leaves_out else ()
 
 
-def _first_reference(groups: Sequence[Group], expanded: Sequence[Candidate], table: Table) -> str:
+def _first_reference(groups: Sequence[Group], candidates: Sequence[Candidate], table: Table) -> str:
     """Return the reference that is taken if none is named: the blend, else the first candidate."""
     if any(AUTO in group.lines for group in groups):
         return AUTO
-    return expanded[0].name if expanded else table.outcome.linear
+    return candidates[0].name if candidates else table.outcome.linear
 
 
 def _groups(members: Sequence[Candidate], blended: Sequence[str]) -> tuple[Group, ...]:
@@ -446,31 +440,6 @@ def sampled_rows(table: Table, n_rows: int, random_state: int) -> Ints:
     return sample_rows(
         table.target, n_rows, random_state=derive(random_state, "sample"), groups=table.groups
     )
-
-
-def _expand_learning_rates(
-    candidates: tuple[Candidate, ...], lrs: Sequence[float]
-) -> tuple[Candidate, ...]:
-    """Return candidates, those without a learning rate of their own once for each of `lrs`."""
-    if len(set(lrs)) < len(lrs):
-        raise OptionError(
-            f"a learning rate appears twice in {', '.join(f'{lr:g}' for lr in lrs)}",
-            "Leave one out.",
-        )
-    if lrs and all("lr" in dict(candidate.overrides) for candidate in candidates):
-        raise OptionError("every candidate has its own learning rate", f"Leave {spell('lr')} out.")
-    expanded: list[Candidate] = []
-    for candidate in candidates:
-        joint = "," if "@" in candidate.name else "@"
-        at_each = [
-            (f"{candidate.name}{joint}lr={lr:g}", (*candidate.overrides, ("lr", lr))) for lr in lrs
-        ]
-        variants = [
-            dataclasses.replace(candidate, name=name, overrides=overrides)
-            for name, overrides in at_each
-        ]
-        expanded += [candidate] if not lrs or "lr" in dict(candidate.overrides) else variants
-    return unique_names(expanded)
 
 
 def _protocol(table: Table, design: Design) -> Protocol:

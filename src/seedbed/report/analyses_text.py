@@ -153,12 +153,9 @@ def effect_answers(summary: Conclusion) -> list[tuple[str, str]]:
 
 
 def row_answers(conclusion: Conclusion, rows: Rows) -> list[tuple[str, str]]:
-    """Return label and text of each answer: whether more rows would help, from how many on models
-    differ, and how many would decide an open verdict."""
-    texts = [
-        ("More rows", "; ".join(_more_rows(conclusion, rows))),
-        ("Differ", _differ(conclusion, rows)),
-    ]
+    """Return label and text of each answer: whether more rows would help, and how many would decide
+    an open verdict."""
+    texts = [("More rows", "; ".join(_more_rows(conclusion, rows)))]
     doubtful = conclusion.advice is not None and (
         conclusion.advice.guess or conclusion.advice.use == "prior"
     )
@@ -207,24 +204,6 @@ def _gain(conclusion: Conclusion, one: RowForecast) -> str:
         signed(value, decimals).lstrip("+") for value in (gain.mean, gain.low, gain.high)
     )
     return f"{low} to {high}{' points' * metric.in_points} (about {middle}, likely more)"
-
-
-def _differ(conclusion: Conclusion, rows: Rows) -> str:
-    """Return from how many training rows on models differ from the reference."""
-    if not conclusion.verdicts:
-        return ""
-    names = [name for name in conclusion.ranking if name not in (conclusion.reference, "prior")]
-    groups = group_by_first(
-        (first, name) for name in names if (first := rows.differs_from(name)) is not None
-    )
-    parts = [
-        f"{join_words(of, _MOST_NAMED)} {'is' if len(of) == 1 else 'are'} {word} than {conclusion.reference} "
-        f"{'at every size, ' * (n == rows.sizes[0].n_train)}from {n:,} training rows on"
-        for (n, word), of in groups.items()
-    ]
-    return (
-        "; ".join(parts) or f"no model is shown to differ from {conclusion.reference} with all rows"
-    )
 
 
 def row_tables(conclusion: Conclusion, rows: Rows) -> Iterator[NumberTable]:

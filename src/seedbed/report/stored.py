@@ -10,7 +10,7 @@ from typing import Any
 
 from seedbed.errors import OptionError, UnreadableError, spell, writing
 from seedbed.evaluation.summaries import SUMMARY_VERSION, AnySummary, summary_from
-from seedbed.files import altered_files, read_document, write_digests, write_whole
+from seedbed.files import altered_files, read_document, write_whole
 
 _SUMMARY = "comparison.json"
 _RENAMED_SINCE = 7  # version of summaries that differ from today's in rules, and in keys that left
@@ -84,17 +84,6 @@ def check_files(folder: Path) -> None:
             raise UnreadableError(
                 message, f"Restore it, or run the same command with {again}, which trains again."
             )
-
-
-def draw_again(folder: Path, summary: AnySummary) -> None:
-    """Write the report of a finished run if it is missing or isn't as the run wrote it."""
-    page, altered = folder / "report.html", altered_files(folder)
-    is_cut = not page.is_file() or not page.read_bytes().rstrip().endswith(b"</html>")
-    if page.is_file() and not (altered or {}).get(page.name, is_cut):
-        return
-    write_report(summary, page)
-    if altered is not None:
-        write_digests([page])
 
 
 def command_hint(folder: Path) -> str:
