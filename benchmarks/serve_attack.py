@@ -344,7 +344,7 @@ async def attack(port: int, requests: list[bytes], options: argparse.Namespace) 
 
     expected: dict[int, bytes] = {}
     others = [asyncio.create_task(good(place, expected)) for place in range(options.connections)]
-    await asyncio.gather(*(hostile() for _ in range(8)))
+    await asyncio.gather(*(hostile() for _ in range(40)))
     over.set()
     ends = await asyncio.gather(*others, return_exceptions=True)
     faults += [f"a good connection ended: {end!r}" for end in ends if end is not None]

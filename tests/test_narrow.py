@@ -1,6 +1,7 @@
 """A narrow terminal or encoding, or a memory limit: no word is broken, and errors are one clear
 line at most."""
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -47,6 +48,35 @@ def test_lines_and_bars_have_a_spelling_in_ascii(table):
     assert (status, "?" in out, "\\xfc" in out.lower() or "\\xf6" in out) == (0, False, True)
     assert "---------" in out
     assert "#" in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="of Linux")
+def test_a_full_error_stream_changes_no_status(table):
+    for arguments, status in (["inspect", table], 0), (["inspect", "lost.csv"], 2):
+        with Path("/dev/full").open("w") as full:
+            found = subprocess.run(
+                [sys.executable, "-m", "seedbed", *arguments], stderr=full, stdout=subprocess.PIPE
+            )
+        assert (found.returncode, bool(found.stdout)) == (status, status == 0)
+
+
+@pytest.mark.parametrize("arguments", [["examples"], ["judge", "scores.csv"]])
+def test_no_line_is_longer_than_a_terminal_of_40_columns(table, arguments):
+    termios = pytest.importorskip("termios", reason="of POSIX")
+    scores = "".join(f"{name},{fold},{fold % 7 / 10}\n" for name in "ab" for fold in range(10))
+    Path("scores.csv").write_text(f"model,fold,accuracy\n{scores}")
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 40))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    command = [sys.executable, "-m", "seedbed", *arguments]
+    process = subprocess.Popen(command, stdout=theirs, stdin=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as terminal:  # noqa: PTH123 - it ends with an error
+        while chunk := terminal.read(4096):
+            shown += chunk
+    assert process.wait() == 0
+    assert 20 < max(map(len, shown.decode().splitlines())) <= 40
 
 
 @pytest.mark.slow

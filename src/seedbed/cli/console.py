@@ -88,7 +88,17 @@ def print_stderr(*lines: str) -> None:
     width = Console(stderr=True).width if sys.stderr.isatty() else sys.maxsize
     for line in map(visible, lines):
         fits = cell_len(line) <= width or "\n" in line
-        print(*([line] if fits else _fold_line(line, width)), sep="\n", file=sys.stderr, flush=True)
+        try:
+            print(
+                *([line] if fits else _fold_line(line, width)),
+                sep="\n",
+                file=sys.stderr,
+                flush=True,
+            )
+        except BrokenPipeError:
+            raise
+        except OSError:  # a full disk, which must neither end a run nor change its status
+            return
 
 
 def _fold_line(line: str, width: int) -> Sequence[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from seedbed.cli.console import command_line, print_stderr
+from seedbed.cli.console import command_line, print_stderr, text_width
 from seedbed.cli.options import GROUPS, OUTPUT, AsJson, options_of, settings_among
 from seedbed.errors import OptionError
 from seedbed.judgement.judge_options import JudgeOptions
@@ -41,6 +41,7 @@ def judge(
 ) -> int:
     """Say which candidates are better, from your own scores of any library. Nothing is trained."""
     from seedbed.judgement.judge import judge as judged
+    from seedbed.judgement.judge import text_of
 
     if output is not None and output.suffix.lower() not in (".html", ".htm", ".json"):
         raise OptionError(
@@ -51,7 +52,8 @@ def judge(
     better, worse = options.fail_unless_better, options.fail_if_worse
     fails = better is not None and not judgement.is_better(better)
     fails = fails or (worse is not None and judgement.is_worse(worse))
-    print(json.dumps(judgement.to_dict()) if as_json else judgement)
+    text = text_of(judgement.conclusion, width=text_width())
+    print(json.dumps(judgement.to_dict()) if as_json else text)
     if output is not None:
         judgement.save(output)
         print_stderr(f"wrote {output}")

@@ -42,13 +42,16 @@ def examples() -> None:
     """List the example tables and how to write candidates."""
     from seedbed.data.sources.opening import EXAMPLES
     from seedbed.networks.activations import ACTIVATIONS
+    from seedbed.report.tables import fold_text
 
-    for name, example in EXAMPLES.items():
-        print(f"example:{name:15} {example.description} (target {example.target})")
-    print(f"\nactivations: linear, {', '.join(sorted(ACTIVATIONS))}")
-    print(
-        "candidates:  relu:5  linear:20,20  relu:20+tanh:20  logistic  relu:64,64@lr=0.003,dropout=0.1  FILE.py:CLASS"
-    )
+    texts = [
+        *(f"example:{name:15} {e.description} (target {e.target})" for name, e in EXAMPLES.items()),
+        "",
+        f"activations: linear, {', '.join(sorted(ACTIVATIONS))}",
+        "candidates:  relu:5  linear:20,20  relu:20+tanh:20  logistic  relu:64,64@lr=0.003,dropout=0.1  FILE.py:CLASS",
+    ]
+    for text in texts:
+        print(*fold_text(text, text_width(), hanging=2), sep="\n")
 
 
 def report(

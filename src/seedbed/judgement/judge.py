@@ -39,10 +39,18 @@ from seedbed.judgement.scores import (
 )
 from seedbed.report.judgement_text import attempts_note, tables_text
 from seedbed.report.stored import text_fragment, write_report
+from seedbed.report.tables import WIDTH
 from seedbed.report.terminal import glance_text
 from seedbed.settings.fields import taking
 
 _MOST_STDIN = 1 << 28  # bytes
+
+
+def text_of(conclusion: Conclusion | TablesConclusion, *, width: int = WIDTH) -> str:
+    """Return a judgement as text of at most this width."""
+    if isinstance(conclusion, TablesConclusion):
+        return tables_text(conclusion, width=width)
+    return glance_text(conclusion, width=width)
 
 
 class Judgement:
@@ -124,12 +132,7 @@ class Judgement:
         )
 
     def __str__(self) -> str:
-        conclusion = self.conclusion
-        return (
-            tables_text(conclusion)
-            if isinstance(conclusion, TablesConclusion)
-            else glance_text(conclusion)
-        )
+        return text_of(self.conclusion)
 
     def __repr__(self) -> str:
         verdicts = (
