@@ -1,6 +1,5 @@
 """The folder of a run: one writer, one specification, and clear errors."""
 
-import json
 import os
 import re
 import subprocess
@@ -14,10 +13,8 @@ from sklearn.naive_bayes import GaussianNB
 
 import seedbed as sb
 from seedbed.errors import OptionError, UnreadableError
-from seedbed.evaluation.summaries import summary_from
 from seedbed.experiment import sizes
 from seedbed.experiment.checkpoint import Checkpoint
-from seedbed.experiment.request import opened_run
 from seedbed.experiment.run_folder import is_finished, open_folder
 from seedbed.experiment.specification_file import read_specification
 
@@ -258,30 +255,13 @@ ONE_REPEAT = sb.Design(repeats=1, folds=3, n_networks=2, baselines=["prior"])
 FAST = {"candidates": ["linear:5"], "epochs": 5, "lr": 0.1, "design": ONE_REPEAT}
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("compared") / "run"
-    candidates = {"mine": "linear:5,5@lr=0.1", "relu:3": "relu:3@epochs=9"}
-    design = replace(ONE_REPEAT, reference="relu:3", margin=0.02)
-    settings = {"candidates": candidates, "epochs": 5, "lr": 0.1, "design": design}
-    sb.compare("example:iris", folder=folder, **settings)
-    return folder, settings
-
-
 @pytest.mark.slow
-def test_a_finished_comparison_is_asked_without_training_it_again(
-    ask, finished, tmp_path, monkeypatch
-):
-    folder, settings = finished
-    usual = ask("rows", "example:iris", **settings)
+def test_rows_use_the_models_of_a_finished_comparison_in_the_folder(ask, tmp_path, monkeypatch):
+    usual = ask("rows", "example:iris", **FAST)
+    sb.compare("example:iris", folder=tmp_path, **FAST)
     monkeypatch.setattr(sys.modules["seedbed.experiment.request"], "carry_out", None)
-    found = ask("rows", folder, folder=tmp_path)
-    assert found.experiment.reference == "relu:3"
-    assert found.conclusion == replace(
-        usual.conclusion, command=found.conclusion.command, seconds=found.conclusion.seconds
-    )
-    assert ask("rows", folder, folder=tmp_path).conclusion.rows == found.conclusion.rows
-    assert summary_from(json.loads((folder / "comparison.json").read_text())).rows is None
+    found = ask("rows", "example:iris", folder=tmp_path, **FAST)
+    assert found.conclusion == replace(usual.conclusion, seconds=found.conclusion.seconds)
 
 
 @pytest.mark.slow
@@ -291,15 +271,6 @@ def test_a_finished_comparison_answers_as_the_functions_do(ask):
     direct = ask("columns", "example:iris", candidates="linear:5", columns=column, **others)
     assert comparison.columns("linear:5", column).conclusion.columns == direct.conclusion.columns
     assert comparison.rows().conclusion.rows == ask("rows", "example:iris", **FAST).conclusion.rows
-
-
-@pytest.mark.slow
-def test_an_interrupted_comparison_is_continued_first(ask, finished, monkeypatch):
-    conclusion, stored = opened_run(finished[0])
-    early = replace(conclusion, plan=replace(conclusion.plan, ended="interrupted"))
-    monkeypatch.setattr("seedbed.experiment.request.opened_run", lambda folder: (early, stored))
-    with pytest.raises(OptionError, match=r"was interrupted\. Run the same command again"):
-        ask("rows", finished[0])
 
 
 @pytest.mark.slow

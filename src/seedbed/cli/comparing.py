@@ -68,18 +68,15 @@ def compare(
 
 
 def rows(
-    table: TableOrRun,
+    table: TableArgument,
     /,
     *,
     options: CompareOptions = CompareOptions(),
     overwrite: Overwrite = False,
 ) -> int:
     """Compare, then train on halves, quarters and so on of the training rows, and say whether more
-    rows would help.
-
-    If the folder of a finished comparison is named in place of a table, its networks aren't trained
-    again.
-    """
+    rows would help. With --out, the models of a finished comparison of the same options in that
+    folder aren't trained again."""
     if options.by is not None:
         raise OptionError(
             "--by divides the rows of a comparison", "Leave it out, or run seedbed compare."
@@ -128,12 +125,7 @@ def columns(
 
 def _find_run(table: str, options: CompareOptions) -> Path | None:
     """Return the folder of a run that is named in place of a table; None if it is a table.
-    OptionError for options that the run decides, or if there is no such folder beside those of
-    other runs."""
-    if not Path(table).exists():
-        from seedbed.experiment.specification_file import check_no_part_of_a_run
-
-        check_no_part_of_a_run(table)
+    OptionError for options that the run decides."""
     if not Path(table).is_dir():
         return None
     undecided = dataclasses.replace(
@@ -159,9 +151,7 @@ def _answer(
             "--effects is for a comparison of models", "Leave it out, or run seedbed compare."
         )
     with working(f"Reading {table}", run) as show_now:
-        source = None if question == "compare" else _find_run(table, options)
-        if source is not None and question == "rows" and options.candidate:
-            raise OptionError(f"{source} has its own networks", "Leave --candidate out.")
+        source = _find_run(table, options) if question == "columns" else None
         if source is None:
             from seedbed.data.reading import read_table
 
@@ -189,7 +179,7 @@ def _answer(
             effects=options.effects,
             started=started,
         )
-        plan, trained = request.plan, request.finished
+        plan = request.plan
         name, experiment = options.design.fail_if_worse, plan.experiment
         if name == experiment.reference:
             hint = "Name another, or another --reference."
@@ -204,8 +194,6 @@ def _answer(
     lines = [*plan.modules(), plan.sentence()]
     if kernel("float32").instructions == "SSE4.2":
         lines.append("this processor has no AVX2, so networks train up to three times more slowly")
-    if trained is not None:
-        lines = [f"the comparison in {request.source} isn't trained again"]
     say(run, *(() if is_seen and not options.as_json else serious), *lines)
     first = folder = run.folder(question, experiment.table.name)
     if not run.out:
@@ -214,7 +202,7 @@ def _answer(
             say(run, f"{first} holds another run, so this one is in {folder}: {differing}")
     with open_folder(plan, folder, overwrite=overwrite) as opened:
         n_splits = opened.checkpoint.n_splits
-        if opened.finished is None and trained is None and n_splits:
+        if opened.finished is None and n_splits:
             say(run, f"{counted(n_splits, 'fitted split')} in {folder} are reused")
         with interruptible(lambda: _describe_kept(opened.checkpoint)):
             comparison = carry_out_request(
@@ -283,12 +271,7 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
         if any(note.code == code and code not in _CANT_BE_SETTLED for note in conclusion.notes)
     ]:
         yield f"First:    settle {' and '.join(serious)} above, which may make these results wrong"
-    if (
-        not why
-        and request.finished is None
-        and spec.design.quick
-        and spec.command.startswith("seedbed ")
-    ):
+    if not why and spec.design.quick and spec.command.startswith("seedbed "):
         whole = conclusion.plan.sample_of or spec.table.n_rows
         times = protocol(whole).repeats * whole / spec.table.n_rows
         longer = " ".join(word for word in spec.command.split(" ") if word != "--quick")

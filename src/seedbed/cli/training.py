@@ -53,9 +53,6 @@ def train(
 ) -> None:
     """Train one candidate on one split, as in the tutorial; with -o, on all rows, and write the
     model."""
-    from seedbed.experiment.specification_file import check_no_part_of_a_run
-
-    check_no_part_of_a_run(table)
     if options.model.output is not None:
         refuse(options.split, "one split, and a model is trained on all rows")
         _train_model(table, options.model.output, options)

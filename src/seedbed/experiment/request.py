@@ -22,7 +22,7 @@ from seedbed.experiment.comparison import Comparison, carry_out
 from seedbed.experiment.model_plan import ModelPlan, plan_model
 from seedbed.experiment.plan import Plan, make_plan
 from seedbed.experiment.run import Tell
-from seedbed.experiment.run_folder import RunFolder, read_finished
+from seedbed.experiment.run_folder import RunFolder
 from seedbed.experiment.sizes import check_sizes
 from seedbed.experiment.spec import Experiment, specify
 from seedbed.experiment.specification_file import (
@@ -41,8 +41,6 @@ from seedbed.settings.design import Compute, Design
 from seedbed.settings.fields import settings_in
 from seedbed.settings.recipe import Recipe
 
-_TABLE = "Name the table instead: seedbed train TABLE --target COLUMN --candidate CANDIDATE."
-
 Question = Literal["compare", "columns", "rows"]
 """Which model is better, which columns help, and whether more rows would help."""
 
@@ -53,8 +51,8 @@ class Request:
 
     Attributes:
         question: what is to be answered.
-        source: the table; or the folder of a finished comparison, whose table, recipe and design
-            are used.
+        source: the table; or, to ask about columns, the folder of a finished comparison, whose
+            table, recipe and design are used.
         candidates, recipe, design, command: as in `specify`; to ask about columns, the
             candidate is the one model.
         columns: the columns to ask about; all if empty.
@@ -101,38 +99,15 @@ class Request:
             check_metric(plan.experiment.metric)
         return plan
 
-    @functools.cached_property
-    def finished(self) -> Comparison | None:
-        """The finished comparison that the source holds, of which more rows are asked; None if it
-        must be trained."""
-        if self.question != "rows" or not isinstance(self.source, Path):
-            return None
-        return read_finished(self.plan, self.source)
-
     def _of_run(self, folder: Path) -> Experiment:
-        """Return the experiment that answers the question about a finished comparison."""
-        instead = f"Name the table: with folder {folder} and the same options, its finished networks are reused."
+        """Return the experiment that asks about the columns of a finished comparison."""
         conclusion, stored = opened_run(folder)
-        is_rows = self.question == "rows"
-        if is_rows and conclusion.plan.ended == "interrupted":
-            raise OptionError(f"the comparison in {folder} was interrupted", command_hint(folder))
-        if is_rows and stored["estimators"]:
-            name = stored["estimators"][0]["name"]
-            raise OptionError(
-                f"the scikit-learn model {name} of this comparison isn't in the run's folder",
-                instead,
-            )
-        options: dict[str, Any] = {
-            "trusts_code": not is_rows,
-            "instead": instead if is_rows else "",
-        }
-        request, name = _request_of_run(folder, conclusion, stored, **options), self.candidates
-        experiment = request.experiment()
-        if self.question == "columns":
-            if name is not None and name not in experiment.names:  # a model that wasn't compared
-                design = replace(request.design, baselines=["prior"], reference=None)
-                experiment = replace(request, candidates=[name], design=design).experiment()
-            experiment = columns_of_comparison(experiment, conclusion, name, self.columns)
+        request = _request_of_run(folder, conclusion, stored, trusts_code=True)
+        name, experiment = self.candidates, request.experiment()
+        if name is not None and name not in experiment.names:  # a model that wasn't compared
+            design = replace(request.design, baselines=["prior"], reference=None)
+            experiment = replace(request, candidates=[name], design=design).experiment()
+        experiment = columns_of_comparison(experiment, conclusion, name, self.columns)
         return replace(experiment, command=self.command)
 
 
@@ -154,7 +129,7 @@ def carry_out_request(
     checkpoint, folder = (
         (None, None) if opened is None else (opened.checkpoint, opened.checkpoint.folder)
     )
-    comparison = (None if opened is None else opened.finished) or request.finished
+    comparison = None if opened is None else opened.finished
     if comparison is None:
         with progress() as tell:
             comparison = carry_out(
@@ -227,30 +202,29 @@ def _request_of_run(
     stored: Mapping[str, Any],
     *,
     trusts_code: bool,
-    instead: str = "",
 ) -> Request:
     """Return the request of a run, without its scikit-learn models. The table is read again.
-    `trusts_code` says whether networks that are code in a file may be built, `instead` what to do
-    if something isn't in the folder; by default, how to train a model without the run."""
+    `trusts_code` says whether networks that are code in a file may be built."""
     request = stored["request"]
-    options: dict[str, Any] = {"trusts_code": trusts_code, "instead": instead}
     design = settings_in(Design, request["design"])
     return Request(
         question="compare",
-        source=_table_of_run(folder, conclusion, stored["reading"], instead),
-        candidates=_candidates_of(request["candidates"], **options),
+        source=_table_of_run(folder, conclusion, stored["reading"]),
+        candidates=_candidates_of(request["candidates"], trusts_code=trusts_code),
         recipe=settings_in(Recipe, request["recipe"]),
         design=replace(design, reference=None) if stored["estimators"] else design,
     )
 
 
-def _candidates_of(spec: Any, name: str | None = None, **options: Any) -> Any:
+def _candidates_of(spec: Any, name: str | None = None, *, trusts_code: bool) -> Any:
     """Return candidates of a run, or one. A network that isn't in the folder, or that is code
     without permission to run it, raises an error when it is built."""
     if isinstance(spec, list):
-        return [_candidates_of(part, **options) for part in spec]
+        return [_candidates_of(part, trusts_code=trusts_code) for part in spec]
     if isinstance(spec, dict) and not isinstance(spec.get("overrides"), list):
-        return {key: _candidates_of(part, key, **options) for key, part in spec.items()}
+        return {
+            key: _candidates_of(part, key, trusts_code=trusts_code) for key, part in spec.items()
+        }
     if isinstance(spec, dict):
         network = architecture_from_values(spec["architecture"])
         pairs = {
@@ -266,14 +240,12 @@ def _candidates_of(spec: Any, name: str | None = None, **options: Any) -> Any:
         error = CandidateError(
             f"it is your own network, {network}, which isn't in the run's folder", hint
         )
-    elif options["trusts_code"] or ".py:" not in (spec or ""):
+    elif trusts_code or ".py:" not in (spec or ""):
         return spec
     else:
         candidate = candidate_from(spec, name)
-        hint = options["instead"] or f"Name it: {spell('candidate', candidate.name)}."
-        error = CandidateError(
-            f"it is Python code, {spec}", f"If you trust it, {hint[0].lower()}{hint[1:]}"
-        )
+        named = spell("candidate", candidate.name)
+        error = CandidateError(f"it is Python code, {spec}", f"If you trust it, name it: {named}.")
 
     def build(n_features: int, n_outputs: int) -> None:
         raise error
@@ -281,18 +253,14 @@ def _candidates_of(spec: Any, name: str | None = None, **options: Any) -> Any:
     return replace(candidate, architecture=UserArchitecture(build, candidate.name))
 
 
-def _table_of_run(
-    folder: Path, conclusion: Conclusion, reading: Mapping[str, Any] | None, instead: str
-) -> Table:
+def _table_of_run(folder: Path, conclusion: Conclusion, reading: Mapping[str, Any] | None) -> Table:
     """Read the table of a run again, and check that it is the one that was compared."""
     if reading is None:
         raise OptionError(
             "the table of this run was given in Python, and isn't in its folder",
-            instead or "In Python, use comparison.model(...), or save the table as a file.",
+            "In Python, use comparison.model(...), or save the table as a file.",
         )
     source = reading["source"]
-    if "***" in source:
-        raise OptionError(f"the password of {source} isn't stored with the run", instead or _TABLE)
     arguments = {key: value for key, value in reading.items() if key != "source"}
     # The default folder of a run is two levels below the folder in which the command was started.
     paths = [Path(source), *(parent / source for parent in folder.resolve().parents[:3])]

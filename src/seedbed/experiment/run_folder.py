@@ -196,20 +196,6 @@ def _shown(differing: list[str]) -> str:
     return f"{text}; and {more:,} more" if more > 0 else text
 
 
-def read_finished(plan: Plan, folder: Path) -> Comparison:
-    """Return the finished comparison of a plan from its folder; OptionError if it holds another
-    run, or is damaged."""
-    differing = _differing(plan, folder)
-    done = None if differing else restore(plan, folder)
-    if done is None:
-        why = _shown(differing) or "its files can't be read"
-        raise OptionError(
-            f"the networks of {folder} can't be reused: {why}",
-            "Name the table instead of the folder: then all networks are trained.",
-        )
-    return done
-
-
 def restore(plan: Plan, folder: Path) -> Comparison | None:
     """Return the finished comparison of a plan, whose specification is in the folder, from its
     files; None if they don't hold it."""

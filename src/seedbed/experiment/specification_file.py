@@ -22,10 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seedbed.arguments import spelled
-from seedbed.data.cells import first_of
 from seedbed.data.splits import Split
 from seedbed.data.table import Table
-from seedbed.errors import OptionError, nearest
 from seedbed.experiment.spec import Experiment
 from seedbed.files import make_folder, read_document, write_whole
 from seedbed.model.member import is_network
@@ -203,28 +201,6 @@ def _between(key_path: str, then: Any, now: Any) -> list[str]:
     if isinstance(then, dict) or isinstance(now, dict) or None in (then, now):
         return [f"{key_path} is {'new' if then is None else 'gone'}"]
     return [f"{key_path} was {then}, is {now}"]
-
-
-def check_no_part_of_a_run(table: str) -> None:
-    """Raise OptionError if a table is a file of a run, or a missing folder beside folders of
-    runs."""
-    if ":" in table:  # an example, or an address
-        return
-    path = Path(table)
-    is_of_run = path.name in (_COMPARISON, SPECIFICATION, "report.html")
-    if is_of_run and path.is_file() and path.with_name(_COMPARISON).is_file():
-        raise OptionError(f"{path} is a file of a finished run", f"Name the folder: {path.parent}.")
-    if path.exists():
-        return
-    if (inside := Path("seedbed-out") / path).is_dir():
-        raise OptionError(f"there is no folder {path}", f"Did you mean {inside}?")
-    comparisons = [str(path.parent) for path in sorted(path.parent.glob(f"*/{_COMPARISON}"))]
-    if not path.suffix and comparisons:
-        hint = (
-            nearest(str(path), comparisons)
-            or f"Comparisons beside it: {first_of(comparisons, _NAMED)}."
-        )
-        raise OptionError(f"there is no folder {path}", hint)
 
 
 def code_hash(thing: Any) -> str | None:
