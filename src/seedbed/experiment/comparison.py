@@ -4,6 +4,7 @@ outputs read it."""
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ from seedbed.experiment.sizes import add_sizes, check_sizes
 from seedbed.experiment.spec import sampled_rows
 from seedbed.experiment.specification_file import SPECIFICATION
 from seedbed.experiment.subgroups import subgroups_of
-from seedbed.experiment.summary import add_details, conclude_results, json_text
+from seedbed.experiment.summary import add_details, conclude_results
 from seedbed.files import DIGESTS, write_digests, write_whole
 from seedbed.model.effects import effects_in
 from seedbed.model.model import Model
@@ -43,19 +44,6 @@ from seedbed.settings.design import Compute
 
 if TYPE_CHECKING:
     from seedbed.figures.drawing import Chart
-
-_OF_A_VERDICT = (
-    "candidate",
-    "reference",
-    "rule",
-    "difference",
-    "low",
-    "high",
-    "margin",
-    "p",
-    "p_adjusted",
-    "p_better",
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -264,16 +252,6 @@ class Comparison(Results):
             columns["time"] = table.durations[columns["row"]]
         return native_frame({key: column.tolist() for key, column in columns.items()})
 
-    def to_frame(self) -> Any:
-        """Return a data frame with a row for each verdict.
-
-        Raises:
-            DataError: neither pandas nor Polars nor PyArrow is installed.
-        """
-        return native_frame(
-            {key: [getattr(verdict, key) for verdict in self.verdicts] for key in _OF_A_VERDICT}
-        )
-
     def plot(self, path: str | Path | None = None, *, chart: str = "curves") -> Chart:
         """Return a chart of the comparison, saved to `path` if it is given.
 
@@ -359,7 +337,7 @@ class Comparison(Results):
         folder = Path(folder)
         with writing(folder, "Name another folder, or free disk space."):
             folder.mkdir(parents=True, exist_ok=True)
-            text = json_text(self.summary())
+            text = json.dumps(self.summary(), ensure_ascii=False, allow_nan=False)
             document, arrays = folder / "comparison.json", folder / "curves.safetensors"
             specification = folder / SPECIFICATION
 

@@ -6,7 +6,6 @@ docs/summary.md explains them; `tests/experiment/test_saved.py` compares the two
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -530,24 +529,3 @@ def _lotteries(experiment: Experiment, results: Sequence[Result], reference: str
             pairs[one] = ours[: len(result.predictions), :, :, None] - theirs[:, :, None, :]
     difference = lottery(pairs, name=metric, words=METRICS[metric].words, differences=True)
     return Lotteries(score=score, difference=difference)
-
-
-def json_text(value: Any) -> str:
-    """Return strict JSON that is also readable: indented, but with each list of numbers on one
-    line."""
-    return f"{_indent(value, chr(10))}\n"
-
-
-def _indent(value: Any, line: str) -> str:
-    """Return a value as JSON; `line` is a line end with the indentation of the value."""
-    inside = f"{line} "
-    if isinstance(value, dict) and value:
-        parts = [f"{_encode(key)}: {_indent(one, inside)}" for key, one in value.items()]
-        return f"{{{inside}{f',{inside}'.join(parts)}{line}}}"
-    if isinstance(value, list) and not {type(item) for item in value} <= {int, float, type(None)}:
-        return f"[{inside}{f',{inside}'.join([_indent(one, inside) for one in value])}{line}]"
-    return _encode(value)
-
-
-# In C, which the standard library only does without an indentation.
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
