@@ -9,14 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 from seedbed.training.native.library import kernel
 
-_LIBRARIES = ("seedbed", "torch", "numpy", "scipy", "scikit-learn")
-
 
 @functools.cache  # parsing a library's metadata takes milliseconds
 def versions() -> dict[str, str]:
     """Return the versions of Python and of all libraries that may change a digit of a result."""
     found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
+    for name in ("seedbed", "torch", "numpy", "scipy", "scikit-learn"):
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

@@ -26,7 +26,6 @@ from seedbed.training.undocumented import open_cached_properties
 
 T = TypeVar("T")
 _MOST_JOBS = 1024
-_SECONDS_AFTER_PARENT = 1.0
 _started = threading.Event()  # whether there ever were workers
 
 
@@ -145,7 +144,7 @@ def _end_with(parent: int) -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(_SECONDS_AFTER_PARENT)
+            time.sleep(1.0)
         os._exit(1)
 
     process = multiprocessing.parent_process()

@@ -39,8 +39,6 @@ _DRIVERS = (
     "/dev/dxg",
     r"C:\Windows\System32\nvcuda.dll",
 )  # of NVIDIA, on Linux, WSL and Windows
-# Networks that train one after the other get small chunks, so that all cores have work.
-_FEW = 8
 
 
 @one_thread("cpu")
@@ -68,7 +66,7 @@ def plan_chunks(whole: Chunk) -> tuple[Chunk, ...]:
             engine, note = "plain", _PLAIN.format(why) if why else note
     note = "" if whole.engine == "plain" else "; ".join(filter(None, (note, traits.note)))
     if engine == "plain":
-        size = max(_FEW, group_size)
+        size = max(8, group_size)  # few, so that all cores have work
     elif engine == "torch":
         size = max(group_size, _chunk_size(whole))
     elif whole.patience:

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-_KEPT_BYTES = 256 << 20
-_FROM_HEAP_BYTES = 32 << 20  # the most that glibc accepts
 
 
 @functools.cache
@@ -32,8 +30,8 @@ def keep_freed_memory() -> None:
         return
     with contextlib.suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, _FROM_HEAP_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, 256 << 20)
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # bytes, the most that glibc accepts
 
 
 def processor_features() -> frozenset[str]:

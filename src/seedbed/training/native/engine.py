@@ -46,13 +46,8 @@ class NativeEngine:
         self._buffers = {
             name: value for name, value in params.items() if name not in stack.traits.trained
         }
-        self._library, self._program, self._n, self._stack, self._network = (
-            library,
-            program,
-            stack.n,
-            stack,
-            network,
-        )
+        self._library, self._program, self._stack, self._network = library, program, stack, network
+        self._n = stack.n
         self._dtype = np.dtype(chunk.dtype)
         assert self._dtype.itemsize == library.number_bytes()
         self._lanes = (
@@ -61,25 +56,27 @@ class NativeEngine:
         self._n_blocks = -(-self._n // self._lanes)
         self._n_rows, self._n_outputs = stack.n_rows, stack.y.shape[1]
         self._shapes = [params[segment.name].shape[:-1] for segment in program.segments]
-        recipe = chunk.recipe
-        size = stack.batch_rows if recipe.batch_size else 0
-        optimizer = OPTIMIZERS[recipe.optimizer]
-        n_moments = optimizer.n_moments(recipe.momentum)
+        self._arrays = self._new_arrays(params)  # the job holds their addresses
+        self._job = self._new_job()
+        for name, array in self._arrays.items():
+            setattr(self._job, name, _address(array))
+        self._check()
+        self._work = _aligned((library.workspace(ctypes.addressof(self._job)),), np.uint8)
+        self._job.work = _address(self._work)
+
+    def _new_arrays(self, params: Arrays) -> dict[str, Any]:
+        """Return the arrays of the job, of parameters and buffers [..., network]."""
+        stack, program = self._stack, self._program
+        recipe = stack.chunk.recipe
+        moments = OPTIMIZERS[recipe.optimizer].n_moments(recipe.momentum), program.n_params
         self._params = self._to_lanes(
             np.concatenate([params[s.name].reshape(-1, self._n) for s in program.segments])
         )
         self._best_params = self._params
-        self._moments = _aligned(
-            (self._n_blocks, n_moments, program.n_params, self._lanes), self._dtype
-        )
         self._figures = _aligned((self._n_blocks, recipe.n_epochs + 1, 4, self._lanes), self._dtype)
         self._tests, self._ended = dict[int, Array](), np.zeros(self._n_blocks, dtype=np.int32)
-        tested = np.where(stack.tested[1] > 0, stack.tested[0], -1)
-        segments = [
-            SegmentStruct(s.start, s.size, s.is_weight or recipe.decay_biases)
-            for s in program.segments
-        ]
-        factors, n_steps = rate_factors(recipe, stack.n_steps), recipe.n_epochs * stack.n_steps
+        places, shares = stack.tested
+        factors = rate_factors(recipe, stack.n_steps)
         arrays: dict[str, Any] = {
             "X": np.ascontiguousarray(
                 stack.X if program.order is None else stack.X[:, program.order]
@@ -90,17 +87,24 @@ class NativeEngine:
             "keys": self._to_lanes(stack.keys, np.int32),
             "lr": self._to_lanes(np.full(self._n, recipe.rate), np.float64),
             "decay": self._to_lanes(np.full(self._n, recipe.decay)),
-            "clock": clock(n_steps),
+            "clock": clock(recipe.n_epochs * stack.n_steps),
             **({} if factors is None else {"factors": factors}),
             "params": self._params,
-            "moments": self._moments,
-            "tested": np.ascontiguousarray(self._filled(tested), dtype=np.int32),
+            "moments": _aligned((self._n_blocks, *moments, self._lanes), self._dtype),
+            "tested": np.ascontiguousarray(
+                self._filled(np.where(shares > 0, places, -1)), dtype=np.int32
+            ),
             "figures": self._figures,
             "ended": self._ended,
             "layers": (LayerStruct * len(program.layers))(
                 *(LayerStruct(*layer) for layer in program.layers)
             ),
-            "segments": (SegmentStruct * len(segments))(*segments),
+            "segments": (SegmentStruct * len(program.segments))(
+                *(
+                    SegmentStruct(s.start, s.size, s.is_weight or recipe.decay_biases)
+                    for s in program.segments
+                )
+            ),
         }
         if program.edges:
             # As embeddings.h has them.
@@ -109,22 +113,29 @@ class NativeEngine:
                 np.moveaxis(part, 0, -1).reshape(-1, self._n) for parts in bins for part in parts
             ]
             arrays["constants"] = self._to_lanes(np.concatenate(constants))
+        return arrays
+
+    def _new_job(self) -> Job:
+        """Return the numbers of the job, as job.h has them."""
+        stack, program, recipe = self._stack, self._program, self._stack.chunk.recipe
+        size = stack.batch_rows if recipe.batch_size else 0
+        optimizer = OPTIMIZERS[recipe.optimizer]
         n_features = stack.X.shape[1]
         units = (
             program.n_values - program.n_kept + program.n_gradients + (n_features if size else 0)
         )
         tile = _TILE_BYTES // (units * self._lanes * self._dtype.itemsize)
-        self._job = Job(
+        return Job(
             n_layers=len(program.layers),
             n_segments=len(program.segments),
             n_rows=self._n_rows,
             n_features=n_features,
             n_outputs=self._n_outputs,
             n_params=program.n_params,
-            n_moments=n_moments,
+            n_moments=optimizer.n_moments(recipe.momentum),
             n_constants=program.n_constants,
             n_blocks=self._n_blocks,
-            n_tested=len(tested),
+            n_tested=len(stack.tested[0]),
             n_values=program.n_values,
             n_gradients=program.n_gradients,
             n_alive=program.n_alive,
@@ -135,20 +146,14 @@ class NativeEngine:
             n_batches=stack.n_steps,
             n_epochs=recipe.n_epochs,
             nesterov=int(recipe.nesterov),
-            guarded=int(chunk.data.is_huge),
-            patient=int(bool(chunk.patience)),
-            same_in_training=int(not network.differs_in_training),
+            guarded=int(stack.chunk.data.is_huge),
+            patient=int(bool(stack.chunk.patience)),
+            same_in_training=int(not self._network.differs_in_training),
             units_in_lanes=int(program.units_in_lanes),
             momentum=recipe.momentum,
             smoothing=recipe.label_smoothing,
             clip=recipe.clip_norm or 0.0,
         )
-        for name, array in arrays.items():
-            setattr(self._job, name, _address(array))
-        self._arrays = arrays  # the job holds their addresses
-        self._check()
-        self._work = _aligned((library.workspace(ctypes.addressof(self._job)),), np.uint8)
-        self._job.work = _address(self._work)
 
     def _check(self) -> None:
         """Check all shapes and row numbers, because the kernel doesn't."""

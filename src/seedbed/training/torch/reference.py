@@ -223,9 +223,14 @@ class PlainEngine:
         else:
             network = build_network(chunk.build, seed)
         network = network.to(chunk.device, dtype)
-        rows, key, loss = numbers[0], int(stack.keys[number]), stack.loss
         return PlainNetwork(
-            network, *parts, recipe=chunk.recipe, loss=loss, seed=seed, numbers=rows, key=key
+            network,
+            *parts,
+            recipe=chunk.recipe,
+            loss=stack.loss,
+            seed=seed,
+            numbers=numbers[0],
+            key=int(stack.keys[number]),
         )
 
     @torch.enable_grad()

@@ -87,10 +87,8 @@ def count_outputs(network: nn.Module, data: TrainingData) -> int:
     except Exception as error:
         first_line = (str(error) or type(error).__name__).splitlines()[0]
         shapes = isinstance(error, RuntimeError) and "shape" in first_line
-        hint = (
-            "Its first layer must have as many inputs as the table has features." if shapes else ""
-        )
-        hint = hint or dtype_hint(first_line)
+        of_shapes = "Its first layer must have as many inputs as the table has features."
+        hint = of_shapes if shapes else dtype_hint(first_line)
         raise CandidateError(
             f"the network can't take {counted(data.X.shape[1], 'feature')}: {first_line}", hint
         ) from error

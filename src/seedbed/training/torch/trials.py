@@ -118,6 +118,5 @@ def bytes_of_row(build: Source, n_inputs: int) -> int:
                 return tensor
 
             with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-                outputs = network.train()(torch.zeros(n_rows, n_inputs))
-                del outputs
+                network.train()(torch.zeros(n_rows, n_inputs))
     return max(4, (saved[1] - saved[0]) // 8)
