@@ -1,6 +1,7 @@
 """`seedbed report`: a run is drawn again from its files, and nothing else changes."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,35 @@ def test_pictures_are_drawn_into_a_folder(call, run, here, format, start):
     assert all((here / "deep/pictures" / name).read_bytes().startswith(start) for name in names)
 
 
+def test_the_checklist_names_each_item_once_and_answers_what_the_run_knows(call, run, here):
+    parts = "1 2 3abc 4 5ab 6abc 7 8abc 9abc 10 11 12abcdefg 13 14 15 16 17 18abcdef 19 20abc 21 22 23ab 24 25 26 27abc"
+    expected = [
+        f"{number}{part}"
+        for number, all in re.findall(r"(\d+)([a-g]*)", parts)
+        for part in all or [""]
+    ]
+    assert call("report", run, "--checklist", "-o", "list.md") == (0, "", "wrote list.md\n")
+    lines = re.sub(r"\n  ", " ", (here / "list.md").read_text()).splitlines()
+    items = [
+        line.removeprefix("- **").partition("** ")[::2] for line in lines if line.startswith("- **")
+    ]
+    assert [number for number, _ in items] == expected
+    answers = {
+        number: text
+        for number, text in items
+        if not text.endswith(": to be answered by the author")
+    }
+    known = "4 5a 7 8a 9a 9b 10 11 12a 12b 12c 12e 12f 12g 13 15 16 18f 20a 20c 21 22 23a 24 26 27a"
+    assert [*answers] == known.split()
+    assert "Command: `seedbed compare example:moons" in answers["18f"]
+    assert re.search(r"relu:3.* accuracy [\d.]+% \([\d.]+ to [\d.]+\)", answers["23a"])
+    assert (
+        call("report", run, "--checklist", "--text")[0]
+        == call("report", run, "--checklist", "-o", "x.csv")[0]
+        == 2
+    )
+
+
 @pytest.mark.parametrize("n_tables", [1, 2])
 def test_a_saved_judgement_is_drawn_again_and_printed(call, here, n_tables):
     scores = {
@@ -106,3 +136,4 @@ def test_a_saved_judgement_is_drawn_again_and_printed(call, here, n_tables):
     assert call("report", saved, "-o", "again.html")[0] == 0
     assert (here / "again.html").read_bytes() == drawn.read_bytes()
     assert call("report", saved, "--text")[1] == f"{judgement}\n"
+    assert "a checklist needs a comparison" in call("report", saved, "--checklist")[2]

@@ -77,6 +77,13 @@ def report(
         FLAG,
         Parameter(help="Print the details, such as verdicts and intervals, and write nothing."),
     ] = False,
+    checklist: Annotated[
+        bool,
+        FLAG,
+        Parameter(
+            help="Print the items of TRIPOD+AI that the run can answer, or write them to --output."
+        ),
+    ] = False,
     open: Annotated[bool, FLAG, Parameter(help="Open the report in a browser.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -88,12 +95,21 @@ def report(
     from seedbed.report.stored import read_summary, write_report
     from seedbed.report.terminal import comparison_text, glance_text
 
+    if checklist and (text or open or format != "html"):
+        raise OptionError(
+            "--checklist stands alone", "Leave out --text, --open and --format, or it."
+        )
     if (text or open) and format != "html":
         raise OptionError(
             f"--format {format} is for pictures",
             f"Leave out --{'text' if text else 'open'}, or it.",
         )
     summary = read_summary(run)
+    if checklist and output is None:
+        from seedbed.report.html_page import checklist_text
+
+        print(checklist_text(summary, width=text_width()))
+        return
     if text:
         width = text_width()
         if isinstance(summary, Conclusion):
@@ -110,7 +126,7 @@ def report(
 
     folder = run if run.is_dir() else run.parent
     if format == "html":
-        paths = [write_report(summary, output or folder / "report.html")]
+        paths = [write_report(summary, output or folder / "report.html", checklist=checklist)]
     else:
         pictures = output or folder
         if pictures.exists() and not pictures.is_dir():
@@ -127,7 +143,7 @@ def report(
         print(json.dumps({"files": [str(path) for path in paths]}, allow_nan=False))
     elif not quiet:
         print_stderr(*(f"wrote {path}" for path in paths))
-        if format == "html" and not open:
+        if format == "html" and not open and not checklist:
             output_option = f" -o {shlex.quote(str(output))}" if output is not None else ""
             print_stderr(f"Next:     seedbed report {shlex.quote(str(run))}{output_option} --open")
     if open:

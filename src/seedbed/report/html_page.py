@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from seedbed.errors import visible
+from seedbed.errors import OptionError, visible
 from seedbed.evaluation.summaries import AnySummary, document_of
 from seedbed.figures.drawing import groupable, svg_of
 from seedbed.figures.panels import model_colours
@@ -146,6 +146,27 @@ def notebook_page(summary: AnySummary) -> str:
     colours, style = model_colours(summary, PAGE), _text("first.css")
     return template.render(
         summary=summary, pictures=pictures, colours=colours, unbroken=_unbroken(()), style=style
+    )
+
+
+def checklist_text(summary: AnySummary, *, width: int = tables.WIDTH) -> str:
+    """Return, as Markdown, the items of TRIPOD+AI with what a summary knows of them; OptionError if
+    it isn't that of a comparison."""
+    if summary.kind != "comparison":
+        raise OptionError(
+            "a checklist needs a comparison", "Name a folder that seedbed compare has written."
+        )
+    # A name can't begin a line or an element.
+    plain = _environment().overlay(
+        autoescape=False, finalize=lambda one: " ".join(visible(str(one)).split())
+    )
+    lines = (
+        plain.get_template("checklist.md").render(summary=summary).replace("<", "\\<").splitlines()
+    )
+    return "\n".join(
+        line
+        for item in lines
+        for line in tables.fold_text(item, width, hanging=2 * (item[:2] == "- "))
     )
 
 

@@ -24,27 +24,36 @@ _DRAWN = (".html", ".png", ".svg", ".pdf")  # from the others, so they can be dr
 
 
 def write_report(
-    summary: AnySummary, path: str | os.PathLike[str] = "report.html", **more: Any
+    summary: AnySummary,
+    path: str | os.PathLike[str] = "report.html",
+    *,
+    checklist: bool = False,
+    **more: Any,
 ) -> Path:
-    """Write the report of a summary, one self-contained HTML page; it appears whole or not at all.
-    `more` is for the page's template.
+    """Write the report of a summary, one self-contained HTML page, or its checklist; it appears
+    whole or not at all. `more` is for the page's template.
 
     Raises:
-        OptionError: the path doesn't end in `.html`, its folder doesn't exist, or it is one.
+        OptionError: the path doesn't end in `.html`, of a checklist in `.md`, its folder doesn't
+            exist, or it is one.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):  # a mistyped path must not overwrite a table
+    what, kind, *suffixes = (
+        ("checklist", "Markdown", ".md") if checklist else ("report", "HTML", ".html", ".htm")
+    )
+    if path.suffix.lower() not in suffixes:  # a mistyped path must not overwrite a table
         raise OptionError(
-            f"can't write the report to {path}: it is HTML", "Name a file that ends in .html."
+            f"can't write the {what} to {path}: it is {kind}",
+            f"Name a file that ends in {suffixes[0]}.",
         )
     if path.is_dir() or not path.parent.is_dir():
         why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise OptionError(
-            f"can't write the report to {path}: {why}", "Name a file, report.html say."
+            f"can't write the {what} to {path}: {why}", f"Name a file, {what}{suffixes[0]} say."
         )
-    from seedbed.report.html_page import report_page  # loads what draws
+    from seedbed.report.html_page import checklist_text, report_page  # loads what draws
 
-    text = report_page(summary, **more)
+    text = checklist_text(summary) if checklist else report_page(summary, **more)
     with writing(path):
         write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
     return path
