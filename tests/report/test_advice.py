@@ -80,17 +80,17 @@ def test_without_verdicts_no_model_is_recommended(make):
         (
             {"auto": "", "large": "likely", "small": "open", "prior": "worse"},
             f"{MIX}, the reference. No other model is shown to be better.",
-            "small may be as good: 0.040 ±0.060 behind",
+            "small may be as good: 0.040 ±0.060 behind auto",
         ),
         (
             {"large": "", "small": "alike", "prior": "worse"},
             "large, the reference, as the first candidate. No other model is shown to be better.",
-            "small is as good: 0.000 ±0.005 behind",
+            "small is as good: 0.000 ±0.005 behind large",
         ),
         (
             {"small": "", "trees": "worse", "prior": "open"},
             "No model is shown to beat always answering 0. If you need one: small.",
-            "prior may be as good: 0.040 ±0.060 behind",
+            "prior may be as good: 0.040 ±0.060 behind small",
         ),
         (
             {"prior": "", "small": "worse"},

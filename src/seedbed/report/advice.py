@@ -156,8 +156,9 @@ def _simpler(conclusion: Conclusion, advice: Advice) -> str:
         size = abs(distance.mean)
         amount = plus_minus(size, distance.half, decimals, decided=False, is_distance=True)
         how = "is" if is_small else "may be"
-        where = "ahead" if distance.mean > 0 else "behind"
-        return f"{advice.simpler} {how} as good: {amount}{' points' * shown.percent} {where}"
+        where = "ahead of" if distance.mean > 0 else "behind"
+        unit = " points" if shown.in_points else ""
+        return f"{advice.simpler} {how} as good: {amount}{unit} {where} {verdict.reference}"
     is_alone = not conclusion.candidate(advice.use).parts or advice.use != conclusion.reference
     return "" if is_alone else "none: every single model is likely worse"
 
