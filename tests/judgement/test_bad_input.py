@@ -17,7 +17,7 @@ def without(columns, *names):
 
 ITEMS = {"model": [*"aabb"], "item": [1, 1, 2, 2], "correct": [0, 1, 1, 0]}
 TRIALS = {"params_depth": [1, 2], "user_attrs_fold_0": [1, 2], "user_attrs_fold_1": [1, 2]}
-FOLDS = [*range(9), "mean"]
+FOLDS = [*range(9), "Mean (SD)"]
 SAMPLES = {"accuracy": [0.7, 0.8] * 10, "id": [f"Resample{i:02}" for i in range(10)] * 2}
 CASES = {
     "a number for a list": (lambda c: {"a": 0.8}, "'a' holds 0.8, and not a list of scores"),
@@ -26,6 +26,13 @@ CASES = {
         "scores can't be read from None. Give a path, a data frame, a mapping",
     ),
     "lists of lists": (lambda c: [[0.8], [0.9]], "scores can't be read from [[0.8], [0.9]]"),
+    "no columns": (lambda c: {}, "the mapping: there are no rows"),
+    "a search on one split": (
+        lambda c: GridSearchCV(Ridge(), {"alpha": [1, 2]}, cv=[(range(9), range(9, 20))]).fit(
+            np.arange(20)[:, None], c["accuracy"]
+        ),
+        "the GridSearchCV has one split, and a verdict needs several",
+    ),
     "an unfitted search": (lambda c: GridSearchCV(Ridge(), {}), "the GridSearchCV isn't fitted"),
     "one cross-validation": (
         lambda c: {"fit_time": [1, 2], "score_time": [1, 2], "test_score": [0.8, 0.9]},
@@ -45,7 +52,7 @@ CASES = {
     ),
     "a mean among the folds": (
         lambda c: c | {"fold": FOLDS * 2},
-        "row 9 (counted from 0) holds 'mean' in column 'fold'. Leave out rows that summarise",
+        "row 9 (counted from 0) holds 'Mean (SD)' in column 'fold'. Leave out rows that summarise",
     ),
     "an average among the tables": (
         lambda c: c | {"table": ["Average", *"abcdefghi"] * 2},

@@ -9,6 +9,7 @@ import sklearn.model_selection as ms
 from sklearn.datasets import make_classification
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, make_scorer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -160,21 +161,29 @@ def test_ids_of_tidymodels_and_caret_are_folds_and_not_items(form):
     assert (plan["repeats"], plan["df"]) == (repeats, 9)
 
 
-def test_settings_have_short_names_and_an_own_scorer_is_named_by_its_error():
+LOG_LOSS = make_scorer(log_loss, greater_is_better=False, response_method="predict_proba")
+
+
+@pytest.mark.parametrize("scoring", [{"ll": "neg_log_loss"}, {"ll": LOG_LOSS}, LOG_LOSS])
+def test_settings_have_short_names_and_an_own_scorer_is_named_by_its_error(scoring):
     search = ms.GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression()),
         {"logisticregression__C": [0.0123456789, 0.0123999, 19.549524484259873]},
-        scoring={"ll": "neg_log_loss"},
-        refit="ll",
+        scoring=scoring,
+        refit="ll" if isinstance(scoring, dict) else True,
     )
     judgement = sb.judge(search.fit(X, y))
     names = [one["name"] for one in judgement.to_dict()["candidates"]]
     assert names == ["C=0.0123", "C=0.0124", "C=19.5"]
     assert "Log loss: low is good, and it decides." in str(judgement)
     assert all(one["scores"]["log_loss"]["mean"] > 0 for one in judgement.to_dict()["candidates"])
+
+
+def test_equal_scores_of_an_unknown_kind_are_named_once():
     own = sb.judge({name: {"test_ll": [0.1, 0.2, 0.4]} for name in "abcd"}, folds=3)
     assert "Score 'll': high is good, and it decides." in str(own)
     assert "p, adjusted for 3 comparisons: all 1." in str(own)
+    assert str(own).count("a, b, c and d have the same scores everywhere.") == 1
 
 
 def test_the_last_round_of_a_halving_search_is_judged_and_what_fell_out_before_counts():

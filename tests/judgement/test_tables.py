@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
 import seedbed as sb
-from seedbed.judgement.judging import signed_rank
+from seedbed.evaluation.estimates import signed_rank
 
 
 @pytest.fixture

@@ -106,18 +106,35 @@ def _setting_texts(results: Mapping[str, Any]) -> dict[str, list[str]]:
 def _of_search(search: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the results of a fitted search of scikit-learn, and the options that it says. A score
     with a name of the user's own gets the name of its scorer."""
-    splitter = getattr(search, "cv", None)
+    if search.n_splits_ == 1:
+        raise DataError(
+            f"the {type(search).__name__} has one split, and a verdict needs several",
+            "Search with several folds, or give the predictions of the models for the test rows.",
+        )
     options = options_of_search(search)
     columns = {**search.cv_results_, **_setting_texts(search.cv_results_)}
     scoring = getattr(search, "scoring", None)
-    for key, scorer in scoring.items() if isinstance(scoring, Mapping) else ():
-        if isinstance(scorer, str) and usual_name(key) is None:
+    for key, scorer in (scoring if isinstance(scoring, Mapping) else {"score": scoring}).items():
+        scorer_name = _scorer_name(scorer)
+        if scorer_name and (key == "score" or usual_name(key) is None):
             columns = {
-                name.removesuffix(key) + scorer if name.endswith(f"_test_{key}") else name: cells
+                name.removesuffix(key) + scorer_name
+                if name.endswith(f"_test_{key}")
+                else name: cells
                 for name, cells in columns.items()
             }
-            options["score"] = scorer if options["score"] == key else options["score"]
-    return columns, options | splits_of_splitter(splitter, search.n_splits_, search)
+            is_chosen = options["score"] in (key, None)
+            options["score"] = scorer_name if is_chosen else options["score"]
+    splits = splits_of_splitter(getattr(search, "cv", None), search.n_splits_, search)
+    return columns, options | splits
+
+
+def _scorer_name(scorer: Any) -> str:
+    """Return the usual name of a scorer of scikit-learn, `neg_` before that of an error; empty if
+    it has none."""
+    own_name = getattr(getattr(scorer, "_score_func", None), "__name__", "")
+    name = "neg_" * (getattr(scorer, "_sign", 1) < 0) + own_name
+    return scorer if isinstance(scorer, str) else name * (usual_name(name) is not None)
 
 
 def options_of_search(search: Any) -> dict[str, Any]:
@@ -221,12 +238,14 @@ def _of_study(study: Any) -> tuple[dict[str, list[Any]], dict[str, Any]]:
         f"param_{key}": [str(trial.params.get(key, "")) for trial in trials] for key in keys
     }
     columns = settings or {"candidate": [f"trial {trial.number}" for trial in trials]}
-    columns |= {
+    of_splits = {
         f"split{i}_value": [each[i] if len(each) == n_splits else np.nan for each in scores]
         for i in range(n_splits)
     }
     directions = [direction.name for direction in study.directions]
-    return columns, {"lower_is_better": directions == ["MINIMIZE"]} if len(directions) == 1 else {}
+    return columns | of_splits, {"lower_is_better": directions == ["MINIMIZE"]} if len(
+        directions
+    ) == 1 else {}
 
 
 def _trial_scores(trial: Any) -> list[Any]:
@@ -237,9 +256,8 @@ def _trial_scores(trial: Any) -> list[Any]:
     reported = [value for _, value in sorted(trial.intermediate_values.items())]
     numbered = [value for key, value in attributes.items() if _SPLIT_COLUMN.fullmatch(plain(key))]
     for values in (*attributes.values(), reported, numbered):
-        if not trial.values or not isinstance(values, list | tuple) or len(values) < 2:
-            continue
-        are_numbers = all(isinstance(value, int | float) for value in values)
+        is_list = trial.values and isinstance(values, list | tuple) and len(values) > 1
+        are_numbers = is_list and all(isinstance(value, int | float) for value in values)
         if are_numbers and np.isclose(np.mean(values), trial.values[0], rtol=1e-6):
             return list(values)
     return []
@@ -373,9 +391,11 @@ def _number_equal_settings(candidates: Any, rows: Ints, scores: Floats) -> Ints:
 def _candidates(frame: Frame, named: str | None, settings: Mapping[str, int]) -> Any:
     """Return the candidate of each row: that of the column that is `named` or has a usual name, or
     else the settings that vary."""
-    usual = [name for name in frame.names if is_role(name, "candidate")]
-    if not settings and "params" in frame.names:
-        usual = ["params"]
+    usual = (
+        ["params"]
+        if not settings and "params" in frame.names
+        else [one for one in frame.names if is_role(one, "candidate")]
+    )
     if named or usual:
         position = frame.names.index(named or usual[0])
         return np.array([text or "" for text in frame.cells(position)], dtype=object)

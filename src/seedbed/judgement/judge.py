@@ -135,11 +135,10 @@ class Judgement:
         return text_of(self.conclusion)
 
     def __repr__(self) -> str:
-        verdicts = (
-            "; ".join(f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts)
-            or "no verdict"
+        verdicts = [f"{one.candidate}: {one.short}" for one in self.conclusion.verdicts]
+        return visible(
+            f"<Judgement against {self.reference}: {'; '.join(verdicts) or 'no verdict'}>"
         )
-        return visible(f"<Judgement against {self.reference}: {verdicts}>")
 
     def _repr_html_(self) -> str:
         return text_fragment(str(self))
@@ -173,8 +172,8 @@ class Judgement:
             raise OptionError(
                 f"can't write {path}: there is no folder {path.parent}", "Make the folder first."
             )
-        text = f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
         with writing(path):
+            text = f"{json.dumps(self.to_dict(), indent=1, ensure_ascii=False)}\n"
             write_whole(path, lambda where: where.write_text(text, encoding="utf-8"))
         return path
 
@@ -225,8 +224,11 @@ def judge(scores: Any, *, command: str = "", **options: Any) -> Judgement:
     """
     asked = JudgeOptions(**options)
     if not isinstance(scores, str) or scores != "/dev/stdin":
-        name = Path(scores).name if isinstance(scores, str | Path) else "scores"
-        return _judge(*read_form(scores, asked), name, command)
+        return _judge(
+            *read_form(scores, asked),
+            Path(scores).name if isinstance(scores, str | Path) else "scores",
+            command,
+        )
     with temporary_folder() as folder:  # until the end, as errors look up lines of the file
         if (path := folder / "stdin").write_bytes(
             sys.stdin.buffer.read(_MOST_STDIN + 1)
@@ -249,12 +251,15 @@ def _judge(
         return Judgement(
             conclude(file, {"table": name, "command": command, "understood": left_out})
         )
-    order, conclusions = np.argsort(tables.codes, kind="stable"), []
-    for label, rows in zip(
-        tables.labels, np.split(order, np.cumsum(np.bincount(tables.codes))[:-1]), strict=True
-    ):
-        part = frame.rows(rows, f"{frame.where}, table {label}")
-        conclusions.append(conclude(replace(file, frame=part), {"table": label}))
+    order = np.argsort(tables.codes, kind="stable")
+    rows = np.split(order, np.cumsum(np.bincount(tables.codes))[:-1])
+    parts = {
+        label: frame.rows(of_table, f"{frame.where}, table {label}")
+        for label, of_table in zip(tables.labels, rows, strict=True)
+    }
+    conclusions = [
+        conclude(replace(file, frame=part), {"table": label}) for label, part in parts.items()
+    ]
     return Judgement(
         conclude_tables(conclusions, options, column=tables.name, name=name, command=command)
     )
@@ -283,11 +288,10 @@ def _conclude_scores(file: ScoreFile, about: Mapping[str, Any]) -> Conclusion:
     for name, each in by_name.items():
         check_range(file, metric, name, each)
     seeds = max(values.shape[1] for values in by_name.values())
-    way = "higher" if metric.greater_is_better else "lower"
     where = "in columns of their own" if file.is_wide else f"(column '{lines.candidate.name}')"
     what = metric.words if file.is_wide else f"{metric.words} (column '{column}')"
-    what += ", negated" * bool(error)
-    understood = [f"{len(by_name)} candidates {where}; {what}, {way} is better.", plan.reason]
+    way = f"{', negated' * bool(error)}, {'higher' if metric.greater_is_better else 'lower'}"
+    understood = [f"{len(by_name)} candidates {where}; {what}{way} is better.", plan.reason]
     if seeds > 1 < len(lines.splits):
         understood.append(
             f"{seeds} seeds a split (column '{lines.seed.name}'), averaged within it."

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from seedbed.errors import DataError, OptionError, counted, spell
 from seedbed.evaluation.conclusion import Evidence, conclude, count_comparisons
@@ -23,7 +21,7 @@ from seedbed.evaluation.estimates import (
     paired_shares,
     seed_difference,
     share_interval,
-    student_cdf,
+    signed_rank,
 )
 from seedbed.evaluation.metrics import Margin, Metric
 from seedbed.evaluation.summaries import (
@@ -43,11 +41,12 @@ from seedbed.evaluation.verdicts import SHORT, fold_differences, seed_noise
 from seedbed.judgement.judge_options import JudgeOptions
 from seedbed.judgement.score_columns import LARGEST, reference_among
 from seedbed.judgement.scores import too_few_tested
+from seedbed.report.advice import join_words
 from seedbed.scoring import mean_of
 from seedbed.typing import Floats, Ints
 
 _SHARE_OF_REFERENCE = 0.02
-_MOST_EXACT = 200  # differences of which a signed-rank test is exact
+_MOST_NAMED = 4
 
 _version = functools.cache(
     functools.partial(version, "seedbed")
@@ -95,115 +94,144 @@ def conclude_scores(
     `about` has fields of the conclusion on the file. The margin is by `_margin_of` if left out.
     OptionError for fewer than two candidates, or a reference that isn't there.
     """
-    reference, alpha = reference_among(list(scores), options), options.alpha
+    reference = reference_among(list(scores), options)
     margin = margin or _margin_of(scores[reference], metric, options)
-    plan = replace(
-        plan,
-        seeds=max(plan.seeds, *(values.shape[1] for values in scores.values())),
-        tried=options.tried,
-    )
-    losses = {
-        name: -values if metric.greater_is_better else values for name, values in scores.items()
-    }
-    ours, comparisons = losses[reference], count_comparisons(list(losses)) + options.tried
-    means = ours.mean(axis=1)
-    of_items, of_shares = plan.kind == "items", plan.kind == "items" and metric.percent
-    too_few = too_few_tested(len(ours), plan.n_groups, "item") if of_items else ""
-    unseen = (
-        f"in all {'items' if of_items else 'splits'}, so their spread, which decides, can't be seen"
-    )
-    fixed, on_these_rows = (
-        dict[str, str](),
-        list[SeedDifference](),
-    )  # the candidates without a verdict, and why
-    for name in [name for name in losses if name != reference]:
-        values = losses[name]
-        gains = means - values.mean(axis=1)
-        is_constant = np.ptp(gains) <= 1e-12 * np.abs(gains).max()
-        if plan.df is None:
-            fixed[name] = "its scores are all of one split, so they say nothing about other rows"
-            over_seeds = seed_difference(ours[0], values[0], alpha=alpha, comparisons=comparisons)
-            on_these_rows.append(
-                SeedDifference(
-                    candidate=name,
-                    reference=reference,
-                    difference=float(gains[0]),
-                    low=None if over_seeds is None else over_seeds.low,
-                    high=None if over_seeds is None else over_seeds.high,
-                    seeds=(ours.shape[1], values.shape[1]),
-                )
-            )
-        elif too_few:
-            fixed[name] = too_few
-        elif is_constant and gains.any() and not of_shares:
-            fixed[name] = (
-                f"it differs from {reference} by the same {abs(float(gains.mean())):.4g} {unseen}"
-            )
-        elif is_constant and np.ptp(means) == 0 and not of_shares:
-            fixed[name] = (
-                f"it and {reference} have the same score, {abs(float(means.mean())):.4g}, {unseen}; "
-                "predictions show more"
-            )
+    seeds = max(plan.seeds, *(values.shape[1] for values in scores.values()))
+    plan = replace(plan, seeds=seeds, tried=options.tried)
+    sign = -1 if metric.greater_is_better else 1
+    losses = {name: sign * values for name, values in scores.items()}
+    test = _Test(plan, groups, options.alpha, is_share=plan.kind == "items" and metric.percent)
+    others = [name for name in losses if name != reference]
+    reasons = {name: test.reason_against(losses, name, reference) for name in others}
+    unjudged = {name: reason for name, reason in reasons.items() if reason}
     usable = {
         name: values[None]
         for name, values in losses.items()
-        if name not in fixed or plan.df is None
+        if name not in unjudged or plan.df is None
     }
-
-    def test(gains: Floats, noise: Sequence[float], n: int = 1) -> Estimate:
-        if of_items:
-            return paired_hold_out(
-                gains, np.zeros_like(gains), groups=groups, alpha=alpha, comparisons=n
-            )
-        return corrected_t(
-            gains,
-            n_test_over_n_train=plan.overlap,
-            df=plan.df,
-            seed_noise=noise,
-            alpha=alpha,
-            comparisons=n,
-        )
-
-    def difference(first: str, second: str, n: int) -> Estimate:
-        pair = usable[first], usable[second]
-        estimate = test(gains := fold_differences(*pair), seed_noise(*pair), n)
-        right_or_wrong = of_items and groups is None and np.isin(np.abs(pair), (0, 1)).all()
-        return (
-            paired_shares(estimate, gains[0])
-            if right_or_wrong or (of_shares and estimate.se == 0)
-            else estimate
-        )
-
-    candidates = []
-    for name, values in scores.items():
-        score = Score(mean_of(values))
-        if plan.df:  # 0 of one group
-            estimate = test(values.mean(axis=1)[None], seed_noise(values[None]))
-            low, high = estimate.low, estimate.high
-            if of_shares:
-                low, high = share_interval(
-                    estimate.mean, low, high, n=plan.n_groups or len(values), alpha=alpha
-                )
-            if of_shares or estimate.se > 0:  # else the spread of the error can't be seen
-                score = replace(score, low=max(metric.low, low), high=min(metric.high, high))
-        candidates.append(CandidateSummary(name=name, kind="scores", scores={metric.name: score}))
     evidence = Evidence(
         folds={name: values.mean(axis=2) for name, values in usable.items()},
         means={name: float(values.mean()) for name, values in usable.items()},
-        difference=difference,
+        difference=lambda first, second, n: test.difference(usable[first], usable[second], n),
         n_rows=about.get("n_rows"),
     )
     conclusion = open_conclusion(options, metric, plan, reference, margin, about)
-    notes = [
-        Note(f"{name} and {reference} have the same scores everywhere. Are they the same model?")
-        for name, values in scores.items()
-        if name != reference and np.array_equal(values, scores[reference])
-    ]
+    equal = [name for name in others if np.array_equal(scores[name], scores[reference])]
     return replace(
-        conclude(conclusion, evidence, without=fixed),
-        on_these_rows=tuple(on_these_rows),
-        candidates=tuple(candidates),
-        notes=(*conclusion.notes, *notes),
+        conclude(conclusion, evidence, without=unjudged),
+        on_these_rows=tuple(
+            _over_seeds(losses, name, reference, options) for name in others if plan.df is None
+        ),
+        candidates=tuple(
+            CandidateSummary(
+                name=name, kind="scores", scores={metric.name: test.score(values, metric)}
+            )
+            for name, values in scores.items()
+        ),
+        notes=(
+            *conclusion.notes,
+            *(
+                Note(
+                    f"{join_words([reference, *equal], _MOST_NAMED)} have the same scores "
+                    "everywhere. Are they the same model?"
+                )
+                for _ in equal[:1]
+            ),
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Test:
+    """The test of scores of the same splits or items: by the corrected t, of items by the paired t,
+    the jackknife over their groups [item], or, if they are shares of right answers, McNemar's
+    test."""
+
+    plan: PlanSummary
+    groups: Ints | None
+    alpha: float
+    is_share: bool
+
+    def reason_against(self, losses: Mapping[str, Floats], name: str, reference: str) -> str:
+        """Return why there is no verdict on a candidate, by losses [split, seed]; empty if there is
+        one."""
+        if self.plan.df is None:
+            return "its scores are all of one split, so they say nothing about other rows"
+        means = losses[reference].mean(axis=1)
+        gains = means - losses[name].mean(axis=1)
+        of_items = self.plan.kind == "items"
+        too_few = too_few_tested(len(means), self.plan.n_groups, "item") if of_items else ""
+        if too_few or self.is_share or np.ptp(gains) > 1e-12 * np.abs(gains).max():
+            return too_few
+        unseen = f"in all {'items' if of_items else 'splits'}, so their spread, which decides, can't be seen"
+        if gains.any():
+            size = abs(float(gains.mean()))
+            return f"it differs from {reference} by the same {size:.4g} {unseen}"
+        size = abs(float(means.mean()))
+        same = (
+            f"it and {reference} have the same score, {size:.4g}, {unseen}; predictions show more"
+        )
+        return same if np.ptp(means) == 0 else ""
+
+    def estimate(self, gains: Floats, noise: Sequence[float], comparisons: int = 1) -> Estimate:
+        """Return the mean of gains [1, split] with its interval; `noise` is that of seeds."""
+        if self.plan.kind == "items":
+            return paired_hold_out(
+                gains,
+                np.zeros_like(gains),
+                groups=self.groups,
+                alpha=self.alpha,
+                comparisons=comparisons,
+            )
+        return corrected_t(
+            gains,
+            n_test_over_n_train=self.plan.overlap,
+            df=self.plan.df,
+            seed_noise=noise,
+            alpha=self.alpha,
+            comparisons=comparisons,
+        )
+
+    def difference(self, reference: Floats, candidate: Floats, comparisons: int) -> Estimate:
+        """Return the difference of losses [1, split, seed]."""
+        gains = fold_differences(reference, candidate)
+        estimate = self.estimate(gains, seed_noise(reference, candidate), comparisons)
+        pairs_items = self.plan.kind == "items" and self.groups is None
+        are_right_or_wrong = np.isin(np.abs((reference, candidate)), (0, 1)).all()
+        if (pairs_items and are_right_or_wrong) or (self.is_share and estimate.se == 0):
+            return paired_shares(estimate, gains[0])
+        return estimate
+
+    def score(self, scores: Floats, metric: Metric) -> Score:
+        """Return the mean of scores [split, seed], with its interval if their spread can be
+        seen."""
+        score = Score(mean_of(scores))
+        if not self.plan.df:  # 0 of one group
+            return score
+        estimate = self.estimate(scores.mean(axis=1)[None], seed_noise(scores[None]))
+        low, high = estimate.low, estimate.high
+        if self.is_share:
+            n = self.plan.n_groups or len(scores)
+            low, high = share_interval(estimate.mean, low, high, n=n, alpha=self.alpha)
+        elif estimate.se == 0:
+            return score
+        return replace(score, low=max(metric.low, low), high=min(metric.high, high))
+
+
+def _over_seeds(
+    losses: Mapping[str, Floats], name: str, reference: str, options: JudgeOptions
+) -> SeedDifference:
+    """Return the difference of losses [1, seed] on one split, with its interval over seeds."""
+    ours, theirs = losses[reference][0], losses[name][0]
+    comparisons = count_comparisons(list(losses)) + options.tried
+    estimate = seed_difference(ours, theirs, alpha=options.alpha, comparisons=comparisons)
+    return SeedDifference(
+        candidate=name,
+        reference=reference,
+        difference=float(ours.mean() - theirs.mean()),
+        low=None if estimate is None else estimate.low,
+        high=None if estimate is None else estimate.high,
+        seeds=(len(ours), len(theirs)),
     )
 
 
@@ -252,31 +280,14 @@ def conclude_tables(
     others = [i for i, model in enumerate(names) if model != reference]
     tests = [signed_rank(gains[:, i]) for i in others]
     adjusted = holm([p for p, _ in tests], tried=options.tried).tolist()
-    verdicts = []
-    for i, (p, balance), p_adjusted in zip(others, tests, adjusted, strict=True):
-        rule: Literal["better", "worse", "cannot_tell"] = "cannot_tell"
-        if p_adjusted < options.alpha:
-            rule = "better" if balance > 0 else "worse"
-        verdicts.append(
-            TableVerdict(
-                candidate=names[i],
-                reference=reference,
-                rule=rule,
-                short=SHORT[rule],
-                difference=float(np.median(gains[:, i])),
-                relative=is_relative,
-                p=p,
-                p_adjusted=p_adjusted,
-                wins=int((gains[:, i] > 0).sum()),
-                losses=int((gains[:, i] < 0).sum()),
-                n_tables=n_tables,
-            )
-        )
-    reason = ""
-    if n_tables < _FEWEST:
-        reason = f"{n_tables} tables are too few for a verdict over tables, which needs {_FEWEST}"
+    verdicts = [
+        _table_verdict(first, names[i], gains[:, i], test, p_adjusted, options.alpha)
+        for i, test, p_adjusted in zip(others, tests, adjusted, strict=True)
+    ]
+    too_few = f"{n_tables} tables are too few for a verdict over tables, which needs {_FEWEST}"
+    reason = too_few if n_tables < _FEWEST else ""
     comparisons = len(others) + options.tried
-    too_few = Note(
+    too_weak = Note(
         f"With {n_tables} tables and {counted(comparisons, 'comparison')} no signed-rank test can reach p = "
         f"{options.alpha:g}, however clear the difference: more tables are needed."
     )
@@ -293,13 +304,41 @@ def conclude_tables(
         ranking=tuple(names[place] for place in np.argsort(ranks, kind="stable").tolist()),
         candidates=tuple(CandidateSummary(name=model, kind="scores") for model in names),
         understood=(f"{n_tables} tables (column '{column}').", *first.understood),
-        notes=() if can_differ else (too_few,),
+        notes=() if can_differ else (too_weak,),
         reference=reference,
         metric=first.metric,
         alpha=first.alpha,
         relative=is_relative,
         ranks=Ranks(mean=dict(zip(names, ranks, strict=True)), n_tables=n_tables),
         tables=tuple(tables),
+    )
+
+
+def _table_verdict(
+    table: Conclusion,
+    candidate: str,
+    gains: Floats,
+    test: tuple[float, float],
+    p_adjusted: float,
+    alpha: float,
+) -> TableVerdict:
+    """Return the verdict on a candidate by its gains [table] and their `signed_rank` test; the
+    reference and the score are those of one table."""
+    p, balance = test
+    way: Literal["better", "worse"] = "better" if balance > 0 else "worse"
+    rule: Literal["better", "worse", "cannot_tell"] = way if p_adjusted < alpha else "cannot_tell"
+    return TableVerdict(
+        candidate=candidate,
+        reference=table.reference,
+        rule=rule,
+        short=SHORT[rule],
+        difference=float(np.median(gains)),
+        relative=not table.metric.greater_is_better,
+        p=p,
+        p_adjusted=p_adjusted,
+        wins=int((gains > 0).sum()),
+        losses=int((gains < 0).sum()),
+        n_tables=len(gains),
     )
 
 
@@ -320,29 +359,3 @@ def _table_losses(tables: Sequence[Conclusion], names: Sequence[str], file_name:
             )
         scores.append([means[model] for model in names])
     return np.array(scores, dtype=np.float64) * (-1 if tables[0].metric.greater_is_better else 1)
-
-
-def signed_rank(differences: ArrayLike) -> tuple[float, float]:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test (1945) for differences [table],
-    and the ranks of positive ones minus those of negative ones as a share of all, from -1 to 1.
-
-    Zeros are left out. Ties get their mean rank, and the distribution is that of the ranks as they
-    are, over all signs: exact for up to 200 differences that aren't 0, normal with a continuity
-    correction beyond. With n tables p can't be below 2^(1-n).
-    """
-    values = np.asarray(differences, dtype=np.float64)
-    values = values[values != 0]
-    doubled = np.rint(2 * mean_ranks(np.abs(values))).astype(np.int64)
-    total = int(doubled.sum())
-    positive = int(doubled[values > 0].sum())
-    balance = (2 * positive - total) / total if total else 0.0
-    if len(values) > _MOST_EXACT:
-        away = max(0.0, abs(2 * positive - total) - 2)  # half a step of it
-        return 2 * student_cdf(-away / math.sqrt(float(doubled @ doubled)), None), balance
-    chances = np.zeros(total + 1)
-    chances[0] = 1.0
-    for rank in doubled.tolist():
-        shifted = np.zeros(total + 1)
-        shifted[rank:] = chances[: total + 1 - rank]
-        chances = (chances + shifted) / 2
-    return min(1.0, 2 * float(chances[: min(positive, total - positive) + 1].sum())), balance

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seedbed.data.cells import exact_numbers, in_order
+from seedbed.data.frame import Numbers
 from seedbed.data.splits import Split
 from seedbed.errors import ColumnError, DataError, OptionError, did_you_mean, spell
 from seedbed.evaluation.classification import check_probabilities
@@ -102,9 +104,8 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
                 "others, so its models were trained on the same group",
                 "These predictions say nothing about new groups. Make folds of whole groups, as GroupKFold does.",
             )
-    by_name = {}
-    for name, table in _tables(lines, row, splits, predicted).items():
-        by_name[name] = Result(
+    by_name = {
+        name: Result(
             name=name,
             alpha=file.options.alpha,
             target=target,
@@ -114,6 +115,8 @@ def conclude_predictions(file: ScoreFile, about: Mapping[str, Any]) -> Conclusio
             task=predicted.task,
             groups=groups,
         )
+        for name, table in _tables(lines, row, splits, predicted).items()
+    }
     seeds = max(result.predictions.shape[1] for result in by_name.values())
     plan = replace(plan, seeds=seeds, tried=file.options.tried)
     notes = () if file.is_wide or group.labels else tuple(_repeating_columns(file, row))
@@ -196,8 +199,10 @@ def _about_rows(
     what = f"numbers, {name}"
     if labels:
         counts = np.bincount(target, minlength=len(labels))
-        about["labels"] = dict(zip(labels, counts.tolist(), strict=True))
-        about["majority_share"] = float(counts.max() / counts.sum())
+        about |= {
+            "labels": dict(zip(labels, counts.tolist(), strict=True)),
+            "majority_share": float(counts.max() / counts.sum()),
+        }
         what = f"{len(labels)} labels of {name}" if labels[2:] else f"{name} = {labels[-1]}"
     kind = "predicted labels" if predicted.hard else "predictions"
     understood = [
@@ -301,12 +306,20 @@ def _repeating_columns(file: ScoreFile, row: Factor) -> Iterator[Note]:
             )
 
 
-def _texts(file: ScoreFile, position: int) -> list[str]:
-    """Return cells as texts; 1.0 as 1, since one column of labels may have been read as decimal
-    numbers."""
-    column = file.frame.texts(position)
+def _texts(file: ScoreFile, position: int, most: int | None = None) -> list[str]:
+    """Return cells as texts, up to `most`; 1.0 as 1, since one column of labels may have been read
+    as decimal numbers."""
+    part = file.frame.columns[position].rows(np.arange(file.frame.n_rows)[:most])
+    column = part.as_texts() if isinstance(part, Numbers) else part
     texts = [_WHOLE.sub(r"\1", text) for text in column.texts]
     return [texts[code] for code in column.codes.tolist()]
+
+
+def _unknown_label(file: ScoreFile, position: int, labels: set[str]) -> str | None:
+    """Return the first cell that is no label of the target; None if there is none. A column of
+    numbers says so in its first cells, and all may be millions."""
+    cells = (_texts(file, position, most) for most in (_MOST_CLASSES, None))
+    return next((cell for some in cells for cell in some if cell not in labels), None)
 
 
 def _of_columns(file: ScoreFile, truth: Sequence[str], of_class: Mapping[int, str]) -> _Predicted:
@@ -356,18 +369,16 @@ def _of_predictions(file: ScoreFile, truth: Sequence[str], predicted: Sequence[i
     also probabilities of the larger of two labels."""
     target, positive = file.name("target"), file.options.positive
     labels, names = set(truth), [file.frame.names[i] for i in predicted]
-    cells = [_texts(file, i) for i in predicted]
-    unknown = (next((cell for cell in column if cell not in labels), None) for column in cells)
-    strange = {name: cell for name, cell in zip(names, unknown, strict=True) if cell is not None}
-    try:
-        texts_only = not np.isfinite([float(label) for label in labels]).all()
-    except ValueError:
-        texts_only = True
+    unknown = {
+        name: _unknown_label(file, i, labels) for name, i in zip(names, predicted, strict=True)
+    }
+    strange = {name: cell for name, cell in unknown.items() if cell is not None}
+    texts_only = not exact_numbers(labels)
     # More targets than this are texts or numbers and not classes.
     if len(labels) <= (_MOST_CLASSES if texts_only else _MOST_LABELS) and not strange:
         ordered = _order_labels(labels, positive)
         shares = np.eye(len(ordered), dtype=np.float32)
-        p = [shares[_codes(column, ordered)] for column in cells]
+        p = [shares[_codes(_texts(file, i), ordered)] for i in predicted]
         p = [column[:, 1] for column in p] if len(ordered) == 2 else p
         return _Predicted(ordered, _codes(truth, ordered), p, hard=True)
     if len(labels) == 2 and len(predicted) > 1:
@@ -414,10 +425,7 @@ def _codes(cells: Sequence[str], labels: Sequence[str]) -> Ints:
 def _order_labels(labels: set[str], positive: str | None) -> tuple[str, ...]:
     """Return labels in order, as numbers if they are numbers. Of two labels, the positive one is
     the last."""
-    try:
-        ordered = sorted(labels, key=lambda label: (float(label), label))
-    except ValueError:
-        ordered = sorted(labels)
+    ordered = [*in_order(labels)]
     if positive is not None:
         if positive not in ordered or len(ordered) != 2:
             raise OptionError(

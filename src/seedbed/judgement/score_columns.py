@@ -107,7 +107,9 @@ _FOLD_LABEL = re.compile(r"(?i)((fold|rep(eat)?)[\W_]?\d+[\W_]*)+")
 _DRAWN_LABEL = re.compile(r"(?i)(boot(strap)?|resample|oob)[\W_]?\d+")
 _COUNTED = {"dataset", "repeat", "fold", "seed", "row"}  # roles whose labels are counted
 _INDICES = {"", "index", "unnamed_0"}
-_SUMMARIES = {"mean", "average", "avg", "median", "std", "sd", "stdev", "se", "sem", "overall"}
+_SUMMARIES = {
+    *("mean", "average", "avg", "median", "std", "sd", "stdev", "se", "sem", "overall", "total")
+}
 _PREFIX = re.compile(
     r"^((metrics|test|val|valid|validation|cv|out_of_fold|oof)_"
     r"|mean_(?!absolute|squared|pinball|poisson|gamma))+"
@@ -223,7 +225,7 @@ def read_scores(source: Any, where: str) -> Frame:
                     f"'{name}' holds {str(cells)[:40]}, and not a list of scores",
                     "Give the score of each split: {'a': [0.8, 0.82], 'b': [0.79, 0.83]}.",
                 )
-        if len({len(cells) for cells in lists.values()}) != 1:
+        if len({len(cells) for cells in lists.values()}) > 1:
             raise DataError(
                 "the columns aren't lists of one length", "Give one value a row in each of them."
             )
@@ -330,9 +332,10 @@ class ScoreFile:
         order, codes = texts.texts, texts.codes.astype(np.int64)
         if "" in order:
             row = int(np.flatnonzero(codes == order.index(""))[0])
-            place, fill = self.frame.places([row])[row], "Fill it in, or leave the row out"
             raise self.error(
-                ColumnError, f"{place} has no {role}: column '{name}' is empty there", f"{fill}."
+                ColumnError,
+                f"{self.frame.places([row])[row]} has no {role}: column '{name}' is empty there",
+                "Fill it in, or leave the row out.",
             )
         if about.is_split and {label.lower() for label in order} <= _PARTS:
             raise self.error(
@@ -354,9 +357,12 @@ class ScoreFile:
         values, name = self.values(position), self.frame.names[position]
         missing = ~np.isfinite(values)
         for row in np.flatnonzero(~missing & (np.abs(values) > LARGEST))[:1].tolist():
-            message = f"{self.frame.places([row])[row]}, column '{name}' holds {values[row]:.4g}"
-            hint = "give them in another unit, or leave the cell of a failed run empty."
-            raise self.error(ColumnError, message, f"Numbers may be up to {LARGEST:g}: {hint}")
+            raise self.error(
+                ColumnError,
+                f"{self.frame.places([row])[row]}, column '{name}' holds {values[row]:.4g}",
+                f"Numbers may be up to {LARGEST:g}: give them in another unit, or leave the cell of "
+                "a failed run empty.",
+            )
         if missing.any():
             texts = self.frame.texts(position)
             is_text = np.array(
@@ -364,15 +370,12 @@ class ScoreFile:
             )
             for row in np.flatnonzero(missing & is_text[texts.codes])[:1].tolist():
                 text = texts.text_at(row)[:40]
-                message = f"{self.frame.places([row])[row]}, column '{name}' holds {text!r}, which is no number"
-                hint = (
-                    "Write a decimal point."
-                    if "," in text
-                    else "Write a share from 0 to 1."
-                    if "%" in text
-                    else ""
+                share = "Write a share from 0 to 1." if "%" in text else ""
+                raise self.error(
+                    ColumnError,
+                    f"{self.frame.places([row])[row]}, column '{name}' holds {text!r}, which is no number",
+                    "Write a decimal point." if "," in text else share,
                 )
-                raise self.error(ColumnError, message, hint)
         return np.where(missing, np.nan, values)
 
 
@@ -404,19 +407,16 @@ def score_file(frame: Frame, options: JudgeOptions) -> ScoreFile:
             roles[role] = positions[0]
     _find_splits(file, roles)
     _refuse_summaries(file)
-    given = {
-        "lower_is_better": options.lower_is_better,
-        "drop_incomplete": options.drop_incomplete or None,
-    }
-    about_scores = [name for name, value in given.items() if value is not None]
+    about_scores = ["lower_is_better"] * (options.lower_is_better is not None)
+    about_scores += ["drop_incomplete"] * options.drop_incomplete
     if target is None:
         target = _likely_target(file, are_scores=options.score is not None or bool(about_scores))
-    if target is None and options.group is not None and not file.of_items:
-        raise OptionError(
-            f"group is about rows, and {frame.where} contains scores of whole folds",
-            "Give predictions of rows; or score folds of whole groups, and leave group out.",
-        )
     if target is None:
+        if options.group is not None and not file.of_items:
+            raise OptionError(
+                f"group is about rows, and {frame.where} contains scores of whole folds",
+                "Give predictions of rows; or score folds of whole groups, and leave group out.",
+            )
         if "epoch" in names and "seed" not in roles and file.of_items:  # an attempt, of Inspect
             roles["seed"] = names.index("epoch")
         return file
@@ -451,7 +451,8 @@ def _refuse_summaries(file: ScoreFile) -> None:
     for position in positions:
         column = file.frame.columns[position]
         labels = column.texts if isinstance(column, Texts) else ()
-        for label in [label for label in labels if label.lower() in _SUMMARIES]:
+        words = {label: {*re.findall(r"\w+", label.lower())} for label in labels}
+        for label in [label for label in labels if words[label] and words[label] <= _SUMMARIES]:
             row = file.frame.cells(position).index(label)
             raise file.error(
                 ColumnError,
@@ -619,11 +620,10 @@ def score_kind(name: str, *, lower_is_better: bool | None) -> Metric:
             words=(metric.words if usual or not name else f"score '{name}'"),
         )
     if usual is None:
-        is_unnamed = name in ("", "value")
         raise OptionError(
             f"it isn't known whether a high or a low value of {repr(name) if name else 'a score without a name'} is better",
             "Say whether lower is better ('lower_is_better')"
-            f"{', or say what the numbers are, as in score: accuracy' * is_unnamed}.",
+            f"{', or say what the numbers are, as in score: accuracy' * (name in ('', 'value'))}.",
         )
     return replace(metric, greater_is_better=usual in _HIGHER)
 

@@ -159,13 +159,15 @@ def _double_score(
     hint = f"Keep one of them{unless}."
     if not words:
         words = ["and no column says whether they are folds, random splits or seeds"]
-        hint = "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give "
-        hint += f"{spell('folds', 10)}."
+        hint = (
+            "Add a column 'fold', 'split' or 'seed'; if the rows are folds in order, give "
+            f"{spell('folds', 10)}."
+        )
     for name in unique[-1:]:
         hint = (
             f"The values of column '{name}' differ there: say what it is, as in dataset: {name}, "
+            f"fold: {name} or seed: {name}."
         )
-        hint += f"fold: {name} or seed: {name}."
     places = lines.file.frame.places(double)
     return lines.file.error(
         DataError,
@@ -179,14 +181,12 @@ def align(lines: FileLines, scores: Mapping[str, Floats]) -> tuple[dict[str, Flo
     are, and in words what was left out. Items may have different numbers of attempts, and the
     others are NaN then. DataError if scores are missing and may not be dropped, or no split is
     left."""
-    file, compact = lines.file, dict[str, Floats]()
-    for (
-        name,
-        values,
-    ) in scores.items():  # splits may have different seeds, so scores are moved to the left
-        has_score = np.isfinite(values)
-        packed = np.take_along_axis(values, np.argsort(~has_score, axis=1, kind="stable"), axis=1)
-        compact[name] = packed[:, : max(1, int(has_score.sum(axis=1).max()))]
+    file = lines.file
+    # Splits may have different seeds, so scores are moved to the left, before NaN.
+    n_seeds = {
+        name: max(1, int(np.isfinite(values).sum(axis=1).max())) for name, values in scores.items()
+    }
+    compact = {name: np.sort(values, axis=1)[:, : n_seeds[name]] for name, values in scores.items()}
     needed = {name: values[:, :1] if file.of_items else values for name, values in compact.items()}
     complete = np.array([np.isfinite(values).all(axis=1) for values in needed.values()])
     kept, names = np.logical_and.reduce(complete), [*compact]
@@ -304,30 +304,12 @@ def split_plan(
         raise OptionError(
             f"the test share is {test_share}", "Give the share of test rows: 0.2, say."
         )
-    n, seed, named = (
-        len(lines.splits),
-        lines.seed,
-        [*dict.fromkeys(part.name for part in (lines.repeat, lines.fold) if part.name)],
-    )
+    n = len(lines.splits)
+    named = [*dict.fromkeys(part.name for part in (lines.repeat, lines.fold) if part.name)]
     if n == 1:
-        runs = (
-            f" and {len(seed.labels)} seeds (column '{seed.name}')" if len(seed.labels) > 1 else ""
-        )
-        if not predicted:
-            return PlanSummary(
-                kind="one_split",
-                reason=f"One split of the rows{runs or ' and one run of each candidate'}.",
-            )
-        words = f"One test set{runs}."
-        if not named:
-            words = (
-                f"No column names folds: read as one test set{runs}. "
-                "If these are out-of-fold predictions, add a column 'fold'."
-            )
-        return PlanSummary(kind="held_out", reason=words)
-    which = "the rows in order"
-    if named:
-        which = f"column{'s' * (len(named) > 1)} " + " and ".join(f"'{name}'" for name in named)
+        return _one_split(lines, is_named=bool(named), predicted=predicted)
+    columns = " and ".join(f"'{name}'" for name in named)
+    which = f"column{'s' * (len(named) > 1)} {columns}" if named else "the rows in order"
     share = lines.test_share if test_share is None else test_share
     k = _folds_of(lines, folds) if test_share is None else None
     no_folds = k is not None and share is not None and not 0.8 < share * k < 1.25
@@ -363,6 +345,20 @@ def split_plan(
         df=k - 1,
         reason=f"Cross-validation: {times} ({which}).",
     )
+
+
+def _one_split(lines: FileLines, *, is_named: bool, predicted: bool) -> PlanSummary:
+    """Return the plan of a single split, of predictions or of scores."""
+    n_seeds = len(lines.seed.labels)
+    runs = f" and {n_seeds} seeds (column '{lines.seed.name}')" * (n_seeds > 1)
+    if not predicted:
+        reason = f"One split of the rows{runs or ' and one run of each candidate'}."
+        return PlanSummary(kind="one_split", reason=reason)
+    unnamed = (
+        f"No column names folds: read as one test set{runs}. If these are out-of-fold predictions, "
+        "add a column 'fold'."
+    )
+    return PlanSummary(kind="held_out", reason=f"One test set{runs}." if is_named else unnamed)
 
 
 def _folds_of(lines: FileLines, folds: int | None) -> int | None:

@@ -27,7 +27,13 @@ from seedbed.data.frame import (
     may_be_dotted,
     numbered,
 )
-from seedbed.data.sources.source_limits import MAX_CELL, SourceLimit, check_names, long_cell
+from seedbed.data.sources.source_limits import (
+    MAX_CELL,
+    EveryName,
+    SourceLimit,
+    check_names,
+    long_cell,
+)
 from seedbed.errors import UnreadableError
 from seedbed.evaluation.summaries import Note
 from seedbed.files import temporary_folder
@@ -124,16 +130,26 @@ class Loader:
                 i: np.ma.filled(np.ma.asarray(fetched[f"c{i}"], np.float64), np.nan)
                 for i in numeric
             }
-            plain = {i for i in numbers if types[i] == "VARCHAR" and names[i] not in self.as_text}
+            kept = {
+                i
+                for i in some
+                if names[i] in self.as_text
+                and not NUMERIC_TYPES.fullmatch(types[i])
+                and not (
+                    isinstance(self.as_text, EveryName)
+                    and _are_amounts(numbers.get(i, np.empty(0)))
+                )
+            }
+            plain = {i for i in numbers if types[i] == "VARCHAR" and i not in kept}
             facts = dict.fromkeys(some, (0, False, False, False)) | self._facts(
                 {i: numbers[i] for i in plain}
             )
-            for i in some:
-                as_text = names[i] in self.as_text and not NUMERIC_TYPES.fullmatch(types[i])
-                if i in numbers and not as_text:
-                    columns.append(self._column(i, types[i], numbers[i], n_rows, facts[i]))
-                else:
-                    columns.append(self._texts(i, types[i], n_rows))
+            columns += [
+                self._column(i, types[i], numbers[i], n_rows, facts[i])
+                if i in numbers and i not in kept
+                else self._texts(i, types[i], n_rows)
+                for i in some
+            ]
         return Frame(self.where, tuple(names), tuple(columns), notes, places=places)
 
     def _facts(self, numbers: dict[int, Floats]) -> dict[int, tuple[int, bool, bool, bool]]:
@@ -265,6 +281,11 @@ def number_sql(column: str, kind: str) -> str:
         return f"CAST({column} AS DOUBLE)"
     text = column if kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
     return f"CASE WHEN {_is_number(text)} THEN TRY_CAST({text} AS DOUBLE) END"
+
+
+def _are_amounts(values: Floats, most: int = 20_000) -> bool:
+    """Return whether there are so many different fractions that they are no labels."""
+    return len(np.unique(values[np.isfinite(values) & (values % 1 != 0)])) > most
 
 
 def _is_number(text: str) -> str:

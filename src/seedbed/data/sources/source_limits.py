@@ -13,7 +13,8 @@ from seedbed.evaluation.summaries import Note
 
 
 class EveryName(Container[str]):
-    """Contains every name."""
+    """Contains every name. Columns of many fractions are read as numbers all the same, as these
+    are no labels."""
 
     def __contains__(self, name: object) -> bool:
         return True
