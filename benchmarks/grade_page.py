@@ -25,7 +25,7 @@ table (at least 500), without those that equal a row of the cut.
   and two targets of one file aren't independent. Few files make it rough; where all cases agree it is unknown.
 - *p* is the one-sided probability of the corrected *t* of one pair, as if it were the only one.
 - The best model of a cut is the best one on the other rows. If few rows are left, the best one is a matter of chance,
-  too, and everything else looks worse than it is. Of 1,000 rows, a difference has a standard error of about a point.
+  too, and everything else looks worse than it is.
 - Cuts of a table are disjoint until the table is used up.
 
 Of wine_quality, classes 5, 6 and 7 are kept; its quality as a number has all rows. Rows of electricity are in the order of
@@ -115,18 +115,22 @@ def recommended(cuts: Sequence[dict[str, Any]]) -> list[Table]:
 
 
 def simpler(cuts: Sequence[dict[str, Any]]) -> Table:
-    """Return what the model costs that *Simpler* names."""
+    """Return what the model costs that *Simpler* names, by its kind."""
+    kinds = {"logistic": "linear", "linear": "linear", "prior": "prior"}
+    kinds |= {"boosted-trees": "trees", "extra-trees": "trees"}
     rows = []
     for size, part in by_size(cuts):
-        named = [cut for cut in part if cut["simpler"]]
-        costs = [
-            (cut["table"], cut["true"][cut["use"]] - cut["true"][cut["simpler"]]) for cut in named
-        ]
-        fine = [share([(table, cost <= most) for table, cost in costs]) for most in (0, 2)]
-        counts = pd.Series([cut["simpler"] for cut in named]).value_counts()
-        names = ", ".join(f"{name} {n}" for name, n in counts.items())
-        rows.append([size, f"{len(named)} of {len(part)}", amount(costs), *fine, names])
-    header = ("cuts", "named", "points behind *Use*", "no worse", "within 2 points", "names")
+        for kind in ("any", "prior", "linear", "trees", "a network"):
+            costs = [
+                (cut["table"], cut["true"][cut["use"]] - cut["true"][cut["simpler"]])
+                for cut in part
+                if cut["simpler"] and kind in ("any", kinds.get(cut["simpler"], "a network"))
+            ]
+            fine = [share([(table, cost <= most) for table, cost in costs]) for most in (0, 2)]
+            if costs:
+                counts = f"{len(costs)} of {len(part)}"
+                rows.append([f"{size}, {kind}", counts, amount(costs), *fine])
+    header = ("model named", "cuts", "points behind *Use*", "no worse", "within 2 points")
     return Table("Simpler: the model that may be as good", header, rows)
 
 
@@ -226,7 +230,8 @@ def helping(cuts: Sequence[dict[str, Any]]) -> Table:
 def expectations(cuts: Sequence[dict[str, Any]]) -> Table:
     """Return how often the range of *Expect* holds the truth, and how far its centre is off."""
     rows = []
-    for size, part in by_size([cut for cut in cuts if cut["expect"]]):
+    said = [cut for cut in cuts if cut["expect"]]
+    for size, part in (("any number of rows", said), *by_size(said)):
         kinds = {"all": part}
         for name in ("accuracy", "recall", "mae", "uno_c"):
             kinds[name] = [cut for cut in part if cut["expect"][0] == name]
@@ -248,29 +253,23 @@ def expectations(cuts: Sequence[dict[str, Any]]) -> Table:
 
 
 def by_table(cuts: Sequence[dict[str, Any]]) -> Table:
-    """Return the figures of each table."""
+    """Return the figures of each table, those of its sizes side by side."""
     rows = []
     for name in dict.fromkeys(cut["table"] for cut in cuts):
-        for size, part in by_size([cut for cut in cuts if cut["table"] == name]):
-            pairs = pairs_of(part)
-            behind = pairs[pairs["rule"].isin(["worse", "likely worse"])]
-            is_right = f"{(behind['truth'] < 0).sum()} of {len(behind)}"
-            held = [
-                cut["expect"][2] <= cut["expect"][4] <= cut["expect"][3]
-                for cut in part
-                if cut["expect"]
-            ]
-            cells = [f"{np.mean([cut['true'][cut['use']] for cut in part]):.0f}"]
-            cells += [f"{np.mean([regret(cut, cut['use']) for cut in part]):.1f}", is_right]
-            rows.append([f"{name}, {size}", f"{len(part)}", *cells, f"{sum(held)} of {len(held)}"])
-    header = (
-        "table",
-        "cuts",
-        "true score",
-        "points behind the best",
-        "worse or likely worse: right",
-    )
-    return Table("Each table", (*header, "*Expect* holds"), rows)
+        part = [cut for cut in cuts if cut["table"] == name]
+        cells = [name]
+        for n in SIZES:
+            behind = [regret(cut, cut["use"]) for cut in part if cut["rows"] == n]
+            cells.append(f"{np.mean(behind):.1f} ({len(behind)})" if behind else "none")
+        pairs = pairs_of(part)
+        worse = pairs[pairs["rule"].isin(["worse", "likely worse"])]
+        said = [cut["expect"] for cut in part if cut["expect"]]
+        n_held = sum(low <= truth <= high for _, _, low, high, truth in said)
+        counts = [f"{(worse['truth'] < 0).sum()} of {len(worse)}", f"{n_held} of {len(said)}"]
+        rows.append([*cells, *counts])
+    behind_best = [f"points behind the best, {n:,} rows (cuts)" for n in SIZES]
+    header = ("table", *behind_best, "*worse* or *likely worse*: right", "*Expect* holds")
+    return Table("Each table", header, rows)
 
 
 def page(lines: Sequence[dict[str, Any]]) -> str:
