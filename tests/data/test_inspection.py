@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,3 +132,10 @@ def test_the_most_severe_warnings_come_first(write):
     ]
     found = inspect_table(write("id,c,outcome,paint,y\n" + "\n".join(rows) + "\n"), target="y")
     assert [one["code"] for one in found["warnings"]][:3] == ["SB203", "SB105", "SB101"]
+
+
+@pytest.mark.parametrize(("n_columns", "n_times"), [(20, 1), (21, 2)])
+def test_warnings_are_repeated_below_a_long_list_of_columns(n_columns, n_times):
+    columns = {f"x{i}": np.random.default_rng(i).random(30) for i in range(n_columns - 1)}
+    text = overview_text(inspect_table(pd.DataFrame({"id": range(30)} | columns)))
+    assert text.count("SB101: column 'id' is left out") == n_times

@@ -173,7 +173,10 @@ def overview_text(document: Mapping[str, Any], *, width: int = WIDTH) -> str:
     tail = [f"and {counted(n_columns, 'more column')}: the JSON lists all."] * (
         n_columns > 0
     ) + notes[:_MOST_NOTES]
-    tail += [f"and {counted(n_notes, 'more note')}: the JSON lists all."] * (n_notes > 0)
+    tail += [
+        *[f"and {counted(n_notes, 'more note')}: the JSON lists all."] * (n_notes > 0),
+        *["", *warnings] * (len(document["columns"]) > 20),  # the first ones are out of view
+    ]
     headings, rows = ["column", "kind", "missing", "distinct", "range, or commonest", ""], []
     for column in document["columns"][:_MOST_LINES]:
         kind = column["kind"] if column["used"] else f"({column['kind']}, left out)"
