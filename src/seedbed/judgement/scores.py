@@ -349,16 +349,18 @@ def split_plan(
 
 def _one_split(lines: FileLines, *, is_named: bool, predicted: bool) -> PlanSummary:
     """Return the plan of a single split, of predictions or of scores."""
-    n_seeds = len(lines.seed.labels)
-    runs = f" and {n_seeds} seeds (column '{lines.seed.name}')" * (n_seeds > 1)
+    seed = lines.seed
+    runs = f" and {len(seed.labels)} seeds (column '{seed.name}')" * (len(seed.labels) > 1)
     if not predicted:
         reason = f"One split of the rows{runs or ' and one run of each candidate'}."
         return PlanSummary(kind="one_split", reason=reason)
-    unnamed = (
-        f"No column names folds: read as one test set{runs}. If these are out-of-fold predictions, "
-        "add a column 'fold'."
+    return PlanSummary(
+        kind="held_out",
+        reason=f"One test set{runs}."
+        if is_named
+        else f"No column names folds: read as one test set{runs}. If these are out-of-fold "
+        "predictions, add a column 'fold'.",
     )
-    return PlanSummary(kind="held_out", reason=f"One test set{runs}." if is_named else unnamed)
 
 
 def _folds_of(lines: FileLines, folds: int | None) -> int | None:
