@@ -236,9 +236,9 @@ def test_the_printed_text_is_that_of_the_written_document(call, here):
     from seedbed.report.stored import read_summary
     from seedbed.report.terminal import comparison_text, glance_text
 
-    done = call(*SMALL, "--lr", "0.1,1", "--quiet")
+    done = call(*SMALL, "--lr", 1, "--quiet")
     document = read_summary(here / "seedbed-out/compare-moons")
-    details = call(*SMALL, "--lr", "0.1,1", "--quiet", "--details")
+    details = call(*SMALL, "--lr", 1, "--quiet", "--details")
     with command_line_options():
         assert (done.out, done.err) == (glance_text(document) + "\n", "")
         assert (details.out, details.err) == (comparison_text(document) + "\n", "")

@@ -130,7 +130,8 @@ def test_every_line_of_the_default_comparison_is_handed_over_with_its_score(
     status, shown, err = call("train", default_run, "--candidate", name, "-o", path, "--n-jobs", 1)
     assert status == 0, err
     assert shown.startswith(
-        f"Model {name}: 2 networks" if name not in ("boosted-trees", "extra-trees") else "Model "
+        f"Model {name}: 2 "
+        + ("sets of " if name in ("boosted-trees", "extra-trees", AUTO) else "networks")
     )
     assert "1 x 2-fold cross-validation" in shown
     model, frame = sb.load(path), pd.read_csv(folder / "patients.csv")
