@@ -53,7 +53,6 @@ _DECIDING = (
     "random_state",
 )
 _OF_ESTIMATORS = ("name", "description", "without")
-_NAMED = 10
 # Libraries whose versions are part of every specification. Python's version covers the standard
 # library.
 _KNOWN = {"seedbed", "torch", "numpy", "scipy", "sklearn", *sys.stdlib_module_names} - {"__main__"}
