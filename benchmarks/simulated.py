@@ -168,7 +168,6 @@ class Setting:
             spec,
             groups=tuple(groups),
             reference=groups[0].names[0],
-            reference_named=True,
             missing={},
         )
 

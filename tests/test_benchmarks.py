@@ -29,3 +29,9 @@ def test_every_import_of_a_benchmark_exists(file, monkeypatch):
                 assert hasattr(module, alias.name) or importlib.import_module(
                     f"{node.module}.{alias.name}"
                 )
+
+
+def test_simulated_tables_are_compared_as_the_program_compares(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    setting = importlib.import_module("simulated").SETTINGS["blocks-100-auto"]
+    assert setting.experiment(setting.world.draw(100, 1), number=1).reference == "first"
