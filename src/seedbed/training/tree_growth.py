@@ -125,24 +125,26 @@ def _keys(seed: int, tree: NDArray[np.int64], number: NDArray[np.int64]) -> _Wor
 def _orders(keys: _Words, n_inputs: int, n_drawn: int) -> NDArray[np.int64]:
     """Return some of the inputs in a random order for each node [node, place], by Fisher and
     Yates."""
-    nodes, order = np.arange(len(keys)), np.tile(np.arange(n_inputs), (len(keys), 1))
-    for i in range(n_drawn):
-        other = i + (
-            (random_words(keys, i) >> np.uint64(32)) * np.uint64(n_inputs - i) >> np.uint64(32)
-        ).astype(np.int64)
-        order[nodes, other], order[:, i] = order[:, i], order[nodes, other]
+    nodes = np.arange(len(keys))
+    order = np.tile(np.arange(n_inputs), (len(keys), 1))
+    for place in range(n_drawn):
+        draws = random_words(keys, place) >> np.uint64(32)
+        drawn = place + (draws * np.uint64(n_inputs - place) >> np.uint64(32)).astype(np.int64)
+        order[nodes, drawn], order[:, place] = order[:, place], order[nodes, drawn]
     return order[:, :n_drawn]
 
 
 def _boost(job: Any) -> None:
     """Grow boosted trees."""
-    start, K = 0, job.n_outputs
+    first_node = 0
     for tree in range(job.n_trees):
-        if tree % K == 0:
-            shares = _shares(job.outputs[job.train]) if job.of_classes else job.outputs[job.train]
-        job.sizes[tree] = _boost_tree(job, shares[:, tree % K], tree, start)
-        start += job.sizes[tree]
-        job.tested[tree // K] = job.outputs[job.test]
+        iteration, output = divmod(tree, job.n_outputs)
+        if output == 0:
+            sums = job.outputs[job.train]
+            predicted = _shares(sums) if job.of_classes else sums
+        job.sizes[tree] = _boost_tree(job, tree, predicted[:, output], first_node)
+        first_node += job.sizes[tree]
+        job.tested[iteration] = job.outputs[job.test]
 
 
 def _shares(outputs: Floats) -> Floats:
@@ -164,145 +166,141 @@ def _exponential(x: Floats) -> Floats:
     return np.ldexp(total, n.astype(np.int64))
 
 
-def _boost_tree(job: Any, predicted: Floats, tree: int, start: int) -> int:
-    """Grow a boosted tree; return the number of its nodes."""
-    K, output, y = job.n_outputs, tree % job.n_outputs, job.y[job.train]
-    target = (y == output) if job.of_classes and K > 1 else y
-    h = predicted * (1 - predicted) if job.of_classes else 1.0
-    slope = np.rint(
-        (job.weights[job.train] * (predicted - target) * job.slope).clip(-job.most, job.most)
-    )
-    curve = np.rint(job.weights[job.train] * h * job.curve)
-    feature, threshold, left, value = (
-        (array[start:]) for array in (job.feature, job.threshold, job.left, job.value)
-    )
+class _Split(NamedTuple):
+    """A split of a node: what it gains, its input, and the last bin that goes to the left."""
 
-    def worth(slopes: Floats, curves: Floats) -> Floats:
-        g, h = slopes / job.slope, curves / job.curve
-        return np.where(h < _LEAST_CURVE, -np.inf, g * g / (h + job.penalty))
+    gain: float = -np.inf
+    feature: int = -1
+    last_bin: int = 0
 
-    def search(node: int) -> tuple[float, int, int]:
-        """Return what the best split of a node gains, its input, and its bin."""
-        if job.halted[0]:
-            raise HaltedError
-        rows, total = nodes[node], (slope[nodes[node]].sum(), curve[nodes[node]].sum())
-        least = worth(*total)
-        key = _keys(job.seed, np.array([job.first + tree]), np.array([node]))
-        inputs = _orders(key, job.n_inputs, job.n_sampled)[0]
-        places = (job.X[job.train[rows]][:, inputs] + np.arange(len(inputs)) * _BINS).ravel()
-        sums = [
-            np.bincount(places, np.repeat(values[rows], len(inputs)), len(inputs) * _BINS)
-            .reshape(-1, _BINS)
-            .cumsum(1)
-            for values in (slope, curve, np.ones(len(slope)))
-        ]
-        gains = worth(sums[0], sums[1]) + worth(total[0] - sums[0], total[1] - sums[1])
-        gains[np.minimum(sums[2], len(rows) - sums[2]) < job.least] = -np.inf
-        best = int(gains.argmax()) if gains.size else 0
-        if not gains.size or not gains.flat[best] > least or least < 0:
-            return -np.inf, -1, 0
-        return float(gains.flat[best] - least), int(inputs[best // _BINS]), best % _BINS
 
-    nodes, most = [np.arange(job.n_train)], 2 * job.n_leaves - 1
-    splits, left[0] = [search(0)], -1
-    while len(nodes) < most:
-        best = max(
-            range(len(nodes)), key=lambda node: splits[node][0] if left[node] < 0 else -np.inf
-        )
-        gain, number, last = splits[best]
-        if left[best] >= 0 or gain == -np.inf:
+def _boost_tree(job: Any, tree: int, predicted: Floats, first_node: int) -> int:
+    """Grow a boosted tree, whose leaf with the largest gain is split first; return the number of
+    its nodes. `predicted` is of the trees before it [place]."""
+    output = tree % job.n_outputs
+    y = job.y[job.train]
+    target = (y == output) if job.of_classes and job.n_outputs > 1 else y
+    weights = job.weights[job.train]
+    curvature = predicted * (1 - predicted) if job.of_classes else 1.0
+    slopes = np.rint((weights * (predicted - target) * job.slope).clip(-job.most, job.most))
+    curves = np.rint(weights * curvature * job.curve)
+    left = job.left[first_node:]
+    left[0] = -1
+    rows = [np.arange(job.n_train)]
+    splits = [_best_split(job, slopes, curves, rows[0], tree, 0)]
+    most_nodes = 2 * job.n_leaves - 1
+    while len(rows) < most_nodes:
+        gains = np.where(left[: len(rows)] < 0, [split.gain for split in splits], -np.inf)
+        best = int(gains.argmax())
+        if gains[best] == -np.inf:
             break
-        left[best], is_low = len(nodes), job.X[job.train[nodes[best]], number] <= last
-        for part in (is_low, ~is_low):
-            left[len(nodes)] = -1
-            nodes.append(nodes[best][part])
-        more = (len(nodes) - 2, len(nodes) - 1)
-        splits += [search(node) if len(nodes) < most else (-np.inf, -1, 0) for node in more]
-    for node, rows in enumerate(nodes):
-        _, feature[node], threshold[node] = splits[node]
-        g, h = slope[rows].sum() / job.slope, curve[rows].sum() / job.curve
-        value[node] = 0 if left[node] >= 0 else -job.rate * g / (h + job.penalty)
-        job.outputs[job.train[rows], output] += value[node, 0]
-    at = np.zeros(job.n_test, dtype=np.int64)
-    while (inner := left[at] >= 0).any():
-        goes_right = job.X[job.test, feature[at]] > threshold[at]
-        at = np.where(inner, left[at] + goes_right, at)
-    job.outputs[job.test, output] += value[at, 0]
-    return len(nodes)
+        is_low = job.X[job.train[rows[best]], splits[best].feature] <= splits[best].last_bin
+        left[best] = len(rows)
+        for side in (is_low, ~is_low):
+            left[len(rows)] = -1
+            rows.append(rows[best][side])
+        children = (left[best], left[best] + 1) if len(rows) < most_nodes else ()
+        splits += [_best_split(job, slopes, curves, rows[n], tree, n) for n in children]
+    splits += [_Split()] * (len(rows) - len(splits))
+    for place, (split, of_node) in enumerate(zip(splits, rows, strict=True), first_node):
+        _, job.feature[place], job.threshold[place] = split
+        g = slopes[of_node].sum() / job.slope
+        h = curves[of_node].sum() / job.curve
+        job.value[place] = 0 if job.left[place] >= 0 else -job.rate * g / (h + job.penalty)
+        job.outputs[job.train[of_node], output] += job.value[place, 0]
+    reached = np.full(job.n_test, first_node)
+    while (is_inner := job.left[reached] >= 0).any():
+        goes_right = job.X[job.test, job.feature[reached]] > job.threshold[reached]
+        reached = np.where(is_inner, first_node + job.left[reached] + goes_right, reached)
+    job.outputs[job.test, output] += job.value[reached, 0]
+    return len(rows)
+
+
+def _best_split(
+    job: Any, slopes: Floats, curves: Floats, rows: NDArray[np.int64], tree: int, node: int
+) -> _Split:
+    """Return the split of a node's rows that gains most; none if all of them lose."""
+    if job.halted[0]:
+        raise HaltedError
+    key = _keys(job.seed, np.array([job.first + tree]), np.array([node]))
+    inputs = _orders(key, job.n_inputs, job.n_sampled)[0]
+    bins = (job.X[job.train[rows]][:, inputs] + np.arange(len(inputs)) * _BINS).ravel()
+    low_slopes, low_curves, n_low = (
+        np.bincount(bins, np.repeat(values, len(inputs)), len(inputs) * _BINS)
+        .reshape(-1, _BINS)
+        .cumsum(axis=1)
+        for values in (slopes[rows], curves[rows], np.ones(len(rows)))
+    )
+    all_slopes = slopes[rows].sum()
+    all_curves = curves[rows].sum()
+    unsplit = _worth(job, all_slopes, all_curves)
+    gains = _worth(job, low_slopes, low_curves)
+    gains += _worth(job, all_slopes - low_slopes, all_curves - low_curves)
+    gains[np.minimum(n_low, len(rows) - n_low) < job.least] = -np.inf
+    best = int(gains.argmax())
+    if not gains.flat[best] > unsplit >= 0:
+        return _Split()
+    gain = float(gains.flat[best] - unsplit)
+    return _Split(gain, int(inputs[best // _BINS]), best % _BINS)
+
+
+def _worth(job: Any, slopes: Floats, curves: Floats) -> Floats:
+    """Return how much leaves with these sums lower the loss; -inf if they are too small."""
+    g = slopes / job.slope
+    h = curves / job.curve
+    return np.where(h < _LEAST_CURVE, -np.inf, g * g / (h + job.penalty))
+
+
+class _Level(NamedTuple):
+    """Nodes of one depth in all trees, sorted by tree and number.
+
+    Attributes:
+        tree, number: of each node [node].
+        sizes: the number of each node's rows [node].
+        rows: their places among the training rows, node after node [row].
+    """
+
+    tree: NDArray[np.int64]
+    number: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        return np.cumsum(self.sizes) - self.sizes
+
+    def sums(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the sums of each node's rows [node, ...]."""
+        return np.add.reduceat(values, self.starts, axis=0, dtype=np.int64)
 
 
 def _grow_extra(job: Any) -> None:
-    """Grow extra trees, level by level, all of them side by side. Open nodes are sorted by their
-    tree and number."""
-    tree, number, sizes = (
-        np.arange(job.n_trees),
-        np.zeros(job.n_trees, np.int64),
-        np.full(job.n_trees, job.n_train),
-    )
-    rows, inputs, levels = np.tile(np.arange(job.n_train), job.n_trees), np.arange(job.n_inputs), []
+    """Grow extra trees, level by level, all of them side by side."""
+    trees = np.arange(job.n_trees)
+    rows = np.tile(np.arange(job.n_train), job.n_trees)
+    level = _Level(trees, 0 * trees, np.full(job.n_trees, job.n_train), rows)
     job.sizes[:] = 1
-    while len(sizes) and not job.halted[0]:
-        starts, of_row, nodes = (
-            np.cumsum(sizes) - sizes,
-            np.repeat(np.arange(len(sizes)), sizes),
-            np.arange(len(sizes)),
-        )
-
-        def sums(values: NDArray[Any], starts: NDArray[np.int64] = starts) -> NDArray[np.int64]:
-            return np.add.reduceat(values, starts, axis=0, dtype=np.int64)
-
-        x, y, counts = job.X.T[job.train[rows]], job.y[job.train[rows]], job.counts[rows]
-        several = job.n_outputs > 1
-        parts = (
-            [counts * (y == k) for k in range(job.n_outputs)] if several else [job.targets[rows]]
-        )
-        weight, whole = sums(counts), [sums(part) for part in parts]
-        least, largest = (bound.reduceat(x, starts, axis=0) for bound in (np.minimum, np.maximum))
-        is_open = np.minimum.reduceat(y, starts) < np.maximum.reduceat(y, starts)
-        is_open &= sizes >= max(2, 2 * job.least)
-        keys = _keys(job.seed, job.first + tree, number)[:, None]
-        order = _orders(keys[:, 0], job.n_inputs, job.n_inputs)
-        differs = np.take_along_axis(least < largest, order, axis=1)
-        tried = differs & ((inputs < job.n_sampled) | (differs.cumsum(axis=1) == 1))
-        a, b = (_numbers(bound).astype(np.float64) for bound in (least, largest))
-        share = (random_words(keys, job.n_inputs + inputs) >> np.uint64(40)) * 2.0**-24
-        drawn = (a + share * (b - a)).astype(np.float32) + np.float32(0)
-        threshold = np.where((drawn >= a) & (drawn < b), sortable(drawn), least)
-        is_low = x <= threshold[of_row]
-        n_low, low = sums(is_low), sums(is_low * counts[:, None])
-        left, right = np.zeros((2, *low.shape))
-        for part, total in zip(parts, whole, strict=True):
-            of_low = sums(is_low * part[:, None])
-            left += of_low.astype(np.float64) ** 2
-            right += (total[:, None] - of_low).astype(np.float64) ** 2
-        gains = left / low + right / (weight[:, None] - low)
-        gains[(n_low < job.least) | (sizes[:, None] - n_low < job.least)] = -1
-        gains = np.where(tried, np.take_along_axis(gains, order, axis=1), -1)
-        best = gains.argmax(axis=1)
-        is_open &= gains[nodes, best] > -1
-        chosen, n_opened = order[nodes, best], np.cumsum(is_open)
-        before: NDArray[np.int64] = (n_opened - is_open)[
-            np.searchsorted(tree, tree)
-        ]  # in the trees before
-        first = job.sizes[tree] + 2 * (n_opened - 1 - before)  # the first child
-        levels.append(
-            (
-                tree,
-                number,
-                np.where(is_open, chosen, -1),
-                np.where(is_open, _numbers(threshold[nodes, chosen]), 0),
-                np.where(is_open, first, -1),
-                np.where(is_open, 0, np.array(whole) / weight * job.unit).T,
-            )
-        )
-        job.sizes += 2 * np.bincount(tree[is_open], minlength=job.n_trees).astype(np.int32)
-        in_open, goes_right = is_open[of_row], ~is_low[np.arange(len(rows)), chosen[of_row]]
-        rows = rows[in_open][np.argsort((2 * of_row + goes_right)[in_open], kind="stable")]
-        n_low = n_low[nodes, chosen]
-        sizes = np.column_stack([n_low, sizes - n_low])[is_open].ravel()
-        tree, number = (
-            np.repeat(tree[is_open], 2),
-            np.column_stack([first, first + 1])[is_open].ravel(),
+    levels = []
+    while len(level.sizes):
+        if job.halted[0]:
+            raise HaltedError
+        feature, threshold, value = _extra_nodes(job, level)
+        is_split = feature >= 0
+        n_split = np.cumsum(is_split)
+        n_before: NDArray[np.int64] = (n_split - is_split)[np.searchsorted(level.tree, level.tree)]
+        first = job.sizes[level.tree] + 2 * (n_split - 1 - n_before)  # the first child
+        left = np.where(is_split, first, -1)
+        levels.append((level.tree, level.number, feature, _numbers(threshold), left, value))
+        job.sizes += 2 * np.bincount(level.tree[is_split], minlength=job.n_trees).astype(np.int32)
+        node = np.repeat(np.arange(len(level.sizes)), level.sizes)  # of each row
+        goes_right = job.X.T[job.train[level.rows], feature[node]] > threshold[node]
+        n_right = level.sums(goes_right)
+        order = np.argsort((2 * node + goes_right)[is_split[node]], kind="stable")
+        level = _Level(
+            np.repeat(level.tree[is_split], 2),
+            np.column_stack([first, first + 1])[is_split].ravel(),
+            np.column_stack([level.sizes - n_right, n_right])[is_split].ravel(),
+            level.rows[is_split[node]][order],
         )
     tree, number, *arrays = (np.concatenate(parts) for parts in zip(*levels, strict=True))
     nodes = np.lexsort((number, tree))
@@ -310,3 +308,55 @@ def _grow_extra(job: Any) -> None:
         (job.feature, job.threshold, job.left, job.value), arrays, strict=True
     ):
         array[: len(nodes)] = values[nodes]
+
+
+def _extra_nodes(job: Any, level: _Level) -> tuple[NDArray[np.int64], _Sorted, Floats]:
+    """Return the best split of each node, input and threshold [node], or -1 and 0; and what it
+    predicts as a leaf [node, output], or 0."""
+    x = job.X.T[job.train[level.rows]]
+    y = job.y[job.train[level.rows]]
+    least = np.minimum.reduceat(x, level.starts, axis=0)
+    largest = np.maximum.reduceat(x, level.starts, axis=0)
+    keys = _keys(job.seed, job.first + level.tree, level.number)[:, None]
+    order = _orders(keys[:, 0], job.n_inputs, job.n_inputs)
+    inputs = np.arange(job.n_inputs)
+    # Constant inputs don't count as tried: all inputs are, until one differs.
+    differs = np.take_along_axis(least < largest, order, axis=1)
+    is_tried = differs & ((inputs < job.n_sampled) | (differs.cumsum(axis=1) == 1))
+    low, high = (_numbers(bound).astype(np.float64) for bound in (least, largest))
+    share = (random_words(keys, job.n_inputs + inputs) >> np.uint64(40)) * 2.0**-24
+    drawn = (low + share * (high - low)).astype(np.float32) + np.float32(0)
+    threshold = np.where((drawn >= low) & (drawn < high), sortable(drawn), least)
+    gains, leaves = _extra_gains(job, level, x <= np.repeat(threshold, level.sizes, axis=0), y)
+    gains = np.where(is_tried, np.take_along_axis(gains, order, axis=1), -1)
+    nodes = np.arange(len(level.sizes))
+    best = gains.argmax(axis=1)
+    feature = order[nodes, best]
+    is_split = np.minimum.reduceat(y, level.starts) < np.maximum.reduceat(y, level.starts)
+    is_split &= (level.sizes >= max(2, 2 * job.least)) & (gains[nodes, best] > -1)
+    chosen = np.where(is_split, threshold[nodes, feature], 0)
+    return np.where(is_split, feature, -1), chosen, np.where(is_split[:, None], 0, leaves)
+
+
+def _extra_gains(
+    job: Any, level: _Level, is_low: NDArray[np.bool_], y: NDArray[Any]
+) -> tuple[Floats, Floats]:
+    """Return what a split on each input gains [node, input], up to a constant: the sum of squared
+    sums over weights, or -1 if a side has too few rows. Also return the means [node, output]."""
+    counts = job.counts[level.rows]
+    weight = level.sums(counts)[:, None]
+    low_weight = level.sums(is_low * counts[:, None])
+    low, high = np.zeros((2, *low_weight.shape))
+    means = np.zeros((len(weight), job.n_outputs))
+    for output in range(job.n_outputs):
+        is_single = job.n_outputs == 1
+        values = job.targets[level.rows] if is_single else counts * (y == output)
+        total = level.sums(values)[:, None]
+        low_total = level.sums(is_low * values[:, None])
+        low += low_total.astype(np.float64) ** 2
+        high += (total - low_total).astype(np.float64) ** 2
+        means[:, output] = (total / weight * job.unit)[:, 0]
+    gains = low / low_weight + high / (weight - low_weight)
+    n_low = level.sums(is_low)
+    gains[np.minimum(n_low, level.sizes[:, None] - n_low) < job.least] = -1
+    return gains, means
