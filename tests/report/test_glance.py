@@ -162,6 +162,9 @@ def test_rows_say_how_far_they_are_behind_the_reference(document, make):
     assert screen.columns[2] == "behind relu:5"
     assert (rows["relu:5"].gain, rows["relu:5"].recommended) == ("recommended", True)
     assert rows["linear:5"].gain == "0.010 ±0.030"
+    found["advice"] |= {"guess": True}  # it isn't even likely better than the prior
+    rows = {row.name: row for row in first_screen(found).rows}
+    assert (rows["relu:5"].gain, rows["relu:5"].recommended) == ("reference", True)
 
 
 @pytest.mark.parametrize("reason", ["it diverged", "left out"])
