@@ -16,31 +16,31 @@ from seedbed.evaluation.summaries import Task
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "seedbed"
-MAX_FILE_STATEMENTS = 360
+MAX_FILE_STATEMENTS = 320
 MAX_FUNCTION_LINES = 50
 MAX_FUNCTION_BRANCHES = 25
-LONG_FUNCTIONS = 29
-BRANCHED_FUNCTIONS = 17
-UNLIKE_TUPLES = 598
+LONG_FUNCTIONS = 20
+BRANCHED_FUNCTIONS = 6
+UNLIKE_TUPLES = 494
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23767
+TOTAL = 23821
 BUDGETS = {
     "*.py": 1010,
     "cli/": 909,
     "data/": 4396,
-    "evaluation/": 2126,
-    "experiment/": 3018,
+    "evaluation/": 2145,
+    "experiment/": 2999,
     "figures/": 835,
     "judgement/": 1344,
     "model/": 3167,
     "networks/": 1032,
     "outcomes/": 490,
     "play/": 148,
-    "report/": 2058,
+    "report/": 2060,
     "serve/": 341,
     "settings/": 275,
-    "training/": 2618,
+    "training/": 2670,
 }
 SEARCHES = {"search", "match", "fullmatch", "finditer", "findall", "split", "sub"}
 CONDITIONS = 25
