@@ -24,7 +24,7 @@ BRANCHED_FUNCTIONS = 6
 UNLIKE_TUPLES = 494
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23821
+TOTAL = 23822
 BUDGETS = {
     "*.py": 1010,
     "cli/": 909,
@@ -35,7 +35,7 @@ BUDGETS = {
     "judgement/": 1344,
     "model/": 3167,
     "networks/": 1032,
-    "outcomes/": 490,
+    "outcomes/": 491,
     "play/": 148,
     "report/": 2060,
     "serve/": 341,

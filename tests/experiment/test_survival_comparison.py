@@ -226,7 +226,6 @@ def test_rows_of_a_group_stay_together(table):
 
 
 REFUSED = {
-    "by": lambda table: quick(table).by("x"),
     "an estimator": lambda table: quick(table, baselines=[LogisticRegression()]),
     "weights": lambda table: sb.fit_model(
         table, "logistic", n_networks=2, sample_weight=np.ones(N)
@@ -243,6 +242,23 @@ def test_what_survival_cannot_have_is_refused(table, what):
     with pytest.raises(OptionError, match="can't be combined with survival") as caught:
         REFUSED[what](table)
     assert caught.value.hint
+
+
+def test_subgroups_of_patients_have_verdicts_and_predictions_beside_their_own_estimate(found):
+    groups = found.by("x").conclusion.subgroups
+    table = found.experiment.table
+    result = found["logistic"]
+    survives = result.predictions.mean(axis=(0, 1))[:, -1]
+    x = table.features[:, table.feature_names.index("x")]
+    low = x < np.median(x)
+    share = curve(table, np.flatnonzero(low), table.follow_up.grid)[-1]
+    group = groups.subgroups[0]
+    assert group.n_rows == pytest.approx(low.sum(), abs=2)
+    assert group.calibration["logistic"].mean == pytest.approx(
+        survives[low].mean() - share, abs=0.05
+    )
+    assert [verdict.candidate for verdict in group.verdicts]
+    assert groups.gaps
 
 
 def test_thirds_by_risk_have_their_estimates_and_typical_rows_their_predictions(found, table):

@@ -66,11 +66,7 @@ class PartResult(Result):
 
 
 def check_metric(metric: str) -> None:
-    """Raise OptionError if rows don't have a metric: it is a score of a fold, or of survival."""
-    if METRICS[metric].is_of_survival:
-        raise OptionError(
-            f"{spell('by')} can't be combined with survival", f"Leave {spell('by')} out."
-        )
+    """Raise OptionError if rows don't have a metric: it is a score of a fold."""
     if METRICS[metric].row_loss is None:
         message = f"'{metric}' is a score of a fold, and a subgroup may have few rows in it"
         raise OptionError(message, f"Leave {spell('metric')} or {spell('by')} out.")
@@ -158,10 +154,13 @@ def _interval(value: Score | Estimate) -> Interval:
 
 
 def _calibration(part: PartResult, n_subgroups: int) -> Interval:
-    """Return the mean prediction minus the mean of what was observed; the error is that of rows."""
+    """Return the mean prediction minus the mean of what was observed; the error is that of rows.
+    The share that survives is the mean of the weights of those who do."""
     forecasts = part.forecasts()
     assert forecasts is not None
     observed, predicted = (one.astype(np.float64)[None] for one in forecasts)
+    if part.followed is not None:
+        observed = np.maximum(observed, 0.0)
     about: dict[str, Any] = {"groups": part.tested_groups, "times": part.tested_times}
     return _interval(paired_hold_out(predicted, observed, alpha=part.alpha / n_subgroups, **about))
 

@@ -42,6 +42,9 @@ class Survival(Outcome):
     prior_words = "Kaplan-Meier estimate of the training rows"
     few_words = "Kaplan-Meier", "linear model"
     linear_words = "logistic regression of hazards"
+    offset_words = (
+        "the mean probability of surviving until the horizon minus the share that does, in points"
+    )
     answer = "median"
     parts = "survival"
     prefix = "survival_at_"
