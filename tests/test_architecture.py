@@ -24,14 +24,14 @@ BRANCHED_FUNCTIONS = 6
 UNLIKE_TUPLES = 494
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23822
+TOTAL = 23860
 BUDGETS = {
     "*.py": 1010,
     "cli/": 909,
     "data/": 4396,
-    "evaluation/": 2145,
-    "experiment/": 2999,
-    "figures/": 835,
+    "evaluation/": 2151,
+    "experiment/": 3010,
+    "figures/": 856,
     "judgement/": 1344,
     "model/": 3167,
     "networks/": 1032,

@@ -93,6 +93,15 @@ def test_scores_equal_scikit_learns(found, rows, name):
     assert scores["squared_error"].low == pytest.approx(max(0, interval.low))
 
 
+def test_what_the_recommended_model_predicts_is_kept_beside_what_was_observed(found, rows):
+    numbers = found.conclusion.numbers
+    assert numbers.model == found.conclusion.advice.use
+    predicted = found[numbers.model].predictions.mean(axis=(0, 1))
+    expected = sorted(zip(rows[1].tolist(), predicted.tolist(), strict=True))
+    pairs = sorted(zip(numbers.observed, numbers.predicted, strict=True))
+    np.testing.assert_allclose(pairs, expected, rtol=1e-6)
+
+
 def test_r2_is_one_minus_the_relative_squared_error(found):
     for result in found.results:
         error, r2 = result.scores["squared_error"], result.scores["r2"]

@@ -282,6 +282,16 @@ class Summary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictedNumbers:
+    """What a model predicts for rows that it wasn't trained on, the mean over repeats, and what was
+    observed [row]; of a sample of many rows."""
+
+    model: str
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conclusion(Summary):
     """The result of a comparison or a judgement: one table, each candidate against the
     reference."""
@@ -299,6 +309,7 @@ class Conclusion(Summary):
     effects: Effects | None = None
     net_benefit: NetBenefit | None = None
     survival: SurvivalSummary | None = None
+    numbers: PredictedNumbers | None = None
 
     def candidate(self, name: str) -> CandidateSummary:
         return next(candidate for candidate in self.candidates if candidate.name == name)

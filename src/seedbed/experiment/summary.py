@@ -38,6 +38,7 @@ from seedbed.evaluation.summaries import (
     DecidingScore,
     Lotteries,
     PlanSummary,
+    PredictedNumbers,
 )
 from seedbed.evaluation.survival import SurvivalSummary, observed_curve, predicted_curve
 from seedbed.evaluation.verdicts import decide
@@ -52,6 +53,7 @@ from seedbed.typing import Floats
 
 _RESAMPLES, _MOST_ROWS = 1000, 20_000
 _MOST_PARAMETERS = 1e9  # of a network, to order those with as many layers
+_MOST_DRAWN = 500  # rows whose predictions are drawn
 _OF_DESIGN = ("kind", "locked_share", "repeats", "folds", "quick", "time_limit", "reason")
 _TYPICAL = (
     "very high risk",
@@ -77,7 +79,21 @@ def add_details(conclusion: Conclusion, results: Results) -> Conclusion:
         if conclusion.advice is None
         else net_benefit_of(results.results, conclusion.advice.use),
         survival=_survival(results.experiment.table, conclusion, results.results),
+        numbers=_numbers_of(results.results, conclusion),
     )
+
+
+def _numbers_of(results: Sequence[Result], conclusion: Conclusion) -> PredictedNumbers | None:
+    """Return what the recommended model predicts for at most 500 rows; None of other tasks, and if
+    none is recommended."""
+    use = "" if conclusion.advice is None else conclusion.advice.use
+    result = next((one for one in results if one.name == use and one.outcome.is_number), None)
+    forecasts = None if result is None else result.forecasts()
+    if forecasts is None:
+        return None
+    rows = np.random.default_rng(0).permutation(len(forecasts[0]))[:_MOST_DRAWN]
+    observed, predicted = (tuple(values[rows].astype(float).tolist()) for values in forecasts)
+    return PredictedNumbers(model=use, predicted=predicted, observed=observed)
 
 
 def conclude_results(run: Results) -> Conclusion:

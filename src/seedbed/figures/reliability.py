@@ -7,9 +7,9 @@ from typing import Any
 
 from seedbed.evaluation.analyses import TREATING_ALL, TREATING_NONE
 from seedbed.evaluation.calibration import CalibrationSummary
-from seedbed.evaluation.summaries import Conclusion
+from seedbed.evaluation.summaries import Conclusion, PredictedNumbers
 from seedbed.figures.drawing import Chart
-from seedbed.figures.grammar import Spec, channel
+from seedbed.figures.grammar import Records, Spec, channel
 from seedbed.figures.panels import (
     PLAIN_AXIS,
     WIDE,
@@ -22,6 +22,7 @@ from seedbed.figures.panels import (
 from seedbed.figures.theme import LIGHT, Theme
 
 _LARGEST = 240
+_SQUARE = 420
 _SPACING = 20
 _AXIS_WIDTH = 38  # beside each panel
 _BELOW = 0.22  # of the height of the unit square, for the histogram beneath it
@@ -41,9 +42,12 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
 
     The line is isotonic regression. The grey band shows where it would lie, separately at each
     forecast, if the probabilities were exact. The bars below count rows by forecast. With several
-    classes, the probability of the predicted class is shown. The baseline `prior` is left out. None
-    if no candidate has probabilities.
+    classes, the probability of the predicted class is shown. The baseline `prior` is left out. Of
+    numbers, what the recommended model predicts is drawn against what was observed. None if no
+    candidate has probabilities, and no model of numbers is recommended.
     """
+    if summary.numbers is not None:
+        return _observed_numbers(summary, summary.numbers, theme)
     models = [model for model in summary.in_order() if model.name != "prior"]
     calibrations = {
         model.name: model.calibration for model in models if model.calibration is not None
@@ -81,6 +85,35 @@ def calibration(summary: Conclusion, *, theme: Theme = LIGHT) -> Chart | None:
         columns=columns,
         spacing=_SPACING,
     )
+
+
+def _observed_numbers(summary: Conclusion, numbers: PredictedNumbers, theme: Theme) -> Chart:
+    """Draw a point for each row: what was observed by what was predicted, beside the diagonal."""
+    pairs = zip(numbers.predicted, numbers.observed, strict=True)
+    records = [
+        {"candidate": numbers.model, "predicted": predicted, "observed": observed}
+        for predicted, observed in pairs
+    ]
+    values = (*numbers.predicted, *numbers.observed)
+    domain = [min(values), max(values)]
+    scale = {"domain": domain, "nice": False, "zero": False}
+    x = channel("predicted:Q", axis={"title": "predicted", **PLAIN_AXIS}, scale=scale)
+    y = channel("observed:Q", axis={"title": None, **PLAIN_AXIS}, scale=scale)
+    ends = Records({"values": [{"predicted": end, "observed": end} for end in domain]})
+    tooltip = [channel(f"{key}:Q", format=",.4~g") for key in ("predicted", "observed")]
+    point = {"size": 26, "opacity": 0.55, "color": model_colours(summary, theme)[numbers.model]}
+    dashed = {"color": theme.faint_ink, "strokeWidth": 1.2, "strokeDash": _DIAGONAL}
+    layers = [
+        ends.draw("line", dashed, x=x, y=y),
+        visible_records("true").draw("point", {"filled": True, **point}, x=x, y=y, tooltip=tooltip),
+    ]
+    panel = {"layer": layers, "width": _SQUARE, "height": _SQUARE}
+    phrases = [
+        f"across: {summary.target}, as {numbers.model} predicts it for rows not trained on",
+        "up: what was observed; dashed: exactly right",
+    ]
+    title = f"{summary.target} of {summary.table}: predicted and observed"
+    return join_panels([panel], records, title=title, phrases=phrases, theme=theme)
 
 
 def _calibration_record(model: CalibrationSummary) -> dict[str, Any]:
