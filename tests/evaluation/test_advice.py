@@ -33,7 +33,8 @@ def test_the_reference_stays_unless_another_is_shown_to_be_better():
         ({"auto": "", "large": "no_practical_difference", "trees": "cannot_tell"}, "trees"),
         ({"auto": "", "logistic": "likely_worse", "small": "cannot_tell"}, "small"),
         ({"auto": "", "small": "worse", "prior": "likely_worse"}, ""),
-        ({"auto": "", "prior": "cannot_tell", "logistic": "cannot_tell"}, "prior"),
+        ({"auto": "", "prior": "cannot_tell", "logistic": "cannot_tell"}, "logistic"),
+        ({"auto": "", "prior": "cannot_tell", "logistic": "worse"}, ""),
         ({"auto": "", "own": "cannot_tell"}, ""),  # its size isn't known
     ],
 )

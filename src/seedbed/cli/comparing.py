@@ -252,7 +252,7 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
     """Yield lines with the report, the details and the next command."""
     from seedbed.data.frame import SERIOUS
     from seedbed.evaluation.protocol import protocol
-    from seedbed.report.advice import remedy
+    from seedbed.report.advice import guessing_words, remedy
     from seedbed.report.sentences import duration
 
     quoted, spec = shlex.quote(str(folder)), request.plan.experiment
@@ -281,6 +281,8 @@ def _pointers(request: Request, comparison: Comparison, folder: Path) -> Iterato
         what = why or f"makes a file of {advice.use}"
         if advice.simpler and not why:
             what += f"; --candidate {advice.simpler}: the simpler one"
+        if advice.guess and not why:
+            what += f"; --candidate prior: {guessing_words(conclusion)}"
         yield f"{label}     seedbed train {quoted} -o model.safetensors   ({what})"
         yield "Then:     seedbed predict model.safetensors NEW_ROWS.csv"
     yield report

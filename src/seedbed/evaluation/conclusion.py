@@ -156,13 +156,17 @@ def recommended(conclusion: Conclusion) -> str:
 
 def simplest(conclusion: Conclusion, sizes: Mapping[str, float]) -> str:
     """Return the simplest model that is simpler than the reference and not likely worse; empty if
-    there is none."""
+    there is none.
+
+    The prior is no such model: where nothing is shown to beat it, Use says so. It would be named in
+    25 of 92 cuts to 100 rows, and is truly 12 points behind there (decision 62)."""
     largest = sizes.get(conclusion.reference, math.inf)
     rules = {one.candidate: one.rule for one in conclusion.verdicts}
     names = [
         name
         for name in conclusion.ranking
-        if rules.get(name, "worse") not in ("worse", "likely_worse")
+        if name != "prior"
+        and rules.get(name, "worse") not in ("worse", "likely_worse")
         and sizes.get(name, math.inf) < largest
     ]
     return min(names, key=lambda name: sizes[name], default="")
