@@ -24,7 +24,7 @@ BRANCHED_FUNCTIONS = 6
 UNLIKE_TUPLES = 494
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23862
+TOTAL = 23865
 BUDGETS = {
     "*.py": 1010,
     "cli/": 911,
@@ -32,7 +32,7 @@ BUDGETS = {
     "evaluation/": 2151,
     "experiment/": 3010,
     "figures/": 856,
-    "judgement/": 1344,
+    "judgement/": 1347,
     "model/": 3167,
     "networks/": 1032,
     "outcomes/": 491,

@@ -22,6 +22,10 @@ def test_a_file_of_scores_gets_its_verdict_in_one_command(scores, csv, capsys):
     text = capsys.readouterr().out
     assert "Use       new. It is shown to be better than old.\n" in text
     assert max(map(len, text.splitlines())) <= 100
+    assert status(csv(scores(repeats=5, folds=10, gain=0.03)), "--details") == 0
+    found = capsys.readouterr().out
+    assert found.startswith(text.rstrip())
+    assert "p, adjusted" in found[len(text) :]
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seedbed.cli.console import command_line, print_stderr, text_width
-from seedbed.cli.options import GROUPS, OUTPUT, AsJson, options_of, settings_among
+from seedbed.cli.options import FLAG, GROUPS, OUTPUT, AsJson, options_of, settings_among
 from seedbed.errors import OptionError
 from seedbed.judgement.judge_options import JudgeOptions
 
-_SCORES = "A CSV, TSV, Excel, Parquet, JSON or SQLite file: a row for each candidate and split; - is stdin."
+_SCORES = "A CSV, TSV, Excel, Parquet or JSON file: a row for each candidate and split; - is stdin."
 
 
 @Parameter(name="*", group=GROUPS["Columns"])
@@ -36,6 +36,9 @@ def judge(
     output: Annotated[
         Path | None, OUTPUT, Parameter(help="Also write report.html or verdicts.json.")
     ] = None,
+    details: Annotated[
+        bool, FLAG, Parameter(help="Also show a table of intervals and p-values, and all scores.")
+    ] = False,
     as_json: AsJson = False,
     options: VerdictOptions = VerdictOptions(),
 ) -> int:
@@ -52,7 +55,7 @@ def judge(
     better, worse = options.fail_unless_better, options.fail_if_worse
     fails = better is not None and not judgement.is_better(better)
     fails = fails or (worse is not None and judgement.is_worse(worse))
-    text = text_of(judgement.conclusion, width=text_width())
+    text = text_of(judgement.conclusion, width=text_width(), details=details)
     print(json.dumps(judgement.to_dict()) if as_json else text)
     if output is not None:
         judgement.save(output)

@@ -40,17 +40,20 @@ from seedbed.judgement.scores import (
 from seedbed.report.judgement_text import attempts_note, tables_text
 from seedbed.report.stored import text_fragment, write_report
 from seedbed.report.tables import WIDTH
-from seedbed.report.terminal import glance_text
+from seedbed.report.terminal import comparison_text, glance_text
 from seedbed.settings.fields import taking
 
 _MOST_STDIN = 1 << 28  # bytes
 
 
-def text_of(conclusion: Conclusion | TablesConclusion, *, width: int = WIDTH) -> str:
-    """Return a judgement as text of at most this width."""
+def text_of(
+    conclusion: Conclusion | TablesConclusion, *, width: int = WIDTH, details: bool = False
+) -> str:
+    """Return a judgement as text of at most this width; with `details`, of one table, also every
+    verdict and score in tables."""
     if isinstance(conclusion, TablesConclusion):
         return tables_text(conclusion, width=width)
-    return glance_text(conclusion, width=width)
+    return (comparison_text if details else glance_text)(conclusion, width=width)
 
 
 class Judgement:
@@ -139,6 +142,10 @@ class Judgement:
         return visible(
             f"<Judgement against {self.reference}: {'; '.join(verdicts) or 'no verdict'}>"
         )
+
+    def details(self) -> str:
+        """Return the text with every verdict and score in tables."""
+        return text_of(self.conclusion, details=True)
 
     def _repr_html_(self) -> str:
         return text_fragment(str(self))

@@ -17,7 +17,7 @@ CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 NOT_TEXT = (
-    "A table is CSV, TSV or JSON text, gzip of it, Parquet or SQLite: save it as one of these."
+    "A table is CSV, TSV or JSON text, gzip of it, Excel or Parquet: save it as one of these."
 )
 SAVE_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')."
 
