@@ -129,7 +129,7 @@ def test_the_tutorials_recipe_compares_its_three_without_the_blend(small):
             ({"metric": m}, OptionError, f"'{m}' can't be tested on this target")
             for m in ("pr_auc", "squared_error")
         ),
-        ({"lr": [0.1, 0.1]}, OptionError, "a learning rate appears twice"),
+        ({"lr": [0.1, 0.2]}, OptionError, "lr is .*It must be a number or None"),
         ({"folds": 40}, TargetError, "at least 40 are needed"),
         (
             {"candidates": ["relu:3@warmup=0.1"], "schedule": "onecycle"},
