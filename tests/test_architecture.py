@@ -24,10 +24,10 @@ BRANCHED_FUNCTIONS = 6
 UNLIKE_TUPLES = 494
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23865
+TOTAL = 23866
 BUDGETS = {
     "*.py": 1010,
-    "cli/": 911,
+    "cli/": 912,
     "data/": 4396,
     "evaluation/": 2151,
     "experiment/": 3010,

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import re
 import shlex
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,7 +63,7 @@ def interruptible(left_behind: Callable[[], tuple[str, ...]]) -> Iterator[None]:
 
 def text_width() -> int:
     """Return how wide text on stdout may be: as the terminal, and at most 100 letters."""
-    return min(100, Console().width) if sys.stdout.isatty() else 100
+    return min(100, shutil.get_terminal_size().columns) if sys.stdout.isatty() else 100
 
 
 def print_lines(lines: Iterable[Text]) -> None:
