@@ -24,12 +24,12 @@ BRANCHED_FUNCTIONS = 6
 UNLIKE_TUPLES = 494
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23866
+TOTAL = 23869
 BUDGETS = {
     "*.py": 1010,
     "cli/": 912,
     "data/": 4396,
-    "evaluation/": 2151,
+    "evaluation/": 2154,
     "experiment/": 3010,
     "figures/": 856,
     "judgement/": 1347,

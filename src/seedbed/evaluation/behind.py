@@ -101,15 +101,15 @@ def drawn_of(folds: Mapping[str, Floats], df: float | None = None) -> Drawn:
 def simultaneous(
     estimates: Mapping[str, Estimate], reference: str, drawn: Drawn, alpha: float
 ) -> dict[str, Estimate]:
-    """Return estimates whose intervals hold together by the quantile of the largest |t| that is
-    drawn; unchanged if nothing is drawn, or an estimate has an interval for counts.
+    """Return estimates with intervals that hold together: their quantile is that of the drawn
+    largest |t|. They are unchanged if nothing is drawn, and so is one with an interval for counts.
 
     Args:
         estimates: of the difference to the reference by the name of the model.
         drawn: |t| of all pairs of models, by `drawn_of`.
         alpha: error level of all comparisons together.
     """
-    largest = _largest(drawn, {frozenset((reference, name)) for name in estimates}.__contains__)
+    largest = _largest_beside(reference, estimates, drawn)
     if not largest.size:
         return dict(estimates)
     n = len(estimates)
@@ -124,7 +124,7 @@ def adjusted_p(
 ) -> dict[str, float]:
     """Return two-sided p-values for all comparisons together: by the largest |t| that is drawn, and
     after Holm (1979) if nothing is drawn. `tried` counts discarded attempts."""
-    largest = _largest(drawn, {frozenset((reference, name)) for name in estimates}.__contains__)
+    largest = _largest_beside(reference, estimates, drawn)
     if not largest.size:
         alone = [one.p for one in estimates.values()]
         return dict(zip(estimates, holm(alone, tried=tried).tolist(), strict=True))
@@ -308,6 +308,11 @@ def _largest(drawn: Drawn | None, counts: Callable[[frozenset[str]], bool]) -> F
     """Return draws of the largest |t| of the pairs that count; empty if nothing is drawn."""
     some = [t for pair, t in (drawn or {}).items() if counts(pair)]
     return np.max(some, axis=0) if some else np.empty(0)
+
+
+def _largest_beside(reference: str, names: Iterable[str], drawn: Drawn) -> Floats:
+    """Return draws of the largest |t| of a reference and each name; empty if nothing is drawn."""
+    return _largest(drawn, {frozenset((reference, name)) for name in names}.__contains__)
 
 
 def _p_of(estimate: Estimate, pairs: int, largest: Floats) -> float:

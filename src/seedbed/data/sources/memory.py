@@ -91,7 +91,7 @@ def read_frame(
     if data_frame is None:
         raise DataError(
             f"a table can't be read from {type(frame).__name__}",
-            "Give a path, 'example:NAME', a data frame; arrays go in as X and y.",
+            "Give a path, 'example:NAME' or a data frame; arrays go in as X and y.",
         )
     import narwhals as nw
 
