@@ -24,7 +24,7 @@ BRANCHED_FUNCTIONS = 6
 UNLIKE_TUPLES = 494
 NO_NAMES = {"util", "utils", "common", "helper", "helpers", "core"}
 ROOT_INIT = "__init__.py"
-TOTAL = 23869
+TOTAL = 23874
 BUDGETS = {
     "*.py": 1010,
     "cli/": 912,
@@ -37,7 +37,7 @@ BUDGETS = {
     "networks/": 1032,
     "outcomes/": 491,
     "play/": 148,
-    "report/": 2060,
+    "report/": 2065,
     "serve/": 341,
     "settings/": 275,
     "training/": 2670,

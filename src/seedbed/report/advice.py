@@ -125,7 +125,7 @@ def _use(conclusion: Conclusion, advice: Advice) -> str:
     if words:
         name = f"{use}, {words}" if conclusion.candidate(use).parts else f"{use} ({words})"
     rules = {verdict.candidate: verdict.rule for verdict in conclusion.verdicts}
-    if advice.guess and rules.get("prior") == "likely_worse":
+    if advice.guess and is_useful(conclusion):
         return f"{name}. Likely better than {guessing}, but not proven."
     if advice.guess:
         return f"No model is shown to beat {guessing}. If you need one: {name}."
@@ -142,6 +142,15 @@ def _use(conclusion: Conclusion, advice: Advice) -> str:
     is_first = conclusion.kind == "comparison" and use == conclusion.candidates[0].name
     why = ", as the first candidate" if is_first and not is_blended else ""
     return f"{name}, the reference{why}. No other model is shown to be better."
+
+
+def is_useful(conclusion: Conclusion) -> bool:
+    """Return whether the recommended model is at least likely better than the prior."""
+    advice = conclusion.advice
+    if advice is None or not advice.guess:
+        return True
+    prior = conclusion.verdict("prior")
+    return prior is not None and prior.rule == "likely_worse"
 
 
 def _simpler(conclusion: Conclusion, advice: Advice) -> str:

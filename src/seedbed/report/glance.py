@@ -17,6 +17,7 @@ from seedbed.report.advice import (
     group_by_first,
     guessing_words,
     is_remedied,
+    is_useful,
     join_words,
     margin_words,
     rare_label,
@@ -164,8 +165,6 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
         "" if advice is None else advice.use,
     )
     diverged = {check.candidate for check in conclusion.checks if check.code == "diverged"}
-    prior = verdicts.get("prior")
-    is_useful = advice is None or not advice.guess or (prior and prior.rule == "likely_worse")
     for model in conclusion.in_order():
         name, guess = model.name, guessing_words(conclusion).replace("answering ", "")
         interval, gain, words, look = None, "", "", ""
@@ -179,7 +178,7 @@ def _rows(conclusion: Conclusion, metric: Metric, other_scores: Sequence[Metric]
             digits = _digits(conclusion, metric, verdict, decimals)
             gain = _gain(conclusion, interval.mean, interval.half, words, sign, decimals=digits)
         elif conclusion.verdicts and name == conclusion.reference:
-            gain = "recommended" if name == use and is_useful else "reference"
+            gain = "recommended" if name == use and is_useful(conclusion) else "reference"
             look = "reference"
         elif conclusion.verdicts:
             words = (
